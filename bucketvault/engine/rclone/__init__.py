@@ -1,0 +1,1 @@
+"""What is known about rclone: where it is, how it is called, what it says; no database."""

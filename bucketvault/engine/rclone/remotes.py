@@ -1,0 +1,207 @@
+"""Writes rclone's config for a Provider: one section a remote, as text that is never stored.
+
+Knows what each service wants from rclone, and rclone's config file format. Knows no database.
+The text holds the keys in the clear; whoever asks for it hands it to rclone through memory.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from bucketvault.errors import BucketvaultError
+from bucketvault.vocabulary import ProviderType
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A service and the key to it, decrypted: what rclone needs to reach one end."""
+
+    label: str  # the Provider's name, for messages
+    provider_type: ProviderType
+    endpoint: str  # "" = none: worked out from the region, or Amazon's own
+    region: str  # "" = none: worked out from the endpoint, or not needed
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where requests go and how they are signed; "" leaves the line out of the config."""
+
+    endpoint: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """What one kind of service wants from rclone."""
+
+    words: str  # for people
+    provider: str  # rclone's name for it: decides path style, listing version and other quirks
+    place: Callable[[Remote], _Place]
+    options: tuple[tuple[str, str], ...] = ()
+
+
+def r2_endpoint(account_id: str) -> str:
+    """Cloudflare R2's address for an account; accounts in the EU jurisdiction have another one."""
+    account = account_id.strip().lower()
+    if not re.fullmatch(r"[a-z0-9]+", account):
+        raise BucketvaultError(
+            "The Cloudflare account id holds letters and digits only.",
+            "Copy the account id from the R2 overview page, or enter the endpoint instead.",
+        )
+    return f"https://{account}.r2.cloudflarestorage.com"
+
+
+def b2_endpoint(region: str) -> str:
+    """Backblaze B2's S3 address for a region such as `us-west-004`."""
+    name = region.strip().lower()
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise BucketvaultError(
+            "A Backblaze region looks like us-west-004.",
+            "Copy it from the bucket's endpoint: s3.REGION.backblazeb2.com.",
+        )
+    return f"https://s3.{name}.backblazeb2.com"
+
+
+def b2_region(endpoint: str) -> str | None:
+    """The region in Backblaze B2's S3 address; None when the address is not one of theirs."""
+    match = re.fullmatch(
+        r"(?:https?://)?s3\.([a-z0-9-]+)\.backblazeb2\.com(?::\d+)?/?", endpoint.strip().lower()
+    )
+    return match[1] if match else None
+
+
+def _place_at_r2(remote: Remote) -> _Place:
+    if not remote.endpoint:
+        raise _incomplete(remote, "its endpoint", "https://ACCOUNT_ID.r2.cloudflarestorage.com")
+    return _Place(remote.endpoint, "auto")  # signing with any other region is refused
+
+
+def _place_at_b2(remote: Remote) -> _Place:
+    if remote.endpoint:
+        # The region in the address is the true one; a typed one could only disagree with it.
+        return _Place(remote.endpoint, b2_region(remote.endpoint) or remote.region)
+    if not remote.region:
+        raise _incomplete(remote, "its region or its endpoint", "us-west-004")
+    return _Place(b2_endpoint(remote.region), remote.region.strip().lower())
+
+
+def _place_at_amazon(remote: Remote) -> _Place:
+    if not remote.region:
+        raise _incomplete(remote, "its region", "eu-central-1")
+    return _Place("", remote.region)  # with an endpoint set, rclone cannot follow a bucket's region
+
+
+def _place_as_given(remote: Remote) -> _Place:
+    return _Place(remote.endpoint, remote.region)
+
+
+# rclone's `Other` lists with the old call and without URL-encoding unless told; keys that hold
+# control characters need the second. (backend/s3/provider/Other.yaml, 1.75)
+_MODERN_LISTING = (("list_version", "2"), ("list_url_encode", "true"))
+
+_SERVICES = {
+    ProviderType.CLOUDFLARE_R2: _Service("Cloudflare R2", "Cloudflare", _place_at_r2),
+    # Through its S3 door: rclone's native b2 only knows SHA1, which no other service can compare.
+    ProviderType.BACKBLAZE_B2: _Service("Backblaze B2", "Other", _place_at_b2, _MODERN_LISTING),
+    ProviderType.AMAZON_S3: _Service("Amazon S3", "AWS", _place_at_amazon),
+}
+_COMPATIBLE = _Service("S3-compatible service", "Other", _place_as_given, _MODERN_LISTING)
+
+_ALWAYS = (
+    # Without it rclone creates a mistyped destination bucket, and tests for it with a request
+    # that keys limited to objects may not make.
+    ("no_check_bucket", "true"),
+    # rclone's default leaves out keys with `.` or `..` segments and says nothing.
+    ("encoding", "Slash,InvalidUtf8"),
+)
+
+
+def describe_service(remote: Remote) -> str:
+    """The kind of service in short words, for messages."""
+    return _service(remote).words
+
+
+def why_refused(value: str) -> str | None:
+    """Why rclone's config cannot carry this value, as the end of a sentence; None when it can.
+
+    Forms ask this before anything is stored, and `section` asks it again. The answer never
+    repeats the value, which may be a secret.
+    """
+    if not value.isprintable():  # a line break would start a line, or a whole remote, of its own
+        return "holds a line break or another character that cannot be seen"
+    if re.search(r"%\([^)]+\)s", value):  # rclone replaces it by another option's value
+        return "holds %(...)s, which rclone cannot take literally"
+    return None
+
+
+def section(name: str, remote: Remote) -> str:
+    """The config section that makes `name:` this remote, ending with a line break.
+
+    Raises BucketvaultError when something is missing or cannot be written down; the message
+    names the field, never its value.
+    """
+    _check(remote)
+    service = _service(remote)
+    place = service.place(remote)
+    lines = [f"[{name}]", "type = s3", f"provider = {service.provider}"]
+    entered = {
+        "endpoint": place.endpoint,
+        "region": place.region,
+        "access_key_id": remote.access_key_id,
+        "secret_access_key": remote.secret_access_key,
+    }
+    lines += [f"{key} = {_quoted(value)}" for key, value in entered.items() if value]
+    lines += [f"{key} = {value}" for key, value in (*service.options, *_ALWAYS)]
+    return "\n".join(lines) + "\n"
+
+
+def config_text(remotes: Mapping[str, Remote]) -> str:
+    """A whole config, such as `{"source": ..., "dest": ...}` as rclone reads it.
+
+    Two names even for one account: rclone copies inside the service between buckets of one
+    remote, and only bucketvault's own kept versions may move that way.
+    """
+    return "\n".join(section(name, remote) for name, remote in remotes.items())
+
+
+def _service(remote: Remote) -> _Service:
+    if remote.provider_type is ProviderType.AMAZON_S3 and remote.endpoint:
+        return _COMPATIBLE
+    return _SERVICES[remote.provider_type]
+
+
+def _check(remote: Remote) -> None:
+    values = {
+        "endpoint": remote.endpoint,
+        "region": remote.region,
+        "access key id": remote.access_key_id,
+        "secret access key": remote.secret_access_key,
+    }
+    for words, value in values.items():
+        if reason := why_refused(value):
+            raise BucketvaultError(
+                f"The {words} of {remote.label} {reason}.",
+                "Enter it again; copying it from a mail or a page can add such characters.",
+            )
+    for words in ("access key id", "secret access key"):
+        if not values[words].strip():  # without a key rclone would ask as anybody
+            raise BucketvaultError(f"The {words} of {remote.label} is empty.", "Enter it.")
+
+
+def _quoted(value: str) -> str:
+    """The value as rclone reads it back unchanged.
+
+    rclone trims what stands bare and unwraps backticks and triple quotes. Between backticks it
+    takes everything up to the last one on the line, backticks included (goconfig's `read`; every
+    printable character tried with rclone 1.75.2).
+    """
+    return f"`{value}`"
+
+
+def _incomplete(remote: Remote, missing: str, example: str) -> BucketvaultError:
+    service = describe_service(remote)
+    return BucketvaultError(
+        f"{remote.label} ({service}) needs {missing}.", f"It looks like {example}."
+    )

@@ -1,0 +1,253 @@
+"""What rclone said, line by line: JSON lines become counts, progress and errors; the rest is kept.
+
+Only JSON fields count, never text around them: an object named like a log line changes nothing.
+Counts pair rclone's lines per object, because its stats sums are wrong after a retry even in a
+green run; the stats serve progress only. Seen with rclone 1.75.2.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+OBJECT_TYPE = "*s3.Object"
+ERRORS_KEPT = 20  # the first and the last so many
+PLAIN_KEPT = 25
+MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One object on its way now; sizes in bytes."""
+
+    name: str
+    size: int
+    bytes_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far rclone is, from its latest stats line. For show only: never a run's result."""
+
+    bytes_done: int = 0
+    bytes_total: int = 0
+    objects_done: int = 0
+    objects_total: int = 0
+    checks_done: int = 0
+    checks_total: int = 0
+    listed: int = 0
+    errors: int = 0
+    speed_bytes_s: float = 0.0
+    eta_s: int | None = None  # None: rclone does not know
+    elapsed_s: float = 0.0
+    movement: tuple[int, ...] = ()  # changes whenever anything moved; see the stall watch
+    transferring: tuple[Transfer, ...] = ()
+
+    @property
+    def percent(self) -> float | None:
+        """How much of the bytes known so far has passed, 0 to 100; None while nothing is known."""
+        if not self.bytes_total:
+            return None
+        return min(100.0, 100.0 * self.bytes_done / self.bytes_total)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values, for the database."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Progress":
+        """The reverse of `to_json`; fields that are missing or unknown are passed over."""
+        known = {f.name for f in fields(cls)}
+        kept = {key: value[key] for key in value if key in known}
+        kept["movement"] = tuple(kept.get("movement", ()))
+        kept["transferring"] = tuple(Transfer(**t) for t in kept.get("transferring", ()))
+        return cls(**kept)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLine:
+    """One line rclone logged as an error; `object` is empty where it speaks of no single object."""
+
+    object: str
+    message: str
+    level: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of what a run did, from pairing rclone's lines per object.
+
+    rclone archives an object by copying it aside and deleting it ("Deleted"), then uploads the new
+    one ("Copied") or, where the source lost it, says "Moved into backup dir". An object that waits
+    for that second line when the run ends is a hole: it is only among the kept versions.
+    """
+
+    copied: int = 0
+    replaced: int = 0
+    archived: int = 0
+    deleted: int = 0
+    touched: int = 0
+    bytes: int = 0
+    unkept: int = 0  # replaced without an archived former version: worth a warning
+    waiting: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+    def count(self, entry: dict[str, Any]) -> None:
+        """Take one parsed line into account; lines about anything but an object change nothing."""
+        if entry.get("objectType") != OBJECT_TYPE:
+            return
+        key, message = entry.get("object"), entry.get("msg")
+        if not isinstance(key, str) or not isinstance(message, str):
+            return
+        if message == "Deleted":
+            self.archived += 1
+            self.waiting.add(key)
+        elif message == "Moved into backup dir":
+            self.deleted += 1
+            self.waiting.discard(key)
+            self.failed.discard(key)
+        elif message == "Copied (server-side copy)":
+            pass  # destination to archive; its "Deleted" completes it
+        elif "Copied (" in message and entry.get("level") == "info":
+            self._copied(key, message, entry.get("size"))
+        elif message == "Updated modification time in destination":
+            self.touched += 1
+        elif entry.get("level") == "error":
+            self.failed.add(key)
+
+    def _copied(self, key: str, message: str, size: Any) -> None:
+        self.bytes += size if isinstance(size, int) and size > 0 else 0
+        self.failed.discard(key)
+        if key in self.waiting:  # rclone says "(new)" for replaced objects too
+            self.waiting.discard(key)
+            self.replaced += 1
+        elif "(new)" in message:
+            self.copied += 1
+        else:
+            self.replaced += 1
+            self.unkept += 1
+
+    @property
+    def holes(self) -> int:
+        """Objects archived whose new version did not arrive."""
+        return len(self.waiting)
+
+    @property
+    def errors(self) -> int:
+        """Objects whose last word was an error."""
+        return len(self.failed)
+
+
+class Transcript:
+    """Reads rclone's output in order. One thread uses it."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.progress: Progress | None = None
+        self.checked = 0
+        self._first_errors: list[ErrorLine] = []
+        self._last_errors: deque[ErrorLine] = deque(maxlen=ERRORS_KEPT)
+        self._plain: deque[str] = deque(maxlen=PLAIN_KEPT)
+        self.last_notice = ""
+
+    @property
+    def errors(self) -> tuple[ErrorLine, ...]:
+        """The first and the last error lines, in order, each once."""
+        return tuple(dict.fromkeys([*self._first_errors, *self._last_errors]))
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The last lines that were not JSON: usage errors, a panic."""
+        return tuple(self._plain)
+
+    def feed(self, lines: Iterable[bytes]) -> None:
+        """Take in complete lines, with or without their newline."""
+        for line in lines:
+            self._line(line)
+
+    def _line(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
+            if text := line.decode(errors="replace").strip():
+                self._plain.append(text[:MESSAGE_LIMIT])
+            return
+        stats = entry.get("stats")
+        if isinstance(stats, dict):
+            self._stats(stats)
+            return
+        self.tally.count(entry)
+        if entry["level"] in ("error", "critical"):
+            self._error(entry)
+        elif entry["level"] == "notice":
+            self.last_notice = str(entry.get("msg", ""))[:MESSAGE_LIMIT]
+
+    def _error(self, entry: dict[str, Any]) -> None:
+        found = ErrorLine(
+            object=str(entry.get("object", "")),
+            message=str(entry.get("msg", ""))[:MESSAGE_LIMIT],
+            level=entry["level"],
+        )
+        if len(self._first_errors) < ERRORS_KEPT:
+            self._first_errors.append(found)
+        else:
+            self._last_errors.append(found)
+
+    def _stats(self, stats: dict[str, Any]) -> None:
+        def whole(name: str) -> int:
+            value = stats.get(name)
+            return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+        side_copies, side_bytes = whole("serverSideCopies"), whole("serverSideCopyBytes")
+        eta = stats.get("eta")
+        speed = stats.get("speed")
+        elapsed = stats.get("elapsedTime")
+        self.checked = max(0, whole("checks") - whole("renames"))
+        self.progress = Progress(
+            # copies into the archive stay at the destination: they are not "on the way"
+            bytes_done=max(0, whole("bytes") - side_bytes),
+            bytes_total=max(0, whole("totalBytes") - side_bytes),
+            objects_done=max(0, whole("transfers") - side_copies),
+            objects_total=max(0, whole("totalTransfers") - side_copies),
+            checks_done=whole("checks"),
+            checks_total=whole("totalChecks"),
+            listed=whole("listed"),
+            errors=whole("errors"),
+            speed_bytes_s=float(speed) if isinstance(speed, int | float) else 0.0,
+            eta_s=int(eta) if isinstance(eta, int | float) else None,
+            elapsed_s=float(elapsed) if isinstance(elapsed, int | float) else 0.0,
+            movement=tuple(whole(name) for name in MOVEMENT),
+            transferring=_transferring(stats.get("transferring")),
+        )
+
+
+# While none of these changes, nothing moves: a long flat listing moves only `listed`.
+MOVEMENT = (
+    "listed",
+    "checks",
+    "transfers",
+    "bytes",
+    "deletes",
+    "renames",
+    "serverSideCopies",
+)
+
+
+def _transferring(value: Any) -> tuple[Transfer, ...]:
+    if not isinstance(value, list):
+        return ()
+    found = []
+    for entry in value[:64]:
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+            size, done = entry.get("size"), entry.get("bytes")
+            found.append(
+                Transfer(
+                    name=entry["name"][:1024],
+                    size=size if isinstance(size, int) else 0,
+                    bytes_done=done if isinstance(done, int) else 0,
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,76 @@
+"""Errors a person can act on: what happened, what to do next, and what was said underneath."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bucketvault.vocabulary import Reason
+
+
+class BucketvaultError(Exception):
+    """Something a person can act on.
+
+    `summary` is one sentence without jargon, `hint` the next step (may be empty), `detail`
+    the words of whoever refused (already free of secrets; may be empty).
+    """
+
+    def __init__(self, summary: str, hint: str = "", detail: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.summary} {self.hint}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one field of what a person entered."""
+
+    field: str  # as the form and `setup.toml` call it
+    message: str  # a sentence that stands alone
+
+
+class InvalidInputError(BucketvaultError):
+    """What was entered cannot be taken: `problems` names every field; nothing was written."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = [f"{problem.field}: {problem.message}" for problem in self.problems]
+        super().__init__("\n".join(lines))
+
+
+class NotFoundError(BucketvaultError):
+    """There is no such Provider, Storage, Backup or Run."""
+
+
+class InUseError(BucketvaultError):
+    """It cannot be deleted or changed while others use it; the summary names them."""
+
+
+class ConfigError(BucketvaultError):
+    """Flags or environment are wrong; the command line ends with exit code 2."""
+
+
+class DatabaseError(BucketvaultError):
+    """The database cannot be used: damaged, newer than this program, or not ours."""
+
+
+class VaultError(BucketvaultError):
+    """A secret cannot be encrypted or decrypted: the key is missing, wrong or unreadable."""
+
+
+class AlreadyRunningError(BucketvaultError):
+    """Another bucketvault works on this data folder; the summary says which process."""
+
+
+class RcloneMissingError(BucketvaultError):
+    """rclone is absent, too old, or does not start."""
+
+
+class RunFailedError(BucketvaultError):
+    """A Run cannot go on; `reason` is what stands on the Run, the texts are for people."""
+
+    def __init__(self, reason: Reason, summary: str, hint: str = "", detail: str = "") -> None:
+        super().__init__(summary, hint, detail)
+        self.reason = reason

@@ -1,0 +1,140 @@
+"""The one SQLite file: opening it, its settings, its migrations.
+
+Every thread works inside `connection()`; every write inside `writing()`. A plain `atomic()` begins
+deferred, and a deferred transaction that reads first and then writes fails at once with "database
+is locked" when somebody else wrote in between, whatever the busy timeout.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import peewee as pw
+from playhouse import migrations
+
+from bucketvault.errors import DatabaseError
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+FILE_NAME = "bucketvault.sqlite3"
+
+# In this order: after the switch to WAL, auto_vacuum silently stays off.
+PRAGMAS = (
+    ("auto_vacuum", "incremental"),
+    ("journal_mode", "wal"),
+    ("synchronous", "full"),
+    ("foreign_keys", "on"),
+    ("busy_timeout", 10_000),
+)
+
+database = pw.SqliteDatabase(None)
+
+
+def connection() -> contextlib.AbstractContextManager[object]:
+    """This thread's connection, opened and closed around a piece of work; nests."""
+    if database.is_closed():
+        return database.connection_context()
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """One write transaction, begun IMMEDIATE, in this thread's connection.
+
+    Keep it short: nothing waits for rclone or the network inside. Nested calls join the outer one.
+    """
+    with connection():
+        if database.in_transaction():
+            yield
+            return
+        with database.atomic("IMMEDIATE"):
+            yield
+
+
+def open_database(path: Path) -> None:
+    """Make `path` the database of this process and bring its schema up to date.
+
+    Raises DatabaseError when the file is damaged, is not ours, or is newer than this program.
+    """
+    if not database.is_closed():
+        database.close()
+    database.init(str(path), pragmas=PRAGMAS)
+    try:
+        with connection():
+            check = database.execute_sql("PRAGMA quick_check(1)").fetchone()
+            if check is None or check[0] != "ok":
+                raise DatabaseError(
+                    f"The database {path} is damaged.",
+                    "Put a copy from its backups folder in its place; nothing was changed.",
+                    str(check and check[0]),
+                )
+            _migrate(path)
+    except (pw.DatabaseError, sqlite3.DatabaseError) as error:
+        raise DatabaseError(
+            f"The database {path} cannot be opened: {error}.",
+            "Check the file and the folder it lies in, their owner and the free space.",
+        ) from error
+
+
+def close_database() -> None:
+    """Close this thread's connection."""
+    if not database.is_closed():
+        database.close()
+
+
+def data_version() -> int:
+    """A number that changes whenever another connection has written; cheap enough to ask often.
+
+    It only means something when asked again over the same connection.
+    """
+    return int(database.execute_sql("PRAGMA data_version").fetchone()[0])
+
+
+def backup_database(target: Path) -> None:
+    """Write a consistent, checked copy of the database to `target`; replaced only when whole.
+
+    Raises DatabaseError when the copy does not pass SQLite's integrity check.
+    """
+    unfinished = target.with_name(target.name + ".unfinished")
+    unfinished.unlink(missing_ok=True)
+    with connection(), contextlib.closing(sqlite3.connect(unfinished)) as copy:
+        database.connection().backup(copy)
+        found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        copy.execute("PRAGMA journal_mode=delete")
+    if found != "ok":
+        unfinished.unlink()
+        raise DatabaseError(
+            "A copy of the database did not pass its check.",
+            "The database itself may be damaged: run `bucketvault doctor`.",
+            str(found),
+        )
+    unfinished.chmod(0o600)
+    unfinished.replace(target)
+
+
+def _migrate(path: Path) -> None:
+    """Apply what is new, each migration in its own transaction, after a copy of the old file."""
+    runner = migrations.Runner(database, str(MIGRATIONS))
+    unknown = [row.name for row in runner.status() if row.path is None]
+    if unknown:
+        raise DatabaseError(
+            f"The database {path} was written by a newer bucketvault ({unknown[-1]}).",
+            "Install that version again, or newer; this one leaves the file alone.",
+        )
+    pending = [row.name for row in runner.status() if not row.applied]
+    if not pending:
+        return
+    if runner.applied():
+        folder = path.parent / "backups"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        backup_database(folder / f"before-{pending[0]}.sqlite3")
+    elif database.get_tables():
+        raise DatabaseError(
+            f"The file {path} is a database, but not one of bucketvault.",
+            "Name another data folder; this file was left alone.",
+        )
+    runner.up()
+    log.info("database migrated", extra={"applied": ", ".join(pending)})

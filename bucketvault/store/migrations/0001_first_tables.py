@@ -1,0 +1,138 @@
+"""Providers, Storages, Backups, Runs and their logs."""
+
+STATEMENTS = (
+    """
+    CREATE TABLE provider (
+        id INTEGER PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        uuid TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE CHECK (name <> ''),
+        provider_type TEXT NOT NULL
+            CHECK (provider_type IN ('cloudflare_r2', 'backblaze_b2', 'amazon_s3')),
+        endpoint TEXT NOT NULL DEFAULT '',
+        region TEXT NOT NULL DEFAULT '',
+        access_key_id TEXT NOT NULL,
+        secret_access_key TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE storage (
+        id INTEGER PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        provider_id INTEGER NOT NULL REFERENCES provider (id) ON DELETE RESTRICT,
+        bucket_name TEXT NOT NULL CHECK (bucket_name <> ''),
+        display_name TEXT NOT NULL DEFAULT '',
+        usage_type TEXT CHECK (usage_type IN ('source_only', 'destination_only'))
+    )
+    """,
+    "CREATE UNIQUE INDEX storage_provider_bucket ON storage (provider_id, bucket_name)",
+    """
+    CREATE TABLE backup (
+        id INTEGER PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        name TEXT NOT NULL UNIQUE CHECK (name <> ''),
+        source_storage_id INTEGER NOT NULL REFERENCES storage (id) ON DELETE RESTRICT,
+        source_path TEXT NOT NULL DEFAULT '',
+        destination_storage_id INTEGER NOT NULL REFERENCES storage (id) ON DELETE RESTRICT,
+        destination_path TEXT NOT NULL DEFAULT '',
+        schedule TEXT NOT NULL CHECK (schedule IN ('daily', 'weekly')),
+        at TEXT NOT NULL CHECK (at GLOB '[0-2][0-9]:[0-5][0-9]'),
+        weekday TEXT CHECK (weekday IN ('monday', 'tuesday', 'wednesday', 'thursday',
+                                        'friday', 'saturday', 'sunday')),
+        time_zone TEXT NOT NULL,
+        enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+        retention_days INTEGER NOT NULL DEFAULT 30 CHECK (retention_days BETWEEN 1 AND 3650),
+        comparison_mode TEXT NOT NULL DEFAULT 'default'
+            CHECK (comparison_mode IN ('default', 'size_only', 'checksum')),
+        shrink_limit_percent INTEGER NOT NULL DEFAULT 50
+            CHECK (shrink_limit_percent BETWEEN 0 AND 100),
+        archive_key TEXT NOT NULL UNIQUE,
+        next_due_at TEXT,
+        last_run_at TEXT,
+        CHECK (schedule <> 'weekly' OR weekday IS NOT NULL)
+    )
+    """,
+    "CREATE INDEX backup_source ON backup (source_storage_id)",
+    "CREATE INDEX backup_destination ON backup (destination_storage_id)",
+    """
+    CREATE TABLE backup_run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        uuid TEXT NOT NULL UNIQUE,
+        backup_id INTEGER NOT NULL REFERENCES backup (id) ON DELETE CASCADE,
+        status TEXT NOT NULL CHECK (status IN ('pending', 'running', 'success', 'failed')),
+        reason TEXT CHECK (reason IN ('rclone_error', 'source_missing', 'brake', 'refused',
+            'unreachable', 'credentials', 'rclone_missing', 'stalled', 'stopped', 'killed',
+            'interrupted', 'disk_full', 'internal')),
+        "trigger" TEXT NOT NULL
+            CHECK ("trigger" IN ('schedule', 'catch_up', 'manual', 'cli', 'approved')),
+        phase TEXT CHECK (phase IN ('checking', 'copying', 'tidying')),
+        archive_stamp TEXT,
+        scheduled_for TEXT,
+        skipped_slots INTEGER NOT NULL DEFAULT 0,
+        started_at TEXT,
+        finished_at TEXT,
+        stop_requested_at TEXT,
+        requeued INTEGER NOT NULL DEFAULT 0 CHECK (requeued IN (0, 1)),
+        exit_code INTEGER,
+        rclone_pid INTEGER,
+        spec TEXT NOT NULL DEFAULT '{}',
+        progress TEXT NOT NULL DEFAULT '{}',
+        checked INTEGER NOT NULL DEFAULT 0,
+        copied INTEGER NOT NULL DEFAULT 0,
+        replaced INTEGER NOT NULL DEFAULT 0,
+        archived INTEGER NOT NULL DEFAULT 0,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        purged INTEGER NOT NULL DEFAULT 0,
+        touched INTEGER NOT NULL DEFAULT 0,
+        holes INTEGER NOT NULL DEFAULT 0,
+        errors INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0,
+        source_objects INTEGER,
+        source_bytes INTEGER,
+        warnings TEXT NOT NULL DEFAULT '[]',
+        explanation TEXT NOT NULL DEFAULT '',
+        hint TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT '',
+        log_lines INTEGER NOT NULL DEFAULT 0,
+        log_bytes INTEGER NOT NULL DEFAULT 0,
+        CHECK (status <> 'failed' OR reason IS NOT NULL),
+        CHECK (status NOT IN ('success', 'failed') OR finished_at IS NOT NULL)
+    )
+    """,
+    """
+    CREATE UNIQUE INDEX backup_run_one_active ON backup_run (backup_id)
+        WHERE status IN ('pending', 'running')
+    """,
+    """
+    CREATE UNIQUE INDEX backup_run_one_per_slot ON backup_run (backup_id, scheduled_for)
+        WHERE scheduled_for IS NOT NULL
+    """,
+    "CREATE INDEX backup_run_status ON backup_run (status)",
+    "CREATE INDEX backup_run_backup ON backup_run (backup_id, id)",
+    """
+    CREATE TABLE run_log_chunk (
+        run_id INTEGER NOT NULL REFERENCES backup_run (id) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        first_line INTEGER NOT NULL,
+        line_count INTEGER NOT NULL,
+        first_shown INTEGER NOT NULL,
+        shown_count INTEGER NOT NULL,
+        raw_bytes INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (run_id, seq)
+    )
+    """,
+    "CREATE INDEX run_log_chunk_line ON run_log_chunk (run_id, first_line)",
+    "CREATE INDEX run_log_chunk_shown ON run_log_chunk (run_id, first_shown)",
+)
+
+
+def up(migrator, db):
+    """Create the tables with the constraints that hold whoever writes."""
+    for statement in STATEMENTS:
+        db.execute_sql(statement)

@@ -1,0 +1,262 @@
+"""The tables as classes. Constraints live in the migrations, in the database itself.
+
+All times are aware datetimes in UTC. A change of a run's state names the state it expects, so a
+worker, the Stop button and recovery cannot all end one run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import peewee as pw
+
+from bucketvault.store.database import database
+from bucketvault.vocabulary import (
+    ComparisonMode,
+    Phase,
+    ProviderType,
+    Reason,
+    RunStatus,
+    Schedule,
+    Trigger,
+    UsageType,
+    Weekday,
+)
+
+
+def utcnow() -> dt.datetime:
+    """Now, aware, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class UtcField(pw.Field):
+    """An aware datetime, kept as text in UTC with microseconds: it sorts as it reads."""
+
+    field_type = "TEXT"
+
+    def db_value(self, value: dt.datetime | None) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def python_value(self, value: str | None) -> dt.datetime | None:
+        return None if value is None else dt.datetime.fromisoformat(value)
+
+
+class WordField(pw.TextField):
+    """One of the words of an enumeration, kept as its text."""
+
+    def __init__(self, words: type[StrEnum], **options: Any) -> None:
+        self.words = words
+        super().__init__(**options)
+
+    def db_value(self, value: str | None) -> str | None:
+        return None if value is None else str(self.words(value))
+
+    def python_value(self, value: str | None) -> StrEnum | None:
+        return None if value is None else self.words(value)
+
+
+class JsonField(pw.TextField):
+    """A JSON value, kept as text."""
+
+    def db_value(self, value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def python_value(self, value: str | None) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def _new_uuid() -> str:
+    return str(uuid.uuid4())
+
+
+class BaseModel(pw.Model):
+    """A row that knows when it was made and last changed (UTC)."""
+
+    created_at: pw.Field[dt.datetime] = UtcField(default=utcnow)
+    updated_at: pw.Field[dt.datetime] = UtcField(default=utcnow)
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+    @classmethod
+    def update(cls, *args: Any, **fields: Any) -> Any:
+        """Peewee's update, which also notes the time."""
+        fields.setdefault("updated_at", utcnow())
+        return super().update(*args, **fields)
+
+    def save(self, *args: Any, **options: Any) -> Any:
+        """Peewee's save, which also notes the time."""
+        self.updated_at = utcnow()
+        return super().save(*args, **options)
+
+
+class Provider(BaseModel):
+    """A service and how to reach it. Keys are ciphertexts bound to this row (see `vault`)."""
+
+    id = pw.AutoField()
+    uuid = pw.TextField(default=_new_uuid, unique=True)
+    name = pw.TextField(unique=True)
+    provider_type: pw.Field[ProviderType] = WordField(ProviderType)
+    endpoint = pw.TextField(default="")
+    region = pw.TextField(default="")
+    access_key_id = pw.TextField()
+    secret_access_key = pw.TextField()
+
+
+class Storage(BaseModel):
+    """A bucket at a Provider. `usage_type` None: it may be either end of a Backup."""
+
+    id = pw.AutoField()
+    provider = pw.ForeignKeyField(Provider, backref="storages", on_delete="RESTRICT")
+    provider_id: int
+    bucket_name = pw.TextField()
+    display_name = pw.TextField(default="")
+    usage_type: pw.Field[UsageType | None] = WordField(UsageType, null=True)
+
+
+class Backup(BaseModel):
+    """What is copied from which Storage and path to which, and when."""
+
+    id = pw.AutoField()
+    name = pw.TextField(unique=True)
+    source_storage = pw.ForeignKeyField(Storage, backref="+", on_delete="RESTRICT")
+    source_storage_id: int
+    source_path = pw.TextField(default="")
+    destination_storage = pw.ForeignKeyField(Storage, backref="+", on_delete="RESTRICT")
+    destination_storage_id: int
+    destination_path = pw.TextField(default="")
+    schedule: pw.Field[Schedule] = WordField(Schedule, default=Schedule.DAILY)
+    at = pw.TextField()  # HH:MM on the clocks of `time_zone`
+    weekday: pw.Field[Weekday | None] = WordField(Weekday, null=True)
+    time_zone = pw.TextField()  # IANA name
+    enabled = pw.BooleanField(default=True)
+    retention_days = pw.IntegerField(default=30)
+    comparison_mode: pw.Field[ComparisonMode] = WordField(
+        ComparisonMode, default=ComparisonMode.DEFAULT
+    )
+    shrink_limit_percent = pw.IntegerField(default=50)
+    archive_key = pw.TextField(unique=True)
+    next_due_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    last_run_at: pw.Field[dt.datetime | None] = UtcField(
+        null=True
+    )  # of the newest run that left pending
+
+
+class BackupRun(BaseModel):
+    """One execution of a Backup, kept after it ends."""
+
+    id = pw.AutoField()
+    uuid = pw.TextField(default=_new_uuid, unique=True)
+    backup = pw.ForeignKeyField(Backup, backref="runs", on_delete="CASCADE")
+    backup_id: int
+    status: pw.Field[RunStatus] = WordField(RunStatus, default=RunStatus.PENDING)
+    reason: pw.Field[Reason | None] = WordField(Reason, null=True)  # why it failed
+    trigger: pw.Field[Trigger] = WordField(Trigger)
+    phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended
+    archive_stamp = pw.TextField(null=True)  # names this run's folder of kept versions
+    scheduled_for: pw.Field[dt.datetime | None] = UtcField(
+        null=True
+    )  # the slot that asked for this run
+    skipped_slots = pw.IntegerField(default=0)
+    started_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    finished_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    stop_requested_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # somebody pressed Stop
+    requeued = pw.BooleanField(default=False)  # went back to pending once, after a crash
+    exit_code = pw.IntegerField(null=True)  # rclone's; negative: ended by that signal
+    rclone_pid = pw.IntegerField(null=True)  # for the health page only
+    spec: pw.Field[dict[str, Any]] = JsonField(
+        default=dict
+    )  # what ran, frozen at claim; no secrets
+    progress: pw.Field[dict[str, Any]] = JsonField(default=dict)  # the latest stats of rclone
+    checked = pw.IntegerField(default=0)
+    copied = pw.IntegerField(default=0)
+    replaced = pw.IntegerField(default=0)
+    archived = pw.IntegerField(default=0)
+    deleted = pw.IntegerField(default=0)
+    purged = pw.IntegerField(default=0)
+    touched = pw.IntegerField(default=0)
+    holes = pw.IntegerField(default=0)
+    errors = pw.IntegerField(default=0)
+    bytes = pw.IntegerField(default=0)
+    source_objects = pw.IntegerField(null=True)
+    source_bytes = pw.IntegerField(null=True)
+    warnings: pw.Field[list[str]] = JsonField(default=list)
+    explanation = pw.TextField(default="")  # for people: what happened
+    hint = pw.TextField(default="")  # for people: what to do next
+    detail = pw.TextField(default="")  # rclone's own last words
+    log_lines = pw.IntegerField(default=0)
+    log_bytes = pw.IntegerField(default=0)
+
+    class Meta:
+        table_name = "backup_run"
+
+    def change(self, expected: RunStatus, **fields: Any) -> bool:
+        """Change this run if it still is `expected`; False when something else moved it first.
+
+        The instance takes over the new values only when the row did.
+        """
+        model = type(self)
+        changed = (
+            model.update(**fields).where(model.id == self.id, model.status == expected).execute()
+        )
+        if changed:
+            for name, value in fields.items():
+                setattr(self, name, value)
+        return bool(changed)
+
+    def finish(self, status: RunStatus, **fields: Any) -> bool:
+        """End a running run; False when something else ended it first (Stop, recovery)."""
+        return self.change(
+            RunStatus.RUNNING,
+            status=status,
+            finished_at=utcnow(),
+            rclone_pid=None,
+            **fields,
+        )
+
+
+class RunLogChunk(pw.Model):
+    """About 64 KiB of a run's raw log, compressed; `store/runlogs.py` reads and writes them."""
+
+    run_id = pw.IntegerField()
+    seq = pw.IntegerField()
+    first_line = pw.IntegerField()
+    line_count = pw.IntegerField()
+    first_shown = pw.IntegerField()
+    shown_count = pw.IntegerField()
+    raw_bytes = pw.IntegerField()
+    data = pw.BlobField()
+
+    class Meta:
+        database = database
+        table_name = "run_log_chunk"
+        primary_key = pw.CompositeKey("run_id", "seq")
+
+
+COUNT_NAMES = (
+    "checked",
+    "copied",
+    "replaced",
+    "archived",
+    "deleted",
+    "purged",
+    "touched",
+    "holes",
+    "errors",
+    "bytes",
+)
+
+
+def counts_of(run: BackupRun) -> Mapping[str, int]:
+    """The run's counts by name, in the order in which they are told."""
+    return {name: getattr(run, name) for name in COUNT_NAMES}

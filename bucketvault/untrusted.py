@@ -1,0 +1,77 @@
+"""Text from elsewhere, made safe to keep and to show: visible signs, no secrets, bounded length.
+
+Object names, provider errors, mail servers' answers: everything that others wrote passes here once,
+where it enters. What is stored as rclone's raw log passes only through the `Redactor`.
+"""
+
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable
+
+MASK = "[secret]"
+
+# Shorter values stand in ordinary words ("test", "admin"): masking them would garble the whole
+# log and hide nothing. Real keys are 16 signs and longer at every provider we know.
+SHORTEST_SECRET = 8
+
+# C0, DEL, C1, zero-width signs, line and paragraph separators, bidi embeddings, overrides and
+# isolates, the byte order mark, interlinear annotation, lone surrogates.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def clean(text: str, *, limit: int = 2000) -> str:
+    """`text` on one line with every control, bidi and zero-width sign as a visible escape.
+
+    Longer than `limit` characters, it is cut and ends with an ellipsis.
+    """
+    shown = _UNSEEN.sub(_visible, text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether `text` holds anything that `clean` would have to make visible."""
+    return _UNSEEN.search(text) is not None
+
+
+class Redactor:
+    """Replaces known secrets in text, in each spelling a program may print them in."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings: set[str] = set()
+        for secret in secrets:
+            if len(secret) < SHORTEST_SECRET:
+                continue
+            spellings |= {
+                secret,
+                json.dumps(secret)[1:-1],
+                json.dumps(secret, ensure_ascii=False)[1:-1],
+                urllib.parse.quote(secret, safe=""),
+                urllib.parse.quote(secret),
+                urllib.parse.quote_plus(secret),
+            }
+        # the longest first, so that a secret which contains another leaves nothing behind
+        ordered = sorted((s.encode() for s in spellings), key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(re.escape(s) for s in ordered)) if ordered else None
+        self.replaced = 0  # how often something was masked, for the run's note about it
+
+    def raw(self, data: bytes) -> bytes:
+        """`data` with each known secret replaced by a mask; unchanged data is returned as it is."""
+        if self._pattern is None or self._pattern.search(data) is None:
+            return data
+        masked, count = self._pattern.subn(MASK.encode(), data)
+        self.replaced += count
+        return masked
+
+    def text(self, text: str) -> str:
+        """The same for text."""
+        if self._pattern is None:
+            return text
+        return self.raw(text.encode(errors="surrogatepass")).decode(errors="replace")

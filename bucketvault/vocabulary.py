@@ -1,0 +1,90 @@
+"""The words of the field, one meaning each: the same in tables, code, pages, logs and manual."""
+
+from enum import StrEnum
+
+
+class ProviderType(StrEnum):
+    """A kind of service. `AMAZON_S3` with an endpoint is any S3-compatible service."""
+
+    CLOUDFLARE_R2 = "cloudflare_r2"
+    BACKBLAZE_B2 = "backblaze_b2"
+    AMAZON_S3 = "amazon_s3"
+
+
+class UsageType(StrEnum):
+    """What a Storage may be used for; a Storage without one may be either end."""
+
+    SOURCE_ONLY = "source_only"
+    DESTINATION_ONLY = "destination_only"
+
+
+class Schedule(StrEnum):
+    """How often a Backup is planned."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+class Weekday(StrEnum):
+    """The day of a weekly Backup, Monday first like `datetime.weekday()`."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class ComparisonMode(StrEnum):
+    """How rclone decides that an object is unchanged (docs/providers.md says what each costs)."""
+
+    DEFAULT = "default"  # size and modification time: two HEAD requests an object
+    SIZE_ONLY = "size_only"  # listings only; misses a change that keeps the size
+    CHECKSUM = "checksum"  # listings only; size and MD5
+
+
+class RunStatus(StrEnum):
+    """Where a Run stands. It moves from left to right, once."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+class Phase(StrEnum):
+    """What a running Run is doing."""
+
+    CHECKING = "checking"  # nothing has been touched yet
+    COPYING = "copying"  # rclone runs, detached from us
+    TIDYING = "tidying"  # rclone succeeded; old kept versions go
+
+
+class Trigger(StrEnum):
+    """Who asked for a Run."""
+
+    SCHEDULE = "schedule"
+    CATCH_UP = "catch_up"
+    MANUAL = "manual"
+    CLI = "cli"
+    APPROVED = "approved"
+
+
+class Reason(StrEnum):
+    """Why a Run failed. Each has a sentence and a next step in `engine/rclone/explain.py`."""
+
+    RCLONE_ERROR = "rclone_error"
+    SOURCE_MISSING = "source_missing"
+    BRAKE = "brake"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CREDENTIALS = "credentials"
+    RCLONE_MISSING = "rclone_missing"
+    STALLED = "stalled"
+    STOPPED = "stopped"
+    KILLED = "killed"
+    INTERRUPTED = "interrupted"
+    DISK_FULL = "disk_full"
+    INTERNAL = "internal"
