@@ -59,12 +59,14 @@ class Redactor:
             }
         # the longest first, so that a secret which contains another leaves nothing behind
         ordered = sorted((s.encode() for s in spellings), key=len, reverse=True)
+        self._needles = tuple(ordered)
         self._pattern = re.compile(b"|".join(re.escape(s) for s in ordered)) if ordered else None
         self.replaced = 0  # how often something was masked, for the run's note about it
 
     def raw(self, data: bytes) -> bytes:
         """`data` with each known secret replaced by a mask; unchanged data is returned as it is."""
-        if self._pattern is None or self._pattern.search(data) is None:
+        # plain searches first: nearly always there is nothing, and they are many times faster
+        if self._pattern is None or not any(needle in data for needle in self._needles):
             return data
         masked, count = self._pattern.subn(MASK.encode(), data)
         self.replaced += count

@@ -1,10 +1,19 @@
 """What pages and the command line show, as plain frozen values: no table leaves the engine."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import peewee as pw
 
 from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.rules import did_you_mean, same_name
+from bucketvault.errors import NotFoundError
+from bucketvault.store.database import connection, database
+from bucketvault.store.models import Backup, BackupRun, Provider, Storage, counts_of
 from bucketvault.vocabulary import (
     ComparisonMode,
     Phase,
@@ -107,3 +116,296 @@ class BackupRow:
     last_run: RunView | None  # the newest that ended
     last_good_at: dt.datetime | None
     size_bytes: int | None  # of the source, at the last run that measured it
+
+
+# Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
+# look at: whoever asks brings the answer.
+Unwatched = Callable[[BackupRun], bool]
+
+ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
+ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
+
+EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
+
+
+def _watched(run: BackupRun) -> bool:
+    return False
+
+
+def backups(unwatched: Unwatched = _watched) -> list[BackupRow]:
+    """Every backup by name, with its newest runs; as many queries for one as for a thousand."""
+    with _one_moment():
+        return _rows(unwatched)
+
+
+def backup_by_name(name: str, unwatched: Unwatched = _watched) -> BackupRow:
+    """The backup called `name`, in whatever case. Raises NotFoundError, with names like it."""
+    with _one_moment():
+        known = {row.name: row.id for row in Backup.select(Backup.id, Backup.name)}
+        same = [spelling for spelling in known if same_name(spelling) == same_name(name.strip())]
+        if not same:
+            raise NotFoundError(
+                f'There is no backup "{name}".',
+                did_you_mean(name, known).strip() or "`bucketvault status` names them all.",
+            )
+        return _rows(unwatched, Backup.id == known[same[0]])[0]
+
+
+def run(run_id: int, unwatched: Unwatched = _watched) -> RunView:
+    """One run as it stands now. Raises NotFoundError."""
+    with connection():
+        row = _run_row(run_id)
+        return _run_view(row, row.backup, unwatched)
+
+
+def run_page(run_id: int, unwatched: Unwatched = _watched) -> RunPage:
+    """All that the page of one run shows. Raises NotFoundError."""
+    with _one_moment():
+        row = _run_row(run_id)
+        before = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id < run_id)
+        after = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id > run_id)
+        previous = before.order_by(BackupRun.id.desc()).first()
+        following = after.order_by(BackupRun.id).first()
+        good = (
+            before.where(BackupRun.status == RunStatus.SUCCESS)
+            .order_by(BackupRun.id.desc())
+            .first()
+        )
+        return RunPage(
+            run=_run_view(row, row.backup, unwatched),
+            settings=_run_settings(row.spec),
+            last_good_at=good.finished_at if good is not None else None,
+            previous_id=previous.id if previous is not None else None,
+            next_id=following.id if following is not None else None,
+        )
+
+
+def status(unwatched: Unwatched = _watched) -> dict[str, Any]:
+    """What `bucketvault status --json` prints: plain values, times as text in UTC."""
+    rows = backups(unwatched)
+    active = [row.active_run.status for row in rows if row.active_run is not None]
+    return {
+        "backups": [
+            {
+                "name": row.name,
+                "enabled": row.enabled,
+                "overdue": row.overdue,
+                "next_due_at": _time(row.next_due_at),
+                "last_run": _ended_run_in_status(row.last_run),
+                "active_run": _active_run_in_status(row.active_run),
+            }
+            for row in rows
+        ],
+        "running": active.count(RunStatus.RUNNING),
+        "pending": active.count(RunStatus.PENDING),
+    }
+
+
+def status_exit_code(status: Mapping[str, Any]) -> int:
+    """0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
+
+    A backup that is switched off does not count.
+    """
+    concerned = [backup for backup in status["backups"] if backup["enabled"]]
+    last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]
+    if any(backup["overdue"] for backup in concerned):
+        return EXIT_BAD
+    if any(run["status"] == RunStatus.FAILED for run in last_runs):
+        return EXIT_BAD
+    return EXIT_WARNINGS if any(run["warnings"] for run in last_runs) else EXIT_GOOD
+
+
+# ---- from rows to values; inside the caller's connection
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """A connection in which all queries see the same state, whoever writes in between."""
+    with connection(), database.atomic():
+        yield
+
+
+def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
+    found: list[Any] = list(_backup_query(which))
+    ends = _storage_ends()
+    active: dict[int, BackupRun] = {
+        run.backup_id: run for run in BackupRun.select().where(BackupRun.status.in_(ACTIVE))
+    }
+    last_ids = [backup.last_id for backup in found if backup.last_id is not None]
+    ended: Any = BackupRun.select().where(BackupRun.id.in_(last_ids)).objects(SimpleNamespace)
+    last = {run.id: run for run in ended}
+    rows = [
+        _backup_row(backup, ends, active.get(backup.id), last.get(backup.last_id), unwatched)
+        for backup in found
+    ]
+    return sorted(rows, key=lambda row: (same_name(row.name), row.id))
+
+
+def _storage_ends() -> dict[int, End]:
+    """Every Storage by its id, as an end without a path."""
+    query: Any = Storage.select(
+        Storage.id,
+        Provider.name,
+        Provider.provider_type,
+        Storage.bucket_name,
+        Storage.display_name,
+    ).join(Provider)
+    return {
+        storage_id: End(provider, ProviderType(kind), bucket, display_name, path="")
+        for storage_id, provider, kind, bucket, display_name in query.tuples()
+    }
+
+
+def _backup_query(which: pw.Expression | None) -> Any:
+    """Backups, and of each the newest ended run and what is known of good ones.
+
+    The subqueries read backwards along the index on (backup, id) and stop at the first hit, so
+    that years of runs cost nothing.
+    """
+    query: Any = Backup.select(
+        Backup,
+        _newest(BackupRun.id, BackupRun.status.in_(ENDED)).alias("last_id"),
+        _newest(BackupRun.finished_at, BackupRun.status == RunStatus.SUCCESS).alias("good_at"),
+        _newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
+    )
+    # plain objects: for hundreds of rows peewee's own take twice as long
+    return (query if which is None else query.where(which)).objects(SimpleNamespace)
+
+
+def _newest(column: Any, condition: Any) -> Any:
+    """`column` of the newest run of each backup that fulfils the condition."""
+    return (
+        BackupRun.select(column)
+        .where(BackupRun.backup == Backup.id, condition)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    )
+
+
+def _backup_row(
+    backup: Any,
+    ends: Mapping[int, End],
+    active: BackupRun | None,
+    last: Any,
+    unwatched: Unwatched,
+) -> BackupRow:
+    return BackupRow(
+        id=backup.id,
+        name=backup.name,
+        enabled=backup.enabled,
+        source=replace(ends[backup.source_storage], path=backup.source_path),
+        destination=replace(ends[backup.destination_storage], path=backup.destination_path),
+        schedule=backup.schedule,
+        at=backup.at,
+        weekday=backup.weekday,
+        time_zone=backup.time_zone,
+        next_due_at=backup.next_due_at,
+        overdue=False,
+        active_run=_run_view(active, backup, unwatched) if active is not None else None,
+        last_run=_run_view(last, backup, unwatched) if last is not None else None,
+        last_good_at=BackupRun.finished_at.python_value(backup.good_at),
+        size_bytes=backup.size,
+    )
+
+
+def _run_row(run_id: int) -> BackupRun:
+    row = (
+        BackupRun.select(BackupRun, Backup).join(Backup).where(BackupRun.id == run_id).get_or_none()
+    )
+    if row is None:
+        raise NotFoundError(f"There is no run {run_id}.", "Its backup may have been deleted.")
+    found: BackupRun = row
+    return found
+
+
+def _run_view(run: Any, backup: Any, unwatched: Unwatched) -> RunView:
+    return RunView(
+        id=run.id,
+        backup_id=backup.id,
+        backup_name=backup.name,
+        status=run.status,
+        reason=run.reason,
+        trigger=run.trigger,
+        phase=run.phase,
+        scheduled_for=run.scheduled_for,
+        skipped_slots=run.skipped_slots,
+        queued_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        stop_requested_at=run.stop_requested_at,
+        exit_code=run.exit_code,
+        explanation=run.explanation,
+        hint=run.hint,
+        detail=run.detail,
+        warnings=tuple(run.warnings),
+        counts=dict(counts_of(run)),
+        source_objects=run.source_objects,
+        source_bytes=run.source_bytes,
+        progress=Progress.from_json(run.progress) if run.progress else None,
+        log_lines=run.log_lines,
+        log_bytes=run.log_bytes,
+        on_its_own=run.status == RunStatus.RUNNING and unwatched(run),
+    )
+
+
+def _run_settings(spec: Mapping[str, Any]) -> RunSettings | None:
+    """What was frozen at claim; None before."""
+    if not spec:
+        return None
+    return RunSettings(
+        source=_frozen_end(spec["source"]),
+        destination=_frozen_end(spec["destination"]),
+        comparison_mode=ComparisonMode(spec["comparison_mode"]),
+        retention_days=spec["retention_days"],
+        shrink_limit_percent=spec["shrink_limit_percent"],
+        rclone_version=spec["rclone_version"],
+        arguments=tuple(spec["arguments"]),
+    )
+
+
+def _frozen_end(frozen: Mapping[str, Any]) -> End:
+    return End(
+        provider_name=frozen["provider"],
+        provider_type=ProviderType(frozen["provider_type"]),
+        bucket_name=frozen["bucket"],
+        display_name=frozen["display_name"],
+        path=frozen["path"],
+    )
+
+
+def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "status": run.status.value,
+        "reason": run.reason.value if run.reason is not None else None,
+        "trigger": run.trigger.value,
+        "scheduled_for": _time(run.scheduled_for),
+        "started_at": _time(run.started_at),
+        "finished_at": _time(run.finished_at),
+        "exit_code": run.exit_code,
+        "explanation": run.explanation,
+        "warnings": list(run.warnings),
+        "counts": dict(run.counts),
+    }
+
+
+def _active_run_in_status(run: RunView | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "status": run.status.value,
+        "phase": run.phase.value if run.phase is not None else None,
+        "trigger": run.trigger.value,
+        "queued_at": _time(run.queued_at),
+        "started_at": _time(run.started_at),
+        "stop_requested_at": _time(run.stop_requested_at),
+        "on_its_own": run.on_its_own,
+    }
+
+
+def _time(moment: dt.datetime | None) -> str | None:
+    """Such as `2026-11-22T02:30:00Z`."""
+    return None if moment is None else f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -6,6 +6,7 @@ is locked" when somebody else wrote in between, whatever the busy timeout.
 """
 
 import contextlib
+import fcntl
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FILE_NAME = "bucketvault.sqlite3"
+HISTORY = "schema_migration"  # the table of applied migrations
 
 # In this order: after the switch to WAL, auto_vacuum silently stays off.
 PRAGMAS = (
@@ -63,7 +65,8 @@ def open_database(path: Path) -> None:
         database.close()
     database.init(str(path), pragmas=PRAGMAS)
     try:
-        with connection():
+        _refuse_foreign(path)
+        with connection(), _one_at_a_time(path):
             check = database.execute_sql("PRAGMA quick_check(1)").fetchone()
             if check is None or check[0] != "ok":
                 raise DatabaseError(
@@ -77,6 +80,28 @@ def open_database(path: Path) -> None:
             f"The database {path} cannot be opened: {error}.",
             "Check the file and the folder it lies in, their owner and the free space.",
         ) from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse somebody else's database before our settings, WAL above all, are written into it."""
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        tables = {name for (name,) in plain.execute("SELECT name FROM sqlite_master")}
+    # a first start that was cut short leaves the history of migrations behind, and it alone
+    if tables and HISTORY not in tables:
+        raise DatabaseError(
+            f"The file {path} is a database, but not one of bucketvault.",
+            "Name another data folder; this file was left alone.",
+        )
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Two programs that start together must not both migrate."""
+    with open(path.with_name("migration.lock"), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def close_database() -> None:
@@ -117,7 +142,7 @@ def backup_database(target: Path) -> None:
 
 def _migrate(path: Path) -> None:
     """Apply what is new, each migration in its own transaction, after a copy of the old file."""
-    runner = migrations.Runner(database, str(MIGRATIONS))
+    runner = migrations.Runner(database, str(MIGRATIONS), table_name=HISTORY)
     unknown = [row.name for row in runner.status() if row.path is None]
     if unknown:
         raise DatabaseError(
@@ -131,10 +156,5 @@ def _migrate(path: Path) -> None:
         folder = path.parent / "backups"
         folder.mkdir(mode=0o700, exist_ok=True)
         backup_database(folder / f"before-{pending[0]}.sqlite3")
-    elif database.get_tables():
-        raise DatabaseError(
-            f"The file {path} is a database, but not one of bucketvault.",
-            "Name another data folder; this file was left alone.",
-        )
     runner.up()
     log.info("database migrated", extra={"applied": ", ".join(pending)})

@@ -216,13 +216,8 @@ class BackupRun(BaseModel):
 
     def finish(self, status: RunStatus, **fields: Any) -> bool:
         """End a running run; False when something else ended it first (Stop, recovery)."""
-        return self.change(
-            RunStatus.RUNNING,
-            status=status,
-            finished_at=utcnow(),
-            rclone_pid=None,
-            **fields,
-        )
+        ended = {"finished_at": utcnow(), "rclone_pid": None, **fields}
+        return self.change(RunStatus.RUNNING, status=status, **ended)
 
 
 class RunLogChunk(pw.Model):

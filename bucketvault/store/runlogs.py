@@ -83,7 +83,11 @@ class LogWriter:
         self._open_first = (self.lines, self.shown)
 
     def flush(self) -> bool:
-        """Store what came since the last call; False when nothing did. Call inside `writing()`."""
+        """Write what came since `stored` to the database; False when nothing did.
+
+        Call inside `writing()`, and `stored` after the commit: what a failed commit lost is
+        written again by the next call.
+        """
         if not self._changed:
             return False
         rows = self._closed + ([self._row()] if self._open else [])
@@ -101,8 +105,11 @@ class LogWriter:
         BackupRun.update(log_lines=self.lines, log_bytes=self.bytes).where(
             BackupRun.id == self.run_id
         ).execute()
-        self._closed, self._changed = [], False
         return True
+
+    def stored(self) -> None:
+        """Forget what the last `flush` wrote: its transaction is committed."""
+        self._closed, self._changed = [], False
 
 
 def clear(run_id: int) -> None:
@@ -135,10 +142,12 @@ def rows(run_id: int, start: int, count: int, *, progress: bool = False) -> list
     Reads only the chunks these rows lie in.
     """
     found: list[LogRow] = []
+    if count <= 0:
+        return found
     for number, line in _walk(run_id, max(start, 0), progress=progress):
-        if len(found) >= count:
-            break
         found.append(LogRow(number, line))
+        if len(found) == count:  # now: the next row may lie behind hours of hidden progress
+            break
     return found
 
 

@@ -89,6 +89,8 @@ class Vault:
             if version != VERSION:
                 raise ValueError(version)
             decoded = base64.urlsafe_b64decode(nonce), base64.urlsafe_b64decode(sealed)
+            if len(decoded[0]) != NONCE_BYTES:
+                raise ValueError("nonce")
         except ValueError as error:
             raise VaultError("A stored key is not in a form that can be read.") from error
         key = self._keys.get(key_id)

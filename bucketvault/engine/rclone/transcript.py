@@ -6,6 +6,7 @@ green run; the stats serve progress only. Seen with rclone 1.75.2.
 """
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -15,6 +16,11 @@ OBJECT_TYPE = "*s3.Object"
 ERRORS_KEPT = 20  # the first and the last so many
 PLAIN_KEPT = 25
 MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
+
+# When one listing of the destination fails, rclone takes what it did not see for absent: it uploads
+# every object below, over those that are there, without keeping them. (Seen with 1.75.2: one 403 on
+# a listing, a good second try, exit code 0, and a former version gone.)
+_DESTINATION_UNSEEN = re.compile(r"error reading destination (root )?directory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +156,9 @@ class Transcript:
         self._last_errors: deque[ErrorLine] = deque(maxlen=ERRORS_KEPT)
         self._plain: deque[str] = deque(maxlen=PLAIN_KEPT)
         self.last_notice = ""
+        self.unseen = 0  # times that the destination could not be listed
+        self.unsure = 0  # objects uploaded then: perhaps over one that was not kept
+        self._blind = False
 
     @property
     def errors(self) -> tuple[ErrorLine, ...]:
@@ -180,15 +189,23 @@ class Transcript:
             self._stats(stats)
             return
         self.tally.count(entry)
+        if self._blind and entry.get("msg") == "Copied (new)":
+            self.unsure += 1
         if entry["level"] in ("error", "critical"):
             self._error(entry)
         elif entry["level"] == "notice":
             self.last_notice = str(entry.get("msg", ""))[:MESSAGE_LIMIT]
 
     def _error(self, entry: dict[str, Any]) -> None:
+        message = str(entry.get("msg", ""))
+        if _DESTINATION_UNSEEN.match(message) and "object" not in entry:
+            self.unseen += 1
+            self._blind = True
+        elif message.startswith("Attempt "):
+            self._blind = False  # the next try lists again
         found = ErrorLine(
             object=str(entry.get("object", "")),
-            message=str(entry.get("msg", ""))[:MESSAGE_LIMIT],
+            message=message[:MESSAGE_LIMIT],
             level=entry["level"],
         )
         if len(self._first_errors) < ERRORS_KEPT:
@@ -205,7 +222,8 @@ class Transcript:
         eta = stats.get("eta")
         speed = stats.get("speed")
         elapsed = stats.get("elapsedTime")
-        self.checked = max(0, whole("checks") - whole("renames"))
+        # every move into the archive and every delete is counted as a check too
+        self.checked = max(0, whole("checks") - whole("renames") - whole("deletes"))
         self.progress = Progress(
             # copies into the archive stay at the destination: they are not "on the way"
             bytes_done=max(0, whole("bytes") - side_bytes),

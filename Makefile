@@ -1,0 +1,53 @@
+# make demo: see it work.  make test: see that it works.  Both need only Python 3.11+ and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test fast lint lock bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## two local S3 servers, sample data, a first backup (ARGS=--once: print the result and end)
+	@$(BIN)/bucketvault demo $(ARGS)
+
+test: $(VENV)/.development ## everything this machine can test; says what it left out
+	@$(BIN)/python -m tests.run $(ARGS)
+
+fast: $(VENV)/.development ## the tests that take under a minute together
+	@$(BIN)/python -m tests.run --fast $(ARGS)
+
+lint: $(VENV)/.development ## format and types, as CI checks them
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+bench: $(VENV)/.development ## speed and memory, side by side with rclone by hand
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lock: $(VENV)/.development ## write the lock files anew from pyproject.toml
+	@$(BIN)/pip install --quiet uv && \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade --extra build pyproject.toml -o requirements.lock && \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --extra build --extra development -c requirements.lock pyproject.toml -o requirements-development.lock
+
+clean: ## remove the virtual environment and what tools left
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The lock files name every package with its hash: what is installed is what was tested.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bucketvault needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing bucketvault into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.development: requirements-development.lock requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing bucketvault and its tests' tools into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-development.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,484 @@
+// The log of one run, first to last line, with a few dozen row elements for a million lines.
+//
+// A spacer as tall as the whole log scrolls; a window of rows sticks to its top and is filled with
+// the lines that belong there. New lines come over the websocket (`grew`), lines further back over
+// HTTP. Everything shown is a text node: nothing here ever becomes HTML.
+
+const MOST_PIXELS = 8000000; // browsers cap the height of an element (Firefox at about 17.8 million)
+const AROUND = 100; // lines fetched on each side of those in view
+const MOST_CACHED = 3000;
+const RETRY_MS = 1500;
+const SHOWN_CHARACTERS = 4000; // formatting.py cuts a line there; opened, it is fetched whole
+
+const SIGNS = {
+  new: "icon icon-new",
+  replaced: "icon icon-swap",
+  kept: "icon icon-box",
+  removed: "icon icon-minus",
+  touched: "icon icon-touched",
+  warning: "glyph st-warn",
+  error: "glyph st-bad",
+};
+const STATES = { warning: " st-warn", error: " st-bad" };
+const ABSENT = { time: "", kind: "absent", object: "", text: "…" };
+
+function asLine(entry) {
+  return [entry.time, entry.object, entry.text].filter((part) => part).join("  ");
+}
+
+function makeRow() {
+  const cell = (tag, name) => Object.assign(document.createElement(tag), { className: name });
+  const row = {
+    element: cell("div", "log-row"),
+    number: cell("span", "number"),
+    time: cell("span", "time"),
+    sign: cell("i", "sign"),
+    object: cell("span", "object"),
+    text: cell("span", "text"),
+    shown: "",
+    entry: null,
+  };
+  row.sign.setAttribute("aria-hidden", "true");
+  row.element.append(row.number, row.time, row.sign, row.object, row.text);
+  return row;
+}
+
+export default {
+  template: `
+    <section class="card log-card" aria-label="Log">
+      <header>
+        <h2>Log</h2>
+        <span class="t13 ink3 num">{{ words }}</span>
+        <span class="space"></span>
+        <label v-if="growing" class="line t13 ink2">
+          <button type="button" class="switch" role="switch" :aria-checked="String(following)"
+                  aria-label="Follow the end of the log" @click="setFollowing(!following)"></button>
+          <span>Follow</span>
+        </label>
+        <a class="btn ghost small wide-only" :href="url + '/text'" download
+           title="Download the log as people read it">
+          <i class="icon icon-down" aria-hidden="true"></i><span>As text</span></a>
+        <a class="btn ghost small narrow-icon" :href="url + '/raw'" download
+           title="Download rclone's own log, unchanged" aria-label="Download the raw log">
+          <i class="icon icon-down" aria-hidden="true"></i><span>Raw</span></a>
+      </header>
+      <div class="log-bar">
+        <label class="line t13 ink2">
+          <button type="button" class="switch" role="switch" :aria-checked="String(progress)"
+                  aria-label="Show progress lines" @click="setProgress(!progress)"></button>
+          <span>Progress lines</span>
+        </label>
+        <span class="space"></span>
+        <span class="t13 ink3" role="status">{{ note }}</span>
+        <button type="button" class="btn small" @click="firstError">
+          <i class="icon icon-alert" aria-hidden="true"></i><span>First error</span></button>
+        <div class="find" role="search">
+          <i class="icon icon-search" aria-hidden="true"></i>
+          <input v-model="query" type="text" placeholder="Search the log" autocomplete="off"
+                 spellcheck="false" aria-label="Search the log; Enter for the next, Shift and Enter for the one before"
+                 @input="forgetHit" @keydown.enter.prevent="find($event.shiftKey)"
+                 @keydown.esc="clearQuery">
+          <button type="button" class="btn ghost small square" aria-label="The match before"
+                  title="The match before (Shift+Enter)" @click="find(true)">
+            <i class="icon icon-up" aria-hidden="true"></i></button>
+          <button type="button" class="btn ghost small square" aria-label="Next match"
+                  title="Next match (Enter)" @click="find(false)">
+            <i class="icon icon-up turned" aria-hidden="true"></i></button>
+        </div>
+      </div>
+      <div class="log">
+        <p v-if="!total" class="log-empty">{{ growing ? "No lines yet." : "This log has no lines." }}</p>
+        <div class="log-scroller" ref="scroller" tabindex="0" role="log" aria-live="off"
+             aria-label="Log lines: arrows, Page Up and Down, Home and End move; Enter opens a line"
+             @scroll.passive="onScroll" @wheel="onWheel" @keydown="onKey">
+          <div class="log-spacer" ref="spacer">
+            <div class="log-window" ref="window"><div ref="rows" @click="onClick" @copy="onCopy"></div></div>
+          </div>
+        </div>
+      </div>
+      <div v-if="whole" class="log-whole" role="region" aria-label="The whole line">
+        <div class="stack">
+          <span class="t12 ink3 num">Line {{ (here + 1).toLocaleString("en-US") }}{{
+            whole.time ? ", " + whole.time : "" }}</span>
+          <pre tabindex="0" aria-live="polite">{{ [whole.object, whole.text].filter(Boolean).join("\\n") }}</pre>
+        </div>
+        <button type="button" class="btn ghost small square" aria-label="Close the line"
+                title="Close (Esc)" @click="closeWhole">
+          <i class="icon icon-close" aria-hidden="true"></i></button>
+      </div>
+    </section>`,
+
+  props: {
+    url: String, // of the log's API
+    first: Object, // what `grew` takes, as it was when the page was built
+  },
+
+  data() {
+    return {
+      lines: 0, // all of them
+      shown: 0, // without progress lines
+      size: "",
+      growing: false,
+      following: false,
+      progress: false,
+      query: "",
+      note: "",
+      here: null, // the row that is marked and may be open
+      whole: null, // its entry, while it is open
+    };
+  },
+
+  computed: {
+    total() {
+      return this.progress ? this.lines : this.shown;
+    },
+    words() {
+      const count = (number) => number.toLocaleString("en-US");
+      const parts = [`${count(this.total)} ${this.total === 1 ? "line" : "lines"}`];
+      if (this.lines) parts.push(this.size);
+      if (this.growing) parts.push("growing");
+      return parts.join(", ");
+    },
+  },
+
+  created() {
+    this.cache = new Map();
+    this.pool = [];
+    this.position = 0; // the line at the upper edge; whole and a part
+    this.expected = 0; // where we last put the scroll bar
+    this.hit = null; // the row a search or First error found
+    this.view = 0; // height of the window in pixels
+    this.row = 24; // height of a row in pixels
+    this.loading = false;
+    this.generation = 0; // answers to questions from before a change of rows are dropped
+    this.take(this.first);
+    this.following = this.growing;
+  },
+
+  mounted() {
+    this.narrow = window.matchMedia("(max-width: 700px)");
+    this.narrow.addEventListener("change", this.measure);
+    this.observer = new ResizeObserver(() => this.layout());
+    this.observer.observe(this.$refs.scroller);
+    document.addEventListener("visibilitychange", this.onVisible);
+    window.socket?.on("connect", this.refresh);
+    this.position = Infinity; // the last lines first: they say how it ended
+    this.measure();
+    this.tell();
+  },
+
+  unmounted() {
+    this.narrow.removeEventListener("change", this.measure);
+    this.observer.disconnect();
+    document.removeEventListener("visibilitychange", this.onVisible);
+    window.socket?.off("connect", this.refresh);
+    clearTimeout(this.retry);
+  },
+
+  methods: {
+    // ---------------------------------------------------------------- what the server says
+
+    grew(news) {
+      this.take(news);
+      if (!document.hidden) this.layout(); // else when it is seen again
+    },
+    take(news) {
+      const before = this.total;
+      Object.assign(this, { lines: news.lines, shown: news.shown, size: news.size });
+      if (this.growing && !news.growing) this.following = false;
+      this.growing = news.growing;
+      if (news.again || this.total < before) this.forgetRows();
+      this.cache.delete(before - 1); // the last line may have been half a line
+      if (news.progress !== this.progress) return;
+      news.rows.forEach((entry, index) => this.cache.set(news.start + index, entry));
+    },
+    async refresh() {
+      const answer = await this.ask("", { start: 0, count: 0 }).catch(() => null);
+      if (!answer) return;
+      const before = this.lines;
+      this.lines = answer.all;
+      this.shown = answer.shown;
+      if (answer.all < before) this.forgetRows();
+      this.layout();
+    },
+    async ask(path, question) {
+      const search = new URLSearchParams({ ...question, progress: this.progress ? 1 : 0 });
+      const answer = await fetch(`${this.url}${path}?${search}`);
+      if (!answer.ok) throw new Error(String(answer.status));
+      return answer.json();
+    },
+    tell() {
+      const rows = Math.ceil(this.view / this.row) + 1;
+      this.$emit("state", { following: this.following, progress: this.progress, rows });
+    },
+
+    // ---------------------------------------------------------------- where we are
+
+    last() {
+      return Math.max(0, this.total - this.view / this.row);
+    },
+    measure() {
+      const row = parseFloat(getComputedStyle(this.$el).getPropertyValue("--log-row")) || 24;
+      if (row !== this.row) this.pool.forEach((made) => (made.shown = ""));
+      this.row = row;
+      this.layout();
+    },
+    layout() {
+      const { scroller, spacer } = this.$refs;
+      if (!scroller) return;
+      spacer.style.height = `${Math.min(this.total * this.row, MOST_PIXELS)}px`;
+      const view = scroller.clientHeight;
+      if (!view && this.total) return; // hidden: it keeps its place and is laid out when shown
+      const resized = view !== this.view;
+      this.view = view;
+      this.$refs.window.style.height = `${view}px`;
+      this.position = this.following ? this.last() : Math.min(this.position, this.last());
+      this.moveBar();
+      this.paint();
+      if (resized) this.tell();
+    },
+    linesPerPixel() {
+      const { scroller } = this.$refs;
+      return this.last() / Math.max(1, scroller.scrollHeight - scroller.clientHeight);
+    },
+    moveBar() {
+      const rate = this.linesPerPixel();
+      this.expected = rate ? this.position / rate : 0;
+      const { scroller } = this.$refs;
+      if (Math.abs(scroller.scrollTop - this.expected) > 1) scroller.scrollTop = this.expected;
+    },
+    move(position, { bar = true } = {}) {
+      this.position = Math.max(0, Math.min(position, this.last()));
+      const following = this.growing && this.position >= this.last() - 0.01;
+      if (following !== this.following) {
+        this.following = following;
+        this.tell();
+      }
+      if (bar) this.moveBar();
+      this.paint();
+    },
+    reveal(row) {
+      const rows = this.view / this.row;
+      if (row < this.position) this.move(row);
+      else if (row + 1 > this.position + rows) this.move(row + 1 - rows);
+      else this.paint();
+    },
+    jump(row) {
+      this.hit = row;
+      this.move(row - Math.floor(this.view / this.row / 3));
+      if (this.following) this.setFollowing(false);
+    },
+
+    // ---------------------------------------------------------------- what a person does
+
+    onScroll() {
+      const top = this.$refs.scroller.scrollTop;
+      if (Math.abs(top - this.expected) <= 1) return; // our own doing
+      this.expected = top;
+      this.move(top * this.linesPerPixel(), { bar: false });
+    },
+    onWheel(event) {
+      if (event.ctrlKey || event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) return;
+      const unit = [1 / this.row, 1, this.view / this.row][event.deltaMode];
+      const to = Math.max(0, Math.min(this.position + event.deltaY * unit, this.last()));
+      if (to === this.position) return; // at its end the page scrolls on
+      event.preventDefault();
+      this.move(to);
+    },
+    onKey(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const page = Math.max(1, Math.floor(this.view / this.row) - 1);
+      const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, " ": page };
+      if (event.key in steps) this.step(steps[event.key]);
+      else if (event.key === "Home" || event.key === "g") this.move(0);
+      else if (event.key === "End" || event.key === "G") this.move(Infinity);
+      else if (event.key === "Enter") this.whole ? this.closeWhole() : this.open(this.markable());
+      else if (event.key === "Escape" && this.here !== null) this.closeWhole();
+      else return;
+      event.preventDefault();
+    },
+    step(rows) {
+      if (this.here === null || Math.abs(rows) > 1) {
+        this.move(this.position + rows);
+        return;
+      }
+      this.here = Math.max(0, Math.min(this.here + rows, this.total - 1));
+      this.reveal(this.here);
+      if (this.whole) this.open(this.here);
+    },
+    markable() {
+      const inView = (row) =>
+        row !== null && row >= this.position - 1 && row <= this.position + this.view / this.row;
+      return [this.here, this.hit].find(inView) ?? Math.ceil(this.position);
+    },
+    onClick(event) {
+      const picked = this.pool.find((row) => row.element.contains(event.target));
+      if (!picked || !picked.entry || !document.getSelection().isCollapsed) return;
+      if (this.whole && this.here === picked.index) this.closeWhole();
+      else this.open(picked.index);
+    },
+    onCopy(event) {
+      const selection = document.getSelection();
+      const { anchorNode, focusNode } = selection;
+      if (anchorNode === focusNode) return; // a part of one cell: as it is
+      const rows = this.pool.filter(
+        (row) => row.entry && !row.element.hidden && selection.containsNode(row.element, true),
+      );
+      event.clipboardData.setData("text/plain", rows.map((row) => asLine(row.entry)).join("\n"));
+      event.preventDefault();
+    },
+    async open(row) {
+      if (row < 0 || row >= this.total) return;
+      this.here = row;
+      this.whole = this.cache.get(row) ?? ABSENT;
+      this.paint();
+      if (this.whole !== ABSENT && this.whole.text.length < SHOWN_CHARACTERS) return;
+      const answer = await this.ask("", { start: row, count: 1, whole: 1 }).catch(() => null);
+      if (answer?.lines.length && this.here === row && this.whole) this.whole = answer.lines[0];
+    },
+    closeWhole() {
+      this.here = this.whole = null;
+      this.paint();
+      this.$refs.scroller.focus({ preventScroll: true });
+    },
+    setFollowing(following) {
+      this.following = following;
+      this.tell();
+      if (following) this.layout();
+    },
+    setProgress(progress) {
+      const share = this.last() ? this.position / this.last() : 1;
+      this.progress = progress;
+      this.forgetRows();
+      this.position = this.following ? Infinity : share * this.last();
+      this.layout();
+      this.tell();
+    },
+    onVisible() {
+      if (document.hidden) return;
+      this.layout();
+      this.refresh();
+    },
+
+    // ---------------------------------------------------------------- search
+
+    forgetHit() {
+      this.hit = null;
+      this.note = "";
+      this.paint();
+    },
+    clearQuery() {
+      this.query = "";
+      this.forgetHit();
+    },
+    async find(back) {
+      if (!this.query) return;
+      let start = back ? Math.ceil(this.position + this.view / this.row) : Math.floor(this.position);
+      if (this.hit !== null) start = back ? this.hit : this.hit + 1;
+      const seek = (from) => this.ask("/find", { q: this.query, start: from, back: back ? 1 : 0 });
+      const asked = this.query;
+      try {
+        let { row } = await seek(Math.max(0, start));
+        let note = "";
+        if (row === null) {
+          ({ row } = await seek(back ? this.total : 0));
+          note = row === null ? "Not found" : back ? "Went on from the end" : "Went on from the top";
+        }
+        if (asked !== this.query) return;
+        this.note = note;
+        if (row !== null) this.jump(row);
+      } catch {
+        this.note = "The search did not work";
+      }
+    },
+    async firstError() {
+      try {
+        const { row } = await this.ask("/first-error", {});
+        this.note = row === null ? "No errors in this log" : "";
+        if (row !== null) this.jump(row);
+      } catch {
+        this.note = "The search did not work";
+      }
+    },
+
+    // ---------------------------------------------------------------- rows
+
+    forgetRows() {
+      this.generation += 1;
+      this.cache.clear();
+      this.hit = this.here = this.whole = null;
+      this.note = "";
+    },
+    paint() {
+      if (!this.view) return;
+      const first = Math.floor(this.position);
+      const rows = Math.ceil(this.view / this.row) + 1;
+      while (this.pool.length < rows) {
+        const made = makeRow();
+        this.pool.push(made);
+        this.$refs.rows.append(made.element);
+      }
+      this.pool.forEach((row, place) => this.fill(row, first + place, place < rows));
+      const part = Math.round((this.position - first) * this.row);
+      this.$refs.rows.style.transform = `translateY(${-part}px)`;
+      this.load(first, Math.min(first + rows, this.total));
+    },
+    fill(row, index, used) {
+      row.element.hidden = !used || index >= this.total;
+      row.entry = null;
+      if (row.element.hidden) return;
+      const entry = this.cache.get(index);
+      row.entry = entry ?? null;
+      row.index = index;
+      const { time, kind, object, text } = entry ?? ABSENT;
+      let name = `log-row k-${kind}${STATES[kind] ?? ""}`;
+      if (!object) name += " no-object";
+      if (index === this.here) name += " here";
+      if (index === this.hit) name += " hit";
+      if (row.element.className !== name) row.element.className = name;
+      const shown = `${index}\n${time}\n${object}\n${text}`;
+      if (row.shown === shown) return;
+      row.shown = shown;
+      row.number.textContent = (index + 1).toLocaleString("en-US");
+      row.time.textContent = time;
+      row.sign.className = `sign ${SIGNS[kind] ?? ""}`;
+      row.object.textContent = row.object.title = object;
+      row.text.textContent = row.text.title = text;
+    },
+    async load(from, to) {
+      if (this.loading) return;
+      let absent = false;
+      for (let index = from; index < to && !absent; index++) absent = !this.cache.has(index);
+      if (!absent) return;
+      this.loading = true;
+      const { generation } = this;
+      const start = Math.max(0, from - AROUND);
+      let arrived = false;
+      try {
+        const answer = await this.ask("", { start, count: to - start + AROUND });
+        if (generation === this.generation) {
+          answer.lines.forEach((entry, place) => this.cache.set(answer.start + place, entry));
+          arrived = this.cache.has(from) || answer.total < this.total;
+          if (answer.total < this.total) Object.assign(this, { lines: answer.all, shown: answer.shown });
+          this.tidy();
+        }
+        arrived = arrived || generation !== this.generation;
+      } catch {
+        this.note = "The log cannot be read just now";
+      }
+      this.loading = false;
+      if (arrived) {
+        if (this.note === "The log cannot be read just now") this.note = "";
+        this.layout(); // paints, and fetches again where we are by now
+      } else {
+        clearTimeout(this.retry);
+        this.retry = setTimeout(() => this.$refs.scroller && this.paint(), RETRY_MS);
+      }
+    },
+    tidy() {
+      if (this.cache.size <= MOST_CACHED) return;
+      const near = (row) => Math.abs(row - this.position) < MOST_CACHED / 3;
+      for (const row of this.cache.keys()) if (!near(row)) this.cache.delete(row);
+    },
+  },
+};

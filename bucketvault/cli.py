@@ -1,0 +1,358 @@
+"""The command line: thin over the engine, on the same database as the pages.
+
+With a bucketvault at work on the data folder, `run` asks its queue; else it does the work itself.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+from bucketvault import __version__, programlog
+from bucketvault.config import Config, load_config
+from bucketvault.engine import overview, setup, timetable
+from bucketvault.engine.engine import Engine, holder, is_on_its_own, open_store
+from bucketvault.engine.runs import queue
+from bucketvault.errors import AlreadyRunningError, BucketvaultError, ConfigError, NotFoundError
+from bucketvault.pages import formatting
+from bucketvault.store import runlogs
+from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_IN_USE = 0, 1, 2, 75
+LOOK_S = 0.2
+PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
+ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Errors a person can act on go to stderr, in words."""
+    os.umask(0o077)  # first of all: nothing we make is for others
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
+    given = _parser().parse_args(arguments)
+    try:
+        config = load_config(os.environ, data_dir=given.data_dir)
+        programlog.set_up(config.log_level)
+        command: Callable[[argparse.Namespace, Config], int] = given.command
+        return command(given, config)
+    except ConfigError as error:
+        return _complain(error, EXIT_USAGE)
+    except AlreadyRunningError as error:
+        return _complain(error, EXIT_IN_USE)
+    except BucketvaultError as error:
+        return _complain(error, EXIT_USAGE if isinstance(error, NotFoundError) else EXIT_FAILED)
+    except BrokenPipeError:  # `bucketvault log 7 | head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bucketvault",
+        description="Bucket-to-bucket backups: rclone copies, bucketvault watches and tells.",
+    )
+    parser.add_argument("--version", action="version", version=f"bucketvault {__version__}")
+    parser.add_argument(
+        "--data-dir", default="", metavar="DIR", help="where database and runs are kept"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    apply = commands.add_parser("apply", help="create and change by name what a TOML file says")
+    apply.add_argument("file", type=Path, metavar="setup.toml")
+    apply.set_defaults(command=_apply)
+
+    run = commands.add_parser("run", help="run a backup now")
+    run.add_argument("name", metavar="NAME")
+    run.add_argument("--wait", action="store_true", help="wait for its end; exit 0 or 1")
+    run.set_defaults(command=_run)
+
+    status = commands.add_parser("status", help="is everything fine?")
+    status.add_argument("--json", action="store_true")
+    status.set_defaults(command=_status)
+
+    log = commands.add_parser("log", help="the log of a run")
+    log.add_argument("run", metavar="RUN", help="a run's number, or a backup's name: its newest")
+    log.add_argument("--follow", action="store_true", help="go on until the run ends")
+    log.add_argument("--raw", action="store_true", help="byte for byte as rclone wrote it")
+    log.set_defaults(command=_log)
+
+    demo = commands.add_parser("demo", help="see it work: two local S3 servers, a first backup")
+    demo.add_argument("--once", action="store_true", help="print the result and end; exit 0 or 1")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _complain(error: BucketvaultError, code: int) -> int:
+    for line in (error.summary, error.hint, error.detail):
+        if line:
+            print(line, file=sys.stderr)
+    return code
+
+
+# apply
+
+
+def _apply(given: argparse.Namespace, config: Config) -> int:
+    for line in setup.apply(given.file, open_store(config), os.environ):
+        print(line)
+    return EXIT_OK
+
+
+# run
+
+
+def _run(given: argparse.Namespace, config: Config) -> int:
+    open_store(config)
+    backup = overview.backup_by_name(given.name)
+    engine = _become_engine(config)
+    if engine is None and not given.wait:
+        run_id, new = queue.enqueue(backup.id, Trigger.CLI)
+        said = "queued" if new else "under way already"
+        print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
+        return EXIT_OK
+    if engine is not None and not given.wait:
+        print("No bucketvault is serving, so this command does the work itself and waits.")
+    return Watch(config, backup.id, engine).to_the_end()
+
+
+def _become_engine(config: Config) -> Engine | None:
+    """A started engine, or None when another bucketvault works on this data folder."""
+    engine = Engine(config, "run")
+    try:
+        engine.start()
+    except AlreadyRunningError:
+        return None
+    return engine
+
+
+class Watch:
+    """Watches one run from the command line to its end, and looks after it when nobody else does.
+
+    Ctrl-C stops the run when this command does the work; when a server does, it only stops
+    watching. SIGTERM leaves the run to itself.
+    """
+
+    def __init__(self, config: Config, backup_id: int, engine: Engine | None) -> None:
+        self._config = config
+        self._engine = engine
+        self._left = threading.Event()
+        self._stops = 0
+        self._run_id, _ = queue.enqueue(backup_id, Trigger.CLI)
+        if engine is not None:
+            engine.wake()
+
+    def to_the_end(self) -> int:
+        """The exit code: 0 for success, 1 for a failed run."""
+        show = ProgressLine(sys.stdout)
+        with self._signals():
+            run = self._wait(show)
+        if self._engine is not None:
+            self._engine.stop()
+        show.end()
+        if run.status not in ENDED:
+            print(f"Run {run.id} goes on without this command: bucketvault status shows it.")
+            return 128 + signal.SIGTERM
+        for warning in run.warnings:
+            print(f"Warning: {warning}", file=sys.stderr)
+        if run.status == RunStatus.SUCCESS:
+            print(f"{run.backup_name}: {run.explanation}")
+            return EXIT_OK
+        print(f"{run.backup_name} failed: {run.explanation}", file=sys.stderr)
+        if run.hint:
+            print(run.hint, file=sys.stderr)
+        print(f"The whole log: bucketvault log {run.id}", file=sys.stderr)
+        return EXIT_FAILED
+
+    def _wait(self, show: "ProgressLine") -> overview.RunView:
+        looked = time.monotonic()
+        while True:
+            run = overview.run(self._run_id)
+            if run.status in ENDED or self._left.is_set():
+                return run
+            show.draw(run)
+            self._left.wait(LOOK_S)
+            if self._engine is None and time.monotonic() - looked > 1:
+                looked = time.monotonic()  # whoever looked after it may be gone
+                if holder(self._config) is None:
+                    self._engine = _become_engine(self._config)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        def interrupted(*_: object) -> None:
+            self._stops += 1
+            if self._engine is None or self._stops > 1:
+                self._left.set()
+            else:
+                # not here: a handler may interrupt a write to the same database
+                threading.Thread(target=self._engine.stop_run, args=(self._run_id,)).start()
+
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, interrupted),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: self._left.set()),
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class ProgressLine:
+    """How far a run is: one line that moves on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._moving = out.isatty()
+        self._last = ""
+        self._last_at = 0.0
+        self._drawn = 0
+
+    def draw(self, run: overview.RunView) -> None:
+        """Show `run` as it stands."""
+        line = progress_in_words(run)
+        if self._moving:
+            width = os.get_terminal_size(self._out.fileno()).columns
+            line = line[: width - 1]
+            self._out.write("\r" + line.ljust(self._drawn))
+            self._drawn = len(line)
+            self._out.flush()
+            return
+        step = line.partition(":")[0]
+        now = time.monotonic()
+        if step != self._last or now - self._last_at > PLAIN_EVERY_S:
+            self._last, self._last_at = step, now
+            print(line, file=self._out, flush=True)
+
+    def end(self) -> None:
+        """Clear the moving line."""
+        if self._moving:
+            self._out.write("\r" + " " * self._drawn + "\r")
+            self._out.flush()
+
+
+def progress_in_words(run: overview.RunView) -> str:
+    """One line on a run under way."""
+    if run.status == RunStatus.PENDING:
+        return f"{run.backup_name}: waiting for its turn"
+    if run.stop_requested_at is not None:
+        return f"{run.backup_name}: stopping"
+    if run.phase == Phase.CHECKING:
+        return f"{run.backup_name}: checking both buckets"
+    if run.progress is None:
+        return f"{run.backup_name}: copying"
+    return f"{run.backup_name}: copying, {formatting.progress_words(run.progress)}"
+
+
+# status
+
+
+def _status(given: argparse.Namespace, config: Config) -> int:
+    open_store(config)
+
+    def unwatched(run: BackupRun) -> bool:
+        return is_on_its_own(config, run)
+
+    told = overview.status(unwatched=unwatched)
+    code = overview.status_exit_code(told)
+    if given.json:
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return code
+    zone = ZoneInfo(timetable.server_time_zone())
+    for backup in overview.backups(unwatched=unwatched):
+        for line in backup_in_words(backup, zone):
+            print(line)
+    if not told["backups"]:
+        print("There is no backup yet. Make one: bucketvault apply setup.toml")
+    return code
+
+
+def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]:
+    """What `status` says of one backup: a line on its state, then what needs a look."""
+    now = utcnow()
+    run = backup.active_run
+    if run is not None:
+        alone = " (no bucketvault watches it; it goes on by itself)" if run.on_its_own else ""
+        yield f"{progress_in_words(run)}{alone}"
+        return
+    last = backup.last_run
+    if last is None or last.finished_at is None:
+        yield f"{backup.name}: has not run yet"
+        return
+    when = formatting.day_and_time(last.finished_at, zone, now)
+    if last.status == RunStatus.SUCCESS:
+        state = "succeeded, with warnings" if last.warnings else "good"
+        yield f"{backup.name}: {state}, {when}. {last.explanation}"
+        yield from (f"  {warning}" for warning in last.warnings)
+        return
+    word = "held for your approval" if last.reason == Reason.BRAKE else "FAILED"
+    yield f"{backup.name}: {word}, {when}. {last.explanation}"
+    if last.hint:
+        yield f"  {last.hint}"
+    good = backup.last_good_at
+    yield f"  Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."
+
+
+# log
+
+
+def _log(given: argparse.Namespace, config: Config) -> int:
+    open_store(config)
+    run_id = _find_run(given.run)
+    out = sys.stdout.buffer
+    zone = ZoneInfo(timetable.server_time_zone())
+    shown = 0
+    while True:
+        ended = overview.run(run_id).status in ENDED  # asked first: the rest is read below
+        if given.raw:
+            shown = _raw_from(run_id, shown)
+        else:
+            while rows := runlogs.rows(run_id, shown, 1000):
+                for row in rows:
+                    line = formatting.describe_log_line(row.line, zone).as_line()
+                    out.write(line.encode() + b"\n")
+                shown = rows[-1].number + 1
+        out.flush()
+        if ended or not given.follow:
+            return EXIT_OK
+        time.sleep(LOOK_S)
+
+
+def _raw_from(run_id: int, start: int) -> int:
+    """Write the raw log from byte `start` on; returns where it ends now."""
+    at = 0
+    for data in runlogs.raw(run_id):
+        if at + len(data) > start:
+            sys.stdout.buffer.write(data[max(0, start - at) :])
+        at += len(data)
+    return max(at, start)
+
+
+def _find_run(name: str) -> int:
+    """The run called by its number, or the newest of the backup of that name."""
+    if name.isdecimal():
+        return overview.run(int(name)).id
+    backup = overview.backup_by_name(name)
+    run = backup.active_run or backup.last_run
+    if run is None:
+        raise NotFoundError(f"{backup.name} has not run yet.", f"bucketvault run {name!r}")
+    return run.id
+
+
+# demo
+
+
+def _demo(given: argparse.Namespace, config: Config) -> int:
+    from bucketvault.demo import demo  # only this command needs it
+
+    return demo(config, once=given.once)

@@ -1,0 +1,295 @@
+"""Creates, changes and deletes Providers, Storages and Backups, and opens a Provider's keys.
+
+What may be entered is in `rules` and `inputs`, what other rows stand against in `checks`. Every
+function works in its own connection, or joins the caller's transaction.
+"""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bucketvault.engine import checks
+from bucketvault.engine.checks import check_backup as check_backup
+from bucketvault.engine.checks import check_provider as check_provider
+from bucketvault.engine.checks import check_storage as check_storage
+from bucketvault.engine.inputs import BackupInput as BackupInput
+from bucketvault.engine.inputs import ProviderInput as ProviderInput
+from bucketvault.engine.inputs import StorageInput as StorageInput
+from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.errors import InUseError, InvalidInputError, Problem, VaultError
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Backup, BackupRun, BaseModel, Provider, Storage
+from bucketvault.store.vault import Vault, place
+from bucketvault.vocabulary import RunStatus
+
+USERS_NAMED = 5  # in a refusal; the rest are counted
+SLUG_LENGTH = 40
+KEY_COLUMNS = ("access_key_id", "secret_access_key")
+TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
+
+
+# ---- providers
+
+
+def create_provider(given: ProviderInput, vault: Vault) -> int:
+    """Store a new Provider with its keys encrypted; its id.
+
+    Raises InvalidInputError with all problems, VaultError when nothing can be encrypted.
+    """
+    with writing():
+        values, problems = checks.checked_provider(given, None)
+        _refuse(problems)
+        _ready_for_secrets(vault)
+        row = Provider(
+            name=values.name,
+            provider_type=values.provider_type,
+            endpoint=values.endpoint,
+            region=values.region,
+        )
+        for column in KEY_COLUMNS:
+            setattr(row, column, _sealed(vault, row, column, getattr(values, column)))
+        row.save(force_insert=True)
+        return int(row.id)
+
+
+def change_provider(
+    provider_id: int, given: ProviderInput, vault: Vault, *, with_users: bool = True
+) -> tuple[str, ...]:
+    """Change a Provider; keys that are None stay. The names of the fields that really changed.
+
+    Without `with_users` the caller looks for `checks.contradictions` itself, before it commits.
+    Raises NotFoundError, InvalidInputError with all problems, VaultError.
+    """
+    with writing():
+        row = checks.get(Provider, provider_id)
+        values, problems = checks.checked_provider(given, row, with_users=with_users)
+        _refuse(problems)
+        changed = _take_over(row, values, ("name", "provider_type", "endpoint", "region"))
+        for column in KEY_COLUMNS:
+            secret = getattr(values, column)
+            if secret is not None and not _holds(vault, row, column, secret):
+                setattr(row, column, _sealed(vault, row, column, secret))
+                changed.append(column)
+        return _save(row, changed)
+
+
+def delete_provider(provider_id: int) -> None:
+    """Delete a Provider and its keys; InUseError while Storages name it, NotFoundError."""
+    with writing():
+        row = checks.get(Provider, provider_id)
+        storages = Storage.select(Storage.bucket_name).where(Storage.provider == row)
+        users = [storage.bucket_name for storage in storages.order_by(Storage.bucket_name)]
+        if users:
+            raise InUseError(
+                f'The provider "{row.name}" has storages: {_named(users)}.',
+                "Delete these storages first.",
+            )
+        row.delete_instance()
+
+
+def provider_input(provider_id: int) -> ProviderInput:
+    """What would leave a Provider as it is: what a form starts from. Keys are never in it."""
+    with connection():
+        row = checks.get(Provider, provider_id)
+        region = "" if row.region == "auto" else row.region
+        return ProviderInput(row.name, str(row.provider_type), row.endpoint, region=region)
+
+
+def decrypted_remote(provider: Provider, vault: Vault) -> Remote:
+    """How rclone reaches a Provider, with its keys in the clear: keep it in memory only.
+
+    Raises VaultError when the keys cannot be decrypted.
+    """
+    access_key_id, secret_access_key = (
+        vault.decrypt(getattr(provider, column), place("provider", column, provider.uuid))
+        for column in KEY_COLUMNS
+    )
+    return Remote(
+        label=provider.name,
+        provider_type=provider.provider_type,
+        endpoint=provider.endpoint,
+        region=provider.region,
+        access_key_id=access_key_id,
+        secret_access_key=secret_access_key,
+    )
+
+
+# ---- storages
+
+
+def create_storage(given: StorageInput, *, listed: bool = False) -> int:
+    """Store a new Storage; its id. Raises InvalidInputError with all problems."""
+    with writing():
+        values, problems = checks.checked_storage(given, None, listed=listed)
+        _refuse(problems)
+        return int(Storage.create(**checks.fields_of(values)).id)
+
+
+def change_storage(
+    storage_id: int, given: StorageInput, *, listed: bool = False, with_users: bool = True
+) -> tuple[str, ...]:
+    """Change a Storage; the names of the fields that really changed.
+
+    Without `with_users` the caller looks for `checks.contradictions` itself, before it commits.
+    Raises NotFoundError, InvalidInputError with all problems.
+    """
+    with writing():
+        row = checks.get(Storage, storage_id)
+        values, problems = checks.checked_storage(given, row, listed=listed, with_users=with_users)
+        _refuse(problems)
+        return _save(row, _take_over(row, values, checks.fields_of(values)))
+
+
+def delete_storage(storage_id: int) -> None:
+    """Delete a Storage, not the bucket; InUseError while Backups use it, NotFoundError."""
+    with writing():
+        row = checks.get(Storage, storage_id)
+        users = [
+            backup.name
+            for backup in Backup.select(Backup.name)
+            .where((Backup.source_storage == row) | (Backup.destination_storage == row))
+            .order_by(Backup.name)
+        ]
+        if users:
+            raise InUseError(
+                f'The storage "{row.bucket_name}" is used by the backups {_named(users)}.',
+                "Change or delete these backups first.",
+            )
+        row.delete_instance()
+
+
+def storage_input(storage_id: int) -> StorageInput:
+    """What would leave a Storage as it is: what a form starts from."""
+    with connection():
+        row = checks.get(Storage, storage_id)
+        usage = None if row.usage_type is None else str(row.usage_type)
+        return StorageInput(row.provider_id, row.bucket_name, row.display_name, usage)
+
+
+# ---- backups
+
+
+def create_backup(given: BackupInput, *, with_others: bool = True) -> int:
+    """Store a new Backup; its id. Raises InvalidInputError with all problems.
+
+    Without `with_others` the caller looks for `checks.contradictions` itself, before it commits.
+    """
+    with writing():
+        values, problems = checks.checked_backup(given, None, with_others=with_others)
+        _refuse(problems)
+        row = Backup.create(**checks.fields_of(values), archive_key=_new_archive_key(values.name))
+        return int(row.id)
+
+
+def change_backup(
+    backup_id: int, given: BackupInput, *, with_others: bool = True
+) -> tuple[str, ...]:
+    """Change a Backup, from its next run on; the names of the fields that really changed.
+
+    The folder of its kept versions stays the same, also under a new name. Without `with_others`
+    the caller looks for `checks.contradictions` itself, before it commits.
+    Raises NotFoundError, InvalidInputError with all problems.
+    """
+    with writing():
+        row = checks.get(Backup, backup_id)
+        values, problems = checks.checked_backup(given, row, with_others=with_others)
+        _refuse(problems)
+        changed = _take_over(row, values, checks.fields_of(values))
+        if set(changed) & set(TIMING):
+            row.next_due_at = None  # the scheduler works it out anew
+        return _save(row, changed)
+
+
+def delete_backup(backup_id: int) -> None:
+    """Delete a Backup with its runs and logs, and a run that waits; what it copied stays.
+
+    Raises InUseError while a run is under way, NotFoundError.
+    """
+    with writing():
+        row = checks.get(Backup, backup_id)
+        running = (BackupRun.backup == row) & (BackupRun.status == RunStatus.RUNNING)
+        if BackupRun.select().where(running).exists():
+            raise InUseError(
+                f'The backup "{row.name}" is running.', "Stop the run, or wait for its end."
+            )
+        row.delete_instance()  # its runs, and their logs, go with it in the database
+
+
+def backup_input(backup_id: int) -> BackupInput:
+    """What would leave a Backup as it is: what a form starts from."""
+    with connection():
+        row = checks.get(Backup, backup_id)
+        return BackupInput(
+            name=row.name,
+            source_storage_id=row.source_storage_id,
+            source_path=row.source_path,
+            destination_storage_id=row.destination_storage_id,
+            destination_path=row.destination_path,
+            schedule=str(row.schedule),
+            at=row.at,
+            weekday=None if row.weekday is None else str(row.weekday),
+            time_zone=row.time_zone,
+            enabled=row.enabled,
+            retention_days=row.retention_days,
+            comparison_mode=str(row.comparison_mode),
+            shrink_limit_percent=row.shrink_limit_percent,
+        )
+
+
+# ---- how it is done
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _take_over(row: BaseModel, values: object, names: Iterable[str]) -> list[str]:
+    """Set what differs; the names of it."""
+    changed = [name for name in names if getattr(row, name) != getattr(values, name)]
+    for name in changed:
+        setattr(row, name, getattr(values, name))
+    return changed
+
+
+def _save(row: Any, changed: list[str]) -> tuple[str, ...]:
+    if changed:
+        row.save()
+    return tuple(changed)
+
+
+def _ready_for_secrets(vault: Vault) -> None:
+    """Make the key when this is the first secret; never where older secrets need another key."""
+    if not vault.has_key() and not Provider.select().exists():
+        vault.create_key()
+
+
+def _sealed(vault: Vault, row: Provider, column: str, secret: str) -> str:
+    return vault.encrypt(secret, place("provider", column, row.uuid))
+
+
+def _holds(vault: Vault, row: Provider, column: str, secret: str) -> bool:
+    """Whether this secret is already stored; one that does not decrypt is to be replaced."""
+    try:
+        return vault.decrypt(getattr(row, column), place("provider", column, row.uuid)) == secret
+    except VaultError:
+        return False
+
+
+def _new_archive_key(name: str) -> str:
+    """What names a Backup's kept versions for ever: readable, and never used before."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH].strip("-") or "backup"
+    while True:
+        key = f"{slug}-{secrets.token_hex(3)}"
+        if not Backup.select().where(Backup.archive_key == key).exists():
+            return key
+
+
+def _named(users: Sequence[str]) -> str:
+    """The first users by name, and how many more there are."""
+    shown = ", ".join(f'"{user}"' for user in users[:USERS_NAMED])
+    rest = len(users) - USERS_NAMED
+    return f"{shown} and {rest} more" if rest > 0 else shown

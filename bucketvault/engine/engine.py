@@ -1,0 +1,304 @@
+"""The engine: the threads that take runs from the queue and look after them, and what they share.
+
+One engine works on a data folder at a time: it holds `app.lock`. Others may read, and insert
+pending runs; the engine finds those within a second.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+
+from bucketvault.config import Config
+from bucketvault.engine import overview, timetable
+from bucketvault.engine.live import BACKUPS, Live, run_topic
+from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.errors import AlreadyRunningError, NotFoundError
+from bucketvault.store import runlogs
+from bucketvault.store.database import (
+    close_database,
+    connection,
+    data_version,
+    open_database,
+    writing,
+)
+from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import RunStatus, Trigger
+
+log = logging.getLogger(__name__)
+
+MAX_PARALLEL_RUNS = 2
+LOOK_S = 1.0  # how soon a run queued by another process is found
+STOP_S = 8.0
+ADOPT_S = 5.0
+
+
+def open_store(config: Config) -> Vault:
+    """Make the folders, open the database and give the vault. Raises DatabaseError, ConfigError."""
+    config.make_folders()
+    open_database(config.database)
+    return Vault(config.key_file)
+
+
+def holder(config: Config) -> str | None:
+    """Who works on this data folder, in words; None: nobody."""
+    try:
+        lock = os.open(config.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder_in_words(os.read(lock, 4096))
+    finally:
+        os.close(lock)
+    return None
+
+
+def _holder_in_words(note: bytes) -> str:
+    try:
+        told = json.loads(note)
+        return f"`bucketvault {told['role']}`, process {told['pid']}, since {told['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another bucketvault"
+
+
+def is_on_its_own(config: Config, run: BackupRun) -> bool:
+    """Whether a run is under way although no bucketvault looks after it."""
+    return (
+        run.status == RunStatus.RUNNING
+        and holder(config) is None
+        and not RunFolder(config.runs, run.uuid).is_free()
+    )
+
+
+class Engine:
+    """Started once, stopped once. Every method may be called from any thread, and may block."""
+
+    def __init__(self, config: Config, role: str) -> None:
+        self.config = config
+        self.live = Live()
+        self.zone = ZoneInfo(timetable.server_time_zone())
+        self.vault = Vault(config.key_file)
+        self._role = role  # of the command that runs this engine, for whoever finds it running
+        self._ending = threading.Event()
+        self._wake = threading.Event()
+        self._lock: int | None = None
+        self._workers: dict[int, tuple[Worker, threading.Thread]] = {}
+        self._workers_lock = threading.Lock()
+        self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
+
+    # life
+
+    def start(self) -> None:
+        """Take the data folder, look after runs under way, and begin to take new ones.
+
+        Raises AlreadyRunningError when another bucketvault holds the folder.
+        """
+        self.vault = open_store(self.config)
+        self._lock = self._take_lock()
+        try:
+            self._adopt()
+            self._sweep()
+        except BaseException:
+            self._release()
+            raise
+        self._dispatcher.start()
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        """End our threads. Runs that copy go on without us; runs that check wait again."""
+        self._ending.set()
+        self._wake.set()
+        with self._workers_lock:
+            workers = list(self._workers.values())
+        for worker, _ in workers:
+            worker.leave()
+        deadline = time.monotonic() + timeout_s
+        for thread in (self._dispatcher, *(thread for _, thread in workers)):
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        self._release()
+        close_database()
+
+    def _take_lock(self) -> int:
+        lock = os.open(self.config.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # A `status` may be probing at this very moment; a real holder holds on.
+        for attempt in range(20):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt == 19:
+                    who = _holder_in_words(os.read(lock, 4096))
+                    os.close(lock)
+                    raise AlreadyRunningError(
+                        f"The data folder {self.config.data_dir} is in use by {who}.",
+                        "Stop that one first, or name another folder with --data-dir.",
+                    ) from None
+                self._ending.wait(0.02)
+        note = {"pid": os.getpid(), "role": self._role, "since": utcnow().isoformat(" ", "seconds")}
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps(note).encode(), 0)
+        return lock
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = None
+
+    # the queue
+
+    def _dispatch(self) -> None:
+        while not self._ending.is_set():
+            try:
+                with connection():  # one connection for all turns: data_version compares within it
+                    seen = data_version()
+                    while not self._ending.is_set():
+                        while self._start_next():
+                            pass
+                        self._wake.wait(LOOK_S)
+                        self._wake.clear()
+                        if (now := data_version()) != seen:
+                            seen = now
+                            self.live.publish(BACKUPS)
+            except Exception:  # the edge of a thread: it must not die
+                log.exception("the queue met a fault")
+                self._ending.wait(LOOK_S)
+
+    def _start_next(self) -> bool:
+        if self._ending.is_set():
+            return False
+        claimed = queue.claim(self.config.runs, MAX_PARALLEL_RUNS)
+        if claimed is None:
+            return False
+        run, folder, lock = claimed
+        self._look_after(run, folder, lock)
+        self.live.publish(run_topic(run.id), BACKUPS)
+        return True
+
+    def _look_after(self, run: BackupRun, folder: RunFolder, lock: int | None) -> threading.Thread:
+        around = Surroundings(
+            runs=self.config.runs,
+            vault=self.vault,
+            rclone=self.config.rclone,
+            live=self.live,
+            ending=self._ending,
+        )
+        worker = Worker(around, run, folder, lock)
+
+        def work() -> None:
+            try:
+                worker.work()
+            finally:
+                with self._workers_lock:
+                    self._workers.pop(run.id, None)
+                self._wake.set()
+
+        thread = threading.Thread(target=work, name=f"run-{run.id}", daemon=True)
+        with self._workers_lock:
+            self._workers[run.id] = (worker, thread)
+        thread.start()
+        return thread
+
+    def _adopt(self) -> None:
+        """Look after every run that an earlier program left, before any new one is taken."""
+        with connection():
+            left = list(BackupRun.select().where(BackupRun.status == RunStatus.RUNNING))
+        ended = []
+        for run in left:
+            folder = RunFolder(self.config.runs, run.uuid)
+            is_over = folder.is_free()
+            thread = self._look_after(run, folder, None)
+            if is_over:
+                ended.append(thread)
+        for thread in ended:  # what is over is told before anything new begins
+            thread.join(ADOPT_S)
+
+    def _sweep(self) -> None:
+        """Remove folders of runs that ended; one that somebody still works on is left alone."""
+        with connection():
+            running = {
+                run.uuid
+                for run in BackupRun.select(BackupRun.uuid).where(
+                    BackupRun.status == RunStatus.RUNNING
+                )
+            }
+        for path in self.config.runs.iterdir():
+            folder = RunFolder(self.config.runs, path.name)
+            if path.name in running:
+                continue
+            if folder.is_free():
+                folder.remove()
+            else:
+                log.warning("a run that is not known is under way", extra={"folder": str(path)})
+
+    # what pages and commands ask for
+
+    def run_now(self, backup_id: int, trigger: Trigger = Trigger.MANUAL) -> int:
+        """Queue a run of a backup and give its id; the id of the one under way, if there is one."""
+        run_id, _ = queue.enqueue(backup_id, trigger)
+        self._wake.set()
+        self.live.publish(run_topic(run_id), BACKUPS)
+        return run_id
+
+    def wake(self) -> None:
+        """Look at the queue now: this process has just put something in."""
+        self._wake.set()
+
+    def stop_run(self, run_id: int) -> None:
+        """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is."""
+        request_stop(run_id)
+        with self._workers_lock:
+            found = self._workers.get(run_id)
+        if found is not None:
+            found[0].stop()
+        self.live.publish(run_topic(run_id), BACKUPS)
+
+    def overview_backups(self) -> list[overview.BackupRow]:
+        """Every backup with its newest runs."""
+        return overview.backups()
+
+    def overview_run(self, run_id: int) -> overview.RunPage:
+        """All about one run. Raises NotFoundError."""
+        return overview.run_page(run_id)
+
+    def log_size(self, run_id: int) -> runlogs.LogSize:
+        """How long a run's stored log is."""
+        return runlogs.size(run_id)
+
+    def log_rows(self, run_id: int, start: int, count: int, progress: bool) -> list[runlogs.LogRow]:
+        """Rows of a run's log."""
+        return runlogs.rows(run_id, start, count, progress=progress)
+
+    def log_find(
+        self, run_id: int, needle: str, start: int, backwards: bool, progress: bool
+    ) -> int | None:
+        """The next row that holds `needle`."""
+        return runlogs.find(run_id, needle, start, backwards=backwards, progress=progress)
+
+    def log_raw(self, run_id: int) -> Iterator[bytes]:
+        """The whole log as rclone wrote it."""
+        return runlogs.raw(run_id)
+
+
+def request_stop(run_id: int) -> None:
+    """Write into the run's row that somebody pressed Stop; whoever looks after it sees that.
+
+    Raises NotFoundError. A run that ended already stays as it is.
+    """
+    if queue.cancel_pending(run_id):
+        return
+    with writing():
+        run = BackupRun.get_or_none(BackupRun.id == run_id)
+        if run is None:
+            raise NotFoundError("This run is not there any more.")
+        run.change(RunStatus.RUNNING, stop_requested_at=utcnow())

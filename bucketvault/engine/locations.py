@@ -1,0 +1,48 @@
+"""Where a bucket is by what is meant: two rows may name the same place in different words."""
+
+import urllib.parse
+from dataclasses import dataclass
+
+from bucketvault.engine.rclone.remotes import b2_endpoint
+from bucketvault.engine.rules import ip_address
+from bucketvault.vocabulary import ProviderType
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A bucket, or a path in it, at a server; empty path: the whole bucket."""
+
+    server: str
+    bucket_name: str
+    path: str
+
+    def contains(self, other: "Location") -> bool:
+        """Whether `other` is this place or lies inside it."""
+        if (self.server, self.bucket_name) != (other.server, other.bucket_name):
+            return False
+        return not self.path or f"{other.path}/".startswith(f"{self.path}/")
+
+    def overlaps(self, other: "Location") -> bool:
+        """Whether one of the two places is, or lies inside, the other."""
+        return self.contains(other) or other.contains(self)
+
+
+def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:
+    """The server a Provider stands for, the same text whenever it is the same set of buckets.
+
+    Bucket names are unique over all of Amazon's regions, and over all of Backblaze's.
+    """
+    if not endpoint:
+        if provider_type is ProviderType.AMAZON_S3:
+            return "amazonaws.com"
+        if provider_type is ProviderType.BACKBLAZE_B2 and region:
+            endpoint = b2_endpoint(region)
+    parts = urllib.parse.urlsplit(endpoint)
+    host = (parts.hostname or "").lower()
+    for whole in ("amazonaws.com", "backblazeb2.com"):
+        if host.endswith("." + whole):
+            return whole
+    address = ip_address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        host = "localhost"
+    return f"{host}:{parts.port or (80 if parts.scheme == 'http' else 443)}"

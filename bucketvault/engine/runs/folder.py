@@ -1,0 +1,175 @@
+"""The folder of one run while it lives: lock, settings, spool, exit file. Gone after the run.
+
+The lock is the proof of life: whoever works on the run holds it, through every process that
+inherited the descriptor. Free means nobody works on this run; no guessing by process ids.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bucketvault.engine.rclone.binary import Binary, clean_environment
+from bucketvault.engine.runs import runner
+
+STOP_GRACE_S = 30.0  # between SIGINT, which lets rclone clean up, and SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """What the runner left behind. `exit_code` None: rclone did not start, `error` says why."""
+
+    exit_code: int | None
+    stopped: bool
+    log_whole: bool
+    error: str
+    elapsed_s: float
+    ended_at: float  # seconds since 1970; 0: not told
+    peak_memory_bytes: int
+
+
+class RunFolder:
+    """`runs/<uuid>` below the data folder."""
+
+    def __init__(self, runs: Path, uuid: str) -> None:
+        self.path = runs / uuid
+
+    @property
+    def spool(self) -> Path:
+        """rclone's output, stdout and stderr, as it writes it."""
+        return self.path / runner.SPOOL
+
+    def create(self) -> int:
+        """Make the folder and take its lock; gives the lock's descriptor, which does not leak.
+
+        Waits for probes to let go, which takes microseconds: only the holder of the data folder
+        creates and adopts.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return lock
+
+    def is_free(self) -> bool:
+        """Whether nobody works on this run: a missing folder is free."""
+        try:
+            lock = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(lock)
+        return True
+
+    def start(self, binary: Binary, arguments: list[str], config: str, lock: int) -> int:
+        """Start the detached runner and give up our hold of `lock`; returns the runner's pid.
+
+        SIGTERM and SIGINT are blocked in the runner from its first instruction. Its own output,
+        should it ever fail, ends in the spool too.
+        """
+        spec = {
+            "arguments": [binary.path, "--config", runner.CONFIG_MARK, *arguments],
+            "environment": clean_environment(str(self.path)),
+            "stop_grace_s": STOP_GRACE_S,
+        }
+        (self.path / runner.SPEC).write_text(json.dumps(spec), "utf-8")
+        spool = os.open(self.spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, runner.STOP_SIGNALS)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", runner.__file__, str(self.path), str(lock)],
+                stdin=subprocess.PIPE,
+                stdout=spool,
+                stderr=spool,
+                pass_fds=(lock,),
+                env=clean_environment(str(self.path)),
+                start_new_session=True,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            os.close(spool)
+            os.close(lock)
+        if process.stdin is not None:  # it is a pipe; this is for the type checker
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(config.encode())
+        _started.append(process)
+        return process.pid
+
+    def started(self) -> dict[str, Any]:
+        """What the runner noted when it started rclone; empty before that."""
+        return _read_json(self.path / runner.STARTED)
+
+    def ask_to_stop(self) -> bool:
+        """Tell the runner to end rclone; False when there is none to tell (yet).
+
+        Only signals a process that is certainly the runner: same boot, same start time, lock held.
+        """
+        noted = self.started()
+        pid = noted.get("runner_pid")
+        if not isinstance(pid, int) or self.is_free() or noted.get("boot_id") != runner.boot_id():
+            return False
+        if runner.process_start(pid) != noted.get("runner_start"):
+            return False
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def exit_record(self) -> ExitRecord | None:
+        """How the run ended; None when the runner could not tell."""
+        left = _read_json(self.path / runner.EXIT)
+        if "exit_code" not in left:
+            return None
+        code = left["exit_code"]
+        return ExitRecord(
+            exit_code=code if isinstance(code, int) else None,
+            stopped=left.get("stopped") is True,
+            log_whole=left.get("log_whole") is not False,
+            error=str(left.get("error", "")),
+            elapsed_s=float(left.get("elapsed_s", 0.0)),
+            ended_at=float(left.get("ended_at", 0.0)),
+            peak_memory_bytes=int(left.get("peak_memory_bytes", 0)),
+        )
+
+    def last_sign_of_life(self) -> float:
+        """When rclone last wrote, in seconds since 1970; 0 when it never did."""
+        try:
+            return self.spool.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def machine_restarted(self) -> bool:
+        """Whether the machine was restarted since rclone was started."""
+        noted = self.started().get("boot_id")
+        return bool(noted) and noted != runner.boot_id()
+
+    def remove(self) -> None:
+        """Delete the folder, after all of it is stored."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+_started: list["subprocess.Popen[bytes]"] = []
+
+
+def reap() -> None:
+    """Let ended runners of ours go; otherwise each would stay in the process table."""
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,124 @@
+"""Follows one run's spool into the store: log chunks, progress and counts, while it grows.
+
+rclone writes straight to the spool; we only read. What is stored is byte for byte what rclone
+wrote, except that known secrets are masked.
+"""
+
+import os
+from pathlib import Path
+
+from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.store import runlogs
+from bucketvault.store.database import writing
+from bucketvault.store.models import BackupRun
+from bucketvault.untrusted import Redactor
+from bucketvault.vocabulary import RunStatus
+
+READ_BYTES = 4 * 1024 * 1024
+
+
+class Follower:
+    """One thread uses it: `step` now and then, `step(final=True)` once when the run is over."""
+
+    def __init__(self, run_id: int, spool: Path, redactor: Redactor) -> None:
+        self.transcript = Transcript()
+        self._run_id = run_id
+        self._spool = spool
+        self._redactor = redactor
+        self._writer = runlogs.LogWriter(run_id)
+        self._offset = 0
+        self._half = b""  # the unfinished last line
+        self._rclone_pid: int | None = None
+
+    @property
+    def lines(self) -> int:
+        """How many lines were read so far."""
+        return self._writer.lines
+
+    @property
+    def masked(self) -> int:
+        """How many secrets were masked in what was read."""
+        return self._redactor.replaced
+
+    def start_over(self) -> None:
+        """Drop what an earlier program stored of this log; the spool has all of it."""
+        with writing():
+            runlogs.clear(self._run_id)
+
+    def step(self, *, rclone_pid: int | None = None, final: bool = False) -> bool:
+        """Take in what rclone wrote since the last call; True when something was stored.
+
+        With `final`, everything to the end, a last half line too. Raises peewee's errors when the
+        database cannot take it now; the next call tries again, nothing is lost.
+        """
+        more = True
+        while more:
+            more = self._read()
+            if not final:
+                break
+        if final and self._half:
+            self._take(self._half)
+            self._half = b""
+        return self._store(rclone_pid)
+
+    def _read(self) -> bool:
+        try:
+            spool = os.open(self._spool, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            data = os.pread(spool, READ_BYTES, self._offset)
+        finally:
+            os.close(spool)
+        if not data:
+            return False
+        self._offset += len(data)
+        whole, newline, self._half = (self._half + data).rpartition(b"\n")
+        self._take(whole + newline)
+        if len(self._half) > runlogs.LONGEST_LINE_BYTES:
+            self._take(self._half)
+            self._half = b""
+        return True
+
+    def _take(self, data: bytes) -> None:
+        # not splitlines(): that also splits at a carriage return inside a line
+        lines = [line + b"\n" for line in self._redactor.raw(data).split(b"\n")]
+        last = lines.pop()[:-1]  # empty, or the half line that ends the log
+        if last:
+            lines.append(last)
+        self.transcript.feed(lines)
+        for line in lines:
+            self._writer.add(line)
+
+    def _store(self, rclone_pid: int | None) -> bool:
+        changes: dict[str, object] = {}
+        if rclone_pid is not None and rclone_pid != self._rclone_pid:
+            changes["rclone_pid"] = rclone_pid
+        with writing():
+            stored = self._writer.flush()
+            if stored:
+                changes |= self.counts()
+                if self.transcript.progress is not None:
+                    changes["progress"] = self.transcript.progress.to_json()
+            if changes:
+                BackupRun.update(**changes).where(
+                    BackupRun.id == self._run_id, BackupRun.status == RunStatus.RUNNING
+                ).execute()
+        self._writer.stored()
+        self._rclone_pid = rclone_pid
+        return stored
+
+    def counts(self) -> dict[str, int]:
+        """What the lines read so far amount to, by the names of the run's columns."""
+        tally = self.transcript.tally
+        return {
+            "checked": self.transcript.checked,
+            "copied": tally.copied,
+            "replaced": tally.replaced,
+            "archived": tally.archived,
+            "deleted": tally.deleted,
+            "touched": tally.touched,
+            "holes": tally.holes,
+            "errors": tally.errors,
+            "bytes": tally.bytes,
+        }

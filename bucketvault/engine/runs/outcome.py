@@ -1,0 +1,217 @@
+"""How a run ended, in the columns of its row and in words. Success is rclone's exit code 0."""
+
+import datetime as dt
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from bucketvault.engine.rclone import explain
+from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.engine.runs.folder import ExitRecord, RunFolder
+from bucketvault.engine.runs.follower import Follower
+from bucketvault.errors import BucketvaultError
+from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.vocabulary import Reason, RunStatus
+
+ENOUGH_ROOM_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a run; `fields` are further columns of its row."""
+
+    status: RunStatus
+    explanation: str
+    reason: Reason | None = None
+    hint: str = ""
+    detail: str = ""
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All columns to write with the status."""
+        return {
+            "reason": self.reason,
+            "explanation": self.explanation,
+            "hint": self.hint,
+            "detail": self.detail,
+            **self.columns,
+        }
+
+
+def names_of(run: BackupRun) -> explain.Names:
+    """Both ends of a run as the user named them, from its frozen settings."""
+    source, destination = run.spec["source"], run.spec["destination"]
+    return explain.Names(
+        source_provider=source["provider"],
+        source_bucket=source["bucket"],
+        source_path=source["path"],
+        destination_provider=destination["provider"],
+        destination_bucket=destination["bucket"],
+        destination_path=destination["path"],
+    )
+
+
+def failed(reason: Reason, error: BucketvaultError) -> Outcome:
+    """A run that could not go on, for a cause that has its own words."""
+    return Outcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail)
+
+
+def internal(error: Exception) -> Outcome:
+    """A run that met a fault of ours; the program's log has the traceback."""
+    summary, hint = explain.REASON_TEXTS[Reason.INTERNAL]
+    return Outcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
+
+
+def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> Outcome:
+    """A run that somebody stopped."""
+    summary, hint = explain.REASON_TEXTS[Reason.STOPPED]
+    if not touched:
+        summary = f"{summary} Nothing was touched."
+    return Outcome(RunStatus.FAILED, summary, Reason.STOPPED, hint, columns=columns or {})
+
+
+def interrupted(folder: RunFolder, *, touched: bool) -> Outcome:
+    """A run whose processes ended without a word."""
+    summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
+    if folder.machine_restarted():
+        summary = f"{summary} The machine was restarted."
+    if not touched:
+        summary = f"{summary} Nothing was touched."
+    columns = _ended(folder.last_sign_of_life())
+    return Outcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
+
+
+def of_exit(
+    record: ExitRecord,
+    follower: Follower,
+    names: explain.Names,
+    *,
+    stop_requested: bool,
+    folder: RunFolder,
+) -> Outcome:
+    """What the exit file and the log together say."""
+    said = follower.transcript
+    warnings = _warnings(record, follower)
+    columns: dict[str, Any] = {
+        **follower.counts(),
+        **_ended(record.ended_at),
+        "exit_code": record.exit_code,
+        "warnings": warnings,
+    }
+    if record.error:
+        summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
+        return Outcome(
+            RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
+        )
+    if record.exit_code == 0:
+        if said.progress is None and _has_room(folder):
+            # A real rclone ends its log with its totals. This one said nothing about any work.
+            return Outcome(
+                RunStatus.FAILED,
+                "rclone ended at once and did not say that it did anything.",
+                Reason.RCLONE_ERROR,
+                "Make sure that the rclone in use is a real one: `rclone version`.",
+                "\n".join(said.plain),
+                columns,
+            )
+        return Outcome(RunStatus.SUCCESS, in_words(said), columns=columns)
+    if stop_requested:
+        return stopped(touched=True, columns=columns)
+    if said.unseen:
+        return _blind(said, names, columns)
+    if record.stopped:  # the runner was told to end, but nobody pressed Stop: a shutdown
+        summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
+        return Outcome(
+            RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
+        )
+    told = explain.explain(ending_of(record, said), names)
+    return Outcome(RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns)
+
+
+def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> Outcome:
+    return Outcome(
+        RunStatus.FAILED,
+        f"{names.destination_provider} could not list {names.destination_bucket} for a moment. "
+        "The run was stopped, so that nothing is replaced without being kept.",
+        Reason.RCLONE_ERROR,
+        "Run again: what is missing is copied then.",
+        "\n".join(line.message for line in said.errors),
+        columns,
+    )
+
+
+def ending_of(record: ExitRecord, said: Transcript) -> explain.Ending:
+    """The end of a run in the form in which it is explained."""
+    code = record.exit_code
+    messages = [line.message for line in said.errors]
+    if said.last_notice and said.last_notice not in messages:
+        messages.append(said.last_notice)
+    return explain.Ending(
+        exit_code=code if code is not None and code >= 0 else None,
+        signal=-code if code is not None and code < 0 else None,
+        errors=tuple(messages),
+        plain=said.plain,
+        side=None,
+    )
+
+
+def in_words(said: Transcript) -> str:
+    """What a good run did, as a sentence."""
+    tally = said.tally
+    parts = [
+        f"{count:,} {word}"
+        for count, word in (
+            (tally.copied, "copied"),
+            (tally.replaced, "replaced"),
+            (tally.deleted, "removed"),
+            (tally.touched, "with a new date only"),
+        )
+        if count
+    ]
+    if not parts:
+        return "Nothing had changed: the copy was complete already."
+    return f"The copy is complete: {', '.join(parts)}."
+
+
+def _ended(seconds: float) -> dict[str, Any]:
+    """The column for when a run ended, which may be long before anybody looked; none if unknown."""
+    if seconds <= 0:
+        return {}
+    return {"finished_at": min(utcnow(), dt.datetime.fromtimestamp(seconds, dt.UTC))}
+
+
+def _warnings(record: ExitRecord, follower: Follower) -> list[str]:
+    tally = follower.transcript.tally
+    found = []
+    if not record.log_whole:
+        found.append(
+            "The log ends in the middle of a line, perhaps because the disk was full: "
+            'read the counts as "at least".'
+        )
+    if tally.unkept:
+        found.append(f"{tally.unkept:,} replaced without a kept version of the former object.")
+    if follower.transcript.unseen:
+        found.append(
+            f"The destination could not be listed for a moment; {follower.transcript.unsure:,} "
+            "uploaded then, perhaps over former versions that were not kept."
+        )
+    if record.exit_code == 0 and tally.errors:
+        found.append(f"{tally.errors:,} with an error as their last word, though rclone succeeded.")
+    if tally.holes:
+        found.append(
+            f"{tally.holes:,} only among the kept versions until the next good run: "
+            "the former version was set aside, the new one did not arrive."
+        )
+    if masked := follower.masked:
+        found.append(f"Known secrets were masked {masked:,} times in this log.")
+    return found
+
+
+def _has_room(folder: RunFolder) -> bool:
+    """Whether the disk that holds the spool has room: on a full one rclone's words are lost."""
+    try:
+        disk = os.statvfs(folder.path)
+    except OSError:
+        return True
+    return disk.f_bavail * disk.f_frsize > ENOUGH_ROOM_BYTES

@@ -1,0 +1,147 @@
+"""`python -I -S runner.py RUNDIR LOCK`, rclone's configuration on stdin: one run, detached.
+
+It outlives bucketvault: it starts rclone with the configuration in memory and its output going
+straight to the spool, passes the lock on, forwards Stop, and leaves `exit.json` whatever happens.
+Standard library only, nothing of ours imported, one thread: PDEATHSIG belongs to the thread that
+started the child.
+
+It is started with SIGTERM and SIGINT blocked and keeps them so; it reads them instead. Otherwise
+an early Stop would end it before it can write how the run ended.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+SPEC, SPOOL, STARTED, EXIT = "spec.json", "rclone.log", "started.json", "exit.json"
+CONFIG_MARK = "@CONFIG@"  # stands for the configuration's path in the arguments
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+ROOM_BYTES = 4096
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def process_start(pid: int) -> int | None:
+    """When the process began, in clock ticks since boot; None: no such process, or a zombie.
+
+    Field 22 of /proc/PID/stat (proc(5)); with the pid it names one process for as long as the
+    machine runs.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def boot_id() -> str:
+    """Names this boot of the machine."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _write_atomically(name: str, value: object) -> None:
+    with open(name + ".tmp", "w") as file:
+        json.dump(value, file)
+    os.rename(name + ".tmp", name)
+
+
+def _take_room() -> int:
+    """Room for the exit file, now: a disk that fills up later cannot swallow the truth."""
+    room = os.open(EXIT + ".tmp", os.O_RDWR | os.O_CREAT, 0o600)
+    os.posix_fallocate(room, 0, ROOM_BYTES)
+    return room
+
+
+def _leave_exit(room: int, value: dict[str, object]) -> None:
+    os.pwrite(room, json.dumps(value).encode().ljust(ROOM_BYTES), 0)
+    os.fsync(room)
+    os.rename(EXIT + ".tmp", EXIT)
+    folder = os.open(".", os.O_RDONLY)
+    os.fsync(folder)
+
+
+def _ends_whole(spool: int) -> bool:
+    size = os.fstat(spool).st_size
+    return size == 0 or os.pread(spool, 1, size - 1) == b"\n"
+
+
+def main() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | {signal.SIGCHLD})
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
+    folder, lock = sys.argv[1], int(sys.argv[2])
+    os.chdir(folder)
+    room = _take_room()
+    with open(SPEC, encoding="utf-8") as file:
+        spec = json.load(file)
+    config = os.memfd_create("rclone-config")
+    os.write(config, sys.stdin.buffer.read())
+    spool = os.open(SPOOL, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    me, libc = os.getpid(), ctypes.CDLL(None)
+
+    def in_child() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != me:
+            os._exit(127)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    result: dict[str, object] = {"exit_code": None, "stopped": False, "started_at": time.time()}
+    began = time.monotonic()
+    try:
+        rclone = subprocess.Popen(
+            [word.replace(CONFIG_MARK, f"/proc/self/fd/{config}") for word in spec["arguments"]],
+            stdin=subprocess.DEVNULL,
+            stdout=spool,
+            stderr=spool,
+            pass_fds=(config, lock),
+            env=spec["environment"],
+            preexec_fn=in_child,  # safe here: this program has one thread
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        _leave_exit(room, {**result, "error": str(error), "ended_at": time.time()})
+        return
+    os.close(config)
+    kill_at: float | None = None
+    noted = {
+        "runner_pid": me,
+        "runner_start": process_start(me),
+        "rclone_pid": rclone.pid,
+        "boot_id": boot_id(),
+    }
+    with contextlib.suppress(OSError):  # a full disk: the run goes on; only Stop needs this file
+        _write_atomically(STARTED, noted)
+    while rclone.poll() is None:
+        got = signal.sigtimedwait(STOP_SIGNALS | {signal.SIGCHLD}, 1)
+        if got is not None and got.si_signo in STOP_SIGNALS and not result["stopped"]:
+            result["stopped"] = True
+            kill_at = time.monotonic() + spec["stop_grace_s"]
+            rclone.send_signal(signal.SIGINT)
+        if kill_at is not None and time.monotonic() > kill_at:
+            kill_at = None
+            rclone.kill()
+    _leave_exit(
+        room,
+        {
+            **result,
+            "exit_code": rclone.returncode,
+            "ended_at": time.time(),
+            "elapsed_s": round(time.monotonic() - began, 3),
+            "log_whole": _ends_whole(spool),
+            "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Is everything fine? One answer for page, command line and mail subject, from plain rows.
+
+"All good" is said only when all of it is known: every backup that is switched on has succeeded,
+without a warning, and none is overdue. Knows no times and no places: whoever shows it adds them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bucketvault.engine.overview import BackupRow, RunView
+from bucketvault.vocabulary import Reason, RunStatus
+
+
+class Tone(StrEnum):
+    """The state a row, a run or the whole is in: a word, a shape and a colour each."""
+
+    OK = "ok"
+    WARN = "warn"  # succeeded, with warnings
+    BAD = "bad"  # failed
+    HELD = "held"  # waits for approval
+    MISS = "miss"  # overdue
+    RUN = "run"
+    STOP = "stop"  # stopped by the person
+    WAIT = "wait"
+    OFF = "off"
+    NONE = "none"  # never run
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One backup that waits for a person: `why` is a sentence, `run_id` where to look."""
+
+    tone: Tone
+    backup_id: int
+    name: str
+    why: str
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer: a state, a sentence, what stands behind it, and who needs a person."""
+
+    tone: Tone
+    sentence: str
+    detail: str = ""
+    short: str = ""  # for a corner of the screen: "All good"
+    needs: tuple[Need, ...] = ()
+    running: int = 0
+
+
+def tone_of_run(run: RunView) -> Tone:
+    """The state of one run."""
+    if run.status == RunStatus.PENDING:
+        return Tone.WAIT
+    if run.status == RunStatus.RUNNING:
+        return Tone.RUN
+    if run.status == RunStatus.SUCCESS:
+        return Tone.WARN if run.warnings else Tone.OK
+    if run.reason == Reason.BRAKE:
+        return Tone.HELD
+    return Tone.STOP if run.reason == Reason.STOPPED else Tone.BAD
+
+
+def tone_of(row: BackupRow) -> Tone:
+    """The state a backup is in now: what it does, else what is wrong, else its last result."""
+    if row.active_run is not None:
+        return tone_of_run(row.active_run)
+    if not row.enabled:
+        return Tone.OFF
+    last = tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE
+    if row.overdue and last not in (Tone.BAD, Tone.HELD):
+        return Tone.MISS
+    return last
+
+
+def verdict(rows: Sequence[BackupRow]) -> Verdict:
+    """The answer for all backups. Those that are switched off count only while they run."""
+    running = [row.name for row in rows if tone_of(row) == Tone.RUN]
+    on = [row for row in rows if row.enabled]
+    if not rows:
+        return Verdict(Tone.NONE, "Nothing is backed up yet.", short="Not set up yet")
+    if not on:
+        return Verdict(
+            Tone.OFF,
+            "Every backup is switched off.",
+            _joined("Nothing runs until one is switched on.", _copying(running)),
+            short="Switched off",
+            running=len(running),
+        )
+    needs = tuple(need for row in on if (need := _need(row)))
+    if needs:
+        tone, sentence, short = _needing(needs, len(on))
+        detail = _joined(_others(on, needs), _copying(running))
+    else:
+        tone, sentence, detail, short = _without_needs(on, running)
+    return Verdict(tone, sentence, detail, short, needs, len(running))
+
+
+def _need(row: BackupRow) -> Need | None:
+    tone, last = tone_of(row), row.last_run
+    if tone == Tone.MISS:
+        why = "No good copy since the last planned time."
+        if row.last_good_at is None:
+            why = "The planned time has passed, and there is no copy yet."
+    elif tone in (Tone.BAD, Tone.HELD) and last is not None:
+        why = last.explanation or "Nothing more is known: its log may tell."
+    else:
+        return None
+    return Need(tone, row.id, row.name, why, last.id if last is not None else None)
+
+
+def _needing(needs: tuple[Need, ...], total: int) -> tuple[Tone, str, str]:
+    tones = {need.tone for need in needs}
+    tone = tones.pop() if len(tones) == 1 else Tone.BAD
+    if len(needs) == 1:
+        return tone, f"{needs[0].name} needs you.", "1 needs you"
+    if len(needs) == total:
+        return tone, f"All {total} backups need you.", f"{total} need you"
+    return tone, f"{len(needs)} of {total} backups need you.", f"{len(needs)} need you"
+
+
+def _others(on: Sequence[BackupRow], needs: tuple[Need, ...]) -> str:
+    waiting = {need.backup_id for need in needs}
+    good = [row for row in on if row.id not in waiting and tone_of(row) in (Tone.OK, Tone.WARN)]
+    if not good:
+        return ""
+    if len(good) == 1:
+        return "The other one has a good copy." if len(on) == len(needs) + 1 else "One is good."
+    others = "The other " if len(good) == len(on) - len(needs) else ""
+    return f"{others}{len(good)} have a good copy."
+
+
+def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, str, str, str]:
+    last = [tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE for row in on]
+    empty = [row.name for row in on if row.last_run is None or row.last_good_at is None]
+    failed = [row.name for row, tone in zip(on, last, strict=True) if tone in (Tone.BAD, Tone.HELD)]
+    stopped = [row.name for row, tone in zip(on, last, strict=True) if tone == Tone.STOP]
+    warned = last.count(Tone.WARN)
+    busy = Tone.RUN if running else Tone.WAIT
+    if failed:  # and each of them is under way again, or it would need somebody
+        goes = "goes" if len(failed) == 1 else "go"
+        sentence = f"{_named(failed)} failed last time and {goes} again."
+        return busy, sentence, _copying(running), "Trying again"
+    if empty:
+        verb = "has" if len(empty) == 1 else "have"
+        return busy, f"{_named(empty)} {verb} no copy yet.", _copying(running), "No copy yet"
+    if stopped:
+        verb = "was" if len(stopped) == 1 else "were"
+        detail = _joined("The copy there is older than it should be.", _copying(running))
+        return Tone.STOP, f"{_named(stopped)} {verb} stopped by you.", detail, "Stopped"
+    if warned:
+        runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
+        return Tone.WARN, f"Every copy is there. {runs}.", _copying(running), "With warnings"
+    whose = "Every backup has" if len(on) > 1 else f"{on[0].name} has"
+    return Tone.OK, f"All good. {whose} the copy it should have.", _copying(running), "All good"
+
+
+def _named(names: list[str]) -> str:
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{len(names)} backups"
+
+
+def _copying(names: list[str]) -> str:
+    if not names:
+        return ""
+    return f"{names[0]} runs now." if len(names) == 1 else f"{len(names)} backups run now."
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

@@ -1,0 +1,145 @@
+"""The frame around every page: navigation, the one-line answer in its foot, width and colours."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from nicegui import app, ui
+
+from bucketvault import __version__
+from bucketvault.engine.verdict import Verdict
+from bucketvault.pages import assets, formatting
+from bucketvault.pages.widgets import CLASSES, button, element, glyph, icon, text
+
+CLOCK_S = 20.0  # how often the foot looks at the clock
+
+
+class NavEntry(NamedTuple):
+    """One entry of the navigation."""
+
+    name: str
+    icon: str
+    href: str
+
+
+# One line for each page that exists. Backups carries the number of those that need somebody.
+NAVIGATION = (NavEntry("Backups", "backups", "/"),)
+
+
+def install() -> None:
+    """What all pages share; called once, before the first page is registered."""
+    app.colors(
+        primary="#2a5db0",
+        positive="#2a9d66",
+        negative="#d23f3f",
+        warning="#c08209",
+        info="#2f74d0",
+        dark="#151a20",
+        dark_page="#0e1216",
+    )
+    ui.button.default_props("unelevated no-caps")
+    ui.input.default_props("outlined dense")
+    # their addresses change with their content, so a browser may keep them for long
+    app.add_static_files(assets.URL, assets.folder(), max_cache_age=30 * formatting.DAY_S)
+    style_sheet = assets.url("bucketvault.css")
+    favicon = assets.url("favicon.svg")
+    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+    ui.add_head_html(f'<link rel="icon" type="image/svg+xml" href="{favicon}">', shared=True)
+    # in front of the drawer, so that it is the first stop of the Tab key
+    ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
+
+
+class Frame:
+    """The frame of one open page, and the parts of it that change."""
+
+    def __init__(self, active: str, zone: ZoneInfo) -> None:
+        """Draw it; `active` is the name of a navigation entry."""
+        self._zone = zone
+        self._shown: Verdict | None = None
+        drawer = ui.left_drawer(value=None)
+        drawer.props('width=228 breakpoint=900 aria-label="Navigation"')
+        with drawer:
+            self._badge = self._navigation(active)
+            with element("div", "foot"):
+                in_foot = element("div")
+                self._clock = text("div", "t12 ink3 num")
+                with element("div", "t12 ink3 num"):
+                    element("span", "only-on", "Connected")
+                    element("span", "only-off", "Not connected")
+                    element("span", text=f" · version {__version__}")
+        with element("div", "topbar"):
+            button("", "menu", "ghost square", label="Open navigation", on_click=drawer.toggle)
+            with element("a", "line", href="/"):
+                element("i", "logo", aria_hidden="true")
+                element("span", "strong", "bucketvault")
+            element("span", "space")
+            at_top = element("div")
+        self._answers = (in_foot, at_top)
+        self._tick()
+        ui.timer(CLOCK_S, self._tick)
+
+    def show(self, verdict: Verdict) -> None:
+        """Show the answer for all backups in the foot, on phones at the top, and as a number."""
+        if verdict == self._shown:
+            return
+        self._shown = verdict
+        self._badge.clear()
+        if verdict.needs:
+            with self._badge:
+                kind = f"badge {CLASSES[verdict.tone]}"
+                element("span", kind, str(len(verdict.needs)), title=verdict.short)
+        for place in self._answers:
+            place.clear()
+            with place, element("a", f"pill {CLASSES[verdict.tone]}", href="/"):
+                glyph(verdict.tone)
+                element("span", text=verdict.short)
+                if verdict.running:
+                    element("span", "ink3 wide-only", f"· {verdict.running} running")
+
+    def _navigation(self, active: str) -> ui.element:
+        with element("a", "brand", href="/"):
+            element("i", "logo", aria_hidden="true")
+            element("span", text="bucketvault")
+        with element("nav", "nav", aria_label="Main"):
+            for entry in NAVIGATION:
+                with element("a", href=entry.href) as link:
+                    icon(entry.icon)
+                    element("span", text=entry.name)
+                    if entry.href == "/":
+                        badge = element("span", "badge-place")
+                if entry.name == active:
+                    link.props["aria-current"] = "page"
+        return badge
+
+    def _tick(self) -> None:
+        self._clock.text = formatting.wall_clock(dt.datetime.now(dt.UTC), self._zone)
+
+
+@contextmanager
+def frame(active: str, zone: ZoneInfo, verdict: Verdict) -> Iterator[Frame]:
+    """Draw the frame; what is drawn inside is the page."""
+    made = Frame(active, zone)
+    made.show(verdict)
+    with element("div", "page", id="main", tabindex="-1"):  # Quasar's q-page is the <main> already
+        yield made
+
+
+@contextmanager
+def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> Iterator[None]:
+    """The page's title under its way back (names and addresses); inside stand its buttons."""
+    with element("div", "head under" if crumbs else "head"):
+        with element("div", "stack"):
+            if crumbs:
+                with element("nav", "crumbs", aria_label="Breadcrumb"):
+                    for number, (name, href) in enumerate(crumbs):
+                        if number:
+                            element("span", text="/", aria_hidden="true")
+                        if href:
+                            element("a", "clip", name, href=href)
+                        else:
+                            element("span", "clip", name)
+            element("h1", text=title)
+        with element("div", "actions"):
+            yield

@@ -1,0 +1,318 @@
+"""A run in words: its result, who started it, what its exit code means. Pure; drawn by `run.py`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.overview import RunPage, RunSettings, RunView
+from bucketvault.engine.verdict import Tone, tone_of_run
+from bucketvault.pages.formatting import (
+    clock,
+    count,
+    day_and_time,
+    duration,
+    exact,
+    many,
+    percent,
+    size,
+    size_of,
+    speed,
+    time_left,
+)
+from bucketvault.pages.widgets import Tile
+from bucketvault.vocabulary import ComparisonMode, Phase, Reason, RunStatus, Trigger
+
+UNKNOWN = "-"  # what is not known yet
+
+# rclone/lib/exitcode/exitcode.go; 1 is also what a refused key or a missing bucket ends with.
+EXIT_CODES = {
+    0: "rclone succeeded",
+    1: "rclone ended with errors",
+    2: "rclone did not understand how it was called",
+    3: "a bucket or folder was not found",
+    4: "an object was not found",
+    5: "errors that another try may mend",
+    6: "errors that another try does not mend",
+    7: "an error that ends everything",
+    8: "the limit of what may be copied was reached",
+    9: "nothing was copied",
+    10: "the limit of time was reached",
+    130: "rclone was asked to stop",
+    137: "rclone was killed",
+    143: "rclone was asked to stop",
+    -2: "rclone was asked to stop",
+    -9: "rclone was killed",
+    -15: "rclone was asked to stop",
+}
+BEFORE_RCLONE = frozenset(
+    {Reason.BRAKE, Reason.REFUSED, Reason.RCLONE_MISSING, Reason.SOURCE_MISSING}
+)
+COMPARES = {
+    ComparisonMode.DEFAULT: "size and modification time",
+    ComparisonMode.SIZE_ONLY: "size only",
+    ComparisonMode.CHECKSUM: "checksum",
+}
+PHASES = {
+    Phase.CHECKING: "Checking both buckets",
+    Phase.COPYING: "Copying",
+    Phase.TIDYING: "Tidying up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the first lines of the page say."""
+
+    tone: Tone
+    sentence: str
+    detail: str
+    lines: tuple[str, ...] = ()  # warnings, one each
+
+
+def result(view: RunView) -> Result:
+    """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
+    tone = tone_of_run(view)
+    if tone == Tone.WAIT:
+        return Result(tone, "Waiting for its turn.", "It starts by itself when there is room.")
+    if tone in (Tone.OK, Tone.WARN):
+        done = changes(view.counts)
+        sentence = f"Succeeded: {done}." if done else "Succeeded: nothing had changed."
+        if tone == Tone.WARN:
+            sentence = f"Succeeded, with {many(len(view.warnings), 'warning')}" + (
+                f": {done}." if done else "."
+            )
+        checked = many(view.counts.get("checked", 0), "object")
+        detail = f"{checked} compared and found the same." if view.counts.get("checked") else ""
+        return Result(tone, sentence, detail, view.warnings)
+    if tone == Tone.HELD:
+        return Result(
+            tone,
+            "Held for your approval. Nothing has been touched.",
+            _sentences(view.explanation, view.hint),
+            view.warnings,
+        )
+    if tone == Tone.STOP:
+        detail = "What was copied until then stays." if view.log_lines else "Nothing was touched."
+        return Result(tone, "Stopped by you.", _sentences(detail, view.hint), view.warnings)
+    if tone == Tone.RUN:
+        return Result(tone, live_sentence(view), "", ())
+    sentence = view.explanation or "Nothing more is known: the log may tell."
+    return Result(tone, f"Failed: {sentence}", view.hint, view.warnings)
+
+
+def live_sentence(view: RunView) -> str:
+    """`Copying: 62 %, about 5 min left`."""
+    if view.stop_requested_at is not None:
+        return "Stopping: rclone ends what it is at"
+    if view.phase != Phase.COPYING:
+        return PHASES[view.phase or Phase.CHECKING]
+    progress = view.progress
+    if progress is None:
+        return "Copying: starting"
+    if progress.percent is None:
+        return f"Comparing: {many(progress.checks_done, 'object')} so far"
+    parts = (f"Copying: {percent(progress.percent)}", time_left(progress.eta_s))
+    return ", ".join(part for part in parts if part)
+
+
+def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
+    """What stands below the bar of a running run; always the same names in the same order."""
+    progress, started = view.progress, view.started_at
+    running = duration((now - started).total_seconds()) if started is not None else "not yet"
+    if progress is None:
+        return (
+            ("Moved", UNKNOWN),
+            ("Speed", UNKNOWN),
+            ("Objects", UNKNOWN),
+            ("Running for", running),
+        )
+    objects = f"{count(progress.objects_done)} of {count(progress.objects_total)}"
+    return (
+        ("Moved", size_of(progress.bytes_done, progress.bytes_total)),
+        ("Speed", speed(progress.speed_bytes_s)),
+        ("Objects", objects),
+        ("Running for", running),
+    )
+
+
+def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
+    """The phases, and how far the run is through them."""
+    order = list(PHASES)
+    here = order.index(view.phase) if view.phase is not None else 0
+    tones = (Tone.OK, Tone.RUN, Tone.WAIT)
+    return tuple(
+        (tones[(place > here) - (place < here) + 1], PHASES[phase])
+        for place, phase in enumerate(order)
+    )
+
+
+def changes(counts: Mapping[str, int]) -> str:
+    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
+    names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
+    parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
+    if not parts and counts.get("touched"):
+        parts.append(f"{many(counts['touched'], 'modification time')} updated")
+    return ", ".join(parts)
+
+
+def tiles(view: RunView) -> tuple[Tile, ...]:
+    """The six numbers of a run. What it did is no state: only errors carry a colour."""
+    counts = view.counts
+    running = view.status == RunStatus.RUNNING
+    copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
+    kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
+    errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
+    return (
+        Tile("new", "Copied", count(copied), "new object" if copied == 1 else "new objects"),
+        Tile("swap", "Replaced", count(replaced), "former ones kept" if replaced else "nothing"),
+        Tile("box", "Kept", count(kept), "kept version" if kept == 1 else "kept versions"),
+        Tile(
+            "minus",
+            "Removed",
+            count(removed),
+            "kept versions remain" if removed else "at the end" if running else "nothing",
+        ),
+        Tile("bytes", "Moved", size(moved), _moved_note(view)),
+        Tile(
+            "alert",
+            "Errors",
+            count(errors),
+            ("object not copied" if errors == 1 else "objects not copied")
+            if errors
+            else "none so far"
+            if running
+            else "none",
+            Tone.BAD if errors else None,
+        ),
+    )
+
+
+def _moved_note(view: RunView) -> str:
+    if view.status == RunStatus.RUNNING and view.progress is not None:
+        return f"of {size(view.progress.bytes_total)}"
+    if view.started_at is None or view.finished_at is None or not view.counts.get("bytes"):
+        return "nothing" if not view.counts.get("bytes") else ""
+    seconds = max(1.0, (view.finished_at - view.started_at).total_seconds())
+    return f"at {speed(view.counts['bytes'] / seconds)}"
+
+
+def exit_code(view: RunView) -> str:
+    """The exit code with its meaning, or why there is none."""
+    if view.exit_code is not None:
+        meaning = EXIT_CODES.get(view.exit_code, "rclone ended in a way we do not know")
+        return f"{view.exit_code}: {meaning}"
+    if view.status == RunStatus.PENDING:
+        return "none yet: it has not started"
+    if view.status == RunStatus.RUNNING:
+        return "none yet: it is running"
+    checking = view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE
+    if checking and not view.log_lines:
+        return "no exit code: rclone was not started"
+    if view.reason == Reason.BRAKE:
+        return "no exit code: rclone only looked"
+    return "no exit code: nobody saw rclone end"
+
+
+def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """Who asked for the run, with the planned time where there was one."""
+    planned = ""
+    if view.scheduled_for is not None:
+        planned = f" (planned time: {day_and_time(view.scheduled_for, zone, now)})"
+    if view.trigger == Trigger.CATCH_UP:
+        missed = ""
+        if view.skipped_slots:
+            times = many(view.skipped_slots, "earlier planned time")
+            missed = f"; {times} {'was' if view.skipped_slots == 1 else 'were'} missed"
+        return f"the schedule, late{planned}{missed}"
+    who = {
+        Trigger.SCHEDULE: "the schedule",
+        Trigger.MANUAL: "you, with Run now",
+        Trigger.CLI: "you, on the command line",
+        Trigger.APPROVED: "you, by approving it",
+    }
+    return who.get(view.trigger, view.trigger.value) + planned
+
+
+def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:
+    """When and by whom, for the card at the foot."""
+    took = UNKNOWN
+    if view.started_at is not None:
+        took = duration(((view.finished_at or now) - view.started_at).total_seconds())
+        took = took if view.finished_at is not None else f"{took} so far"
+    return (
+        ("Started by", started_by(view, zone, now)),
+        ("Queued", exact(view.queued_at, zone)),
+        ("Started", exact(view.started_at, zone) if view.started_at else "not yet"),
+        ("Ended", exact(view.finished_at, zone) if view.finished_at else "not yet"),
+        ("Took", took),
+        ("Exit code", exit_code(view)),
+    )
+
+
+def settings_of(settings: RunSettings) -> tuple[tuple[str, str], ...]:
+    """What was fixed when the run started."""
+    ends = (("From", settings.source), ("To", settings.destination))
+    return (
+        *((word, f"{end.provider_name} · {end.place}") for word, end in ends),
+        ("Compares", COMPARES[settings.comparison_mode]),
+        ("Kept versions", many(settings.retention_days, "day")),
+        ("Asks first", f"above {settings.shrink_limit_percent} % removed or replaced"),
+        ("rclone", settings.rclone_version),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CopyState:
+    """In what state the copy is after a run that did not succeed. Parts are None if unknown."""
+
+    parts: tuple[tuple[Tone, int, str], ...]
+    last_good: str
+
+
+def copy_state(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyState | None:
+    """What of the copy is good after a failed run; None where the run says nothing about it."""
+    view = page.run
+    if view.status != RunStatus.FAILED:
+        return None
+    last_good = "There has never been a complete copy."
+    if page.last_good_at is not None:
+        last_good = f"The last complete copy is from {day_and_time(page.last_good_at, zone, now)}."
+    holes, errors = view.counts.get("holes", 0), view.counts.get("errors", 0)
+    absent = max(0, errors - holes)
+    total = view.source_objects
+    parts = []
+    # Only where rclone went through everything do its errors tell what is good.
+    if total and errors and view.reason == Reason.RCLONE_ERROR and holes + absent <= total:
+        good = total - holes - absent
+        parts.append((Tone.OK, good, f"{count(good)} of {many(total, 'object')} are up to date"))
+    if absent:
+        verb = "is" if absent == 1 else "are"
+        words = f"{many(absent, 'object')} {verb} not in the copy, or there in an older version"
+        parts.append((Tone.WARN, absent, words))
+    if holes:
+        verb, version = (
+            ("is", "its former version is") if holes == 1 else ("are", "their former versions are")
+        )
+        words = f"{many(holes, 'object')} {verb} missing until the next good run; {version} kept"
+        parts.append((Tone.BAD, holes, words))
+    return CopyState(tuple(parts), last_good)
+
+
+def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
+    return f"Run of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
+
+
+def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Ended at 01:42, after 12 min 4 s.`; empty while it runs."""
+    if view.finished_at is None:
+        return ""
+    if view.started_at is None:
+        return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
+    took = duration((view.finished_at - view.started_at).total_seconds())
+    return f"Ended {clock(view.finished_at, zone, now)}, after {took}."
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,256 @@
+"""The small parts every page is drawn with: state glyphs, verdict, chips, cards, tiles, bars.
+
+Text goes in as text only: `element` sets it as a text node, attributes are set as values, never
+through a string that is parsed. What comes from elsewhere is cleaned where it enters the page.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from bucketvault.engine.overview import End
+from bucketvault.engine.verdict import Tone
+from bucketvault.pages import formatting
+from bucketvault.untrusted import clean
+from bucketvault.vocabulary import ProviderType
+
+WORDS = {
+    Tone.OK: "Succeeded",
+    Tone.WARN: "Succeeded, with warnings",
+    Tone.BAD: "Failed",
+    Tone.HELD: "Held for your approval",
+    Tone.MISS: "Missed",
+    Tone.RUN: "Running",
+    Tone.STOP: "Stopped by you",
+    Tone.WAIT: "Waiting",
+    Tone.OFF: "Switched off",
+    Tone.NONE: "Never run",
+}
+CLASSES = {tone: f"st-{tone.value}" for tone in Tone}
+MARKS = {
+    ProviderType.CLOUDFLARE_R2: "R2",
+    ProviderType.BACKBLAZE_B2: "B2",
+    ProviderType.AMAZON_S3: "S3",
+}
+NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the room there is
+
+
+def element(tag: str, classes: str = "", text: str | None = None, **attributes: str) -> ui.element:
+    """An element with classes, text and attributes (`aria_label` becomes `aria-label`)."""
+    made = ui.element(tag) if text is None else TextElement(tag=tag, text=text)
+    if classes:
+        made.classes(classes)
+    for name, value in attributes.items():
+        made.props[name.rstrip("_").replace("_", "-")] = value
+    return made
+
+
+def text(tag: str, classes: str = "", words: str = "") -> TextElement:
+    """An element that holds nothing but text, to be changed by `set_text`."""
+    made = TextElement(tag=tag, text=words)
+    made.classes(classes)
+    return made
+
+
+def icon(name: str) -> ui.element:
+    """One of our drawings, in the colour of the text around it."""
+    return element("i", f"icon icon-{name}", aria_hidden="true")
+
+
+def glyph(tone: Tone, large: bool = False) -> ui.element:
+    """The shape of a state; never without its word beside it."""
+    return element("i", f"glyph {CLASSES[tone]}" + (" large" if large else ""), aria_hidden="true")
+
+
+def pill(tone: Tone, words: str = "") -> ui.element:
+    """Shape and word of a state."""
+    with element("span", f"pill {CLASSES[tone]}") as made:
+        glyph(tone)
+        element("span", text=words or WORDS[tone])
+    return made
+
+
+def button(
+    words: str,
+    icon_name: str = "",
+    kind: str = "",
+    *,
+    href: str = "",
+    label: str = "",
+    on_click: Callable[[], Any] | None = None,
+) -> ui.element:
+    """A button, or a link that looks like one; `label` names one that shows only a drawing."""
+    made = element("a", f"btn {kind}") if href else element("button", f"btn {kind}", type="button")
+    if href:
+        made.props["href"] = href
+    with made:
+        if icon_name:
+            icon(icon_name)
+        if words:
+            element("span", text=words)
+    if label:
+        made.props["aria-label"] = label
+        made.props["title"] = label
+    if on_click is not None:
+        made.on("click", on_click)
+    return made
+
+
+def chip(end: End) -> None:
+    """One end of a backup: whose service, which bucket and path; the whole name on hover."""
+    mark = MARKS[end.provider_type]
+    place = clean(end.place, limit=NAME_CHARACTERS)
+    with element("span", "chip", title=clean(f"{end.provider_name} · {end.place}")):
+        element("span", f"mark {mark.lower()}", mark, aria_hidden="true")
+        element("span", "place", place)
+
+
+def way(source: End, destination: End) -> None:
+    """From where to where."""
+    with element("div", "way"):
+        chip(source)
+        icon("arrow")
+        element("span", "unseen", "is copied to")
+        chip(destination)
+
+
+@contextmanager
+def card(title: str, note: str = "", *, body: bool = True) -> Iterator[ui.element]:
+    """A titled card; yields its header. Without `body` the content has no padding around it."""
+    with element("section", "card", aria_label=title):
+        with element("header") as header:
+            element("h2", text=title)
+            if note:
+                element("span", "t13 ink3", note)
+        if body:
+            with element("div", "body"):
+                yield header
+        else:
+            yield header
+
+
+@contextmanager
+def verdict(tone: Tone, sentence: str, detail: str = "") -> Iterator[tuple[ui.element, ui.element]]:
+    """The first thing read on a page: shape, colour, one sentence.
+
+    Yields the places for buttons and for lines below; what stays empty is taken away.
+    """
+    with element("section", f"verdict {CLASSES[tone]}", role="status"):
+        with element("div", "top"):
+            glyph(tone, large=True)
+            with element("div", "stack"):
+                element("p", "say", sentence)
+                if detail:
+                    element("p", "sub", detail)
+            actions = element("div", "actions")
+        lines = element("div", "needs")
+        yield actions, lines
+        for place in (actions, lines):
+            if not place.default_slot.children:
+                place.delete()
+
+
+class Tile(NamedTuple):
+    """One number of a run: what it counts, how much, and a few words below."""
+
+    icon: str
+    word: str
+    value: str
+    note: str
+    tone: Tone | None = None
+
+
+class Tiles:
+    """A row of tiles whose numbers change in place."""
+
+    def __init__(self, label: str, tiles: Sequence[Tile]) -> None:
+        self._parts: list[tuple[ui.element, TextElement, TextElement]] = []
+        with element("section", "card tiles", aria_label=label):
+            for tile in tiles:
+                with element("div", "tile") as box:
+                    with element("div", "line"):
+                        icon(tile.icon)
+                        element("span", text=tile.word)
+                    value = text("b", words=tile.value)
+                    note = text("span", "t12 ink3", tile.note)
+                self._parts.append((box, value, note))
+        self.show(tiles)
+
+    def show(self, tiles: Sequence[Tile]) -> None:
+        """Show other numbers; only what changed is sent."""
+        for (box, value, note), tile in zip(self._parts, tiles, strict=True):
+            value.text, note.text = tile.value, tile.note
+            for tone in (Tone.BAD, Tone.WARN):
+                if tile.tone == tone:
+                    box.classes(add=CLASSES[tone])
+                else:
+                    box.classes(remove=CLASSES[tone])
+
+
+class Bar:
+    """A bar that moves in place; `None` per cent: under way, nobody knows how far."""
+
+    def __init__(self, label: str, percent: float | None, *, kind: str = "") -> None:
+        with element("div", f"bar {kind}", role="progressbar", aria_label=label) as self._bar:
+            self._fill = element("i", CLASSES[Tone.RUN])
+        self._bar.props.update({"aria-valuemin": "0", "aria-valuemax": "100"})
+        self._shown: float | None = -1.0
+        self.show(percent)
+
+    def show(self, percent: float | None) -> None:
+        """Move the bar; less than a thousandth is not sent."""
+        if percent is not None:
+            percent = round(max(0.0, min(100.0, float(percent))), 1)
+        if percent == self._shown:
+            return
+        self._shown = percent
+        if percent is None:
+            self._bar.classes(add="unknown")
+            self._bar.props.pop("aria-valuenow", None)
+            return
+        self._bar.classes(remove="unknown")
+        self._bar.props["aria-valuenow"] = str(int(percent))
+        self._fill.style["width"] = f"{percent:.1f}%"  # a number we made, never text from elsewhere
+
+    def label(self, words: str) -> None:
+        """Say what this bar is of."""
+        if self._bar.props.get("aria-label") != words:
+            self._bar.props["aria-label"] = words
+
+
+def moment(words: str, then: dt.datetime, zone: ZoneInfo, classes: str = "") -> TextElement:
+    """A time in words, with the exact local time and zone on hover."""
+    made = text("time", classes, words)
+    made.props["datetime"] = then.isoformat()
+    made.props["title"] = formatting.exact(then, zone)
+    return made
+
+
+def key_values(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and what they are, in two columns."""
+    with element("dl", "kv"):
+        for key, value in pairs:
+            element("dt", text=key)
+            element("dd", text=value)
+
+
+def code(words: str) -> None:
+    """Something to copy, as it is."""
+    element("pre", "code", words, tabindex="0")
+
+
+@contextmanager
+def question(title: str, body: str) -> Iterator[tuple[ui.dialog, ui.element]]:
+    """A dialog that asks before something ends or goes; yields it and the place of its buttons."""
+    with ui.dialog().props("persistent") as dialog, element("div", "card dialog"):
+        with element("div", "body"):
+            element("h2", text=title)
+            element("p", "ink2", body)
+            with element("div", "actions") as actions:
+                button("Cancel", on_click=dialog.close)
+        yield dialog, actions

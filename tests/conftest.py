@@ -1,0 +1,79 @@
+"""Things of the field for every test: servers, buckets, the program."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import Bucket, Program, until
+from tests.support.servers import MotoServer, RcloneS3, ServerProcess
+
+_numbers = itertools.count(1)
+
+FEW = 300  # more are put on the server's disk: thousands of objects in no time
+
+NewBucket = Callable[..., Bucket]
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    """An S3 server of rclone, for sources."""
+    with RcloneS3(tmp_path_factory.mktemp("here"), "AKIAHEREEXAMPLE0001", "here-secret-0001") as s:
+        yield s
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    """Another one, for destinations."""
+    root = tmp_path_factory.mktemp("elsewhere")
+    with RcloneS3(root, "AKIAELSEWHERE000001", "elsewhere-secret-0001") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    """A source that sends 60 kB a second, so that a run can be met in its middle."""
+    root = tmp_path_factory.mktemp("slow")
+    limited = ("--bwlimit", "60k")
+    key = ("AKIASLOWEXAMPLE0001", "slow-secret-0001")
+    with RcloneS3(root, *key, extra_args=limited) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    """A second implementation of S3."""
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def new_bucket() -> NewBucket:
+    """Makes a fresh bucket at a server and fills it: `new_bucket(server, {"key": b"body"})`."""
+
+    def make(server: ServerProcess, contents: dict[str, bytes] | None = None) -> Bucket:
+        bucket = Bucket(server, f"bucket-{next(_numbers):04}")
+        contents = contents or {}
+        client = server.client()
+        if isinstance(server, RcloneS3) and len(contents) > FEW:
+            for key, body in contents.items():
+                path = server.root / bucket.name / key
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(body)
+            until("the server sees the files", lambda: bucket.is_there())
+            return bucket
+        client.create_bucket(Bucket=bucket.name)
+        for key, body in contents.items():
+            client.put_object(Bucket=bucket.name, Key=key, Body=body)
+        return bucket
+
+    return make
+
+
+@pytest.fixture
+def bucketvault(tmp_path: Path) -> Iterator[Program]:
+    """The real program on a data folder of its own; whatever it started is ended with the test."""
+    program = Program(tmp_path)
+    yield program
+    program.end()

@@ -1,0 +1,339 @@
+"""Every recording of the real rclone is explained in the words a person should read."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bucketvault.engine.rclone.explain import (
+    DETAIL_LINES,
+    REASON_TEXTS,
+    Ending,
+    Names,
+    explain,
+    meaning_of_exit_code,
+    reason_words,
+)
+from bucketvault.untrusted import has_control_characters
+from bucketvault.vocabulary import Reason
+from tests.support.record import CASES, HOSTILE_KEY, RECORDINGS
+
+NAMES = Names(
+    source_provider="R2 Main",
+    source_bucket="photos",
+    source_path="2024",
+    destination_provider="Backblaze EU",
+    destination_bucket="copies",
+    destination_path="",
+)
+ENDINGS = json.loads((RECORDINGS / "endings.json").read_text())
+
+PERMANENT, PASSING = True, False
+
+# reason and whether it passes by itself -> sentence -> the recordings that must be told so
+EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
+    (Reason.CREDENTIALS, PERMANENT): {
+        "R2 Main does not know this access key id.": (
+            "sync_source_unknown_key size_source_unknown_key"
+        ),
+        "The secret key for R2 Main is wrong.": "sync_source_wrong_secret",
+        "Backblaze EU does not know this access key id.": "sync_destination_unknown_key",
+        "The secret key for Backblaze EU is wrong.": (
+            "sync_destination_wrong_secret list_destination_wrong_secret"
+        ),
+        "The key for R2 Main may not list photos/2024.": (
+            "sync_source_may_not_list sync_source_may_not_list_folder"
+        ),
+        "The key for Backblaze EU may not list copies.": (
+            "sync_destination_may_not_list sync_destination_may_not_list_folder b2_not_entitled"
+        ),
+        "The key for R2 Main may not read every object in photos/2024.": "sync_source_may_not_read",
+        "The key for Backblaze EU may not write to copies.": (
+            "sync_destination_may_not_write sync_destination_may_not_write_large"
+        ),
+        "The key for Backblaze EU may not move older versions aside in copies.": (
+            "sync_destination_may_not_copy sync_destination_may_not_delete"
+        ),
+        "The key for R2 Main may not see which buckets there are.": "list_buckets_denied",
+        "Backblaze EU does not take this kind of key.": "b2_master_key",
+        "Backblaze EU refused the key.": "r2_unauthorized",
+        "The access key id for Backblaze EU cannot be right.": "r2_key_too_long",
+        "The key for Backblaze EU has expired.": "aws_expired_token",
+        "Backblaze EU reports a problem with the account.": "account_problem",
+    },
+    (Reason.RCLONE_ERROR, PASSING): {
+        "Backblaze EU did not let rclone open the place for kept versions in copies.": (
+            "sync_no_slash_destination_wrong_secret"
+        ),
+        "The daily limit of requests or downloads at Backblaze EU is used up.": (
+            "b2_transaction_cap"
+        ),
+        "Backblaze EU asked for fewer requests, and did not stop asking.": (
+            "slow_down too_many_requests sync_destination_slow_down"
+        ),
+        "R2 Main asked for fewer requests, and did not stop asking.": "sync_source_read_slow_down",
+        (
+            'rclone failed: Failed to create file system for "nowhere:photos/": '
+            'didn\'t find section in config file ("nowhere").'
+        ): "unknown_remote",
+        "An object was gone from photos/2024 before it could be copied.": "hostile_name",
+    },
+    (Reason.SOURCE_MISSING, PERMANENT): {
+        "R2 Main has no bucket called photos.": "sync_source_no_bucket size_source_no_bucket",
+    },
+    (Reason.RCLONE_ERROR, PERMANENT): {
+        "Backblaze EU has no bucket called copies.": (
+            "sync_destination_no_bucket list_destination_no_bucket web_page_not_found"
+        ),
+        "The clock of this machine and the clock of Backblaze EU disagree.": "aws_clock_skew",
+        "The region or the endpoint of Backblaze EU does not fit the bucket copies.": (
+            "aws_wrong_region aws_other_endpoint"
+        ),
+        "The storage at Backblaze EU is full, or its storage limit is reached.": (
+            "sync_b2_storage_cap sync_destination_quota sync_destination_disk_full"
+        ),
+        "rclone failed: destination and parameter to --backup-dir mustn't overlap.": (
+            "archive_overlaps"
+        ),
+    },
+    (Reason.UNREACHABLE, PASSING): {
+        "Backblaze EU had trouble of its own and did not do what was asked.": (
+            "service_unavailable internal_error web_page_bad_gateway hostile_name_cut_off"
+        ),
+        "R2 Main did not answer, or the connection broke.": "sync_source_refused",
+        "Backblaze EU did not answer, or the connection broke.": (
+            "sync_destination_refused list_destination_refused list_destination_frozen"
+        ),
+        "The address of Backblaze EU could not be found.": "list_destination_no_such_host",
+    },
+    (Reason.UNREACHABLE, PERMANENT): {
+        "What answers at the endpoint of Backblaze EU is not an S3 service.": (
+            "web_page_ok web_page_forbidden"
+        ),
+        "The certificate of Backblaze EU cannot be trusted.": (
+            "list_destination_untrusted list_destination_expired"
+        ),
+        "Backblaze EU does not speak HTTPS at this endpoint.": "list_destination_https_to_http",
+    },
+    (Reason.RCLONE_MISSING, PERMANENT): {
+        "The rclone on this machine does not know what bucketvault asks of it.": "unknown_flag",
+    },
+}
+SENTENCES = {
+    name: (reason, permanent, sentence)
+    for (reason, permanent), sentences in EXPECTED.items()
+    for sentence, names in sentences.items()
+    for name in names.split()
+}
+GREEN = {"sync_success", "sync_destination_listing_hiccup", "sync_source_may_not_head"}
+
+
+def ending_of(name: str) -> Ending:
+    """The recording as the program sees it."""
+    errors: dict[str, None] = {}
+    plain = []
+    for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            plain.append(line)
+            continue
+        if entry["level"] in ("error", "critical") or entry["msg"].startswith("Failed to sync"):
+            errors[entry["msg"]] = None
+    command = ENDINGS[name]["command"]
+    one_side = {"lsf": "destination", "size": "source", "lsjson": "source"}
+    return Ending(
+        exit_code=ENDINGS[name]["exit_code"],
+        signal=None,
+        errors=tuple(errors),
+        plain=tuple(plain[-25:]),
+        side=one_side.get(command.split()[0]),
+    )
+
+
+def test_every_recording_has_its_words_here() -> None:
+    recorded = {file.stem for file in RECORDINGS.glob("*.jsonl")}
+
+    assert recorded == {case.name for case in CASES} == set(ENDINGS)
+    assert recorded == set(SENTENCES) | GREEN
+    assert all(ENDINGS[name]["exit_code"] == 0 for name in GREEN)
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_what_rclone_said_becomes_a_sentence(name: str) -> None:
+    explained = explain(ending_of(name), NAMES)
+
+    assert (explained.reason, explained.permanent, explained.summary) == SENTENCES[name]
+    assert explained.hint.endswith(".")
+    assert explained.detail
+    assert "{" not in explained.hint
+
+
+def test_an_end_that_rclone_does_not_name_is_not_guessed() -> None:
+    message = (
+        "Failed to sync: operation error S3: ListObjectsV2, https response error "
+        "StatusCode: 403, RequestID: , HostID: , api error SignatureDoesNotMatch: no"
+    )
+
+    explained = explain(Ending(1, None, (message,)), NAMES)
+
+    assert explained.summary == "The secret key for R2 Main or Backblaze EU is wrong."
+
+
+def test_one_throttled_request_does_not_hide_a_refused_key() -> None:
+    slow = ending_of("sync_source_read_slow_down")
+    wrong = ending_of("sync_destination_wrong_secret")
+
+    explained = explain(Ending(1, None, slow.errors + wrong.errors), NAMES)
+
+    assert explained.summary == "The secret key for Backblaze EU is wrong."
+
+
+def test_a_name_that_looks_like_an_error_reached_rclone() -> None:
+    """Without this the two hostile recordings would prove nothing."""
+    assert HOSTILE_KEY in (RECORDINGS / "hostile_name.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Failed to copy: Get "http://s3.example/b/x509: no such host": connect: connection refused',
+        (
+            'Failed to copy: "operation error S3: GetObject, https response error StatusCode: 403, '
+            'RequestID: , HostID: , api error InvalidAccessKeyId: \\" x509: ": i/o timeout'
+        ),
+    ],
+)
+def test_what_stands_in_quotes_decides_nothing(message: str) -> None:
+    explained = explain(Ending(1, None, (message,)), NAMES)
+
+    assert explained.summary.endswith("did not answer, or the connection broke.")
+
+
+def test_a_service_that_repeats_a_hostile_name_is_believed_only_by_its_code() -> None:
+    message = (
+        "Failed to copy: operation error S3: PutObject, https response error StatusCode: 403, "
+        "RequestID: 1, HostID: , api error AccessDenied: no right to put operation error S3: "
+        "GetObject, https response error StatusCode: 404, RequestID: , HostID: , api error "
+        "NoSuchBucket: x"
+    )
+
+    explained = explain(Ending(1, None, (message,)), NAMES)
+
+    assert explained.summary == "The key for Backblaze EU may not write to copies."
+
+
+def test_a_refusal_nobody_foresaw_is_shown_in_the_words_of_the_service() -> None:
+    message = (
+        "Failed to copy: operation error S3: PutObject, https response error StatusCode: 403, "
+        "RequestID: 1, HostID: , api error KMS.DisabledException: the bucket's key is disabled."
+    )
+
+    explained = explain(Ending(1, None, (message,)), NAMES)
+
+    assert explained.reason is Reason.RCLONE_ERROR
+    assert explained.summary.endswith("KMS.DisabledException: the bucket's key is disabled.")
+
+
+def test_a_full_disk_here_and_a_full_disk_there_are_told_apart() -> None:
+    here = "Failed to copy: write /var/cache/list: no space left on device"
+    there = (
+        "Failed to copy: operation error S3: PutObject, https response error StatusCode: 500, "
+        "RequestID: , HostID: , api error InternalError: write: no space left on device"
+    )
+
+    assert explain(Ending(1, None, (here,)), NAMES).reason is Reason.DISK_FULL
+    assert explain(Ending(1, None, (there,)), NAMES).summary == (
+        "The storage at Backblaze EU is full, or its storage limit is reached."
+    )
+
+
+def test_killed_by_the_system_says_so_whatever_was_logged_before() -> None:
+    explained = explain(Ending(None, 9, ending_of("slow_down").errors), NAMES)
+
+    assert explained.reason is Reason.KILLED
+    assert explained.summary == "rclone was killed (signal 9, possibly out of memory)."
+    assert explain(Ending(137, None), NAMES).summary == explained.summary
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "signal", "name"),
+    [(None, 15, "SIGTERM"), (143, None, "SIGTERM"), (-15, None, "SIGTERM"), (130, None, "SIGINT")],
+)
+def test_ended_from_outside_names_the_signal(
+    exit_code: int | None, signal: int | None, name: str
+) -> None:
+    explained = explain(Ending(exit_code, signal), NAMES)
+
+    assert explained.reason is Reason.KILLED
+    assert name in explained.summary
+
+
+@pytest.mark.parametrize("line", ["panic: oh", "goroutine 1 [running]:", "fatal error: oom"])
+def test_a_crash_is_not_taken_for_a_wrong_flag(line: str) -> None:
+    explained = explain(Ending(2, None, plain=(line, "unknown flag")), NAMES)
+
+    assert explained.summary == "rclone crashed."
+
+
+def test_silence_is_reported_as_silence() -> None:
+    assert "did not say why (6: " in explain(Ending(6, None), NAMES).summary
+    assert "not started" in explain(Ending(None, None), NAMES).summary
+
+
+def test_the_detail_is_the_last_lines_without_what_cannot_be_seen() -> None:
+    errors = tuple(f"error {n}\x1b[31m\n\u202e" for n in range(100))
+
+    lines = explain(Ending(1, None, errors), NAMES).detail.split("\n")
+
+    assert len(lines) == DETAIL_LINES
+    assert lines[-1].startswith("error 99")
+    assert not any(has_control_characters(line) for line in lines)
+
+
+@given(
+    st.lists(st.text(), max_size=5), st.lists(st.text(), max_size=5), st.none() | st.integers(0, 10)
+)
+def test_whatever_was_said_there_are_words_for_it(
+    errors: list[str], plain: list[str], code: int | None
+) -> None:
+    explained = explain(Ending(code, None, tuple(errors), tuple(plain)), NAMES)
+
+    assert explained.summary.endswith(".")
+    assert not has_control_characters(explained.summary)
+    assert explained.hint
+
+
+def test_every_reason_has_a_sentence_and_a_next_step() -> None:
+    assert set(REASON_TEXTS) == set(Reason)
+    for reason in Reason:
+        summary, hint = REASON_TEXTS[reason]
+        assert summary.endswith(".")
+        assert hint.endswith(".")
+        assert reason_words(reason) == f"{summary} {hint}"
+
+
+@pytest.mark.parametrize(
+    ("code", "signal", "words"),
+    [
+        (0, None, "0: everything was done"),
+        (3, None, "3: a bucket or folder was not found"),
+        (42, None, "42: not one of the codes rclone explains"),
+        (None, None, "no exit code: rclone was not started, or nobody saw its end"),
+        (None, 9, "ended by signal 9 (SIGKILL)"),
+        (-2, None, "ended by signal 2 (SIGINT)"),
+        (143, None, "ended by signal 15 (SIGTERM)"),
+        (None, 200, "ended by signal 200"),
+    ],
+)
+def test_an_exit_code_has_a_meaning(code: int | None, signal: int | None, words: str) -> None:
+    assert meaning_of_exit_code(code, signal) == words
+
+
+def test_no_recording_holds_a_secret_or_an_address_of_a_machine() -> None:
+    everything = "".join(file.read_text() for file in RECORDINGS.iterdir())
+
+    assert "example-secret" not in everything
+    assert not re.search(r"127\.0\.0\.1:\d{2,}", everything)

@@ -1,0 +1,159 @@
+"""Counts, progress and errors from rclone's lines."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bucketvault.engine.rclone.transcript import Progress, Transcript
+
+
+def line(message: str, key: str | None = "a.txt", level: str = "info", **more: object) -> bytes:
+    entry: dict[str, object] = {"time": "2026-11-22T10:00:00Z", "level": level, "msg": message}
+    if key is not None:
+        entry |= {"object": key, "objectType": "*s3.Object"}
+    return json.dumps(entry | more).encode() + b"\n"
+
+
+def read(*lines: bytes) -> Transcript:
+    transcript = Transcript()
+    transcript.feed(lines)
+    return transcript
+
+
+ARCHIVED = (line("Copied (server-side copy)", size=7), line("Deleted"))
+
+
+def test_a_new_object_is_copied() -> None:
+    tally = read(line("Copied (new)", size=5)).tally
+
+    assert (tally.copied, tally.replaced, tally.bytes) == (1, 0, 5)
+
+
+def test_a_large_new_object_sent_in_parts_is_copied() -> None:
+    assert read(line("Multi-thread Copied (new)", size=9)).tally.copied == 1
+
+
+def test_an_object_archived_and_then_copied_is_replaced_whatever_rclone_calls_it() -> None:
+    tally = read(*ARCHIVED, line("Copied (new)", size=5)).tally
+
+    assert (tally.copied, tally.replaced, tally.archived, tally.holes) == (0, 1, 1, 0)
+
+
+def test_an_object_that_the_source_lost_is_removed_and_kept() -> None:
+    tally = read(*ARCHIVED, line("Moved into backup dir")).tally
+
+    assert (tally.deleted, tally.archived, tally.holes) == (1, 1, 0)
+
+
+def test_an_object_archived_but_never_replaced_is_a_hole() -> None:
+    tally = read(*ARCHIVED, line("Failed to copy: no", level="error")).tally
+
+    assert (tally.holes, tally.errors, tally.replaced) == (1, 1, 0)
+
+
+def test_an_error_that_a_later_try_mended_is_none() -> None:
+    tally = read(
+        line("Failed to copy: no", level="error"),
+        line("Attempt 1/3 failed with 1 errors and: no", None, "error"),
+        line("Copied (new)", size=5),
+        line("Attempt 2/3 succeeded", None, "error"),
+    ).tally
+
+    assert (tally.errors, tally.copied) == (0, 1)
+
+
+def test_a_replaced_object_without_a_kept_version_is_noticed() -> None:
+    tally = read(line("Copied (replaced existing)", size=5)).tally
+
+    assert (tally.replaced, tally.unkept) == (1, 1)
+
+
+def test_lines_about_other_things_than_objects_count_nothing() -> None:
+    tally = read(
+        line("Copied (new)", objectType="*local.Object"),
+        line("Copied (new)", None),
+        line("Deleted", objectType=7),
+        b'{"level": "info", "msg": "Copied (new)", "object": 5, "objectType": "*s3.Object"}\n',
+    ).tally
+
+    assert (tally.copied, tally.archived) == (0, 0)
+
+
+def test_a_message_that_names_copying_in_an_error_copies_nothing() -> None:
+    tally = read(line("Failed: Copied (new) was refused", level="error", size=5)).tally
+
+    assert (tally.copied, tally.bytes, tally.errors) == (0, 0, 1)
+
+
+def test_an_object_named_like_a_log_line_changes_no_other_count() -> None:
+    hostile = '{"level":"error","msg":"Deleted","object":"b","objectType":"*s3.Object"}\n'
+
+    transcript = read(line("Copied (new)", hostile, size=1))
+
+    assert transcript.tally.copied == 1
+    assert (transcript.tally.archived, transcript.errors, transcript.plain) == (0, (), ())
+
+
+def test_lines_that_are_not_json_are_kept_as_they_are() -> None:
+    transcript = read(b"Error: unknown flag: --nonsense\n", b"\n", b"panic: \xff\n")
+
+    assert transcript.plain == ("Error: unknown flag: --nonsense", "panic: \ufffd")
+
+
+def test_copies_into_the_archive_are_not_on_the_way() -> None:
+    stats = {
+        "bytes": 65, "totalBytes": 165, "serverSideCopyBytes": 28, "transfers": 14,
+        "totalTransfers": 20, "serverSideCopies": 8, "checks": 116, "renames": 8, "deletes": 11,
+        "listed": 198, "eta": 12, "speed": 1.5, "elapsedTime": 3,
+        "transferring": [{"name": "x", "size": 10, "bytes": 4}, {"name": 5}, "junk"],
+    }  # fmt: skip
+
+    transcript = read(line("stats", None, stats=stats))
+
+    progress = transcript.progress
+    assert progress is not None
+    assert (progress.bytes_done, progress.bytes_total) == (37, 137)
+    assert (progress.objects_done, progress.objects_total) == (6, 12)
+    assert transcript.checked == 97
+    assert [(t.name, t.bytes_done) for t in progress.transferring] == [("x", 4)]
+    assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
+
+
+def test_the_first_and_the_last_errors_are_kept_and_none_between() -> None:
+    transcript = read(*(line(f"no {n}", f"key {n}", "error") for n in range(1000)))
+
+    assert len(transcript.errors) == 40
+    assert transcript.errors[0].object == "key 0" and transcript.errors[-1].object == "key 999"
+    assert transcript.tally.errors == 1000
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+entries = st.fixed_dictionaries(
+    {"level": st.sampled_from(["info", "error", "notice"]) | json_values},
+    optional={
+        "msg": st.sampled_from(["Deleted", "Copied (new)", "Moved into backup dir"]) | json_values,
+        "object": json_values,
+        "objectType": st.just("*s3.Object") | json_values,
+        "size": json_values,
+        "stats": st.dictionaries(
+            st.sampled_from(["bytes", "eta", "speed", "transferring"]), json_values
+        ),
+    },
+)
+
+
+@given(
+    st.lists(st.binary(max_size=80) | entries.map(lambda e: json.dumps(e).encode()), max_size=20)
+)
+def test_nothing_rclone_may_print_breaks_the_reading(lines: list[bytes]) -> None:
+    transcript = read(*lines)
+
+    tally = transcript.tally
+    assert min(tally.copied, tally.replaced, tally.archived, tally.bytes, tally.holes) >= 0

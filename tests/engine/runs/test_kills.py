@@ -1,0 +1,217 @@
+"""Whatever is killed in the middle of a run, its end is told as it was."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from bucketvault.store.database import close_database, connection, open_database
+from bucketvault.store.models import BackupRun, counts_of
+from tests.conftest import NewBucket
+from tests.support.program import Bucket, Program, objects, until
+from tests.support.servers import RcloneS3
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def midway(
+    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> tuple[Program, Bucket, Bucket, psutil.Process, psutil.Process]:
+    """A run in its middle: program, source, destination, the command that runs it, its rclone."""
+    source, destination = new_bucket(slow, objects(60, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    app = psutil.Process(bucketvault.start("run", "Photos", "--wait").pid)
+    rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
+    until("something is copied", destination.copy_keys)
+    return bucketvault, source, destination, app, rclone
+
+
+def runs(program: Program) -> list[dict]:
+    """Every run, oldest first, read past the program."""
+    open_database(program.data_dir / "bucketvault.sqlite3")
+    try:
+        with connection():
+            return [
+                {
+                    "id": run.id,
+                    "status": run.status,
+                    "reason": run.reason,
+                    "exit_code": run.exit_code,
+                    "finished_at": run.finished_at,
+                    "counts": counts_of(run),
+                }
+                for run in BackupRun.select().order_by(BackupRun.id)
+            ]
+    finally:
+        close_database()
+
+
+def kill(*processes: psutil.Process) -> None:
+    for process in processes:
+        process.kill()
+
+
+def runner_of(rclone: psutil.Process) -> psutil.Process:
+    runner = rclone.parent()
+    assert runner is not None and any("runner.py" in word for word in runner.cmdline())
+    return runner
+
+
+def test_a_run_goes_on_when_the_program_is_killed_and_its_true_end_is_recorded(midway) -> None:
+    program, source, destination, app, rclone = midway
+    seen = set()
+
+    kill(app)
+    app.wait(10)
+
+    def over() -> bool:
+        seen.update(p.pid for p in program.rclones())
+        (backup,) = program.status()["backups"]
+        active = backup["active_run"]
+        assert active is None or active["status"] == "running"
+        return not active["on_its_own"]
+
+    told = program.cli("status")
+    assert "goes on by itself" in told.out
+    until("the run is over", over)
+    assert seen == {rclone.pid}
+    spool = (program.run_folder() / "rclone.log").read_bytes()
+    done = program.cli("run", "Photos", "--wait")
+    assert done.code == 0
+    (first, second) = runs(program)
+    assert (first["status"], first["exit_code"]) == ("success", 0)
+    assert first["counts"]["copied"] == 60 and second["counts"]["copied"] == 0
+    assert destination.copy() == source.objects()
+    assert program.raw_log(first["id"]) == spool
+    assert spool.endswith(b"}\n") and spool.count(b'"Copied (new)"') == 60
+
+
+def test_the_next_command_adopts_a_run_that_still_copies(midway) -> None:
+    program, source, destination, app, rclone = midway
+    kill(app)
+    app.wait(10)
+
+    done = program.cli("run", "Photos", "--wait")
+
+    assert done.code == 0
+    (run,) = runs(program)
+    assert run["counts"]["copied"] == 60 and run["exit_code"] == 0
+    assert destination.copy() == source.objects() and not rclone.is_running()
+
+
+VICTIMS: dict[str, tuple[Callable[..., None], str]] = {
+    "rclone": (lambda app, rclone: kill(rclone), "killed"),
+    "the runner": (lambda app, rclone: kill(runner_of(rclone)), "interrupted"),
+    "all three": (lambda app, rclone: kill(app, runner_of(rclone), rclone), "interrupted"),
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+def test_a_run_whose_worker_was_killed_is_never_green(midway, victim: str) -> None:
+    program, source, _, app, rclone = midway
+    strike, reason = VICTIMS[victim]
+
+    strike(app, rclone)
+
+    until("rclone is gone", lambda: not program.rclones())
+    if victim == "all three":
+        status = program.status()["backups"][0]
+        assert status["active_run"]["on_its_own"] is False
+    else:
+        app.wait(20)
+    again = program.cli("run", "Photos", "--wait")
+    first, second = runs(program)
+    assert (first["status"], first["reason"]) == ("failed", reason), first
+    assert first["exit_code"] == (-9 if victim == "rclone" else None)
+    assert again.code == 0 and second["status"] == "success"
+    assert program.raw_log(first["id"]).count(b'"Copied (new)"') == first["counts"]["copied"] > 0
+    assert second["counts"]["copied"] + first["counts"]["copied"] >= len(source.keys())
+    assert not list((program.data_dir / "runs").iterdir())
+
+
+def test_ctrl_c_stops_the_run_of_a_command_that_does_the_work(midway) -> None:
+    program, _, destination, app, rclone = midway
+
+    os.kill(app.pid, signal.SIGINT)
+
+    assert app.wait(40) == 1
+    run = program.last_run()
+    assert (run["status"], run["reason"]) == ("failed", "stopped")
+    assert not rclone.is_running() and 0 < len(destination.copy_keys()) < 60
+
+
+def test_sigterm_leaves_the_run_to_itself(midway) -> None:
+    program, _, _, app, rclone = midway
+
+    app.terminate()
+
+    assert app.wait(20) == 128 + signal.SIGTERM
+    assert rclone.is_running()
+    assert program.status()["backups"][0]["active_run"]["on_its_own"] is True
+    assert program.cli("run", "Photos", "--wait").code == 0
+    assert runs(program)[0]["status"] == "success"
+
+
+def test_a_program_killed_while_it_checks_lets_the_run_wait_again(
+    bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path
+) -> None:
+    with RcloneS3(tmp_path / "own", "AKIAOWNEXAMPLE00001", "own-secret-0001") as own:
+        source, destination = new_bucket(own, objects(3)), new_bucket(elsewhere)
+        bucketvault.backup(source, destination)
+        own.freeze()
+        app = bucketvault.start("run", "Photos", "--wait")
+        until("the source is asked", lambda: bucketvault.processes("size source:") or asks(app))
+        app.kill()
+        app.wait()
+        own.thaw()
+
+        done = bucketvault.cli("run", "Photos", "--wait")
+
+    (run,) = runs(bucketvault)
+    assert done.code == 0 and run["status"] == "success" and run["counts"]["copied"] == 3
+
+
+def asks(app) -> bool:
+    return any("size" in p.cmdline() for p in psutil.Process(app.pid).children())
+
+
+def test_short_calls_of_rclone_die_with_the_program(
+    bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path
+) -> None:
+    with RcloneS3(tmp_path / "own", "AKIAOWNEXAMPLE00002", "own-secret-0002") as own:
+        bucketvault.backup(new_bucket(own, objects(3)), new_bucket(elsewhere))
+        own.freeze()
+        app = bucketvault.start("run", "Photos", "--wait")
+        until("the source is asked", lambda: asks(app))
+        (helper,) = psutil.Process(app.pid).children()
+
+        app.kill()
+
+        until("the helper is gone", lambda: not helper.is_running(), timeout_s=5)
+        own.thaw()
+
+
+def test_two_commands_at_once_make_one_run(midway) -> None:
+    program, *_ = midway
+
+    second = program.cli("run", "Photos")
+    third = program.cli("run", "Photos", "--wait")
+
+    assert second.code == 0 and "under way already" in second.out
+    assert third.code == 0 and len(runs(program)) == 1
+
+
+def test_the_time_a_run_took_is_not_the_time_until_it_was_found(midway) -> None:
+    program, _, _, app, rclone = midway
+    kill(app)
+    until("the run is over", lambda: not rclone.is_running())
+    ended = time.time()
+    until("a while passes", lambda: time.time() > ended + 3)
+
+    program.cli("run", "Photos", "--wait")
+
+    assert runs(program)[0]["finished_at"].timestamp() < ended + 2

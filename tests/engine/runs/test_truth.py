@@ -1,0 +1,220 @@
+"""What a run says of itself, held against what boto3 sees in both buckets."""
+
+import itertools
+
+import pytest
+
+from tests.conftest import NewBucket
+from tests.support.program import Bucket, Program, objects, until
+from tests.support.proxies import RefusingProxy, Rule
+from tests.support.servers import MotoServer, RcloneS3
+
+
+def test_a_first_run_copies_everything_byte_for_byte_with_its_metadata(
+    bucketvault: Program, moto: MotoServer, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(moto), new_bucket(moto)
+    bodies = {
+        "plain.txt": b"text",
+        "empty": b"",
+        "deep/er/and/deeper.bin": bytes(range(256)) * 300,
+        "Küste/山の上 🎈.jpg": b"unicode",
+        "sp ace/100%+#?&=;'\".txt": b"odd",
+        "./dotted/../key": b"segments",
+    }
+    for key, body in bodies.items():
+        source.put(
+            key, body, ContentType="x/special", CacheControl="max-age=5", Metadata={"a": "b"}
+        )
+    bucketvault.backup(source, destination)
+
+    run = bucketvault.run()
+
+    assert run["status"] == "success" and run["exit_code"] == 0
+    assert run["counts"]["copied"] == len(bodies)
+    assert run["counts"]["bytes"] == sum(map(len, bodies.values()))
+    assert destination.copy() == bodies
+    for key in bodies:
+        head = destination.server.client().head_object(Bucket=destination.name, Key=key)
+        assert head["ContentType"] == "x/special" and head["CacheControl"] == "max-age=5"
+        assert head["Metadata"]["a"] == "b"
+
+
+@pytest.mark.parametrize("mode", ["default", "size_only", "checksum"])
+def test_two_revisions_are_counted_as_boto3_sees_them(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
+) -> None:
+    source, destination = new_bucket(here, objects(60)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination, comparison_mode=mode)
+    bucketvault.run()
+    before = destination.copy()
+    for n in range(7):
+        source.put(f"new-{n}.txt", b"new")
+    for key in itertools.islice(objects(60), 5):
+        source.put(key, b"changed, and longer than it was before " * 4)
+    for key in list(objects(60))[-9:]:
+        source.delete(key)
+
+    run = bucketvault.run()
+
+    counts = run["counts"]
+    after = destination.copy()
+    assert after == source.objects()
+    assert counts["copied"] == len(after.keys() - before.keys()) == 7
+    assert counts["replaced"] == sum(after.get(k, v) != v for k, v in before.items()) == 5
+    assert counts["deleted"] == len(before.keys() - after.keys()) == 9
+    assert counts["checked"] == len(before.keys() & after.keys())
+    kept = {
+        key.split("/", 3)[3]: body
+        for key, body in destination.objects(".bucketvault-archive/").items()
+    }
+    assert counts["archived"] == len(kept) == 14
+    assert kept == {k: v for k, v in before.items() if after.get(k) != v}
+    assert (counts["holes"], counts["errors"]) == (0, 0)
+
+
+REFUSED = {
+    "a read at the source": ("source", Rule("GET", r"/object-0000[0-2]\.txt", 403, "AccessDenied")),
+    "a write at the destination": (
+        "destination",
+        Rule(
+            "PUT", r"object-0000[0-2]\.txt", 403, "AccessDenied", without_header="x-amz-copy-source"
+        ),
+    ),
+    "a move into the archive": (
+        "destination",
+        Rule("PUT", r"object-0000[0-2]\.txt", 403, "AccessDenied", header="x-amz-copy-source"),
+    ),
+    "a delete after it was archived": (
+        "destination",
+        Rule("DELETE", r"object-0000[0-2]\.txt", 403, "AccessDenied"),
+    ),
+}
+
+
+@pytest.mark.parametrize("mended", [False, True], ids=["to the end", "until the second try"])
+@pytest.mark.parametrize("what", REFUSED)
+def test_counts_are_true_when_single_requests_are_refused(
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    what: str,
+    mended: bool,
+) -> None:
+    side, rule = REFUSED[what]
+    rule = Rule(rule.method, rule.path, rule.status, rule.code,
+                header=rule.header, without_header=rule.without_header)  # fmt: skip
+    source, destination = new_bucket(here, objects(12)), new_bucket(elsewhere)
+    with RefusingProxy((here if side == "source" else elsewhere).endpoint) as proxy:
+        bucketvault.backup(
+            source,
+            destination,
+            comparison_mode="checksum",
+            **{f"{side}_endpoint": proxy.endpoint},  # type: ignore[arg-type]
+        )
+        bucketvault.run()
+        before = destination.copy()
+        change(source)
+        if mended:
+            rule.times = 1
+        proxy.rules = [rule]
+
+        run = bucketvault.run()
+
+    counts, after = run["counts"], destination.copy()
+    assert run["status"] == ("success" if after == source.objects() else "failed"), run
+    assert (run["status"] == "success") == mended
+    assert counts["copied"] == len(after.keys() - before.keys())
+    wanted = source.objects()
+    assert counts["replaced"] == sum(
+        k in wanted and after.get(k, v) != v for k, v in before.items()
+    )
+    assert counts["deleted"] == sum(k not in wanted and k not in after for k in before)
+    assert counts["holes"] == sum(k in wanted and k not in after for k in before)
+    stamps = {key.split("/")[2] for key in destination.keys(".bucketvault-archive/")}
+    newest = max(stamps, default="none")
+    assert archived_and_gone(destination, newest, before, after) == counts["archived"]
+    if not mended:
+        assert counts["errors"] >= 1 and run["explanation"]
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_run_that_could_not_list_the_destination_is_never_clean(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, status: int
+) -> None:
+    source, destination = new_bucket(here, objects(300, 40)), new_bucket(elsewhere)
+    with RefusingProxy(elsewhere.endpoint) as proxy:
+        bucketvault.backup(
+            source, destination, comparison_mode="checksum", destination_endpoint=proxy.endpoint
+        )
+        bucketvault.run()
+        not_the_archive = r"list-type=2(?!.*bucketvault-archive).*folder-3"
+        proxy.rules = [Rule("GET", not_the_archive, status, "AccessDenied", times=6)]
+
+        run = bucketvault.run()
+
+    if run["status"] == "success" and run["counts"]["copied"]:  # done before it could be stopped
+        assert any("could not be listed" in warning for warning in run["warnings"]), run
+    elif run["status"] == "failed":
+        assert "could not list" in run["explanation"] or run["reason"] == "credentials", run
+    assert destination.copy() == source.objects()
+
+
+def change(source: Bucket) -> None:
+    for n in (0, 1):
+        source.put(f"folder-{n}/object-{n:05}.txt", b"changed " * 40)
+    source.delete("folder-2/object-00002.txt")
+    source.put("folder-0/new.txt", b"new")
+
+
+def archived_and_gone(
+    destination: Bucket, stamp: str, before: dict[str, bytes], after: dict[str, bytes]
+) -> int:
+    """How many former objects are in a run's folder and no longer in the copy as they were."""
+    kept = {
+        key.split("/", 3)[3]: body
+        for key, body in destination.objects(".bucketvault-archive/").items()
+        if key.split("/")[2] == stamp
+    }
+    assert all(before[key] == body for key, body in kept.items())
+    return sum(after.get(key) != body for key, body in kept.items())
+
+
+def test_an_inherited_rclone_environment_changes_nothing(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    bucketvault.environment |= {"RCLONE_DRY_RUN": "true", "RCLONE_EXCLUDE": "*"}
+
+    run = bucketvault.run()
+
+    assert run["counts"]["copied"] == 5 and destination.copy() == objects(5)
+
+
+def test_the_stored_log_is_byte_for_byte_what_rclone_wrote(
+    bucketvault: Program, elsewhere: RcloneS3, new_bucket: NewBucket, slow: RcloneS3
+) -> None:
+    source, destination = new_bucket(slow, objects(40, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    process = bucketvault.start("run", "Photos", "--wait")
+    link = bucketvault.folder / "spool"
+
+    def linked() -> bool:
+        folder = bucketvault.run_folder()
+        if folder is None or not (folder / "rclone.log").exists():
+            return False
+        link.hardlink_to(folder / "rclone.log")  # keeps the file when the folder goes
+        return True
+
+    until("the spool is there", linked)
+    process.communicate()
+
+    run = bucketvault.last_run()
+
+    assert run["status"] == "success"
+    assert link.read_bytes() == bucketvault.raw_log(run["id"])
+    assert bucketvault.cli("log", str(run["id"]), "--raw").out.encode() == link.read_bytes()
+    told = bucketvault.cli("log", "Photos").out
+    assert "folder-0/object-00000.txt  copied (new), 4.0 kB" in told

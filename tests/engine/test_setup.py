@@ -1,0 +1,446 @@
+"""`apply`: what a file makes of the database, and what it says of a bad one."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bucketvault.engine import catalogue, setup
+from bucketvault.engine.timetable import server_time_zone
+from bucketvault.errors import InvalidInputError
+from bucketvault.store.database import connection, database
+from bucketvault.store.models import Backup, Provider, Storage
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import Schedule, UsageType, Weekday
+from tests.store_fixtures import ACCOUNT, KEY_ID, SECRET
+
+pytestmark = pytest.mark.usefixtures("open_store")
+
+PROVIDERS = f"""
+[[provider]]
+name = "R2 main"
+provider_type = "cloudflare_r2"
+account_id = "{ACCOUNT}"
+access_key_id = {{env = "KEY_ID"}}
+secret_access_key = {{file = "secrets/r2"}}
+
+[[provider]]
+name = "NAS"
+provider_type = "amazon_s3"
+endpoint = "http://192.168.1.10:9000"
+region = ""
+access_key_id = "nas-key"
+secret_access_key = "nas-secret-0001"
+"""
+STORAGES = """
+[[storage]]
+provider = "R2 main"
+bucket_name = "photos"
+
+[[storage]]
+provider = "NAS"
+bucket_name = "copies"
+display_name = "The box in the cellar"
+usage_type = "destination_only"
+"""
+BACKUP = """
+[[backup]]
+name = "Photos"
+source = {provider = "R2 main", bucket = "photos"}
+destination = {provider = "NAS", bucket = "copies", path = "photos/"}
+schedule = "weekly"
+weekday = "sunday"
+at = "02:30"
+time_zone = "Europe/Berlin"
+"""
+WHOLE = PROVIDERS + STORAGES + BACKUP
+ENVIRONMENT = {"KEY_ID": KEY_ID, "TZ": "Asia/Kolkata"}
+
+Apply = Callable[..., list[str]]
+
+
+@pytest.fixture
+def apply(tmp_path: Path, vault: Vault) -> Apply:
+    """Writes the text as `setup.toml` and applies it."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "r2").write_text(f"{SECRET}\n")
+
+    def do(text: str, environ: dict[str, str] = ENVIRONMENT) -> list[str]:
+        path = tmp_path / "setup.toml"
+        path.write_text(text)
+        return setup.apply(path, vault, environ)
+
+    return do
+
+
+@pytest.fixture
+def problems(apply: Apply) -> Callable[..., dict[str, str]]:
+    """Applies a bad text and gives what was said, by place."""
+
+    def do(text: str, environ: dict[str, str] = ENVIRONMENT) -> dict[str, str]:
+        with pytest.raises(InvalidInputError) as caught:
+            apply(text, environ)
+        assert len({p.field for p in caught.value.problems}) == len(caught.value.problems)
+        return {problem.field: problem.message for problem in caught.value.problems}
+
+    return do
+
+
+def everything() -> list[tuple[object, ...]]:
+    """All that is stored, to see whether anything changed."""
+    with connection():
+        return [
+            row
+            for table in ("provider", "storage", "backup")
+            for row in database.execute_sql(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+        ]
+
+
+def backup(name: str = "Photos") -> Backup:
+    with connection():
+        return Backup.get(Backup.name == name)
+
+
+def test_a_file_creates_what_it_names(apply: Apply, vault: Vault) -> None:
+    lines = apply(WHOLE)
+
+    assert lines == [
+        'created provider "R2 main"',
+        'created provider "NAS"',
+        'created storage "R2 main/photos"',
+        'created storage "NAS/copies"',
+        'created backup "Photos"',
+    ]
+    with connection():
+        remote = catalogue.decrypted_remote(Provider.get(Provider.name == "R2 main"), vault)
+        copies = Storage.get(Storage.bucket_name == "copies")
+    assert (remote.access_key_id, remote.secret_access_key) == (KEY_ID, SECRET)
+    assert remote.endpoint == f"https://{ACCOUNT}.r2.cloudflarestorage.com"
+    assert copies.usage_type is UsageType.DESTINATION_ONLY
+    row = backup()
+    assert (row.schedule, row.weekday, row.at) == (Schedule.WEEKLY, Weekday.SUNDAY, "02:30")
+    assert (row.source_path, row.destination_path) == ("", "photos")
+    assert (row.enabled, row.retention_days, row.shrink_limit_percent) == (True, 30, 50)
+
+
+def test_the_order_of_the_tables_does_not_matter(apply: Apply) -> None:
+    assert len(apply(BACKUP + STORAGES + PROVIDERS)) == 5
+
+
+def test_applied_twice_nothing_changes_and_it_says_so(apply: Apply) -> None:
+    apply(WHOLE)
+    before = everything()
+
+    lines = apply(WHOLE)
+
+    assert lines == ["unchanged"]
+    assert everything() == before
+
+
+def test_a_change_is_named_by_its_fields(apply: Apply) -> None:
+    apply(WHOLE)
+
+    lines = apply(
+        WHOLE.replace("02:30", "04:00").replace("photos/", "pictures")
+        + "retention_days = 90\nenabled = false\n"
+    )
+
+    assert lines == ['changed backup "Photos": destination, at, enabled, retention_days']
+    assert backup().destination_path == "pictures"
+
+
+def test_a_changed_secret_is_named_and_not_shown(apply: Apply) -> None:
+    apply(WHOLE)
+
+    lines = apply(WHOLE.replace("nas-secret-0001", "nas-secret-0002"))
+
+    assert lines == ['changed provider "NAS": secret_access_key']
+
+
+def test_what_the_file_leaves_out_stays_and_nothing_is_deleted(apply: Apply) -> None:
+    apply(WHOLE + 'retention_days = 90\ncomparison_mode = "checksum"\n')
+
+    lines = apply('[[backup]]\nname = "photos"\nat = "05:00"\nretention_days = ""\n')
+
+    assert lines == ['changed backup "photos": name, at']
+    row = backup("photos")
+    assert (row.retention_days, row.comparison_mode, row.weekday) == (90, "checksum", "sunday")
+    with connection():
+        assert Provider.select().count() == Storage.select().count() == 2
+
+
+def test_an_address_is_taken_as_a_whole(apply: Apply) -> None:
+    apply(PROVIDERS)
+
+    lines = apply(
+        '[[provider]]\nname = "NAS"\nprovider_type = "amazon_s3"\nregion = "eu-central-1"\n'
+    )
+
+    assert lines == ['changed provider "NAS": endpoint, region']
+
+
+def test_a_weekly_backup_becomes_daily_without_a_word_on_its_weekday(apply: Apply) -> None:
+    apply(WHOLE)
+
+    lines = apply('[[backup]]\nname = "Photos"\nschedule = "daily"\n')
+
+    assert lines == ['changed backup "Photos": schedule, weekday']
+
+
+def test_a_time_zone_left_out_is_the_servers(apply: Apply) -> None:
+    apply(WHOLE.replace('time_zone = "Europe/Berlin"', ""))
+
+    assert backup().time_zone == "Asia/Kolkata"
+
+
+def test_names_may_stand_in_the_database_already(apply: Apply) -> None:
+    apply(PROVIDERS)
+    apply(STORAGES)
+
+    assert apply(BACKUP.replace("R2 main", "r2 MAIN")) == ['created backup "Photos"']
+
+
+def test_two_backups_may_change_places(apply: Apply) -> None:
+    two = WHOLE + BACKUP.replace('"Photos"', '"More"').replace("photos/", "more")
+    apply(two)
+
+    lines = apply(
+        two.replace('path = "photos/"', 'path = "x"')
+        .replace('path = "more"', 'path = "photos"')
+        .replace('path = "x"', 'path = "more"')
+    )
+
+    assert lines == [
+        'changed backup "Photos": destination',
+        'changed backup "More": destination',
+    ]
+
+
+# ---- bad files
+
+
+@pytest.mark.parametrize(
+    ("addition", "place", "said"),
+    [
+        ("retentoin_days = 3\n", 'backup "Photos": retentoin_days', '"retention_days"'),
+        ("[settings]\nstall_minutes = 3\n", "settings", "no such table"),
+        ("[[backups]]\nname = 'x'\n", "backups", '"backup"'),
+        ("[storage2]\n", "storage2", '"storage"'),
+        ('retention_days = "3"\n', 'backup "Photos": retention_days', "whole number"),
+        ("retention_days = 3.5\n", 'backup "Photos": retention_days', "whole number"),
+        ("retention_days = true\n", 'backup "Photos": retention_days', "whole number"),
+        ("retention_days = 0\n", 'backup "Photos": retention_days', "from 1 to 3650"),
+        ('enabled = "no"\n', 'backup "Photos": enabled', "true or false"),
+        ("enabled = 0\n", 'backup "Photos": enabled', "true or false"),
+        ("comparison_mode = 1\n", 'backup "Photos": comparison_mode', "text in quotes"),
+        ('comparison_mode = "sizeonly"\n', 'backup "Photos": comparison_mode', '"size_only"'),
+        ("[[storage]]\nprovider = 'NAS'\n", "storage number 3: bucket_name", "bucket's name"),
+        (
+            "[[storage]]\nprovider = 'NAZ'\nbucket_name = 'abc'\n",
+            'storage "NAZ/abc": provider',
+            '"NAS"',
+        ),
+        ("[[storage]]\nbucket_name = 'abc'\n", "storage number 3: provider", "Name the provider"),
+        (BACKUP, 'backup "Photos": name', "twice"),
+        (
+            STORAGES.split("[[")[1].join(["[[", ""]),
+            'storage "R2 main/photos": bucket_name',
+            "twice",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_where_it_stands(
+    addition: str, place: str, said: str, problems: Callable[..., dict[str, str]]
+) -> None:
+    found = problems(WHOLE + addition)
+
+    assert list(found) == [place]
+    assert said in found[place]
+    assert everything() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "said"),
+    [
+        ('at = "02:30"', "at = 02:30:00", 'backup "Photos": at', '"02:30"'),
+        ('at = "02:30"', "", 'backup "Photos": at', "HH:MM"),
+        ('bucket = "photos"', 'bucket = "fotos"', 'backup "Photos": source.bucket', '"photos"'),
+        ('"R2 main", bucket', '"R3 main", bucket', 'backup "Photos": source.provider', '"R2 main"'),
+        ('path = "photos/"', "path = 1", 'backup "Photos": destination.path', "text"),
+        ('path = "photos/"', 'path = ".."', 'backup "Photos": destination.path', ".."),
+        (
+            'source = {provider = "R2 main", bucket = "photos"}',
+            'source = "photos"',
+            'backup "Photos": source',
+            "table",
+        ),
+        (
+            'source = {provider = "R2 main", bucket = "photos"}',
+            'source = {provider = "NAS", bucket = "copies"}',
+            'backup "Photos": source.bucket',
+            "destination only",
+        ),
+        ('name = "NAS"', "", "provider number 2: name", "name"),
+        ("[[storage]]", "[[stroage]]", "stroage", '"storage"'),
+        ('{env = "KEY_ID"}', '{env = "NO_KEY"}', 'provider "R2 main": access_key_id', "NO_KEY"),
+        ('{env = "KEY_ID"}', '{var = "KEY_ID"}', 'provider "R2 main": access_key_id', "{env ="),
+        ('{env = "KEY_ID"}', "12345678", 'provider "R2 main": access_key_id', "{env ="),
+        ('"nas-key"', '""', 'provider "NAS": access_key_id', "key"),
+        ('"secrets/r2"', '"secrets/b2"', 'provider "R2 main": secret_access_key', "secrets/b2"),
+        ('"secrets/r2"', '"secrets"', 'provider "R2 main": secret_access_key', "secrets"),
+        ('"secrets/r2"', '"a\\u0000b"', 'provider "R2 main": secret_access_key', "text"),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_once_it_matters(
+    old: str, new: str, place: str, said: str, problems: Callable[..., dict[str, str]]
+) -> None:
+    assert old in WHOLE
+
+    found = problems(WHOLE.replace(old, new))
+
+    assert said in found[place]
+    assert everything() == []
+
+
+def test_a_bucket_without_a_storage_says_which_table_to_add(
+    problems: Callable[..., dict[str, str]],
+) -> None:
+    found = problems(PROVIDERS + BACKUP)
+
+    assert list(found) == ['backup "Photos": source.bucket', 'backup "Photos": destination.bucket']
+    assert "[[storage]]" in found['backup "Photos": source.bucket']
+
+
+def test_a_provider_refused_in_the_file_is_not_also_said_to_be_missing(
+    problems: Callable[..., dict[str, str]],
+) -> None:
+    found = problems(WHOLE.replace("cloudflare_r2", "cloudflare"))
+
+    assert list(found) == ['provider "R2 main": provider_type']
+
+
+def test_all_problems_of_the_file_are_told_at_once(
+    problems: Callable[..., dict[str, str]],
+) -> None:
+    text = (
+        WHOLE.replace(ACCOUNT, "x")
+        .replace('"copies"\ndisplay', '"Copies"\ndisplay')
+        .replace("02:30", "2.30")
+        .replace("Europe/Berlin", "Berlin")
+        + "[other]\n"
+    )
+
+    assert set(problems(text)) == {
+        'provider "R2 main": account_id',
+        'storage "NAS/Copies": bucket_name',
+        'backup "Photos": at',
+        'backup "Photos": time_zone',
+        "other",
+    } | {'backup "Photos": destination.bucket'} - {'backup "Photos": destination.bucket'}
+
+
+def test_no_problem_shows_a_secret(problems: Callable[..., dict[str, str]]) -> None:
+    text = PROVIDERS.replace('"nas-secret-0001"', '["hunter22"]').replace(
+        '"http://192', '"http://me:hunter22@192'
+    )
+
+    found = problems(text.replace("access_key_id", "acces_key_id") + 'hunter = "hunter22"\n')
+
+    assert len(found) > 4
+    assert not any("hunter22" in message for message in found.values())
+
+
+def test_a_change_that_breaks_a_backup_outside_the_file_is_refused(
+    apply: Apply, problems: Callable[..., dict[str, str]]
+) -> None:
+    apply(WHOLE)
+    before = everything()
+
+    found = problems(STORAGES.replace("destination_only", "source_only"))
+
+    assert list(found) == ['backup "Photos": destination.bucket']
+    assert everything() == before
+
+
+def test_two_backups_of_a_file_never_share_a_destination(
+    problems: Callable[..., dict[str, str]],
+) -> None:
+    found = problems(WHOLE + BACKUP.replace('"Photos"', '"More"'))
+
+    assert set(found) == {'backup "Photos": destination.path', 'backup "More": destination.path'}
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"),
+    [
+        (b"[[provider]]\nname = \n", "line 2"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"a = " + b"[" * 100_000, "TOML"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    contents: bytes | None, said: str, tmp_path: Path, vault: Vault
+) -> None:
+    path = tmp_path / "setup.toml"
+    if contents is not None:
+        path.write_bytes(contents)
+
+    with pytest.raises(InvalidInputError) as caught:
+        setup.apply(path, vault, {})
+
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path, vault: Vault) -> None:
+    path = tmp_path / "setup.toml"
+    path.write_bytes(b"\xef\xbb\xbf# nothing yet\n")
+
+    assert setup.apply(path, vault, {}) == ["unchanged"]
+
+
+# ---- the server's time zone
+
+
+@pytest.mark.parametrize(
+    ("environ", "link", "text", "zone"),
+    [
+        ({"TZ": "Europe/Berlin"}, "Asia/Tokyo", "America/Lima", "Europe/Berlin"),
+        ({"TZ": ":Europe/Berlin"}, "Asia/Tokyo", "America/Lima", "Europe/Berlin"),
+        ({"TZ": "CET-1CEST"}, "Asia/Tokyo", "America/Lima", "Asia/Tokyo"),
+        ({"TZ": ""}, "Asia/Tokyo", "America/Lima", "Asia/Tokyo"),
+        ({}, "Asia/Tokyo", None, "Asia/Tokyo"),
+        ({}, "posix/Asia/Tokyo", None, "Asia/Tokyo"),
+        ({}, "America/Argentina/Salta", None, "America/Argentina/Salta"),
+        ({}, None, "America/Lima", "America/Lima"),
+        ({}, "no/such", "America/Lima", "America/Lima"),
+        ({}, None, "nowhere", "UTC"),
+        ({}, None, None, "UTC"),
+    ],
+)
+def test_the_servers_time_zone_is_found(
+    environ: dict[str, str], link: str | None, text: str | None, zone: str, tmp_path: Path
+) -> None:
+    if link is not None:
+        (tmp_path / "localtime").symlink_to(f"/usr/share/zoneinfo/{link}")
+    if text is not None:
+        (tmp_path / "timezone").write_text(f"{text}\n")
+
+    assert server_time_zone(environ, tmp_path) == zone
+
+
+def test_a_hundred_backups_are_applied_in_a_moment(apply: Apply) -> None:
+    text = PROVIDERS + STORAGES
+    for number in range(100):
+        text += BACKUP.replace('"Photos"', f'"Photos {number}"').replace(
+            "photos/", f"photos-{number}"
+        )
+    began = dt.datetime.now(dt.UTC)
+
+    apply(text)
+
+    assert apply(text) == ["unchanged"]
+    assert (dt.datetime.now(dt.UTC) - began).total_seconds() < 10

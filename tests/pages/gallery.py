@@ -1,0 +1,205 @@
+"""Every page in every state, to look at: `python -m tests.pages.gallery --shots DIR`.
+
+A real NiceGUI server over a made-up engine, with the headers the real one sends. Without --shots
+it serves until interrupted: / (with ?scene=good|bad|empty|running|hostile), /run/1 to /run/10.
+`--grow N` lets run 1 write N log lines a second.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NICEGUI_STORAGE_PATH", tempfile.mkdtemp(prefix="gallery-"))
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+
+from tests.pages import scenes
+
+CSP = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+SCENES = {
+    "good": scenes.good_rows,
+    "bad": scenes.bad_rows,
+    "empty": list,
+    "running": scenes.running_rows,
+    "hostile": scenes.hostile_rows,
+}
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+RUNS = {
+    1: "run-live",
+    2: "run-failed",
+    3: "run-success",
+    4: "run-stopped",
+    5: "run-pending",
+    6: "run-held",
+    7: "run-warned",
+    8: "run-long",
+    9: "run-not-started",
+    10: "run-hostile",
+}
+
+
+def build(engine: Any) -> Any:
+    """The application: our pages over `engine`, and the security headers around them."""
+    from bucketvault.pages import backups, layout, logview, run
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        engine.live.attach(asyncio.get_running_loop())
+        yield
+        engine.live.attach(None)
+
+    api = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @api.get("/scene/{name}")
+    def scene(name: str) -> str:
+        engine.rows = SCENES[name]()
+        engine.live.publish("backups")
+        return name
+
+    api.include_router(logview.log_api(engine))
+    layout.install()
+    backups.register(engine)
+    run.register(engine)
+    ui.run_with(
+        api,
+        title="bucketvault",
+        dark=None,
+        language="en-US",
+        tailwind=False,
+        binding_refresh_interval=None,
+        reconnect_timeout=10,
+        show_welcome_message=False,
+    )
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"content-security-policy", CSP.encode()),
+                ]
+            await send(message)
+
+        await api(scope, receive, with_headers)
+
+    return guarded
+
+
+@contextmanager
+def serving(engine: Any, port: int = 0) -> Iterator[str]:
+    """The address of a server in a thread."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))
+        port = probe.getsockname()[1]
+    config = uvicorn.Config(
+        build(engine),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        ws="wsproto",
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(5)
+
+
+def shoot(address: str, folder: Path, only: str = "") -> None:
+    """A picture of each page in each state: light, dark and on a phone."""
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    ways = {
+        "light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
+        "dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
+        "phone": {
+            "viewport": {"width": 390, "height": 844},
+            "color_scheme": "light",
+            "has_touch": True,
+        },
+    }
+    pages = [(f"home-{name}", f"/scene/{name}", "/") for name in SCENES]
+    pages += [(name, "", f"/run/{number}") for number, name in RUNS.items()]
+    pages += [("run-absent", "", "/run/99")]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        for way, options in ways.items():
+            context = browser.new_context(**options)
+            page = context.new_page()
+            page.on("console", lambda said: said.type == "error" and print("console:", said.text))
+            page.on("pageerror", lambda error: print("page error:", error))
+            page.on(
+                "request",
+                lambda asked: (
+                    asked.url.startswith((address, "data:", "blob:"))
+                    or print("foreign:", asked.url)
+                ),
+            )
+            for name, scene, path in pages:
+                if only not in f"{name}-{way}":
+                    continue
+                if scene:
+                    urllib.request.urlopen(address + scene).read()
+                page.goto(address + path)
+                page.wait_for_selector(".page")
+                page.wait_for_timeout(600)
+                page.screenshot(path=str(folder / f"{name}-{way}.png"), full_page=True)
+            context.close()
+        browser.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--shots", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--grow", type=int, default=0)
+    chosen = parser.parse_args()
+    engine, ending = scenes.FakeEngine(), threading.Event()
+    with serving(engine, chosen.port) as address:
+        if chosen.grow:
+            threading.Thread(target=engine.grow, args=(chosen.grow, ending), daemon=True).start()
+        if chosen.shots:
+            shoot(address, chosen.shots, chosen.only)
+            return
+        print(address, flush=True)
+        try:
+            ending.wait()
+        except KeyboardInterrupt:
+            ending.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""`python -m tests.run`: every test this machine can run; says in plain words what it left out.
+
+Three invocations, because NiceGUI's test plugin and Playwright cannot share a process with the
+rest. In CI nothing may be left out. Further arguments go to pytest.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from tests.support.capabilities import chromium, is_root
+
+ROOT = Path(__file__).parent.parent
+
+
+def left_out() -> dict[str, str]:
+    """What this machine cannot run: marker -> why, and how to get it."""
+    missing = {}
+    if chromium() is None:
+        missing["browser"] = (
+            "the tests in a real browser: there is no Chromium. Get it: apt-get install chromium"
+        )
+    if not is_root():
+        missing["root"] = (
+            "the tests that need root (a full disk, a second user). Get them: sudo make test"
+        )
+    if shutil.which("rclone", path=str(Path(sys.executable).parent)) is None:
+        sys.exit("rclone is not in the virtual environment: run make clean, then make test.")
+    return missing
+
+
+def main() -> int:
+    """0 when everything that ran passed, and in CI nothing was left out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fast", action="store_true", help="leave the slow ones out")
+    given, further = parser.parse_known_args()
+    missing = left_out()
+    unwanted = [*missing, *(["slow"] if given.fast else [])]
+    marks = " and ".join(f"not {mark}" for mark in unwanted)
+    passed = failed = 0
+    worst = 0
+    for arguments in invocations():
+        with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+            command = [sys.executable, "-m", "pytest", *arguments, "-q", "-m", marks]
+            code = subprocess.run(
+                [*command, f"--junitxml={report.name}", *further], cwd=ROOT, check=False
+            ).returncode
+            suite = ET.parse(report.name).getroot().find("testsuite") if code in (0, 1) else None
+        if suite is not None:
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            failed += bad
+            passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
+        worst = max(worst, 0 if code == 5 else code)  # 5: none of this kind with these marks
+    for why in missing.values():
+        print(f"Left out: {why}")
+    if given.fast:
+        print("Left out: the slow tests. Run them: make test")
+    if missing and os.environ.get("CI") == "true":
+        print("In CI nothing may be left out.")
+        worst = worst or 1
+    print(f"{passed} passed, {failed} failed")
+    return worst or (1 if failed or not passed else 0)
+
+
+def invocations() -> list[list[str]]:
+    """The arguments of each pytest process."""
+    pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "e2e"
+    kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/e2e"]]
+    kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
+    return kinds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

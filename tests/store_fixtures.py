@@ -1,0 +1,115 @@
+"""A fresh database on the disk for each test, and the things of the field to put in it."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bucketvault.engine.inputs import BackupInput, ProviderInput, StorageInput
+from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
+from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import ProviderType, Reason, RunStatus, Trigger
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+KEY_ID = "AKIAEXAMPLE000000001"
+SECRET = "example-secret-0001"
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def open_store(data_folder: Path) -> Iterator[Path]:
+    """The path of the open database."""
+    path = data_folder / FILE_NAME
+    open_database(path)
+    yield path
+    close_database()
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """A vault that has no key yet."""
+    return Vault(tmp_path / "config" / "secret.key")
+
+
+def provider_input(**given: Any) -> ProviderInput:
+    return ProviderInput(
+        **{
+            "name": "Local",
+            "provider_type": "amazon_s3",
+            "endpoint": "http://127.0.0.1:9000",
+            "access_key_id": KEY_ID,
+            "secret_access_key": SECRET,
+            **given,
+        }
+    )
+
+
+def storage_input(provider_id: object, **given: Any) -> StorageInput:
+    return StorageInput(**{"provider_id": provider_id, "bucket_name": "photos", **given})
+
+
+def backup_input(source: object, destination: object, **given: Any) -> BackupInput:
+    return BackupInput(
+        **{
+            "name": "Photos",
+            "source_storage_id": source,
+            "source_path": "",
+            "destination_storage_id": destination,
+            "destination_path": "",
+            "schedule": "daily",
+            "at": "02:30",
+            "weekday": None,
+            "time_zone": "Europe/Berlin",
+            **given,
+        }
+    )
+
+
+def a_provider(name: str = "Local", **given: Any) -> Provider:
+    """A stored Provider whose keys nobody will open."""
+    fields = {
+        "provider_type": ProviderType.AMAZON_S3,
+        "access_key_id": "v1.x.x.x",
+        "secret_access_key": "v1.x.x.x",
+        **given,
+    }
+    with writing():
+        return Provider.create(name=name, **fields)
+
+
+def a_storage(provider: Provider, bucket_name: str, **given: Any) -> Storage:
+    with writing():
+        return Storage.create(provider=provider, bucket_name=bucket_name, **given)
+
+
+def a_backup(name: str, source: Storage, destination: Storage, **given: Any) -> Backup:
+    fields = {"at": "02:30", "time_zone": "UTC", "archive_key": f"{name}-key".lower(), **given}
+    with writing():
+        return Backup.create(
+            name=name, source_storage=source, destination_storage=destination, **fields
+        )
+
+
+def a_run(backup: Backup, status: RunStatus = RunStatus.SUCCESS, **given: Any) -> BackupRun:
+    """A stored run, with what its status needs."""
+    fields: dict[str, Any] = {"trigger": Trigger.SCHEDULE, **given}
+    if status in (RunStatus.SUCCESS, RunStatus.FAILED):
+        fields.setdefault("finished_at", utcnow())
+    if status == RunStatus.FAILED:
+        fields.setdefault("reason", Reason.RCLONE_ERROR)
+    with writing():
+        return BackupRun.create(backup=backup, status=status, **fields)
+
+
+def at(hour: int, day: int = 1) -> dt.datetime:
+    """A time in November 2026, UTC."""
+    return dt.datetime(2026, 11, day, hour, tzinfo=dt.UTC)

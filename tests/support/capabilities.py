@@ -1,0 +1,14 @@
+"""What this machine has for tests."""
+
+import os
+import shutil
+
+
+def chromium() -> str | None:
+    """Where Chromium is; None: there is none."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def is_root() -> bool:
+    """Whether we may mount and become another user."""
+    return os.geteuid() == 0

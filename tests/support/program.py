@@ -1,0 +1,251 @@
+"""The real program on a data folder of its own, driven as a person drives it: by its commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from bucketvault.store import runlogs
+from bucketvault.store.database import close_database, open_database
+from tests.support.servers import ServerProcess, clean_environment
+
+T = TypeVar("T")
+DEADLINE_S = 60.0
+
+
+def until(what: str, look: Callable[[], T | None], *, timeout_s: float = DEADLINE_S) -> T:
+    """The first truthy value that `look` gives; fails with `what` when none comes in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.03)
+    raise AssertionError(f"not in {timeout_s} s: {what}")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket at a running server, seen with boto3's eyes."""
+
+    server: ServerProcess
+    name: str
+
+    def put(self, key: str, body: bytes, **options: Any) -> None:
+        self.server.client().put_object(Bucket=self.name, Key=key, Body=body, **options)
+
+    def is_there(self) -> bool:
+        return self.name in {b["Name"] for b in self.server.client().list_buckets()["Buckets"]}
+
+    def delete(self, key: str) -> None:
+        self.server.client().delete_object(Bucket=self.name, Key=key)
+
+    def objects(self, under: str = "") -> dict[str, bytes]:
+        """Every object below `under`, by key."""
+        client = self.server.client()
+        return {
+            key: client.get_object(Bucket=self.name, Key=key)["Body"].read()
+            for key in self.keys(under)
+        }
+
+    def keys(self, under: str = "") -> list[str]:
+        pages = self.server.client().get_paginator("list_objects_v2")
+        return [
+            entry["Key"]
+            for page in pages.paginate(Bucket=self.name, Prefix=under)
+            for entry in page.get("Contents", ())
+        ]
+
+    def copy_keys(self) -> list[str]:
+        """The keys of the copy itself, without kept versions."""
+        return [key for key in self.keys() if not key.startswith(".bucketvault-archive/")]
+
+    def copy(self) -> dict[str, bytes]:
+        """The objects of the copy itself, without kept versions."""
+        return {
+            k: v for k, v in self.objects().items() if not k.startswith(".bucketvault-archive/")
+        }
+
+
+class Program:
+    """`bucketvault` with a data folder and a key file of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.key_file = folder / "secret.key"
+        self.environment = clean_environment() | {
+            "BUCKETVAULT_DATA_DIR": str(self.data_dir),
+            "BUCKETVAULT_KEY_FILE": str(self.key_file),
+            "BUCKETVAULT_LOG_LEVEL": "warning",
+            "HOME": str(folder),
+            "TZ": "Europe/Berlin",
+        }
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        """Start a command and return at once; ended at the latest with the test."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bucketvault", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment | environment,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def cli(self, *arguments: str, **environment: str) -> Result:
+        """Run a command to its end."""
+        process = self.start(*arguments, **environment)
+        try:
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+            process.wait()
+        return Result(process.returncode, out, err)
+
+    def apply(self, setup: str) -> Result:
+        """Apply a setup given as text."""
+        file = self.folder / "setup.toml"
+        file.write_text(setup, "utf-8")
+        return self.cli("apply", str(file))
+
+    def backup(
+        self,
+        source: Bucket,
+        destination: Bucket,
+        name: str = "Photos",
+        *,
+        source_path: str = "",
+        destination_path: str = "",
+        source_endpoint: str = "",
+        destination_endpoint: str = "",
+        source_secret: str = "",
+        destination_secret: str = "",
+        **fields: object,
+    ) -> str:
+        """Set up a backup between two buckets and give its name; endpoints may be proxies."""
+        more = "\n".join(f"{key} = {json.dumps(value)}" for key, value in fields.items())
+        setup = f"""
+[[provider]]
+name = "Source"
+provider_type = "amazon_s3"
+endpoint = "{source_endpoint or source.server.endpoint}"
+access_key_id = "{source.server.access_key_id}"
+secret_access_key = "{source_secret or source.server.secret_access_key}"
+
+[[provider]]
+name = "Destination"
+provider_type = "amazon_s3"
+endpoint = "{destination_endpoint or destination.server.endpoint}"
+access_key_id = "{destination.server.access_key_id}"
+secret_access_key = "{destination_secret or destination.server.secret_access_key}"
+
+[[storage]]
+provider = "Source"
+bucket_name = "{source.name}"
+
+[[storage]]
+provider = "Destination"
+bucket_name = "{destination.name}"
+
+[[backup]]
+name = "{name}"
+source = {{provider = "Source", bucket = "{source.name}", path = "{source_path}"}}
+destination.provider = "Destination"
+destination.bucket = "{destination.name}"
+destination.path = "{destination_path}"
+schedule = "daily"
+at = "03:15"
+{more}
+"""
+        done = self.apply(setup)
+        assert done.code == 0, done
+        return name
+
+    def run(self, name: str = "Photos") -> dict[str, Any]:
+        """Run a backup to its end; gives its newest run as `status --json` tells it."""
+        done = self.cli("run", name, "--wait")
+        run = self.last_run(name)
+        assert done.code == (0 if run["status"] == "success" else 1), (done, run)
+        return run
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` prints."""
+        return json.loads(self.cli("status", "--json").out)
+
+    def last_run(self, name: str = "Photos") -> dict[str, Any]:
+        """The newest ended run of a backup."""
+        told = self.status()
+        return next(b["last_run"] for b in told["backups"] if b["name"] == name)
+
+    def raw_log(self, run_id: int) -> bytes:
+        """The stored log, read past the program."""
+        open_database(self.data_dir / "bucketvault.sqlite3")
+        try:
+            return b"".join(runlogs.raw(run_id))
+        finally:
+            close_database()
+
+    def run_folder(self) -> Path | None:
+        """The folder of the run under way, if there is exactly one."""
+        runs = self.data_dir / "runs"
+        found = list(runs.iterdir()) if runs.exists() else []
+        return found[0] if len(found) == 1 else None
+
+    def processes(self, word: str) -> list[psutil.Process]:
+        """Living processes that work on this data folder and have `word` in their command line."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                line = " ".join(process.cmdline())
+                if process.status() == psutil.STATUS_ZOMBIE or word not in line:
+                    continue
+                if str(self.data_dir) in line or str(self.data_dir) in str(process.environ()):
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def rclones(self) -> list[psutil.Process]:
+        """The rclone processes that copy for this data folder."""
+        return [p for p in self.processes(" sync source:") if p.name() == "rclone"]
+
+    def end(self) -> None:
+        """Kill whatever a test left."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        for word in ("runner.py", "rclone"):
+            for left in self.processes(word):
+                try:
+                    os.kill(left.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
+
+def objects(count: int, size: int = 100) -> dict[str, bytes]:
+    """So many small objects with different contents."""
+    return {
+        f"folder-{n % 7}/object-{n:05}.txt": f"{n:08}".encode() * (size // 8) for n in range(count)
+    }

@@ -1,0 +1,63 @@
+"""The arrows between the parts of the program stay true."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import bucketvault
+
+PACKAGE = Path(bucketvault.__file__).parent
+FORBIDDEN = {  # who -> what it never imports
+    "store/": {"nicegui", "bucketvault.engine", "bucketvault.pages", "bucketvault.cli"},
+    "engine/": {"nicegui", "bucketvault.pages", "bucketvault.cli", "bucketvault.app"},
+    "engine/rclone/": {"bucketvault.store", "bucketvault.engine.runs", "peewee"},
+    "pages/": {"peewee", "psutil", "subprocess", "bucketvault.store", "bucketvault.cli"},
+    "vocabulary.py": {"bucketvault"},
+    "untrusted.py": {"bucketvault"},
+    "errors.py": {"bucketvault.store", "bucketvault.engine", "bucketvault.pages"},
+}
+ALONE = ("engine/runs/runner.py", "engine/rclone/tether.py")  # the standard library only
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+@pytest.mark.parametrize("who", FORBIDDEN)
+def test_imports_point_one_way(who: str) -> None:
+    files = [PACKAGE / who] if who.endswith(".py") else sorted((PACKAGE / who).rglob("*.py"))
+    assert files
+
+    wrong = [
+        (str(path.relative_to(PACKAGE)), name)
+        for path in files
+        for name in imports(path)
+        if any(name == ban or name.startswith(f"{ban}.") for ban in FORBIDDEN[who])
+    ]
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_runs_beside_rclone_needs_the_standard_library_only(name: str) -> None:
+    assert {
+        module.partition(".")[0] for module in imports(PACKAGE / name)
+    } <= sys.stdlib_module_names
+
+
+def test_no_file_has_grown_past_holding_one_thing() -> None:
+    long = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if len(path.read_text("utf-8").splitlines()) > 450
+    ]
+
+    assert not long
