@@ -50,19 +50,19 @@ export default {
         <h2>Log</h2>
         <span class="t13 ink3 num">{{ words }}</span>
         <span class="space"></span>
-        <label v-if="growing" class="line t13 ink2">
+        <label v-if="growing && lines" class="line t13 ink2">
           <button type="button" class="switch" role="switch" :aria-checked="String(following)"
                   aria-label="Follow the end of the log" @click="setFollowing(!following)"></button>
           <span>Follow</span>
         </label>
-        <a class="btn ghost small wide-only" :href="url + '/text'" download
+        <a v-if="lines" class="btn ghost small wide-only" :href="url + '/text'" download
            title="Download the log as people read it">
           <i class="icon icon-down" aria-hidden="true"></i><span>As text</span></a>
-        <a class="btn ghost small narrow-icon" :href="url + '/raw'" download
+        <a v-if="lines" class="btn ghost small narrow-icon" :href="url + '/raw'" download
            title="Download rclone's own log, unchanged" aria-label="Download the raw log">
           <i class="icon icon-down" aria-hidden="true"></i><span>Raw</span></a>
       </header>
-      <div class="log-bar">
+      <div v-if="lines" class="log-bar">
         <label class="line t13 ink2">
           <button type="button" class="switch" role="switch" :aria-checked="String(progress)"
                   aria-label="Show progress lines" @click="setProgress(!progress)"></button>
@@ -133,9 +133,9 @@ export default {
       return this.progress ? this.lines : this.shown;
     },
     words() {
-      const count = (number) => number.toLocaleString("en-US");
-      const parts = [`${count(this.total)} ${this.total === 1 ? "line" : "lines"}`];
-      if (this.lines) parts.push(this.size);
+      if (!this.lines) return "";
+      const number = this.total.toLocaleString("en-US");
+      const parts = [`${number} ${this.total === 1 ? "line" : "lines"}`, this.size];
       if (this.growing) parts.push("growing");
       return parts.join(", ");
     },

@@ -25,11 +25,12 @@ from bucketvault.engine.runs import queue
 from bucketvault.errors import AlreadyRunningError, BucketvaultError, ConfigError, NotFoundError
 from bucketvault.pages import formatting
 from bucketvault.store import runlogs
+from bucketvault.store.database import BusyError
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_IN_USE = 0, 1, 2, 75
-LOOK_S = 0.2
+LOOK_S = 0.25
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
@@ -40,8 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
     given = _parser().parse_args(arguments)
     try:
-        config = load_config(os.environ, data_dir=given.data_dir)
-        programlog.set_up(config.log_level)
+        config = load_config(
+            os.environ,
+            data_dir=given.data_dir,
+            port=given.port,
+            allowed_hosts=given.allowed_hosts,
+        )
+        programlog.set_up(config.log_level or given.log_level)
         command: Callable[[argparse.Namespace, Config], int] = given.command
         return command(given, config)
     except ConfigError as error:
@@ -50,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, EXIT_IN_USE)
     except BucketvaultError as error:
         return _complain(error, EXIT_USAGE if isinstance(error, NotFoundError) else EXIT_FAILED)
+    except BusyError as error:
+        print(f"The database cannot be used now: {error}.", file=sys.stderr)
+        return EXIT_FAILED
     except BrokenPipeError:  # `bucketvault log 7 | head`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK
@@ -62,11 +71,30 @@ def _parser() -> argparse.ArgumentParser:
         prog="bucketvault",
         description="Bucket-to-bucket backups: rclone copies, bucketvault watches and tells.",
     )
+    # `serve` says more in its log: nobody else tells its story
+    parser.set_defaults(log_level="warning", port="", allowed_hosts=())
     parser.add_argument("--version", action="version", version=f"bucketvault {__version__}")
     parser.add_argument(
         "--data-dir", default="", metavar="DIR", help="where database and runs are kept"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the pages and look after every run")
+    serve.add_argument("--port", default="", help="on 127.0.0.1; 8484 unless you name another")
+    serve.add_argument(
+        "--allowed-host",
+        dest="allowed_hosts",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="a further name, besides localhost, by which browsers may reach it",
+    )
+    serve.set_defaults(command=_serve, log_level="info")
+
+    url = commands.add_parser("url", help="print the link that opens the pages")
+    url.add_argument("--new", action="store_true", help="with a new token; every session ends")
+    url.set_defaults(command=_url)
 
     apply = commands.add_parser("apply", help="create and change by name what a TOML file says")
     apply.add_argument("file", type=Path, metavar="setup.toml")
@@ -98,6 +126,31 @@ def _complain(error: BucketvaultError, code: int) -> int:
         if line:
             print(line, file=sys.stderr)
     return code
+
+
+# serve
+
+
+def _serve(given: argparse.Namespace, config: Config) -> int:
+    from bucketvault.serving import serve  # brings the web server along
+
+    return serve(config)
+
+
+def _url(given: argparse.Namespace, config: Config) -> int:
+    from bucketvault import address, sessions
+
+    if given.new:
+        open_store(config)
+        token = sessions.replace_login_token(config.login_token)
+    else:
+        config.make_folders()
+        token = sessions.login_token(config.login_token)
+    port = address.noted_port(config)
+    print(address.link(port, token))
+    if not address.answers(port):
+        print("Nothing answers there now. Start it: bucketvault serve", file=sys.stderr)
+    return EXIT_OK
 
 
 # apply
@@ -177,7 +230,11 @@ class Watch:
     def _wait(self, show: "ProgressLine") -> overview.RunView:
         looked = time.monotonic()
         while True:
-            run = overview.run(self._run_id)
+            try:
+                run = overview.run(self._run_id)
+            except BusyError:  # a full disk, or somebody holds it: the worker waits too
+                self._left.wait(1.0)
+                continue
             if run.status in ENDED or self._left.is_set():
                 return run
             show.draw(run)

@@ -1,7 +1,8 @@
 """The settings of one process, from flags and BUCKETVAULT_*. Everything else is in the database."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import platformdirs
 from bucketvault.errors import ConfigError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+DEFAULT_PORT = 8484
+HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,9 @@ class Config:
     data_dir: Path
     key_file: Path
     rclone: str  # path of an rclone to use instead of ours; empty: ours
-    log_level: str
+    log_level: str  # empty: `serve` tells the story of the night, other commands only what is wrong
+    port: int  # where `serve` listens, on 127.0.0.1
+    allowed_hosts: tuple[str, ...]  # further names, besides localhost, that browsers may call us
 
     @property
     def database(self) -> Path:
@@ -30,6 +35,11 @@ class Config:
     def runs(self) -> Path:
         """One folder a run under way."""
         return self.data_dir / "runs"
+
+    @property
+    def login_token(self) -> Path:
+        """What a login link is made of; whoever can read it may sign in."""
+        return self.data_dir / "token"
 
     @property
     def lock(self) -> Path:
@@ -49,7 +59,13 @@ class Config:
             ) from error
 
 
-def load_config(environ: Mapping[str, str], *, data_dir: str = "") -> Config:
+def load_config(
+    environ: Mapping[str, str],
+    *,
+    data_dir: str = "",
+    port: str = "",
+    allowed_hosts: Sequence[str] = (),
+) -> Config:
     """The settings from `environ` and the flags given; a flag wins over the environment.
 
     Raises ConfigError that names every wrong setting at once.
@@ -59,12 +75,24 @@ def load_config(environ: Mapping[str, str], *, data_dir: str = "") -> Config:
         "BUCKETVAULT_DATA_DIR", environ.get("BUCKETVAULT_DATA_DIR", ""), problems
     )
     key_file = _absolute("BUCKETVAULT_KEY_FILE", environ.get("BUCKETVAULT_KEY_FILE", ""), problems)
-    log_level = environ.get("BUCKETVAULT_LOG_LEVEL", "info").lower()
-    if log_level not in LOG_LEVELS:
+    log_level = environ.get("BUCKETVAULT_LOG_LEVEL", "").lower()
+    if log_level and log_level not in LOG_LEVELS:
         problems.append(
             f"BUCKETVAULT_LOG_LEVEL is {log_level!r}; it takes {', '.join(LOG_LEVELS)}."
         )
-    known = {f"BUCKETVAULT_{name}" for name in ("DATA_DIR", "KEY_FILE", "RCLONE", "LOG_LEVEL")}
+    port_number = _port("--port", port, problems) or _port(
+        "BUCKETVAULT_PORT", environ.get("BUCKETVAULT_PORT", ""), problems
+    )
+    hosts = [
+        *_hosts("--allowed-host", allowed_hosts, problems),
+        *_hosts(
+            "BUCKETVAULT_ALLOWED_HOSTS",
+            environ.get("BUCKETVAULT_ALLOWED_HOSTS", "").replace(",", " ").split(),
+            problems,
+        ),
+    ]
+    names = ("DATA_DIR", "KEY_FILE", "RCLONE", "LOG_LEVEL", "PORT", "ALLOWED_HOSTS")
+    known = {f"BUCKETVAULT_{name}" for name in names}
     problems += [
         f"{name} is not a setting; there are {', '.join(sorted(known))}."
         for name in sorted(environ)
@@ -79,6 +107,8 @@ def load_config(environ: Mapping[str, str], *, data_dir: str = "") -> Config:
         key_file=key_file or default_key,
         rclone=environ.get("BUCKETVAULT_RCLONE", ""),
         log_level=log_level,
+        port=port_number or DEFAULT_PORT,
+        allowed_hosts=tuple(hosts),
     )
 
 
@@ -93,3 +123,24 @@ def _absolute(name: str, value: str, problems: list[str]) -> Path | None:
     if name != "BUCKETVAULT_KEY_FILE" and path.exists() and not path.is_dir():
         problems.append(f"{name} names {path}, which is not a folder.")
     return path
+
+
+def _port(name: str, value: str, problems: list[str]) -> int | None:
+    """A port number; None when absent. A problem is noted under `name`."""
+    if not value:
+        return None
+    if value.isascii() and value.isdecimal() and 0 < int(value) < 65536:
+        return int(value)
+    problems.append(f"{name} is {value!r}; it takes a port number from 1 to 65535.")
+    return None
+
+
+def _hosts(name: str, values: Sequence[str], problems: list[str]) -> list[str]:
+    """Host names in lower case. Each that is none is noted under `name`."""
+    hosts = [value.lower() for value in values]
+    problems += [
+        f"{name} is {host!r}; it takes names such as backup.example, without a port."
+        for host in hosts
+        if not HOST_NAME.fullmatch(host)
+    ]
+    return hosts

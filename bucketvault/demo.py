@@ -1,7 +1,8 @@
 """`bucketvault demo`: two real S3 servers on this machine, sample data, a backup between them.
 
 Everything it does is what a person would do: a setup file, a daily backup, a run, a change of the
-source, a second run. It lives in a folder of its own below the user's cache and ends all it began.
+source, a second run. With pages, the first run is slow enough to be watched, and the rest is up to
+whoever watches. It lives in a folder of its own below the user's cache and ends all it began.
 """
 
 import contextlib
@@ -23,13 +24,15 @@ from pathlib import Path
 
 import platformdirs
 
-from bucketvault.config import Config, load_config
+from bucketvault.address import ADDRESS
+from bucketvault.config import DEFAULT_PORT, Config, load_config
 from bucketvault.engine import overview, setup
 from bucketvault.engine.engine import Engine, holder, open_store
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment, find_binary
 from bucketvault.errors import AlreadyRunningError, BucketvaultError
 from bucketvault.pages import formatting
+from bucketvault.serving import Around, serve
 from bucketvault.vocabulary import RunStatus, Trigger
 
 BACKUP = "Holiday photos"
@@ -37,6 +40,9 @@ SOURCE_BUCKET, DESTINATION_BUCKET = "holiday-photos", "holiday-photos-copy"
 MARKER = "this-folder-belongs-to-bucketvault-demo"
 SERVER_START_S = 20.0
 LARGE_BYTES = 50 * 1000 * 1000
+WATCHABLE = "1800k"  # bytes a second from the source's server: the first run takes half a minute
+RUNS_MAY_TAKE_S = 5.0  # to stop, when the demo ends
+END_S = 9.0  # all of it, however busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,12 @@ def demo(config: Config, *, once: bool) -> int:
     """Run the demo; returns the exit code. `config` says which rclone to use."""
     folder = home()
     own = load_config(
-        {"BUCKETVAULT_KEY_FILE": str(folder / "secret.key"), "BUCKETVAULT_RCLONE": config.rclone},
+        {
+            "BUCKETVAULT_KEY_FILE": str(folder / "secret.key"),
+            "BUCKETVAULT_RCLONE": config.rclone,
+            "BUCKETVAULT_LOG_LEVEL": config.log_level,
+            "BUCKETVAULT_PORT": str(_free_port(DEFAULT_PORT)),
+        },
         data_dir=str(folder / "data"),
     )
     _start_afresh(folder, own)
@@ -66,13 +77,41 @@ def demo(config: Config, *, once: bool) -> int:
     counted = make_samples(source / SOURCE_BUCKET)
     (destination / DESTINATION_BUCKET).mkdir(parents=True)
     print(f"Sample data: {counted:,} objects in the bucket {SOURCE_BUCKET}.")
-    with serve_s3(own, source) as here, serve_s3(own, destination) as elsewhere:
+    speed = "" if once else WATCHABLE
+    with serve_s3(own, source, speed) as here, serve_s3(own, destination) as elsewhere:
         print(f"Two S3 servers: {here.endpoint} and {elsewhere.endpoint}.")
         file = folder / "setup.toml"
         write_setup(file, here, elsewhere)
         for line in setup.apply(file, open_store(own), os.environ):
             print(line)
-        return _two_runs(own, source / SOURCE_BUCKET, folder)
+        if once:
+            return _two_runs(own, source / SOURCE_BUCKET, folder)
+        return _with_pages(own, source / SOURCE_BUCKET)
+
+
+def _with_pages(config: Config, source: Path) -> int:
+    def begin(engine: Engine) -> None:
+        engine.run_now(overview.backup_by_name(BACKUP).id)
+        print(
+            "The first run copies now, from a slow server, so that there is something to watch.\n"
+            f"After it, change files in {source} and press Run now.\n"
+            "Ctrl-C ends all of the demo."
+        )
+
+    def end_runs(engine: Engine) -> None:
+        deadline = time.monotonic() + RUNS_MAY_TAKE_S
+        for run in _active():
+            engine.stop_run(run.id)
+        while _active() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    # The link goes wherever the output goes, also into a file: it only opens sample data.
+    around = Around(role="demo", print_link=True, end_s=END_S, started=begin, ending=end_runs)
+    return serve(config, around)
+
+
+def _active() -> list[overview.RunView]:
+    return [row.active_run for row in overview.backups() if row.active_run is not None]
 
 
 def _two_runs(config: Config, source: Path, folder: Path) -> int:
@@ -213,14 +252,12 @@ comparison_mode = "checksum"
 
 
 @contextlib.contextmanager
-def serve_s3(config: Config, root: Path) -> Iterator[Server]:
+def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator[Server]:
     """`rclone serve s3` over a folder whose folders are buckets; it ends with this block, or us."""
     binary = find_binary(config.rclone)
     key_id, secret = f"DEMO{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
+    address = f"{ADDRESS}:{_free_port()}"
+    endpoint = f"http://{address}"
     environment = clean_environment(str(root))
     # The key goes by the environment, which only its owner can read; arguments everybody can.
     # In quotes: rclone reads a list of pairs, with commas between them too.
@@ -228,8 +265,10 @@ def serve_s3(config: Config, root: Path) -> Iterator[Server]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), binary.path),
-            *("serve", "s3", "--addr", f"127.0.0.1:{port}", "--dir-cache-time", "1s"),
-            *("--config", os.devnull, "--log-level", "ERROR", str(root)),
+            *("serve", "s3", "--addr", address, "--dir-cache-time", "1s"),
+            *("--config", os.devnull, "--log-level", "ERROR"),
+            *(("--bwlimit", bytes_per_second) if bytes_per_second else ()),
+            str(root),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -247,6 +286,17 @@ def serve_s3(config: Config, root: Path) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _free_port(preferred: int = 0) -> int:
+    """A port nobody listens on right now: `preferred`, if it is free."""
+    for port in (preferred, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a demo's of a minute ago
+            probe.bind((ADDRESS, port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise BucketvaultError("This machine has no free port.")
 
 
 def _until_it_answers(endpoint: str, process: "subprocess.Popen[bytes]") -> None:

@@ -41,6 +41,12 @@ def has_control_characters(text: str) -> bool:
     return _UNSEEN.search(text) is not None
 
 
+def _json_as_go(text: str) -> str:
+    """`text` inside a JSON string as Go's encoder writes it, safe inside HTML."""
+    written = json.dumps(text, ensure_ascii=False)[1:-1]
+    return re.sub("[&<>]", lambda sign: f"\\u{ord(sign[0]):04x}", written)
+
+
 class Redactor:
     """Replaces known secrets in text, in each spelling a program may print them in."""
 
@@ -53,6 +59,7 @@ class Redactor:
                 secret,
                 json.dumps(secret)[1:-1],
                 json.dumps(secret, ensure_ascii=False)[1:-1],
+                _json_as_go(secret),
                 urllib.parse.quote(secret, safe=""),
                 urllib.parse.quote(secret),
                 urllib.parse.quote_plus(secret),

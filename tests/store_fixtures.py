@@ -1,6 +1,7 @@
 """A fresh database on the disk for each test, and the things of the field to put in it."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.inputs import BackupInput, ProviderInput, StorageInput
+from bucketvault.store import database
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.store.vault import Vault
@@ -25,10 +27,24 @@ def data_folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh database as a first start leaves it; made once, since each test needs a copy."""
+    path = tmp_path_factory.mktemp("new") / FILE_NAME
+    open_database(path)
+    close_database()
+    return path
+
+
 @pytest.fixture
-def open_store(data_folder: Path) -> Iterator[Path]:
-    """The path of the open database."""
+def open_store(
+    data_folder: Path, new_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The path of the open database, which does not wait for the disk: no test cuts the power."""
+    hasty = dict(database.OF_A_CONNECTION) | {"synchronous": "off"}
+    monkeypatch.setattr(database, "OF_A_CONNECTION", tuple(hasty.items()))
     path = data_folder / FILE_NAME
+    shutil.copy(new_database, path)
     open_database(path)
     yield path
     close_database()

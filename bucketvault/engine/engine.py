@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-
 from bucketvault.config import Config
 from bucketvault.engine import overview, timetable
 from bucketvault.engine.live import BACKUPS, Live, run_topic
@@ -41,10 +40,13 @@ STOP_S = 8.0
 ADOPT_S = 5.0
 
 
-def open_store(config: Config) -> Vault:
-    """Make the folders, open the database and give the vault. Raises DatabaseError, ConfigError."""
+def open_store(config: Config, *, check: bool = False) -> Vault:
+    """Make the folders, open the database and give the vault. Raises DatabaseError, ConfigError.
+
+    With `check`, a damaged database is found now, and not at the first run.
+    """
     config.make_folders()
-    open_database(config.database)
+    open_database(config.database, check=check)
     return Vault(config.key_file)
 
 
@@ -103,7 +105,7 @@ class Engine:
 
         Raises AlreadyRunningError when another bucketvault holds the folder.
         """
-        self.vault = open_store(self.config)
+        self.vault = open_store(self.config, check=True)
         self._lock = self._take_lock()
         try:
             self._adopt()

@@ -69,7 +69,7 @@ def tone_of(row: BackupRow) -> Tone:
         return tone_of_run(row.active_run)
     if not row.enabled:
         return Tone.OFF
-    last = tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE
+    last = _last_tone(row)
     if row.overdue and last not in (Tone.BAD, Tone.HELD):
         return Tone.MISS
     return last
@@ -80,7 +80,8 @@ def verdict(rows: Sequence[BackupRow]) -> Verdict:
     running = [row.name for row in rows if tone_of(row) == Tone.RUN]
     on = [row for row in rows if row.enabled]
     if not rows:
-        return Verdict(Tone.NONE, "Nothing is backed up yet.", short="Not set up yet")
+        detail = "Say what goes where, and the first run can start at once."
+        return Verdict(Tone.NONE, "Nothing is backed up yet.", detail, short="Not set up yet")
     if not on:
         return Verdict(
             Tone.OFF,
@@ -89,7 +90,7 @@ def verdict(rows: Sequence[BackupRow]) -> Verdict:
             short="Switched off",
             running=len(running),
         )
-    needs = tuple(need for row in on if (need := _need(row)))
+    needs = tuple(sorted((need for row in on if (need := _need(row))), key=_urgency))
     if needs:
         tone, sentence, short = _needing(needs, len(on))
         detail = _joined(_others(on, needs), _copying(running))
@@ -111,6 +112,10 @@ def _need(row: BackupRow) -> Need | None:
     return Need(tone, row.id, row.name, why, last.id if last is not None else None)
 
 
+def _urgency(need: Need) -> tuple[int, str]:
+    return (Tone.BAD, Tone.HELD, Tone.MISS).index(need.tone), need.name.casefold()
+
+
 def _needing(needs: tuple[Need, ...], total: int) -> tuple[Tone, str, str]:
     tones = {need.tone for need in needs}
     tone = tones.pop() if len(tones) == 1 else Tone.BAD
@@ -123,17 +128,21 @@ def _needing(needs: tuple[Need, ...], total: int) -> tuple[Tone, str, str]:
 
 def _others(on: Sequence[BackupRow], needs: tuple[Need, ...]) -> str:
     waiting = {need.backup_id for need in needs}
-    good = [row for row in on if row.id not in waiting and tone_of(row) in (Tone.OK, Tone.WARN)]
+    others = [row for row in on if row.id not in waiting]
+    good = [row for row in others if _last_tone(row) in (Tone.OK, Tone.WARN)]
     if not good:
         return ""
     if len(good) == 1:
-        return "The other one has a good copy." if len(on) == len(needs) + 1 else "One is good."
-    others = "The other " if len(good) == len(on) - len(needs) else ""
-    return f"{others}{len(good)} have a good copy."
+        return "The other one has a good copy." if len(others) == 1 else "One has a good copy."
+    return f"{'The other ' if len(good) == len(others) else ''}{len(good)} have a good copy."
+
+
+def _last_tone(row: BackupRow) -> Tone:
+    return tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE
 
 
 def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, str, str, str]:
-    last = [tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE for row in on]
+    last = [_last_tone(row) for row in on]
     empty = [row.name for row in on if row.last_run is None or row.last_good_at is None]
     failed = [row.name for row, tone in zip(on, last, strict=True) if tone in (Tone.BAD, Tone.HELD)]
     stopped = [row.name for row, tone in zip(on, last, strict=True) if tone == Tone.STOP]

@@ -18,8 +18,8 @@ OnRun = Callable[[events.GenericEventArguments], Awaitable[None]]
 
 
 def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
-    """What needs somebody first, then what runs, then by name."""
-    rank = {Tone.BAD: 0, Tone.HELD: 1, Tone.MISS: 2, Tone.RUN: 3, Tone.WAIT: 4}
+    """What needs somebody first, the rest by name: a row does not jump because it runs."""
+    rank = {Tone.BAD: 0, Tone.HELD: 1, Tone.MISS: 2}
     return sorted(rows, key=lambda row: (rank.get(tone_of(row), 9), row.name.casefold(), row.id))
 
 

@@ -13,7 +13,7 @@ from bucketvault.engine.verdict import Tone, Verdict, verdict
 from bucketvault.errors import BucketvaultError
 from bucketvault.pages import formatting
 from bucketvault.pages.backup_rows import draw_rows, in_order, table_row
-from bucketvault.pages.following import redraw_on
+from bucketvault.pages.following import show_on
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
@@ -56,7 +56,7 @@ def register(engine: "Engine") -> None:
 
     @ui.page("/", title="Backups · bucketvault")
     async def backups_page() -> None:
-        """Fetch, draw, and draw again whenever a backup or a run changes while the tab is open."""
+        """Fetch, draw, and do so again whenever a backup or a run changes, while it is open."""
         rows = await run.io_bound(engine.overview_backups)
         if rows is None:  # shutting down
             return
@@ -73,16 +73,15 @@ def register(engine: "Engine") -> None:
             screen = BackupsScreen(engine.zone, run_now)
             screen.show(answer, rows, dt.datetime.now(dt.UTC))
 
-        async def redraw() -> None:
-            rows = await run.io_bound(engine.overview_backups)
-            if rows is None:
-                return
+        def show(rows: list[BackupRow]) -> None:
             names.update((row.id, row.name) for row in rows)
             answer = verdict(rows)
             around.show(answer)
             screen.show(answer, rows, dt.datetime.now(dt.UTC))
 
-        look_again = redraw_on(engine.live, live.BACKUPS, redraw, pause_s=PAUSE_S)
+        look_again = show_on(
+            engine.live, live.BACKUPS, engine.overview_backups, show, pause_s=PAUSE_S
+        )
         ui.timer(AGES_S, look_again, immediate=False)
 
 
@@ -107,7 +106,7 @@ class BackupsScreen:
         self._list = element("div", "part")
         self._table: ui.table | None = None
         self._shown: tuple[Verdict, str] | None = None
-        self._shown_rows: list[dict[str, Any]] = []
+        self._shown_rows: list[dict[str, Any]] | None = None
 
     def show(self, answer: Verdict, rows: Sequence[BackupRow], now: dt.datetime) -> None:
         """Draw `rows` as they stand at `now`."""
@@ -121,7 +120,7 @@ class BackupsScreen:
         if self._table is not None and table_rows:
             if table_rows != self._shown_rows:
                 self._table.rows = table_rows
-        elif self._table is not None or not self._list.default_slot.children:
+        elif self._shown_rows is None or bool(table_rows) != bool(self._shown_rows):
             self._list.clear()
             with self._list:
                 self._table = draw_rows(table_rows, self._run_now) if table_rows else None

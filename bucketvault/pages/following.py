@@ -1,30 +1,45 @@
-"""Draw again when something changed: never twice at once, once more if more changed meanwhile."""
+"""Fetch and show again when something changed: never twice at once, once more if more changed."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import TypeVar
 
-from nicegui import background_tasks, ui
+from nicegui import background_tasks, run, ui
 
 from bucketvault.engine.live import Live
 
-PAUSE_S = 0.1  # at most ten times a second, however quick the drawing is
+PAUSE_S = 0.1  # at most ten times a second, however quick the fetching is
 
 log = logging.getLogger(__name__)
 
+Value = TypeVar("Value")
 
-def redraw_on(
-    live: Live, topic: str, redraw: Callable[[], Awaitable[None]], *, pause_s: float = PAUSE_S
+
+def show_on(
+    live: Live,
+    topic: str,
+    fetch: Callable[[], Value],
+    show: Callable[[Value], None],
+    *,
+    pause_s: float = PAUSE_S,
 ) -> Callable[[], None]:
-    """Await `redraw` in this page whenever `topic` changes; ends with the page.
+    """Show in this page what `fetch` gives, whenever `topic` changes; ends with the page.
 
-    Called while a page is built. It also redraws each time the browser's socket connects: what
-    changed between fetching and then is not lost. The result asks for a redraw as `live` would.
-    A redraw that raises is logged, and the next change draws again.
+    Called while a page is built. `fetch` may block and runs in a thread; `show` runs in the loop,
+    in the page's context. Both also run each time the browser's socket connects: what changed
+    between building the page and then is not lost. The result asks for a turn as `live` would.
+    What raises is logged, and the next change takes another turn.
     """
     client = ui.context.client
     wanted = False
     at_work = False
+
+    async def turn() -> None:
+        value = await run.io_bound(fetch)
+        # gone while we fetched: nothing may be drawn any more. None: the program is stopping.
+        if value is not None and not client.is_deleted:
+            show(value)
 
     async def work() -> None:
         nonlocal wanted, at_work
@@ -33,9 +48,9 @@ def redraw_on(
             while wanted and not client.is_deleted:
                 wanted = False
                 try:
-                    await redraw()
+                    await turn()
                 except Exception:
-                    log.exception("a page could not be redrawn", extra={"topic": topic})
+                    log.exception("a page could not be brought up to date", extra={"topic": topic})
                 await asyncio.sleep(pause_s)
         finally:
             at_work = False
@@ -46,7 +61,7 @@ def redraw_on(
             return
         wanted = True
         if not at_work:
-            background_tasks.create(work(), name=f"redraw {topic}", context=client)
+            background_tasks.create(work(), name=f"bring {topic} up to date", context=client)
 
     unsubscribe = live.subscribe(topic, changed)
     client.on_connect(changed)

@@ -36,14 +36,18 @@ def many(number: int, noun: str, plural: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
-def size(number: float) -> str:
-    """`0 B`, `14 kB`, `3.0 MB`, `1.9 GB`: one decimal below ten, none from ten on."""
+def size(number: float, *, precise: bool = False) -> str:
+    """`0 B`, `14 kB`, `3.0 MB`, `402 GB`: one decimal below ten, none from ten on.
+
+    `precise` gives one digit more: `1.92 GB`, `41.2 GB`.
+    """
     value, unit = float(number), 0
-    while unit < len(UNITS) - 1 and round(value, 0 if value >= 9.95 else 1) >= 1000:
+    while unit < len(UNITS) - 1 and round(value) >= 1000:
         value, unit = value / 1000, unit + 1
     if unit == 0:
         return f"{value:.0f} B"
-    return f"{value:.1f} {UNITS[unit]}" if value < 9.95 else f"{value:.0f} {UNITS[unit]}"
+    decimals = (value < 9.95) + (precise and value < 99.95)
+    return f"{value:.{decimals}f} {UNITS[unit]}"
 
 
 def size_of(done: int, total: int) -> str:
@@ -83,10 +87,10 @@ def duration(seconds: float) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """The largest unit alone: `42 s`, `32 min`, `3 h`, `6 d`."""
+    """The largest unit alone: `42 s`, `32 min`, `26 h`, `6 d`; days from the second on."""
     whole = max(0, int(seconds))
-    for unit, length in (("d", DAY_S), ("h", HOUR_S), ("min", MINUTE_S)):
-        if whole >= length:
+    for unit, length, least in (("d", DAY_S, 2), ("h", HOUR_S, 1), ("min", MINUTE_S, 1)):
+        if whole >= least * length:
             return f"{whole // length} {unit}"
     return f"{whole} s"
 

@@ -16,7 +16,7 @@ from nicegui import events, run, ui
 from bucketvault.engine import live
 from bucketvault.errors import NotFoundError
 from bucketvault.pages import assets
-from bucketvault.pages.following import redraw_on
+from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line, size
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class LogView(ui.element, component=assets.folder() / "logview.js"):
 async def open_log(engine: "Engine", run_id: int, *, growing: bool) -> "RunLog":
     """The log of a run with its newest lines, ready to be drawn."""
     log = RunLog(engine, run_id, growing=growing)
-    await run.io_bound(log.read)
+    await log.open()
     return log
 
 
@@ -61,27 +61,30 @@ class RunLog:
         self._following = True  # both as the viewer starts, until it says otherwise
         self._progress = False
         self._rows = MOST_ROWS_PUSHED
-        self._told: tuple[int, int, int] = (0, 0, 0)  # lines, shown, bytes
-        self._news: dict[str, Any] = {}
+        self._told = (0, 0, 0)  # lines, shown, bytes
+        self._told_growing: bool | None = None
+        self._first: dict[str, Any] = {}
         self._view: LogView | None = None
         self._look: Callable[[], None] | None = None
+
+    async def open(self) -> None:
+        """Read what the viewer starts with."""
+        self._first = await run.io_bound(self.read) or {}
 
     def draw(self, place: ui.element) -> None:
         """Draw the viewer in `place`."""
         with place:
-            self._view = LogView(self._run_id, self._news or self._message(0, [], again=False))
+            self._view = LogView(self._run_id, self._first or self._message(0, [], again=False))
             self._view.on("state", self._on_state)
 
     def follow(self) -> None:
         """Tell the viewer whenever the log grows, as long as the page is open."""
 
-        async def look() -> None:
-            before = (self._told, self._news.get("growing"))
-            await run.io_bound(self.read)
-            if self._view is not None and (self._told, self._growing) != before:
-                self._view.grew(self._news)
+        def show(news: dict[str, Any]) -> None:
+            if news and self._view is not None:
+                self._view.grew(news)
 
-        self._look = redraw_on(self._engine.live, live.log_topic(self._run_id), look)
+        self._look = show_on(self._engine.live, live.log_topic(self._run_id), self.read, show)
 
     def growing(self, growing: bool) -> None:
         """Say whether more may come."""
@@ -90,13 +93,16 @@ class RunLog:
             if self._look is not None:
                 self._look()
 
-    def read(self) -> None:
-        """Look how long the log is, and read the new lines for a follower. Blocks."""
+    def read(self) -> dict[str, Any]:
+        """What is new since the last call, for the viewer; empty when nothing is. Blocks."""
         found = self._engine.log_size(self._run_id)
         lines, shown, size_bytes = self._told
+        length = (found.lines, found.shown, found.bytes)
+        if (length, self._growing) == (self._told, self._told_growing):
+            return {}
         again = found.lines < lines or found.bytes < size_bytes
         before, total = (lines, found.lines) if self._progress else (shown, found.shown)
-        self._told = (found.lines, found.shown, found.bytes)
+        self._told, self._told_growing = length, self._growing
         rows: list[dict[str, str]] = []
         start = max(0, total - min(self._rows, MOST_ROWS_PUSHED))
         if not again:
@@ -105,7 +111,7 @@ class RunLog:
             zone = self._engine.zone
             read = self._engine.log_rows(self._run_id, start, total - start, self._progress)
             rows = [_shown(row.line, zone) for row in read]
-        self._news = self._message(start, rows, again=again)
+        return self._message(start, rows, again=again)
 
     def _message(self, start: int, rows: list[dict[str, str]], *, again: bool) -> dict[str, Any]:
         lines, shown, size_bytes = self._told

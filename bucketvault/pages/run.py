@@ -9,12 +9,12 @@ from nicegui import run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine import live
-from bucketvault.engine.overview import RunPage, RunView
+from bucketvault.engine.overview import BackupRow, RunPage, RunView
 from bucketvault.engine.rclone.transcript import Transfer
 from bucketvault.engine.verdict import Tone, Verdict, verdict
 from bucketvault.errors import BucketvaultError, NotFoundError
 from bucketvault.pages import run_words
-from bucketvault.pages.following import redraw_on
+from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import size_of
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.logview import open_log
@@ -78,18 +78,18 @@ def register(engine: "Engine") -> None:
             log.draw(screen.log_place)
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        async def redraw() -> None:
-            page = await run.io_bound(engine.overview_run, run_id)
-            if page is not None:
-                screen.show(page, dt.datetime.now(dt.UTC))
-                log.growing(_is_active(page.run))
+        def show(page: RunPage) -> None:
+            screen.show(page, dt.datetime.now(dt.UTC))
+            log.growing(_is_active(page.run))
 
-        async def redraw_frame() -> None:
-            if (rows := await run.io_bound(engine.overview_backups)) is not None:
-                around.show(verdict(rows))
+        def fetch() -> RunPage:
+            return engine.overview_run(run_id)
 
-        look_again = redraw_on(engine.live, live.run_topic(run_id), redraw)
-        redraw_on(engine.live, live.BACKUPS, redraw_frame, pause_s=1.0)
+        def show_around(rows: list[BackupRow]) -> None:
+            around.show(verdict(rows))
+
+        look_again = show_on(engine.live, live.run_topic(run_id), fetch, show)
+        show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
 
@@ -209,9 +209,14 @@ class RunScreen:
             _neighbour("left", "Previous run", self._page.previous_id)
             _neighbour("chev", "Next run", self._page.next_id)
             if not _is_active(view):
-                button("Run again", "play", "primary grow", on_click=self._run_again)
+                again = self._run_again
+                button("Run again", "play", "primary grow", mark="run-again", on_click=again)
                 return
-            stop = button("Stop", "square", "danger grow", on_click=lambda: self._ask_to_stop(name))
+
+            def ask() -> None:
+                self._ask_to_stop(name)
+
+            stop = button("Stop", "square", "danger grow", mark="stop", on_click=ask)
             if view.stop_requested_at is not None:
                 stop.props["disabled"] = True
 
@@ -228,7 +233,7 @@ class RunScreen:
             await self._stop()
 
         with self._head, question(f"Stop the run of {name}?", body) as (dialog, actions), actions:
-            button("Stop this run", "square", "danger", on_click=confirmed)
+            button("Stop this run", "square", "danger", mark="confirm", on_click=confirmed)
         dialog.open()
 
 

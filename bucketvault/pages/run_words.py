@@ -83,12 +83,12 @@ def result(view: RunView) -> Result:
                 f": {done}." if done else "."
             )
         checked = many(view.counts.get("checked", 0), "object")
-        detail = f"{checked} compared and found the same." if view.counts.get("checked") else ""
+        detail = f"{checked} compared." if view.counts.get("checked") else ""
         return Result(tone, sentence, detail, view.warnings)
     if tone == Tone.HELD:
         return Result(
             tone,
-            "Held for your approval. Nothing has been touched.",
+            "Held for your approval.",
             _sentences(view.explanation, view.hint),
             view.warnings,
         )
@@ -173,7 +173,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
             count(removed),
             "kept versions remain" if removed else "at the end" if running else "nothing",
         ),
-        Tile("bytes", "Moved", size(moved), _moved_note(view)),
+        Tile("bytes", "Moved", size(moved, precise=True), _moved_note(view)),
         Tile(
             "alert",
             "Errors",
@@ -190,7 +190,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
 
 def _moved_note(view: RunView) -> str:
     if view.status == RunStatus.RUNNING and view.progress is not None:
-        return f"of {size(view.progress.bytes_total)}"
+        return f"of {size(view.progress.bytes_total, precise=True)}"
     if view.started_at is None or view.finished_at is None or not view.counts.get("bytes"):
         return "nothing" if not view.counts.get("bytes") else ""
     seconds = max(1.0, (view.finished_at - view.started_at).total_seconds())

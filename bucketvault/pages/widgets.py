@@ -82,9 +82,13 @@ def button(
     *,
     href: str = "",
     label: str = "",
+    mark: str = "",
     on_click: Callable[[], Any] | None = None,
 ) -> ui.element:
-    """A button, or a link that looks like one; `label` names one that shows only a drawing."""
+    """A button, or a link that looks like one; `label` names one that shows only a drawing.
+
+    `mark` is the word by which tests find it.
+    """
     made = element("a", f"btn {kind}") if href else element("button", f"btn {kind}", type="button")
     if href:
         made.props["href"] = href
@@ -96,6 +100,8 @@ def button(
     if label:
         made.props["aria-label"] = label
         made.props["title"] = label
+    if mark:
+        made.mark(mark)
     if on_click is not None:
         made.on("click", on_click)
     return made

@@ -23,14 +23,13 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 FILE_NAME = "bucketvault.sqlite3"
 HISTORY = "schema_migration"  # the table of applied migrations
 
-# In this order: after the switch to WAL, auto_vacuum silently stays off.
-PRAGMAS = (
-    ("auto_vacuum", "incremental"),
-    ("journal_mode", "wal"),
-    ("synchronous", "full"),
-    ("foreign_keys", "on"),
-    ("busy_timeout", 10_000),
-)
+# Kept in the file: set once, in this order. After the switch to WAL, auto_vacuum stays off, and
+# setting them again on each connection would write, which a full disk refuses.
+OF_THE_FILE = (("auto_vacuum", "incremental"), ("journal_mode", "wal"))
+OF_A_CONNECTION = (("synchronous", "full"), ("foreign_keys", "on"), ("busy_timeout", 10_000))
+
+# The database cannot take something right now: another program holds it, or the disk is full.
+BusyError = pw.OperationalError
 
 database = pw.SqliteDatabase(None)
 
@@ -56,24 +55,21 @@ def writing() -> Iterator[None]:
             yield
 
 
-def open_database(path: Path) -> None:
+def open_database(path: Path, *, check: bool = False) -> None:
     """Make `path` the database of this process and bring its schema up to date.
 
+    With `check`, SQLite looks through the whole file first, which takes a second a gigabyte.
     Raises DatabaseError when the file is damaged, is not ours, or is newer than this program.
     """
     if not database.is_closed():
         database.close()
-    database.init(str(path), pragmas=PRAGMAS)
+    database.init(str(path), pragmas=OF_A_CONNECTION)
     try:
         _refuse_foreign(path)
         with connection(), _one_at_a_time(path):
-            check = database.execute_sql("PRAGMA quick_check(1)").fetchone()
-            if check is None or check[0] != "ok":
-                raise DatabaseError(
-                    f"The database {path} is damaged.",
-                    "Put a copy from its backups folder in its place; nothing was changed.",
-                    str(check and check[0]),
-                )
+            if check:
+                _refuse_damaged(path)
+            _settle_file()
             _migrate(path)
     except (pw.DatabaseError, sqlite3.DatabaseError) as error:
         raise DatabaseError(
@@ -94,6 +90,22 @@ def _refuse_foreign(path: Path) -> None:
             f"The file {path} is a database, but not one of bucketvault.",
             "Name another data folder; this file was left alone.",
         )
+
+
+def _refuse_damaged(path: Path) -> None:
+    found = database.execute_sql("PRAGMA quick_check(1)").fetchone()
+    if found is None or found[0] != "ok":
+        raise DatabaseError(
+            f"The database {path} is damaged.",
+            "Put a copy from its backups folder in its place; nothing was changed.",
+            str(found and found[0]),
+        )
+
+
+def _settle_file() -> None:
+    if database.execute_sql("PRAGMA journal_mode").fetchone()[0] != "wal":
+        for name, value in OF_THE_FILE:
+            database.execute_sql(f"PRAGMA {name} = {value}")
 
 
 @contextlib.contextmanager

@@ -238,6 +238,14 @@ class RunLogChunk(pw.Model):
         primary_key = pw.CompositeKey("run_id", "seq")
 
 
+class Session(BaseModel):
+    """A browser that has signed in. Its secret is in that browser only; here is the hash."""
+
+    id = pw.AutoField()
+    token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
+    last_seen_at: pw.Field[dt.datetime] = UtcField(default=utcnow)  # to within a few minutes
+
+
 COUNT_NAMES = (
     "checked",
     "copied",

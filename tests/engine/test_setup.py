@@ -1,6 +1,6 @@
 """`apply`: what a file makes of the database, and what it says of a bad one."""
 
-import datetime as dt
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,8 +245,8 @@ def test_two_backups_may_change_places(apply: Apply) -> None:
         ("[[storage]]\nbucket_name = 'abc'\n", "storage number 3: provider", "Name the provider"),
         (BACKUP, 'backup "Photos": name', "twice"),
         (
-            STORAGES.split("[[")[1].join(["[[", ""]),
-            'storage "R2 main/photos": bucket_name',
+            "[[storage]]\nprovider = 'r2 MAIN'\nbucket_name = 'photos'\n",
+            'storage "r2 MAIN/photos": bucket_name',
             "twice",
         ),
     ],
@@ -338,7 +338,7 @@ def test_all_problems_of_the_file_are_told_at_once(
         'backup "Photos": at',
         'backup "Photos": time_zone',
         "other",
-    } | {'backup "Photos": destination.bucket'} - {'backup "Photos": destination.bucket'}
+    }
 
 
 def test_no_problem_shows_a_secret(problems: Callable[..., dict[str, str]]) -> None:
@@ -438,9 +438,9 @@ def test_a_hundred_backups_are_applied_in_a_moment(apply: Apply) -> None:
         text += BACKUP.replace('"Photos"', f'"Photos {number}"').replace(
             "photos/", f"photos-{number}"
         )
-    began = dt.datetime.now(dt.UTC)
+    began = time.monotonic()
 
     apply(text)
 
     assert apply(text) == ["unchanged"]
-    assert (dt.datetime.now(dt.UTC) - began).total_seconds() < 10
+    assert time.monotonic() - began < 10

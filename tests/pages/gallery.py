@@ -111,8 +111,8 @@ def build(engine: Any) -> Any:
 
 
 @contextmanager
-def serving(engine: Any, port: int = 0) -> Iterator[str]:
-    """The address of a server in a thread."""
+def serving(engine: Any, port: int = 0) -> Iterator[tuple[str, Any]]:
+    """A server in a thread: its address, and the engine it shows."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
@@ -130,7 +130,7 @@ def serving(engine: Any, port: int = 0) -> Iterator[str]:
     while not server.started:
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", engine
     finally:
         server.should_exit = True
         thread.join(5)
@@ -174,8 +174,13 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
                     urllib.request.urlopen(address + scene).read()
                 page.goto(address + path)
                 page.wait_for_selector(".page")
-                page.wait_for_timeout(600)
+                page.wait_for_timeout(500)
+                size = page.viewport_size
+                whole = page.evaluate("document.documentElement.scrollHeight")
+                page.set_viewport_size({"width": size["width"], "height": max(whole, 844)})
+                page.wait_for_timeout(300)
                 page.screenshot(path=str(folder / f"{name}-{way}.png"), full_page=True)
+                page.set_viewport_size(size)
             context.close()
         browser.close()
 
@@ -188,7 +193,7 @@ def main() -> None:
     parser.add_argument("--grow", type=int, default=0)
     chosen = parser.parse_args()
     engine, ending = scenes.FakeEngine(), threading.Event()
-    with serving(engine, chosen.port) as address:
+    with serving(engine, chosen.port) as (address, _):
         if chosen.grow:
             threading.Thread(target=engine.grow, args=(chosen.grow, ending), daemon=True).start()
         if chosen.shots:

@@ -12,6 +12,7 @@ from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.overview import BackupRow, End, RunPage, RunSettings, RunView
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.errors import NotFoundError
+from bucketvault.store.models import COUNT_NAMES
 from bucketvault.store.runlogs import LogRow, LogSize, is_progress
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -31,9 +32,7 @@ PROVIDERS = {
     "B2": ("Backblaze EU", ProviderType.BACKBLAZE_B2),
     "S3": ("Amazon Frankfurt", ProviderType.AMAZON_S3),
 }
-NO_COUNTS = dict.fromkeys(
-    "checked copied replaced archived deleted purged touched holes errors bytes".split(), 0
-)
+NO_COUNTS = dict.fromkeys(COUNT_NAMES, 0)
 
 
 def now() -> dt.datetime:
@@ -383,7 +382,7 @@ def long_log(count: int = 100_000) -> list[bytes]:
 
 HOSTILE_LINES = [
     b"<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">",
-    b"{{ constructor.constructor('document.title=1')() }} ${document.title='owned'} \x00\x1b[31m red",
+    b"{{ constructor.constructor('document.title=1')() }} ${document.title='owned'} \x00\x1b[31m",
     b"\xff\xfe not utf-8 \xe2\x80\xae drow",
     log_line(
         1,

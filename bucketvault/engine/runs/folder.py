@@ -19,6 +19,7 @@ from typing import Any
 from bucketvault.engine.rclone.binary import Binary, clean_environment
 from bucketvault.engine.runs import runner
 
+ENOUGH_ROOM_BYTES = 1024 * 1024  # with less, lines of a log may have been lost
 STOP_GRACE_S = 30.0  # between SIGINT, which lets rclone clean up, and SIGKILL
 
 
@@ -28,7 +29,7 @@ class ExitRecord:
 
     exit_code: int | None
     stopped: bool
-    log_whole: bool
+    log_whole: bool  # the disk had room to the end, and the log ends with a whole line
     error: str
     elapsed_s: float
     ended_at: float  # seconds since 1970; 0: not told
@@ -135,7 +136,8 @@ class RunFolder:
         return ExitRecord(
             exit_code=code if isinstance(code, int) else None,
             stopped=left.get("stopped") is True,
-            log_whole=left.get("log_whole") is not False,
+            log_whole=left.get("log_whole") is not False
+            and int(left.get("free_bytes", ENOUGH_ROOM_BYTES)) >= ENOUGH_ROOM_BYTES,
             error=str(left.get("error", "")),
             elapsed_s=float(left.get("elapsed_s", 0.0)),
             ended_at=float(left.get("ended_at", 0.0)),

@@ -1,7 +1,6 @@
 """How a run ended, in the columns of its row and in words. Success is rclone's exit code 0."""
 
 import datetime as dt
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +11,6 @@ from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import Reason, RunStatus
-
-ENOUGH_ROOM_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,6 @@ def of_exit(
     names: explain.Names,
     *,
     stop_requested: bool,
-    folder: RunFolder,
 ) -> Outcome:
     """What the exit file and the log together say."""
     said = follower.transcript
@@ -105,7 +101,7 @@ def of_exit(
             RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
         )
     if record.exit_code == 0:
-        if said.progress is None and _has_room(folder):
+        if said.progress is None and record.log_whole:
             # A real rclone ends its log with its totals. This one said nothing about any work.
             return Outcome(
                 RunStatus.FAILED,
@@ -186,7 +182,7 @@ def _warnings(record: ExitRecord, follower: Follower) -> list[str]:
     found = []
     if not record.log_whole:
         found.append(
-            "The log ends in the middle of a line, perhaps because the disk was full: "
+            "The log is cut short, as happens when the disk of the data folder is full: "
             'read the counts as "at least".'
         )
     if tally.unkept:
@@ -206,12 +202,3 @@ def _warnings(record: ExitRecord, follower: Follower) -> list[str]:
     if masked := follower.masked:
         found.append(f"Known secrets were masked {masked:,} times in this log.")
     return found
-
-
-def _has_room(folder: RunFolder) -> bool:
-    """Whether the disk that holds the spool has room: on a full one rclone's words are lost."""
-    try:
-        disk = os.statvfs(folder.path)
-    except OSError:
-        return True
-    return disk.f_bavail * disk.f_frsize > ENOUGH_ROOM_BYTES

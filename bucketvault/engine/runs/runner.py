@@ -75,6 +75,12 @@ def _ends_whole(spool: int) -> bool:
     return size == 0 or os.pread(spool, 1, size - 1) == b"\n"
 
 
+def _free_bytes() -> int:
+    """Room on the disk of the spool: on a full one rclone's last lines are lost."""
+    disk = os.statvfs(".")
+    return disk.f_bavail * disk.f_frsize
+
+
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | {signal.SIGCHLD})
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -138,6 +144,7 @@ def main() -> None:
             "ended_at": time.time(),
             "elapsed_s": round(time.monotonic() - began, 3),
             "log_whole": _ends_whole(spool),
+            "free_bytes": _free_bytes(),
             "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
         },
     )

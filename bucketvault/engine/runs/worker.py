@@ -32,7 +32,7 @@ from bucketvault.errors import (
     RunFailedError,
     VaultError,
 )
-from bucketvault.store.database import connection, writing
+from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, Provider
 from bucketvault.store.vault import Vault
 from bucketvault.untrusted import Redactor
@@ -80,6 +80,7 @@ class Worker:
         self._stop = threading.Event()  # Stop was pressed, or the program ends while checking
         self._stop_told = False
         self._row_looked_at = 0.0
+        self._rclone_pid: int | None = None
 
     @property
     def run_id(self) -> int:
@@ -182,11 +183,12 @@ class Worker:
             if self._around.ending.is_set():
                 raise LeftAloneError
             over = self._folder.is_free()  # asked first: what is written until then is read below
-            pid = self._folder.started().get("rclone_pid")
             if over:
                 break
-            with contextlib.suppress(pw.OperationalError):  # busy or full: the next step has it
-                if follower.step(rclone_pid=pid if isinstance(pid, int) else None):
+            if self._rclone_pid is None:
+                self._rclone_pid = self._folder.started().get("rclone_pid")
+            with contextlib.suppress(BusyError):  # busy or full: the next step has it
+                if follower.step(rclone_pid=self._rclone_pid):
                     self._publish(log_topic(self._run.id), run_topic(self._run.id), BACKUPS)
             # Blind at the destination, rclone replaces without keeping: better no run than that.
             if (self._stop_requested() or follower.transcript.unseen) and not self._stop_told:
@@ -208,9 +210,7 @@ class Worker:
             if requested and self._run.phase == Phase.CHECKING:
                 return outcome.stopped(touched=False)
             return outcome.interrupted(self._folder, touched=True)
-        return outcome.of_exit(
-            record, follower, self._names, stop_requested=requested, folder=self._folder
-        )
+        return outcome.of_exit(record, follower, self._names, stop_requested=requested)
 
     # small steps
 
@@ -223,7 +223,7 @@ class Worker:
         """Whether somebody pressed Stop: here, or in another process, which only wrote the row."""
         if time.monotonic() - self._row_looked_at > LOOK_AT_ROW_S or look:
             self._row_looked_at = time.monotonic()
-            with contextlib.suppress(pw.OperationalError), connection():
+            with contextlib.suppress(BusyError), connection():
                 row = BackupRun.select(BackupRun.stop_requested_at).where(
                     BackupRun.id == self._run.id
                 )
@@ -276,7 +276,7 @@ class Worker:
         while True:
             try:
                 return write()
-            except pw.OperationalError as error:
+            except BusyError as error:
                 if not said:
                     log.warning("database busy", extra={"run": self._run.id, "cause": str(error)})
                     said = True

@@ -1,0 +1,152 @@
+"""`bucketvault serve`: one process, one port of this machine, from its start to a clean end."""
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+
+import uvicorn
+
+from bucketvault.address import ADDRESS, announcement, cookie_name, note_port
+from bucketvault.config import Config
+from bucketvault.engine.engine import Engine, holder
+from bucketvault.errors import AlreadyRunningError, BucketvaultError
+from bucketvault.sessions import Sessions
+
+log = logging.getLogger(__name__)
+
+# SIGTERM to the end takes at most the sum of the first two, and never longer than the third.
+REQUESTS_MAY_TAKE_S = 2
+ENGINE_MAY_TAKE_S = 2.0
+END_S = 4.5
+BACKLOG = 128
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a caller adds to serving."""
+
+    role: str = "serve"
+    print_link: bool = False  # also where nobody looks: else only on a terminal
+    end_s: float = END_S
+    started: Callable[[Engine], None] = field(default=lambda engine: None)
+    ending: Callable[[Engine], None] = field(default=lambda engine: None)  # before the engine stops
+
+
+def serve(config: Config, around: Around = Around()) -> int:
+    """Serve until SIGTERM or Ctrl-C; returns the exit code. Runs under way outlive this.
+
+    Raises AlreadyRunningError when the data folder is in use, BucketvaultError when the port is.
+    """
+    if (who := holder(config)) is not None:  # before anything that takes time
+        raise AlreadyRunningError(
+            f"The data folder {config.data_dir} is in use by {who}.",
+            "Stop that one first, or name another folder with --data-dir.",
+        )
+    config.make_folders()
+    with _listen(config.port) as listener, _signals(around.end_s) as ending:
+        os.environ["NICEGUI_STORAGE_PATH"] = str(config.data_dir / "nicegui")  # read at import
+        from bucketvault.app import create_app
+
+        engine = Engine(config, around.role)
+        sessions = Sessions(config.login_token, cookie_name(config.port))
+        server = _Server(
+            uvicorn.Config(
+                create_app(engine, sessions),
+                ws="wsproto",
+                proxy_headers=False,
+                server_header=False,
+                access_log=False,
+                log_config=None,
+                lifespan="on",
+                timeout_graceful_shutdown=REQUESTS_MAY_TAKE_S,
+            ),
+            ending,
+        )
+        engine.start()
+        try:
+            sessions.load()
+            note_port(config)
+            around.started(engine)
+            with_link = around.print_link or sys.stdout.isatty()
+            log.info("serving", extra={"port": config.port})
+            for line in announcement(config, with_link=with_link):
+                sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            if not ending.is_set():
+                server.run(sockets=[listener])
+            around.ending(engine)
+            sessions.work(at_end=True)
+        finally:
+            engine.stop(ENGINE_MAY_TAKE_S)
+    log.info("ended")
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends on a signal, and does not raise it again: what follows `run` is done, the code is 0."""
+
+    def __init__(self, config: uvicorn.Config, ending: "_Ending") -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Uvicorn's handler of both signals."""
+        self._ending(sig, frame)
+        self.should_exit = True
+
+
+class _Ending:
+    """Handler of both signals, also before and after the server has its own."""
+
+    def __init__(self, end_s: float) -> None:
+        self._end_s = end_s
+        self._asked = threading.Event()
+
+    def __call__(self, sig: int, frame: FrameType | None) -> None:
+        if not self._asked.is_set():
+            self._asked.set()
+            # Somebody waits for us: systemd, a shell. Whatever still hangs then (a query behind a
+            # lock, a browser that does not read) is safe to leave: the database is transactional.
+            last = threading.Timer(self._end_s, os._exit, (0,))
+            last.daemon = True
+            last.start()
+
+    def is_set(self) -> bool:
+        """Whether we were asked to end."""
+        return self._asked.is_set()
+
+
+@contextlib.contextmanager
+def _signals(end_s: float) -> Iterator[_Ending]:
+    ending = _Ending(end_s)
+    before = {number: signal.signal(number, ending) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ending
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ours of a minute ago
+    try:
+        listener.bind((ADDRESS, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise BucketvaultError(
+                f"Port {port} is in use by another program.",
+                "Stop that one, or name another port: bucketvault serve --port 8485",
+            ) from error
+        raise BucketvaultError(f"Port {port} cannot be used: {error.strerror}.") from error
+    return listener

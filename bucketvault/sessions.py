@@ -1,0 +1,238 @@
+"""The login token, and the sessions it opens.
+
+The token lies in the data folder: whoever may read that folder may sign in. A session is a random
+secret in one browser's cookie; the database has its hash. Whether a session is valid is asked at
+every request and every message of a socket, in the event loop, so the answer comes from memory.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bucketvault import programlog
+from bucketvault.store.database import BusyError, writing
+from bucketvault.store.models import Session, utcnow
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 30 * 24 * 3600.0  # a session that was not seen for so long has ended
+NOTED_EVERY_S = 300.0  # how exactly the database knows when a session was last seen
+TOKEN_BYTES = 32
+TOKEN_LENGTH = 43  # of so many bytes in base64
+FIRST_PAUSE_S = 0.1  # before a guess is looked at that follows a wrong one; doubles each time
+LONGEST_PAUSE_S = 2.0
+FORGOTTEN_S = 60.0  # after so long without a wrong guess the next one is looked at at once
+
+
+# the token
+
+
+def login_token(path: Path) -> str:
+    """The login token kept in `path`; made when there is none, or the file holds no whole one."""
+    while True:
+        found = _read(path)
+        if found is not None:
+            programlog.mask.learn(found)
+            return found
+        unfinished = _write_beside(path)
+        try:
+            if path.exists():  # what lies there is no token
+                unfinished.replace(path)
+            else:
+                with contextlib.suppress(FileExistsError):  # somebody else was faster: theirs
+                    os.link(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def replace_login_token(path: Path) -> str:
+    """A new login token in the place of the old one; every session ends.
+
+    A running server sees that the file was replaced, and ends the sessions that began meanwhile.
+    """
+    with writing():
+        Session.delete().execute()
+    _write_beside(path).replace(path)
+    return login_token(path)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        token = path.read_text("ascii").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    return token if len(token) >= TOKEN_LENGTH else None
+
+
+def _write_beside(path: Path) -> Path:
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+        file.flush()
+        os.fsync(handle)
+    return unfinished
+
+
+# sessions
+
+
+@dataclass(slots=True)
+class _Open:
+    """A session that has not ended."""
+
+    seen: float  # when, in seconds since 1970
+    noted: float  # what the database knows of that
+
+
+class Sessions:
+    """Who is signed in. `find`, `is_valid` and `touch` never block; `exchange` is awaited.
+
+    The other methods use the database, and may be called from any thread but the loop's.
+    """
+
+    def __init__(self, token_file: Path, cookie: str) -> None:
+        self.cookie = cookie
+        self._token_file = token_file
+        self._token_stamp = _stamp(token_file)
+        self._open: dict[str, _Open] = {}  # by hash
+        self._lock = threading.Lock()
+        self._wrong = 0
+        self._wrong_at = 0.0
+
+    def load(self) -> None:
+        """Read who is signed in, and forget those who were not seen for long."""
+        login_token(self._token_file)
+        self._token_stamp = _stamp(self._token_file)
+        now = time.time()
+        with writing():
+            for row in Session.select():
+                seen = row.last_seen_at.timestamp()
+                if now - seen < IDLE_S:
+                    self._open[row.token_hash] = _Open(seen, seen)
+                else:
+                    row.delete_instance()
+
+    def find(self, cookie_header: str) -> str | None:
+        """The valid session in a Cookie header; None: there is none.
+
+        Another service on this machine may set a cookie of the same name: all of them count.
+        """
+        for pair in cookie_header.split(";"):
+            name, _, value = pair.strip().partition("=")
+            if name == self.cookie and self.is_valid(value):
+                return value
+        return None
+
+    def is_valid(self, session: str) -> bool:
+        """Whether this session's owner is signed in now."""
+        found = self._open.get(_hash(session))
+        return found is not None and time.time() - found.seen < IDLE_S
+
+    def touch(self, session: str) -> None:
+        """It was just seen."""
+        found = self._open.get(_hash(session))
+        if found is not None:  # never put back what another thread has just taken out
+            found.seen = time.time()
+
+    async def exchange(self, guess: str) -> str | None:
+        """A new session for the login token; None for anything else.
+
+        Each wrong guess makes the next one wait longer, at most two seconds. The right token
+        always opens: all callers look the same from here, so locking out would hit the owner.
+        """
+        await asyncio.sleep(self.pause_s())
+        return await asyncio.to_thread(self._exchange, guess)
+
+    def pause_s(self) -> float:
+        """How long a guess waits now before it is looked at."""
+        if not self._wrong or time.monotonic() - self._wrong_at > FORGOTTEN_S:
+            return 0.0
+        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._wrong - 1, 10))
+
+    def _exchange(self, guess: str) -> str | None:
+        self._end_all_if_token_was_replaced()
+        token = login_token(self._token_file)
+        if not hmac.compare_digest(_hash(guess), _hash(token)):
+            recent = time.monotonic() - self._wrong_at <= FORGOTTEN_S
+            self._wrong, self._wrong_at = (self._wrong + 1 if recent else 1), time.monotonic()
+            log.warning("a wrong login token was refused", extra={"guesses": self._wrong})
+            return None
+        self._wrong = 0
+        session = secrets.token_urlsafe(32)
+        hashed, now = _hash(session), utcnow()
+        with self._lock, writing():
+            Session.create(token_hash=hashed, last_seen_at=now)
+            self._open[hashed] = _Open(now.timestamp(), now.timestamp())
+        log.info("somebody signed in")
+        return session
+
+    def end(self, session: str) -> None:
+        """Sign out."""
+        hashed = _hash(session)
+        self._open.pop(hashed, None)  # first of all: it ends also when the database is busy
+        with self._lock, writing():
+            Session.delete().where(Session.token_hash == hashed).execute()
+        log.info("somebody signed out")
+
+    def has_work(self) -> bool:
+        """Whether `work` has something to do; cheap enough to ask every second in the loop."""
+        if _stamp(self._token_file) != self._token_stamp:
+            return True
+        return any(found.seen - found.noted > NOTED_EVERY_S for found in list(self._open.values()))
+
+    def work(self, *, at_end: bool = False) -> None:
+        """Notice a token that was replaced; note in the database who was seen."""
+        self._end_all_if_token_was_replaced()
+        after_s = 0.0 if at_end else NOTED_EVERY_S
+        with self._lock:
+            due = [
+                (hashed, found, found.seen)
+                for hashed, found in list(self._open.items())
+                if found.seen - found.noted > after_s
+            ]
+            if not due:
+                return
+            try:
+                with writing():
+                    for hashed, _, seen in due:
+                        when = dt.datetime.fromtimestamp(seen, dt.UTC)
+                        row = Session.token_hash == hashed
+                        Session.update(last_seen_at=when).where(row).execute()
+            except BusyError:  # nothing is lost but minutes of the thirty days
+                log.warning("the database is busy: who was seen when is not noted now")
+            for _, found, seen in due:
+                found.noted = seen
+
+    def _end_all_if_token_was_replaced(self) -> None:
+        with self._lock:
+            stamp = _stamp(self._token_file)
+            if stamp == self._token_stamp:
+                return
+            self._open.clear()
+            with writing():
+                Session.delete().execute()
+            self._token_stamp = stamp
+        log.info("the login token was replaced: every session has ended")
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Changes when the file is replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

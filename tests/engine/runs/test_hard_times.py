@@ -1,0 +1,76 @@
+"""A full disk and a held database never change how a run ended."""
+
+import contextlib
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NewBucket
+from tests.support.program import Program, objects, until
+from tests.support.servers import RcloneS3
+
+pytestmark = pytest.mark.slow
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.root
+def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
+    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(slow, objects(60, 4000)), new_bucket(elsewhere)
+    with small_disk(bucketvault.data_dir, "20M"):
+        bucketvault.backup(source, destination)
+        app = bucketvault.start("run", "Photos", "--wait")
+        until("something is copied", destination.copy_keys)
+        filler = bucketvault.data_dir / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"\0" * 4096)
+        until("rclone is done", lambda: not bucketvault.rclones())
+        assert app.poll() is None  # it waits for room to write the end down
+
+        filler.unlink()
+        app.communicate(timeout=60)
+
+        run = bucketvault.last_run()
+        assert (app.returncode, run["status"], run["exit_code"]) == (0, "success", 0), run
+        assert any("at least" in warning for warning in run["warnings"])
+        assert destination.copy() == source.objects()
+        found = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3")
+        assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        found.close()
+
+
+def test_a_database_held_by_somebody_else_delays_the_end_and_changes_nothing(
+    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(slow, objects(30, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    app = bucketvault.start("run", "Photos", "--wait")
+    until("something is copied", destination.copy_keys)
+    other = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    until("rclone is done", lambda: not bucketvault.rclones())
+    folder = bucketvault.run_folder()
+    assert folder is not None
+    until("the exit file is there", (folder / "exit.json").exists)
+
+    other.execute("ROLLBACK")
+    other.close()
+    app.communicate(timeout=60)
+
+    run = bucketvault.last_run()
+    assert (app.returncode, run["status"], run["counts"]["copied"]) == (0, "success", 30)
+    assert destination.copy() == source.objects()

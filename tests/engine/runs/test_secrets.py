@@ -1,0 +1,150 @@
+"""Keys are nowhere but in the vault: hunted for in everything a run leaves and everything it shows."""
+
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import NewBucket
+from tests.support.program import Program, objects
+from tests.support.servers import RcloneS3, rclone_path
+
+MARKS = ("AKIAMARKERMARKER0001", "marker/secret+0001=%2F\"'#;")
+
+
+class Hunter(threading.Thread):
+    """Looks through argv and environment of every process, and every file, while a run goes on."""
+
+    def __init__(self, program: Program, *, leave_out: str) -> None:
+        super().__init__(daemon=True)
+        self.leave_out = leave_out
+        self.program, self.found, self.looks = program, set[str](), 0
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            self.look()
+
+    def look(self) -> None:
+        self.looks += 1
+        for process in psutil.process_iter():
+            try:
+                shown = " ".join(process.cmdline()) + str(process.environ())
+                if "serve s3" in shown:
+                    continue  # the server under test is started with its key, by the test
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+            self.hunt(f"process {shown[:200]}", shown.encode())
+        for path in self.program.data_dir.rglob("*"):
+            try:
+                if path.is_file() and path.name != self.leave_out:
+                    self.hunt(str(path), path.read_bytes())
+            except OSError:
+                continue
+
+    def hunt(self, where: str, data: bytes) -> None:
+        for mark in MARKS:
+            if mark.encode() in data:
+                self.found.add(f"{mark} in {where}")
+
+
+@pytest.mark.parametrize(
+    "ending", ["success", "wrong secret", "refused by the server", "a leaking rclone"]
+)
+def test_keys_are_in_no_argument_environment_file_log_or_output(
+    bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path: Path, ending: str
+) -> None:
+    secret = MARKS[1] if ending != "wrong secret" else "something-else-0001"
+    with RcloneS3(tmp_path / "own", MARKS[0], secret, extra_args=("--bwlimit", "40k")) as own:
+        source = new_bucket(own, objects(20, 2000))
+        bucketvault.environment["KEY_ID"], bucketvault.environment["SECRET"] = MARKS
+        setup_with_references(bucketvault, own, source.name, elsewhere, new_bucket(elsewhere).name)
+        del bucketvault.environment["KEY_ID"], bucketvault.environment["SECRET"]
+        if ending == "refused by the server":
+            own.stop()
+        elif ending == "a leaking rclone":
+            leaking_rclone(bucketvault)
+        # A spool is rclone's own file: what a broken rclone writes there is gone with the run.
+        hunter = Hunter(bucketvault, leave_out="rclone.log" if "leaking" in ending else "-")
+        hunter.start()
+
+        done = bucketvault.cli("run", "Photos", "--wait", BUCKETVAULT_LOG_LEVEL="debug")
+        status = bucketvault.cli("status", "--json")
+        log = bucketvault.cli("log", "Photos")
+
+        hunter.over.set()
+        hunter.join()
+        hunter.look()
+
+    assert (done.code == 0) == (ending == "success")
+    assert hunter.looks > 3 and not hunter.found
+    for told in (done, status, log):
+        assert not any(mark in told.out + told.err for mark in MARKS)
+    if ending == "a leaking rclone":
+        run = bucketvault.last_run()
+        assert b"[secret]" in bucketvault.raw_log(run["id"])
+        assert any("masked" in warning for warning in run["warnings"])
+
+
+def setup_with_references(
+    program: Program, own: RcloneS3, bucket: str, other: RcloneS3, destination: str
+) -> None:
+    (program.folder / "other.secret").write_text(other.secret_access_key + "\n")
+    done = program.apply(f"""
+[[provider]]
+name = "Own"
+provider_type = "amazon_s3"
+endpoint = "{own.endpoint}"
+access_key_id = {{env = "KEY_ID"}}
+secret_access_key = {{env = "SECRET"}}
+
+[[provider]]
+name = "Other"
+provider_type = "amazon_s3"
+endpoint = "{other.endpoint}"
+access_key_id = "{other.access_key_id}"
+secret_access_key = {{file = "other.secret"}}
+
+[[storage]]
+provider = "Own"
+bucket_name = "{bucket}"
+
+[[storage]]
+provider = "Other"
+bucket_name = "{destination}"
+
+[[backup]]
+name = "Photos"
+source = {{provider = "Own", bucket = "{bucket}"}}
+destination = {{provider = "Other", bucket = "{destination}"}}
+schedule = "daily"
+at = "03:15"
+""")
+    assert done.code == 0, done
+
+
+def leaking_rclone(program: Program) -> None:
+    """An rclone that prints its configuration when it copies, as one with a bug might."""
+    fake = program.folder / "fake-rclone"
+    fake.write_text(
+        f"""#!/bin/bash
+for word in "$@"; do
+  if [ "$word" = sync ]; then cat "$2"; exit 1; fi
+done
+exec {rclone_path()} "$@"
+"""
+    )
+    fake.chmod(0o755)
+    program.environment["BUCKETVAULT_RCLONE"] = str(fake)
+
+
+def test_a_copy_of_the_data_folder_does_not_open_the_keys(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(2)), new_bucket(elsewhere))
+    bucketvault.key_file.write_text("x" * 43 + "=\n")
+
+    done = bucketvault.cli("run", "Photos", "--wait")
+
+    assert done.code == 1 and "key" in done.err

@@ -1,0 +1,468 @@
+"""What only a browser can show, checked in Chromium over the gallery's server.
+
+`python -m tests.pages.browser_check` prints what was measured and ends with 1 when a check fails.
+A program of its own: NiceGUI's test plugin and Playwright do not share a process.
+"""
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from bucketvault.engine.live import BACKUPS, log_topic, run_topic
+from bucketvault.vocabulary import RunStatus
+from tests.pages import scenes
+from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
+
+ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
+READ = (
+    ROWS + ".map(row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | '))"
+)
+
+
+class Visit:
+    """One page in a tab that must stay clean: no error, no foreign request."""
+
+    def __init__(self, browser: Browser, address: str, path: str, **options: Any) -> None:
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1440, "height": 900}, **options}
+        )
+        self.page: Page = self.context.new_page()
+        self.faults: list[str] = []
+        self.api: list[str] = []
+        self.frames: list[tuple[float, str]] = []
+        self.address = address
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        self.page.on("request", self._request)
+        self.page.on("websocket", self._websocket)
+        self.page.goto(address + path)
+        self.page.wait_for_selector(".page")
+
+    def _console(self, said: Any) -> None:
+        if said.type in ("error", "warning"):
+            self.faults.append(f"console: {said.text}")
+
+    def _request(self, asked: Request) -> None:
+        if not asked.url.startswith((self.address, "data:", "blob:")):
+            self.faults.append(f"foreign request: {asked.url}")
+        if "/api/" in asked.url:
+            self.api.append(asked.url)
+
+    def _websocket(self, socket: Any) -> None:
+        def received(data: Any) -> None:
+            text = data if isinstance(data, str) else bytes(data).decode(errors="replace")
+            self.frames.append((time.monotonic(), text))
+
+        socket.on("framereceived", received)
+
+    def rows(self) -> list[str]:
+        found: list[str] = self.page.evaluate(READ)
+        return found
+
+    def numbers(self) -> list[int]:
+        return [int(row.split(" | ")[0].replace(",", "")) for row in self.rows()]
+
+    def settle(self) -> None:
+        """Until every row in view has arrived."""
+        self.page.wait_for_function(
+            ROWS + ".length > 0 && !document.querySelector('.log-row.k-absent:not([hidden])')"
+        )
+
+    def focus(self) -> None:
+        self.page.locator(".log-scroller").focus()
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.page.wait_for_timeout(40)
+        self.settle()
+
+
+@contextmanager
+def visit(browser: Browser, address: str, path: str, **options: Any) -> Iterator[Visit]:
+    made = Visit(browser, address, path, **options)
+    try:
+        yield made
+        assert not made.faults, made.faults
+    finally:
+        made.context.close()
+
+
+class Checks:
+    """One method a check; `engine` is what the server shows."""
+
+    def __init__(self, browser: Browser, address: str, engine: scenes.FakeEngine) -> None:
+        self.browser, self.address, self.engine = browser, address, engine
+
+    def visit(self, path: str, **options: Any) -> Any:
+        return visit(self.browser, self.address, path, **options)
+
+    def check_a_long_log_is_held_by_few_rows(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            rows = seen.page.evaluate("document.querySelectorAll('.log-row').length")
+            below = seen.page.evaluate("document.querySelectorAll('.log *').length")
+            assert rows < 60 and below < 300, (rows, below)
+            assert seen.numbers()[-1] == 99_000, seen.numbers()[-3:]
+            print(f"  rows in the page: {rows}, elements in the pane: {below}")
+
+    def check_home_end_pages_and_arrows(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            seen.focus()
+            seen.press("Home")
+            assert seen.numbers()[0] == 1
+            page = len(seen.numbers())
+            seen.press("ArrowDown")
+            assert seen.numbers()[0] == 2
+            seen.press("PageDown")
+            assert page - 2 <= seen.numbers()[0] <= page + 1, (page, seen.numbers()[0])
+            seen.press("PageUp")
+            assert seen.numbers()[0] == 2
+            seen.press("G")
+            assert seen.numbers()[-1] == 99_000
+            seen.press("g")
+            assert seen.numbers()[0] == 1
+            jumps = []
+            for key in ("End", "Home", "End", "Home"):
+                started = time.perf_counter()
+                seen.page.keyboard.press(key)
+                seen.settle()
+                jumps.append((time.perf_counter() - started) * 1000)
+            print(f"  jumps between the ends: {', '.join(f'{ms:.0f} ms' for ms in jumps)}")
+
+    def check_the_wheel_is_exact(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            seen.focus()
+            seen.press("Home")
+            seen.page.locator(".log-scroller").scroll_into_view_if_needed()
+            seen.page.mouse.move(700, 500)
+            for _ in range(30):
+                seen.page.mouse.wheel(0, 180)
+            seen.page.wait_for_timeout(300)
+            seen.settle()
+            assert seen.numbers()[0] == 1 + 30 * 180 // 24, seen.numbers()[0]
+            for _ in range(5):
+                seen.page.mouse.wheel(0, -24)
+            seen.page.wait_for_timeout(200)
+            assert seen.numbers()[0] == 1 + 30 * 180 // 24 - 5, seen.numbers()[0]
+
+    def check_dragging_the_bar_reaches_the_middle(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            seen.page.evaluate(
+                "() => { const s = document.querySelector('.log-scroller'); "
+                "s.scrollTop = (s.scrollHeight - s.clientHeight) / 2 }"
+            )
+            seen.page.wait_for_timeout(200)
+            seen.settle()
+            assert abs(seen.numbers()[0] - 49_500) < 40, seen.numbers()[0]
+
+    def check_a_million_lines_keep_their_places(self) -> None:
+        base = self.engine.logs[8]
+        self.engine.logs[12] = base * 10
+        self.engine.runs[12] = replace(self.engine.runs[8], id=12)
+        started = time.perf_counter()
+        with self.visit("/run/12") as seen:
+            seen.settle()
+            print(
+                f"  a million lines: last ones painted after {time.perf_counter() - started:.2f} s"
+            )
+            assert seen.numbers()[-1] == 990_000
+            seen.focus()
+            seen.press("Home")
+            assert seen.numbers()[0] == 1
+            seen.press("ArrowDown")
+            seen.press("ArrowDown")
+            assert seen.numbers()[0] == 3
+            seen.page.locator(".log-scroller").scroll_into_view_if_needed()
+            seen.page.mouse.move(700, 500)
+            for _ in range(10):
+                seen.page.mouse.wheel(0, 240)
+            seen.page.wait_for_timeout(200)
+            seen.settle()
+            assert seen.numbers()[0] == 103, seen.numbers()[0]
+            seen.press("End")
+            assert seen.numbers()[-1] == 990_000
+        del self.engine.logs[12]
+
+    def check_search_first_error_and_the_whole_line(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            seen.page.get_by_role("button", name="First error").click()
+            seen.page.wait_for_selector(".log-row.hit:not([hidden])")
+            hit = seen.page.locator(".log-row.hit:not([hidden])")
+            assert "the needle" in (hit.text_content() or "")
+            number = (hit.locator(".number").text_content() or "").replace(",", "")
+            assert int(number) == 70_000 - 700 + 1, number
+            hit.locator(".text").click()
+            whole = seen.page.locator(".log-whole pre")
+            whole.wait_for()
+            seen.page.wait_for_function(
+                "document.querySelector('.log-whole pre').textContent.length > 6000"
+            )
+            seen.page.get_by_role("button", name="Close the line").click()
+            assert seen.page.locator(".log-whole").count() == 0
+            box = seen.page.get_by_placeholder("Search the log")
+            box.fill("C000123")
+            box.press("Enter")
+            seen.page.wait_for_function(
+                "document.querySelector('.log-row.hit:not([hidden])')?.textContent.includes('C000123')"
+            )
+            seen.focus()
+            seen.press("Home")
+            box.fill("C0001")  # sought from what is in view
+            for expected in ("C000100", "C000101", "C000102"):
+                box.press("Enter")
+                seen.page.wait_for_function(
+                    "name => document.querySelector('.log-row.hit:not([hidden])')"
+                    "?.textContent.includes(name)",
+                    arg=expected,
+                )
+            box.press("Shift+Enter")
+            seen.page.wait_for_function(
+                "document.querySelector('.log-row.hit:not([hidden])')?.textContent.includes('C000101')"
+            )
+            box.fill("is nowhere in it")
+            box.press("Enter")
+            seen.page.get_by_text("Not found").wait_for()
+
+    def check_enter_opens_and_arrows_walk(self) -> None:
+        with self.visit("/run/2") as seen:
+            seen.settle()
+            seen.focus()
+            seen.press("Home")
+            seen.press("Enter")
+            seen.page.locator(".log-whole pre").wait_for()
+            seen.press("ArrowDown")
+            assert "manifest.json" in (seen.page.locator(".log-whole pre").text_content() or "")
+            seen.press("Escape")
+            assert seen.page.locator(".log-whole").count() == 0
+
+    def check_progress_lines_come_when_asked_for(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            seen.page.get_by_role("switch", name="Show progress lines").click()
+            seen.page.wait_for_timeout(100)
+            seen.settle()
+            assert seen.numbers()[-1] == 100_000
+            assert seen.page.locator(".log-row.k-progress:not([hidden])").count() >= 0
+            seen.page.get_by_role("switch", name="Show progress lines").click()
+            seen.page.wait_for_timeout(100)
+            seen.settle()
+            assert seen.numbers()[-1] == 99_000
+
+    def check_followers_get_lines_over_the_websocket(self) -> None:
+        ending = threading.Event()
+        with self.visit("/run/1") as seen:
+            seen.settle()
+            before_end = seen.numbers()[-1]
+            growing = threading.Thread(target=self.engine.grow, args=(2000, ending), daemon=True)
+            growing.start()
+            seen.page.wait_for_timeout(1500)
+            seen.api.clear()
+            seen.frames.clear()
+            seen.page.wait_for_timeout(4000)
+            grew = [at for at, text in seen.frames if "grew" in text]
+            calls = sum(text.count('\\"grew\\"') or text.count('"grew"') for _, text in seen.frames)
+            size = sum(len(text) for _, text in seen.frames)
+            assert not seen.api, seen.api[:3]
+            assert seen.numbers()[-1] > before_end + 5000, seen.numbers()[-1]
+            assert 0 < calls <= 42, calls
+            print(
+                f"  2,000 lines/s: {calls / 4:.1f} messages/s in {len(grew) / 4:.1f} frames/s, "
+                f"{size / 4000:.0f} kB/s, no request"
+            )
+            seen.focus()
+            seen.press("Home")
+            assert seen.numbers()[0] == 1
+            seen.page.wait_for_timeout(500)
+            assert seen.numbers()[0] == 1, "scrolled back stays where it is"
+            follow = seen.page.get_by_role("switch", name="Follow the end of the log")
+            assert follow.get_attribute("aria-checked") == "false"
+            follow.click()
+            seen.page.wait_for_timeout(600)
+            first = seen.numbers()[-1]
+            seen.page.wait_for_timeout(600)
+            assert seen.numbers()[-1] > first
+            ending.set()
+            growing.join()
+            self.engine.runs[1] = replace(
+                self.engine.runs[1], status=RunStatus.SUCCESS, finished_at=scenes.now(), exit_code=0
+            )
+            self.engine.live.publish(run_topic(1), log_topic(1), BACKUPS)
+            seen.page.get_by_text("Succeeded:").wait_for()
+            seen.page.wait_for_function("!document.querySelector('.log-card [aria-label^=Follow]')")
+            assert seen.numbers()[-1] == len(self.engine.logs[1])
+            self.engine.runs[1] = scenes.live_run()
+
+    def check_a_log_that_shrank_is_read_anew(self) -> None:
+        with self.visit("/run/1") as seen:
+            seen.settle()
+            del self.engine.logs[1][30:]
+            self.engine._shown.pop(1, None)
+            self.engine.live.publish(log_topic(1))
+            seen.page.wait_for_function(ROWS + ".at(-1)?.textContent.startsWith('30')")
+            assert "A003_C029" in seen.rows()[-1]
+
+    def check_a_cut_connection_heals(self) -> None:
+        with self.visit("/run/1") as seen:
+            seen.settle()
+            seen.context.set_offline(True)
+            seen.page.evaluate("window.socket.io.engine.close()")
+            seen.page.wait_for_selector("#popup[aria-hidden=false]", state="attached")
+            assert seen.page.get_by_text("Not connected").is_visible()
+            for number in range(100, 120):
+                line = scenes.log_line(number, object=f"while/away/{number}", size=5)
+                self.engine.logs[1].append(line)
+            self.engine._shown.pop(1, None)
+            self.engine.live.publish(log_topic(1))
+            seen.page.wait_for_timeout(500)
+            seen.context.set_offline(False)
+            seen.page.wait_for_selector("#popup[aria-hidden=true]", state="attached", timeout=15000)
+            seen.page.wait_for_function(
+                ROWS + ".at(-1)?.textContent.includes('while/away/119')", timeout=8000
+            )
+            seen.faults[:] = [
+                fault
+                for fault in seen.faults
+                if "ERR_INTERNET_DISCONNECTED" not in fault and "WebSocket connection" not in fault
+            ]
+
+    def check_hostile_lines_are_text(self) -> None:
+        for path in ("/run/10", "/"):
+            self.engine.rows = scenes.hostile_rows()
+            with self.visit(path) as seen:
+                seen.page.wait_for_timeout(600)
+                assert "owned" not in seen.page.title()
+                assert seen.page.locator(".page script, .page img, .page b:has(*)").count() == 0
+                if path != "/":
+                    assert "<script>document.title='owned'" in seen.rows()[0]
+        self.engine.rows = scenes.good_rows()
+
+    def check_copied_rows_are_lines(self) -> None:
+        with self.visit("/run/2") as seen:
+            seen.settle()
+            copied = seen.page.evaluate(
+                """() => {
+                    const rows = [...document.querySelectorAll('.log-row')].slice(0, 2);
+                    const range = document.createRange();
+                    range.setStart(rows[0].querySelector('.time').firstChild, 0);
+                    range.setEnd(rows[1].querySelector('.text').firstChild, 3);
+                    document.getSelection().removeAllRanges();
+                    document.getSelection().addRange(range);
+                    const data = new DataTransfer();
+                    rows[0].dispatchEvent(new ClipboardEvent(
+                        'copy', {clipboardData: data, bubbles: true, cancelable: true}));
+                    return data.getData('text/plain');
+                }"""
+            )
+            assert copied.split("\n")[0] == (
+                "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
+            ), copied
+
+    def check_the_home_page_moves_by_itself(self) -> None:
+        self.engine.rows = scenes.good_rows()
+        with self.visit("/") as seen:
+            seen.page.get_by_text("All good. Every backup").wait_for()
+            self.engine.rows = scenes.bad_rows()
+            self.engine.live.publish(BACKUPS)
+            seen.page.get_by_text("3 of 7 backups need you.").wait_for(timeout=2000)
+            button = seen.page.get_by_role("button", name="Run now: Customer uploads")
+            button.click()
+            seen.page.get_by_text("Customer uploads is queued.").first.wait_for(timeout=2000)
+            assert self.engine.queued == [1], self.engine.queued
+            ending = threading.Event()
+            threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True).start()
+            bar = seen.page.locator("tr.live .bar > i")
+            widths = set()
+            for _ in range(8):
+                widths.add(bar.get_attribute("style"))
+                seen.page.wait_for_timeout(300)
+            ending.set()
+            assert len(widths) >= 3, widths
+        self.engine.rows = scenes.good_rows()
+
+    def check_stop_asks_first(self) -> None:
+        with self.visit("/run/1") as seen:
+            seen.page.get_by_role("button", name="Stop", exact=True).click()
+            seen.page.get_by_text("Stop the run of Video masters?").wait_for()
+            assert self.engine.stopped == []
+            seen.page.get_by_role("button", name="Cancel").click()
+            seen.page.wait_for_timeout(400)
+            assert self.engine.stopped == []
+            seen.page.get_by_role("button", name="Stop", exact=True).click()
+            seen.page.get_by_role("button", name="Stop this run").click()
+            seen.page.get_by_text("Stopping: rclone ends what it is at").wait_for(timeout=3000)
+            assert self.engine.stopped == [1]
+        self.engine.runs[1] = scenes.live_run()
+        self.engine.stopped.clear()
+
+    def check_a_phone_scrolls_and_does_not_overflow(self) -> None:
+        phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+        for path in ("/", "/run/1", "/run/2", "/run/8", "/run/10"):
+            with self.visit(path, **phone) as seen:
+                seen.page.wait_for_timeout(300)
+                wide = seen.page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= 390, (path, wide)
+                if path == "/run/8":
+                    seen.settle()
+                    high = seen.page.evaluate(
+                        "document.querySelector('.log-row').getBoundingClientRect().height"
+                    )
+                    assert high == 46, high
+
+    def check_the_keyboard_reaches_everything(self) -> None:
+        with self.visit("/") as seen:
+            seen.page.wait_for_timeout(400)
+            names = []
+            for _ in range(8):
+                seen.page.keyboard.press("Tab")
+                names.append(
+                    seen.page.evaluate(
+                        "document.activeElement.getAttribute('aria-label') "
+                        "|| document.activeElement.textContent.trim()"
+                    )
+                )
+            assert names[0] == "Skip to content", names
+            assert any(name.startswith("Run now: ") for name in names), names
+
+    def check_nothing_is_left_when_pages_go(self) -> None:
+        deadline = time.monotonic() + 25
+        while self.engine.live._subscribers and time.monotonic() < deadline:
+            time.sleep(0.25)
+        assert not self.engine.live._subscribers, {
+            topic: len(calls) for topic, calls in self.engine.live._subscribers.items()
+        }
+
+
+def main() -> int:
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    failed = 0
+    with (
+        serving(scenes.FakeEngine()) as (address, engine),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        checks = Checks(browser, address, engine)
+        for name in [name for name in vars(Checks) if name.startswith("check_") and wanted in name]:
+            print(name.removeprefix("check_").replace("_", " "))
+            check: Callable[[], None] = getattr(checks, name)
+            try:
+                check()
+            except Exception:
+                failed += 1
+                traceback.print_exc()
+        browser.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""The home page, drawn from made-up rows, and over an engine that changes."""
+
+import asyncio
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from nicegui import ui
+from nicegui.testing import User
+
+from bucketvault.engine.live import BACKUPS
+from bucketvault.engine.overview import BackupRow
+from bucketvault.engine.verdict import verdict
+from bucketvault.errors import BucketvaultError
+from tests.pages import scenes
+
+
+def show(rows: list[BackupRow]) -> None:
+    from bucketvault.pages import backups
+
+    @ui.page("/")
+    def page() -> None:
+        backups.draw(verdict(rows), rows, scenes.now(), scenes.ZONE)
+
+
+def table_rows(user: User) -> dict[str, dict[str, object]]:
+    (table,) = user.find(ui.table).elements
+    return {row["name"]: row for row in table.rows}
+
+
+async def test_an_empty_page_says_what_to_do_next(user: User) -> None:
+    show([])
+
+    await user.open("/")
+
+    await user.should_see("Nothing is backed up yet.")
+    await user.should_see("bucketvault apply setup.toml")
+
+
+async def test_all_good_names_the_newest_copy_and_the_next_run(user: User) -> None:
+    show(scenes.good_rows())
+
+    await user.open("/")
+
+    await user.should_see("All good. Every backup has the copy it should have.")
+    await user.should_see("Newest copy 31 min ago (Postgres dumps).")
+    await user.should_see("Next planned: ")
+
+
+async def test_each_backup_that_needs_somebody_stands_with_its_reason_and_a_way_to_it(
+    user: User,
+) -> None:
+    show(scenes.bad_rows())
+
+    await user.open("/")
+
+    await user.should_see("3 of 7 backups need you.")
+    await user.should_see("its storage cap is reached")
+    await user.should_see("It would remove or replace 634 of 1,037 objects.")
+    links = {element.props.get("href") for element in user.find(kind=ui.element).elements}
+    assert {"/run/2", "/run/6"} <= links
+
+
+async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
+    show(scenes.bad_rows())
+
+    await user.open("/")
+
+    row = table_rows(user)["Postgres dumps"]
+    assert (row["word"], row["tone"]) == ("Failed", "st-bad")
+    assert row["when"] == "32 min ago · 12 min 4 s"
+    assert row["when_exact"].endswith("Europe/Berlin")
+    assert row["source"]["whole"] == "Amazon Frankfurt · acme-pg-dumps"
+    assert row["schedule"] == "Daily at 01:30"
+
+
+async def test_a_running_row_has_per_cent_speed_and_time_left(user: User) -> None:
+    show(scenes.good_rows())
+
+    await user.open("/")
+
+    bar = table_rows(user)["Video masters"]["live"]
+    assert bar == {
+        "percent": 62.0,
+        "lead": "62 %",
+        "figures": " · 41.2 of 66.4 GB · 84 MB/s",
+        "left": " · about 5 min left",
+    }
+
+
+async def test_a_backup_that_is_checking_has_a_bar_without_a_number(user: User) -> None:
+    show(scenes.running_rows())
+
+    await user.open("/")
+
+    bar = table_rows(user)["Customer uploads"]["live"]
+    assert bar["percent"] is None and bar["lead"] == "Checking both buckets"
+
+
+async def test_a_schedule_of_another_zone_names_it(user: User) -> None:
+    show([scenes.backup_row(1, time_zone="Asia/Tokyo")])
+
+    await user.open("/")
+
+    assert table_rows(user)["Customer uploads"]["schedule"] == "Daily at 01:00 (Asia/Tokyo)"
+
+
+async def test_names_are_shown_with_visible_signs(user: User) -> None:
+    show(scenes.hostile_rows())
+
+    await user.open("/")
+
+    assert any("\\u202egnp.exe" in name for name in table_rows(user))
+
+
+async def test_what_another_tab_did_appears_without_a_reload(user: User, engine) -> None:
+    engine.rows = scenes.good_rows()
+    await user.open("/")
+    await user.should_see("All good.")
+
+    engine.rows = scenes.bad_rows()
+    engine.live.publish(BACKUPS)
+
+    await user.should_see("3 of 7 backups need you.", retries=20)
+    assert table_rows(user)["Postgres dumps"]["word"] == "Failed"
+
+
+async def test_the_first_backup_takes_the_place_of_the_first_steps(user: User, engine) -> None:
+    engine.rows = []
+    await user.open("/")
+    await user.should_see("First steps")
+
+    engine.rows = scenes.good_rows()[:1]
+    engine.live.publish(BACKUPS)
+
+    await user.should_see(ui.table, retries=20)
+    await user.should_not_see("First steps")
+
+
+async def test_run_now_queues_the_backup_and_says_so(user: User, engine) -> None:
+    await user.open("/")
+
+    user.find(ui.table).trigger("run", 4)
+
+    await user.should_see("Postgres dumps is queued.", retries=20)
+    assert engine.queued == [4]
+
+
+async def test_a_refused_run_says_why(user: User, engine, monkeypatch) -> None:
+    def refuse(_: int) -> int:
+        raise BucketvaultError("The backup is gone.", "Reload the page.")
+
+    monkeypatch.setattr(engine, "run_now", refuse)
+    await user.open("/")
+
+    user.find(ui.table).trigger("run", 4)
+
+    await user.should_see("The backup is gone. Reload the page.", retries=20)
+
+
+async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
+    user: User, engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await user.open("/")
+
+    engine.rows = None  # it cannot be listed: a bug of ours
+    engine.live.publish(BACKUPS)
+    await until(lambda: "could not be brought up to date" in caplog.text)
+    caplog.clear()
+    engine.rows = scenes.bad_rows()
+    engine.live.publish(BACKUPS)
+
+    await user.should_see("3 of 7 backups need you.", retries=20)
+
+
+async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
+    client = await user.open("/")
+    assert engine.live._subscribers
+
+    client.delete()
+
+    assert not engine.live._subscribers
+
+
+async def test_ages_move_on(user: User) -> None:
+    from bucketvault.pages import backups
+
+    row = scenes.backup_row(1)
+    screens = []
+
+    @ui.page("/")
+    def page() -> None:
+        screens.append(backups.draw(verdict([row]), [row], scenes.now(), scenes.ZONE))
+
+    await user.open("/")
+    later = scenes.now() + dt.timedelta(hours=5)
+    screens[0].show(verdict([row]), [replace(row)], later)
+
+    assert table_rows(user)["Customer uploads"]["when"].startswith("6 h ago")
+
+
+async def until(condition, seconds: float = 5.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not happen"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,25 @@
+"""What only a browser can show; the checks themselves are in browser_check.py."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pages.gallery import CHROMIUM
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here")
+def test_the_pages_hold_in_a_real_browser() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.pages.browser_check"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,270 @@
+"""The log's addresses, and what a follower is told over the websocket."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from nicegui.testing import User
+
+from bucketvault.engine.live import log_topic, run_topic
+from tests.pages import scenes
+from tests.pages.test_backups_page import until
+
+
+@pytest.fixture
+def shown() -> scenes.FakeEngine:
+    return scenes.FakeEngine()
+
+
+class Ask:
+    """Asks the addresses, without a server."""
+
+    def __init__(self, engine: scenes.FakeEngine) -> None:
+        from bucketvault.pages.logview import log_api
+
+        app = FastAPI()
+        app.include_router(log_api(engine))
+        self._transport = httpx.ASGITransport(app)
+
+    def get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
+        async def get() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._transport, base_url="http://test") as c:
+                return await c.get(path, params=params)
+
+        return asyncio.run(get())
+
+
+@pytest.fixture
+def ask(shown: scenes.FakeEngine) -> Ask:
+    return Ask(shown)
+
+
+def rows(ask: Ask, query: str = "", run: int = 8) -> dict[str, Any]:
+    answer = ask.get(f"/api/runs/{run}/log{query}")
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def test_a_range_comes_with_the_length_of_the_log(ask: Ask) -> None:
+    told = rows(ask, "?start=50000&count=3")
+
+    assert (told["start"], told["total"], told["all"]) == (50_000, 99_000, 100_000)
+    assert len(told["lines"]) == 3
+    assert set(told["lines"][0]) == {"time", "kind", "object", "text"}
+    assert told["lines"][0]["kind"] == "new"
+
+
+def test_progress_lines_are_rows_only_when_asked_for(ask: Ask) -> None:
+    with_progress = rows(ask, "?start=99&count=1&progress=1")
+
+    assert with_progress["total"] == 100_000
+    assert with_progress["lines"][0]["kind"] == "progress"
+    assert rows(ask, "?start=99&count=1")["lines"][0]["kind"] == "new"
+
+
+def test_a_range_beyond_the_end_is_empty(ask: Ask) -> None:
+    assert rows(ask, "?start=5000000&count=10")["lines"] == []
+
+
+@pytest.mark.parametrize("query", ["?count=1001", "?start=-1", "?start=x", "?count=-1"])
+def test_a_range_that_makes_no_sense_is_refused(ask: Ask, query: str) -> None:
+    assert ask.get(f"/api/runs/8/log{query}").status_code == 422
+
+
+@pytest.mark.parametrize("path", ["", "/raw", "/text"])
+@pytest.mark.parametrize(("run", "status"), [("99", 404), ("0", 422), ("x", 422), ("9" * 30, 422)])
+def test_a_run_that_is_not_there_is_not_found(ask: Ask, path: str, run: str, status: int) -> None:
+    assert ask.get(f"/api/runs/{run}/log{path}").status_code == status
+
+
+def test_long_lines_are_cut_until_they_are_opened(ask: Ask) -> None:
+    cut = rows(ask, "?start=3&count=1", run=10)["lines"][0]["text"]
+    whole = rows(ask, "?start=3&count=5&whole=1", run=10)["lines"]
+
+    assert len(cut) == 4_000 and cut.endswith("…")
+    assert len(whole) == 1 and len(whole[0]["text"]) > 20_000
+
+
+def test_search_goes_both_ways(ask: Ask) -> None:
+    def find(query: str) -> int | None:
+        row: int | None = ask.get(f"/api/runs/8/log/find?{query}").json()["row"]
+        return row
+
+    first = find("q=c000150")
+    assert first == 149
+    assert find(f"q=C0001&start={first + 1}") == 150
+    assert find(f"q=C0001&start={first}&back=1") == 148
+    assert find("q=is+nowhere") is None
+    assert find("q=C000150&progress=1") == 150
+
+
+def test_search_finds_quotes_as_people_type_them(ask: Ask, shown: scenes.FakeEngine) -> None:
+    shown.logs[3] = [scenes.log_line(1, object='say "hello"\\now'), b'plain "hello"']
+
+    found = ask.get("/api/runs/3/log/find", params={"q": '"hello"'}).json()
+    later = ask.get("/api/runs/3/log/find", params={"q": '"hello"', "start": 1}).json()
+
+    assert (found["row"], later["row"]) == (0, 1)
+
+
+def test_an_empty_search_is_refused(ask: Ask) -> None:
+    assert ask.get("/api/runs/8/log/find?q=").status_code == 422
+
+
+def test_the_first_error_is_one_that_people_read_as_an_error(
+    ask: Ask, shown: scenes.FakeEngine
+) -> None:
+    shown.logs[3] = [
+        scenes.log_line(1, "Attempt 2/3 succeeded", "error"),
+        scenes.log_line(2, "not deleting files as there were IO errors", "error"),
+        scenes.log_line(3, object='"level":"error"'),
+        scenes.log_line(4, "Failed to sync: no", "notice"),
+        scenes.log_line(5, "Failed to copy", "error", object="a"),
+    ]
+
+    assert ask.get("/api/runs/3/log/first-error").json() == {"row": 3}
+    assert ask.get("/api/runs/8/log/first-error").json() == {"row": 69_300}
+    assert ask.get("/api/runs/1/log/first-error").json() == {"row": None}
+
+
+def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: scenes.FakeEngine) -> None:
+    answer = ask.get("/api/runs/10/log/raw")
+
+    assert answer.content == b"".join(line + b"\n" for line in scenes.HOSTILE_LINES)
+    assert (
+        answer.headers["content-disposition"] == 'attachment; filename="bucketvault-run-10.jsonl"'
+    )
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_text_is_what_people_read(ask: Ask, shown: scenes.FakeEngine) -> None:
+    text = ask.get("/api/runs/2/log/text").text.splitlines()
+
+    assert text[0] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
+    assert len(text) == 19  # 21 lines, two of them progress
+    assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21
+
+
+def test_lines_that_are_cut_by_chunks_are_whole_in_the_text(
+    ask: Ask, shown: scenes.FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = b"\n".join(scenes.failed_log())
+    pieces = [whole[at : at + 7] for at in range(0, len(whole), 7)]
+    monkeypatch.setattr(shown, "log_raw", lambda _: iter(pieces))
+
+    assert len(ask.get("/api/runs/2/log/text").text.splitlines()) == 19
+
+
+class Told:
+    """What the viewer of one open page was told."""
+
+    def __init__(self, user: User) -> None:
+        from bucketvault.pages.logview import LogView
+
+        (self.view,) = user.find(LogView).elements
+        self.news: list[dict[str, Any]] = []
+        self.view.grew = self.news.append  # type: ignore[method-assign]
+
+    def state(self, **state: object) -> None:
+        (listener,) = self.view._event_listeners.values()
+        self.view._handle_event({"listener_id": listener.id, "args": state})
+
+
+def grow(engine: scenes.FakeEngine, *names: str) -> None:
+    engine.logs[1] += [scenes.log_line(9, object=name, size=1) for name in names]
+    engine._shown.pop(1, None)
+    engine.live.publish(log_topic(1))
+
+
+async def test_the_page_comes_with_the_last_lines(user: User, engine: scenes.FakeEngine) -> None:
+    await user.open("/run/1")
+
+    first = Told(user).view.props["first"]
+
+    assert (first["lines"], first["growing"]) == (40, True)
+    assert first["rows"][-1]["object"].endswith("C039.mov")
+
+
+async def test_a_follower_is_told_the_new_lines(user: User, engine: scenes.FakeEngine) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+
+    grow(engine, "new/one", "new/two")
+    await until(lambda: told.news)
+
+    (news,) = told.news
+    assert (news["lines"], news["shown"], news["again"]) == (42, 42, False)
+    assert [row["object"] for row in news["rows"]][-2:] == ["new/one", "new/two"]
+    assert news["start"] + len(news["rows"]) == 42
+
+
+async def test_who_scrolled_back_is_told_the_length_only(
+    user: User, engine: scenes.FakeEngine
+) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+    told.state(following=False, progress=False, rows=20)
+
+    grow(engine, "new/one")
+    await until(lambda: told.news)
+
+    assert (told.news[0]["lines"], told.news[0]["rows"]) == (41, [])
+
+
+async def test_many_lines_at_once_are_told_by_their_last_ones(
+    user: User, engine: scenes.FakeEngine
+) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+
+    grow(engine, *(f"new/{number}" for number in range(5_000)))
+    await until(lambda: told.news)
+
+    assert len(told.news[0]["rows"]) == 60
+    assert told.news[0]["rows"][-1]["object"] == "new/4999"
+
+
+async def test_a_follower_gets_at_most_ten_messages_a_second(
+    user: User, engine: scenes.FakeEngine
+) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+
+    for number in range(100):
+        grow(engine, f"new/{number}")
+        await asyncio.sleep(0.01)
+
+    assert 3 <= len(told.news) <= 13
+    await until(lambda: told.news[-1]["lines"] == 140)
+
+
+async def test_a_log_that_is_read_anew_is_said_to_be(user: User, engine: scenes.FakeEngine) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+
+    del engine.logs[1][5:]
+    grow(engine)
+    await until(lambda: told.news)
+
+    assert (told.news[0]["lines"], told.news[0]["again"]) == (5, True)
+
+
+async def test_the_end_of_a_run_is_told(user: User, engine: scenes.FakeEngine) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+
+    engine.runs[1] = scenes.run_view(id=1)
+    engine.live.publish(run_topic(1))
+    await until(lambda: told.news)
+
+    assert told.news[-1]["growing"] is False
+
+
+async def test_a_log_line_in_the_page_is_data(user: User, engine: scenes.FakeEngine) -> None:
+    answer = await user.http_client.get("/run/10")
+
+    assert "document.title='owned'" in answer.text
+    assert "<script>document.title='owned'" not in answer.text

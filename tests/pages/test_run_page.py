@@ -1,0 +1,199 @@
+"""The page of one run in each state, and what moves in it."""
+
+from dataclasses import replace
+
+import pytest
+from nicegui import ui
+from nicegui.testing import User
+
+from bucketvault.engine.live import run_topic
+from bucketvault.engine.overview import RunPage, RunView
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from tests.pages import scenes
+
+
+def show(view: RunView) -> None:
+    from bucketvault.pages import run
+
+    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None)
+
+    @ui.page("/")
+    def draw() -> None:
+        run.draw(page, scenes.ZONE, scenes.now())
+
+
+async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user: User) -> None:
+    show(scenes.failed_run())
+
+    await user.open("/")
+
+    await user.should_see("Failed: Backblaze EU took no more data")
+    await user.should_see("raise the storage cap")
+    await user.should_see("214 of 218 objects are up to date")
+    await user.should_see("1 object is missing until the next good run; its former version is kept")
+    await user.should_see("The last complete copy is from")
+    await user.should_see("1: rclone ended with errors")
+
+
+async def test_a_good_run_counts_what_it_did(user: User) -> None:
+    show(scenes.run_view())
+
+    await user.open("/")
+
+    await user.should_see("Succeeded: 14 copied, 2 replaced, 2 removed.")
+    await user.should_see("1.92 GB")
+    await user.should_see("0: rclone succeeded")
+    await user.should_see("the schedule (planned time:")
+
+
+async def test_a_run_without_changes_says_so(user: User) -> None:
+    show(scenes.run_view(counts={**scenes.NO_COUNTS, "checked": 218}))
+
+    await user.open("/")
+
+    await user.should_see("Succeeded: nothing had changed.")
+
+
+async def test_warnings_stand_below_the_result(user: User) -> None:
+    show(scenes.warned_run())
+
+    await user.open("/")
+
+    await user.should_see("Succeeded, with 2 warnings")
+    await user.should_see("2 objects were replaced without a kept version.")
+
+
+async def test_a_run_that_never_reached_rclone_says_so(user: User) -> None:
+    show(scenes.interrupted_run())
+
+    await user.open("/")
+
+    await user.should_see("no exit code: rclone was not started")
+    await user.should_see("rclone: command not found")
+
+
+async def test_a_held_run_asks_for_approval(user: User) -> None:
+    show(scenes.held_run())
+
+    await user.open("/")
+
+    await user.should_see("Held for your approval.")
+    await user.should_see("It would remove or replace 634 of 1,037 objects.")
+
+
+async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
+    show(scenes.stopped_run())
+
+    await user.open("/")
+
+    await user.should_see("Stopped by you.")
+    await user.should_see("130: rclone was asked to stop")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"trigger": Trigger.MANUAL, "scheduled_for": None}, "you, with Run now"),
+        ({"trigger": Trigger.CLI, "scheduled_for": None}, "you, on the command line"),
+        ({"trigger": Trigger.CATCH_UP, "skipped_slots": 2}, "2 earlier planned times were missed"),
+        ({"reason": Reason.KILLED, "status": RunStatus.FAILED, "exit_code": -9}, "-9: rclone was"),
+        (
+            {"reason": Reason.INTERRUPTED, "status": RunStatus.FAILED, "exit_code": None},
+            "no exit code: nobody saw rclone end",
+        ),
+    ],
+)
+async def test_who_started_it_and_how_it_ended_in_words(
+    user: User, changes: dict[str, object], words: str
+) -> None:
+    show(scenes.run_view(**changes))
+
+    await user.open("/")
+
+    await user.should_see(words)
+
+
+async def test_a_running_run_moves_without_being_drawn_again(user: User, engine) -> None:
+    await user.open("/run/1")
+    await user.should_see("Copying: 62 %, about 5 min left")
+    before = set(user.client.elements)
+
+    engine.runs[1] = scenes.live_run(progress=scenes.progress(0.75))
+    engine.live.publish(run_topic(1))
+
+    await user.should_see("Copying: 75 %", retries=20)
+    assert set(user.client.elements) == before
+
+
+async def test_a_run_that_ends_shows_its_result_and_keeps_its_log_viewer(
+    user: User, engine
+) -> None:
+    from bucketvault.pages.logview import LogView
+
+    await user.open("/run/1")
+    (viewer,) = user.find(LogView).elements
+
+    ended = scenes.run_view(id=1, backup_name="Video masters")
+    engine.runs[1] = ended
+    engine.live.publish(run_topic(1))
+
+    await user.should_see("Succeeded: 14 copied", retries=20)
+    await user.should_see("Run again")
+    assert user.find(LogView).elements == {viewer}
+
+
+async def test_objects_on_their_way_come_and_go(user: User, engine) -> None:
+    await user.open("/run/1")
+    await user.should_see("2026/spring/raw/A003_C014.mov")
+
+    moving = scenes.progress().transferring[1:2]
+    engine.runs[1] = scenes.live_run(progress=replace(scenes.progress(), transferring=moving))
+    engine.live.publish(run_topic(1))
+
+    await user.should_not_see("2026/spring/edit/cut-08.mp4", retries=20)
+    await user.should_see("2026/spring/raw/A003_C015.mov")
+
+
+async def test_stop_names_the_backup_and_asks_first(user: User, engine) -> None:
+    await user.open("/run/1")
+
+    user.find(marker="stop").click()
+
+    await user.should_see("Stop the run of Video masters?")
+    assert engine.stopped == []
+    user.find(marker="confirm").click()
+    await user.should_see("Stopping: rclone ends what it is at", retries=20)
+    assert engine.stopped == [1]
+
+
+async def test_run_again_goes_to_the_new_run(user: User, engine) -> None:
+    await user.open("/run/2")
+
+    user.find(marker="run-again").click()
+
+    await user.should_see("Waiting for its turn.", retries=20)
+    assert engine.queued == [4]
+
+
+async def test_a_run_that_is_checking_says_so(user: User, engine) -> None:
+    engine.runs[1] = scenes.live_run(phase=Phase.CHECKING, progress=None)
+
+    await user.open("/run/1")
+
+    await user.should_see("Checking both buckets")
+    await user.should_see("none yet: it is running")
+
+
+async def test_a_run_that_is_not_there_is_not_found(user: User, engine) -> None:
+    answer = await user.http_client.get("/run/99")
+
+    assert answer.status_code == 404
+
+
+async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
+    client = await user.open("/run/1")
+    assert engine.live._subscribers
+
+    client.delete()
+
+    assert not engine.live._subscribers
