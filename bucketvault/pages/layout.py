@@ -58,8 +58,7 @@ class Frame:
         """Draw it; `active` is the name of a navigation entry."""
         self._zone = zone
         self._shown: Verdict | None = None
-        drawer = ui.left_drawer(value=None)
-        drawer.props('width=228 breakpoint=900 aria-label="Navigation"')
+        drawer = _drawer()
         with drawer:
             self._badge = self._navigation(active)
             with element("div", "foot"):
@@ -69,8 +68,12 @@ class Frame:
                     element("span", "only-on", "Connected")
                     element("span", "only-off", "Not connected")
                     element("span", text=f" · version {__version__}")
+
+        def toggle() -> None:
+            drawer.run_method("toggle")
+
         with element("div", "topbar"):
-            button("", "menu", "ghost square", label="Open navigation", on_click=drawer.toggle)
+            button("", "menu", "ghost square", label="Open navigation", on_click=toggle)
             with element("a", "line", href="/"):
                 element("i", "logo", aria_hidden="true")
                 element("span", "strong", "bucketvault")
@@ -115,6 +118,21 @@ class Frame:
 
     def _tick(self) -> None:
         self._clock.text = formatting.wall_clock(dt.datetime.now(dt.UTC), self._zone)
+
+
+def _drawer() -> ui.element:
+    """Quasar's drawer, open where there is room.
+
+    Not `ui.left_drawer`: that one asks the browser whether it is open, and logs an error for
+    every tab that is closed before it has answered.
+    """
+    layout = ui.context.client.layout
+    layout.props["view"] = "hhh Lpr fff"  # the capital: it stays while the page scrolls
+    with layout:
+        drawer = element("q-drawer", side="left", aria_label="Navigation")
+    drawer.props.update({"show-if-above": True, "width": 228, "breakpoint": 900})
+    drawer.move(target_index=layout.default_slot.children.index(ui.context.client.page_container))
+    return drawer
 
 
 @contextmanager

@@ -198,6 +198,7 @@ class Checks:
             seen.settle()
             seen.page.get_by_role("button", name="First error").click()
             seen.page.wait_for_selector(".log-row.hit:not([hidden])")
+            seen.settle()
             hit = seen.page.locator(".log-row.hit:not([hidden])")
             assert "the needle" in (hit.text_content() or "")
             number = (hit.locator(".number").text_content() or "").replace(",", "")
@@ -433,6 +434,15 @@ class Checks:
                 )
             assert names[0] == "Skip to content", names
             assert any(name.startswith("Run now: ") for name in names), names
+
+    def check_the_navigation_opens_on_a_phone(self) -> None:
+        with self.visit("/", viewport={"width": 390, "height": 844}, has_touch=True) as seen:
+            link = seen.page.locator(".nav a")
+            seen.page.wait_for_timeout(300)
+            assert not link.is_visible() or link.bounding_box()["x"] < 0
+            seen.page.get_by_role("button", name="Open navigation").click()
+            seen.page.wait_for_timeout(400)
+            assert link.bounding_box()["x"] > 0
 
     def check_nothing_is_left_when_pages_go(self) -> None:
         deadline = time.monotonic() + 25

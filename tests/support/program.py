@@ -1,21 +1,23 @@
 """The real program on a data folder of its own, driven as a person drives it: by its commands."""
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import psutil
 
 from bucketvault.store import runlogs
 from bucketvault.store.database import close_database, open_database
-from tests.support.servers import ServerProcess, clean_environment
+from tests.support.servers import ServerProcess, clean_environment, free_port
 
 T = TypeVar("T")
 DEADLINE_S = 60.0
@@ -38,6 +40,79 @@ class Result:
     code: int
     out: str
     err: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def location(self) -> str:
+        return self.headers.get("location", "")
+
+
+@dataclass
+class Served:
+    """A `bucketvault serve` that answers."""
+
+    program: "Program"
+    process: "subprocess.Popen[str]"
+    port: int
+    cookie: str = field(default="", init=False)  # of whoever signed in last
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def link(self) -> str:
+        """The link that signs in, as `bucketvault url` prints it."""
+        return self.program.cli("url").out.strip()
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: str = "",
+        signed_in: bool = True,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request, with exactly these headers; no redirect is followed."""
+        given = {"Host": f"127.0.0.1:{self.port}", **(headers or {})}
+        if signed_in and self.cookie:
+            given.setdefault("Cookie", self.cookie)
+        if body:
+            given["Content-Length"] = str(len(body))
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in given.items():
+                connection.putheader(name, value)
+            connection.endheaders(body.encode())
+            got = connection.getresponse()
+            told = {name.lower(): value for name, value in got.getheaders()}
+            return Answer(got.status, told, got.read().decode())
+        finally:
+            connection.close()
+
+    def sign_in(self) -> None:
+        """Open the link and keep the cookie for what is asked from now on."""
+        parts = urlsplit(self.link)
+        answer = self.ask(f"{parts.path}?{parts.query}", signed_in=False)
+        assert answer.status == 303, answer
+        self.cookie = answer.headers["set-cookie"].partition(";")[0]
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal; gives the exit code and how many seconds the end took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        return code, time.monotonic() - began
 
 
 @dataclass(frozen=True)
@@ -122,6 +197,23 @@ class Program:
             process.kill()
             process.wait()
         return Result(process.returncode, out, err)
+
+    def serve(self, *arguments: str, **environment: str) -> Served:
+        """Start the server on a free port and return once it answers."""
+        port = free_port()
+        served = Served(
+            self, self.start("serve", "--port", str(port), *arguments, **environment), port
+        )
+
+        def answers() -> bool:
+            assert served.process.poll() is None, served.process.communicate()
+            try:
+                return served.ask("/healthz").status == 200
+            except OSError:
+                return False
+
+        until("the server answers", answers)
+        return served
 
     def apply(self, setup: str) -> Result:
         """Apply a setup given as text."""
