@@ -8,6 +8,7 @@ every request and every message of a socket, in the event loop, so the answer co
 import asyncio
 import contextlib
 import datetime as dt
+import fcntl
 import hashlib
 import hmac
 import logging
@@ -15,6 +16,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,20 +40,12 @@ FORGOTTEN_S = 60.0  # after so long without a wrong guess the next one is looked
 
 def login_token(path: Path) -> str:
     """The login token kept in `path`; made when there is none, or the file holds no whole one."""
-    while True:
-        found = _read(path)
-        if found is not None:
-            programlog.mask.learn(found)
-            return found
-        unfinished = _write_beside(path)
-        try:
-            if path.exists():  # what lies there is no token
-                unfinished.replace(path)
-            else:
-                with contextlib.suppress(FileExistsError):  # somebody else was faster: theirs
-                    os.link(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    found = _read(path)
+    if found is None:
+        with _alone_in(path.parent):
+            found = _read(path) or _write(path)
+    programlog.mask.learn(found)
+    return found
 
 
 def replace_login_token(path: Path) -> str:
@@ -61,8 +55,8 @@ def replace_login_token(path: Path) -> str:
     """
     with writing():
         Session.delete().execute()
-    _write_beside(path).replace(path)
-    return login_token(path)
+    with _alone_in(path.parent):
+        return _write(path)
 
 
 def _read(path: Path) -> str | None:
@@ -73,14 +67,28 @@ def _read(path: Path) -> str | None:
     return token if len(token) >= TOKEN_LENGTH else None
 
 
-def _write_beside(path: Path) -> Path:
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+def _write(path: Path) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+        file.write(f"{token}\n")
         file.flush()
         os.fsync(handle)
-    return unfinished
+    unfinished.replace(path)
+    return token
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two programs that start together must not both make a token."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 # sessions

@@ -110,7 +110,7 @@ FAKES = {
         "killed",
     ),
     "complaining about its usage": (
-        f'{VERSION}\nfor word in "$@"; do [ "$word" = sync ] && set -- "$@" --nonsense; done\n{REAL}',
+        f'{VERSION}\nfor word; do [ "$word" = sync ] && set -- "$@" --nonsense; done\n{REAL}',
         "rclone_missing",
     ),
 }

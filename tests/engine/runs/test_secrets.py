@@ -1,4 +1,4 @@
-"""Keys are nowhere but in the vault: hunted for in everything a run leaves and everything it shows."""
+"""Keys are nowhere but in the vault: hunted for in all that a run leaves and shows."""
 
 import threading
 from pathlib import Path

@@ -1,0 +1,102 @@
+"""The commands, as a person or a script meets them."""
+
+import json
+
+import pytest
+
+from tests.conftest import NewBucket
+from tests.support.program import Program, objects, until
+from tests.support.servers import RcloneS3
+
+
+def test_an_empty_installation_says_what_to_do_first(bucketvault: Program) -> None:
+    done = bucketvault.cli("status")
+
+    assert done.code == 0 and "bucketvault apply setup.toml" in done.out
+
+
+def test_a_name_that_is_not_there_is_answered_with_one_that_is(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
+
+    done = bucketvault.cli("run", "Fotos")
+
+    assert done.code == 2 and 'no backup "Fotos"' in done.err and '"Photos"' in done.err
+
+
+@pytest.mark.parametrize("arguments", [["log", "7"], ["log", "Nothing"], ["run", ""]])
+def test_what_does_not_exist_is_said_without_a_traceback(
+    bucketvault: Program, arguments: list[str]
+) -> None:
+    done = bucketvault.cli(*arguments)
+
+    assert done.code == 2 and done.err and "Traceback" not in done.err
+
+
+def test_a_wrong_setting_ends_with_code_2_and_its_name(bucketvault: Program) -> None:
+    done = bucketvault.cli("status", BUCKETVAULT_LOG_LEVEL="loud")
+
+    assert done.code == 2 and "BUCKETVAULT_LOG_LEVEL" in done.err
+
+
+def test_status_tells_scripts_by_its_exit_code(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source = new_bucket(here, objects(4))
+    bucketvault.backup(source, new_bucket(elsewhere))
+    bucketvault.run()
+    assert bucketvault.cli("status").code == 0
+    for key in source.keys():
+        source.delete(key)
+
+    bucketvault.cli("run", "Photos", "--wait")
+    told = bucketvault.cli("status", "--json")
+
+    assert told.code == 1
+    run = json.loads(told.out)["backups"][0]["last_run"]
+    assert set(run) >= {"id", "status", "reason", "trigger", "exit_code", "counts", "warnings"}
+    assert (run["status"], run["trigger"], run["exit_code"]) == ("failed", "cli", None)
+    words = bucketvault.cli("status").out
+    assert "is empty" in words and "Last good run" in words
+
+
+def test_a_followed_log_ends_with_its_run_and_has_every_line(
+    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(slow, objects(30, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    run = bucketvault.start("run", "Photos", "--wait")
+    until("something is copied", destination.copy_keys)
+
+    follower = bucketvault.start("log", "Photos", "--follow")
+    out, err = follower.communicate(timeout=60)
+    run.communicate()
+
+    assert follower.returncode == 0 and not err
+    assert out.count("copied (new), 4.0 kB") == 30
+
+
+def test_progress_without_a_terminal_is_plain_lines(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere))
+
+    done = bucketvault.cli("run", "Photos", "--wait")
+
+    assert "\r" not in done.out and "Photos: The copy is complete: 4 copied." in done.out
+
+
+def test_a_log_cut_off_by_its_reader_is_no_error(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(250)), new_bucket(elsewhere))
+    bucketvault.run()
+
+    reader = bucketvault.start("log", "Photos", "--raw")
+    assert reader.stdout is not None
+    reader.stdout.close()
+
+    assert reader.wait(30) == 0
+    assert reader.stderr is not None and not reader.stderr.read()
+    reader.stdout = None
