@@ -47,7 +47,7 @@ def test_status_tells_scripts_by_its_exit_code(
     bucketvault.backup(source, new_bucket(elsewhere))
     bucketvault.run()
     assert bucketvault.cli("status").code == 0
-    for key in source.keys():
+    for key in objects(4):
         source.delete(key)
 
     bucketvault.cli("run", "Photos", "--wait")
