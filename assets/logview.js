@@ -119,7 +119,7 @@ export default {
       shown: 0, // without progress lines
       size: "",
       growing: false,
-      following: false,
+      following: true, // the last line stays in view, also those that come after the run's end
       progress: false,
       query: "",
       note: "",
@@ -152,7 +152,6 @@ export default {
     this.loading = false;
     this.generation = 0; // answers to questions from before a change of rows are dropped
     this.take(this.first);
-    this.following = this.growing;
   },
 
   mounted() {
@@ -162,7 +161,6 @@ export default {
     this.observer.observe(this.$refs.scroller);
     document.addEventListener("visibilitychange", this.onVisible);
     window.socket?.on("connect", this.refresh);
-    this.position = Infinity; // the last lines first: they say how it ended
     this.measure();
     this.tell();
   },
@@ -185,7 +183,6 @@ export default {
     take(news) {
       const before = this.total;
       Object.assign(this, { lines: news.lines, shown: news.shown, size: news.size });
-      if (this.growing && !news.growing) this.following = false;
       this.growing = news.growing;
       if (news.again || this.total < before) this.forgetRows();
       this.cache.delete(before - 1); // the last line may have been half a line
@@ -249,7 +246,7 @@ export default {
     },
     move(position, { bar = true } = {}) {
       this.position = Math.max(0, Math.min(position, this.last()));
-      const following = this.growing && this.position >= this.last() - 0.01;
+      const following = this.position >= this.last() - 0.01;
       if (following !== this.following) {
         this.following = following;
         this.tell();

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import overview, timetable
+from bucketvault.engine import overview, settings, timetable
 from bucketvault.engine.live import BACKUPS, Live, run_topic
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder
@@ -34,7 +34,6 @@ from bucketvault.vocabulary import RunStatus, Trigger
 
 log = logging.getLogger(__name__)
 
-MAX_PARALLEL_RUNS = 2
 LOOK_S = 1.0  # how soon a run queued by another process is found
 STOP_S = 8.0
 ADOPT_S = 5.0
@@ -179,7 +178,7 @@ class Engine:
     def _start_next(self) -> bool:
         if self._ending.is_set():
             return False
-        claimed = queue.claim(self.config.runs, MAX_PARALLEL_RUNS)
+        claimed = queue.claim(self.config.runs, settings.load().max_parallel_runs)
         if claimed is None:
             return False
         run, folder, lock = claimed
@@ -194,6 +193,7 @@ class Engine:
             rclone=self.config.rclone,
             live=self.live,
             ending=self._ending,
+            stall_s=60.0 * settings.load().stall_minutes,
         )
         worker = Worker(around, run, folder, lock)
 

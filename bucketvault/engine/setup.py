@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bucketvault.engine import catalogue, checks
+from bucketvault.engine import catalogue, checks, settings
 from bucketvault.engine.inputs import BackupInput, ProviderInput, StorageInput
 from bucketvault.engine.rules import did_you_mean, same_name
 from bucketvault.engine.setup_file import Entry, read_entries
@@ -65,6 +65,9 @@ class _Work:
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
+        for entry in self.entries:
+            if entry.kind == "settings":
+                self._settings(entry)
         steps = {"provider": self._provider, "storage": self._storage, "backup": self._backup}
         for kind, step in steps.items():
             for entry in self.entries:
@@ -76,6 +79,12 @@ class _Work:
         for found in checks.contradictions(only=only):
             key = _FILE_NAMES[found.field]
             self.problems.append(Problem(f'backup "{found.backup_name}": {key}', found.message))
+
+    def _settings(self, entry: Entry) -> None:
+        values, problems = settings.check(entry.values)
+        self.problems += [entry.problem(found.field, found.message) for found in problems]
+        if changed := settings.store(values):
+            self.lines.append(f"changed settings: {', '.join(changed)}")
 
     def _provider(self, entry: Entry) -> None:
         row = _by_name(Provider, entry.values.get("name"))

@@ -48,6 +48,7 @@ TABLES = {
         "shrink_limit_percent": NUMBER,
     },
 }
+SETTINGS = {"max_parallel_runs": NUMBER, "stall_minutes": NUMBER}  # of the one table [settings]
 END_KEYS = ("provider", "bucket", "path")
 SECRET_KEYS = ("env", "file")
 
@@ -56,7 +57,7 @@ SECRET_KEYS = ("env", "file")
 class Entry:
     """One table of the file: what it says, without what is empty, and which keys are bad."""
 
-    kind: str  # provider, storage or backup
+    kind: str  # provider, storage, backup or settings
     number: int  # among its kind, from 1
     values: dict[str, Any]  # an end becomes `source.provider` and so on
     bad: set[str] = field(default_factory=set)  # keys that were complained about
@@ -64,6 +65,8 @@ class Entry:
     @property
     def key(self) -> tuple[str, ...]:
         """What makes it the same thing as another entry; empty when its name is missing."""
+        if self.kind == "settings":
+            return ()
         parts = ("provider", "bucket_name") if self.kind == "storage" else ("name",)
         found = [self.values.get(part) for part in parts]
         if not all(isinstance(part, str) for part in found):
@@ -73,6 +76,8 @@ class Entry:
     @property
     def label(self) -> str:
         """How messages call it."""
+        if self.kind == "settings":
+            return "settings"
         if not self.key:
             return f"{self.kind} number {self.number}"
         parts = ("provider", "bucket_name") if self.kind == "storage" else ("name",)
@@ -93,6 +98,11 @@ def read_entries(path: Path, environ: Mapping[str, str]) -> tuple[list[Entry], l
     problems: list[Problem] = []
     entries: list[Entry] = []
     for kind, tables in document.items():
+        if kind == "settings" and isinstance(tables, dict):
+            reader = _Reader(Entry(kind, 1, {}), path.parent, environ)
+            problems += reader.read(tables)
+            entries.append(reader.entry)
+            continue
         if message := _why_not_tables(kind, tables):
             problems.append(Problem(clean(kind, limit=80), message))
             continue
@@ -118,10 +128,15 @@ def _document(path: Path) -> dict[str, Any]:
 
 
 def _why_not_tables(kind: str, tables: object) -> str | None:
-    if kind not in TABLES:
+    if kind not in (*TABLES, "settings"):
         what = "table" if isinstance(tables, dict | list) else "key outside of a table"
-        known = ", ".join(f"[[{name}]]" for name in TABLES)
-        return f"There is no such {what}; there are {known}.{did_you_mean(kind, TABLES)}"
+        known = ", ".join([*(f"[[{name}]]" for name in TABLES), "[settings]"])
+        return (
+            f"There is no such {what}; there are {known}."
+            f"{did_you_mean(kind, [*TABLES, 'settings'])}"
+        )
+    if kind == "settings":
+        return "Write [settings], in one pair of brackets: there is one."
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         return f"Write [[{kind}]], in two pairs of brackets, above each {kind}."
     return None
@@ -148,7 +163,7 @@ class _Reader:
 
     def read(self, table: dict[str, Any]) -> list[Problem]:
         """Fill the entry; the problems, labelled when its name is known."""
-        keys = TABLES[self.entry.kind]
+        keys = SETTINGS if self.entry.kind == "settings" else TABLES[self.entry.kind]
         take: dict[str, Callable[[str, Any], None]] = {
             TEXT: self._text,
             NUMBER: self._number,

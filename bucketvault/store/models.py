@@ -146,6 +146,7 @@ class Backup(BaseModel):
     )
     shrink_limit_percent = pw.IntegerField(default=50)
     archive_key = pw.TextField(unique=True)
+    restore_text_hash = pw.TextField(default="")  # of the RESTORE.txt last written
     next_due_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     last_run_at: pw.Field[dt.datetime | None] = UtcField(
         null=True
@@ -167,6 +168,7 @@ class BackupRun(BaseModel):
     scheduled_for: pw.Field[dt.datetime | None] = UtcField(
         null=True
     )  # the slot that asked for this run
+    preview = pw.BooleanField(default=False)  # only looks; no run as far as results are concerned
     skipped_slots = pw.IntegerField(default=0)
     started_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     finished_at: pw.Field[dt.datetime | None] = UtcField(null=True)
@@ -177,6 +179,10 @@ class BackupRun(BaseModel):
     spec: pw.Field[dict[str, Any]] = JsonField(
         default=dict
     )  # what ran, frozen at claim; no secrets
+    # What the dry run before it would have changed (engine/runs/brake.py), and how much of that
+    # somebody has approved: {"removed", "replaced", "until"}; both empty where there is none.
+    findings: pw.Field[dict[str, Any]] = JsonField(default=dict)
+    approved_limits: pw.Field[dict[str, Any]] = JsonField(default=dict)
     progress: pw.Field[dict[str, Any]] = JsonField(default=dict)  # the latest stats of rclone
     checked = pw.IntegerField(default=0)
     copied = pw.IntegerField(default=0)
@@ -244,6 +250,13 @@ class Session(BaseModel):
     id = pw.AutoField()
     token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
     last_seen_at: pw.Field[dt.datetime] = UtcField(default=utcnow)  # to within a few minutes
+
+
+class Setting(BaseModel):
+    """One setting of the installation; `engine/settings.py` knows which there are."""
+
+    key = pw.TextField(primary_key=True)
+    value = pw.TextField()
 
 
 COUNT_NAMES = (

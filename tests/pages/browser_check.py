@@ -465,6 +465,7 @@ def main() -> int:
         for name in [name for name in vars(Checks) if name.startswith("check_") and wanted in name]:
             print(name.removeprefix("check_").replace("_", " "))
             check: Callable[[], None] = getattr(checks, name)
+            engine.reset()
             try:
                 check()
             except Exception:

@@ -114,6 +114,7 @@ def build(engine: Any) -> Any:
 def serving(engine: Any, port: int = 0) -> Iterator[tuple[str, Any]]:
     """A server in a thread: its address, and the engine it shows."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     config = uvicorn.Config(

@@ -403,6 +403,10 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.live = Live()
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was at the start; who listens goes on listening."""
         self.rows = good_rows()
         self.runs = {
             view.id: view

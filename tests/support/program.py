@@ -157,6 +157,15 @@ class Bucket:
             k: v for k, v in self.objects().items() if not k.startswith(".bucketvault-archive/")
         }
 
+    def kept(self) -> dict[str, dict[str, bytes]]:
+        """Kept versions: by run's folder, then by key."""
+        found: dict[str, dict[str, bytes]] = {}
+        for key, body in self.objects(".bucketvault-archive/").items():
+            parts = key.split("/", 3)
+            if len(parts) == 4:  # RESTORE.txt lies beside the folders
+                found.setdefault(parts[2], {})[parts[3]] = body
+        return found
+
 
 class Program:
     """`bucketvault` with a data folder and a key file of its own."""

@@ -5,12 +5,11 @@ archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir
 (prints keys), --ignore-errors.
 """
 
-from collections.abc import Sequence
-
 from bucketvault.vocabulary import ComparisonMode
 
 ARCHIVE_ROOT = ".bucketvault-archive"
 STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+RESTORE_NAME = "RESTORE.txt"
 
 # Anchored: only the archive at the top of a bucket or path, not an object of that name below.
 EXCLUDE_ARCHIVE = ("--exclude", f"/{ARCHIVE_ROOT}/**")
@@ -47,9 +46,13 @@ def location(side: str, bucket: str, path: str = "") -> str:
     return f"{side}:{bucket}/{inside}"
 
 
-def archive_folder(archive_key: str, stamp: str) -> str:
-    """Where, in the destination's bucket, a run keeps what it replaces and removes."""
-    return f"{ARCHIVE_ROOT}/{archive_key}/{stamp}"
+def archive(bucket: str, archive_key: str, name: str = "") -> str:
+    """Where a backup's kept versions are; `name` is one run's folder, or a file beside them.
+
+    The place of `--backup-dir` and of listings ends with a slash: without it rclone asks for the
+    folder as if it were an object, and takes every answer but 404 for a file.
+    """
+    return f"dest:{bucket}/{ARCHIVE_ROOT}/{archive_key}/{name}"
 
 
 def sync(
@@ -61,20 +64,40 @@ def sync(
     stamp: str,
     comparison_mode: ComparisonMode,
 ) -> list[str]:
-    """The arguments of a run, after `rclone --config FILE`; `source` and `destination` as from
-    `location`."""
+    """The arguments of a run, after `rclone --config FILE`; the ends as from `location`."""
     return [
-        "sync",
-        source,
-        destination,
-        "--backup-dir",
-        f"dest:{destination_bucket}/{archive_folder(archive_key, stamp)}/",
+        *("sync", source, destination),
+        *("--backup-dir", archive(destination_bucket, archive_key, f"{stamp}/")),
         *SYNC_FLAGS,
         *COMPARISON_FLAGS[comparison_mode],
     ]
 
 
-def source_size(source: str) -> Sequence[str]:
+def dry_run(
+    source: str,
+    destination: str,
+    *,
+    destination_bucket: str,
+    archive_key: str,
+    stamp: str,
+    comparison_mode: ComparisonMode,
+) -> list[str]:
+    """What a run would do, by listings alone: nothing is read, written or removed.
+
+    Compares sizes where the backup does, else checksums: comparing dates would ask for each object.
+    """
+    by_size = comparison_mode == ComparisonMode.SIZE_ONLY
+    return [
+        *("sync", source, destination, "--dry-run"),
+        *("--backup-dir", archive(destination_bucket, archive_key, f"{stamp}/")),
+        *EXCLUDE_ARCHIVE,
+        "--size-only" if by_size else "--checksum",
+        *("--checkers", "16"),
+        *ASK_FLAGS,
+    ]
+
+
+def source_size(source: str) -> list[str]:
     """Count what the run would read: `{"count": n, "bytes": n}` on stdout; listings only.
 
     A missing bucket exits 3; a missing path counts 0, as an empty one does.
@@ -82,14 +105,37 @@ def source_size(source: str) -> Sequence[str]:
     return ["size", source, "--json", *EXCLUDE_ARCHIVE, *ASK_FLAGS]
 
 
-def destination_answers(bucket: str) -> Sequence[str]:
+def destination_answers(bucket: str) -> list[str]:
     """One listing that shows whether the destination's bucket is there and may be read.
 
     A dry run into a missing bucket exits 0, so it cannot tell.
     """
     return [
-        "lsf",
-        f"dest:{bucket}/{ARCHIVE_ROOT}/",
+        *("lsf", f"dest:{bucket}/{ARCHIVE_ROOT}/"),
         *("--max-depth", "1", "--dirs-only"),
         *ASK_FLAGS,
     ]
+
+
+def list_archive(bucket: str, archive_key: str) -> list[str]:
+    """One listing: the names in a backup's archive, folders with a final slash, a line each."""
+    return ["lsf", archive(bucket, archive_key), "--max-depth", "1", *ASK_FLAGS]
+
+
+def list_kept_versions(bucket: str, archive_key: str) -> list[str]:
+    """Every kept version as `size;path`, a line each."""
+    return [
+        *("lsf", archive(bucket, archive_key), "--recursive", "--files-only"),
+        *("--format", "sp", "--separator", ";"),
+        *ASK_FLAGS,
+    ]
+
+
+def purge(bucket: str, archive_key: str, stamp: str) -> list[str]:
+    """Remove one run's folder of kept versions."""
+    return ["purge", archive(bucket, archive_key, stamp), *ASK_FLAGS]
+
+
+def write_restore_text(bucket: str, archive_key: str) -> list[str]:
+    """Write RESTORE.txt from stdin."""
+    return ["rcat", archive(bucket, archive_key, RESTORE_NAME), *ASK_FLAGS]

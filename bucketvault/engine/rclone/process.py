@@ -4,22 +4,26 @@ The configuration goes through a memfd: never on disk, in an argument or in the 
 """
 
 import os
+import selectors
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bucketvault.engine.rclone import remotes, tether
 from bucketvault.engine.rclone.binary import Binary, clean_environment
-from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.engine.rclone.transcript import Progress, Transcript
 from bucketvault.errors import BucketvaultError
 
 POLL_S = 0.1
+READ_BYTES = 256 * 1024
 STOP_GRACE_S = 5.0
+STALL_S = 60.0  # a question that moves nothing for so long is given up
 
 
 class CancelledError(BucketvaultError):
@@ -33,7 +37,7 @@ class Done:
     exit_code: int
     stdout: bytes
     transcript: Transcript
-    timed_out: bool = False
+    stalled: bool = False  # it was ended, because nothing moved any more
 
 
 def call(
@@ -41,15 +45,20 @@ def call(
     arguments: Sequence[str],
     sides: Mapping[str, remotes.Remote],
     *,
-    timeout_s: float,
+    log_level: str = "NOTICE",
+    stall_s: float = STALL_S,
     cancelled: threading.Event | None = None,
     keep_open: Iterable[int] = (),
+    stdin: bytes = b"",
+    on_progress: Callable[[Progress], None] | None = None,
+    on_log: Callable[[bytes], None] | None = None,
 ) -> Done:
-    """Ask rclone something; blocks for at most about `timeout_s`.
+    """Ask rclone something; blocks until it is done, or for `stall_s` after the last movement.
 
     `sides` are the remotes by name; descriptors in `keep_open` are held by rclone too (the run's
-    lock). It logs JSON to stderr, which `Done.transcript` has read. Raises CancelledError as soon
-    as `cancelled` is set. rclone is gone when this returns or raises, and dies when we do.
+    lock). Its JSON log is read while it comes: `on_log` gets the bytes, `on_progress` each stats
+    line, both in this thread, and `Done.transcript` has read it all. Raises CancelledError soon
+    after `cancelled` is set. rclone is gone when this returns or raises, and dies when we do.
     """
     config = os.memfd_create("rclone-config")
     try:
@@ -58,9 +67,10 @@ def call(
             [
                 *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
                 *(binary.path, "--config", f"/proc/self/fd/{config}", *arguments),
-                *("--use-json-log", "--log-level", "NOTICE"),
+                *("--use-json-log", "--log-level", log_level),
+                *("--stats", "1s", "--stats-one-line", "--stats-log-level", "ERROR"),
             ],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=clean_environment(os.sep),
@@ -70,33 +80,91 @@ def call(
         )
     finally:
         os.close(config)
-    deadline = time.monotonic() + timeout_s
     with process:
         try:
-            while True:
-                try:
-                    stdout, stderr = process.communicate(timeout=POLL_S)
-                    timed_out = False
-                    break
-                except subprocess.TimeoutExpired:
-                    if cancelled is not None and cancelled.is_set():
-                        raise CancelledError("Stopped while both buckets were checked.") from None
-                    if time.monotonic() > deadline:
-                        stdout, stderr = _end(process)
-                        timed_out = True
-                        break
+            conversation = _Conversation(process, stdin, on_progress, on_log)
+            stalled = conversation.until_the_end(stall_s, cancelled)
         finally:
             if process.poll() is None:
                 _end(process)
-    transcript = Transcript()
-    transcript.feed(stderr.splitlines())
-    return Done(process.returncode, stdout, transcript, timed_out)
+    return Done(process.returncode, bytes(conversation.stdout), conversation.transcript, stalled)
 
 
-def _end(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+class _Conversation:
+    """Reads both outputs of one call while they come."""
+
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        stdin: bytes,
+        on_progress: Callable[[Progress], None] | None,
+        on_log: Callable[[bytes], None] | None,
+    ) -> None:
+        self.stdout = bytearray()
+        self.transcript = Transcript()
+        self._process = process
+        self._on_progress = on_progress
+        self._on_log = on_log
+        self._half = b""
+        self._moved_at = time.monotonic()
+        if process.stdin is not None:
+            # less than a pipe holds (64 KiB): it cannot block before rclone reads
+            process.stdin.write(stdin)
+            process.stdin.close()
+
+    def until_the_end(self, stall_s: float, cancelled: threading.Event | None) -> bool:
+        """Read until both outputs are closed; True when it had to be ended for moving nothing."""
+        stalled = False
+        with selectors.DefaultSelector() as selector:
+            for pipe in (self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    selector.register(pipe, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select(POLL_S):
+                    if not self._read(key.fileobj):  # type: ignore[arg-type]  # our own pipes
+                        selector.unregister(key.fileobj)
+                if cancelled is not None and cancelled.is_set():
+                    raise CancelledError("Stopped while both buckets were checked.")
+                if not stalled and time.monotonic() - self._moved_at > stall_s:
+                    stalled = True
+                    self._process.send_signal(signal.SIGINT)
+                if stalled and time.monotonic() - self._moved_at > stall_s + STOP_GRACE_S:
+                    self._process.kill()
+        if self._half:
+            self._lines([self._half])
+        self._process.wait()
+        return stalled
+
+    def _read(self, pipe: IO[bytes]) -> bool:
+        data = os.read(pipe.fileno(), READ_BYTES)
+        if pipe is self._process.stdout:
+            if data:
+                self._moved_at = time.monotonic()
+            self.stdout += data
+            return bool(data)
+        if self._on_log is not None and data:
+            self._on_log(data)
+        whole, newline, self._half = (self._half + data).rpartition(b"\n")
+        if newline:
+            self._lines(whole.split(b"\n"))
+        return bool(data)
+
+    def _lines(self, lines: list[bytes]) -> None:
+        before = self.transcript.progress
+        self.transcript.feed(lines)
+        after = self.transcript.progress
+        if after is None or after is before:
+            return
+        if before is None or before.movement != after.movement:
+            self._moved_at = time.monotonic()
+        if self._on_progress is not None:
+            self._on_progress(after)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGINT)
     try:
-        return process.communicate(timeout=STOP_GRACE_S)
+        process.wait(STOP_GRACE_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        return process.communicate()
+        process.wait()

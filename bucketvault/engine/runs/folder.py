@@ -32,6 +32,7 @@ class ExitRecord:
     log_whole: bool  # the disk had room to the end, and the log ends with a whole line
     error: str
     elapsed_s: float
+    log_bytes: int  # how long the spool was then; what follows is ours, from tidying
     ended_at: float  # seconds since 1970; 0: not told
     peak_memory_bytes: int
 
@@ -71,6 +72,14 @@ class RunFolder:
         finally:
             os.close(lock)
         return True
+
+    def append_to_spool(self, data: bytes) -> None:
+        """Add rclone's words from a call that is not the run's own copying."""
+        spool = os.open(self.spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(spool, data)
+        finally:
+            os.close(spool)
 
     def start(self, binary: Binary, arguments: list[str], config: str, lock: int) -> int:
         """Start the detached runner and give up our hold of `lock`; returns the runner's pid.
@@ -140,6 +149,7 @@ class RunFolder:
             and int(left.get("free_bytes", ENOUGH_ROOM_BYTES)) >= ENOUGH_ROOM_BYTES,
             error=str(left.get("error", "")),
             elapsed_s=float(left.get("elapsed_s", 0.0)),
+            log_bytes=int(left.get("log_bytes", 0)),
             ended_at=float(left.get("ended_at", 0.0)),
             peak_memory_bytes=int(left.get("peak_memory_bytes", 0)),
         )

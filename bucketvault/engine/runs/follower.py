@@ -21,7 +21,10 @@ class Follower:
     """One thread uses it: `step` now and then, `step(final=True)` once when the run is over."""
 
     def __init__(self, run_id: int, spool: Path, redactor: Redactor) -> None:
-        self.transcript = Transcript()
+        self.transcript = Transcript()  # of the run's own rclone
+        self.tidied = Transcript()  # of what tidying said afterwards; it counts for itself
+        self._listener = self.transcript
+        self._end: int | None = None  # of the run's own part of the spool, once it is known
         self._run_id = run_id
         self._spool = spool
         self._redactor = redactor
@@ -45,6 +48,14 @@ class Follower:
         with writing():
             runlogs.clear(self._run_id)
 
+    def ends_at(self, spool_bytes: int) -> None:
+        """The run's own rclone ended when the spool was so long; what follows is from tidying."""
+        self._end = spool_bytes
+
+    def begin_tidying(self) -> None:
+        """Count what comes from now on apart. Call when the run's own part has been read."""
+        self._listener, self._end = self.tidied, None
+
     def step(self, *, rclone_pid: int | None = None, final: bool = False) -> bool:
         """Take in what rclone wrote since the last call; True when something was stored.
 
@@ -66,8 +77,9 @@ class Follower:
             spool = os.open(self._spool, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
+        wanted = READ_BYTES if self._end is None else min(READ_BYTES, self._end - self._offset)
         try:
-            data = os.pread(spool, READ_BYTES, self._offset)
+            data = os.pread(spool, max(0, wanted), self._offset)
         finally:
             os.close(spool)
         if not data:
@@ -86,7 +98,7 @@ class Follower:
         last = lines.pop()[:-1]  # empty, or the half line that ends the log
         if last:
             lines.append(last)
-        self.transcript.feed(lines)
+        self._listener.feed(lines)
         for line in lines:
             self._writer.add(line)
 
@@ -121,4 +133,5 @@ class Follower:
             "holes": tally.holes,
             "errors": tally.errors,
             "bytes": tally.bytes,
+            "purged": self.tidied.tally.archived,  # "Deleted" is all that a purge says
         }

@@ -1,11 +1,12 @@
 """How a run ended, in the columns of its row and in words. Success is rclone's exit code 0."""
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.engine.runs import brake
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
@@ -35,6 +36,21 @@ class Outcome:
             **self.columns,
         }
 
+    def with_tidying(self, warnings: list[str], *, purged: int, back: int) -> "Outcome":
+        """The same after tidying: its warnings, what went, and objects that are in the copy again.
+
+        `back`: how many were only among the kept versions before this run.
+        """
+        told = self.explanation
+        if back:
+            told += f" {back:,} that were only among the kept versions are back."
+        columns = {
+            **self.columns,
+            "warnings": [*self.columns.get("warnings", []), *warnings],
+            "purged": purged,
+        }
+        return replace(self, explanation=told, columns=columns)
+
 
 def names_of(run: BackupRun) -> explain.Names:
     """Both ends of a run as the user named them, from its frozen settings."""
@@ -58,6 +74,25 @@ def internal(error: Exception) -> Outcome:
     """A run that met a fault of ours; the program's log has the traceback."""
     summary, hint = explain.REASON_TEXTS[Reason.INTERNAL]
     return Outcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
+
+
+def held(why: str) -> Outcome:
+    """A run that would take away too much and waits for somebody to look."""
+    return Outcome(
+        RunStatus.FAILED,
+        f"Held: {why} Nothing was touched.",
+        Reason.BRAKE,
+        "Review what would change. If it is right, approve this run; if not, look at the source.",
+    )
+
+
+def previewed(found: brake.Findings) -> Outcome:
+    """A look at what a run would do."""
+    return Outcome(
+        RunStatus.SUCCESS,
+        f"A run would copy {found.new:,}, replace {found.replaced:,} and remove "
+        f"{found.removed:,} objects. Nothing was touched.",
+    )
 
 
 def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> Outcome:
@@ -85,6 +120,7 @@ def of_exit(
     names: explain.Names,
     *,
     stop_requested: bool,
+    stalled: bool,
 ) -> Outcome:
     """What the exit file and the log together say."""
     said = follower.transcript
@@ -114,6 +150,10 @@ def of_exit(
         return Outcome(RunStatus.SUCCESS, in_words(said), columns=columns)
     if stop_requested:
         return stopped(touched=True, columns=columns)
+    if stalled:
+        summary, hint = explain.REASON_TEXTS[Reason.STALLED]
+        detail = "\n".join(line.message for line in said.errors)
+        return Outcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
     if said.unseen:
         return _blind(said, names, columns)
     if record.stopped:  # the runner was told to end, but nobody pressed Stop: a shutdown

@@ -2,17 +2,17 @@
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bucketvault.engine.rclone import command, explain, process
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.runs.brake import Findings
 from bucketvault.errors import RunFailedError
 from bucketvault.vocabulary import Reason
-
-DESTINATION_TIMEOUT_S = 60.0
-SOURCE_TIMEOUT_S = 24 * 3600.0  # counting a very large bucket takes its time; Stop works meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +29,30 @@ class Preflight:
     def __init__(
         self,
         binary: Binary,
-        source: Remote,
-        destination: Remote,
+        sides: Mapping[str, Remote],  # source, dest
         names: explain.Names,
         *,
         stopped: threading.Event,
         keep_open: Iterable[int],
+        on_progress: Callable[[Progress], None],
     ) -> None:
         self._binary = binary
-        self._sides = {"source": source, "dest": destination}
+        self._sides = sides
         self._names = names
         self._stopped = stopped
         self._keep_open = tuple(keep_open)
+        self._on_progress = on_progress
 
     def destination_answers(self) -> None:
         """Make sure that the destination's bucket exists and may be read."""
-        done = self._ask(
-            command.destination_answers(self._names.destination_bucket),
-            "destination",
-            DESTINATION_TIMEOUT_S,
-        )
-        if done.exit_code or done.timed_out:
-            raise self._failed(done, "destination")
+        bucket = self._names.destination_bucket
+        self._ask(command.destination_answers(bucket), "destination")
 
     def source_size(self) -> SourceSize:
         """Count the source. An empty one stops the run: copying it would empty the copy."""
         names = self._names
         source = command.location("source", names.source_bucket, names.source_path)
-        done = self._ask(command.source_size(source), "source", SOURCE_TIMEOUT_S)
-        if done.exit_code or done.timed_out:
-            raise self._failed(done, "source")
+        done = self._ask(command.source_size(source), "source")
         size = _read_size(done.stdout)
         if size.objects == 0:
             where = f"{names.source_bucket}/{names.source_path}".rstrip("/")
@@ -70,38 +64,70 @@ class Preflight:
             )
         return size
 
-    def _ask(self, arguments: Sequence[str], side: str, timeout_s: float) -> process.Done:
-        wanted: Mapping[str, Remote] = {
-            name: remote
-            for name, remote in self._sides.items()
-            if name == ("source" if side == "source" else "dest")
-        }
-        return process.call(
+    def dry_run(
+        self, spec: Mapping[str, Any], stamp: str, on_log: Callable[[bytes], None] | None = None
+    ) -> Findings:
+        """Count what the run would do; with `on_log`, also name each object there."""
+        names = self._names
+        arguments = command.dry_run(
+            command.location("source", names.source_bucket, names.source_path),
+            command.location("dest", names.destination_bucket, names.destination_path),
+            destination_bucket=names.destination_bucket,
+            archive_key=spec["archive_key"],
+            stamp=stamp,
+            comparison_mode=spec["comparison_mode"],
+        )
+        # Names only where somebody will read them: a first copy of a million objects would
+        # otherwise write a million lines.
+        done = self._ask(arguments, None, on_log=on_log, log_level="NOTICE" if on_log else "ERROR")
+        totals = done.transcript.progress
+        if totals is None:
+            raise RunFailedError(
+                Reason.RCLONE_ERROR,
+                "rclone did not tell what the run would change. Nothing was touched.",
+                "Make sure that the rclone in use is a real one: `rclone version`.",
+                "\n".join(done.transcript.plain),
+            )
+        return Findings.of(totals)
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        side: str | None,  # None: both
+        *,
+        on_log: Callable[[bytes], None] | None = None,
+        log_level: str = "NOTICE",
+    ) -> process.Done:
+        left_out = {"source": "dest", "destination": "source"}.get(side or "")
+        done = process.call(
             self._binary,
             arguments,
-            wanted,
-            timeout_s=timeout_s,
+            {name: remote for name, remote in self._sides.items() if name != left_out},
+            log_level=log_level,
             cancelled=self._stopped,
             keep_open=self._keep_open,
+            on_progress=self._on_progress,
+            on_log=on_log,
         )
+        if done.stalled or done.exit_code:
+            raise self._failed(done, side)
+        return done
 
-    def _failed(self, done: process.Done, side: str) -> RunFailedError:
-        if done.timed_out:
-            provider = (
-                self._names.source_provider
-                if side == "source"
-                else self._names.destination_provider
-            )
+    def _failed(self, done: process.Done, side: str | None) -> RunFailedError:
+        if done.stalled:
+            names = self._names
+            providers = {"source": names.source_provider, "destination": names.destination_provider}
+            who = providers.get(side or "", " or ".join(providers.values()))
             return RunFailedError(
                 Reason.UNREACHABLE,
-                f"{provider} did not answer in time. Nothing was touched.",
+                f"{who} did not answer for a minute. Nothing was touched.",
                 "Look whether the service has an outage, then run again.",
             )
         told = explain.explain(ending_of(done, side), self._names)
         return RunFailedError(told.reason, told.summary, told.hint, told.detail)
 
 
-def ending_of(done: process.Done, side: str) -> explain.Ending:
+def ending_of(done: process.Done, side: str | None) -> explain.Ending:
     """How a call ended, in the form in which it is explained."""
     said = done.transcript
     messages = [line.message for line in said.errors]
@@ -125,6 +151,6 @@ def _read_size(stdout: bytes) -> SourceSize:
         raise RunFailedError(
             Reason.RCLONE_ERROR,
             "rclone did not tell how large the source is. Nothing was touched.",
-            "Look whether the rclone in use is a real one: `rclone version` should name it.",
+            "Make sure that the rclone in use is a real one: `rclone version`.",
             stdout[:500].decode(errors="replace"),
         ) from error

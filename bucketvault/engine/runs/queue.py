@@ -10,30 +10,125 @@ from typing import Any
 
 import peewee as pw
 
+from bucketvault.engine.locations import server_of
 from bucketvault.engine.rclone import command
 from bucketvault.engine.rclone.explain import REASON_TEXTS
+from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.folder import RunFolder
-from bucketvault.errors import NotFoundError
+from bucketvault.errors import InUseError, NotFoundError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Phase, ProviderType, Reason, RunStatus, Trigger
 
+APPROVAL_HOLDS = dt.timedelta(hours=24)
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
 
 
-def enqueue(backup_id: int, trigger: Trigger) -> tuple[int, bool]:
+def enqueue(
+    backup_id: int,
+    trigger: Trigger,
+    *,
+    preview: bool = False,
+    approved_limits: dict[str, Any] | None = None,
+) -> tuple[int, bool]:
     """The run that will copy `backup_id`, and whether it is new: pressing twice queues once.
 
-    Raises NotFoundError when the backup is gone.
+    With `preview` it only looks what a run would do; `approved_limits` are what somebody allowed.
+    Raises NotFoundError when the backup is gone, InUseError when a preview is under way and a run
+    is wanted, or the other way round.
     """
     with writing():
         if Backup.get_or_none(Backup.id == backup_id) is None:
             raise NotFoundError("This backup is not there any more.")
         active = BackupRun.get_or_none(BackupRun.backup == backup_id, BackupRun.status.in_(ACTIVE))
+        if active is not None and active.preview != preview:
+            under_way = "A preview" if active.preview else "A run"
+            raise InUseError(f"{under_way} of this backup is under way.", "Wait for its end.")
         if active is not None:
             return active.id, False
-        run = BackupRun.create(backup=backup_id, trigger=trigger)
+        run = BackupRun.create(
+            backup=backup_id,
+            trigger=trigger,
+            preview=preview,
+            approved_limits=approved_limits or {},
+        )
         return run.id, True
+
+
+def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
+    """Queue a run that may do what the held run `run_id` would have done, and no more.
+
+    Raises NotFoundError, and InUseError when there is nothing to approve: it was not held, or a
+    newer run has ended since, or it was held too long ago, or the backup was changed since.
+    """
+    with writing():
+        held = BackupRun.get_or_none(BackupRun.id == run_id)
+        if held is None:
+            raise NotFoundError("This run is not there any more.")
+        newer = BackupRun.select().where(
+            BackupRun.backup == held.backup_id,
+            BackupRun.id > held.id,
+            ~BackupRun.preview,
+            BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
+        )
+        found = Findings.from_json(held.findings)
+        if held.reason != Reason.BRAKE or found is None or held.preview:
+            raise InUseError("This run was not held for approval.")
+        if newer.exists():
+            raise InUseError("A newer run has ended since.", "Approve that one, or run again.")
+        if same_ends(held.spec, freeze(held.backup, "")) is False:
+            raise InUseError("The backup was changed since.", "Run again, and look at that.")
+        until = utcnow() + APPROVAL_HOLDS
+        limits = {"removed": found.removed, "replaced": found.replaced, "until": until.isoformat()}
+        run, new = enqueue(held.backup_id, trigger, approved_limits=limits)
+        if not new:
+            raise InUseError("A run of this backup is under way.", "Wait for its end.")
+        return run
+
+
+def same_ends(spec: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two runs copy between the same places, by what is meant, not by names."""
+    return all(_where(spec[end]) == _where(other[end]) for end in ("source", "destination"))
+
+
+def _where(end: dict[str, Any]) -> tuple[str, str, str]:
+    provider_type = ProviderType(end["provider_type"])
+    return server_of(provider_type, end["endpoint"], end["region"]), end["bucket"], end["path"]
+
+
+def succeeded_before(run: BackupRun) -> bool:
+    """Whether the newest successful run of this backup was between the same places."""
+    with connection():
+        last = (
+            BackupRun.select(BackupRun.spec)
+            .where(
+                BackupRun.backup == run.backup_id,
+                BackupRun.status == RunStatus.SUCCESS,
+                ~BackupRun.preview,
+                BackupRun.id < run.id,
+            )
+            .order_by(BackupRun.id.desc())
+            .first()
+        )
+    return last is not None and same_ends(last.spec, run.spec)
+
+
+def holes_before(run: BackupRun) -> int:
+    """How many objects the run before this one left only among the kept versions."""
+    with connection():
+        last = (
+            BackupRun.select(BackupRun.holes)
+            .where(
+                BackupRun.backup == run.backup_id,
+                BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
+                BackupRun.phase.is_null(False) & (BackupRun.phase != Phase.CHECKING),
+                ~BackupRun.preview,
+                BackupRun.id < run.id,
+            )
+            .order_by(BackupRun.id.desc())
+            .first()
+        )
+    return last.holes if last is not None else 0
 
 
 def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | None:
@@ -66,7 +161,8 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
             archive_stamp=stamp,
             spec=freeze(run.backup, stamp),
         )
-        Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
+        if not run.preview:
+            Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
         return run, folder, lock
 
 

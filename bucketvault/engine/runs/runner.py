@@ -145,6 +145,7 @@ def main() -> None:
             "elapsed_s": round(time.monotonic() - began, 3),
             "log_whole": _ends_whole(spool),
             "free_bytes": _free_bytes(),
+            "log_bytes": os.fstat(spool).st_size,
             "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
         },
     )

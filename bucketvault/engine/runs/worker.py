@@ -6,6 +6,7 @@ Every way out ends in one guarded UPDATE, or leaves the run to whoever looks aft
 """
 
 import contextlib
+import datetime as dt
 import logging
 import os
 import threading
@@ -19,10 +20,12 @@ import peewee as pw
 
 from bucketvault.engine import catalogue
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
-from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.checks import contradictions
+from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.engine.runs import outcome
+from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.runs import brake, outcome, queue, tidying
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.engine.runs.preflight import Preflight
@@ -33,7 +36,7 @@ from bucketvault.errors import (
     VaultError,
 )
 from bucketvault.store.database import BusyError, connection, writing
-from bucketvault.store.models import BackupRun, Provider
+from bucketvault.store.models import BackupRun, Provider, utcnow
 from bucketvault.store.vault import Vault
 from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import Phase, Reason, RunStatus
@@ -60,6 +63,7 @@ class Surroundings:
     rclone: str  # path of an rclone to use instead of ours; empty: ours
     live: Live
     ending: threading.Event  # set when the program ends
+    stall_s: float  # a run that moves nothing for so long is ended
 
 
 class Worker:
@@ -81,6 +85,10 @@ class Worker:
         self._stop_told = False
         self._row_looked_at = 0.0
         self._rclone_pid: int | None = None
+        self._stalled = False
+        self._movement: tuple[int, ...] | None = None
+        self._moved_at = time.monotonic()
+        self._redactor = Redactor(())
 
     @property
     def run_id(self) -> int:
@@ -92,8 +100,8 @@ class Worker:
         self._stop.set()
 
     def leave(self) -> None:
-        """End the checks, from any thread, because the program ends; copying goes on without us."""
-        if self._run.phase == Phase.CHECKING:
+        """End checks and tidying, from any thread, as the program ends; copying goes on without us."""
+        if self._run.phase != Phase.COPYING:
             self._stop.set()
 
     def work(self) -> None:
@@ -105,6 +113,8 @@ class Worker:
             return
         except Exception as error:  # the edge of a thread: whatever it is, the run says so
             log.exception("run failed by a fault of ours", extra={"run": self._run.id})
+            if not self._ended_for_certain():
+                return
             ending = outcome.internal(error)
         finally:
             self._let_go()
@@ -113,7 +123,10 @@ class Worker:
 
     def _to_its_end(self) -> outcome.Outcome:
         try:
-            return self._follow(self._adopt() if self._lock is None else self._check_and_start())
+            if self._lock is None:
+                return self._follow(self._adopt())
+            binary, source, destination, early = self._check()
+            return early or self._follow(self._start(binary, source, destination))
         except CancelledError:
             if self._around.ending.is_set() and not self._stop_requested():
                 self._back_to_queue(once=False)
@@ -130,29 +143,68 @@ class Worker:
 
     # checking
 
-    def _check_and_start(self) -> Follower:
+    def _check(self) -> tuple[Binary, Remote, Remote, outcome.Outcome | None]:
+        """Ask both buckets; an Outcome means that the run ends here, with nothing touched."""
+        run = self._run
         binary = find_binary(self._around.rclone)
         source, destination = self._remotes()
-        self._note(spec=self._run.spec | {"rclone_version": binary.version})
+        self._note(spec=run.spec | {"rclone_version": binary.version})
+        for forbidden in contradictions(only=[run.backup_id]):
+            raise RunFailedError(
+                Reason.REFUSED,
+                f"{forbidden.message} Nothing was touched.",
+                "Change the backup, its storages or their providers.",
+            )
         preflight = Preflight(
             binary,
-            source,
-            destination,
+            {"source": source, "dest": destination},
             self._names,
             stopped=self._stop,
             keep_open=[self._held_lock()],
+            on_progress=self._seen,
         )
         preflight.destination_answers()
         size = preflight.source_size()
+        found = preflight.dry_run(run.spec, str(run.archive_stamp))
+        self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
+        held = self._why_held(found)
+        if run.preview or held is not None:
+            # Once more, by name: these lines are the log of a run that touched nothing.
+            preflight.dry_run(run.spec, str(run.archive_stamp), self._folder.append_to_spool)
+            self._read_to_the_end(Follower(run.id, self._folder.spool, self._redactor))
+        if run.preview:
+            return binary, source, destination, outcome.previewed(found)
+        if held is not None:
+            return binary, source, destination, outcome.held(held)
         if self._stop.is_set():
             raise CancelledError("Stopped before anything was copied.")
+        return binary, source, destination, None
+
+    def _why_held(self, found: brake.Findings) -> str | None:
+        limits = self._run.approved_limits
+        approved = None
+        if limits and utcnow() < dt.datetime.fromisoformat(limits["until"]):
+            approved = brake.Findings(removed=limits["removed"], replaced=limits["replaced"])
+        return brake.why_held(
+            found,
+            shrink_limit_percent=self._run.spec["shrink_limit_percent"],
+            same_ends_before=queue.succeeded_before(self._run),
+            approved=approved,
+        )
+
+    def _seen(self, progress: Progress) -> None:
+        """Show how far the checks are; a database that is busy just misses one."""
+        with contextlib.suppress(BusyError):
+            self._note(progress=progress.to_json())
+
+    def _start(self, binary: Binary, source: Remote, destination: Remote) -> Follower:
         # The phase first: a crash between the two must not look like "nothing was touched".
-        self._note(phase=Phase.COPYING, source_objects=size.objects, source_bytes=size.bytes)
+        self._note(phase=Phase.COPYING, progress={})
         config = config_text({"source": source, "dest": destination})
         lock, self._lock = self._held_lock(), None
         self._folder.start(binary, self._run.spec["arguments"], config, lock)
         self._log_story("rclone started")
-        return Follower(self._run.id, self._folder.spool, _redactor(source, destination))
+        return Follower(self._run.id, self._folder.spool, self._redactor)
 
     def _remotes(self) -> tuple[Remote, Remote]:
         with connection():
@@ -163,14 +215,17 @@ class Worker:
         source, destination = (
             catalogue.decrypted_remote(provider, self._around.vault) for provider in found
         )
+        self._redactor = Redactor(
+            secret
+            for remote in (source, destination)
+            for secret in (remote.access_key_id, remote.secret_access_key)
+        )
         return source, destination
 
     def _adopt(self) -> Follower:
-        try:
-            redactor = _redactor(*self._remotes())
-        except (BucketvaultError, pw.DoesNotExist):
-            redactor = Redactor(())  # the key is lost: nothing can be looked for
-        follower = Follower(self._run.id, self._folder.spool, redactor)
+        with contextlib.suppress(BucketvaultError, pw.DoesNotExist):  # the key may be lost
+            self._remotes()
+        follower = Follower(self._run.id, self._folder.spool, self._redactor)
         if self._folder.spool.exists():
             self._patiently(follower.start_over)
         return follower
@@ -191,15 +246,18 @@ class Worker:
                 if follower.step(rclone_pid=self._rclone_pid):
                     self._publish(log_topic(self._run.id), run_topic(self._run.id), BACKUPS)
             # Blind at the destination, rclone replaces without keeping: better no run than that.
-            if (self._stop_requested() or follower.transcript.unseen) and not self._stop_told:
+            wanted = self._stop_requested() or follower.transcript.unseen or self._stands(follower)
+            if wanted and not self._stop_told:
                 self._stop_told = self._folder.ask_to_stop()
             watched = self._around.live.is_watched(log_topic(self._run.id))
             self._around.ending.wait(WATCHED_STEP_S if watched else STEP_S)
-        self._patiently(lambda: follower.step(final=True))
         return self._how_it_ended(follower)
 
     def _how_it_ended(self, follower: Follower) -> outcome.Outcome:
         record = self._folder.exit_record()
+        if record is not None:
+            follower.ends_at(record.log_bytes)
+        self._read_to_the_end(follower)
         requested = self._stop_requested(look=True)
         if record is None and self._run.phase == Phase.CHECKING and not requested:
             if not self._run.requeued:
@@ -210,7 +268,47 @@ class Worker:
             if requested and self._run.phase == Phase.CHECKING:
                 return outcome.stopped(touched=False)
             return outcome.interrupted(self._folder, touched=True)
-        return outcome.of_exit(record, follower, self._names, stop_requested=requested)
+        ending = outcome.of_exit(
+            record, follower, self._names, stop_requested=requested, stalled=self._stalled
+        )
+        return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
+
+    def _stands(self, follower: Follower) -> bool:
+        """Whether nothing has moved for too long, whatever the log says."""
+        progress = follower.transcript.progress
+        moved = progress.movement if progress is not None else None
+        if moved != self._movement:
+            self._movement, self._moved_at = moved, time.monotonic()
+        self._stalled = time.monotonic() - self._moved_at > self._around.stall_s
+        return self._stalled
+
+    # tidying
+
+    def _tidied(self, ending: outcome.Outcome, follower: Follower) -> outcome.Outcome:
+        """Let old kept versions go and keep RESTORE.txt true. A fault here is only a warning."""
+        self._note(phase=Phase.TIDYING)
+        self._lock = self._folder.create()
+        follower.begin_tidying()
+        back = queue.holes_before(self._run)
+        warnings: list[str] = []
+        try:
+            tidying.tidy(
+                find_binary(self._around.rclone),
+                self._remotes()[1],
+                self._run,
+                stopped=self._stop,
+                keep_open=[self._held_lock()],
+                on_log=self._folder.append_to_spool,
+            )
+        except CancelledError:
+            warnings = ["Tidying up was cut short; the next good run does the rest."]
+        except BucketvaultError as error:
+            warnings = [f"{error.summary} {error.hint} {error.detail}".strip()]
+        self._read_to_the_end(follower)
+        return ending.with_tidying(warnings, purged=follower.counts()["purged"], back=back)
+
+    def _read_to_the_end(self, follower: Follower) -> None:
+        self._patiently(lambda: follower.step(final=True))
 
     # small steps
 
@@ -283,6 +381,19 @@ class Worker:
                 if self._around.ending.wait(RETRY_S):
                     raise LeftAloneError from error
 
+    def _ended_for_certain(self) -> bool:
+        """End what still copies before its run is called failed; False when the program ends first.
+
+        Otherwise the next run of this backup would share its destination with it.
+        """
+        if self._lock is not None:
+            return True  # nothing of ours copies yet, or no more
+        while not self._folder.is_free():
+            self._folder.ask_to_stop()
+            if self._around.ending.wait(STEP_S):
+                return False
+        return True
+
     def _let_go(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
@@ -294,11 +405,3 @@ class Worker:
     def _log_story(self, message: str, **values: object) -> None:
         about = {"run": self._run.id, "backup": self._run.backup_id, **values}
         log.info(message, extra=about)
-
-
-def _redactor(source: Remote, destination: Remote) -> Redactor:
-    return Redactor(
-        secret
-        for remote in (source, destination)
-        for secret in (remote.access_key_id, remote.secret_access_key)
-    )

@@ -1,0 +1,143 @@
+"""RESTORE.txt: how to bring a copy back with rclone alone, also when this server is gone.
+
+It lies beside the kept versions in the destination's bucket and holds no secret and no date of a
+run, so that it only changes when the backup does.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from bucketvault.engine.rclone import command
+from bucketvault.engine.rclone.remotes import Remote, section
+from bucketvault.vocabulary import ProviderType
+
+KEYS = ("access_key_id", "secret_access_key")
+
+
+def text_hash(text: str) -> str:
+    """What is kept of the text, to see whether it changed."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def restore_text(spec: Mapping[str, Any], backup_name: str) -> str:
+    """The text for the settings of a run (`BackupRun.spec`)."""
+    source, destination = spec["source"], spec["destination"]
+    bucket, key = destination["bucket"], spec["archive_key"]
+    copy = command.location("copy", bucket, destination["path"])
+    kept = command.archive(bucket, key).replace("dest:", "copy:", 1)
+    one = copy + "PATH/OF/THE/OBJECT"
+    return TEXT.format(
+        name=backup_name,
+        source=_place(source),
+        destination=_place(destination),
+        days=spec["retention_days"],
+        key=key,
+        config=_config(destination),
+        copy=_quoted(copy),
+        kept=_quoted(kept),
+        folder=_quoted(copy + "FOLDER/"),
+        one=_quoted(one),
+        kept_one=_quoted(kept + "STAMP/PATH/OF/THE/OBJECT"),
+        kept_stamp=_quoted(kept + "STAMP/"),
+        exclude=f"--exclude '/{command.ARCHIVE_ROOT}/**'",
+    )
+
+
+def _place(end: Mapping[str, Any]) -> str:
+    path = f"/{end['path']}" if end["path"] else ""
+    return f"bucket {end['bucket']}{path} at {end['provider']}"
+
+
+def _config(end: Mapping[str, Any]) -> str:
+    """The section of rclone's configuration that a person needs, without its two keys."""
+    remote = Remote(
+        label=end["provider"],
+        provider_type=ProviderType(end["provider_type"]),
+        endpoint=end["endpoint"],
+        region=end["region"],
+        access_key_id="left out",
+        secret_access_key="left out",  # noqa: S106 - not one
+    )
+    lines = section("copy", remote).splitlines()
+    return "\n".join(f"  {line}" for line in lines if not line.partition(" ")[0].endswith(KEYS))
+
+
+def _quoted(word: str) -> str:
+    """For a shell: in single quotes, which nothing inside can leave."""
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+TEXT = """\
+HOW TO BRING THIS COPY BACK
+
+Backup:  {name}
+From:    {source}
+To:      {destination}
+
+bucketvault made this copy with rclone (https://rclone.org). You need neither bucketvault nor the
+server it ran on: rclone 1.75 or newer and a key that may read this bucket are enough.
+
+The copy is plain objects under their own names. What runs replaced or removed is kept for {days}
+days in folders named by the time of the run in UTC, such as 20261122T031500Z, below
+  .bucketvault-archive/{key}/
+A folder holds the objects as they were BEFORE that run.
+
+
+FIRST: STOP THE BACKUP
+
+If bucketvault still runs somewhere, switch this backup off there. A source that lost its objects
+would otherwise be copied over what you want to bring back.
+
+
+THE CONFIGURATION
+
+Write this into a file named rclone.conf and put your key in:
+
+{config}
+  access_key_id = YOUR KEY ID
+  secret_access_key = YOUR SECRET KEY
+
+The last two settings before the key matter: without no_check_bucket rclone would create a bucket
+whose name was mistyped, and without that encoding it would not see some odd names.
+
+Every command below copies to a folder named restored on this computer. To copy to another bucket
+instead, add a section [new] like the one above to rclone.conf and write new:BUCKET/ for restored/.
+Use copy, never sync: copy removes nothing.
+
+
+EVERYTHING, AS IT WAS AFTER THE LAST RUN
+
+  rclone --config rclone.conf copy {copy} restored/ {exclude} --metadata --progress
+
+
+ONE FOLDER
+
+  rclone --config rclone.conf copy {folder} restored/FOLDER/ {exclude} --metadata --progress
+
+
+ONE OBJECT AS IT WAS ON A DAY
+
+See which runs replaced or removed something:
+
+  rclone --config rclone.conf lsf {kept}
+
+Take the first folder AFTER the moment you want that holds the object:
+
+  rclone --config rclone.conf copyto {kept_one} restored/OBJECT --metadata
+
+No folder after that moment holds it? Then it has not changed since: take it from the copy.
+
+  rclone --config rclone.conf copyto {one} restored/OBJECT --metadata
+
+
+EVERYTHING AS IT WAS ON A DAY
+
+Copy everything as above. Then lay over it the folders that are later than the moment you want, the
+NEWEST FIRST and the oldest last, each with
+
+  rclone --config rclone.conf copy {kept_stamp} restored/ --metadata --ignore-times
+
+What this cannot give: objects that were new after that moment stay, because nothing was replaced
+when they came; and what was replaced more than {days} days ago is gone.
+"""

@@ -1,0 +1,105 @@
+"""Signing in and out, in a real browser."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.program import Program, Served
+
+pytestmark = pytest.mark.browser
+
+
+class Watched:
+    """A browser of its own, and everything in it that a person should never see."""
+
+    def __init__(self, browser: Browser, served: Served) -> None:
+        self.context = browser.new_context(base_url=served.base)
+        self.wrong: list[str] = []
+        self._own = (served.base, served.base.replace("http", "ws"), "data:", "blob:")
+
+    def page(self) -> Page:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("console", lambda said: said.type == "error" and self.wrong.append(said.text))
+        page.on("request", lambda asked: self._look(asked.url))
+        page.on("websocket", lambda opened: self._look(opened.url))
+        return page
+
+    def _look(self, address: str) -> None:
+        if not address.startswith(self._own):
+            self.wrong.append(f"asked for {address}")
+
+
+def test_the_link_opens_the_home_page_and_signing_out_closes_every_tab(
+    bucketvault: Program, browser: Browser
+) -> None:
+    served = bucketvault.serve()
+    here, elsewhere = Watched(browser, served), Watched(browser, served)
+    page, second, other = here.page(), here.page(), elsewhere.page()
+
+    page.goto(served.link)
+    expect(page.get_by_role("heading", name="Backups")).to_be_visible()
+    assert page.url == f"{served.base}/"
+    other.goto(served.link)
+    second.goto("/")
+    for tab in (second, other):
+        expect(tab.get_by_text("Connected", exact=True)).to_be_visible()
+    assert not here.wrong and not elsewhere.wrong
+
+    page.evaluate("fetch('/logout', {method: 'POST'})")
+
+    for tab in (page, second):
+        tab.wait_for_url("**/login", timeout=10_000)
+        expect(tab.get_by_text("bucketvault url")).to_be_visible()
+    other.wait_for_timeout(1500)  # longer than the server waits before it cuts a socket
+    assert other.url == f"{served.base}/" and not elsewhere.wrong
+    here.context.close()
+    elsewhere.context.close()
+
+
+def test_a_visitor_is_led_to_the_sign_in_page_and_then_where_they_wanted(
+    bucketvault: Program, browser: Browser
+) -> None:
+    served = bucketvault.serve()
+    watched = Watched(browser, served)
+    page = watched.page()
+
+    page.goto("/?from=mail")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_label("Or paste the link").fill(served.link)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("heading", name="Backups")).to_be_visible()
+    assert page.url == f"{served.base}/?from=mail"
+    assert not watched.wrong
+    watched.context.close()
+
+
+def test_a_tab_whose_link_was_replaced_shows_the_sign_in_page(
+    bucketvault: Program, browser: Browser
+) -> None:
+    served = bucketvault.serve()
+    watched = Watched(browser, served)
+    page = watched.page()
+    page.goto(served.link)
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+
+    bucketvault.cli("url", "--new")
+
+    page.wait_for_url("**/login", timeout=10_000)
+    watched.context.close()
+
+
+def test_the_server_ends_at_once_while_pages_are_open(
+    bucketvault: Program, browser: Browser
+) -> None:
+    served = bucketvault.serve()
+    watched = Watched(browser, served)
+    page = watched.page()
+    page.goto(served.link)
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+
+    code, took_s = served.end()
+
+    assert code == 0 and took_s < 5
+    expect(page.get_by_text("Not connected")).to_be_visible()
+    watched.context.close()
