@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bucketvault.config import Config
-from bucketvault.sessions import login_token
+from bucketvault.engine.engine import open_store
+from bucketvault.sessions import login_token, replace_login_token
 
 ADDRESS = "127.0.0.1"
 
@@ -23,6 +24,16 @@ def cookie_name(port: int) -> str:
 def link(port: int, token: str) -> str:
     """The address that signs in."""
     return f"http://{ADDRESS}:{port}/login?token={token}"
+
+
+def login_link(config: Config, *, new: bool) -> tuple[int, str]:
+    """The port, and the link that signs in there; with `new` from a new token, all signed out."""
+    port = noted_port(config)
+    if new:
+        open_store(config)
+        return port, link(port, replace_login_token(config.login_token))
+    config.make_folders()
+    return port, link(port, login_token(config.login_token))
 
 
 def announcement(config: Config, *, with_link: bool) -> Iterator[str]:

@@ -19,15 +19,21 @@ from zoneinfo import ZoneInfo
 
 from bucketvault import __version__, programlog
 from bucketvault.config import Config, load_config
-from bucketvault.engine import overview, setup, timetable
+from bucketvault.engine import overview, setup, status, timetable
 from bucketvault.engine.engine import Engine, holder, is_on_its_own, open_store
 from bucketvault.engine.runs import queue
-from bucketvault.errors import AlreadyRunningError, BucketvaultError, ConfigError, NotFoundError
+from bucketvault.errors import (
+    AlreadyRunningError,
+    BucketvaultError,
+    ConfigError,
+    InUseError,
+    NotFoundError,
+)
 from bucketvault.pages import formatting
 from bucketvault.store import runlogs
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import BackupRun, utcnow
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Phase, RunStatus, Trigger
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_IN_USE = 0, 1, 2, 75
 LOOK_S = 0.25
@@ -42,10 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         config = load_config(
-            os.environ,
-            data_dir=given.data_dir,
-            port=given.port,
-            allowed_hosts=given.allowed_hosts,
+            os.environ, data_dir=given.data_dir, port=given.port, allowed_hosts=given.allowed_hosts
         )
         programlog.set_up(config.log_level or given.log_level)
         command: Callable[[argparse.Namespace, Config], int] = given.command
@@ -103,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a backup now")
     run.add_argument("name", metavar="NAME")
     run.add_argument("--wait", action="store_true", help="wait for its end; exit 0 or 1")
+    how = run.add_mutually_exclusive_group()
+    how.add_argument(
+        "--preview", action="store_true", help="only say what a run would do, object by object"
+    )
+    how.add_argument(
+        "--approve", action="store_true", help="let the run that is held do what it would, once"
+    )
     run.set_defaults(command=_run)
 
     status = commands.add_parser("status", help="is everything fine?")
@@ -138,16 +148,10 @@ def _serve(given: argparse.Namespace, config: Config) -> int:
 
 
 def _url(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault import address, sessions
+    from bucketvault import address
 
-    if given.new:
-        open_store(config)
-        token = sessions.replace_login_token(config.login_token)
-    else:
-        config.make_folders()
-        token = sessions.login_token(config.login_token)
-    port = address.noted_port(config)
-    print(address.link(port, token))
+    port, link = address.login_link(config, new=given.new)
+    print(link)
     if not address.answers(port):
         print("Nothing answers there now. Start it: bucketvault serve", file=sys.stderr)
     return EXIT_OK
@@ -169,14 +173,34 @@ def _run(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     backup = overview.backup_by_name(given.name)
     engine = _become_engine(config)
-    if engine is None and not given.wait:
-        run_id, new = queue.enqueue(backup.id, Trigger.CLI)
+    try:
+        run_id, new = _queued(given, backup)
+    except BucketvaultError:
+        if engine is not None:
+            engine.stop()
+        raise
+    if engine is None and not (given.wait or given.preview):
         said = "queued" if new else "under way already"
         print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
         return EXIT_OK
-    if engine is not None and not given.wait:
-        print("No bucketvault is serving, so this command does the work itself and waits.")
-    return Watch(config, backup.id, engine).to_the_end()
+    if engine is not None:
+        engine.wake()
+        if not (given.wait or given.preview):
+            print("No bucketvault is serving, so this command does the work itself and waits.")
+    code = Watch(config, run_id, engine).to_the_end()
+    if given.preview and code == EXIT_OK:
+        _print_log(run_id, ZoneInfo(timetable.server_time_zone()), 0)
+    return code
+
+
+def _queued(given: argparse.Namespace, backup: overview.BackupRow) -> tuple[int, bool]:
+    """The run that does what was asked for, and whether it is new."""
+    if not given.approve:
+        return queue.enqueue(backup.id, Trigger.CLI, preview=given.preview)
+    held = backup.last_run
+    if held is None or not held.can_be_approved:
+        raise InUseError(f"No run of {backup.name} is held for your approval.")
+    return queue.approve(held.id), True
 
 
 def _become_engine(config: Config) -> Engine | None:
@@ -196,14 +220,12 @@ class Watch:
     watching. SIGTERM leaves the run to itself.
     """
 
-    def __init__(self, config: Config, backup_id: int, engine: Engine | None) -> None:
+    def __init__(self, config: Config, run_id: int, engine: Engine | None) -> None:
         self._config = config
         self._engine = engine
         self._left = threading.Event()
         self._stops = 0
-        self._run_id, _ = queue.enqueue(backup_id, Trigger.CLI)
-        if engine is not None:
-            engine.wake()
+        self._run_id = run_id
 
     def to_the_end(self) -> int:
         """The exit code: 0 for success, 1 for a failed run."""
@@ -219,11 +241,15 @@ class Watch:
         for warning in run.warnings:
             print(f"Warning: {warning}", file=sys.stderr)
         if run.status == RunStatus.SUCCESS:
-            print(f"{run.backup_name}: {run.explanation}")
+            print(f"{run.backup_name}: {run.explanation}", flush=True)
             return EXIT_OK
+        state = run.copy_state.sentence if run.copy_state is not None else ""
         print(f"{run.backup_name} failed: {run.explanation}", file=sys.stderr)
-        if run.hint:
-            print(run.hint, file=sys.stderr)
+        for line in (state, run.hint):
+            if line:
+                print(line, file=sys.stderr)
+        if run.can_be_approved:
+            print(f"Approve it: bucketvault run {run.backup_name!r} --approve", file=sys.stderr)
         print(f"The whole log: bucketvault log {run.id}", file=sys.stderr)
         return EXIT_FAILED
 
@@ -320,8 +346,8 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     def unwatched(run: BackupRun) -> bool:
         return is_on_its_own(config, run)
 
-    told = overview.status(unwatched=unwatched)
-    code = overview.status_exit_code(told)
+    told = status.status(unwatched=unwatched)
+    code = status.status_exit_code(told)
     if given.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return code
@@ -352,8 +378,10 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
         yield f"{backup.name}: {state}, {when}. {last.explanation}"
         yield from (f"  {warning}" for warning in last.warnings)
         return
-    word = "held for your approval" if last.reason == Reason.BRAKE else "FAILED"
+    word = "held for your approval" if last.can_be_approved else "FAILED"
     yield f"{backup.name}: {word}, {when}. {last.explanation}"
+    if last.copy_state is not None and "Nothing was touched" not in last.explanation:
+        yield f"  {last.copy_state.sentence}"
     if last.hint:
         yield f"  {last.hint}"
     good = backup.last_good_at
@@ -374,15 +402,21 @@ def _log(given: argparse.Namespace, config: Config) -> int:
         if given.raw:
             shown = _raw_from(run_id, shown)
         else:
-            while rows := runlogs.rows(run_id, shown, 1000):
-                for row in rows:
-                    line = formatting.describe_log_line(row.line, zone).as_line()
-                    out.write(line.encode() + b"\n")
-                shown = rows[-1].number + 1
+            shown = _print_log(run_id, zone, shown)
         out.flush()
         if ended or not given.follow:
             return EXIT_OK
         time.sleep(LOOK_S)
+
+
+def _print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
+    """Write the log as people read it, from row `start` on; returns where it ends now."""
+    while rows := runlogs.rows(run_id, start, 1000):
+        for row in rows:
+            line = formatting.describe_log_line(row.line, zone).as_line()
+            sys.stdout.buffer.write(line.encode() + b"\n")
+        start = rows[-1].number + 1
+    return start
 
 
 def _raw_from(run_id: int, start: int) -> int:

@@ -23,12 +23,12 @@ from bucketvault.engine.inputs import (
     provider_fields,
     storage_fields,
 )
-from bucketvault.engine.locations import Location, server_of
+from bucketvault.engine.locations import Location, Route, circle_through, server_of
 from bucketvault.engine.rules import same_name
 from bucketvault.errors import NotFoundError, Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BaseModel, Provider, Storage
-from bucketvault.vocabulary import ProviderType, UsageType
+from bucketvault.vocabulary import UsageType
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -144,10 +144,14 @@ def checked_backup(
         objection = _why_not_between(source.location(values.source_path), target)
         if objection is not None:
             sheet.refuse("destination_path", objection)
-    if values.enabled and with_others:
-        others = _destinations_in(destination.bucket_name, but=row)
-        if taken := next((name for name, other in others if other.overlaps(target)), None):
+    if with_others:
+        others = _routes(but=row)
+        if taken := next((r.name for r in others if r.destination.overlaps(target)), None):
             sheet.refuse("destination_path", _taken_by(taken))
+        elif source is not None and sheet.is_good("source_path"):
+            own = Route(0, values.name, source.location(values.source_path), target)
+            if circle := circle_through(own, others):
+                sheet.refuse("destination_path", _in_a_circle(circle))
     return values, sheet.problems
 
 
@@ -181,12 +185,13 @@ def _contradictions(
     concerned = {backup.id for backup in Backup.select(Backup.id).where(which)}
     found: list[Contradiction] = []
     places: dict[tuple[str, str], list[tuple[int, str, Location]]] = defaultdict(list)
+    routes: list[Route] = []
     for backup in Backup.select().order_by(Backup.name):
         source, destination = ends[backup.source_storage_id], ends[backup.destination_storage_id]
         target = destination.location(backup.destination_path)
-        if backup.enabled:
-            place = (target.server, target.bucket_name)
-            places[place].append((backup.id, backup.name, target))
+        place = (target.server, target.bucket_name)
+        places[place].append((backup.id, backup.name, target))
+        routes.append(Route(backup.id, backup.name, source.location(backup.source_path), target))
         if backup.id in concerned:
             objections = list(_misused(source, destination))
             if message := _why_not_between(source.location(backup.source_path), target):
@@ -200,6 +205,10 @@ def _contradictions(
             if taken and backup_id in concerned:
                 message = _taken_by(taken)
                 found.append(Contradiction(backup_id, name, "destination_path", message))
+    for route in routes:
+        if route.backup_id in concerned and (circle := circle_through(route, routes)):
+            message = _in_a_circle(circle)
+            found.append(Contradiction(route.backup_id, route.name, "destination_path", message))
     return found
 
 
@@ -237,26 +246,19 @@ def _buckets(
     return found
 
 
-def _destinations_in(bucket_name: str, *, but: Backup | None) -> Iterator[tuple[str, Location]]:
-    """Name and destination of every enabled Backup into a bucket of that name, at any server."""
-    query = (
-        Backup.select(
-            Backup.id,
-            Backup.name,
-            Backup.destination_path,
-            Provider.provider_type,
-            Provider.endpoint,
-            Provider.region,
+def _routes(*, but: Backup | None) -> list[Route]:
+    """The way of every Backup, switched off or not: one that is off can be run by hand."""
+    ends = _buckets()
+    return [
+        Route(
+            backup.id,
+            backup.name,
+            ends[backup.source_storage_id].location(backup.source_path),
+            ends[backup.destination_storage_id].location(backup.destination_path),
         )
-        .join(Storage, on=(Backup.destination_storage == Storage.id))
-        .join(Provider, on=(Storage.provider == Provider.id))
-        .where(Storage.bucket_name == bucket_name, Backup.enabled)
-    )
-    found: Any = query.tuples()
-    for backup_id, name, path, provider_type, endpoint, region in found:
-        if but is None or backup_id != but.id:
-            server = server_of(ProviderType(provider_type), endpoint, region)
-            yield name, Location(server, bucket_name, path)
+        for backup in Backup.select().order_by(Backup.name)
+        if but is None or backup.id != but.id
+    ]
 
 
 def _existing(model: type[Model], row_id: int | None) -> Model | None:
@@ -301,6 +303,14 @@ def _why_not_between(source: Location, destination: Location) -> str | None:
     if source.contains(destination):  # each run would copy the copies of the runs before
         return "The destination lies inside the source, and would grow: choose another bucket."
     return None
+
+
+def _in_a_circle(names: list[str]) -> str:
+    others = " and then ".join(f'"{name}"' for name in names)
+    return (
+        f"What this backup copies, {others} would copy back to where it came from: "
+        "a removal anywhere would run round. Choose another destination."
+    )
 
 
 def _taken_by(name: str) -> str:

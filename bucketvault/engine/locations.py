@@ -1,6 +1,7 @@
 """Where a bucket is by what is meant: two rows may name the same place in different words."""
 
 import urllib.parse
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bucketvault.engine.rclone.remotes import b2_endpoint
@@ -25,6 +26,35 @@ class Location:
     def overlaps(self, other: "Location") -> bool:
         """Whether one of the two places is, or lies inside, the other."""
         return self.contains(other) or other.contains(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of one Backup."""
+
+    backup_id: int
+    name: str
+    source: Location
+    destination: Location
+
+
+def circle_through(route: Route, routes: Iterable[Route]) -> list[str]:
+    """The names of the other Backups over which what `route` copies comes back to its source.
+
+    Empty when it does not: chains are fine. A Backup feeds another when it writes where that reads.
+    """
+    all_routes = [other for other in routes if other.backup_id != route.backup_id]
+    ways: list[list[Route]] = [[route]]
+    seen = {route.backup_id}
+    while ways:
+        way = ways.pop(0)
+        if len(way) > 1 and way[-1].destination.overlaps(route.source):
+            return [step.name for step in way[1:]]
+        for other in all_routes:
+            if other.backup_id not in seen and way[-1].destination.overlaps(other.source):
+                seen.add(other.backup_id)
+                ways.append([*way, other])
+    return []
 
 
 def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 
 import peewee as pw
 
+from bucketvault.engine.copy_state import CopyState, copy_state
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
+from bucketvault.engine.runs.brake import Findings
 from bucketvault.errors import NotFoundError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, counts_of
@@ -71,6 +73,10 @@ class RunView:
     log_lines: int
     log_bytes: int
     on_its_own: bool  # it runs, and no bucketvault watches it
+    preview: bool = False  # it only looked
+    findings: Findings | None = None  # what its checks found would change; None before they did
+    can_be_approved: bool = False  # it is held, and nothing newer has happened
+    copy_state: CopyState | None = None  # how it left the copy; None before its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +131,19 @@ Unwatched = Callable[[BackupRun], bool]
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
-EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
 
-
-def _watched(run: BackupRun) -> bool:
+def watched(run: BackupRun) -> bool:
+    """Says of every run that somebody looks after it; who knows better hands in a better one."""
     return False
 
 
-def backups(unwatched: Unwatched = _watched) -> list[BackupRow]:
+def backups(unwatched: Unwatched = watched) -> list[BackupRow]:
     """Every backup by name, with its newest runs; as many queries for one as for a thousand."""
     with _one_moment():
         return _rows(unwatched)
 
 
-def backup_by_name(name: str, unwatched: Unwatched = _watched) -> BackupRow:
+def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
     """The backup called `name`, in whatever case. Raises NotFoundError, with names like it."""
     with _one_moment():
         known = {row.name: row.id for row in Backup.select(Backup.id, Backup.name)}
@@ -151,14 +156,14 @@ def backup_by_name(name: str, unwatched: Unwatched = _watched) -> BackupRow:
         return _rows(unwatched, Backup.id == known[same[0]])[0]
 
 
-def run(run_id: int, unwatched: Unwatched = _watched) -> RunView:
+def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
     """One run as it stands now. Raises NotFoundError."""
     with connection():
         row = _run_row(run_id)
         return _run_view(row, row.backup, unwatched)
 
 
-def run_page(run_id: int, unwatched: Unwatched = _watched) -> RunPage:
+def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
     """All that the page of one run shows. Raises NotFoundError."""
     with _one_moment():
         row = _run_row(run_id)
@@ -167,52 +172,18 @@ def run_page(run_id: int, unwatched: Unwatched = _watched) -> RunPage:
         previous = before.order_by(BackupRun.id.desc()).first()
         following = after.order_by(BackupRun.id).first()
         good = (
-            before.where(BackupRun.status == RunStatus.SUCCESS)
+            before.where(BackupRun.status == RunStatus.SUCCESS, ~BackupRun.preview)
             .order_by(BackupRun.id.desc())
             .first()
         )
+        newer = after.where(~BackupRun.preview).exists()
         return RunPage(
-            run=_run_view(row, row.backup, unwatched),
+            run=_run_view(row, row.backup, unwatched, newest=not newer),
             settings=_run_settings(row.spec),
             last_good_at=good.finished_at if good is not None else None,
             previous_id=previous.id if previous is not None else None,
             next_id=following.id if following is not None else None,
         )
-
-
-def status(unwatched: Unwatched = _watched) -> dict[str, Any]:
-    """What `bucketvault status --json` prints: plain values, times as text in UTC."""
-    rows = backups(unwatched)
-    active = [row.active_run.status for row in rows if row.active_run is not None]
-    return {
-        "backups": [
-            {
-                "name": row.name,
-                "enabled": row.enabled,
-                "overdue": row.overdue,
-                "next_due_at": _time(row.next_due_at),
-                "last_run": _ended_run_in_status(row.last_run),
-                "active_run": _active_run_in_status(row.active_run),
-            }
-            for row in rows
-        ],
-        "running": active.count(RunStatus.RUNNING),
-        "pending": active.count(RunStatus.PENDING),
-    }
-
-
-def status_exit_code(status: Mapping[str, Any]) -> int:
-    """0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
-
-    A backup that is switched off does not count.
-    """
-    concerned = [backup for backup in status["backups"] if backup["enabled"]]
-    last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]
-    if any(backup["overdue"] for backup in concerned):
-        return EXIT_BAD
-    if any(run["status"] == RunStatus.FAILED for run in last_runs):
-        return EXIT_BAD
-    return EXIT_WARNINGS if any(run["warnings"] for run in last_runs) else EXIT_GOOD
 
 
 # ---- from rows to values; inside the caller's connection
@@ -264,8 +235,11 @@ def _backup_query(which: pw.Expression | None) -> Any:
     """
     query: Any = Backup.select(
         Backup,
-        _newest(BackupRun.id, BackupRun.status.in_(ENDED)).alias("last_id"),
-        _newest(BackupRun.finished_at, BackupRun.status == RunStatus.SUCCESS).alias("good_at"),
+        _newest(BackupRun.id, BackupRun.status.in_(ENDED) & ~BackupRun.preview).alias("last_id"),
+        _newest(
+            BackupRun.finished_at,
+            (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview,
+        ).alias("good_at"),
         _newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
     )
     # plain objects: for hundreds of rows peewee's own take twice as long
@@ -318,7 +292,8 @@ def _run_row(run_id: int) -> BackupRun:
     return found
 
 
-def _run_view(run: Any, backup: Any, unwatched: Unwatched) -> RunView:
+def _run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True) -> RunView:
+    findings = Findings.from_json(run.findings)
     return RunView(
         id=run.id,
         backup_id=backup.id,
@@ -344,6 +319,10 @@ def _run_view(run: Any, backup: Any, unwatched: Unwatched) -> RunView:
         progress=Progress.from_json(run.progress) if run.progress else None,
         log_lines=run.log_lines,
         log_bytes=run.log_bytes,
+        preview=bool(run.preview),
+        findings=findings,
+        can_be_approved=run.reason == Reason.BRAKE and findings is not None and newest,
+        copy_state=copy_state(run),
         on_its_own=run.status == RunStatus.RUNNING and unwatched(run),
     )
 
@@ -371,41 +350,3 @@ def _frozen_end(frozen: Mapping[str, Any]) -> End:
         display_name=frozen["display_name"],
         path=frozen["path"],
     )
-
-
-def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    return {
-        "id": run.id,
-        "status": run.status.value,
-        "reason": run.reason.value if run.reason is not None else None,
-        "trigger": run.trigger.value,
-        "scheduled_for": _time(run.scheduled_for),
-        "started_at": _time(run.started_at),
-        "finished_at": _time(run.finished_at),
-        "exit_code": run.exit_code,
-        "explanation": run.explanation,
-        "warnings": list(run.warnings),
-        "counts": dict(run.counts),
-    }
-
-
-def _active_run_in_status(run: RunView | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    return {
-        "id": run.id,
-        "status": run.status.value,
-        "phase": run.phase.value if run.phase is not None else None,
-        "trigger": run.trigger.value,
-        "queued_at": _time(run.queued_at),
-        "started_at": _time(run.started_at),
-        "stop_requested_at": _time(run.stop_requested_at),
-        "on_its_own": run.on_its_own,
-    }
-
-
-def _time(moment: dt.datetime | None) -> str | None:
-    """Such as `2026-11-22T02:30:00Z`."""
-    return None if moment is None else f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

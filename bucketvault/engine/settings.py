@@ -1,4 +1,4 @@
-"""The settings of the installation, typed: kept in the database, changed by `apply` and the page."""
+"""The settings of the installation, typed; kept in the database, changed by `apply`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ def load() -> Settings:
 
 
 def check(given: Mapping[str, object]) -> tuple[dict[str, int], list[Problem]]:
-    """The values in `given`, checked, and every problem with them; unknown keys are the caller's."""
+    """The values in `given`, checked, and every problem with them. Every key must be known."""
     values: dict[str, int] = {}
     problems = []
     for key, value in given.items():

@@ -42,6 +42,14 @@ region = "eu-central-003"
 access_key_id = "003a8c1e0f71c0000000001"
 secret_access_key = { env = "B2_SECRET" }
 
+[[storage]]
+provider = "Backblaze EU"
+bucket_name = "photos"
+
+[[storage]]
+provider = "Backblaze EU"
+bucket_name = "photos-copy"
+
 [[backup]]
 name = "Photos"
 source = { provider = "Backblaze EU", bucket = "photos" }
@@ -203,7 +211,7 @@ def draw_first_steps() -> None:
     with card("First steps", body=False):
         _step(
             "Write down what goes where",
-            "A file of this shape: your providers, and a backup between two of their buckets. "
+            "A file of this shape: a provider, two of its buckets, and a backup between them. "
             "Secrets stay in the environment or in files of their own.",
             EXAMPLE,
         )

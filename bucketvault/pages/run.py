@@ -17,7 +17,7 @@ from bucketvault.pages import run_words
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import size_of
 from bucketvault.pages.layout import frame, heading
-from bucketvault.pages.logview import open_log
+from bucketvault.pages.logview import LARGEST_NUMBER, open_log
 from bucketvault.pages.widgets import (
     CLASSES,
     NAME_CHARACTERS,
@@ -56,6 +56,8 @@ def register(engine: "Engine") -> None:
         if rows is None:  # shutting down
             return
         try:
+            if not 0 < run_id <= LARGEST_NUMBER:  # more than the database can ask for
+                raise NotFoundError("There is no such run.")
             page = await run.io_bound(engine.overview_run, run_id)
         except NotFoundError as error:
             draw_absent(error, engine.zone, verdict(rows))

@@ -4,18 +4,15 @@ Text goes in as text only: `element` sets it as a text node, attributes are set 
 through a string that is parsed. What comes from elsewhere is cleaned where it enters the page.
 """
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine.overview import End
 from bucketvault.engine.verdict import Tone
-from bucketvault.pages import formatting
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -227,14 +224,6 @@ class Bar:
         """Say what this bar is of."""
         if self._bar.props.get("aria-label") != words:
             self._bar.props["aria-label"] = words
-
-
-def moment(words: str, then: dt.datetime, zone: ZoneInfo, classes: str = "") -> TextElement:
-    """A time in words, with the exact local time and zone on hover."""
-    made = text("time", classes, words)
-    made.props["datetime"] = then.isoformat()
-    made.props["title"] = formatting.exact(then, zone)
-    return made
 
 
 def key_values(pairs: Iterable[tuple[str, str]]) -> None:

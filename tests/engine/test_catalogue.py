@@ -80,10 +80,11 @@ NAMES_REFUSED = {
 @pytest.mark.parametrize("name", NAMES_REFUSED.values(), ids=NAMES_REFUSED)
 def test_a_name_that_misleads_is_refused(name: object, ends: tuple[Storage, Storage]) -> None:
     a_provider("Local")
-    a_backup("Local", *ends, enabled=False)
+    a_backup("Local", *ends, destination_path="apart")
 
     provider = provider_problems(name=name)
-    backup = fields(catalogue.check_backup(backup_input(*(e.id for e in ends), name=name)))
+    given = backup_input(*(e.id for e in ends), name=name, destination_path="mine")
+    backup = fields(catalogue.check_backup(given))
 
     assert provider == {"name"}
     assert backup == {"name"}
@@ -776,7 +777,7 @@ def test_a_storage_is_only_what_it_may_be(
         ("", True, False),
         ("photos/2026", True, False),
         ("photos-2026", True, True),
-        ("photos", False, True),
+        ("photos", False, False),  # a backup that is switched off can still be run by hand
     ],
 )
 def test_two_backups_never_share_a_destination(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine import overview
+from bucketvault.engine import overview, status
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.errors import NotFoundError
 from bucketvault.store.database import database
@@ -327,7 +327,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
     )
     waiting = a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL, created_at=at(4))
 
-    told = overview.status()
+    told = status.status()
 
     assert told == {
         "backups": [
@@ -346,6 +346,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "finished_at": "2026-11-01T03:00:00Z",
                     "exit_code": 0,
                     "explanation": "Copied 7 objects.",
+                    "copy_state": "The copy is complete.",
                     "warnings": ["3 objects have no owner."],
                     "counts": dict.fromkeys(COUNT_NAMES, 0) | {"copied": 7},
                 },
@@ -368,18 +369,18 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
 
 
 def test_status_counts_what_runs_and_what_waits(ends: tuple[Storage, Storage]) -> None:
-    for number, status in enumerate([RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.PENDING]):
-        a_run(a_backup(f"b{number}", *ends), status)
+    for number, state in enumerate([RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.PENDING]):
+        a_run(a_backup(f"b{number}", *ends), state)
 
-    told = overview.status(lambda run: run.status == RunStatus.RUNNING)
+    told = status.status(lambda run: run.status == RunStatus.RUNNING)
 
     assert (told["running"], told["pending"]) == (2, 1)
     assert [backup["active_run"]["on_its_own"] for backup in told["backups"]] == [True, True, False]
 
 
 def test_status_without_a_backup_is_empty() -> None:
-    assert overview.status() == {"backups": [], "running": 0, "pending": 0}
-    assert overview.status_exit_code(overview.status()) == 0
+    assert status.status() == {"backups": [], "running": 0, "pending": 0}
+    assert status.status_exit_code(status.status()) == 0
 
 
 @pytest.mark.parametrize(
@@ -412,11 +413,11 @@ def test_status_ends_with_the_worst_of_the_backups_that_are_on(
         if run is not None:
             a_run(backup, **kinds[run.removesuffix(" and off")])
 
-    assert overview.status_exit_code(overview.status()) == code
+    assert status.status_exit_code(status.status()) == code
 
 
 def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
-    told = overview.status()
+    told = status.status()
     told["backups"][0]["overdue"] = True
 
-    assert overview.status_exit_code(told) == 1
+    assert status.status_exit_code(told) == 1

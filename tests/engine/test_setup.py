@@ -225,7 +225,9 @@ def test_two_backups_may_change_places(apply: Apply) -> None:
     ("addition", "place", "said"),
     [
         ("retentoin_days = 3\n", 'backup "Photos": retentoin_days', '"retention_days"'),
-        ("[settings]\nstall_minutes = 3\n", "settings", "no such table"),
+        ("[settings]\nstall_minuets = 3\n", "settings: stall_minuets", '"stall_minutes"'),
+        ("[settings]\nstall_minutes = 0\n", "settings: stall_minutes", "whole number"),
+        ("[[settings]]\nstall_minutes = 3\n", "settings", "one pair of brackets"),
         ("[[backups]]\nname = 'x'\n", "backups", '"backup"'),
         ("[storage2]\n", "storage2", '"storage"'),
         ('retention_days = "3"\n', 'backup "Photos": retention_days', "whole number"),

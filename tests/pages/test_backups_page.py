@@ -2,7 +2,9 @@
 
 import asyncio
 import datetime as dt
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from nicegui import ui
@@ -10,8 +12,11 @@ from nicegui.testing import User
 
 from bucketvault.engine.live import BACKUPS
 from bucketvault.engine.overview import BackupRow
+from bucketvault.engine.setup import apply
 from bucketvault.engine.verdict import verdict
 from bucketvault.errors import BucketvaultError
+from bucketvault.store.database import close_database, open_database
+from bucketvault.store.vault import Vault
 from tests.pages import scenes
 
 
@@ -35,6 +40,19 @@ async def test_an_empty_page_says_what_to_do_next(user: User) -> None:
 
     await user.should_see("Nothing is backed up yet.")
     await user.should_see("bucketvault apply setup.toml")
+
+
+def test_the_example_is_taken_as_it_stands(tmp_path: Path) -> None:
+    from bucketvault.pages.backups import EXAMPLE
+
+    (tmp_path / "setup.toml").write_text(EXAMPLE)
+    open_database(tmp_path / "bucketvault.sqlite")
+    try:
+        lines = apply(tmp_path / "setup.toml", Vault(tmp_path / "key"), {"B2_SECRET": "x" * 31})
+    finally:
+        close_database()
+
+    assert len(lines) == 4
 
 
 async def test_all_good_names_the_newest_copy_and_the_next_run(user: User) -> None:
@@ -204,3 +222,15 @@ async def until(condition, seconds: float = 5.0) -> None:
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "it did not happen"
         await asyncio.sleep(0.02)
+
+
+async def test_the_style_sheet_is_served_under_an_address_of_its_content(
+    user: User, engine: scenes.FakeEngine
+) -> None:
+    page = (await user.http_client.get("/")).text
+    (address,) = re.findall(r'href="(/assets/bucketvault\.css\?v=[0-9a-f]{12})"', page)
+
+    answer = await user.http_client.get(address)
+
+    assert answer.status_code == 200 and ".verdict" in answer.text
+    assert "max-age=2592000" in answer.headers["cache-control"]

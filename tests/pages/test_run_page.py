@@ -184,8 +184,9 @@ async def test_a_run_that_is_checking_says_so(user: User, engine) -> None:
     await user.should_see("none yet: it is running")
 
 
-async def test_a_run_that_is_not_there_is_not_found(user: User, engine) -> None:
-    answer = await user.http_client.get("/run/99")
+@pytest.mark.parametrize("number", ["99", "0", "-1", "9" * 40])
+async def test_a_run_that_is_not_there_is_not_found(user: User, engine, number: str) -> None:
+    answer = await user.http_client.get(f"/run/{number}")
 
     assert answer.status_code == 404
 

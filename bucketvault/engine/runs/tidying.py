@@ -1,4 +1,4 @@
-"""After a good run: old kept versions go, and RESTORE.txt says what is so. Never after a bad one."""
+"""After a good run, never after a bad one: old kept versions go, and RESTORE.txt is kept true."""
 
 import threading
 from collections.abc import Callable, Iterable

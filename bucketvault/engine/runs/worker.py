@@ -19,8 +19,8 @@ from typing import TypeVar
 import peewee as pw
 
 from bucketvault.engine import catalogue
-from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.checks import contradictions
+from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
@@ -100,7 +100,7 @@ class Worker:
         self._stop.set()
 
     def leave(self) -> None:
-        """End checks and tidying, from any thread, as the program ends; copying goes on without us."""
+        """End checks and tidying, from any thread, as the program ends; copying goes on alone."""
         if self._run.phase != Phase.COPYING:
             self._stop.set()
 

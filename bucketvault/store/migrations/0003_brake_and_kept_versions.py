@@ -1,7 +1,10 @@
 """What a run found before it touched anything, what was approved, previews; settings."""
 
 STATEMENTS = (
-    "ALTER TABLE backup_run ADD COLUMN preview INTEGER NOT NULL DEFAULT 0 CHECK (preview IN (0, 1))",
+    """
+    ALTER TABLE backup_run ADD COLUMN preview INTEGER NOT NULL DEFAULT 0
+        CHECK (preview IN (0, 1))
+    """,
     "ALTER TABLE backup_run ADD COLUMN findings TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE backup_run ADD COLUMN approved_limits TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE backup ADD COLUMN restore_text_hash TEXT NOT NULL DEFAULT ''",

@@ -1,0 +1,57 @@
+"""In what state a run left the copy: the first thing that anybody wants to know of a failed one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bucketvault.engine.runs.brake import Findings
+from bucketvault.vocabulary import Phase, Reason, RunStatus
+
+
+class CopyKind(StrEnum):
+    """How far the copy is from what the run wanted."""
+
+    COMPLETE = "complete"
+    UNTOUCHED = "untouched"
+    PARTLY = "partly updated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyState:
+    """The kind, and a sentence that stands alone."""
+
+    kind: CopyKind
+    sentence: str
+
+
+def copy_state(run: Any) -> CopyState | None:
+    """What a run, a row with the columns of BackupRun, left behind; None before it ended."""
+    if run.status not in (RunStatus.SUCCESS, RunStatus.FAILED):
+        return None
+    if run.status == RunStatus.SUCCESS and not run.preview:
+        return CopyState(CopyKind.COMPLETE, "The copy is complete.")
+    if run.preview or run.phase in (None, Phase.CHECKING):
+        return CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
+    arrived = run.copied + run.replaced + run.deleted
+    if not arrived and not run.archived:
+        return _nothing_seen(run)
+    wanted = Findings.from_json(run.findings)
+    of_all = f" of {wanted.changes:,}" if wanted is not None and wanted.changes >= arrived else ""
+    removed = f"{run.deleted:,} removed" if run.deleted else "nothing removed"
+    # lines that were written last may be lost with a machine
+    least = "at least " if run.reason == Reason.INTERRUPTED else ""
+    told = f"The copy is partly updated: {least}{arrived:,}{of_all} changes arrived, {removed}."
+    if run.holes:
+        objects = "object is" if run.holes == 1 else "objects are"
+        told += f" {run.holes:,} {objects} only among the kept versions until the next good run."
+    return CopyState(CopyKind.PARTLY, told)
+
+
+def _nothing_seen(run: Any) -> CopyState:
+    if run.log_lines and run.reason != Reason.INTERRUPTED:
+        return CopyState(CopyKind.UNTOUCHED, "No change had arrived yet: the copy is as it was.")
+    return CopyState(
+        CopyKind.UNKNOWN,
+        "How far the copy was updated is not known. The next good run completes it.",
+    )
