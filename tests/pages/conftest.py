@@ -2,11 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from nicegui.testing import User
 
 from tests.pages import scenes
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Left alone without NiceGUI's plugin: this folder is a suite of its own (pytest.ini)."""
+    if config.pluginmanager.hasplugin("nicegui.testing.user_plugin"):
+        return None
+    return collection_path.name.startswith("test_")
 
 
 @pytest.fixture
