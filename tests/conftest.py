@@ -41,6 +41,13 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
         yield server
 
 
+@pytest.fixture
+def pausing(slow: RcloneS3) -> Iterator[RcloneS3]:
+    """The slow source, whose `freeze` a test may forget to `thaw`: a run then stays in its middle."""
+    yield slow
+    slow.thaw()
+
+
 @pytest.fixture(scope="session")
 def moto() -> Iterator[MotoServer]:
     """A second implementation of S3."""

@@ -282,13 +282,13 @@ def copy_state(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyState | N
     absent = max(0, errors - holes)
     total = view.source_objects
     parts = []
-    # Only where rclone went through everything do its errors tell what is good.
-    if total and errors and view.reason == Reason.RCLONE_ERROR and holes + absent <= total:
+    # Exit code 1 comes after the last try; any other may have come half way, with objects that
+    # nobody looked at. And "up to date" would be too much: what could not be listed is unknown.
+    if total and errors and view.exit_code == 1 and holes + absent <= total:
         good = total - holes - absent
-        parts.append((Tone.OK, good, f"{count(good)} of {many(total, 'object')} are up to date"))
+        parts.append((Tone.OK, good, f"{count(good)} of {many(total, 'object')} met no error"))
     if absent:
-        verb = "is" if absent == 1 else "are"
-        words = f"{many(absent, 'object')} {verb} not in the copy, or there in an older version"
+        words = f"{many(absent, 'object')} could not be brought up to date"
         parts.append((Tone.WARN, absent, words))
     if holes:
         verb, version = (

@@ -352,15 +352,16 @@ def test_other_commands_do_not_bring_the_web_server_along(bucketvault: Program) 
 
 @pytest.fixture
 def midway(
-    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> tuple[Served, Bucket, Bucket, psutil.Process]:
-    """A server with a run in its middle: source, destination, the rclone that copies."""
-    source, destination = new_bucket(slow, objects(100, 4000)), new_bucket(elsewhere)
+    """A server with a run in its middle: source (frozen), destination, the rclone that copies."""
+    source, destination = new_bucket(pausing, objects(100, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     served = bucketvault.serve()
     assert bucketvault.cli("run", "Photos").code == 0
     rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
     until("something is copied", destination.copy_keys)
+    pausing.freeze()
     return served, source, destination, rclone
 
 
@@ -380,6 +381,7 @@ def test_the_server_ends_cleanly_in_the_middle_of_a_run_and_the_next_one_takes_i
     assert "Traceback" not in served.process.communicate()[1]
 
     program.serve()
+    source.server.thaw()
 
     until("the run is over", lambda: program.status()["running"] == 0)
     run = program.last_run()

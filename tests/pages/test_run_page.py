@@ -29,10 +29,19 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
 
     await user.should_see("Failed: Backblaze EU took no more data")
     await user.should_see("raise the storage cap")
-    await user.should_see("214 of 218 objects are up to date")
+    await user.should_see("214 of 218 objects met no error")
     await user.should_see("1 object is missing until the next good run; its former version is kept")
     await user.should_see("The last complete copy is from")
     await user.should_see("1: rclone ended with errors")
+
+
+async def test_a_run_that_was_cut_short_claims_nothing_about_the_rest(user: User) -> None:
+    show(scenes.failed_run(exit_code=7))
+
+    await user.open("/")
+
+    await user.should_see("3 objects could not be brought up to date")
+    await user.should_not_see("met no error")
 
 
 async def test_a_good_run_counts_what_it_did(user: User) -> None:
