@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import overview, settings, timetable
+from bucketvault.engine import catalogue, overview, settings, timetable
 from bucketvault.engine.live import BACKUPS, Live, run_topic
+from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.archive import Archive, Kept
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import AlreadyRunningError, NotFoundError
@@ -28,7 +30,7 @@ from bucketvault.store.database import (
     open_database,
     writing,
 )
-from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import RunStatus, Trigger
 
@@ -251,6 +253,42 @@ class Engine:
         self._wake.set()
         self.live.publish(run_topic(run_id), BACKUPS)
         return run_id
+
+    def preview(self, backup_id: int) -> int:
+        """Queue a look at what a run of this backup would do; its id. Raises InUseError."""
+        run_id, _ = queue.enqueue(backup_id, Trigger.MANUAL, preview=True)
+        self._wake.set()
+        self.live.publish(run_topic(run_id), BACKUPS)
+        return run_id
+
+    def approve_run(self, run_id: int) -> int:
+        """Queue a run that may do what the held run `run_id` would have; its id.
+
+        Raises InUseError when there is nothing to approve, NotFoundError.
+        """
+        approved = queue.approve(run_id)
+        self._wake.set()
+        self.live.publish(run_topic(approved), run_topic(run_id), BACKUPS)
+        return approved
+
+    def kept_versions(self, backup_id: int) -> Kept:
+        """The kept versions of a backup, asked of the provider: takes seconds.
+
+        Raises NotFoundError, RcloneMissingError, VaultError, ArchiveError.
+        """
+        with connection():
+            backup = Backup.get_or_none(Backup.id == backup_id)
+            if backup is None:
+                raise NotFoundError("This backup is not there any more.")
+            storage = backup.destination_storage
+            remote = catalogue.decrypted_remote(storage.provider, self.vault)
+        binary = find_binary(self.config.rclone)
+        archive = Archive(binary, remote, storage.bucket_name, backup.archive_key)
+        return archive.kept(backup.retention_days)
+
+    def overview_backup(self, backup_id: int) -> overview.BackupPage:
+        """All about one backup, but for its kept versions. Raises NotFoundError."""
+        return overview.backup_page(backup_id)
 
     def wake(self) -> None:
         """Look at the queue now: this process has just put something in."""

@@ -10,9 +10,12 @@ from typing import Any
 import peewee as pw
 
 from bucketvault.engine.copy_state import CopyState, copy_state
+from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
 from bucketvault.engine.runs.brake import Findings
+from bucketvault.engine.runs.queue import freeze
+from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.errors import NotFoundError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, counts_of
@@ -104,6 +107,21 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupPage:
+    """All that the page of one backup shows, but for its kept versions: those are far away."""
+
+    row: "BackupRow"
+    comparison_mode: ComparisonMode
+    retention_days: int
+    shrink_limit_percent: int
+    archive_key: str
+    runs: "tuple[RunView, ...]"  # the newest, newest first; previews too
+    restore_text: str  # how to bring the copy back without us
+    deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
+    shown_prefix: str  # where the kept versions lie, for people
+
+
+@dataclass(frozen=True, slots=True)
 class BackupRow:
     """One backup in the list."""
 
@@ -129,6 +147,7 @@ class BackupRow:
 Unwatched = Callable[[BackupRun], bool]
 
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
+RUNS_ON_A_PAGE = 50
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 
@@ -154,6 +173,37 @@ def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
                 did_you_mean(name, known).strip() or "`bucketvault status` names them all.",
             )
         return _rows(unwatched, Backup.id == known[same[0]])[0]
+
+
+def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
+    """All that the page of one backup shows. Raises NotFoundError."""
+    with _one_moment():
+        rows = _rows(unwatched, Backup.id == backup_id)
+        if not rows:
+            raise NotFoundError("This backup is not there any more.")
+        backup = Backup.get_by_id(backup_id)
+        newest = (
+            BackupRun.select()
+            .where(BackupRun.backup == backup_id)
+            .order_by(BackupRun.id.desc())
+            .limit(RUNS_ON_A_PAGE)
+        )
+        frozen = freeze(backup, "")
+        last = rows[0].last_run
+        return BackupPage(
+            row=rows[0],
+            comparison_mode=backup.comparison_mode,
+            retention_days=backup.retention_days,
+            shrink_limit_percent=backup.shrink_limit_percent,
+            archive_key=backup.archive_key,
+            runs=tuple(
+                _run_view(run, backup, unwatched, newest=last is not None and run.id == last.id)
+                for run in newest
+            ),
+            restore_text=restore_text(frozen, backup.name),
+            deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
+            shown_prefix=f"{rows[0].destination.bucket_name}/{ARCHIVE_ROOT}/{backup.archive_key}/",
+        )
 
 
 def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
