@@ -40,7 +40,7 @@ SOURCE_BUCKET, DESTINATION_BUCKET = "holiday-photos", "holiday-photos-copy"
 MARKER = "this-folder-belongs-to-bucketvault-demo"
 SERVER_START_S = 20.0
 LARGE_BYTES = 50 * 1000 * 1000
-WATCHABLE = "1800k"  # bytes a second from the source's server: the first run takes half a minute
+WATCHABLE = "3400k"  # bytes a second from the source's server: the first run takes half a minute
 RUNS_MAY_TAKE_S = 5.0  # to stop, when the demo ends
 END_S = 9.0  # all of it, however busy
 
@@ -187,7 +187,11 @@ def make_samples(bucket: Path) -> int:
         *(f"notes/day-{n:02}.txt" for n in range(1, 31)),
         *(f"web/{name}" for name in ("index.html", "style.css", "data.json", "map.svg")),
     ]
-    sizes = {name: chance.randrange(200, 40_000) for name in names}
+    # photos large enough that a slow first run has something to show all the while
+    sizes = {
+        name: chance.randrange(50_000, 300_000) if "IMG" in name else chance.randrange(200, 40_000)
+        for name in names
+    }
     sizes |= {"notes/empty.txt": 0, "video/harbour.mp4": LARGE_BYTES}
     for name, size in sizes.items():
         path = bucket / name

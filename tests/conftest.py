@@ -43,7 +43,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
 
 @pytest.fixture
 def pausing(slow: RcloneS3) -> Iterator[RcloneS3]:
-    """The slow source, whose `freeze` a test may forget to `thaw`: a run then stays in its middle."""
+    """The slow source, which a test may `freeze` without a `thaw`: a run stays in its middle."""
     yield slow
     slow.thaw()
 
