@@ -45,9 +45,9 @@ function makeRow() {
 
 export default {
   template: `
-    <section class="card log-card" aria-label="Log">
+    <section class="card log-card" :aria-label="title">
       <header>
-        <h2>Log</h2>
+        <h2>{{ title }}</h2>
         <span class="t13 ink3 num">{{ words }}</span>
         <span class="space"></span>
         <label v-if="growing && lines" class="line t13 ink2">
@@ -70,11 +70,11 @@ export default {
         </label>
         <span class="space"></span>
         <span class="t13 ink3" role="status">{{ note }}</span>
-        <button type="button" class="btn small" @click="firstError">
+        <button v-if="!looked" type="button" class="btn small" @click="firstError">
           <i class="icon icon-alert" aria-hidden="true"></i><span>First error</span></button>
         <div class="find" role="search">
           <i class="icon icon-search" aria-hidden="true"></i>
-          <input v-model="query" type="text" placeholder="Search the log" autocomplete="off"
+          <input v-model="query" type="text" :placeholder="looked ? 'Search the names' : 'Search the log'" autocomplete="off"
                  spellcheck="false" aria-label="Search the log; Enter for the next, Shift and Enter for the one before"
                  @input="forgetHit" @keydown.enter.prevent="find($event.shiftKey)"
                  @keydown.esc="clearQuery">
@@ -111,6 +111,7 @@ export default {
   props: {
     url: String, // of the log's API
     first: Object, // what `grew` takes, as it was when the page was built
+    looked: Boolean, // a dry run's lines: what would change, by name
   },
 
   data() {
@@ -132,11 +133,15 @@ export default {
     total() {
       return this.progress ? this.lines : this.shown;
     },
+    title() {
+      return this.looked ? "What it would change" : "Log";
+    },
     words() {
       if (!this.lines) return "";
       const number = this.total.toLocaleString("en-US");
       const parts = [`${number} ${this.total === 1 ? "line" : "lines"}`, this.size];
       if (this.growing) parts.push("growing");
+      else if (this.looked) parts.push("looked, not touched");
       return parts.join(", ");
     },
   },

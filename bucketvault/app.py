@@ -54,6 +54,7 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
         title="bucketvault",
         dark=None,  # as the browser says
         language="en-US",
+        tailwind=False,  # our own style sheet has all there is
         favicon=assets.folder() / "favicon.svg",
         binding_refresh_interval=None,
         reconnect_timeout=RECONNECT_S,

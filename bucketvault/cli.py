@@ -4,6 +4,9 @@ With a bucketvault at work on the data folder, `run` asks its queue; else it doe
 """
 
 import argparse
+import contextlib
+import functools
+import io
 import json
 import os
 import resource
@@ -12,12 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, TextIO
 from zoneinfo import ZoneInfo
 
 from bucketvault import __version__, programlog
 from bucketvault.config import Config, load_config
 from bucketvault.engine import overview, setup, status, timetable
-from bucketvault.engine.engine import is_on_its_own, open_store
+from bucketvault.engine.engine import holder, open_store, who_watches
 from bucketvault.engine.runs import queue
 from bucketvault.errors import (
     AlreadyRunningError,
@@ -29,7 +33,7 @@ from bucketvault.errors import (
 from bucketvault.pages import formatting
 from bucketvault.store import runlogs
 from bucketvault.store.database import BusyError
-from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import RunStatus, Trigger
 from bucketvault.watching import (
     ENDED,
@@ -49,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)  # first of all: nothing we make is for others
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
     given = _parser().parse_args(arguments)
+    _settle_output(cut_off_is_fine=given.command is _log)
     try:
         config = load_config(
             os.environ, data_dir=given.data_dir, port=given.port, allowed_hosts=given.allowed_hosts
@@ -65,11 +70,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BusyError as error:
         print(f"The database cannot be used now: {error}.", file=sys.stderr)
         return EXIT_FAILED
-    except BrokenPipeError:  # `bucketvault log 7 | head`
+    except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK
+    except OSError as error:
+        print(f"{error.strerror or error}: {error.filename or config.data_dir}", file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
+
+
+def _settle_output(*, cut_off_is_fine: bool) -> None:
+    """Make sure that printing never decides how a command ends.
+
+    Odd signs are escaped where a terminal cannot show them; a reader that went away, as in
+    `bucketvault run Photos --wait | head -1`, neither ends a command nor changes its exit code.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we live
+            continue
+        stream.reconfigure(errors="backslashreplace")
+        if not cut_off_is_fine:
+            setattr(sys, name, _Deaf(stream))
+
+
+class _Deaf(io.TextIOBase):
+    """A stream that goes on to nowhere when its reader has gone or its disk is full."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            # what it still holds would fail again as the interpreter ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The bytes below, for what is no text."""
+        return self._stream.buffer
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -212,9 +266,7 @@ def _queued(given: argparse.Namespace, backup: overview.BackupRow) -> tuple[int,
 def _status(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
 
-    def unwatched(run: BackupRun) -> bool:
-        return is_on_its_own(config, run)
-
+    unwatched = functools.partial(who_watches, config)
     told = status.status(unwatched=unwatched)
     code = status.status_exit_code(told)
     if given.json:
@@ -224,6 +276,8 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     for backup in overview.backups(unwatched=unwatched):
         for line in backup_in_words(backup, zone):
             print(line)
+    if told["pending"] and holder(config) is None:
+        print("A run waits, but no bucketvault is at work: bucketvault serve")
     if not told["backups"]:
         print("There is no backup yet. Make one: bucketvault apply setup.toml")
     return code
@@ -234,6 +288,10 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
     now = utcnow()
     run = backup.active_run
     if run is not None:
+        if run.ended_unseen:
+            yield f"{backup.name}: ended while no bucketvault watched; how, is not recorded yet"
+            yield "  The next `bucketvault run` or `bucketvault serve` records it."
+            return
         alone = " (no bucketvault watches it; it goes on by itself)" if run.on_its_own else ""
         yield f"{progress_in_words(run)}{alone}"
         return
@@ -267,7 +325,8 @@ def _log(given: argparse.Namespace, config: Config) -> int:
     zone = ZoneInfo(timetable.server_time_zone())
     shown = 0
     while True:
-        ended = overview.run(run_id).status in ENDED  # asked first: the rest is read below
+        run = overview.run(run_id, functools.partial(who_watches, config))
+        ended = run.status in ENDED or run.ended_unseen  # asked first: the rest is read below
         shown = _raw_from(run_id, shown) if given.raw else _print_log(run_id, zone, shown)
         out.flush()
         if ended or not given.follow:
@@ -287,12 +346,10 @@ def _print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
 
 def _raw_from(run_id: int, start: int) -> int:
     """Write the raw log from byte `start` on; returns where it ends now."""
-    at = 0
-    for data in runlogs.raw(run_id):
-        if at + len(data) > start:
-            sys.stdout.buffer.write(data[max(0, start - at) :])
-        at += len(data)
-    return max(at, start)
+    for data in runlogs.raw_from(run_id, start):
+        sys.stdout.buffer.write(data)
+        start += len(data)
+    return start
 
 
 def _find_run(name: str) -> int:

@@ -47,9 +47,18 @@ class Config:
         return self.data_dir / "app.lock"
 
     def make_folders(self) -> None:
-        """Create the data folder for the owner alone. Raises ConfigError when that fails."""
+        """Create the data folder for the owner alone. Raises ConfigError when that fails.
+
+        A folder that holds other things is refused and stays as it is: /tmp, or a project.
+        """
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            names = {path.name for path in self.data_dir.iterdir()}
+            if names and not names & {self.database.name, self.lock.name, "migration.lock"}:
+                raise ConfigError(
+                    f"The folder {self.data_dir} holds other things; it is not bucketvault's.",
+                    "Name a new or an empty one with --data-dir or BUCKETVAULT_DATA_DIR.",
+                )
             self.data_dir.chmod(0o700)
             self.runs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -100,16 +109,25 @@ def load_config(
     ]
     if problems:
         raise ConfigError("\n".join(problems))
-    folder = folder or Path(platformdirs.user_data_dir("bucketvault", appauthor=False))
-    default_key = Path(platformdirs.user_config_dir("bucketvault", appauthor=False)) / "secret.key"
     return Config(
-        data_dir=folder,
-        key_file=key_file or default_key,
+        data_dir=folder or Path(_home("user_data_dir")),
+        key_file=key_file or Path(_home("user_config_dir")) / "secret.key",
         rclone=environ.get("BUCKETVAULT_RCLONE", ""),
         log_level=log_level,
         port=port_number or DEFAULT_PORT,
         allowed_hosts=tuple(hosts),
     )
+
+
+def _home(kind: str) -> str:
+    """A folder of the user's, asked for only where none was named: there may be no home."""
+    try:
+        return str(getattr(platformdirs, kind)("bucketvault", appauthor=False))
+    except RuntimeError as error:
+        raise ConfigError(
+            "There is no home folder to keep things in.",
+            "Name places with BUCKETVAULT_DATA_DIR and BUCKETVAULT_KEY_FILE.",
+        ) from error
 
 
 def _absolute(name: str, value: str, problems: list[str]) -> Path | None:

@@ -98,16 +98,17 @@ def _with_pages(config: Config, source: Path) -> int:
             "Ctrl-C ends all of the demo."
         )
 
-    def end_runs(engine: Engine) -> None:
-        deadline = time.monotonic() + RUNS_MAY_TAKE_S
-        for run in _active():
-            engine.stop_run(run.id)
-        while _active() and time.monotonic() < deadline:
-            time.sleep(0.05)
-
     # The link goes wherever the output goes, also into a file: it only opens sample data.
-    around = Around(role="demo", print_link=True, end_s=END_S, started=begin, ending=end_runs)
+    around = Around(role="demo", print_link=True, end_s=END_S, started=begin, ending=_end_runs)
     return serve(config, around)
+
+
+def _end_runs(engine: Engine) -> None:
+    deadline = time.monotonic() + RUNS_MAY_TAKE_S
+    for run in _active():
+        engine.stop_run(run.id)
+    while _active() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _active() -> list[overview.RunView]:
@@ -126,6 +127,7 @@ def _two_runs(config: Config, source: Path, folder: Path) -> int:
         if second.status != RunStatus.SUCCESS:
             return 1
     finally:
+        _end_runs(engine)  # its servers end with the demo
         engine.stop()
     print(
         f"\nThe copy is in {folder / 'servers' / 'elsewhere' / DESTINATION_BUCKET}.\n"

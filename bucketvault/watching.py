@@ -55,7 +55,11 @@ class Watch:
             run = self._wait(show)
         if self._engine is not None:
             self._engine.stop()
+            run = overview.run(self._run_id)  # its end may have come while the engine stopped
         show.end()
+        if run.status == RunStatus.PENDING:
+            print(f"Run {run.id} waits: the next `bucketvault run` or `serve` takes it up.")
+            return 128 + signal.SIGTERM
         if run.status not in ENDED:
             print(f"Run {run.id} goes on without this command: bucketvault status shows it.")
             return 128 + signal.SIGTERM

@@ -87,6 +87,46 @@ def test_progress_without_a_terminal_is_plain_lines(
     assert "\r" not in done.out and "Photos: The copy is complete: 4 copied." in done.out
 
 
+def test_a_reader_that_goes_away_neither_ends_a_run_nor_changes_its_exit_code(
+    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(pausing, objects(30, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    run = bucketvault.start("run", "Photos", "--wait")
+    assert run.stdout is not None and run.stdout.readline()
+    until("something is copied", destination.copy_keys)
+
+    run.stdout.close()
+
+    assert run.wait(60) == 0
+    run.stdout = None
+    assert bucketvault.last_run()["status"] == "success" and destination.copy() == source.objects()
+
+
+def test_what_is_not_ours_among_the_runs_stays_and_stops_nothing(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere))
+    foreign = bucketvault.data_dir / "runs" / "exp1"
+    foreign.mkdir()
+    (foreign / "model.pt").write_text("precious")
+    (bucketvault.data_dir / "runs" / ".DS_Store").write_text("")
+
+    assert bucketvault.run()["status"] == "success"
+
+    assert (foreign / "model.pt").read_text() == "precious"
+
+
+def test_output_that_cannot_show_a_sign_escapes_it(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere), "Küste")
+
+    done = bucketvault.cli("status", PYTHONIOENCODING="ascii")
+
+    assert done.code == 0 and r"K\xfcste" in done.out
+
+
 def test_a_log_cut_off_by_its_reader_is_no_error(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:

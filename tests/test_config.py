@@ -43,6 +43,33 @@ def test_every_wrong_setting_is_named_at_once(tmp_path: Path) -> None:
     assert "BUCKETVAULT_DATADIR is not a setting" in told
 
 
+def test_a_folder_that_holds_other_things_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    (folder / "runs" / "exp1").mkdir(parents=True)
+    folder.chmod(0o755)
+
+    with pytest.raises(ConfigError, match="holds other things"):
+        load_config({}, data_dir=str(folder)).make_folders()
+
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_no_home_is_needed_where_both_places_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_home(*_: object, **__: object) -> str:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("platformdirs.user_config_dir", no_home)
+    monkeypatch.setattr("platformdirs.user_data_dir", no_home)
+
+    named = {"BUCKETVAULT_DATA_DIR": str(tmp_path), "BUCKETVAULT_KEY_FILE": str(tmp_path / "k")}
+
+    assert load_config(named).data_dir == tmp_path
+    with pytest.raises(ConfigError, match="no home"):
+        load_config({})
+
+
 def test_folders_are_for_the_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)

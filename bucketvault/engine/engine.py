@@ -19,11 +19,12 @@ from bucketvault.engine.live import BACKUPS, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.archive import Archive, Kept
-from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.store import runlogs
 from bucketvault.store.database import (
+    BusyError,
     close_database,
     connection,
     data_version,
@@ -74,13 +75,12 @@ def _holder_in_words(note: bytes) -> str:
         return "another bucketvault"
 
 
-def is_on_its_own(config: Config, run: BackupRun) -> bool:
-    """Whether a run is under way although no bucketvault looks after it."""
-    return (
-        run.status == RunStatus.RUNNING
-        and holder(config) is None
-        and not RunFolder(config.runs, run.uuid).is_free()
-    )
+def who_watches(config: Config, run: BackupRun) -> overview.Watched:
+    """Whether somebody looks after a run that is said to be under way."""
+    if run.status != RunStatus.RUNNING or holder(config) is not None:
+        return overview.Watched.YES
+    over = RunFolder(config.runs, run.uuid).is_free()
+    return overview.Watched.OVER if over else overview.Watched.ON_ITS_OWN
 
 
 class Engine:
@@ -120,14 +120,15 @@ class Engine:
         """End our threads. Runs that copy go on without us; runs that check wait again."""
         self._ending.set()
         self._wake.set()
+        deadline = time.monotonic() + timeout_s
+        if self._dispatcher.is_alive():  # first, so that it starts nothing any more
+            self._dispatcher.join(timeout_s)
         with self._workers_lock:
             workers = list(self._workers.values())
         for worker, _ in workers:
             worker.leave()
-        deadline = time.monotonic() + timeout_s
-        for thread in (self._dispatcher, *(thread for _, thread in workers)):
-            if thread.is_alive():
-                thread.join(max(0.0, deadline - time.monotonic()))
+        for _, thread in workers:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._release()
         close_database()
 
@@ -173,9 +174,12 @@ class Engine:
                         if (now := data_version()) != seen:
                             seen = now
                             self.live.publish(BACKUPS)
+            except BusyError as error:
+                log.warning("database busy", extra={"cause": str(error)})
+                self._ending.wait(10 * LOOK_S)
             except Exception:  # the edge of a thread: it must not die
                 log.exception("the queue met a fault")
-                self._ending.wait(LOOK_S)
+                self._ending.wait(10 * LOOK_S)
 
     def _start_next(self) -> bool:
         if self._ending.is_set():
@@ -236,14 +240,13 @@ class Engine:
                     BackupRun.status == RunStatus.RUNNING
                 )
             }
-        for path in self.config.runs.iterdir():
-            folder = RunFolder(self.config.runs, path.name)
-            if path.name in running:
+        for folder in run_folders(self.config.runs):
+            if folder.uuid in running:
                 continue
             if folder.is_free():
                 folder.remove()
             else:
-                log.warning("a run that is not known is under way", extra={"folder": str(path)})
+                log.warning("an unknown run is under way", extra={"folder": str(folder.path)})
 
     # what pages and commands ask for
 
@@ -295,12 +298,16 @@ class Engine:
         self._wake.set()
 
     def stop_run(self, run_id: int) -> None:
-        """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is."""
-        request_stop(run_id)
+        """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.
+
+        Whoever looks after the run is told first: a database that is busy must not lose a Stop.
+        """
         with self._workers_lock:
             found = self._workers.get(run_id)
         if found is not None:
             found[0].stop()
+        else:
+            request_stop(run_id)
         self.live.publish(run_topic(run_id), BACKUPS)
 
     def overview_backups(self) -> list[overview.BackupRow]:

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +30,14 @@ from bucketvault.vocabulary import (
     Trigger,
     Weekday,
 )
+
+
+class Watched(Enum):
+    """Whether a bucketvault looks after a run that is said to be under way."""
+
+    YES = "yes"
+    ON_ITS_OWN = "on its own"  # rclone copies, nobody watches
+    OVER = "over"  # it has ended; the next `run` or `serve` records how
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class RunView:
     log_lines: int
     log_bytes: int
     on_its_own: bool  # it runs, and no bucketvault watches it
+    ended_unseen: bool = False  # it is over, and the next bucketvault will record how
     preview: bool = False  # it only looked
     findings: Findings | None = None  # what its checks found would change; None before they did
     can_be_approved: bool = False  # it is held, and nothing newer has happened
@@ -144,16 +154,16 @@ class BackupRow:
 
 # Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
 # look at: whoever asks brings the answer.
-Unwatched = Callable[[BackupRun], bool]
+Unwatched = Callable[[BackupRun], Watched]
 
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
 RUNS_ON_A_PAGE = 50
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 
-def watched(run: BackupRun) -> bool:
+def watched(run: BackupRun) -> Watched:
     """Says of every run that somebody looks after it; who knows better hands in a better one."""
-    return False
+    return Watched.YES
 
 
 def backups(unwatched: Unwatched = watched) -> list[BackupRow]:
@@ -344,6 +354,7 @@ def _run_row(run_id: int) -> BackupRun:
 
 def _run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True) -> RunView:
     findings = Findings.from_json(run.findings)
+    seen = unwatched(run) if run.status == RunStatus.RUNNING else Watched.YES
     return RunView(
         id=run.id,
         backup_id=backup.id,
@@ -373,7 +384,8 @@ def _run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = Tru
         findings=findings,
         can_be_approved=run.reason == Reason.BRAKE and findings is not None and newest,
         copy_state=copy_state(run),
-        on_its_own=run.status == RunStatus.RUNNING and unwatched(run),
+        on_its_own=seen is Watched.ON_ITS_OWN,
+        ended_unseen=seen is Watched.OVER,
     )
 
 

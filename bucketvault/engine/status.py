@@ -40,6 +40,9 @@ def status_exit_code(status: Mapping[str, Any]) -> int:
     last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]
     if any(backup["overdue"] for backup in concerned):
         return EXIT_BAD
+    active = [backup["active_run"] for backup in concerned if backup["active_run"] is not None]
+    if any(run["ended_unseen"] for run in active):  # how it ended is not known yet
+        return EXIT_BAD
     if any(run["status"] == RunStatus.FAILED for run in last_runs):
         return EXIT_BAD
     return EXIT_WARNINGS if any(run["warnings"] for run in last_runs) else EXIT_GOOD
@@ -76,6 +79,7 @@ def _active_run_in_status(run: RunView | None) -> dict[str, Any] | None:
         "started_at": _time(run.started_at),
         "stop_requested_at": _time(run.stop_requested_at),
         "on_its_own": run.on_its_own,
+        "ended_unseen": run.ended_unseen,
     }
 
 

@@ -25,17 +25,22 @@ class Tone(StrEnum):
     WAIT = "wait"
     OFF = "off"
     NONE = "none"  # never run
+    LOOK = "look"  # a preview: it only looked
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One backup that waits for a person: `why` is a sentence, `run_id` where to look."""
+    """One backup that waits for a person: `why` is a sentence, `run_id` where to look.
+
+    `copy` says in what state a failed run left the copy; empty where that says nothing new.
+    """
 
     tone: Tone
     backup_id: int
     name: str
     why: str
     run_id: int | None
+    copy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ def tone_of_run(run: RunView) -> Tone:
         return Tone.WAIT
     if run.status == RunStatus.RUNNING:
         return Tone.RUN
+    if run.status == RunStatus.SUCCESS and run.preview:
+        return Tone.LOOK
     if run.status == RunStatus.SUCCESS:
         return Tone.WARN if run.warnings else Tone.OK
     if run.reason == Reason.BRAKE:
@@ -64,8 +71,11 @@ def tone_of_run(run: RunView) -> Tone:
 
 
 def tone_of(row: BackupRow) -> Tone:
-    """The state a backup is in now: what it does, else what is wrong, else its last result."""
-    if row.active_run is not None:
+    """The state a backup is in now: what it does, else what is wrong, else its last result.
+
+    A preview under way changes nothing at that: what needs somebody goes on to need them.
+    """
+    if row.active_run is not None and not row.active_run.preview:
         return tone_of_run(row.active_run)
     if not row.enabled:
         return Tone.OFF
@@ -101,15 +111,20 @@ def verdict(rows: Sequence[BackupRow]) -> Verdict:
 
 def _need(row: BackupRow) -> Need | None:
     tone, last = tone_of(row), row.last_run
+    copy = ""
     if tone == Tone.MISS:
         why = "No good copy since the last planned time."
         if row.last_good_at is None:
             why = "The planned time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
         why = last.explanation or "Nothing more is known: its log may tell."
+        if tone == Tone.HELD:  # the word stands before it
+            why = why.removeprefix("Held: ")
+        elif last.copy_state is not None:
+            copy = last.copy_state.sentence
     else:
         return None
-    return Need(tone, row.id, row.name, why, last.id if last is not None else None)
+    return Need(tone, row.id, row.name, why, last.id if last is not None else None, copy)
 
 
 def _urgency(need: Need) -> tuple[int, str]:

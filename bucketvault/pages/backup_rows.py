@@ -10,6 +10,7 @@ from nicegui import events, ui
 from bucketvault.engine.overview import BackupRow, RunView
 from bucketvault.engine.verdict import Tone, tone_of, tone_of_run
 from bucketvault.pages import formatting
+from bucketvault.pages.run_words import SHORT_COPY_WORDS
 from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, WORDS, element
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Phase, RunStatus, Schedule
@@ -56,9 +57,7 @@ ROW = """
   <td class="c-name">
     <div class="line title">
       <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>
-      <a v-if="props.row.href" class="name clip" :title="props.row.name"
-         :href="props.row.href">{{ props.row.name }}</a>
-      <span v-else class="name clip" :title="props.row.name">{{ props.row.name }}</span>
+      <a class="name clip" :title="props.row.name" :href="props.row.href">{{ props.row.name }}</a>
     </div>
     <div class="way">
       <span class="chip" :title="props.row.source.whole">
@@ -73,7 +72,9 @@ ROW = """
     </div>
   </td>
   <td class="c-last">
-    <span class="pill" :class="props.row.tone">{{ props.row.word }}</span>
+    <a v-if="props.row.run" class="pill" :class="props.row.tone" :href="props.row.run"
+       :aria-label="props.row.word + ', the last run of ' + props.row.name">{{ props.row.word }}</a>
+    <span v-else class="pill" :class="props.row.tone">{{ props.row.word }}</span>
     <div class="t13 ink3 nowrap" :title="props.row.when_exact">{{ props.row.when }}</div>
   </td>
   <td class="c-next">
@@ -82,7 +83,7 @@ ROW = """
   </td>
   <td class="c-size nowrap">{{ props.row.size }}</td>
   <td class="c-action"><div class="line">
-    <a v-if="props.row.look" class="btn small" :href="props.row.href"
+    <a v-if="props.row.look" class="btn small" :href="props.row.run"
        :aria-label="props.row.look + ': ' + props.row.name" :title="props.row.look">
       <i class="icon icon-eye" aria-hidden="true"></i><span>{{ props.row.look }}</span></a>
     <button v-else type="button" class="btn small" title="Run now"
@@ -104,14 +105,16 @@ ROW = """
 def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any]:
     """One backup as the list shows it: plain values that travel to the browser."""
     tone = tone_of(row)
-    run_shown = row.active_run or row.last_run
+    active = row.active_run
+    run_shown = active or row.last_run
     when, when_exact = last_words(row, tone, now, zone)
-    look = {Tone.HELD: "Review", Tone.RUN: "Watch", Tone.WAIT: "Watch"}.get(tone, "")
+    look = "Review" if tone == Tone.HELD else ""
     due = row.next_due_at if row.enabled else None
     return {
         "id": row.id,
         "name": clean(row.name, limit=NAME_CHARACTERS),
-        "href": f"/run/{run_shown.id:d}" if run_shown is not None else "",
+        "href": f"/backups/{row.id:d}",
+        "run": f"/run/{run_shown.id:d}" if run_shown is not None else "",
         "tone": CLASSES[tone],
         "word": WORDS[tone],
         "when": when,
@@ -120,8 +123,10 @@ def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any
         "next": formatting.until(due, now) if due else "no next run",
         "next_exact": formatting.exact(due, zone) if due else "",
         "size": formatting.size(row.size_bytes) if row.size_bytes is not None else "",
-        "look": look,
-        "live": live_words(row.active_run) if tone == Tone.RUN and row.active_run else None,
+        "look": "Watch" if active is not None else look,
+        "live": live_words(active)
+        if active is not None and active.status == RunStatus.RUNNING
+        else None,
         **{
             side: {
                 "mark": MARKS[end.provider_type],
@@ -146,7 +151,7 @@ def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:
 def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
     """What stands under the state: when, how long; and the exact time for the hover."""
     active, last = row.active_run, row.last_run
-    if active is not None:
+    if active is not None and not active.preview:
         if active.started_at is None:
             return f"queued {formatting.age(active.queued_at, now)}", formatting.exact(
                 active.queued_at, zone
@@ -165,6 +170,8 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
         words += " · nothing touched"
     elif tone == Tone.OFF and tone_of_run(last) in (Tone.BAD, Tone.HELD):
         words = f"last run failed {words}"
+    elif tone == Tone.BAD and last.copy_state is not None:
+        words += f" · {SHORT_COPY_WORDS.get(last.copy_state.kind, '')}"
     elif last.started_at is not None:
         took = formatting.duration((last.finished_at - last.started_at).total_seconds())
         words += f" · {took}"
@@ -176,8 +183,14 @@ def live_words(view: RunView) -> dict[str, Any]:
     progress = view.progress
     if view.status == RunStatus.RUNNING and view.phase == Phase.TIDYING:
         return {"percent": 100, "lead": "Tidying up", "figures": "", "left": ""}
-    if view.phase != Phase.COPYING or progress is None:
-        return {"percent": None, "lead": "Checking both buckets", "figures": "", "left": ""}
+    if view.phase in (None, Phase.CHECKING):
+        lead = "Preview: checking both buckets" if view.preview else "Checking both buckets"
+        figures = ""
+        if progress is not None and progress.listed:
+            figures = f" · {formatting.many(progress.listed, 'object')} seen"
+        return {"percent": None, "lead": lead, "figures": figures, "left": ""}
+    if progress is None:
+        return {"percent": None, "lead": "Copying: starting", "figures": "", "left": ""}
     if progress.percent is None:
         looked = f" · {formatting.count(progress.checks_done)} checked"
         return {"percent": None, "lead": "Comparing", "figures": looked, "left": ""}

@@ -10,8 +10,8 @@ from nicegui import events, run, ui
 from bucketvault.engine import live
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.verdict import Tone, Verdict, verdict
-from bucketvault.errors import BucketvaultError
 from bucketvault.pages import formatting
+from bucketvault.pages.acting import told
 from bucketvault.pages.backup_rows import draw_rows, in_order, table_row
 from bucketvault.pages.following import show_on
 from bucketvault.pages.layout import frame, heading
@@ -94,14 +94,8 @@ def register(engine: "Engine") -> None:
 
 
 async def _run_now(engine: "Engine", backup_id: int, names: dict[int, str]) -> None:
-    try:
-        queued = await run.io_bound(engine.run_now, backup_id)
-    except BucketvaultError as error:
-        ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
-        return
-    if queued is not None:
-        name = clean(names.get(backup_id, "The backup"), limit=80)
-        ui.notify(f"{name} is queued.", position="bottom-right")
+    name = clean(names.get(backup_id, "The backup"), limit=80)
+    await told(engine.run_now, backup_id, f"{name} is queued.")
 
 
 class BackupsScreen:
@@ -118,12 +112,12 @@ class BackupsScreen:
 
     def show(self, answer: Verdict, rows: Sequence[BackupRow], now: dt.datetime) -> None:
         """Draw `rows` as they stand at `now`."""
-        told = (answer, outlook(rows, now, self._zone))
-        if told != self._shown:
-            self._shown = told
+        said = (answer, outlook(rows, now, self._zone))
+        if said != self._shown:
+            self._shown = said
             self._top.clear()
             with self._top:
-                draw_answer(answer, told[1], rows, now, self._zone)
+                draw_answer(answer, said[1], rows, now, self._zone)
         table_rows = [table_row(row, now, self._zone) for row in in_order(rows)]
         if self._table is not None and table_rows:
             if table_rows != self._shown_rows:
@@ -165,9 +159,15 @@ def draw_answer(
             name = clean(need.name, limit=NAME_CHARACTERS)
             with lines, element("div", "need"):
                 glyph(need.tone)
-                element("span", "strong clip", name, title=name)
-                why = need_words(need.tone, need.why, by_id.get(need.backup_id), now, zone)
-                element("span", "why", clean(why))
+                href = f"/backups/{need.backup_id:d}"
+                element("a", "strong clip link", name, title=name, href=href)
+                row = by_id.get(need.backup_id)
+                with element("span", "why"):
+                    why = need_words(need.tone, need.why, row, now, zone)
+                    element("span", text=clean(why))
+                    copy = copy_words(need.copy, row, now, zone)
+                    if copy:
+                        element("span", "ink3", clean(copy))
                 if need.run_id is not None:
                     words = "Review" if need.tone == Tone.HELD else "Look"
                     button(
@@ -189,6 +189,15 @@ def need_words(
         return why
     when = formatting.clock(last.finished_at, zone, now)
     return f"{WORDS[tone]} {when}: {why}" if tone == Tone.BAD else f"{WORDS[tone]}: {why}"
+
+
+def copy_words(copy: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo) -> str:
+    """In what state a failed run left the copy, and when the last good one was."""
+    if not copy:
+        return ""
+    if row is None or row.last_good_at is None:
+        return f"{copy} No run has succeeded yet."
+    return f"{copy} Last good run {formatting.clock(row.last_good_at, zone, now)}."
 
 
 def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:

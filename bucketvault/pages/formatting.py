@@ -134,6 +134,11 @@ def day_and_time(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     return f"{_day(local)}{year}, {local:%H:%M}"
 
 
+def day(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Tue 22 Dec`; with the year where it is another one than now."""
+    return day_and_time(then, zone, now).partition(",")[0]
+
+
 def clock(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     """`at 01:42` today, `on Sat 21 Nov, 01:42` on any other day."""
     local, today = then.astimezone(zone), now.astimezone(zone)

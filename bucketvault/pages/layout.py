@@ -68,6 +68,9 @@ class Frame:
                     element("span", "only-on", "Connected")
                     element("span", "only-off", "Not connected")
                     element("span", text=f" · version {__version__}")
+                # a plain form: it works also where the page's socket is gone
+                with element("form", method="post", action="/logout"):
+                    element("button", "quiet t12", "Sign out", type="submit").mark("sign-out")
 
         def toggle() -> None:
             drawer.run_method("toggle")

@@ -34,19 +34,26 @@ RowNumber = Annotated[int, fastapi.Query(ge=0, le=LARGEST_NUMBER)]
 class LogView(ui.element, component=assets.folder() / "logview.js"):
     """The viewer element. `first` is the news it starts with (see `RunLog`)."""
 
-    def __init__(self, run_id: int, first: dict[str, Any]) -> None:
+    def __init__(self, run_id: int, first: dict[str, Any], *, looked: bool) -> None:
         super().__init__()
+        self.looked(looked)
         self.props["url"] = f"/api/runs/{run_id:d}/log"
         self.props["first"] = first
+
+    def looked(self, looked: bool) -> None:
+        """Whether the lines tell what would change, and not what did."""
+        self.props["looked"] = looked
 
     def grew(self, news: dict[str, Any]) -> None:
         """Tell the browser; returns at once."""
         self.run_method("grew", news)
 
 
-async def open_log(engine: "Engine", run_id: int, *, growing: bool) -> "RunLog":
+async def open_log(
+    engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
+) -> "RunLog":
     """The log of a run with its newest lines, ready to be drawn."""
-    log = RunLog(engine, run_id, growing=growing)
+    log = RunLog(engine, run_id, growing=growing, looked=looked)
     await log.open()
     return log
 
@@ -54,10 +61,13 @@ async def open_log(engine: "Engine", run_id: int, *, growing: bool) -> "RunLog":
 class RunLog:
     """One open page's view of a log: what it was told, and whether it follows."""
 
-    def __init__(self, engine: "Engine", run_id: int, *, growing: bool) -> None:
+    def __init__(
+        self, engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
+    ) -> None:
         self._engine = engine
         self._run_id = run_id
         self._growing = growing
+        self._looked = looked
         self._following = True  # both as the viewer starts, until it says otherwise
         self._progress = False
         self._rows = MOST_ROWS_PUSHED
@@ -74,7 +84,8 @@ class RunLog:
     def draw(self, place: ui.element) -> None:
         """Draw the viewer in `place`."""
         with place:
-            self._view = LogView(self._run_id, self._first or self._message(0, [], again=False))
+            first = self._first or self._message(0, [], again=False)
+            self._view = LogView(self._run_id, first, looked=self._looked)
             self._view.on("state", self._on_state)
 
     def follow(self) -> None:
@@ -92,6 +103,12 @@ class RunLog:
             self._growing = growing
             if self._look is not None:
                 self._look()
+
+    def looked(self, looked: bool) -> None:
+        """Say whether it tells what would change, and not what did."""
+        if looked != self._looked and self._view is not None:
+            self._looked = looked
+            self._view.looked(looked)
 
     def read(self) -> dict[str, Any]:
         """What is new since the last call, for the viewer; empty when nothing is. Blocks."""

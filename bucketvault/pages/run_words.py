@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.copy_state import CopyKind
 from bucketvault.engine.overview import RunPage, RunSettings, RunView
 from bucketvault.engine.verdict import Tone, tone_of_run
+from bucketvault.pages import would_words
 from bucketvault.pages.formatting import (
     clock,
     count,
@@ -70,11 +72,21 @@ class Result:
     lines: tuple[str, ...] = ()  # warnings, one each
 
 
-def result(view: RunView) -> Result:
+def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
     """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
-    tone = tone_of_run(view)
+    view = page.run
+    tone, ended = tone_of_run(view), ended_words(view, zone, now)
     if tone == Tone.WAIT:
         return Result(tone, "Waiting for its turn.", "It starts by itself when there is room.")
+    if tone == Tone.RUN:
+        return Result(tone, live_sentence(view), "")
+    if tone == Tone.HELD:
+        detail = would_words.held_detail(page, zone, now)
+        return Result(tone, would_words.held_sentence(view), detail, view.warnings)
+    if tone == Tone.LOOK:
+        sentence = would_words.preview_sentence(view.findings)
+        detail = _sentences(f"{would_words.UNTOUCHED}.", ended)
+        return Result(tone, sentence, detail, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
         done = changes(view.counts)
         sentence = f"Succeeded: {done}." if done else "Succeeded: nothing had changed."
@@ -84,30 +96,23 @@ def result(view: RunView) -> Result:
             )
         checked = many(view.counts.get("checked", 0), "object")
         detail = f"{checked} compared." if view.counts.get("checked") else ""
-        return Result(tone, sentence, detail, view.warnings)
-    if tone == Tone.HELD:
-        return Result(
-            tone,
-            "Held for your approval.",
-            _sentences(view.explanation, view.hint),
-            view.warnings,
-        )
+        return Result(tone, sentence, _sentences(detail, ended), view.warnings)
     if tone == Tone.STOP:
-        detail = "What was copied until then stays." if view.log_lines else "Nothing was touched."
-        return Result(tone, "Stopped by you.", _sentences(detail, view.hint), view.warnings)
-    if tone == Tone.RUN:
-        return Result(tone, live_sentence(view), "", ())
+        return Result(tone, "Stopped by you.", _sentences(view.hint, ended), view.warnings)
     sentence = view.explanation or "Nothing more is known: the log may tell."
-    return Result(tone, f"Failed: {sentence}", view.hint, view.warnings)
+    word = "The preview failed" if view.preview else "Failed"
+    return Result(tone, f"{word}: {sentence}", _sentences(view.hint, ended), view.warnings)
 
 
 def live_sentence(view: RunView) -> str:
     """`Copying: 62 %, about 5 min left`."""
     if view.stop_requested_at is not None:
         return "Stopping: rclone ends what it is at"
+    progress = view.progress
+    if view.phase in (None, Phase.CHECKING) and progress is not None and progress.listed:
+        return f"{PHASES[Phase.CHECKING]}: {many(progress.listed, 'object')} seen"
     if view.phase != Phase.COPYING:
         return PHASES[view.phase or Phase.CHECKING]
-    progress = view.progress
     if progress is None:
         return "Copying: starting"
     if progress.percent is None:
@@ -117,9 +122,11 @@ def live_sentence(view: RunView) -> str:
 
 
 def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
-    """What stands below the bar of a running run; always the same names in the same order."""
+    """What stands below the bar of a running run; in one phase always the same names."""
     progress, started = view.progress, view.started_at
     running = duration((now - started).total_seconds()) if started is not None else "not yet"
+    if view.phase in (None, Phase.CHECKING):
+        return (("Touched", "nothing yet"), ("Running for", running))
     if progress is None:
         return (
             ("Moved", UNKNOWN),
@@ -138,7 +145,7 @@ def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
 
 def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
     """The phases, and how far the run is through them."""
-    order = list(PHASES)
+    order = [Phase.CHECKING] if view.preview else list(PHASES)
     here = order.index(view.phase) if view.phase is not None else 0
     tones = (Tone.OK, Tone.RUN, Tone.WAIT)
     return tuple(
@@ -157,7 +164,10 @@ def changes(counts: Mapping[str, int]) -> str:
 
 
 def tiles(view: RunView) -> tuple[Tile, ...]:
-    """The six numbers of a run. What it did is no state: only errors carry a colour."""
+    """The numbers of a run: four of what it would do, none where that is not known, or six of
+    what it did. What it did is no state: only errors carry a colour."""
+    if view.preview or tone_of_run(view) == Tone.HELD:
+        return would_words.tiles(view.findings) if view.findings is not None else ()
     counts = view.counts
     running = view.status == RunStatus.RUNNING
     copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
@@ -189,7 +199,8 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
 
 
 def _moved_note(view: RunView) -> str:
-    if view.status == RunStatus.RUNNING and view.progress is not None:
+    copying = view.status == RunStatus.RUNNING and view.phase == Phase.COPYING
+    if copying and view.progress is not None:
         return f"of {size(view.progress.bytes_total, precise=True)}"
     if view.started_at is None or view.finished_at is None or not view.counts.get("bytes"):
         return "nothing" if not view.counts.get("bytes") else ""
@@ -209,7 +220,7 @@ def exit_code(view: RunView) -> str:
     checking = view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE
     if checking and not view.log_lines:
         return "no exit code: rclone was not started"
-    if view.reason == Reason.BRAKE:
+    if view.reason == Reason.BRAKE or view.preview:
         return "no exit code: rclone only looked"
     return "no exit code: nobody saw rclone end"
 
@@ -231,7 +242,8 @@ def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
         Trigger.CLI: "you, on the command line",
         Trigger.APPROVED: "you, by approving it",
     }
-    return who.get(view.trigger, view.trigger.value) + planned
+    told = "you, with Preview" if view.preview and view.trigger == Trigger.MANUAL else ""
+    return (told or who.get(view.trigger, view.trigger.value)) + planned
 
 
 def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:
@@ -263,21 +275,21 @@ def settings_of(settings: RunSettings) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class CopyState:
-    """In what state the copy is after a run that did not succeed. Parts are None if unknown."""
+class CopyWords:
+    """In what state the copy is after a run that did not succeed; parts where they are known."""
 
+    sentence: str
     parts: tuple[tuple[Tone, int, str], ...]
     last_good: str
 
 
-def copy_state(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyState | None:
-    """What of the copy is good after a failed run; None where the run says nothing about it."""
+def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | None:
+    """The copy after a run that failed or was stopped; None where the result says all of it."""
     view = page.run
-    if view.status != RunStatus.FAILED:
+    if view.status != RunStatus.FAILED or view.preview or tone_of_run(view) == Tone.HELD:
         return None
-    last_good = "There has never been a complete copy."
-    if page.last_good_at is not None:
-        last_good = f"The last complete copy is from {day_and_time(page.last_good_at, zone, now)}."
+    sentence = view.copy_state.sentence if view.copy_state is not None else ""
+    last_good = would_words.last_good_words(page.last_good_at, zone, now)
     holes, errors = view.counts.get("holes", 0), view.counts.get("errors", 0)
     absent = max(0, errors - holes)
     total = view.source_objects
@@ -291,17 +303,23 @@ def copy_state(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyState | N
         words = f"{many(absent, 'object')} could not be brought up to date"
         parts.append((Tone.WARN, absent, words))
     if holes:
-        verb, version = (
-            ("is", "its former version is") if holes == 1 else ("are", "their former versions are")
-        )
-        words = f"{many(holes, 'object')} {verb} missing until the next good run; {version} kept"
+        verb = "is" if holes == 1 else "are"
+        words = f"{many(holes, 'object')} {verb} missing until the next good run"
         parts.append((Tone.BAD, holes, words))
-    return CopyState(tuple(parts), last_good)
+    return CopyWords(sentence, tuple(parts), last_good)
+
+
+SHORT_COPY_WORDS = {
+    CopyKind.UNTOUCHED: "copy untouched",
+    CopyKind.PARTLY: "copy partly updated",
+    CopyKind.UNKNOWN: "copy unknown",
+}
 
 
 def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
-    return f"Run of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
+    what = "Preview" if view.preview else "Run"
+    return f"{what} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
 
 
 def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:

@@ -27,6 +27,7 @@ WORDS = {
     Tone.WAIT: "Waiting",
     Tone.OFF: "Switched off",
     Tone.NONE: "Never run",
+    Tone.LOOK: "Preview",
 }
 CLASSES = {tone: f"st-{tone.value}" for tone in Tone}
 MARKS = {
@@ -173,7 +174,8 @@ class Tiles:
 
     def __init__(self, label: str, tiles: Sequence[Tile]) -> None:
         self._parts: list[tuple[ui.element, TextElement, TextElement]] = []
-        with element("section", "card tiles", aria_label=label):
+        kind = "card tiles four" if len(tiles) == 4 else "card tiles"
+        with element("section", kind, aria_label=label):
             for tile in tiles:
                 with element("div", "tile") as box:
                     with element("div", "line"):
@@ -240,12 +242,13 @@ def code(words: str) -> None:
 
 
 @contextmanager
-def question(title: str, body: str) -> Iterator[tuple[ui.dialog, ui.element]]:
+def question(title: str, *paragraphs: str) -> Iterator[tuple[ui.dialog, ui.element]]:
     """A dialog that asks before something ends or goes; yields it and the place of its buttons."""
     with ui.dialog().props("persistent") as dialog, element("div", "card dialog"):
         with element("div", "body"):
             element("h2", text=title)
-            element("p", "ink2", body)
+            for paragraph in paragraphs:
+                element("p", "ink2", paragraph)
             with element("div", "actions") as actions:
                 button("Cancel", on_click=dialog.close)
         yield dialog, actions

@@ -54,6 +54,11 @@ class LogWriter:
         self._closed: list[tuple[int, int, int, int, int, bytes]] = []
         self._changed = False
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is in memory only, because no flush was committed since."""
+        return len(self._closed) * CHUNK_BYTES
+
     def add(self, line: bytes) -> None:
         """Append one line with its newline, or the last half line without one."""
         self._open += line
@@ -171,6 +176,25 @@ def find(
             if number >= start and sought in line.lower():
                 return number
     return None
+
+
+def raw_from(run_id: int, start: int) -> Iterator[bytes]:
+    """The log from byte `start` on; reads only the chunks that hold it."""
+    with connection():
+        sizes: list[tuple[int, int]] = [
+            (chunk.seq, chunk.raw_bytes)
+            for chunk in RunLogChunk.select(RunLogChunk.seq, RunLogChunk.raw_bytes)
+            .where(RunLogChunk.run_id == run_id)
+            .order_by(RunLogChunk.seq)
+        ]
+    begin = 0
+    for seq, length in sizes:
+        if begin + length > start:
+            with connection():
+                chunk = RunLogChunk.get((RunLogChunk.run_id == run_id) & (RunLogChunk.seq == seq))
+            # the last chunk may have grown since: never more than was counted
+            yield zlib.decompress(chunk.data)[max(0, start - begin) : length]
+        begin += length
 
 
 def raw(run_id: int) -> Iterator[bytes]:

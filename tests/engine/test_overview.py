@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine import overview, status
+from bucketvault.engine.overview import Watched
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.errors import NotFoundError
 from bucketvault.store.database import database
@@ -241,18 +242,19 @@ def test_a_run_without_a_stats_line_has_no_progress(photos: Backup) -> None:
 @pytest.mark.parametrize(
     ("status", "unwatched", "alone"),
     [
-        (RunStatus.RUNNING, True, True),
-        (RunStatus.RUNNING, False, False),
-        (RunStatus.PENDING, True, False),
-        (RunStatus.SUCCESS, True, False),
+        (RunStatus.RUNNING, Watched.ON_ITS_OWN, True),
+        (RunStatus.RUNNING, Watched.YES, False),
+        (RunStatus.RUNNING, Watched.OVER, False),
+        (RunStatus.PENDING, Watched.ON_ITS_OWN, False),
+        (RunStatus.SUCCESS, Watched.ON_ITS_OWN, False),
     ],
 )
 def test_only_a_running_run_goes_on_on_its_own(
-    status: RunStatus, unwatched: bool, alone: bool, photos: Backup
+    status: RunStatus, unwatched: Watched, alone: bool, photos: Backup
 ) -> None:
     row = a_run(photos, status)
 
-    def answer(run: BackupRun) -> bool:
+    def answer(run: BackupRun) -> Watched:
         assert run.uuid == row.uuid
         return unwatched
 
@@ -262,6 +264,8 @@ def test_only_a_running_run_goes_on_on_its_own(
     found = backup.active_run or backup.last_run
     assert found is not None
     assert found.on_its_own is alone
+    over = status is RunStatus.RUNNING and unwatched is Watched.OVER
+    assert found.ended_unseen is over
 
 
 def test_a_run_that_is_not_there_is_not_found() -> None:
@@ -359,6 +363,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "started_at": None,
                     "stop_requested_at": None,
                     "on_its_own": False,
+                    "ended_unseen": False,
                 },
             }
         ],
@@ -372,7 +377,7 @@ def test_status_counts_what_runs_and_what_waits(ends: tuple[Storage, Storage]) -
     for number, state in enumerate([RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.PENDING]):
         a_run(a_backup(f"b{number}", *ends), state)
 
-    told = status.status(lambda run: run.status == RunStatus.RUNNING)
+    told = status.status(lambda run: Watched.ON_ITS_OWN)
 
     assert (told["running"], told["pending"]) == (2, 1)
     assert [backup["active_run"]["on_its_own"] for backup in told["backups"]] == [True, True, False]

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from bucketvault.engine.live import BACKUPS, log_topic, run_topic
 from bucketvault.vocabulary import RunStatus
-from tests.pages import scenes
+from tests.pages import fake_engine, sample_logs, scenes
 from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
 
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
@@ -97,7 +97,7 @@ def visit(browser: Browser, address: str, path: str, **options: Any) -> Iterator
 class Checks:
     """One method a check; `engine` is what the server shows."""
 
-    def __init__(self, browser: Browser, address: str, engine: scenes.FakeEngine) -> None:
+    def __init__(self, browser: Browser, address: str, engine: fake_engine.FakeEngine) -> None:
         self.browser, self.address, self.engine = browser, address, engine
 
     def visit(self, path: str, **options: Any) -> Any:
@@ -321,7 +321,7 @@ class Checks:
             seen.page.wait_for_selector("#popup[aria-hidden=false]", state="attached")
             assert seen.page.get_by_text("Not connected").is_visible()
             for number in range(100, 120):
-                line = scenes.log_line(number, object=f"while/away/{number}", size=5)
+                line = sample_logs.log_line(number, object=f"while/away/{number}", size=5)
                 self.engine.logs[1].append(line)
             self.engine._shown.pop(1, None)
             self.engine.live.publish(log_topic(1))
@@ -457,7 +457,7 @@ def main() -> int:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     failed = 0
     with (
-        serving(scenes.FakeEngine()) as (address, engine),
+        serving(fake_engine.FakeEngine()) as (address, engine),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from nicegui.testing import User
 
-from tests.pages import scenes
+from tests.pages import fake_engine
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -18,14 +18,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture
-async def engine(user: User) -> AsyncIterator[scenes.FakeEngine]:
+async def engine(user: User) -> AsyncIterator[fake_engine.FakeEngine]:
     """An engine whose pages are served to `user`."""
-    from bucketvault.pages import backups, layout, run
+    from bucketvault.pages import site
 
-    made = scenes.FakeEngine()
+    made = fake_engine.FakeEngine()
     made.live.attach(asyncio.get_running_loop())
-    layout.install()
-    backups.register(made)
-    run.register(made)
+    site.register(made)
     yield made
     made.live.attach(None)

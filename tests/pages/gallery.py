@@ -1,7 +1,8 @@
 """Every page in every state, to look at: `python -m tests.pages.gallery --shots DIR`.
 
 A real NiceGUI server over a made-up engine, with the headers the real one sends. Without --shots
-it serves until interrupted: / (with ?scene=good|bad|empty|running|hostile), /run/1 to /run/10.
+it serves until interrupted: / (after /scene/good, bad, empty, running, hostile or previewed),
+/run/1 to /run/15, /backups/1 to /backups/8.
 `--grow N` lets run 1 write N log lines a second.
 """
 
@@ -24,7 +25,7 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
-from tests.pages import scenes
+from tests.pages import fake_engine, scenes
 
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -38,6 +39,7 @@ SCENES = {
     "empty": list,
     "running": scenes.running_rows,
     "hostile": scenes.hostile_rows,
+    "previewed": scenes.previewed_rows,
 }
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGS = [
@@ -60,12 +62,29 @@ RUNS = {
     8: "run-long",
     9: "run-not-started",
     10: "run-hostile",
+    11: "run-empty",
+    12: "run-held-too-late",
+    13: "run-preview",
+    14: "run-previewing",
+    15: "run-checking",
+}
+BACKUPS = {  # name -> scene, backup
+    "backup-good": ("good", 1),
+    "backup-running": ("good", 7),
+    "backup-off": ("good", 6),
+    "backup-failed": ("bad", 4),
+    "backup-held": ("bad", 5),
+    "backup-missed": ("bad", 2),
+    "backup-new": ("running", 2),
+    "backup-hostile": ("hostile", 1),
+    "backup-previewing": ("previewed", 5),
+    "backup-absent": ("good", 99),
 }
 
 
 def build(engine: Any) -> Any:
     """The application: our pages over `engine`, and the security headers around them."""
-    from bucketvault.pages import backups, layout, logview, run
+    from bucketvault.pages import logview, site
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -82,9 +101,7 @@ def build(engine: Any) -> Any:
         return name
 
     api.include_router(logview.log_api(engine))
-    layout.install()
-    backups.register(engine)
-    run.register(engine)
+    site.register(engine)
     ui.run_with(
         api,
         title="bucketvault",
@@ -154,6 +171,9 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
     pages = [(f"home-{name}", f"/scene/{name}", "/") for name in SCENES]
     pages += [(name, "", f"/run/{number}") for number, name in RUNS.items()]
     pages += [("run-absent", "", "/run/99")]
+    pages += [
+        (name, f"/scene/{scene}", f"/backups/{number}") for name, (scene, number) in BACKUPS.items()
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         for way, options in ways.items():
@@ -175,7 +195,7 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
                     urllib.request.urlopen(address + scene).read()
                 page.goto(address + path)
                 page.wait_for_selector(".page")
-                page.wait_for_timeout(500)
+                page.wait_for_timeout(700)
                 size = page.viewport_size
                 whole = page.evaluate("document.documentElement.scrollHeight")
                 page.set_viewport_size({"width": size["width"], "height": max(whole, 844)})
@@ -193,7 +213,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--grow", type=int, default=0)
     chosen = parser.parse_args()
-    engine, ending = scenes.FakeEngine(), threading.Event()
+    engine, ending = fake_engine.FakeEngine(), threading.Event()
     with serving(engine, chosen.port) as (address, _):
         if chosen.grow:
             threading.Thread(target=engine.grow, args=(chosen.grow, ending), daemon=True).start()

@@ -1,19 +1,15 @@
-"""Made-up backups, runs and logs in every state, and an engine that shows them. For tests only."""
+"""Made-up backups and runs in every state. For tests only."""
 
 import datetime as dt
-import json
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
-from bucketvault.engine.overview import BackupRow, End, RunPage, RunSettings, RunView
+from bucketvault.engine.copy_state import CopyKind, CopyState
+from bucketvault.engine.overview import BackupPage, BackupRow, End, RunSettings, RunView
 from bucketvault.engine.rclone.transcript import Progress, Transfer
-from bucketvault.errors import NotFoundError
+from bucketvault.engine.runs.archive import Kept, KeptFolder
+from bucketvault.engine.runs.brake import Findings
 from bucketvault.store.models import COUNT_NAMES
-from bucketvault.store.runlogs import LogRow, LogSize, is_progress
 from bucketvault.vocabulary import (
     ComparisonMode,
     Phase,
@@ -148,6 +144,12 @@ def failed_run(**changes: object) -> RunView:
             "errors": 4,
             "bytes": 1_920_000_000,
         },
+        "findings": Findings(new=9, replaced=2, removed=2, destination_objects=209),
+        "copy_state": CopyState(
+            CopyKind.PARTLY,
+            "The copy is partly updated: 7 of 13 changes arrived, nothing removed. "
+            "1 object is only among the kept versions until the next good run.",
+        ),
     }
     return run_view(RunStatus.FAILED, **{**given, **changes})
 
@@ -155,7 +157,16 @@ def failed_run(**changes: object) -> RunView:
 def stopped_run() -> RunView:
     counts = {**NO_COUNTS, "copied": 3, "bytes": 400_000_000}
     return failed_run(
-        id=4, reason=Reason.STOPPED, exit_code=130, explanation="", hint="", counts=counts
+        id=4,
+        reason=Reason.STOPPED,
+        exit_code=130,
+        explanation="You stopped this run.",
+        hint="What was copied until then stays. Run the backup again when you like.",
+        counts=counts,
+        copy_state=CopyState(
+            CopyKind.PARTLY,
+            "The copy is partly updated: 3 of 13 changes arrived, nothing removed.",
+        ),
     )
 
 
@@ -176,18 +187,74 @@ def pending_run() -> RunView:
     )
 
 
-def held_run() -> RunView:
-    return failed_run(
-        id=6,
-        backup_id=5,
-        backup_name="Product photos",
-        reason=Reason.BRAKE,
-        phase=Phase.CHECKING,
-        exit_code=None,
-        explanation="It would remove or replace 634 of 1,037 objects. Nothing has been touched.",
-        hint="Look at the names below; bring back at the source what went by mistake.",
-        counts=NO_COUNTS,
+UNTOUCHED = CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
+FOUND = Findings(new=3, replaced=9, removed=625, destination_objects=1037)
+
+
+def held_run(**changes: object) -> RunView:
+    given: dict[str, object] = {
+        "id": 6,
+        "backup_id": 5,
+        "backup_name": "Product photos",
+        "reason": Reason.BRAKE,
+        "phase": Phase.CHECKING,
+        "exit_code": None,
+        "explanation": "Held: 625 of 1,037 objects would be removed, 9 replaced. "
+        "Nothing was touched.",
+        "hint": "Review what would change. If it is right, approve this run; if not, look at the "
+        "source.",
+        "counts": NO_COUNTS,
+        "findings": FOUND,
+        "can_be_approved": True,
+        "copy_state": UNTOUCHED,
+    }
+    return failed_run(**{**given, **changes})
+
+
+def empty_run() -> RunView:
+    """Held because there is nothing at the source: nobody can say yes to that."""
+    return held_run(
+        id=11,
+        explanation="The source acme-photos/originals is empty. Nothing was touched.",
+        hint="Check the bucket and the path for a typing error. Copying nothing would have emptied "
+        "the copy.",
+        findings=None,
+        can_be_approved=False,
+        log_lines=0,
     )
+
+
+def preview_run(**changes: object) -> RunView:
+    """A look that has ended."""
+    given: dict[str, object] = {
+        "id": 13,
+        "preview": True,
+        "trigger": Trigger.MANUAL,
+        "phase": Phase.CHECKING,
+        "scheduled_for": None,
+        "exit_code": None,
+        "explanation": "A run would copy 3, replace 9 and remove 625 objects. Nothing was touched.",
+        "counts": NO_COUNTS,
+        "findings": FOUND,
+        "copy_state": UNTOUCHED,
+        "started_at": now() - 3 * MINUTE,
+        "queued_at": now() - 3 * MINUTE,
+        "finished_at": now() - 3 * MINUTE + dt.timedelta(seconds=7),
+    }
+    return run_view(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def checking_run(**changes: object) -> RunView:
+    """Under way, and still looking at both buckets."""
+    given: dict[str, object] = {
+        "id": 15,
+        "phase": Phase.CHECKING,
+        "progress": Progress(checks_done=90_000, listed=120_000),
+        "counts": NO_COUNTS,
+        "log_lines": 0,
+        "started_at": now() - dt.timedelta(seconds=42),
+    }
+    return live_run(**{**given, **changes})
 
 
 def warned_run() -> RunView:
@@ -207,6 +274,8 @@ def interrupted_run() -> RunView:
         phase=Phase.CHECKING,
         started_at=None,
         exit_code=None,
+        copy_state=UNTOUCHED,
+        findings=None,
         explanation="rclone is not installed.",
         hint="Install rclone 1.75 or newer, or set BUCKETVAULT_RCLONE.",
         detail="rclone: command not found",
@@ -282,6 +351,14 @@ def bad_rows() -> list[BackupRow]:
     return rows
 
 
+def previewed_rows() -> list[BackupRow]:
+    """Somebody looks what the held and the failed one would do."""
+    rows = bad_rows()
+    look = checking_run(id=14, preview=True, backup_id=5, backup_name="Product photos")
+    rows[4] = replace(rows[4], active_run=look)
+    return rows
+
+
 def running_rows() -> list[BackupRow]:
     rows = [replace(row, last_run=None, last_good_at=None, size_bytes=None) for row in good_rows()]
     rows[0] = replace(rows[0], active_run=live_run(id=1, phase=Phase.CHECKING, progress=None))
@@ -312,200 +389,79 @@ SETTINGS = RunSettings(
 )
 
 
-def log_line(
-    number: int, message: str = "Copied (new)", level: str = "info", **more: object
-) -> bytes:
-    """One raw line as rclone writes it, `number` seconds after 01:30 in Berlin."""
-    stamp = dt.datetime(2026, 11, 22, 0, 30, tzinfo=dt.UTC) + dt.timedelta(seconds=number)
-    entry: dict[str, object] = {"time": stamp.isoformat(), "level": level, "msg": message, **more}
-    if "object" in more:
-        entry["objectType"] = "*s3.Object"
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()
+# ------------------------------------------------------------------ one backup
+
+RESTORE_TEXT = """\
+HOW TO BRING THIS COPY BACK
+
+Backup:  Postgres dumps
+From:    bucket acme-pg-dumps at Amazon Frankfurt
+To:      bucket acme-pg-dumps-copy at Backblaze EU
+
+bucketvault made this copy with rclone (https://rclone.org). You need neither bucketvault nor the
+server it ran on: rclone 1.75 or newer and a key that may read this bucket are enough.
+
+EVERYTHING, AS IT WAS AFTER THE LAST RUN
+
+  rclone --config rclone.conf copy 'copy:acme-pg-dumps-copy/' restored/ \
+--exclude '/.bucketvault-archive/**' --metadata --progress
+"""
 
 
-def stats_line(number: int, share: float) -> bytes:
-    total = 66_400_000_000
-    stats = {"bytes": int(total * share), "totalBytes": total, "speed": 84e6, "eta": 300}
-    message = f"   {share * 61.8:.3f} GiB / 61.840 GiB, {share:.0%}, 80.1 MiB/s, ETA 5m\n"
-    return log_line(number, message, stats=stats)
-
-
-def failed_log() -> list[bytes]:
-    denied = (
-        "Failed to copy: operation error S3: PutObject, https response error StatusCode: 403, "
-        "RequestID: 7f2c, api error AccessDenied: Cannot upload files, storage cap exceeded. "
-        "See the Caps & Alerts page to increase your cap."
+def backup_page(row: BackupRow, **changes: object) -> BackupPage:
+    """A backup with a run of each kind behind it."""
+    found = BackupPage(
+        row=row,
+        comparison_mode=ComparisonMode.CHECKSUM,
+        retention_days=30,
+        shrink_limit_percent=50,
+        archive_key="postgres-dumps-1a2b3c",
+        runs=some_runs(row),
+        restore_text=RESTORE_TEXT,
+        deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
+        shown_prefix=f"{row.destination.bucket_name}/.bucketvault-archive/postgres-dumps-1a2b3c/",
     )
-    lines = [
-        log_line(9, object="base/2026-11-22/base.tar.zst", size=1_900_000_000),
-        log_line(10, object="base/2026-11-22/manifest.json", size=48_000),
-        stats_line(11, 0.1),
-    ]
-    lines += [
-        log_line(84 + i, object=f"wal/00000001000004A2000000E{i}.zst", size=6_100_000)
-        for i in range(4)
-    ]
-    lines += [
-        log_line(87, "Copied (server-side copy)", object="latest.json", size=1_100),
-        log_line(87, "Deleted", object="latest.json"),
-        log_line(88, object="latest.json", size=1_100),
-        stats_line(89, 0.4),
-        log_line(300, "Updated modification time in destination", object="readme.txt"),
-        log_line(551, denied, "error", object="base/2026-11-22/pg_wal.tar.zst"),
-        log_line(551, denied, "error", object="wal/00000001000004A2000000E5.zst"),
-        log_line(552, "Copied (server-side copy)", object="reports/weekly.pdf", size=90_000),
-        log_line(552, "Deleted", object="reports/weekly.pdf"),
-        log_line(552, denied, "error", object="reports/weekly.pdf"),
-        log_line(553, "not deleting files as there were IO errors", "error"),
-        log_line(553, f"Attempt 1/3 failed with 4 errors and: {denied}", "error"),
-        log_line(724, f"Attempt 3/3 failed with 4 errors and: {denied}", "error"),
-        log_line(724, f"Failed to sync with 4 errors: last error was: {denied}", "notice"),
-    ]
-    return lines
+    return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def long_log(count: int = 100_000) -> list[bytes]:
-    """`count` lines of which every hundredth is progress; line 70,000 is an error."""
-    lines = []
-    for number in range(count):
-        if number % 100 == 99:
-            lines.append(stats_line(number, number / count))
-        elif number == 70_000:
-            lines.append(
-                log_line(number, "Failed to copy: the needle " * 300, "error", object="x/needle")
-            )
-        else:
-            name = f"2026/spring/raw/A{number // 1000:03}_C{number:06}.mov"
-            lines.append(log_line(number, object=name, size=1_000_000 + number * 37))
-    return lines
-
-
-HOSTILE_LINES = [
-    b"<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">",
-    b"{{ constructor.constructor('document.title=1')() }} ${document.title='owned'} \x00\x1b[31m",
-    b"\xff\xfe not utf-8 \xe2\x80\xae drow",
-    log_line(
-        1,
-        "Failed: <b onmouseover=alert(1)>" + "x" * 20_000,
-        "error",
-        object="<i>&amp;</i>\n\u202egnp",
-    ),
-    b'{"level":"info","msg":7,"object":[],"time":9}',
-    b"",
-    b"[" * 5000,
-]
-
-
-class FakeEngine:
-    """What pages ask of an engine, over made-up values; it can make a log and a bar grow."""
-
-    zone = ZONE
-
-    def __init__(self) -> None:
-        self.live = Live()
-        self.reset()
-
-    def reset(self) -> None:
-        """As it was at the start; who listens goes on listening."""
-        self.rows = good_rows()
-        self.runs = {
-            view.id: view
-            for view in (
-                live_run(),
-                failed_run(),
-                run_view(),
-                stopped_run(),
-                pending_run(),
-                held_run(),
-                warned_run(),
-                interrupted_run(),
-                run_view(id=8),
-                failed_run(
-                    id=10, explanation=HOSTILE_LINES[0].decode(), detail="<b>1</b>\n\x1b[31m"
-                ),
-            )
+def some_runs(row: BackupRow) -> tuple[RunView, ...]:
+    """The runs of `row`, newest first."""
+    newest = [view for view in (row.active_run, row.last_run) if view is not None]
+    if not newest:
+        return ()
+    earlier = (
+        preview_run(),
+        stopped_run(),
+        warned_run(),
+        held_run(can_be_approved=False),
+        empty_run(),
+        run_view(id=3),
+        failed_run(),
+    )
+    older = []
+    for number, view in enumerate(earlier, start=1):
+        ago = number * DAY
+        times = {
+            name: value - ago
+            for name in ("scheduled_for", "queued_at", "started_at", "finished_at")
+            if (value := getattr(view, name)) is not None
         }
-        self.logs: dict[int, list[bytes]] = {
-            1: [
-                log_line(i, object=f"2026/spring/raw/A003_C{i:03}.mov", size=10**9)
-                for i in range(40)
-            ],
-            2: failed_log(),
-            3: failed_log()[:10],
-            8: long_log(),
-            10: list(HOSTILE_LINES),
-        }
-        self._shown: dict[int, list[bytes]] = {}
-        self.queued: list[int] = []
-        self.stopped: list[int] = []
-        self.reads = 0
+        older.append(replace(view, backup_id=row.id, backup_name=row.name, **times))
+    return (*newest, *older)
 
-    def overview_backups(self) -> list[BackupRow]:
-        return list(self.rows)
 
-    def overview_run(self, run_id: int) -> RunPage:
-        if run_id not in self.runs:
-            raise NotFoundError("There is no such run.", "It may have gone with its backup.")
-        view = self.runs[run_id]
-        settings = None if view.status == RunStatus.PENDING else SETTINGS
-        return RunPage(view, settings, now() - DAY, run_id - 1 or None, None)
-
-    def run_now(self, backup_id: int) -> int:
-        self.queued.append(backup_id)
-        return 5
-
-    def stop_run(self, run_id: int) -> None:
-        self.stopped.append(run_id)
-        self.runs[run_id] = replace(self.runs[run_id], stop_requested_at=now())
-        self.live.publish(run_topic(run_id), BACKUPS)
-
-    def _lines(self, run_id: int, with_progress: bool) -> list[bytes]:
-        lines = self.logs.get(run_id, [])
-        if with_progress:
-            return lines
-        shown = self._shown.setdefault(run_id, [])
-        if not shown or run_id != 1:
-            shown[:] = [line for line in lines if not is_progress(line)]
-        return shown
-
-    def log_size(self, run_id: int) -> LogSize:
-        lines = self._lines(run_id, True)
-        return LogSize(len(lines), len(self._lines(run_id, False)), sum(map(len, lines[-1000:])))
-
-    def log_rows(self, run_id: int, start: int, count: int, progress: bool) -> list[LogRow]:
-        self.reads += 1
-        lines = self._lines(run_id, progress)[start : start + count]
-        return [LogRow(start + place, line) for place, line in enumerate(lines)]
-
-    def log_find(
-        self, run_id: int, needle: str, start: int, backwards: bool, progress: bool
-    ) -> int | None:
-        sought = needle.lower().encode()
-        lines = self._lines(run_id, progress)
-        order = range(min(start, len(lines)) - 1, -1, -1) if backwards else range(start, len(lines))
-        return next((row for row in order if sought in lines[row].lower()), None)
-
-    def log_raw(self, run_id: int) -> Iterator[bytes]:
-        for line in self.logs.get(run_id, []):
-            yield line + b"\n"
-
-    def grow(self, lines_a_second: int, ending: threading.Event) -> None:
-        """Let run 1 go on, in this thread, until `ending`."""
-        shown = self._lines(1, False)
-        started, made = time.monotonic(), 0
-        while not ending.wait(0.05):
-            due = int((time.monotonic() - started) * lines_a_second)
-            for number in range(made, due):
-                name = f"2026/spring/raw/B{number:07}.mov"
-                line = log_line(number, object=name, size=1_000_000 + number)
-                self.logs[1].append(line)
-                shown.append(line)
-            made = due
-            share = (time.monotonic() - started) / 60 % 1
-            view = replace(self.runs[1], progress=progress(share), log_lines=len(self.logs[1]))
-            self.runs[1] = view
-            self.rows = [
-                replace(row, active_run=view) if row.id == view.backup_id else row
-                for row in self.rows
-            ]
-            self.live.publish(run_topic(1), log_topic(1), BACKUPS)
+def kept(folders: int = 5, foreign: tuple[str, ...] = ()) -> Kept:
+    """So many folders, a day apart; the oldest of five is due to go."""
+    made = []
+    for number in range(folders):
+        replaced = now() - number * DAY - HOUR - (28 * DAY if number == 4 else 0 * DAY)
+        made.append(
+            KeptFolder(
+                stamp=f"{replaced:%Y%m%dT%H%M%SZ}",
+                replaced_at=replaced,
+                goes_at=replaced + 30 * DAY,
+                objects=4 - number % 3,
+                size_bytes=2_100_000_000 - number * 300_000_000 % 2_000_000_000,
+            )
+        )
+    return Kept(tuple(made), foreign)

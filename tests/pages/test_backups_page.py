@@ -17,7 +17,7 @@ from bucketvault.engine.verdict import verdict
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.vault import Vault
-from tests.pages import scenes
+from tests.pages import fake_engine, scenes
 
 
 def show(rows: list[BackupRow]) -> None:
@@ -225,7 +225,7 @@ async def until(condition, seconds: float = 5.0) -> None:
 
 
 async def test_the_style_sheet_is_served_under_an_address_of_its_content(
-    user: User, engine: scenes.FakeEngine
+    user: User, engine: fake_engine.FakeEngine
 ) -> None:
     page = (await user.http_client.get("/")).text
     (address,) = re.findall(r'href="(/assets/bucketvault\.css\?v=[0-9a-f]{12})"', page)

@@ -7,7 +7,7 @@ import pytest
 
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.pages import formatting
-from tests.pages import scenes
+from tests.pages import sample_logs
 from tests.pages.scenes import ZONE, log_line, stats_line
 
 UTC = dt.UTC
@@ -234,7 +234,7 @@ def test_an_object_named_like_a_message_changes_nothing() -> None:
     assert (told.kind, told.object) == ("error", 'Copied (new)","level":"info')
 
 
-@pytest.mark.parametrize("line", scenes.HOSTILE_LINES)
+@pytest.mark.parametrize("line", sample_logs.HOSTILE_LINES)
 def test_no_line_hides_a_sign_or_breaks_the_reader(line: bytes) -> None:
     told = formatting.describe_log_line(line, ZONE)
 

@@ -9,19 +9,19 @@ from fastapi import FastAPI
 from nicegui.testing import User
 
 from bucketvault.engine.live import log_topic, run_topic
-from tests.pages import scenes
+from tests.pages import fake_engine, sample_logs, scenes
 from tests.pages.test_backups_page import until
 
 
 @pytest.fixture
-def shown() -> scenes.FakeEngine:
-    return scenes.FakeEngine()
+def shown() -> fake_engine.FakeEngine:
+    return fake_engine.FakeEngine()
 
 
 class Ask:
     """Asks the addresses, without a server."""
 
-    def __init__(self, engine: scenes.FakeEngine) -> None:
+    def __init__(self, engine: fake_engine.FakeEngine) -> None:
         from bucketvault.pages.logview import log_api
 
         app = FastAPI()
@@ -37,7 +37,7 @@ class Ask:
 
 
 @pytest.fixture
-def ask(shown: scenes.FakeEngine) -> Ask:
+def ask(shown: fake_engine.FakeEngine) -> Ask:
     return Ask(shown)
 
 
@@ -101,8 +101,8 @@ def test_search_goes_both_ways(ask: Ask) -> None:
     assert find("q=C000150&progress=1") == 150
 
 
-def test_search_finds_quotes_as_people_type_them(ask: Ask, shown: scenes.FakeEngine) -> None:
-    shown.logs[3] = [scenes.log_line(1, object='say "hello"\\now'), b'plain "hello"']
+def test_search_finds_quotes_as_people_type_them(ask: Ask, shown: fake_engine.FakeEngine) -> None:
+    shown.logs[3] = [sample_logs.log_line(1, object='say "hello"\\now'), b'plain "hello"']
 
     found = ask.get("/api/runs/3/log/find", params={"q": '"hello"'}).json()
     later = ask.get("/api/runs/3/log/find", params={"q": '"hello"', "start": 1}).json()
@@ -115,14 +115,14 @@ def test_an_empty_search_is_refused(ask: Ask) -> None:
 
 
 def test_the_first_error_is_one_that_people_read_as_an_error(
-    ask: Ask, shown: scenes.FakeEngine
+    ask: Ask, shown: fake_engine.FakeEngine
 ) -> None:
     shown.logs[3] = [
-        scenes.log_line(1, "Attempt 2/3 succeeded", "error"),
-        scenes.log_line(2, "not deleting files as there were IO errors", "error"),
-        scenes.log_line(3, object='"level":"error"'),
-        scenes.log_line(4, "Failed to sync: no", "notice"),
-        scenes.log_line(5, "Failed to copy", "error", object="a"),
+        sample_logs.log_line(1, "Attempt 2/3 succeeded", "error"),
+        sample_logs.log_line(2, "not deleting files as there were IO errors", "error"),
+        sample_logs.log_line(3, object='"level":"error"'),
+        sample_logs.log_line(4, "Failed to sync: no", "notice"),
+        sample_logs.log_line(5, "Failed to copy", "error", object="a"),
     ]
 
     assert ask.get("/api/runs/3/log/first-error").json() == {"row": 3}
@@ -130,17 +130,17 @@ def test_the_first_error_is_one_that_people_read_as_an_error(
     assert ask.get("/api/runs/1/log/first-error").json() == {"row": None}
 
 
-def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: scenes.FakeEngine) -> None:
+def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: fake_engine.FakeEngine) -> None:
     answer = ask.get("/api/runs/10/log/raw")
 
-    assert answer.content == b"".join(line + b"\n" for line in scenes.HOSTILE_LINES)
+    assert answer.content == b"".join(line + b"\n" for line in sample_logs.HOSTILE_LINES)
     assert (
         answer.headers["content-disposition"] == 'attachment; filename="bucketvault-run-10.jsonl"'
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_text_is_what_people_read(ask: Ask, shown: scenes.FakeEngine) -> None:
+def test_the_text_is_what_people_read(ask: Ask, shown: fake_engine.FakeEngine) -> None:
     text = ask.get("/api/runs/2/log/text").text.splitlines()
 
     assert text[0] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
@@ -149,9 +149,9 @@ def test_the_text_is_what_people_read(ask: Ask, shown: scenes.FakeEngine) -> Non
 
 
 def test_lines_that_are_cut_by_chunks_are_whole_in_the_text(
-    ask: Ask, shown: scenes.FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, shown: fake_engine.FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = b"\n".join(scenes.failed_log())
+    whole = b"\n".join(sample_logs.failed_log())
     pieces = [whole[at : at + 7] for at in range(0, len(whole), 7)]
     monkeypatch.setattr(shown, "log_raw", lambda _: iter(pieces))
 
@@ -173,13 +173,15 @@ class Told:
         self.view._handle_event({"listener_id": listener.id, "args": state})
 
 
-def grow(engine: scenes.FakeEngine, *names: str) -> None:
-    engine.logs[1] += [scenes.log_line(9, object=name, size=1) for name in names]
+def grow(engine: fake_engine.FakeEngine, *names: str) -> None:
+    engine.logs[1] += [sample_logs.log_line(9, object=name, size=1) for name in names]
     engine._shown.pop(1, None)
     engine.live.publish(log_topic(1))
 
 
-async def test_the_page_comes_with_the_last_lines(user: User, engine: scenes.FakeEngine) -> None:
+async def test_the_page_comes_with_the_last_lines(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
     await user.open("/run/1")
 
     first = Told(user).view.props["first"]
@@ -188,7 +190,7 @@ async def test_the_page_comes_with_the_last_lines(user: User, engine: scenes.Fak
     assert first["rows"][-1]["object"].endswith("C039.mov")
 
 
-async def test_a_follower_is_told_the_new_lines(user: User, engine: scenes.FakeEngine) -> None:
+async def test_a_follower_is_told_the_new_lines(user: User, engine: fake_engine.FakeEngine) -> None:
     await user.open("/run/1")
     told = Told(user)
 
@@ -202,7 +204,7 @@ async def test_a_follower_is_told_the_new_lines(user: User, engine: scenes.FakeE
 
 
 async def test_who_scrolled_back_is_told_the_length_only(
-    user: User, engine: scenes.FakeEngine
+    user: User, engine: fake_engine.FakeEngine
 ) -> None:
     await user.open("/run/1")
     told = Told(user)
@@ -215,7 +217,7 @@ async def test_who_scrolled_back_is_told_the_length_only(
 
 
 async def test_many_lines_at_once_are_told_by_their_last_ones(
-    user: User, engine: scenes.FakeEngine
+    user: User, engine: fake_engine.FakeEngine
 ) -> None:
     await user.open("/run/1")
     told = Told(user)
@@ -228,7 +230,7 @@ async def test_many_lines_at_once_are_told_by_their_last_ones(
 
 
 async def test_a_follower_gets_at_most_ten_messages_a_second(
-    user: User, engine: scenes.FakeEngine
+    user: User, engine: fake_engine.FakeEngine
 ) -> None:
     await user.open("/run/1")
     told = Told(user)
@@ -241,7 +243,9 @@ async def test_a_follower_gets_at_most_ten_messages_a_second(
     await until(lambda: told.news[-1]["lines"] == 140)
 
 
-async def test_a_log_that_is_read_anew_is_said_to_be(user: User, engine: scenes.FakeEngine) -> None:
+async def test_a_log_that_is_read_anew_is_said_to_be(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
     await user.open("/run/1")
     told = Told(user)
 
@@ -252,7 +256,7 @@ async def test_a_log_that_is_read_anew_is_said_to_be(user: User, engine: scenes.
     assert (told.news[0]["lines"], told.news[0]["again"]) == (5, True)
 
 
-async def test_the_end_of_a_run_is_told(user: User, engine: scenes.FakeEngine) -> None:
+async def test_the_end_of_a_run_is_told(user: User, engine: fake_engine.FakeEngine) -> None:
     await user.open("/run/1")
     told = Told(user)
 
@@ -263,7 +267,7 @@ async def test_the_end_of_a_run_is_told(user: User, engine: scenes.FakeEngine) -
     assert told.news[-1]["growing"] is False
 
 
-async def test_a_log_line_in_the_page_is_data(user: User, engine: scenes.FakeEngine) -> None:
+async def test_a_log_line_in_the_page_is_data(user: User, engine: fake_engine.FakeEngine) -> None:
     answer = await user.http_client.get("/run/10")
 
     assert "document.title='owned'" in answer.text

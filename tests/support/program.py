@@ -33,6 +33,13 @@ def until(what: str, look: Callable[[], T | None], *, timeout_s: float = DEADLIN
     raise AssertionError(f"not in {timeout_s} s: {what}")
 
 
+def _name_of(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended."""
@@ -329,7 +336,7 @@ at = "03:15"
 
     def rclones(self) -> list[psutil.Process]:
         """The rclone processes that copy for this data folder."""
-        return [p for p in self.processes(" sync source:") if p.name() == "rclone"]
+        return [p for p in self.processes(" sync source:") if _name_of(p) == "rclone"]
 
     def end(self) -> None:
         """Kill whatever a test left."""

@@ -44,6 +44,7 @@ class Rule:
     header: str = ""  # only requests that have this header, such as x-amz-copy-source
     without_header: str = ""  # only requests that lack this one
     times: int | None = None  # refuse so many, then let pass; None = for ever
+    skip: int = 0  # let so many pass first
 
     def fits(self, method: str, path: str, headers: Any) -> bool:
         return (
@@ -138,6 +139,9 @@ class RefusingProxy(_Server):
             self.seen.append((method, path))
             for rule in self.rules:
                 if rule.fits(method, path, headers):
+                    if rule.skip:
+                        rule.skip -= 1
+                        continue
                     if rule.times is not None:
                         rule.times -= 1
                     return rule

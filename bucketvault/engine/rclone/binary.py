@@ -9,13 +9,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from bucketvault.engine.rclone import tether
 from bucketvault.errors import RcloneMissingError
 from bucketvault.untrusted import clean
 
 # 1.75.0: redirects no longer carry credentials elsewhere (GHSA-8mxv-9xhp-86h4); the JSON stats
 # that we read (`listed`, `serverSideCopies`) are all there.
 MINIMUM = (1, 75, 0)
-VERSION_TIMEOUT_S = 20.0
+VERSION_TIMEOUT_S = 10.0
 _FIRST_LINE = re.compile(rb"^rclone v(\d+)\.(\d+)\.(\d+)(\S*)\s")
 
 
@@ -80,9 +81,11 @@ def _where_from(override: str) -> str:
 
 
 def _ask(path: str, override: str) -> Binary:
+    if not os.access(path, os.X_OK) or Path(path).is_dir():
+        raise RcloneMissingError(f"{path} is not a program that may be run.", _where_from(override))
     try:
         done = subprocess.run(
-            [path, "version"],
+            [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), path, "version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

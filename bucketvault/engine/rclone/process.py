@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from bucketvault.engine.rclone import remotes, tether
 from bucketvault.engine.rclone.binary import Binary, clean_environment
 from bucketvault.engine.rclone.transcript import Progress, Transcript
 from bucketvault.errors import BucketvaultError
+from bucketvault.untrusted import Redactor
 
 POLL_S = 0.1
 READ_BYTES = 256 * 1024
@@ -38,6 +38,7 @@ class Done:
     stdout: bytes
     transcript: Transcript
     stalled: bool = False  # it was ended, because nothing moved any more
+    cut: bool = False  # it was ended, because it had said enough
 
 
 def call(
@@ -52,13 +53,15 @@ def call(
     stdin: bytes = b"",
     on_progress: Callable[[Progress], None] | None = None,
     on_log: Callable[[bytes], None] | None = None,
+    enough: Callable[[bytearray], bool] | None = None,
 ) -> Done:
     """Ask rclone something; blocks until it is done, or for `stall_s` after the last movement.
 
     `sides` are the remotes by name; descriptors in `keep_open` are held by rclone too (the run's
     lock). Its JSON log is read while it comes: `on_log` gets the bytes, `on_progress` each stats
-    line, both in this thread, and `Done.transcript` has read it all. Raises CancelledError soon
-    after `cancelled` is set. rclone is gone when this returns or raises, and dies when we do.
+    line, both in this thread, and `Done.transcript` has read it all. As soon as `enough` says so of
+    what stdout has given, rclone is ended (`Done.cut`). Raises CancelledError soon after
+    `cancelled` is set. rclone is gone when this returns or raises, and dies when we do.
     """
     config = os.memfd_create("rclone-config")
     try:
@@ -74,7 +77,7 @@ def call(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=clean_environment(os.sep),
-            cwd=Path.home().anchor,
+            cwd=os.sep,
             pass_fds=(config, *keep_open),
             start_new_session=True,  # Ctrl-C in a terminal is for us
         )
@@ -82,12 +85,23 @@ def call(
         os.close(config)
     with process:
         try:
-            conversation = _Conversation(process, stdin, on_progress, on_log)
-            stalled = conversation.until_the_end(stall_s, cancelled)
+            redactor = Redactor(
+                secret
+                for remote in sides.values()
+                for secret in (remote.access_key_id, remote.secret_access_key)
+            )
+            conversation = _Conversation(process, stdin, redactor, on_progress, on_log)
+            stalled = conversation.until_the_end(stall_s, cancelled, enough)
         finally:
             if process.poll() is None:
                 _end(process)
-    return Done(process.returncode, bytes(conversation.stdout), conversation.transcript, stalled)
+    return Done(
+        process.returncode,
+        bytes(conversation.stdout),
+        conversation.transcript,
+        stalled,
+        conversation.cut,
+    )
 
 
 class _Conversation:
@@ -97,11 +111,14 @@ class _Conversation:
         self,
         process: "subprocess.Popen[bytes]",
         stdin: bytes,
+        redactor: Redactor,
         on_progress: Callable[[Progress], None] | None,
         on_log: Callable[[bytes], None] | None,
     ) -> None:
+        self._redactor = redactor
         self.stdout = bytearray()
         self.transcript = Transcript()
+        self.cut = False
         self._process = process
         self._on_progress = on_progress
         self._on_log = on_log
@@ -112,7 +129,12 @@ class _Conversation:
             process.stdin.write(stdin)
             process.stdin.close()
 
-    def until_the_end(self, stall_s: float, cancelled: threading.Event | None) -> bool:
+    def until_the_end(
+        self,
+        stall_s: float,
+        cancelled: threading.Event | None,
+        enough: Callable[[bytearray], bool] | None,
+    ) -> bool:
         """Read until both outputs are closed; True when it had to be ended for moving nothing."""
         stalled = False
         with selectors.DefaultSelector() as selector:
@@ -123,6 +145,9 @@ class _Conversation:
                 for key, _ in selector.select(POLL_S):
                     if not self._read(key.fileobj):  # type: ignore[arg-type]  # our own pipes
                         selector.unregister(key.fileobj)
+                if enough is not None and enough(self.stdout):
+                    self.cut = True
+                    return False
                 if cancelled is not None and cancelled.is_set():
                     raise CancelledError("Stopped while both buckets were checked.")
                 if not stalled and time.monotonic() - self._moved_at > stall_s:
@@ -131,7 +156,8 @@ class _Conversation:
                 if stalled and time.monotonic() - self._moved_at > stall_s + STOP_GRACE_S:
                     self._process.kill()
         if self._half:
-            self._lines([self._half])
+            self._lines(self._half)
+        self.stdout = bytearray(self._redactor.raw(bytes(self.stdout)))
         self._process.wait()
         return stalled
 
@@ -142,16 +168,18 @@ class _Conversation:
                 self._moved_at = time.monotonic()
             self.stdout += data
             return bool(data)
-        if self._on_log is not None and data:
-            self._on_log(data)
         whole, newline, self._half = (self._half + data).rpartition(b"\n")
         if newline:
-            self._lines(whole.split(b"\n"))
+            self._lines(whole + newline)
         return bool(data)
 
-    def _lines(self, lines: list[bytes]) -> None:
+    def _lines(self, data: bytes) -> None:
+        # a provider's error may repeat a key id, a broken rclone its configuration
+        data = self._redactor.raw(data)
+        if self._on_log is not None:
+            self._on_log(data)
         before = self.transcript.progress
-        self.transcript.feed(lines)
+        self.transcript.feed(data.split(b"\n"))
         after = self.transcript.progress
         if after is None or after is before:
             return

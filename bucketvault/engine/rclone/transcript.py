@@ -157,6 +157,7 @@ class Transcript:
         self._plain: deque[str] = deque(maxlen=PLAIN_KEPT)
         self.last_notice = ""
         self.unseen = 0  # times that the destination could not be listed
+        self.retried = False  # rclone tried again: from then on its sums count things twice
         self.unsure = 0  # objects uploaded then: perhaps over one that was not kept
         self._blind = False
 
@@ -178,6 +179,8 @@ class Transcript:
     def _line(self, line: bytes) -> None:
         try:
             entry = json.loads(line)
+            if b"\\ud" in line or b"\\uD" in line:  # half a sign, which no database takes
+                entry = json.loads(json.dumps(entry, ensure_ascii=False).encode(errors="replace"))
         except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
@@ -198,10 +201,11 @@ class Transcript:
 
     def _error(self, entry: dict[str, Any]) -> None:
         message = str(entry.get("msg", ""))
-        if _DESTINATION_UNSEEN.match(message) and "object" not in entry:
+        if _DESTINATION_UNSEEN.match(message) and entry.get("objectType") != OBJECT_TYPE:
             self.unseen += 1
             self._blind = True
         elif message.startswith("Attempt "):
+            self.retried = True
             self._blind = False  # the next try lists again
         found = ErrorLine(
             object=str(entry.get("object", "")),

@@ -22,6 +22,18 @@ class ArchiveError(BucketvaultError):
     """The kept versions could not be listed or changed; the detail is rclone's word."""
 
 
+class ArchiveSilentError(ArchiveError):
+    """The destination did not answer at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What lies directly in a backup's archive. A file is never a run's, whatever its name."""
+
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class KeptFolder:
     """The kept versions of one run."""
@@ -89,10 +101,14 @@ class Archive:
         self._keep_open = tuple(keep_open)
         self._on_log = on_log
 
-    def names(self) -> list[str]:
-        """What lies in the archive: folders' names without their slash, and files'."""
+    def names(self) -> Names:
+        """What lies in the archive."""
         done = self._ask("list the kept versions", command.list_archive(self._bucket, self._key))
-        return [line.rstrip("/") for line in done.stdout.decode(errors="replace").splitlines()]
+        lines = done.stdout.decode(errors="replace").split("\n")
+        return Names(
+            folders=tuple(line[:-1] for line in lines if line.endswith("/")),
+            files=tuple(line for line in lines if line and not line.endswith("/")),
+        )
 
     def purge(self, stamp: str) -> None:
         """Remove one run's folder; each object is a line of the log."""
@@ -119,19 +135,23 @@ class Archive:
             "list the kept versions", command.list_kept_versions(self._bucket, self._key)
         )
         counted: dict[str, tuple[int, int]] = {}
-        for line in done.stdout.decode(errors="replace").splitlines():
+        foreign: set[str] = set()
+        for line in done.stdout.decode(errors="replace").split("\n"):
             size, _, path = line.partition(";")
-            name = path.partition("/")[0]
+            if not path or not size.lstrip("-").isdecimal():
+                continue  # the rest of a key that holds a line break
+            name, slash, _ = path.partition("/")
+            if not slash or read_stamp(name) is None:
+                foreign.add(name)
+                continue
             objects, total = counted.get(name, (0, 0))
             counted[name] = (objects + 1, total + max(0, int(size)))
-        counted.pop(command.RESTORE_NAME, None)
         folders = [
             KeptFolder(name, told, told + dt.timedelta(days=retention_days), *counted[name])
             for name in sorted(counted, reverse=True)
             if (told := read_stamp(name)) is not None
         ]
-        ours = {folder.stamp for folder in folders}
-        return Kept(tuple(folders), tuple(sorted(counted.keys() - ours)))
+        return Kept(tuple(folders), tuple(sorted(foreign - {command.RESTORE_NAME})))
 
     def _ask(
         self,
@@ -153,10 +173,12 @@ class Archive:
             on_log=on_log,
         )
         if done.stalled or done.exit_code:
+            # the first one names the cause; the last only sums up
             words = [line.message for line in done.transcript.errors] or list(done.transcript.plain)
-            raise ArchiveError(
+            kind = ArchiveSilentError if done.stalled else ArchiveError
+            raise kind(
                 f"{self._destination.label} did not let us {what}.",
                 "The copy itself is complete. The next good run tries again.",
-                words[-1] if words else "It did not answer in time.",
+                "It did not answer in time." if done.stalled or not words else words[0],
             )
         return done

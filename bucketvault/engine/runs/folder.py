@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,9 @@ from typing import Any
 from bucketvault.engine.rclone.binary import Binary, clean_environment
 from bucketvault.engine.runs import runner
 
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 ENOUGH_ROOM_BYTES = 1024 * 1024  # with less, lines of a log may have been lost
 STOP_GRACE_S = 30.0  # between SIGINT, which lets rclone clean up, and SIGKILL
 
@@ -29,7 +33,7 @@ class ExitRecord:
 
     exit_code: int | None
     stopped: bool
-    log_whole: bool  # the disk had room to the end, and the log ends with a whole line
+    log_whole: bool  # the disk had room all the time, and the log ends with a whole line
     error: str
     elapsed_s: float
     log_bytes: int  # how long the spool was then; what follows is ours, from tidying
@@ -41,6 +45,7 @@ class RunFolder:
     """`runs/<uuid>` below the data folder."""
 
     def __init__(self, runs: Path, uuid: str) -> None:
+        self.uuid = uuid
         self.path = runs / uuid
 
     @property
@@ -63,7 +68,7 @@ class RunFolder:
         """Whether nobody works on this run: a missing folder is free."""
         try:
             lock = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return True
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -75,7 +80,7 @@ class RunFolder:
 
     def append_to_spool(self, data: bytes) -> None:
         """Add rclone's words from a call that is not the run's own copying."""
-        spool = os.open(self.spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        spool = os.open(self.spool, _APPEND, 0o600)
         try:
             os.write(spool, data)
         finally:
@@ -92,8 +97,12 @@ class RunFolder:
             "environment": clean_environment(str(self.path)),
             "stop_grace_s": STOP_GRACE_S,
         }
-        (self.path / runner.SPEC).write_text(json.dumps(spec), "utf-8")
-        spool = os.open(self.spool, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            (self.path / runner.SPEC).write_text(json.dumps(spec), "utf-8")
+            spool = os.open(self.spool, _APPEND, 0o600)
+        except OSError:
+            os.close(lock)
+            raise
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, runner.STOP_SIGNALS)
         try:
             process = subprocess.Popen(
@@ -114,6 +123,22 @@ class RunFolder:
                 pipe.write(config.encode())
         _started.append(process)
         return process.pid
+
+    def works_for(self, archive_key: str) -> bool:
+        """Whether the run in this folder, if somebody works on it, copies for that backup."""
+        try:
+            spec = (self.path / runner.SPEC).read_text("utf-8")
+        except OSError:
+            return False
+        return f"/{archive_key}/" in spec and not self.is_free()
+
+    def has_room(self) -> bool:
+        """Whether the disk of the spool has room: on a full one rclone's words are lost."""
+        try:
+            disk = os.statvfs(self.path)
+        except OSError:
+            return True
+        return disk.f_bavail * disk.f_frsize >= ENOUGH_ROOM_BYTES
 
     def started(self) -> dict[str, Any]:
         """What the runner noted when it started rclone; empty before that."""
@@ -146,7 +171,7 @@ class RunFolder:
             exit_code=code if isinstance(code, int) else None,
             stopped=left.get("stopped") is True,
             log_whole=left.get("log_whole") is not False
-            and int(left.get("free_bytes", ENOUGH_ROOM_BYTES)) >= ENOUGH_ROOM_BYTES,
+            and int(left.get("least_free_bytes", ENOUGH_ROOM_BYTES)) >= ENOUGH_ROOM_BYTES,
             error=str(left.get("error", "")),
             elapsed_s=float(left.get("elapsed_s", 0.0)),
             log_bytes=int(left.get("log_bytes", 0)),
@@ -172,6 +197,15 @@ class RunFolder:
 
 
 _started: list["subprocess.Popen[bytes]"] = []
+
+
+def run_folders(runs: Path) -> list[RunFolder]:
+    """Every folder below `runs` that can be one of ours; anything else there is left alone."""
+    return [
+        RunFolder(runs, path.name)
+        for path in runs.iterdir()
+        if _UUID.fullmatch(path.name) and path.is_dir()
+    ]
 
 
 def reap() -> None:

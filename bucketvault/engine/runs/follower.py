@@ -15,6 +15,7 @@ from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import RunStatus
 
 READ_BYTES = 4 * 1024 * 1024
+MOST_WAITING_BYTES = 16 * 1024 * 1024
 
 
 class Follower:
@@ -62,17 +63,17 @@ class Follower:
         With `final`, everything to the end, a last half line too. Raises peewee's errors when the
         database cannot take it now; the next call tries again, nothing is lost.
         """
-        more = True
-        while more:
-            more = self._read()
-            if not final:
-                break
+        stored = False
+        while self._read() and final:
+            stored |= self._store(rclone_pid)  # a long log is not kept in memory as a whole
         if final and self._half:
             self._take(self._half)
             self._half = b""
-        return self._store(rclone_pid)
+        return self._store(rclone_pid) or stored
 
     def _read(self) -> bool:
+        if self._writer.waiting_bytes > MOST_WAITING_BYTES:
+            return False  # the database has not taken what we have; rclone's file waits for us
         try:
             spool = os.open(self._spool, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

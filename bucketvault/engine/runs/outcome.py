@@ -24,6 +24,7 @@ class Outcome:
     hint: str = ""
     detail: str = ""
     columns: dict[str, Any] = field(default_factory=dict)
+    elapsed_s: float = 0.0  # by a clock that does not go back; 0 where nothing was copied
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -121,10 +122,12 @@ def of_exit(
     *,
     stop_requested: bool,
     stalled: bool,
+    expected: brake.Findings | None,
 ) -> Outcome:
     """What the exit file and the log together say."""
     said = follower.transcript
-    warnings = _warnings(record, follower)
+    took_s = record.elapsed_s
+    warnings = _warnings(record, follower, expected)
     columns: dict[str, Any] = {
         **follower.counts(),
         **_ended(record.ended_at),
@@ -147,7 +150,7 @@ def of_exit(
                 "\n".join(said.plain),
                 columns,
             )
-        return Outcome(RunStatus.SUCCESS, in_words(said), columns=columns)
+        return Outcome(RunStatus.SUCCESS, in_words(said), columns=columns, elapsed_s=took_s)
     if stop_requested:
         return stopped(touched=True, columns=columns)
     if stalled:
@@ -162,7 +165,9 @@ def of_exit(
             RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
         )
     told = explain.explain(ending_of(record, said), names)
-    return Outcome(RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns)
+    return Outcome(
+        RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
+    )
 
 
 def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> Outcome:
@@ -210,6 +215,14 @@ def in_words(said: Transcript) -> str:
     return f"The copy is complete: {', '.join(parts)}."
 
 
+def _lines_are_missing(said: Transcript) -> bool:
+    """Whether rclone's own sums, right where it had no need to try again, tell of more copies."""
+    told = said.progress
+    if told is None or said.retried:
+        return False
+    return told.objects_done > said.tally.copied + said.tally.replaced
+
+
 def _ended(seconds: float) -> dict[str, Any]:
     """The column for when a run ended, which may be long before anybody looked; none if unknown."""
     if seconds <= 0:
@@ -217,7 +230,7 @@ def _ended(seconds: float) -> dict[str, Any]:
     return {"finished_at": min(utcnow(), dt.datetime.fromtimestamp(seconds, dt.UTC))}
 
 
-def _warnings(record: ExitRecord, follower: Follower) -> list[str]:
+def _warnings(record: ExitRecord, follower: Follower, expected: brake.Findings | None) -> list[str]:
     tally = follower.transcript.tally
     found = []
     if not record.log_whole:
@@ -225,6 +238,16 @@ def _warnings(record: ExitRecord, follower: Follower) -> list[str]:
             "The log is cut short, as happens when the disk of the data folder is full: "
             'read the counts as "at least".'
         )
+    elif record.exit_code == 0 and _lines_are_missing(follower.transcript):
+        found.append('Lines of the log are missing: read the counts as "at least".')
+    if expected is not None and record.exit_code == 0:
+        # What the checks saw at the destination, rclone did not: a listing was left out unsaid.
+        unseen = min(tally.copied - expected.new, expected.replaced - tally.replaced)
+        if unseen > 0:
+            found.append(
+                f"{unseen:,} that were at the destination before were uploaded as new ones: "
+                "their former versions may not have been kept."
+            )
     if tally.unkept:
         found.append(f"{tally.unkept:,} replaced without a kept version of the former object.")
     if follower.transcript.unseen:

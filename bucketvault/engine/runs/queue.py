@@ -5,6 +5,7 @@ keeps at most one pending or running run a backup.
 """
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bucketvault.engine.locations import server_of
 from bucketvault.engine.rclone import command
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.errors import InUseError, NotFoundError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
@@ -140,30 +141,42 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
     with writing():
         if BackupRun.select().where(BackupRun.status == RunStatus.RUNNING).count() >= max_parallel:
             return None
-        run = (
+        waiting = (
             BackupRun.select()
             .where(BackupRun.status == RunStatus.PENDING)
             .order_by(pw.fn.COALESCE(BackupRun.scheduled_for, BackupRun.created_at), BackupRun.id)
-            .first()
+        )
+        # A run that this database does not know, after an older one was put back, may still copy.
+        others = run_folders(runs)
+        run = next(
+            (r for r in waiting if not any(f.works_for(r.backup.archive_key) for f in others)), None
         )
         if run is None:
             return None
         folder = RunFolder(runs, run.uuid)
         folder.remove()  # of an attempt that never got beyond checking
         lock = folder.create()
-        stamp = next_stamp(run.backup_id)
-        now = utcnow()
-        run.change(
-            RunStatus.PENDING,
-            status=RunStatus.RUNNING,
-            phase=Phase.CHECKING,
-            started_at=now,
-            archive_stamp=stamp,
-            spec=freeze(run.backup, stamp),
-        )
-        if not run.preview:
-            Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
+        try:
+            _mark_claimed(run)
+        except BaseException:
+            os.close(lock)
+            raise
         return run, folder, lock
+
+
+def _mark_claimed(run: BackupRun) -> None:
+    stamp = next_stamp(run.backup_id)
+    now = utcnow()
+    run.change(
+        RunStatus.PENDING,
+        status=RunStatus.RUNNING,
+        phase=Phase.CHECKING,
+        started_at=now,
+        archive_stamp=stamp,
+        spec=freeze(run.backup, stamp),
+    )
+    if not run.preview:
+        Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
 
 
 def cancel_pending(run_id: int) -> bool:

@@ -40,6 +40,7 @@ def restore_text(spec: Mapping[str, Any], backup_name: str) -> str:
         one=_quoted(one),
         kept_one=_quoted(kept + "STAMP/PATH/OF/THE/OBJECT"),
         kept_stamp=_quoted(kept + "STAMP/"),
+        # only where kept versions may be: below a folder, such a name is an object like any other
         exclude=f"--exclude '/{command.ARCHIVE_ROOT}/**'",
     )
 
@@ -113,7 +114,7 @@ EVERYTHING, AS IT WAS AFTER THE LAST RUN
 
 ONE FOLDER
 
-  rclone --config rclone.conf copy {folder} restored/FOLDER/ {exclude} --metadata --progress
+  rclone --config rclone.conf copy {folder} restored/FOLDER/ --metadata --progress
 
 
 ONE OBJECT AS IT WAS ON A DAY

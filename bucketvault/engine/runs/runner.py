@@ -49,25 +49,25 @@ def boot_id() -> str:
         return ""
 
 
-def _write_atomically(name: str, value: object) -> None:
-    with open(name + ".tmp", "w") as file:
-        json.dump(value, file)
-    os.rename(name + ".tmp", name)
-
-
-def _take_room() -> int:
-    """Room for the exit file, now: a disk that fills up later cannot swallow the truth."""
-    room = os.open(EXIT + ".tmp", os.O_RDWR | os.O_CREAT, 0o600)
+def _take_room(name: str) -> int:
+    """Room for a file of ours, now: a disk that fills up later cannot swallow the truth."""
+    room = os.open(name + ".tmp", os.O_RDWR | os.O_CREAT, 0o600)
     os.posix_fallocate(room, 0, ROOM_BYTES)
     return room
 
 
-def _leave_exit(room: int, value: dict[str, object]) -> None:
+def _leave(name: str, room: int, value: dict[str, object]) -> None:
+    """Write a file of ours whole or not at all, so that it outlives a power cut."""
     os.pwrite(room, json.dumps(value).encode().ljust(ROOM_BYTES), 0)
     os.fsync(room)
-    os.rename(EXIT + ".tmp", EXIT)
+    os.rename(name + ".tmp", name)
     folder = os.open(".", os.O_RDONLY)
     os.fsync(folder)
+    os.close(folder)
+
+
+def _leave_exit(room: int, value: dict[str, object]) -> None:
+    _leave(EXIT, room, value)
 
 
 def _ends_whole(spool: int) -> bool:
@@ -87,11 +87,15 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
     folder, lock = sys.argv[1], int(sys.argv[2])
     os.chdir(folder)
-    room = _take_room()
+    room, notes = _take_room(EXIT), _take_room(STARTED)
     with open(SPEC, encoding="utf-8") as file:
         spec = json.load(file)
+    config_text = sys.stdin.buffer.read()
+    if not config_text:  # whoever started us was killed in that moment; nothing was touched
+        _leave_exit(room, {"exit_code": None, "stopped": False, "error": "no configuration came"})
+        return
     config = os.memfd_create("rclone-config")
-    os.write(config, sys.stdin.buffer.read())
+    os.write(config, config_text)
     spool = os.open(SPOOL, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     me, libc = os.getpid(), ctypes.CDLL(None)
 
@@ -119,16 +123,18 @@ def main() -> None:
         return
     os.close(config)
     kill_at: float | None = None
-    noted = {
+    noted: dict[str, object] = {
         "runner_pid": me,
         "runner_start": process_start(me),
         "rclone_pid": rclone.pid,
         "boot_id": boot_id(),
     }
-    with contextlib.suppress(OSError):  # a full disk: the run goes on; only Stop needs this file
-        _write_atomically(STARTED, noted)
+    with contextlib.suppress(OSError):  # the run goes on; only Stop needs this file
+        _leave(STARTED, notes, noted)
+    least_free = _free_bytes()
     while rclone.poll() is None:
         got = signal.sigtimedwait(STOP_SIGNALS | {signal.SIGCHLD}, 1)
+        least_free = min(least_free, _free_bytes())
         if got is not None and got.si_signo in STOP_SIGNALS and not result["stopped"]:
             result["stopped"] = True
             kill_at = time.monotonic() + spec["stop_grace_s"]
@@ -144,7 +150,7 @@ def main() -> None:
             "ended_at": time.time(),
             "elapsed_s": round(time.monotonic() - began, 3),
             "log_whole": _ends_whole(spool),
-            "free_bytes": _free_bytes(),
+            "least_free_bytes": least_free,
             "log_bytes": os.fstat(spool).st_size,
             "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
         },

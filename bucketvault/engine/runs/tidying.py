@@ -1,15 +1,18 @@
-"""After a good run, never after a bad one: old kept versions go, and RESTORE.txt is kept true."""
+"""After a good run, never after a bad one: RESTORE.txt is kept true, and old kept versions go."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 
 from bucketvault.engine.rclone import command
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs.archive import Archive, outlived
+from bucketvault.engine.runs.archive import Archive, ArchiveError, ArchiveSilentError, outlived
 from bucketvault.engine.runs.restore_text import restore_text, text_hash
-from bucketvault.store.database import connection, writing
+from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
+
+REFUSALS_TAKEN = 10  # folders that may not go, before the rest is left for the next run
 
 
 def tidy(
@@ -21,13 +24,12 @@ def tidy(
     keep_open: Iterable[int],
     on_log: Callable[[bytes], None],
 ) -> None:
-    """Let go what is older than the backup keeps; write RESTORE.txt when it changed.
+    """Write RESTORE.txt when it changed; let go what is older than the backup keeps.
 
-    Raises ArchiveError when the destination refuses, CancelledError on Stop.
+    Raises ArchiveError when the destination refuses, or when this machine has no room to ask it:
+    the copy is complete all the same. Raises CancelledError on Stop.
     """
     spec = run.spec
-    with connection():
-        backup = Backup.get_by_id(run.backup_id)
     archive = Archive(
         binary,
         destination,
@@ -37,17 +39,50 @@ def tidy(
         keep_open=keep_open,
         on_log=on_log,
     )
-    names = archive.names()
-    if backup.enabled:  # switched off, its versions stay: nobody is there to notice
-        for stamp in outlived(
-            names,
-            now=utcnow(),
-            retention_days=spec["retention_days"],
-            own_stamp=str(run.archive_stamp),
-        ):
+    try:
+        with connection():
+            backup = Backup.get_by_id(run.backup_id)
+        names = archive.names()
+        # First: where a key may not delete, people must still find out how to bring it all back.
+        _keep_restore_text(archive, run, backup, names.files)
+        if backup.enabled:  # switched off, its versions stay: nobody is there to notice
+            _let_go(archive, run, backup, names.folders)
+    except (OSError, BusyError) as error:  # the disk is full, or the database is held
+        raise ArchiveError(
+            "Old kept versions could not be looked after.",
+            "The copy itself is complete. The next good run tries again.",
+            str(error),
+        ) from error
+
+
+def _keep_restore_text(
+    archive: Archive, run: BackupRun, backup: Backup, files: Iterable[str]
+) -> None:
+    text = restore_text(run.spec, backup.name)
+    if command.RESTORE_NAME in files and text_hash(text) == backup.restore_text_hash:
+        return
+    archive.write_restore_text(text)
+    with contextlib.suppress(BusyError), writing():  # not noted: the next run writes it again
+        Backup.update(restore_text_hash=text_hash(text)).where(Backup.id == backup.id).execute()
+
+
+def _let_go(archive: Archive, run: BackupRun, backup: Backup, folders: Iterable[str]) -> None:
+    """Remove what is old; a folder that may not go does not keep the others."""
+    refusals: list[ArchiveError] = []
+    for stamp in outlived(
+        folders,
+        now=utcnow(),
+        # whoever keeps more since the run began must not lose it to that run
+        retention_days=max(run.spec["retention_days"], backup.retention_days),
+        own_stamp=str(run.archive_stamp),
+    ):
+        try:
             archive.purge(stamp)
-    text = restore_text(spec, backup.name)
-    if command.RESTORE_NAME not in names or text_hash(text) != backup.restore_text_hash:
-        archive.write_restore_text(text)
-        with writing():
-            Backup.update(restore_text_hash=text_hash(text)).where(Backup.id == backup.id).execute()
+        except ArchiveSilentError:
+            raise
+        except ArchiveError as error:
+            refusals.append(error)
+            if len(refusals) == REFUSALS_TAKEN:
+                break
+    if refusals:
+        raise refusals[0]

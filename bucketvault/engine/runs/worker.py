@@ -47,6 +47,7 @@ T = TypeVar("T")
 STEP_S = 0.2
 WATCHED_STEP_S = 0.1  # while somebody looks at the log
 LOOK_AT_ROW_S = 1.0  # how often Stop pressed by another process is looked for
+FAULTS_BORNE = 5  # of ours, after a run is over, before it is called one
 RETRY_S = 2.0  # while the database cannot take what we have
 
 
@@ -81,7 +82,8 @@ class Worker:
         self._folder = folder
         self._lock = lock
         self._names = outcome.names_of(run)
-        self._stop = threading.Event()  # Stop was pressed, or the program ends while checking
+        self._stop = threading.Event()  # ends checks and tidying: Stop, or the program ends
+        self._asked = threading.Event()  # Stop was pressed
         self._stop_told = False
         self._row_looked_at = 0.0
         self._rclone_pid: int | None = None
@@ -96,7 +98,8 @@ class Worker:
         return self._run.id
 
     def stop(self) -> None:
-        """Note, from any thread, that Stop was pressed; the row says so already."""
+        """Note, from any thread, that Stop was pressed; the row says so when the database can."""
+        self._asked.set()
         self._stop.set()
 
     def leave(self) -> None:
@@ -113,8 +116,6 @@ class Worker:
             return
         except Exception as error:  # the edge of a thread: whatever it is, the run says so
             log.exception("run failed by a fault of ours", extra={"run": self._run.id})
-            if not self._ended_for_certain():
-                return
             ending = outcome.internal(error)
         finally:
             self._let_go()
@@ -195,7 +196,8 @@ class Worker:
     def _seen(self, progress: Progress) -> None:
         """Show how far the checks are; a database that is busy just misses one."""
         with contextlib.suppress(BusyError):
-            self._note(progress=progress.to_json())
+            self._change(progress=progress.to_json())
+        self._publish(run_topic(self._run.id), BACKUPS)
 
     def _start(self, binary: Binary, source: Remote, destination: Remote) -> Follower:
         # The phase first: a crash between the two must not look like "nothing was touched".
@@ -233,7 +235,29 @@ class Worker:
     # copying
 
     def _follow(self, follower: Follower) -> outcome.Outcome:
-        """Read along until nobody works on the run, then say how it ended."""
+        """Read along until nobody works on the run, then say how it ended.
+
+        A fault of ours meanwhile, such as no descriptor left, never ends a run that copies: called
+        failed, it would share its destination with the next one. We read it again from its start.
+        """
+        faults = 0
+        while True:
+            try:
+                return self._read_along(follower)
+            except (LeftAloneError, CancelledError, BucketvaultError):
+                raise
+            except Exception:
+                faults += 1
+                if faults == 1:
+                    log.exception("a fault while following", extra={"run": self._run.id})
+                if faults > FAULTS_BORNE and self._folder.is_free():
+                    raise
+                if self._around.ending.wait(RETRY_S):
+                    raise LeftAloneError from None
+                follower = Follower(self._run.id, self._folder.spool, self._redactor)
+                self._patiently(follower.start_over)
+
+    def _read_along(self, follower: Follower) -> outcome.Outcome:
         while True:
             if self._around.ending.is_set():
                 raise LeftAloneError
@@ -269,7 +293,12 @@ class Worker:
                 return outcome.stopped(touched=False)
             return outcome.interrupted(self._folder, touched=True)
         ending = outcome.of_exit(
-            record, follower, self._names, stop_requested=requested, stalled=self._stalled
+            record,
+            follower,
+            self._names,
+            stop_requested=requested,
+            stalled=self._stalled,
+            expected=brake.Findings.from_json(self._run.findings),
         )
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 
@@ -277,9 +306,11 @@ class Worker:
         """Whether nothing has moved for too long, whatever the log says."""
         progress = follower.transcript.progress
         moved = progress.movement if progress is not None else None
+        if not self._folder.has_room():  # a full disk swallows the lines that would tell
+            self._moved_at = time.monotonic()
         if moved != self._movement:
             self._movement, self._moved_at = moved, time.monotonic()
-        self._stalled = time.monotonic() - self._moved_at > self._around.stall_s
+        self._stalled |= time.monotonic() - self._moved_at > self._around.stall_s
         return self._stalled
 
     # tidying
@@ -326,11 +357,11 @@ class Worker:
                     BackupRun.id == self._run.id
                 )
                 self._run.stop_requested_at = row.scalar()
-        return self._run.stop_requested_at is not None
+        return self._asked.is_set() or self._run.stop_requested_at is not None
 
     def _note(self, **fields: object) -> None:
         """Change the running row; if somebody else ended the run, there is nothing left to do."""
-        if not self._change(**fields):
+        if not self._patiently(lambda: self._change(**fields)):
             raise LeftAloneError
         self._publish(run_topic(self._run.id), BACKUPS)
 
@@ -339,8 +370,14 @@ class Worker:
             return self._run.change(RunStatus.RUNNING, **fields)
 
     def _end(self, ending: outcome.Outcome) -> bool:
+        fields = ending.fields
+        started, ended = self._run.started_at, fields.get("finished_at")
+        if ended is not None and started is not None and ended < started:  # the clock went back
+            fields["finished_at"] = started + dt.timedelta(seconds=ending.elapsed_s)
+        if self._asked.is_set() and self._run.stop_requested_at is None:
+            fields["stop_requested_at"] = utcnow()
         with writing():
-            return self._run.finish(ending.status, **ending.fields)
+            return self._run.finish(ending.status, **fields)
 
     def _back_to_queue(self, *, once: bool) -> None:
         """Nothing was touched: let it wait again; after a crash only once, so as not to loop."""
@@ -380,19 +417,6 @@ class Worker:
                     said = True
                 if self._around.ending.wait(RETRY_S):
                     raise LeftAloneError from error
-
-    def _ended_for_certain(self) -> bool:
-        """End what still copies before its run is called failed; False when the program ends first.
-
-        Otherwise the next run of this backup would share its destination with it.
-        """
-        if self._lock is not None:
-            return True  # nothing of ours copies yet, or no more
-        while not self._folder.is_free():
-            self._folder.ask_to_stop()
-            if self._around.ending.wait(STEP_S):
-                return False
-        return True
 
     def _let_go(self) -> None:
         if self._lock is not None:

@@ -1,11 +1,14 @@
 """Counts, progress and errors from rclone's lines."""
 
 import json
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketvault.engine.rclone.transcript import Progress, Transcript
+
+DATA = Path(__file__).parents[2] / "data" / "rclone"
 
 
 def line(message: str, key: str | None = "a.txt", level: str = "info", **more: object) -> bytes:
@@ -93,6 +96,28 @@ def test_an_object_named_like_a_log_line_changes_no_other_count() -> None:
 
     assert transcript.tally.copied == 1
     assert (transcript.tally.archived, transcript.errors, transcript.plain) == (0, (), ())
+
+
+def test_a_destination_that_could_not_be_listed_is_noticed_in_what_rclone_really_says() -> None:
+    recorded = DATA / "sync_destination_listing_hiccup.jsonl"
+
+    transcript = read(*recorded.read_bytes().splitlines(keepends=True))
+
+    assert transcript.unseen and transcript.unsure and transcript.retried
+
+
+def test_an_object_named_like_that_complaint_is_none() -> None:
+    named = line('error reading destination directory: "x"', level="error")
+
+    assert not read(named).unseen
+
+
+def test_half_a_sign_in_a_name_is_replaced_because_no_database_takes_it() -> None:
+    transcript = read(
+        b'{"level":"error","msg":"no \\ud83d way","object":"x\\udc00","objectType":"*s3.Object"}\n'
+    )
+
+    assert transcript.errors[0].message == "no ? way"
 
 
 def test_lines_that_are_not_json_are_kept_as_they_are() -> None:

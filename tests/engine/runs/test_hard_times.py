@@ -1,6 +1,7 @@
 """A full disk and a held database never change how a run ended."""
 
 import contextlib
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -51,6 +52,27 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
         found = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3")
         assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         found.close()
+
+
+def test_a_stop_is_not_lost_while_somebody_holds_the_database(
+    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(pausing, objects(60, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    app = bucketvault.start("run", "Photos", "--wait")
+    until("something is copied", destination.copy_keys)
+    pausing.freeze()
+    other = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    app.send_signal(signal.SIGINT)
+
+    until("rclone is gone", lambda: not bucketvault.rclones())
+    other.execute("ROLLBACK")
+    other.close()
+    out, err = app.communicate(timeout=60)
+    assert app.returncode == 1 and "Traceback" not in err, err
+    assert bucketvault.last_run()["reason"] == "stopped"
 
 
 def test_a_database_held_by_somebody_else_delays_the_end_and_changes_nothing(

@@ -1,7 +1,9 @@
 """Whatever is killed in the middle of a run, its end is told as it was."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -123,8 +125,9 @@ def test_a_run_whose_worker_was_killed_is_never_green(midway, victim: str) -> No
 
     until("rclone is gone", lambda: not program.rclones())
     if victim == "all three":
-        status = program.status()["backups"][0]
-        assert status["active_run"]["on_its_own"] is False
+        (backup,) = program.status()["backups"]
+        assert backup["active_run"]["ended_unseen"] and program.cli("status").code == 1
+        assert "not recorded yet" in program.cli("status").out
     else:
         app.wait(20)
     again = program.cli("run", "Photos", "--wait")
@@ -135,6 +138,47 @@ def test_a_run_whose_worker_was_killed_is_never_green(midway, victim: str) -> No
     assert program.raw_log(first["id"]).count(b'"Copied (new)"') == first["counts"]["copied"] > 0
     assert destination.copy() == source.objects()
     assert not list((program.data_dir / "runs").iterdir())
+
+
+def test_an_older_database_put_back_in_the_middle_of_a_run_starts_no_second_rclone(
+    midway,
+) -> None:
+    program, source, destination, app, rclone = midway
+    kill(app)
+    app.wait(10)
+    database = program.data_dir / "bucketvault.sqlite3"
+    with contextlib.closing(sqlite3.connect(database)) as older:
+        older.execute("DELETE FROM backup_run")  # as it was before the run
+        older.commit()
+
+    again = program.start("run", "Photos", "--wait")
+    assert again.stdout is not None and "waiting for its turn" in again.stdout.readline()
+    assert [p.pid for p in program.rclones()] == [rclone.pid]
+    source.server.thaw()
+
+    assert again.wait(60) == 0
+    (run,) = runs(program)
+    assert run["counts"]["copied"] == 0 and destination.copy() == source.objects()
+
+
+def test_a_run_killed_in_its_checks_again_and_again_is_not_tried_for_ever(
+    bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path
+) -> None:
+    with RcloneS3(tmp_path / "own", "AKIAOWNEXAMPLE00003", "own-secret-0003") as own:
+        bucketvault.backup(new_bucket(own, objects(3)), new_bucket(elsewhere))
+        own.freeze()
+        for _ in range(2):
+            app = bucketvault.start("run", "Photos", "--wait")
+            until("the source is asked", lambda: asks(app))  # noqa: B023 - asked in this turn
+            app.kill()
+            app.wait()
+        own.thaw()
+
+        bucketvault.cli("run", "Photos", "--wait")
+
+    first, second = runs(bucketvault)
+    assert (first["status"], first["reason"]) == ("failed", "interrupted")
+    assert second["status"] == "success"
 
 
 def test_ctrl_c_stops_the_run_of_a_command_that_does_the_work(midway) -> None:
@@ -183,7 +227,7 @@ def test_a_program_killed_while_it_checks_lets_the_run_wait_again(
 def asks(app) -> bool:
     try:
         return any("size" in p.cmdline() for p in psutil.Process(app.pid).children())
-    except psutil.NoSuchProcess:  # a call that has just ended
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # a call that has just ended
         return False
 
 

@@ -50,7 +50,8 @@ class Hunter(threading.Thread):
 
 
 @pytest.mark.parametrize(
-    "ending", ["success", "wrong secret", "refused by the server", "a leaking rclone"]
+    "ending",
+    ["success", "wrong secret", "refused by the server", "a leaking rclone", "a leaking check"],
 )
 def test_keys_are_in_no_argument_environment_file_log_or_output(
     bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path: Path, ending: str
@@ -63,8 +64,8 @@ def test_keys_are_in_no_argument_environment_file_log_or_output(
         del bucketvault.environment["KEY_ID"], bucketvault.environment["SECRET"]
         if ending == "refused by the server":
             own.stop()
-        elif ending == "a leaking rclone":
-            leaking_rclone(bucketvault)
+        elif "leaking" in ending:
+            leaking_rclone(bucketvault, "size" if "check" in ending else "sync")
         # A spool is rclone's own file: what a broken rclone writes there is gone with the run.
         hunter = Hunter(bucketvault, leave_out="rclone.log" if "leaking" in ending else "-")
         hunter.start()
@@ -81,8 +82,10 @@ def test_keys_are_in_no_argument_environment_file_log_or_output(
     assert hunter.looks > 3 and not hunter.found
     for told in (done, status, log):
         assert not any(mark in told.out + told.err for mark in MARKS)
+    run = bucketvault.last_run()
+    if ending == "a leaking check":
+        assert run["reason"] == "rclone_error", run
     if ending == "a leaking rclone":
-        run = bucketvault.last_run()
         assert b"[secret]" in bucketvault.raw_log(run["id"])
         assert any("masked" in warning for warning in run["warnings"])
 
@@ -124,14 +127,15 @@ at = "03:15"
     assert done.code == 0, done
 
 
-def leaking_rclone(program: Program) -> None:
-    """An rclone that prints its configuration when it copies, as one with a bug might."""
+def leaking_rclone(program: Program, command: str) -> None:
+    """An rclone that prints its configuration in one of its commands, as one with a bug might."""
     fake = program.folder / "fake-rclone"
     fake.write_text(
         f"""#!/bin/bash
-for word in "$@"; do
-  if [ "$word" = sync ]; then cat "$2"; exit 1; fi
-done
+case " $* " in
+  *" --dry-run "*) ;;
+  *" {command} "*) cat "$2"; cat "$2" >&2; exit 1;;
+esac
 exec {rclone_path()} "$@"
 """
     )

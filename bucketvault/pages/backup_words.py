@@ -1,0 +1,162 @@
+"""A backup in words: is its copy good, how old is it, what was agreed. Pure; see `backup.py`."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.overview import BackupPage, RunView
+from bucketvault.engine.verdict import Tone, tone_of, tone_of_run
+from bucketvault.pages import run_words, would_words
+from bucketvault.pages.backup_rows import schedule_words
+from bucketvault.pages.formatting import (
+    age,
+    clock,
+    count,
+    day,
+    day_and_time,
+    duration,
+    exact,
+    many,
+    size,
+    until,
+)
+from bucketvault.pages.widgets import CLASSES, WORDS
+from bucketvault.vocabulary import ComparisonMode, RunStatus, Trigger
+
+UNTOUCHED = "Nothing was touched."
+WHO = {
+    Trigger.SCHEDULE: "planned",
+    Trigger.CATCH_UP: "planned, late",
+    Trigger.MANUAL: "you",
+    Trigger.CLI: "you, command line",
+    Trigger.APPROVED: "you approved it",
+}
+COMPARING = {
+    ComparisonMode.DEFAULT: ("Size and time", "asks for each object, twice"),
+    ComparisonMode.SIZE_ONLY: ("Size only", "listings only; misses a change that keeps the size"),
+    ComparisonMode.CHECKSUM: ("Checksum", "listings only, no request per object"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What stands first: is this copy good, and how old? `run_id` is where to look."""
+
+    tone: Tone
+    sentence: str
+    detail: str
+    lines: tuple[str, ...] = ()
+    run_id: int | None = None
+    look: str = "Open last run"
+
+
+class Fact(NamedTuple):
+    """One thing that was agreed: its name, what it is, and what that means."""
+
+    name: str
+    value: str
+    note: str
+
+
+def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
+    """Whether the copy is good; see `run_words.live_sentence` while a run is under way."""
+    row = page.row
+    tone, last, active = tone_of(row), row.last_run, row.active_run
+    good = would_words.last_good_words(row.last_good_at, zone, now)
+    if active is not None and tone in (Tone.WAIT, Tone.RUN):
+        waits = "The next run waits for its turn."
+        return Answer(tone, waits if tone == Tone.WAIT else "A run is under way.", good)
+    if last is None:
+        planned = ""
+        if row.enabled and row.next_due_at is not None:
+            planned = f"The first run is planned {clock(row.next_due_at, zone, now)}. "
+        off = "" if row.enabled else "This backup is switched off. "
+        return Answer(tone, "There is no copy yet.", f"{off}{planned}Run now starts one at once.")
+    id_ = last.id
+    if tone == Tone.OFF:
+        sentence = "Switched off: no run is planned."
+        return Answer(tone, sentence, _joined(_state(last), good), last.warnings, id_)
+    if tone == Tone.MISS:
+        sentence = "Missed: there was no good run since the last planned time."
+        return Answer(tone, sentence, good, run_id=id_)
+    if tone == Tone.HELD:
+        detail = _joined(f"{would_words.UNTOUCHED}: the copy is as it was.", good)
+        return Answer(tone, would_words.held_sentence(last), detail, last.warnings, id_, "Review")
+    if tone == Tone.STOP:
+        sentence = "The last run was stopped by you."
+        return Answer(tone, sentence, _joined(_state(last), good), last.warnings, id_)
+    if tone == Tone.BAD:
+        why = last.explanation or "Nothing more is known: its log may tell."
+        detail = _joined(_state(last), good, last.hint)
+        return Answer(tone, f"The last run failed: {why}", detail, last.warnings, id_)
+    done = run_words.changes(last.counts) or "nothing had changed"
+    ended = run_words.ended_words(last, zone, now)
+    detail = _joined(f"The last run succeeded: {done}.", ended)
+    since = age(last.started_at or last.queued_at, now)
+    sentence = f"The copy is complete. It follows the source as of {since}."
+    if tone == Tone.WARN:
+        sentence = f"The copy is there, as of {since}, with {many(len(last.warnings), 'warning')}."
+    return Answer(tone, sentence, detail, last.warnings, id_)
+
+
+def _state(view: RunView) -> str:
+    return view.copy_state.sentence if view.copy_state is not None else ""
+
+
+def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...]:
+    """When it runs, what it compares, how long versions are kept, when it asks."""
+    row = page.row
+    due = row.next_due_at if row.enabled else None
+    planned = f"next {clock(due, zone, now)}, {until(due, now)}" if due else "no next run"
+    last_day = day(now + dt.timedelta(days=page.retention_days), zone, now)
+    compares, cost = COMPARING[page.comparison_mode]
+    return (
+        Fact("Runs", schedule_words(row, zone), f"{row.time_zone} · {planned}"),
+        Fact("Compares", compares, cost),
+        Fact("Kept versions", many(page.retention_days, "day"), f"of today, until {last_day}"),
+        Fact(
+            "Asks you first",
+            f"above {page.shrink_limit_percent} %",
+            "of the copy removed or replaced by one run",
+        ),
+    )
+
+
+def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
+    """One run as the list shows it: plain values that travel to the browser."""
+    tone, asked = tone_of_run(view), view.scheduled_for or view.queued_at
+    word = WORDS[tone]
+    if tone == Tone.WARN:
+        word = f"Succeeded, {many(len(view.warnings), 'warning')}"
+    elif view.preview and tone != Tone.LOOK:
+        word = f"Preview: {word[0].lower()}{word[1:]}"
+    elif tone == Tone.HELD and view.findings is None:
+        word = "Held"
+    counted = not would_words.only_looked(view) and view.status != RunStatus.PENDING
+    who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]
+    return {
+        "id": view.id,
+        "href": f"/run/{view.id:d}",
+        "when": day_and_time(asked, zone, now),
+        "exact": exact(asked, zone),
+        "tone": CLASSES[tone],
+        "word": word,
+        "who": who,
+        "took": _took(view),
+        **{
+            name: count(view.counts.get(key, 0)) if counted else run_words.UNKNOWN
+            for name, key in (("copied", "copied"), ("replaced", "replaced"), ("gone", "deleted"))
+        },
+        "moved": size(view.counts.get("bytes", 0)) if counted else run_words.UNKNOWN,
+    }
+
+
+def _took(view: RunView) -> str:
+    if view.started_at is None or view.finished_at is None:
+        return run_words.UNKNOWN
+    return duration((view.finished_at - view.started_at).total_seconds())
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

@@ -1,0 +1,514 @@
+"""What runs replaced and removed is kept, each version, and goes when its time has come."""
+
+import contextlib
+import datetime as dt
+import errno
+import json
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.rclone.command import STAMP_FORMAT
+from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.runs import tidying
+from bucketvault.engine.runs.archive import Archive, ArchiveError, outlived, read_stamp
+from bucketvault.store import database
+from bucketvault.store.database import close_database, connection, open_database, writing
+from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.vocabulary import ProviderType
+from tests.conftest import NewBucket
+from tests.support.at_time import cli_at
+from tests.support.program import Bucket, Program, objects, until
+from tests.support.proxies import RefusingProxy, Rule
+from tests.support.servers import RcloneS3, rclone_path
+
+NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
+
+
+def stamp(**ago: float) -> str:
+    """The name of a folder of so long ago."""
+    return (NOW - dt.timedelta(**ago)).strftime(STAMP_FORMAT)
+
+
+# ---- which folders may go
+
+
+@pytest.mark.parametrize(
+    ("name", "goes"),
+    [
+        (stamp(days=31), True),
+        (stamp(days=30, seconds=1), True),
+        (stamp(days=30), False),  # kept for thirty days, to the second
+        (stamp(days=29, hours=23), False),
+        (stamp(seconds=1), False),
+        (stamp(days=-1), False),  # of a clock that went wrong
+        ("00010101T000000Z", True),
+        ("20251301T000000Z", False),  # no such month
+        ("20250230T000000Z", False),
+        ("20250101T250000Z", False),
+        ("20250101T000000", False),
+        ("20250101T000000z", False),
+        ("20250101T000000Z ", False),
+        ("20250101T000000Z\n", False),
+        ("20250101T000000Z.old", False),
+        ("x20250101T000000Z", False),
+        ("\u0662\u0660\u0662\u06650101T000000Z", False),  # digits, but not ours
+        ("notes", False),
+        ("RESTORE.txt", False),
+        ("", False),
+        (".", False),
+        ("..", False),
+    ],
+)
+def test_a_folder_goes_by_its_name_alone_and_a_foreign_one_never(name: str, goes: bool) -> None:
+    gone = outlived([name], now=NOW, retention_days=30, own_stamp=stamp())
+
+    assert gone == ([name] if goes else [])
+
+
+def test_a_run_never_lets_go_what_it_put_aside_itself_or_what_a_later_one_did() -> None:
+    own = stamp(days=40)  # a run that took forty days
+    names = [stamp(days=39), own, stamp(days=41), stamp(days=50)]
+
+    gone = outlived(names, now=NOW, retention_days=30, own_stamp=own)
+
+    assert gone == [stamp(days=50), stamp(days=41)]
+
+
+UTC = st.just(dt.UTC)
+stamps = st.datetimes(timezones=UTC).map(lambda moment: f"{moment:%Y%m%dT%H%M%SZ}".rjust(16, "0"))
+names = st.one_of(stamps, st.text(max_size=20), st.from_regex(r"[0-9]{8}T[0-9]{6}Z?"))
+
+
+@given(
+    names=st.lists(names, max_size=30),
+    now=st.integers(-3000, 6000).map(lambda days: NOW + dt.timedelta(days=days)),
+    days=st.integers(1, 3650),
+    own=stamps,
+)
+def test_whatever_lies_there_only_folders_of_ours_that_are_old_enough_go(
+    names: list[str], now: dt.datetime, days: int, own: str
+) -> None:
+    gone = outlived(names, now=now, retention_days=days, own_stamp=own)
+
+    assert gone == sorted(gone) and set(gone) <= set(names)
+    for name in names:
+        told = read_stamp(name)
+        old = told is not None and now - told > dt.timedelta(days=days)
+        assert (name in gone) == (old and name < own)
+        assert told is None or told.strftime(STAMP_FORMAT).rjust(16, "0") == name
+
+
+# ---- what is kept
+
+
+def test_two_changes_of_an_object_on_one_day_keep_both_former_versions(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, {"a/note.txt": b"first"}), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    bucketvault.run()
+    for body in (b"second", b"the third"):
+        source.put("a/note.txt", body)
+        bucketvault.run()
+
+    source.put("other.txt", b"so that the source is not empty")
+    source.delete("a/note.txt")
+    bucketvault.run()
+
+    kept = destination.kept()
+    assert [kept[name]["a/note.txt"] for name in sorted(kept)] == [
+        b"first",
+        b"second",
+        b"the third",
+    ]
+    assert all(read_stamp(name) is not None for name in kept) and len(kept) == 3
+
+
+def test_two_runs_within_a_second_never_share_a_folder(
+    bucketvault: Program, new_bucket: NewBucket, here: RcloneS3, elsewhere: RcloneS3
+) -> None:
+    """The clock went back: the next stamp is later all the same."""
+    source, destination = new_bucket(here, {"a": b"1"}), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    moment = utcnow() - dt.timedelta(days=1)
+    for n, hours in enumerate((0, 0, -5)):
+        source.put("a", b"version %d" % n)
+        done = cli_at(bucketvault, moment + dt.timedelta(hours=hours), "run", "Photos", "--wait")
+        assert done.code == 0, done
+
+    kept = destination.kept()
+    assert [body["a"] for _, body in sorted(kept.items())] == [b"version 0", b"version 1"]
+
+
+def test_kept_versions_are_never_copied_from_a_source_nor_put_into_themselves(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    theirs = {".bucketvault-archive/another-1/20260101T000000Z/x": b"of a backup to this source"}
+    inner = {"sub/.bucketvault-archive/y": b"only the name is like it"}
+    source = new_bucket(here, {"a": b"a", "b": b"b"} | inner | theirs)
+    destination = new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    bucketvault.run()
+    assert destination.copy() == {"a": b"a", "b": b"b"} | inner
+
+    for body in (b"aa", b"aaa"):
+        source.put("a", body)
+        run = bucketvault.run()
+        assert (run["counts"]["replaced"], run["counts"]["deleted"]) == (1, 0)
+
+    assert destination.copy() == {"a": b"aaa", "b": b"b"} | inner
+    assert sorted(v for folder in destination.kept().values() for v in folder.items()) == [
+        ("a", b"a"),
+        ("a", b"aa"),
+    ]
+
+
+# ---- retention, end to end
+
+OLD = [f"2025010{n}T031500Z" for n in range(1, 4)]
+
+
+def place(destination: Bucket) -> str:
+    """Where the one backup's kept versions are; its RESTORE.txt tells."""
+    (text,) = [k for k in destination.keys(".bucketvault-archive/") if k.endswith("/RESTORE.txt")]
+    return text.removesuffix("RESTORE.txt")
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A backup that has run, with kept versions of all ages and foreign names among them."""
+
+    program: Program
+    source: Bucket
+    destination: Bucket
+    go: dict[str, bytes]  # what the next good run must let go, and what it must leave
+    stay: dict[str, bytes]
+
+    def left(self) -> dict[str, bytes]:
+        """All that lies beside the copy now."""
+        return self.destination.objects(".bucketvault-archive/")
+
+
+@pytest.fixture
+def planted(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> Planted:
+    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination, retention_days=30)
+    bucketvault.run()
+    ours = place(destination)
+    young = (utcnow() - dt.timedelta(days=29, hours=20)).strftime(STAMP_FORMAT)
+    barely = (utcnow() - dt.timedelta(days=30, minutes=1)).strftime(STAMP_FORMAT)
+    go = {f"{ours}{name}/{key}": b"old" for name in (*OLD, barely) for key in ("x", "deep/y z.txt")}
+    stay = {
+        f"{ours}{young}/x": b"young",
+        f"{ours}20251301T000000Z/x": b"no month",
+        f"{ours}20250101T000000Z-notes/x": b"no stamp",
+        f"{ours}notes/20250101T000000Z/x": b"foreign",
+        f"{ours}notes.txt": b"foreign",
+        f"{ours}20240101T000000Z": b"a file, no folder",
+        ".bucketvault-archive/another-1/20250101T000000Z/x": b"of another backup",
+        ".bucketvault-archive/20250101T000000Z/x": b"of nobody",
+    }
+    for key, body in (go | stay).items():
+        destination.put(key, body)
+    return Planted(bucketvault, source, destination, go, stay)
+
+
+def test_exactly_what_is_ours_and_old_goes_after_a_good_run(planted: Planted) -> None:
+    program, source, destination, go, stay = (
+        planted.program,
+        planted.source,
+        planted.destination,
+        planted.go,
+        planted.stay,
+    )
+    restore_text = place(destination) + "RESTORE.txt"
+    # An object of 2020 that is replaced now is a minute old as a kept version.
+    changed = min(source.keys())
+    former = destination.objects()[changed]
+    source.put(changed, b"new", Metadata={"mtime": "1577836800"})
+
+    run = program.run()
+
+    left = planted.left()
+    del left[restore_text]
+    (kept,) = [key for key in left if key.endswith(changed) and key not in stay]
+    assert left.pop(kept) == former
+    assert left == stay
+    assert run["counts"]["purged"] == len(go) and run["warnings"] == []
+    # purging is told apart from the run's own work
+    assert run["counts"]["archived"] == 1 and run["counts"]["deleted"] == 0
+    told = [json.loads(line) for line in program.raw_log(run["id"]).splitlines()]
+    assert sum(line["msg"] == "Deleted" for line in told) == len(go) + 1
+    assert destination.copy() == source.objects()
+
+
+def test_a_run_that_fails_or_is_held_lets_nothing_go(planted: Planted) -> None:
+    program, source, destination = planted.program, planted.source, planted.destination
+    before = destination.objects()
+    for key in objects(5):
+        source.delete(key)
+
+    assert program.run()["reason"] == "brake"
+    program.backup(source, destination, source_secret="wrong-secret-0001")
+    assert program.run()["reason"] == "credentials"
+
+    assert destination.objects() == before
+
+
+def test_a_run_that_fails_in_the_middle_lets_nothing_go(planted: Planted) -> None:
+    program, source, destination, go, stay = (
+        planted.program,
+        planted.source,
+        planted.destination,
+        planted.go,
+        planted.stay,
+    )
+    with RefusingProxy(source.server.endpoint) as proxy:
+        program.backup(source, destination, source_endpoint=proxy.endpoint)
+        source.put("unreadable.txt", b"x")
+        proxy.rules = [Rule("GET", r"/unreadable", 403, "AccessDenied")]
+
+        run = program.run()
+
+    assert run["status"] == "failed" and run["counts"]["purged"] == 0
+    assert (go | stay).items() <= planted.left().items()
+
+
+def test_a_backup_that_is_switched_off_lets_nothing_go(planted: Planted) -> None:
+    program, source, destination, go, stay = (
+        planted.program,
+        planted.source,
+        planted.destination,
+        planted.go,
+        planted.stay,
+    )
+    program.backup(source, destination, enabled=False)
+
+    run = program.run()
+
+    assert run["status"] == "success" and run["counts"]["purged"] == 0
+    assert (go | stay).items() <= planted.left().items()
+
+
+@pytest.mark.parametrize("what", ["the listing", "the delete"])
+def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
+    planted: Planted, what: str
+) -> None:
+    program, source, destination, go, stay = (
+        planted.program,
+        planted.source,
+        planted.destination,
+        planted.go,
+        planted.stay,
+    )
+    with RefusingProxy(destination.server.endpoint) as proxy:
+        program.backup(source, destination, destination_endpoint=proxy.endpoint)
+        if what == "the delete":
+            proxy.rules = [Rule("DELETE", r"", 403, "AccessDenied")]
+        else:
+            key = place(destination).split("/")[1]
+            proxy.rules = [Rule("GET", rf"prefix=[^&]*{key}", 403, "AccessDenied")]
+        source.put("new.txt", b"new")
+
+        run = program.run()
+
+    assert run["status"] == "success" and run["counts"]["purged"] == 0, run
+    (warning,) = run["warnings"]
+    assert "Destination did not let us" in warning and "copy itself is complete" in warning
+    assert "AccessDenied" in warning
+    assert program.cli("status").code == 3
+    assert (go | stay).items() <= planted.left().items()
+    assert destination.copy() == source.objects()
+
+
+def test_restore_text_is_written_also_where_nothing_may_be_deleted(planted: Planted) -> None:
+    program, source, destination = planted.program, planted.source, planted.destination
+    destination.delete(place(destination) + "RESTORE.txt")
+    with RefusingProxy(destination.server.endpoint) as proxy:
+        program.backup(source, destination, destination_endpoint=proxy.endpoint)
+        proxy.rules = [Rule("DELETE", r"", 403, "AccessDenied")]
+
+        run = program.run()
+
+    assert run["status"] == "success" and run["warnings"]
+    assert place(destination)
+
+
+def test_a_folder_that_may_not_go_does_not_keep_the_others(planted: Planted) -> None:
+    program, source, destination, go, stay = (
+        planted.program,
+        planted.source,
+        planted.destination,
+        planted.go,
+        planted.stay,
+    )
+    with RefusingProxy(destination.server.endpoint) as proxy:
+        program.backup(source, destination, destination_endpoint=proxy.endpoint)
+        # as a bucket with object lock answers for some objects
+        proxy.rules = [Rule("DELETE", OLD[0], 403, "AccessDenied")]
+
+        run = program.run()
+
+    left = planted.left()
+    locked = {key: body for key, body in go.items() if OLD[0] in key}
+    assert run["status"] == "success" and len(run["warnings"]) == 1
+    assert run["counts"]["purged"] == len(go) - len(locked)
+    assert go.items() & left.items() == locked.items() and stay.items() <= left.items()
+
+
+def remote(bucket: Bucket) -> Remote:
+    return Remote(
+        label="Destination",
+        provider_type=ProviderType.AMAZON_S3,
+        endpoint=bucket.server.endpoint,
+        region="",
+        access_key_id=bucket.server.access_key_id,
+        secret_access_key=bucket.server.secret_access_key,
+    )
+
+
+def tidy(program: Program, destination: Bucket, **replaced: Any) -> None:
+    """Tidy after the newest run, past the program, with its database open."""
+    run = BackupRun.select().order_by(BackupRun.id.desc()).get()
+    tidying.tidy(
+        find_binary(),
+        remote(destination),
+        run,
+        **{
+            "stopped": threading.Event(),
+            "keep_open": (),
+            "on_log": lambda data: None,
+            **replaced,
+        },
+    )
+
+
+def test_whoever_keeps_more_while_a_run_is_under_way_loses_nothing_to_it(planted: Planted) -> None:
+    program, destination, go = planted.program, planted.destination, planted.go
+
+    with database_of(program):
+        with writing():
+            Backup.update(retention_days=3650).execute()
+        tidy(program, destination)
+
+    assert go.items() <= planted.left().items()
+
+
+def test_a_full_disk_while_tidying_is_no_fault_of_the_run(planted: Planted) -> None:
+    program, destination = planted.program, planted.destination
+
+    def full(data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with database_of(program), pytest.raises(ArchiveError, match="copy itself is complete") as said:
+        tidy(program, destination, on_log=full)
+
+    assert "No space left" in said.value.detail
+
+
+def test_a_database_held_by_somebody_else_only_delays_what_is_noted_of_tidying(
+    planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, destination, go = planted.program, planted.destination, planted.go
+    destination.delete(place(destination) + "RESTORE.txt")
+    hasty = dict(database.OF_A_CONNECTION) | {"busy_timeout": 50}
+    monkeypatch.setattr(database, "OF_A_CONNECTION", tuple(hasty.items()))
+    other = sqlite3.connect(program.data_dir / "bucketvault.sqlite3", isolation_level=None)
+
+    with database_of(program):
+        other.execute("BEGIN IMMEDIATE")
+        tidy(program, destination)
+    other.close()
+
+    assert place(destination)
+    assert not go.keys() & set(destination.keys(".bucketvault-archive/"))
+
+
+@pytest.mark.slow
+def test_a_program_killed_while_it_tidies_ends_the_run_as_good_and_lets_the_rest_go(
+    planted: Planted,
+) -> None:
+    program, source, destination, go, stay = (
+        planted.program,
+        planted.source,
+        planted.destination,
+        planted.go,
+        planted.stay,
+    )
+    source.put("new.txt", b"new")
+    slow = program.folder / "rclone-that-hangs-at-the-second-purge"
+    again = program.folder / "purged-once"
+    hang = f'if [ "$3" = purge ]; then [ -e {again} ] && exec sleep 100; touch {again}; fi'
+    slow.write_text(f'#!/bin/bash\n{hang}\nexec {rclone_path()} "$@"\n')
+    slow.chmod(0o755)
+    app = program.start("run", "Photos", "--wait", BUCKETVAULT_RCLONE=str(slow))
+    until("one folder is gone", lambda: not destination.keys(place(destination) + OLD[0]))
+    until("it is at the next", lambda: program.status()["backups"][0]["active_run"])
+    app.send_signal(signal.SIGKILL)
+    app.wait()
+    active = program.status()["backups"][0]["active_run"]
+    assert active["phase"] == "tidying"
+    assert destination.keys(place(destination) + OLD[1])
+
+    done = program.cli("run", "Photos", "--wait")
+
+    assert done.code == 0, done
+    first = all_runs(program)[1]
+    assert (first["status"], first["exit_code"], first["copied"]) == ("success", 0, 1)
+    assert first["purged"] == len(go) and first["warnings"] == []
+    left = planted.left()
+    assert not go.keys() & left.keys() and stay.items() <= left.items()
+
+
+def all_runs(program: Program) -> list[dict[str, Any]]:
+    """Every run, oldest first, read past the program."""
+    with database_of(program):
+        return list(BackupRun.select().order_by(BackupRun.id).dicts())
+
+
+@contextlib.contextmanager
+def database_of(program: Program) -> Iterator[None]:
+    """The program's database, opened past the program."""
+    open_database(program.data_dir / "bucketvault.sqlite3")
+    try:
+        with connection():
+            yield
+    finally:
+        close_database()
+
+
+# ---- what is shown of them
+
+
+def test_kept_versions_are_told_by_folder_with_foreign_names_apart(planted: Planted) -> None:
+    destination, go, stay = planted.destination, planted.go, planted.stay
+    key = place(destination).split("/")[1]
+
+    kept = Archive(find_binary(), remote(destination), destination.name, key).kept(30)
+
+    ours = place(destination)
+    planted_folders = {name.removeprefix(ours).split("/")[0] for name in go} | {
+        next(name for name in stay if stay[name] == b"young").removeprefix(ours).split("/")[0]
+    }
+    assert [folder.stamp for folder in kept.folders] == sorted(planted_folders, reverse=True)
+    oldest = kept.folders[-1]
+    assert (oldest.stamp, oldest.objects, oldest.size_bytes) == (OLD[0], 2, 6)
+    assert oldest.goes_at - oldest.replaced_at == dt.timedelta(days=30)
+    assert kept.foreign == (
+        "20240101T000000Z",
+        "20250101T000000Z-notes",
+        "20251301T000000Z",
+        "notes",
+        "notes.txt",
+    )

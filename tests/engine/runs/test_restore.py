@@ -1,0 +1,296 @@
+"""RESTORE.txt alone brings a copy back, with a bare rclone, when everything of ours is gone."""
+
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bucketvault.engine.runs.restore_text import restore_text
+from bucketvault.store.database import close_database, open_database, writing
+from bucketvault.store.models import Backup
+from tests.conftest import NewBucket
+from tests.support.program import Bucket, Program
+from tests.support.servers import RcloneS3, clean_environment, rclone_path
+
+NASTY = 'it\'s $(touch /tmp/x) "quoted" & sp ace'
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a backup: the bucket and what boto3 saw in it after each run."""
+
+    bucket: Bucket
+    path: str  # the backup's, in the bucket
+    text: str  # of its RESTORE.txt
+    days: list[dict[str, bytes]]  # the source after each run
+    stamps: list[str]  # folders of kept versions, oldest first; the first run has none
+
+
+def restore_key(bucket: Bucket) -> str:
+    (key,) = [k for k in bucket.keys(".bucketvault-archive/") if k.endswith("/RESTORE.txt")]
+    return key
+
+
+@pytest.fixture(params=["", "copies/" + NASTY], ids=["whole bucket", "a path with odd signs"])
+def left(
+    request: pytest.FixtureRequest,
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+) -> Left:
+    """Four runs, and then everything of bucketvault is gone."""
+    path = request.param
+    source, destination = new_bucket(here), new_bucket(elsewhere)
+    bucketvault.backup(source, destination, source_path="data")
+    if path:
+        setup = bucketvault.folder / "setup.toml"
+        quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+        text = setup.read_text().replace('destination.path = ""', f'destination.path = "{quoted}"')
+        assert bucketvault.apply(text).code == 0
+    common = {f"letters/{n}.txt": f"letter {n}".encode() for n in range(12)}
+    common["letters/.bucketvault-archive/odd.txt"] = b"only named like it"
+    days = [
+        common | {"note.txt": b"first", "goes.txt": b"goes on the third", "ä ö/ü'.txt": b"umlaut"},
+        common | {"note.txt": b"second!", "goes.txt": b"goes on the third", "ä ö/ü'.txt": b"um"},
+        common | {"note.txt": b"third", "ä ö/ü'.txt": b"um"},
+        common | {"note.txt": b"fourth one", "ä ö/ü'.txt": b"um", "letters/1.txt": b"rewritten"},
+    ]
+    for day in days:
+        for key in source.keys():  # noqa: SIM118 - a bucket, no dict
+            if key.removeprefix("data/") not in day:
+                source.delete(key)
+        for key, body in day.items():
+            source.put(f"data/{key}", body)
+        run = bucketvault.run()
+        assert run["status"] == "success" and not run["warnings"]
+    text = destination.objects()[restore_key(destination)].decode()
+    shutil.rmtree(bucketvault.data_dir)
+    bucketvault.key_file.unlink()
+    (bucketvault.folder / "setup.toml").unlink()
+    return Left(destination, path, text, days, sorted(destination.kept()))
+
+
+class Person:
+    """Somebody with RESTORE.txt, an rclone, a key to the bucket, and nothing else."""
+
+    def __init__(self, left: Left, home: Path) -> None:
+        self.left = left
+        self.home = home
+        server = left.bucket.server
+        lines = left.text.splitlines()
+        begin = lines.index("  [copy]")
+        end = next(n for n, line in enumerate(lines) if "secret_access_key" in line)
+        config = "\n".join(lines[begin : end + 1])
+        config = config.replace("YOUR KEY ID", server.access_key_id)
+        config = config.replace("YOUR SECRET KEY", server.secret_access_key)
+        (home / "rclone.conf").write_text(config)
+
+    def command(self, heading: str, number: int = 0) -> str:
+        """The command that stands below a heading of the text."""
+        _, found, rest = self.left.text.partition(f"\n{heading}\n")
+        assert found, heading
+        return [line for line in rest.splitlines() if line.startswith("  rclone ")][number]
+
+    def do(self, command: str, **filled: str) -> str:
+        """Type a command into a shell, with names filled in as a person does inside the quotes."""
+        for name, value in filled.items():
+            command = command.replace(name, value.replace("'", "'\\''"))
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.home,
+            env=clean_environment()
+            | {"PATH": f"{Path(rclone_path()).parent}:/usr/bin:/bin", "HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, (command, done)
+        return done.stdout
+
+    def restored(self) -> dict[str, bytes]:
+        root = self.home / "restored"
+        return {
+            str(file.relative_to(root)): file.read_bytes()
+            for file in root.rglob("*")
+            if file.is_file()
+        }
+
+
+@pytest.fixture
+def person(left: Left, tmp_path: Path) -> Person:
+    home = tmp_path / "a new machine"
+    home.mkdir()
+    return Person(left, home)
+
+
+def test_everything_comes_back_in_each_of_the_ways_the_text_tells(person: Person) -> None:
+    left = person.left
+    before = left.bucket.objects()
+    restored = person.home / "restored"
+
+    # everything, as it was after the last run
+    person.do(person.command("EVERYTHING, AS IT WAS AFTER THE LAST RUN"))
+    assert person.restored() == left.days[-1]
+    shutil.rmtree(restored)
+
+    # one folder, whole
+    person.do(person.command("ONE FOLDER"), FOLDER="letters")
+    letters = {k: v for k, v in left.days[-1].items() if k.startswith("letters/")}
+    assert person.restored() == letters
+    shutil.rmtree(restored)
+
+    # one object as it was on a day: after the first, the second and the last run
+    listing = person.do(person.command("ONE OBJECT AS IT WAS ON A DAY", 0)).split()
+    assert sorted(listing) == [*(f"{stamp}/" for stamp in left.stamps), "RESTORE.txt"]
+    for day in (0, 1, 2):
+        person.do(
+            person.command("ONE OBJECT AS IT WAS ON A DAY", 1),
+            **{"STAMP": left.stamps[day], "PATH/OF/THE/OBJECT": "note.txt"},
+        )
+        assert person.restored() == {"OBJECT": left.days[day]["note.txt"]}
+        shutil.rmtree(restored)
+    odd = "ä ö/ü'.txt"
+    person.do(
+        person.command("ONE OBJECT AS IT WAS ON A DAY", 1),
+        **{"STAMP": left.stamps[0], "PATH/OF/THE/OBJECT": odd},
+    )
+    assert person.restored() == {"OBJECT": left.days[0][odd]}
+    shutil.rmtree(restored)
+    person.do(
+        person.command("ONE OBJECT AS IT WAS ON A DAY", 2), **{"PATH/OF/THE/OBJECT": "note.txt"}
+    )
+    assert person.restored() == {"OBJECT": left.days[-1]["note.txt"]}
+    shutil.rmtree(restored)
+
+    # everything as it was on a day: no object was new since then, so it is exactly that
+    for day in (0, 1, 2):
+        person.do(person.command("EVERYTHING, AS IT WAS AFTER THE LAST RUN"))
+        for stamp in reversed(left.stamps[day:]):
+            person.do(person.command("EVERYTHING AS IT WAS ON A DAY"), STAMP=stamp)
+        assert person.restored() == left.days[day], day
+        shutil.rmtree(restored)
+
+    assert left.bucket.objects() == before  # nothing that the text says changes the bucket
+
+
+def test_no_command_of_the_text_removes_anything_and_none_holds_a_key(left: Left) -> None:
+    server = left.bucket.server
+    commands = [line for line in left.text.splitlines() if line.startswith("  rclone ")]
+    assert len(commands) == 6
+    for command in commands:
+        words = shlex.split(command)
+        assert words[:3] == ["rclone", "--config", "rclone.conf"]
+        assert words[3] in ("copy", "copyto", "lsf")  # never one that removes
+        # whatever the path holds, it stays one word
+        assert words[4].startswith(f"copy:{left.bucket.name}/")
+    assert server.access_key_id not in left.text and server.secret_access_key not in left.text
+    assert "key_id = YOUR KEY ID" in left.text
+
+
+def modified(bucket: Bucket) -> object:
+    head = bucket.server.client().head_object(Bucket=bucket.name, Key=restore_key(bucket))
+    return head["LastModified"], head["Metadata"].get("mtime")
+
+
+def test_the_text_is_only_written_again_when_it_would_say_something_else(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, {"a": b"a"}), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    bucketvault.run()
+    first = modified(destination)
+
+    source.put("a", b"b")
+    bucketvault.run()
+    assert modified(destination) == first  # nothing it says has changed
+
+    destination.delete(restore_key(destination))
+    bucketvault.run()
+    again = destination.objects()[restore_key(destination)]
+    assert b"HOW TO BRING THIS COPY BACK" in again
+
+    bucketvault.backup(source, destination, retention_days=99)
+    bucketvault.run()
+    told = destination.objects()[restore_key(destination)].decode()
+    assert "99\ndays" in told
+
+    elder = new_bucket(elsewhere)
+    bucketvault.backup(source, elder)
+    bucketvault.run()
+    told = elder.objects()[restore_key(elder)].decode()
+    assert f"'copy:{elder.name}/'" in told and destination.name not in told
+    bucketvault.backup(source, destination)
+    bucketvault.run()
+    told = destination.objects()[restore_key(destination)].decode()
+    assert f"'copy:{destination.name}/'" in told and elder.name not in told
+
+
+END = {
+    "provider": "{Braces} & co",
+    "provider_type": "backblaze_b2",
+    "endpoint": "",
+    "region": "us-west-004",
+    "bucket": "copies",
+    "path": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {},
+            ["provider = Other", "endpoint = `https://s3.us-west-004.backblazeb2.com`"],
+        ),
+        (
+            {
+                "provider_type": "cloudflare_r2",
+                "endpoint": "https://0.r2.cloudflarestorage.com",
+                "region": "",
+            },
+            ["provider = Cloudflare", "region = `auto`", "https://0.r2.cloudflarestorage.com"],
+        ),
+        (
+            {"provider_type": "amazon_s3", "region": "eu-central-1"},
+            ["provider = AWS", "region = `eu-central-1`"],
+        ),
+    ],
+)
+def test_the_configuration_in_the_text_fits_each_service(
+    changes: dict[str, str], words: list[str]
+) -> None:
+    spec = {
+        "source": END,
+        "destination": END | changes,
+        "archive_key": "photos-1",
+        "retention_days": 30,
+    }
+
+    text = restore_text(spec, "{name} of mine")
+
+    for word in (*words, "no_check_bucket = true", "encoding = Slash,InvalidUtf8", "{name} of"):
+        assert word in text
+    assert "left out" not in text
+    assert text == restore_text(spec, "{name} of mine")  # no date, nothing that changes by itself
+
+
+def test_a_renamed_backup_is_called_by_its_new_name_in_the_text(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, {"a": b"a"}), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    bucketvault.run()
+    key = restore_key(destination)
+    open_database(bucketvault.data_dir / "bucketvault.sqlite3")
+    with writing():
+        Backup.update(name="Pictures").execute()
+    close_database()
+
+    bucketvault.run("Pictures")
+
+    assert restore_key(destination) == key  # beside the kept versions that are there
+    assert "Backup:  Pictures" in destination.objects()[key].decode()

@@ -1,0 +1,291 @@
+"""Whatever stops answering, a run comes to an end, says what it was, and nothing hangs for ever."""
+
+import contextlib
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bucketvault.engine.live import Live
+from bucketvault.engine.rclone import command, explain, process
+from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.preflight import Preflight
+from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.errors import RunFailedError
+from bucketvault.store.database import close_database, connection, open_database
+from bucketvault.store.models import Backup, BackupRun
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import ProviderType, Reason, Trigger
+from tests.conftest import NewBucket
+from tests.support.program import Program, objects, until
+from tests.support.proxies import DrippingServer, FrozenServer, RefusingProxy
+from tests.support.servers import RcloneS3, free_port
+
+pytestmark = pytest.mark.slow
+
+QUICK_S = 2.0
+
+
+def remote(endpoint: str, server: RcloneS3 | None = None) -> Remote:
+    return Remote(
+        label="x",
+        provider_type=ProviderType.AMAZON_S3,
+        endpoint=endpoint,
+        region="",
+        access_key_id=server.access_key_id if server else "AKIAEXAMPLE000000001",
+        secret_access_key=server.secret_access_key if server else "example-secret-0001",
+    )
+
+
+# ---- questions before a run
+
+
+@pytest.mark.parametrize("kind", [FrozenServer, DrippingServer])
+def test_a_question_that_nothing_answers_is_given_up(
+    kind: type[FrozenServer] | type[DrippingServer],
+) -> None:
+    with kind() as server:
+        began = time.monotonic()
+
+        done = process.call(
+            find_binary(),
+            command.destination_answers("copies"),
+            {"dest": remote(server.endpoint)},
+            stall_s=QUICK_S,
+        )
+
+    assert done.stalled and time.monotonic() - began < QUICK_S + process.STOP_GRACE_S + 3
+
+
+def test_a_question_that_is_answered_slowly_but_steadily_is_not_given_up(
+    new_bucket: NewBucket, tmp_path: Path
+) -> None:
+    """A listing that takes longer than the time for standing still: `listed` moves."""
+    keys = ("AKIASLOWLISTING0001", "slow-secret-0001")
+    with RcloneS3(tmp_path / "own", *keys) as own:
+        source = new_bucket(own, {f"{n}/x": b"x" for n in range(12)})
+        with slow_door(own) as endpoint:
+            began = time.monotonic()
+
+            done = process.call(
+                find_binary(),
+                ["size", f"source:{source.name}/", "--json", "--checkers", "1"],
+                {"source": remote(endpoint, own)},
+                stall_s=QUICK_S,
+            )
+
+    assert time.monotonic() - began > 2 * QUICK_S
+    assert (done.exit_code, done.stalled) == (0, False) and b'"count":12' in done.stdout
+
+
+@contextlib.contextmanager
+def slow_door(server: RcloneS3) -> Iterator[str]:
+    """The server behind a proxy that thinks for half a second before each request."""
+
+    class Thoughtful(RefusingProxy):
+        def refusal(self, method: str, path: str, headers: object) -> None:
+            self.stopping.wait(0.5)
+            return super().refusal(method, path, headers)
+
+    with Thoughtful(server.endpoint) as proxy:
+        yield proxy.endpoint
+
+
+def preflight(source: str, destination: str) -> Preflight:
+    return Preflight(
+        find_binary(),
+        {"source": remote(source), "dest": remote(destination)},
+        explain.Names("Here", "photos", "", "There", "copies", ""),
+        stopped=threading.Event(),
+        keep_open=(),
+        on_progress=lambda progress: None,
+    )
+
+
+@pytest.mark.parametrize("step", ["destination_answers", "source_size", "dry_run"])
+def test_a_service_that_hangs_while_buckets_are_checked_is_called_unreachable_by_its_name(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = process.call.__kwdefaults__ | {"stall_s": QUICK_S}
+    monkeypatch.setattr(process.call, "__kwdefaults__", given_up)
+    with FrozenServer() as server:
+        asked = preflight(server.endpoint, server.endpoint)
+        arguments: dict[str, tuple[object, ...]] = {
+            "dry_run": (
+                {"archive_key": "photos-1", "comparison_mode": "checksum"},
+                "20260101T000000Z",
+            )
+        }
+
+        with pytest.raises(RunFailedError) as failed:
+            getattr(asked, step)(*arguments.get(step, ()))
+
+    who = {"destination_answers": "There", "source_size": "Here", "dry_run": "Here or There"}[step]
+    assert failed.value.reason == Reason.UNREACHABLE
+    assert failed.value.summary.startswith(f"{who} did not answer")
+    assert "Nothing was touched" in failed.value.summary
+
+
+def test_the_time_for_questions_is_a_minute() -> None:
+    assert process.STALL_S <= 60
+    assert process.call.__kwdefaults__["stall_s"] == process.STALL_S
+
+
+def test_a_network_that_is_gone_ends_a_check_within_a_minute(
+    bucketvault: Program, here: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source = new_bucket(here, objects(3))
+    destination = new_bucket(here)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    bucketvault.backup(source, destination, destination_endpoint=nobody)
+    began = time.monotonic()
+
+    done = bucketvault.cli("run", "Photos", "--wait")
+
+    assert time.monotonic() - began < 60
+    run = bucketvault.last_run()
+    assert (done.code, run["reason"]) == (1, "unreachable")
+    assert run["copy_state"] == "The copy was not touched."
+
+
+# ---- runs
+
+
+def work(program: Program, *, stall_s: float) -> tuple[Worker, threading.Thread]:
+    """A worker at work on the one backup, as the engine starts it, but with less patience."""
+    with connection():
+        backup = Backup.get()
+    queue.enqueue(backup.id, Trigger.CLI)
+    runs = program.data_dir / "runs"
+    runs.mkdir(exist_ok=True)
+    claimed = queue.claim(runs, 2)
+    assert claimed is not None
+    around = Surroundings(
+        runs=runs,
+        vault=Vault(program.key_file),
+        rclone="",
+        live=Live(),
+        ending=threading.Event(),
+        stall_s=stall_s,
+    )
+    worker = Worker(around, *claimed)
+    thread = threading.Thread(target=worker.work, daemon=True)
+    thread.start()
+    return worker, thread
+
+
+@contextlib.contextmanager
+def database_of(program: Program) -> Iterator[None]:
+    open_database(program.data_dir / "bucketvault.sqlite3")
+    try:
+        yield
+    finally:
+        close_database()
+
+
+def newest() -> BackupRun:
+    with connection():
+        run: BackupRun = BackupRun.select().order_by(BackupRun.id.desc()).get()
+        return run
+
+
+@pytest.mark.parametrize("frozen", ["source", "destination"])
+def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_how_far_it_came(
+    bucketvault: Program, new_bucket: NewBucket, tmp_path: Path, frozen: str
+) -> None:
+    slowly = ("--bwlimit", "60k")
+    with (
+        RcloneS3(tmp_path / "a", "AKIAFREEZES00000001", "own-secret-0001", extra_args=slowly) as a,
+        RcloneS3(tmp_path / "b", "AKIAFREEZES00000002", "own-secret-0002") as b,
+    ):
+        source, destination = new_bucket(a, objects(60, 4000)), new_bucket(b)
+        bucketvault.backup(source, destination)
+        with database_of(bucketvault):
+            _, thread = work(bucketvault, stall_s=4)
+            until("something is copied", destination.copy_keys)
+            server = a if frozen == "source" else b
+            server.freeze()
+            began = time.monotonic()
+
+            thread.join(60)
+
+            run = newest()
+            server.thaw()
+        assert not thread.is_alive() and not bucketvault.rclones()
+        assert (run.status, run.reason) == ("failed", "stalled"), run.explanation
+        assert "Nothing moved for too long" in run.explanation
+        assert time.monotonic() - began < 60
+        assert 0 < run.copied < 60
+        told = bucketvault.last_run()["copy_state"]
+        assert told == (
+            f"The copy is partly updated: {run.copied} of 60 changes arrived, nothing removed."
+        )
+        # and the next one completes it
+        again = bucketvault.run()
+        assert again["status"] == "success" and destination.copy() == source.objects()
+
+
+def test_a_run_that_moves_slowly_is_not_stalled(
+    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(slow, objects(2, 400_000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    began = time.monotonic()
+    with database_of(bucketvault):
+        _, thread = work(bucketvault, stall_s=4)
+        thread.join(120)
+        run = newest()
+
+    assert run.status == "success", run.explanation
+    assert time.monotonic() - began > 8  # longer than it may stand still
+
+
+def test_a_run_that_is_stalled_can_still_be_stopped_by_hand(
+    bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path: Path
+) -> None:
+    slowly = ("--bwlimit", "60k")
+    with RcloneS3(tmp_path / "a", "AKIAFREEZES00000003", "own-secret-0003", extra_args=slowly) as a:
+        source, destination = new_bucket(a, objects(60, 4000)), new_bucket(elsewhere)
+        bucketvault.backup(source, destination)
+        with database_of(bucketvault):
+            worker, thread = work(bucketvault, stall_s=600)
+            until("something is copied", destination.copy_keys)
+            a.freeze()
+            with connection():
+                BackupRun.update(stop_requested_at=dt.datetime.now(dt.UTC)).where(
+                    BackupRun.id == worker.run_id
+                ).execute()
+            worker.stop()
+            thread.join(60)
+            run = newest()
+            a.thaw()
+
+    assert not thread.is_alive()
+    assert (run.status, run.reason) == ("failed", "stopped")
+
+
+def test_the_setting_of_a_minute_ends_a_run_through_the_whole_program(
+    bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path: Path
+) -> None:
+    slowly = ("--bwlimit", "60k")
+    with RcloneS3(tmp_path / "a", "AKIAFREEZES00000004", "own-secret-0004", extra_args=slowly) as a:
+        source, destination = new_bucket(a, objects(60, 4000)), new_bucket(elsewhere)
+        bucketvault.backup(source, destination)
+        assert bucketvault.apply("[settings]\nstall_minutes = 1\n").code == 0
+        app = bucketvault.start("run", "Photos", "--wait")
+        until("something is copied", destination.copy_keys)
+        a.freeze()
+        began = time.monotonic()
+
+        _, err = app.communicate(timeout=140)
+
+        a.thaw()
+    run = bucketvault.last_run()
+    assert (app.returncode, run["reason"]) == (1, "stalled"), (err, run)
+    assert 55 < time.monotonic() - began < 100
+    assert "Nothing moved for too long" in err and "partly updated" in err

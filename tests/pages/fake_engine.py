@@ -1,0 +1,184 @@
+"""An engine over made-up values, for pages. For tests only."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
+from bucketvault.engine.overview import BackupPage, BackupRow, RunPage
+from bucketvault.engine.runs.archive import Kept
+from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
+from bucketvault.store.runlogs import LogRow, LogSize, is_progress
+from bucketvault.vocabulary import RunStatus
+from tests.pages import scenes
+from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
+from tests.pages.scenes import (
+    DAY,
+    SETTINGS,
+    ZONE,
+    checking_run,
+    empty_run,
+    failed_run,
+    good_rows,
+    held_run,
+    interrupted_run,
+    live_run,
+    now,
+    pending_run,
+    preview_run,
+    progress,
+    run_view,
+    stopped_run,
+    warned_run,
+)
+
+
+class FakeEngine:
+    """What pages ask of an engine, over made-up values; it can make a log and a bar grow."""
+
+    zone = ZONE
+
+    def __init__(self) -> None:
+        self.live = Live()
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was at the start; who listens goes on listening."""
+        self.rows = good_rows()
+        self.runs = {
+            view.id: view
+            for view in (
+                live_run(),
+                failed_run(),
+                run_view(),
+                stopped_run(),
+                pending_run(),
+                held_run(),
+                warned_run(),
+                interrupted_run(),
+                run_view(id=8),
+                failed_run(
+                    id=10, explanation=HOSTILE_LINES[0].decode(), detail="<b>1</b>\n\x1b[31m"
+                ),
+                empty_run(),
+                held_run(id=12, can_be_approved=False),
+                preview_run(),
+                checking_run(id=14, preview=True, backup_id=5, backup_name="Product photos"),
+                checking_run(),
+            )
+        }
+        self.logs: dict[int, list[bytes]] = {
+            1: [
+                log_line(i, object=f"2026/spring/raw/A003_C{i:03}.mov", size=10**9)
+                for i in range(40)
+            ],
+            2: failed_log(),
+            3: failed_log()[:10],
+            6: looked_log(),
+            12: looked_log(),
+            13: looked_log(),
+            8: long_log(),
+            10: list(HOSTILE_LINES),
+        }
+        self._shown: dict[int, list[bytes]] = {}
+        self.queued: list[int] = []
+        self.stopped: list[int] = []
+        self.approved: list[int] = []
+        self.previewed: list[int] = []
+        self.kept: Kept | BucketvaultError = scenes.kept()
+        self.kept_pause_s = 0.0
+        self.reads = 0
+
+    def overview_backups(self) -> list[BackupRow]:
+        return list(self.rows)
+
+    def overview_run(self, run_id: int) -> RunPage:
+        if run_id not in self.runs:
+            raise NotFoundError("There is no such run.", "It may have gone with its backup.")
+        view = self.runs[run_id]
+        settings = None if view.status == RunStatus.PENDING else SETTINGS
+        newer = 13 if run_id == 12 else None
+        return RunPage(view, settings, now() - DAY, run_id - 1 or None, newer)
+
+    def overview_backup(self, backup_id: int) -> BackupPage:
+        for row in self.rows:
+            if row.id == backup_id:
+                return scenes.backup_page(row)
+        raise NotFoundError("This backup is not there any more.")
+
+    def kept_versions(self, backup_id: int) -> Kept:
+        time.sleep(self.kept_pause_s)
+        if isinstance(self.kept, BucketvaultError):
+            raise self.kept
+        return self.kept
+
+    def approve_run(self, run_id: int) -> int:
+        if not self.runs[run_id].can_be_approved:
+            raise InUseError("A newer run has ended since.", "Approve that one, or run again.")
+        self.approved.append(run_id)
+        return 5
+
+    def preview(self, backup_id: int) -> int:
+        self.previewed.append(backup_id)
+        return 14
+
+    def run_now(self, backup_id: int) -> int:
+        self.queued.append(backup_id)
+        return 5
+
+    def stop_run(self, run_id: int) -> None:
+        self.stopped.append(run_id)
+        self.runs[run_id] = replace(self.runs[run_id], stop_requested_at=now())
+        self.live.publish(run_topic(run_id), BACKUPS)
+
+    def _lines(self, run_id: int, with_progress: bool) -> list[bytes]:
+        lines = self.logs.get(run_id, [])
+        if with_progress:
+            return lines
+        shown = self._shown.setdefault(run_id, [])
+        if not shown or run_id != 1:
+            shown[:] = [line for line in lines if not is_progress(line)]
+        return shown
+
+    def log_size(self, run_id: int) -> LogSize:
+        lines = self._lines(run_id, True)
+        return LogSize(len(lines), len(self._lines(run_id, False)), sum(map(len, lines[-1000:])))
+
+    def log_rows(self, run_id: int, start: int, count: int, progress: bool) -> list[LogRow]:
+        self.reads += 1
+        lines = self._lines(run_id, progress)[start : start + count]
+        return [LogRow(start + place, line) for place, line in enumerate(lines)]
+
+    def log_find(
+        self, run_id: int, needle: str, start: int, backwards: bool, progress: bool
+    ) -> int | None:
+        sought = needle.lower().encode()
+        lines = self._lines(run_id, progress)
+        order = range(min(start, len(lines)) - 1, -1, -1) if backwards else range(start, len(lines))
+        return next((row for row in order if sought in lines[row].lower()), None)
+
+    def log_raw(self, run_id: int) -> Iterator[bytes]:
+        for line in self.logs.get(run_id, []):
+            yield line + b"\n"
+
+    def grow(self, lines_a_second: int, ending: threading.Event) -> None:
+        """Let run 1 go on, in this thread, until `ending`."""
+        shown = self._lines(1, False)
+        started, made = time.monotonic(), 0
+        while not ending.wait(0.05):
+            due = int((time.monotonic() - started) * lines_a_second)
+            for number in range(made, due):
+                name = f"2026/spring/raw/B{number:07}.mov"
+                line = log_line(number, object=name, size=1_000_000 + number)
+                self.logs[1].append(line)
+                shown.append(line)
+            made = due
+            share = (time.monotonic() - started) / 60 % 1
+            view = replace(self.runs[1], progress=progress(share), log_lines=len(self.logs[1]))
+            self.runs[1] = view
+            self.rows = [
+                replace(row, active_run=view) if row.id == view.backup_id else row
+                for row in self.rows
+            ]
+            self.live.publish(run_topic(1), log_topic(1), BACKUPS)
