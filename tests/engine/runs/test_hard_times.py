@@ -70,7 +70,7 @@ def test_a_stop_is_not_lost_while_somebody_holds_the_database(
     until("rclone is gone", lambda: not bucketvault.rclones())
     other.execute("ROLLBACK")
     other.close()
-    out, err = app.communicate(timeout=60)
+    _, err = app.communicate(timeout=60)
     assert app.returncode == 1 and "Traceback" not in err, err
     assert bucketvault.last_run()["reason"] == "stopped"
 
