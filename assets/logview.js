@@ -156,7 +156,17 @@ export default {
     this.row = 24; // height of a row in pixels
     this.loading = false;
     this.generation = 0; // answers to questions from before a change of rows are dropped
+    this.following = !this.looked; // what would change is read from its first line on
     this.take(this.first);
+  },
+
+  watch: {
+    looked(now) {
+      if (!now) return;
+      this.setFollowing(false);
+      this.position = 0; // not `move`: of a log without lines that is the end, too
+      this.layout();
+    },
   },
 
   mounted() {
@@ -210,7 +220,7 @@ export default {
       return answer.json();
     },
     tell() {
-      const rows = Math.ceil(this.view / this.row) + 1;
+      const rows = this.view ? Math.ceil(this.view / this.row) + 1 : 0; // 0: not known yet
       this.$emit("state", { following: this.following, progress: this.progress, rows });
     },
 

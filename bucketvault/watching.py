@@ -68,7 +68,8 @@ class Watch:
         if run.status == RunStatus.SUCCESS:
             print(f"{run.backup_name}: {run.explanation}", flush=True)
             return EXIT_OK
-        state = run.copy_state.sentence if run.copy_state is not None else ""
+        untouched = "Nothing was touched" in run.explanation  # then that says it all
+        state = run.copy_state.sentence if run.copy_state is not None and not untouched else ""
         print(f"{run.backup_name} failed: {run.explanation}", file=sys.stderr)
         for line in (state, run.hint):
             if line:

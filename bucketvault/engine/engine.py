@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
 from bucketvault.engine import catalogue, overview, settings, timetable
-from bucketvault.engine.live import BACKUPS, Live, run_topic
+from bucketvault.engine.buckets import Providers
+from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.archive import Archive, Kept
@@ -91,6 +92,7 @@ class Engine:
         self.live = Live()
         self.zone = ZoneInfo(timetable.server_time_zone())
         self.vault = Vault(config.key_file)
+        self.providers = Providers(config, self.live, lambda: self.vault)
         self._role = role  # of the command that runs this engine, for whoever finds it running
         self._ending = threading.Event()
         self._wake = threading.Event()
@@ -173,7 +175,7 @@ class Engine:
                         self._wake.clear()
                         if (now := data_version()) != seen:
                             seen = now
-                            self.live.publish(BACKUPS)
+                            self.live.publish(BACKUPS, CATALOGUE)
             except BusyError as error:
                 log.warning("database busy", extra={"cause": str(error)})
                 self._ending.wait(10 * LOOK_S)

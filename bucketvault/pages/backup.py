@@ -89,12 +89,21 @@ def register(engine: "Engine") -> None:
             screen = BackupScreen(page, engine.zone, acts)
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        def show(found: tuple[BackupPage, list[BackupRow]]) -> None:
+        def fetch_again() -> tuple[BackupPage | None, list[BackupRow]]:
+            try:
+                return fetch()
+            except NotFoundError:
+                return None, engine.overview_backups()
+
+        def show(found: tuple[BackupPage | None, list[BackupRow]]) -> None:
             page, rows = found
             around.show(verdict(rows))
-            screen.show(page, dt.datetime.now(dt.UTC))
+            if page is None:
+                screen.show_gone()
+            else:
+                screen.show(page, dt.datetime.now(dt.UTC))
 
-        look_again = show_on(engine.live, live.BACKUPS, fetch, show, pause_s=PAUSE_S)
+        look_again = show_on(engine.live, live.BACKUPS, fetch_again, show, pause_s=PAUSE_S)
         ui.timer(AGES_S, look_again, immediate=False)
         ui.timer(FIRST_LOOK_S, screen.kept.load, once=True)
 
@@ -157,9 +166,8 @@ class BackupScreen:
         self._facts = element("div", "part")
         self._runs = element("div", "part")
         self._table: ui.table | None = None
-        with element("div", "columns"):
-            self.kept = KeptCard(page, zone, acts.kept_versions)
-            self._back = element("div", "part")
+        self.kept = KeptCard(page, zone, acts.kept_versions)
+        self._back = element("div", "part")
 
     def show(self, page: BackupPage, now: dt.datetime) -> None:
         """Show the backup as it stands at `now`."""
@@ -184,6 +192,18 @@ class BackupScreen:
         seen = "ended" in self._shown
         if self._is_new("ended", ended) and seen:
             self.kept.outdated()
+
+    def show_gone(self) -> None:
+        """Somebody deleted it while it was looked at; what was known of it stays below."""
+        if not self._is_new("top", None):
+            return
+        self._live = None
+        self._head.clear()
+        self._top.clear()
+        detail = "Its copy and its kept versions are still in the bucket."
+        sentence = "This backup was deleted."
+        with self._top, draw_verdict(Tone.NONE, sentence, detail) as (actions, _), actions:
+            button("All backups", href="/")
 
     def _is_new(self, part: str, what: object) -> bool:
         if part in self._shown and self._shown[part] == what:
@@ -245,7 +265,7 @@ class BackupScreen:
         with self._back, card("Bring it back without bucketvault"), element("div", "stack spaced"):
             words = (
                 "The copy is plain objects under their own names. rclone and a key that may read "
-                "the bucket are enough. The same text lies in the bucket since the last good run:"
+                "the bucket are enough. Each good run leaves this text there, too:"
             )
             with element("p", "t13 ink2"):
                 element("span", text=f"{words} ")

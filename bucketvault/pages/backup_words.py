@@ -22,7 +22,7 @@ from bucketvault.pages.formatting import (
     until,
 )
 from bucketvault.pages.widgets import CLASSES, WORDS
-from bucketvault.vocabulary import ComparisonMode, RunStatus, Trigger
+from bucketvault.vocabulary import ComparisonMode, Phase, Trigger
 
 UNTOUCHED = "Nothing was touched."
 WHO = {
@@ -131,9 +131,10 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
         word = f"Succeeded, {many(len(view.warnings), 'warning')}"
     elif view.preview and tone != Tone.LOOK:
         word = f"Preview: {word[0].lower()}{word[1:]}"
-    elif tone == Tone.HELD and view.findings is None:
+    elif tone == Tone.HELD and not view.can_be_approved:
         word = "Held"
-    counted = not would_words.only_looked(view) and view.status != RunStatus.PENDING
+    # of a run under way the page shows them elsewhere, where they move
+    counted = view.finished_at is not None and view.phase not in (None, Phase.CHECKING)
     who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]
     return {
         "id": view.id,

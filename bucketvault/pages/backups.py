@@ -160,7 +160,7 @@ def draw_answer(
             with lines, element("div", "need"):
                 glyph(need.tone)
                 href = f"/backups/{need.backup_id:d}"
-                element("a", "strong clip link", name, title=name, href=href)
+                element("a", "strong clip", name, title=name, href=href)
                 row = by_id.get(need.backup_id)
                 with element("span", "why"):
                     why = need_words(need.tone, need.why, row, now, zone)

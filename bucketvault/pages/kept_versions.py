@@ -40,7 +40,7 @@ class KeptCard:
             self._note = text("span", "t13 ink3")
             element("span", "space")
             self._again = button(
-                "Refresh", "refresh", "small", mark="refresh-kept", on_click=self.load
+                "Refresh", "refresh", "small narrow-icon", mark="refresh-kept", on_click=self.load
             )
 
     def outdated(self) -> None:
@@ -92,7 +92,7 @@ class KeptCard:
 
 def draw_waiting(words: str) -> None:
     """Where rows will stand."""
-    with element("div", "body"):
+    with element("div", "inset"):
         element("p", "t13 ink3", words, role="status")
         for _ in range(4):
             element("div", "skeleton", aria_hidden="true")
@@ -100,7 +100,7 @@ def draw_waiting(words: str) -> None:
 
 def draw_error(summary: str, hint: str, detail: str) -> None:
     """Why nothing can be shown, and what to do."""
-    with element("div", "body stack spaced"), element("div", "line top-line"):
+    with element("div", "inset"), element("div", "line top-line"):
         glyph(Tone.BAD)
         with element("div", "stack"):
             element("p", "strong", clean(summary))
@@ -115,7 +115,7 @@ def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) ->
     if kept.folders:
         _draw_folders(kept.folders, zone, now)
     else:
-        with element("div", "body"):
+        with element("div", "inset"):
             words = "There are none: no run has replaced or removed anything that is still kept."
             element("p", "ink2", words)
     with element("div", "card-foot"):
@@ -148,7 +148,7 @@ def _draw_folders(folders: tuple[KeptFolder, ...], zone: ZoneInfo, now: dt.datet
         )
     ]
     table = ui.table(columns=columns, rows=rows[:FOLDERS_SHOWN], row_key="id", pagination=0)
-    table.props("flat hide-pagination").classes("table plain").mark("kept")
+    table.props("flat hide-pagination").classes("table plain kept").mark("kept")
     table.add_slot("body", ROW)
     if len(rows) > FOLDERS_SHOWN:
         with element("div", "card-foot") as more:
@@ -163,7 +163,7 @@ def _draw_folders(folders: tuple[KeptFolder, ...], zone: ZoneInfo, now: dt.datet
 
 ROW = """
 <tr>
-  <td class="nowrap" :title="props.row.exact">{{ props.row.when }}</td>
+  <td :title="props.row.exact">{{ props.row.when }}</td>
   <td class="right nowrap">{{ props.row.objects }}</td>
   <td class="right nowrap">{{ props.row.size }}</td>
   <td class="ink2" :title="props.row.goes_exact">{{ props.row.goes }}</td>

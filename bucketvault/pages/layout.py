@@ -25,7 +25,11 @@ class NavEntry(NamedTuple):
 
 
 # One line for each page that exists. Backups carries the number of those that need somebody.
-NAVIGATION = (NavEntry("Backups", "backups", "/"),)
+NAVIGATION = (
+    NavEntry("Backups", "backups", "/"),
+    NavEntry("Providers", "providers", "/providers"),
+    NavEntry("Storages", "storages", "/storages"),
+)
 
 
 def install() -> None:

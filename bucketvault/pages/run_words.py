@@ -145,7 +145,9 @@ def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
 
 def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
     """The phases, and how far the run is through them."""
-    order = [Phase.CHECKING] if view.preview else list(PHASES)
+    if view.preview:
+        return ((Tone.RUN, "Preview"),)
+    order = list(PHASES)
     here = order.index(view.phase) if view.phase is not None else 0
     tones = (Tone.OK, Tone.RUN, Tone.WAIT)
     return tuple(
@@ -164,10 +166,12 @@ def changes(counts: Mapping[str, int]) -> str:
 
 
 def tiles(view: RunView) -> tuple[Tile, ...]:
-    """The numbers of a run: four of what it would do, none where that is not known, or six of
-    what it did. What it did is no state: only errors carry a colour."""
-    if view.preview or tone_of_run(view) == Tone.HELD:
+    """The numbers of a run: six of what it did, or four of what it would do; none while it has
+    not begun to copy. What it did is no state: only errors carry a colour."""
+    if would_words.only_looked(view):
         return would_words.tiles(view.findings) if view.findings is not None else ()
+    if view.phase in (None, Phase.CHECKING):
+        return ()
     counts = view.counts
     running = view.status == RunStatus.RUNNING
     copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)

@@ -2,7 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from bucketvault.pages import backup, backups, layout, run
+from bucketvault.pages import (
+    backup,
+    backups,
+    layout,
+    provider,
+    provider_form,
+    providers,
+    run,
+    storages,
+)
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -14,3 +23,7 @@ def register(engine: "Engine") -> None:
     backups.register(engine)
     backup.register(engine)
     run.register(engine)
+    providers.register(engine)
+    provider_form.register(engine)  # before the pages of providers: /providers/new is none of them
+    provider.register(engine)
+    storages.register(engine)

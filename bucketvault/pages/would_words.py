@@ -24,7 +24,7 @@ def tiles(found: Findings) -> tuple[Tile, ...]:
     return (
         Tile("minus", "Would be removed", count(found.removed), "gone at the source"),
         Tile("swap", "Would be replaced", count(found.replaced), "changed at the source"),
-        Tile("new", "Would be copied new", count(found.new), "new at the source"),
+        Tile("new", "Would be copied", count(found.new), "new at the source"),
         Tile("bytes", "In the copy now", count(found.destination_objects), "objects"),
     )
 
@@ -104,28 +104,25 @@ def approval(page: RunPage, name: str, zone: ZoneInfo, now: dt.datetime) -> Appr
             "What is removed or replaced stays among the kept versions "
             f"for {days}, until {last_day}."
         )
-    acts = [
-        f"{verb} {count(number)}"
-        for verb, number in (("Remove", found.removed), ("Replace", found.replaced))
-        if number
-    ]
-    whole = found.removed + found.replaced
-    noun = "object" if whole == 1 else "objects"
-    question = f"{' and '.join(acts).capitalize()} {noun} in {place}?"
+    numbers = (("remove", found.removed), ("replace", found.replaced))
+    noun = "object" if found.removed + found.replaced == 1 else "objects"
+    asked = " and ".join(f"{verb} {count(number)}" for verb, number in numbers if number)
+    question = f"{asked.capitalize()} {noun} in {place}?"
+    done = " and ".join(f"{verb}s {count(number)}" for verb, number in numbers if number)
     more = f" and copies {many(found.new, 'new object')}" if found.new else ""
     of_all = f"of {many(found.destination_objects, 'object')} in the copy"
-    then = (
-        f"The next run of {name} removes {count(found.removed)} and replaces "
-        f"{count(found.replaced)} {of_all}{more}. The source is not touched."
-    )
+    then = f"The next run of {name} {done} {of_all}{more}. The source is not touched."
     holds = (
         f"Your approval holds for one run and for 24 hours, until {until}. If by then there is "
         "more to remove or to replace, that run stops again and asks."
     )
+    limits = " or ".join(
+        f"more than {count(number)} would be {verb}d" if number else f"any would be {verb}d"
+        for verb, number in numbers
+    )
     does = (
-        "Approve, and the next run does what is listed here, once. It stops again if by then more "
-        f"than {count(found.removed)} would be removed or more than {count(found.replaced)} "
-        "replaced. The approval holds for 24 hours."
+        "Approve, and the next run does what is listed here, once. It stops again if by then "
+        f"{limits}. The approval holds for 24 hours."
     )
     return Approval(
         terms=tuple(filter(None, (does, kept))),

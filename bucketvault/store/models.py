@@ -122,6 +122,7 @@ class Storage(BaseModel):
     bucket_name = pw.TextField()
     display_name = pw.TextField(default="")
     usage_type: pw.Field[UsageType | None] = WordField(UsageType, null=True)
+    checked_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # the bucket was seen; see 0004
 
 
 class Backup(BaseModel):

@@ -8,90 +8,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from bucketvault.engine.live import BACKUPS, log_topic, run_topic
 from bucketvault.vocabulary import RunStatus
 from tests.pages import fake_engine, sample_logs, scenes
 from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
-
-ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
-READ = (
-    ROWS + ".map(row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | '))"
-)
-
-
-class Visit:
-    """One page in a tab that must stay clean: no error, no foreign request."""
-
-    def __init__(self, browser: Browser, address: str, path: str, **options: Any) -> None:
-        self.context = browser.new_context(
-            **{"viewport": {"width": 1440, "height": 900}, **options}
-        )
-        self.page: Page = self.context.new_page()
-        self.faults: list[str] = []
-        self.api: list[str] = []
-        self.frames: list[tuple[float, str]] = []
-        self.address = address
-        self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
-        self.page.on("request", self._request)
-        self.page.on("websocket", self._websocket)
-        self.page.goto(address + path)
-        self.page.wait_for_selector(".page")
-
-    def _console(self, said: Any) -> None:
-        if said.type in ("error", "warning"):
-            self.faults.append(f"console: {said.text}")
-
-    def _request(self, asked: Request) -> None:
-        if not asked.url.startswith((self.address, "data:", "blob:")):
-            self.faults.append(f"foreign request: {asked.url}")
-        if "/api/" in asked.url:
-            self.api.append(asked.url)
-
-    def _websocket(self, socket: Any) -> None:
-        def received(data: Any) -> None:
-            text = data if isinstance(data, str) else bytes(data).decode(errors="replace")
-            self.frames.append((time.monotonic(), text))
-
-        socket.on("framereceived", received)
-
-    def rows(self) -> list[str]:
-        found: list[str] = self.page.evaluate(READ)
-        return found
-
-    def numbers(self) -> list[int]:
-        return [int(row.split(" | ")[0].replace(",", "")) for row in self.rows()]
-
-    def settle(self) -> None:
-        """Until every row in view has arrived."""
-        self.page.wait_for_function(
-            ROWS + ".length > 0 && !document.querySelector('.log-row.k-absent:not([hidden])')"
-        )
-
-    def focus(self) -> None:
-        self.page.locator(".log-scroller").focus()
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-        self.page.wait_for_timeout(40)
-        self.settle()
-
-
-@contextmanager
-def visit(browser: Browser, address: str, path: str, **options: Any) -> Iterator[Visit]:
-    made = Visit(browser, address, path, **options)
-    try:
-        yield made
-        assert not made.faults, made.faults
-    finally:
-        made.context.close()
+from tests.pages.visiting import ROWS, visit
 
 
 class Checks:
@@ -338,13 +265,13 @@ class Checks:
             ]
 
     def check_hostile_lines_are_text(self) -> None:
-        for path in ("/run/10", "/"):
+        for path in ("/run/10", "/", "/backups/1"):
             self.engine.rows = scenes.hostile_rows()
             with self.visit(path) as seen:
                 seen.page.wait_for_timeout(600)
                 assert "owned" not in seen.page.title()
                 assert seen.page.locator(".page script, .page img, .page b:has(*)").count() == 0
-                if path != "/":
+                if path.startswith("/run"):
                     assert "<script>document.title='owned'" in seen.rows()[0]
         self.engine.rows = scenes.good_rows()
 
@@ -406,9 +333,52 @@ class Checks:
         self.engine.runs[1] = scenes.live_run()
         self.engine.stopped.clear()
 
+    def check_a_held_run_is_reviewed_and_approved(self) -> None:
+        self.engine.logs[6] = sample_logs.long_log(2000)
+        with self.visit("/run/6") as seen:
+            seen.settle()
+            assert seen.numbers()[0] == 1, "what would change is read from its first line on"
+            seen.page.get_by_role("heading", name="What it would change").wait_for()
+            assert seen.page.get_by_role("button", name="First error").count() == 0
+            for _ in range(40):  # the keyboard reaches the decision
+                seen.page.keyboard.press("Tab")
+                if seen.page.locator("a:focus", has_text="Review").count():
+                    break
+            seen.page.keyboard.press("Enter")
+            seen.page.wait_for_function("log.getBoundingClientRect().top < 80")
+            seen.page.get_by_role("button", name="Approve this run").focus()
+            seen.page.keyboard.press("Enter")
+            seen.page.get_by_text("Product photos: remove 625 and replace 9 objects").wait_for()
+            assert self.engine.approved == []
+            seen.page.get_by_role("button", name="Approve and run").click()
+            seen.page.wait_for_url("**/run/5")
+            assert self.engine.approved == [6]
+
+    def check_a_run_that_becomes_held_shows_its_first_line(self) -> None:
+        with self.visit("/run/15") as seen:
+            seen.page.get_by_text("Checking both buckets: 120,000 objects seen").wait_for()
+            self.engine.logs[15] = sample_logs.long_log(2000)
+            self.engine.runs[15] = scenes.held_run(id=15)
+            self.engine.live.publish(run_topic(15), log_topic(15))
+            seen.page.get_by_role("heading", name="What it would change").wait_for()
+            seen.page.wait_for_timeout(500)
+            seen.settle()
+            assert seen.numbers()[0] == 1, seen.numbers()[:3]
+
+    def check_kept_versions_come_late_and_the_text_is_downloaded(self) -> None:
+        self.engine.kept_pause_s = 0.8
+        with self.visit("/backups/4") as seen:
+            seen.page.locator(".skeleton").first.wait_for()
+            seen.page.get_by_text("16 objects, 7.50 GB").wait_for(timeout=5000)
+            assert seen.page.locator(".kept tbody tr").count() == 5
+            with seen.page.expect_download() as got:
+                seen.page.get_by_role("link", name="RESTORE.txt").click()
+            assert got.value.suggested_filename == "RESTORE.txt"
+
     def check_a_phone_scrolls_and_does_not_overflow(self) -> None:
         phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-        for path in ("/", "/run/1", "/run/2", "/run/8", "/run/10"):
+        pages = ("/", "/run/1", "/run/2", "/run/6", "/run/8", "/run/10", "/run/13", "/backups/4")
+        for path in pages:
             with self.visit(path, **phone) as seen:
                 seen.page.wait_for_timeout(300)
                 wide = seen.page.evaluate("document.documentElement.scrollWidth")
@@ -424,7 +394,7 @@ class Checks:
         with self.visit("/") as seen:
             seen.page.wait_for_timeout(400)
             names = []
-            for _ in range(8):
+            for _ in range(14):
                 seen.page.keyboard.press("Tab")
                 names.append(
                     seen.page.evaluate(
@@ -437,12 +407,13 @@ class Checks:
 
     def check_the_navigation_opens_on_a_phone(self) -> None:
         with self.visit("/", viewport={"width": 390, "height": 844}, has_touch=True) as seen:
-            link = seen.page.locator(".nav a")
+            link = seen.page.locator(".nav a").first.first
             seen.page.wait_for_timeout(300)
             assert not link.is_visible() or link.bounding_box()["x"] < 0
             seen.page.get_by_role("button", name="Open navigation").click()
             seen.page.wait_for_timeout(400)
             assert link.bounding_box()["x"] > 0
+            assert seen.page.get_by_role("button", name="Sign out").is_visible()
 
     def check_nothing_is_left_when_pages_go(self) -> None:
         deadline = time.monotonic() + 25

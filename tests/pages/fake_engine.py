@@ -11,7 +11,7 @@ from bucketvault.engine.runs.archive import Kept
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.runlogs import LogRow, LogSize, is_progress
 from bucketvault.vocabulary import RunStatus
-from tests.pages import scenes
+from tests.pages import backup_scenes
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
     DAY,
@@ -86,9 +86,10 @@ class FakeEngine:
         self.stopped: list[int] = []
         self.approved: list[int] = []
         self.previewed: list[int] = []
-        self.kept: Kept | BucketvaultError = scenes.kept()
+        self.kept: Kept | BucketvaultError = backup_scenes.kept()
         self.kept_pause_s = 0.0
         self.reads = 0
+        self._last_good_at = now() - DAY
 
     def overview_backups(self) -> list[BackupRow]:
         return list(self.rows)
@@ -99,12 +100,12 @@ class FakeEngine:
         view = self.runs[run_id]
         settings = None if view.status == RunStatus.PENDING else SETTINGS
         newer = 13 if run_id == 12 else None
-        return RunPage(view, settings, now() - DAY, run_id - 1 or None, newer)
+        return RunPage(view, settings, self._last_good_at, run_id - 1 or None, newer)
 
     def overview_backup(self, backup_id: int) -> BackupPage:
         for row in self.rows:
             if row.id == backup_id:
-                return scenes.backup_page(row)
+                return backup_scenes.backup_page(row)
         raise NotFoundError("This backup is not there any more.")
 
     def kept_versions(self, backup_id: int) -> Kept:

@@ -26,6 +26,7 @@ from fastapi import FastAPI
 from nicegui import ui
 
 from tests.pages import fake_engine, scenes
+from tests.pages.scenes_catalogue import FakeProviders
 
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -82,6 +83,20 @@ BACKUPS = {  # name -> scene, backup
 }
 
 
+CATALOGUE = {  # name -> path
+    "providers": "/providers",
+    "provider-refused": "/providers/1",
+    "provider-first-time": "/providers/2",
+    "provider-unreadable": "/providers/3",
+    "provider-hostile": "/providers/4",
+    "provider-new": "/providers/new",
+    "provider-new-b2": "/providers/new?kind=backblaze_b2",
+    "provider-edit": "/providers/1/edit",
+    "provider-absent": "/providers/99",
+    "storages": "/storages",
+}
+
+
 def build(engine: Any) -> Any:
     """The application: our pages over `engine`, and the security headers around them."""
     from bucketvault.pages import logview, site
@@ -101,6 +116,7 @@ def build(engine: Any) -> Any:
         return name
 
     api.include_router(logview.log_api(engine))
+    engine.providers = FakeProviders(engine.live)
     site.register(engine)
     ui.run_with(
         api,
@@ -171,6 +187,7 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
     pages = [(f"home-{name}", f"/scene/{name}", "/") for name in SCENES]
     pages += [(name, "", f"/run/{number}") for number, name in RUNS.items()]
     pages += [("run-absent", "", "/run/99")]
+    pages += [(name, "", path) for name, path in CATALOGUE.items()]
     pages += [
         (name, f"/scene/{scene}", f"/backups/{number}") for name, (scene, number) in BACKUPS.items()
     ]

@@ -91,18 +91,16 @@ HOSTILE_LINES = [
 def looked_log() -> list[bytes]:
     """What a dry run says by name."""
     skipped = "Skipped {} as --dry-run is set (size {})"
+    gone = [
+        (f"2026/autumn/IMG_{i:04}.jpg", "move into backup dir", 3_000_000) for i in range(412, 424)
+    ]
+    changed = [
+        ("2026/autumn/index.json", "move", 48_000),
+        ("2026/autumn/index.json", "copy", 49_000),
+        ("2026/winter/IMG_0001.jpg", "copy", 3_100_000),
+    ]
     lines = []
-    for number, (name, what, size) in enumerate(
-        [
-            *(
-                (f"2026/autumn/IMG_{i:04}.jpg", "move into backup dir", 3_000_000)
-                for i in range(412, 424)
-            ),
-            ("2026/autumn/index.json", "move", 48_000),
-            ("2026/autumn/index.json", "copy", 49_000),
-            ("2026/winter/IMG_0001.jpg", "copy", 3_100_000),
-        ]
-    ):
+    for number, (name, what, size) in enumerate(gone + changed):
         message = skipped.format(what, size)
         line = log_line(5 + number // 8, message, "notice", object=name, skipped=what, size=size)
         lines.append(line)

@@ -74,9 +74,31 @@ async def test_each_backup_that_needs_somebody_stands_with_its_reason_and_a_way_
 
     await user.should_see("3 of 7 backups need you.")
     await user.should_see("its storage cap is reached")
-    await user.should_see("It would remove or replace 634 of 1,037 objects.")
+    await user.should_see("Held for your approval: 625 of 1,037 objects would be removed")
     links = {element.props.get("href") for element in user.find(kind=ui.element).elements}
-    assert {"/run/2", "/run/6"} <= links
+    assert {"/run/2", "/run/6", "/backups/4", "/backups/5"} <= links
+
+
+async def test_a_failed_one_says_in_what_state_its_copy_is(user: User) -> None:
+    row = scenes.backup_row(4, last_run=scenes.failed_run(), last_good_at=None)
+    show([row])
+
+    await user.open("/")
+
+    await user.should_see("The copy is partly updated: 7 of 13 changes arrived")
+    await user.should_see("No run has succeeded yet.")
+
+
+async def test_a_preview_leaves_the_state_and_the_need_of_its_backup(user: User) -> None:
+    show(scenes.previewed_rows())
+
+    await user.open("/")
+
+    await user.should_see("3 of 7 backups need you.")
+    row = table_rows(user)["Product photos"]
+    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "Watch", "/run/14")
+    assert row["live"]["lead"] == "Preview: checking both buckets"
+    assert row["live"]["figures"] == " · 120,000 objects seen"
 
 
 async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
@@ -86,7 +108,8 @@ async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
 
     row = table_rows(user)["Postgres dumps"]
     assert (row["word"], row["tone"]) == ("Failed", "st-bad")
-    assert row["when"] == "32 min ago · 12 min 4 s"
+    assert row["when"] == "32 min ago · copy partly updated"
+    assert (row["href"], row["run"]) == ("/backups/4", "/run/2")
     assert row["when_exact"].endswith("Europe/Berlin")
     assert row["source"]["whole"] == "Amazon Frankfurt · acme-pg-dumps"
     assert row["schedule"] == "Daily at 01:30"

@@ -8,7 +8,8 @@ import pytest
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.pages import formatting
 from tests.pages import sample_logs
-from tests.pages.scenes import ZONE, log_line, stats_line
+from tests.pages.sample_logs import log_line, stats_line
+from tests.pages.scenes import ZONE
 
 UTC = dt.UTC
 NOON = dt.datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

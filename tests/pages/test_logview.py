@@ -9,19 +9,20 @@ from fastapi import FastAPI
 from nicegui.testing import User
 
 from bucketvault.engine.live import log_topic, run_topic
-from tests.pages import fake_engine, sample_logs, scenes
+from tests.pages import sample_logs, scenes
+from tests.pages.fake_engine import FakeEngine
 from tests.pages.test_backups_page import until
 
 
 @pytest.fixture
-def shown() -> fake_engine.FakeEngine:
-    return fake_engine.FakeEngine()
+def shown() -> FakeEngine:
+    return FakeEngine()
 
 
 class Ask:
     """Asks the addresses, without a server."""
 
-    def __init__(self, engine: fake_engine.FakeEngine) -> None:
+    def __init__(self, engine: FakeEngine) -> None:
         from bucketvault.pages.logview import log_api
 
         app = FastAPI()
@@ -37,7 +38,7 @@ class Ask:
 
 
 @pytest.fixture
-def ask(shown: fake_engine.FakeEngine) -> Ask:
+def ask(shown: FakeEngine) -> Ask:
     return Ask(shown)
 
 
@@ -101,7 +102,7 @@ def test_search_goes_both_ways(ask: Ask) -> None:
     assert find("q=C000150&progress=1") == 150
 
 
-def test_search_finds_quotes_as_people_type_them(ask: Ask, shown: fake_engine.FakeEngine) -> None:
+def test_search_finds_quotes_as_people_type_them(ask: Ask, shown: FakeEngine) -> None:
     shown.logs[3] = [sample_logs.log_line(1, object='say "hello"\\now'), b'plain "hello"']
 
     found = ask.get("/api/runs/3/log/find", params={"q": '"hello"'}).json()
@@ -114,9 +115,7 @@ def test_an_empty_search_is_refused(ask: Ask) -> None:
     assert ask.get("/api/runs/8/log/find?q=").status_code == 422
 
 
-def test_the_first_error_is_one_that_people_read_as_an_error(
-    ask: Ask, shown: fake_engine.FakeEngine
-) -> None:
+def test_the_first_error_is_one_that_people_read_as_an_error(ask: Ask, shown: FakeEngine) -> None:
     shown.logs[3] = [
         sample_logs.log_line(1, "Attempt 2/3 succeeded", "error"),
         sample_logs.log_line(2, "not deleting files as there were IO errors", "error"),
@@ -130,7 +129,7 @@ def test_the_first_error_is_one_that_people_read_as_an_error(
     assert ask.get("/api/runs/1/log/first-error").json() == {"row": None}
 
 
-def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: fake_engine.FakeEngine) -> None:
+def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: FakeEngine) -> None:
     answer = ask.get("/api/runs/10/log/raw")
 
     assert answer.content == b"".join(line + b"\n" for line in sample_logs.HOSTILE_LINES)
@@ -140,7 +139,7 @@ def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: fake_engine.Fa
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_text_is_what_people_read(ask: Ask, shown: fake_engine.FakeEngine) -> None:
+def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     text = ask.get("/api/runs/2/log/text").text.splitlines()
 
     assert text[0] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
@@ -149,7 +148,7 @@ def test_the_text_is_what_people_read(ask: Ask, shown: fake_engine.FakeEngine) -
 
 
 def test_lines_that_are_cut_by_chunks_are_whole_in_the_text(
-    ask: Ask, shown: fake_engine.FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, shown: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = b"\n".join(sample_logs.failed_log())
     pieces = [whole[at : at + 7] for at in range(0, len(whole), 7)]
@@ -173,15 +172,13 @@ class Told:
         self.view._handle_event({"listener_id": listener.id, "args": state})
 
 
-def grow(engine: fake_engine.FakeEngine, *names: str) -> None:
+def grow(engine: FakeEngine, *names: str) -> None:
     engine.logs[1] += [sample_logs.log_line(9, object=name, size=1) for name in names]
     engine._shown.pop(1, None)
     engine.live.publish(log_topic(1))
 
 
-async def test_the_page_comes_with_the_last_lines(
-    user: User, engine: fake_engine.FakeEngine
-) -> None:
+async def test_the_page_comes_with_the_last_lines(user: User, engine: FakeEngine) -> None:
     await user.open("/run/1")
 
     first = Told(user).view.props["first"]
@@ -190,7 +187,7 @@ async def test_the_page_comes_with_the_last_lines(
     assert first["rows"][-1]["object"].endswith("C039.mov")
 
 
-async def test_a_follower_is_told_the_new_lines(user: User, engine: fake_engine.FakeEngine) -> None:
+async def test_a_follower_is_told_the_new_lines(user: User, engine: FakeEngine) -> None:
     await user.open("/run/1")
     told = Told(user)
 
@@ -203,9 +200,7 @@ async def test_a_follower_is_told_the_new_lines(user: User, engine: fake_engine.
     assert news["start"] + len(news["rows"]) == 42
 
 
-async def test_who_scrolled_back_is_told_the_length_only(
-    user: User, engine: fake_engine.FakeEngine
-) -> None:
+async def test_who_scrolled_back_is_told_the_length_only(user: User, engine: FakeEngine) -> None:
     await user.open("/run/1")
     told = Told(user)
     told.state(following=False, progress=False, rows=20)
@@ -217,7 +212,7 @@ async def test_who_scrolled_back_is_told_the_length_only(
 
 
 async def test_many_lines_at_once_are_told_by_their_last_ones(
-    user: User, engine: fake_engine.FakeEngine
+    user: User, engine: FakeEngine
 ) -> None:
     await user.open("/run/1")
     told = Told(user)
@@ -230,7 +225,7 @@ async def test_many_lines_at_once_are_told_by_their_last_ones(
 
 
 async def test_a_follower_gets_at_most_ten_messages_a_second(
-    user: User, engine: fake_engine.FakeEngine
+    user: User, engine: FakeEngine
 ) -> None:
     await user.open("/run/1")
     told = Told(user)
@@ -243,9 +238,7 @@ async def test_a_follower_gets_at_most_ten_messages_a_second(
     await until(lambda: told.news[-1]["lines"] == 140)
 
 
-async def test_a_log_that_is_read_anew_is_said_to_be(
-    user: User, engine: fake_engine.FakeEngine
-) -> None:
+async def test_a_log_that_is_read_anew_is_said_to_be(user: User, engine: FakeEngine) -> None:
     await user.open("/run/1")
     told = Told(user)
 
@@ -256,7 +249,7 @@ async def test_a_log_that_is_read_anew_is_said_to_be(
     assert (told.news[0]["lines"], told.news[0]["again"]) == (5, True)
 
 
-async def test_the_end_of_a_run_is_told(user: User, engine: fake_engine.FakeEngine) -> None:
+async def test_the_end_of_a_run_is_told(user: User, engine: FakeEngine) -> None:
     await user.open("/run/1")
     told = Told(user)
 
@@ -267,7 +260,7 @@ async def test_the_end_of_a_run_is_told(user: User, engine: fake_engine.FakeEngi
     assert told.news[-1]["growing"] is False
 
 
-async def test_a_log_line_in_the_page_is_data(user: User, engine: fake_engine.FakeEngine) -> None:
+async def test_a_log_line_in_the_page_is_data(user: User, engine: FakeEngine) -> None:
     answer = await user.http_client.get("/run/10")
 
     assert "document.title='owned'" in answer.text

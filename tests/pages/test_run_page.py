@@ -30,8 +30,9 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
     await user.should_see("Failed: Backblaze EU took no more data")
     await user.should_see("raise the storage cap")
     await user.should_see("214 of 218 objects met no error")
-    await user.should_see("1 object is missing until the next good run; its former version is kept")
-    await user.should_see("The last complete copy is from")
+    await user.should_see("The copy is partly updated: 7 of 13 changes arrived, nothing removed.")
+    await user.should_see("1 object is missing until the next good run")
+    await user.should_see("The last good run ended on")
     await user.should_see("1: rclone ended with errors")
 
 
@@ -81,15 +82,6 @@ async def test_a_run_that_never_reached_rclone_says_so(user: User) -> None:
     await user.should_see("rclone: command not found")
 
 
-async def test_a_held_run_asks_for_approval(user: User) -> None:
-    show(scenes.held_run())
-
-    await user.open("/")
-
-    await user.should_see("Held for your approval.")
-    await user.should_see("It would remove or replace 634 of 1,037 objects.")
-
-
 async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
     show(scenes.stopped_run())
 
@@ -127,7 +119,7 @@ async def test_a_running_run_moves_without_being_drawn_again(user: User, engine)
     await user.should_see("Copying: 62 %, about 5 min left")
     before = set(user.client.elements)
 
-    engine.runs[1] = scenes.live_run(progress=scenes.progress(0.75))
+    engine.runs[1] = replace(engine.runs[1], progress=scenes.progress(0.75))
     engine.live.publish(run_topic(1))
 
     await user.should_see("Copying: 75 %", retries=20)
@@ -190,7 +182,28 @@ async def test_a_run_that_is_checking_says_so(user: User, engine) -> None:
     await user.open("/run/1")
 
     await user.should_see("Checking both buckets")
+    await user.should_see("nothing yet")
     await user.should_see("none yet: it is running")
+
+
+async def test_a_check_says_how_much_it_has_seen_and_can_be_stopped(user: User, engine) -> None:
+    await user.open("/run/15")
+    await user.should_see("Checking both buckets: 120,000 objects seen")
+
+    user.find(marker="stop").click()
+
+    await user.should_see("It has only looked so far: nothing has been touched.")
+    user.find(marker="confirm").click()
+    await user.should_see("Stopping: rclone ends what it is at", retries=20)
+    assert engine.stopped == [15]
+
+
+async def test_a_run_leads_to_its_backup(user: User) -> None:
+    show(scenes.failed_run())
+
+    await user.open("/")
+
+    assert {e.props.get("href") for e in user.find("Postgres dumps").elements} == {"/backups/4"}
 
 
 @pytest.mark.parametrize("number", ["99", "0", "-1", "9" * 40])

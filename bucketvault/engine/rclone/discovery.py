@@ -1,4 +1,4 @@
-"""Asks a provider what is there: its buckets, a short look at a path. `rights` tries what a key may.
+"""Asks a provider what is there: its buckets, a short look at a path. What a key may: `rights`.
 
 Knows rclone and no database. Every function blocks while rclone asks; nothing is written.
 """

@@ -160,7 +160,7 @@ class _Probe:
             return f"in {clean(self._bucket)}" + ("" if done.stdout else ", which is empty")
 
         def read() -> str:
-            self._asking.ask(["cat", f"{SIDE}:{self._bucket}/{key}", "--count", "1"])
+            self._cat(key, "--count", "1")
             return clean(key, limit=200)
 
         if self._try(Right.LIST_OBJECTS, look):
@@ -190,7 +190,7 @@ class _Probe:
             return first
 
         def read_back() -> str:
-            if self._asking.ask(["cat", self._at(first)]).stdout != text.encode():
+            if self._cat(first) != text.encode():
                 raise self._asking.error("What was read back is not what was written.")
             return first
 
@@ -237,6 +237,12 @@ class _Probe:
             folder, _, name = key.rpartition("/")
             where = location(SIDE, self._bucket, folder)
             self._asking.ask(["delete", where, "--include", f"/{name}", "--max-depth", "1"])
+
+    def _cat(self, key: str, *flags: str) -> bytes:
+        """What an object holds. Named as a path, rclone would list the whole folder around it."""
+        named = ("--files-from-raw", "-")
+        arguments = ["cat", location(SIDE, self._bucket), *named, *flags]
+        return self._asking.ask(arguments, stdin=f"{key}\n".encode()).stdout
 
     def _at(self, key: str) -> str:
         return f"{SIDE}:{self._bucket}/{key}"

@@ -20,7 +20,7 @@ from typing import Any
 from bucketvault.engine.rclone.binary import Binary, clean_environment
 from bucketvault.engine.runs import runner
 
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 ENOUGH_ROOM_BYTES = 1024 * 1024  # with less, lines of a log may have been lost
@@ -79,9 +79,12 @@ class RunFolder:
         return True
 
     def append_to_spool(self, data: bytes) -> None:
-        """Add rclone's words from a call that is not the run's own copying."""
+        """Add rclone's words from a call that is not the copying itself, on lines of their own."""
         spool = os.open(self.spool, _APPEND, 0o600)
         try:
+            size = os.fstat(spool).st_size
+            if size and os.pread(spool, 1, size - 1) != b"\n":  # killed in the middle of a line
+                data = b"\n" + data
             os.write(spool, data)
         finally:
             os.close(spool)

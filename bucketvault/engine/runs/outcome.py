@@ -43,8 +43,10 @@ class Outcome:
         `back`: how many were only among the kept versions before this run.
         """
         told = self.explanation
+        back = min(back, self.columns.get("copied", 0))  # the source may have lost some meanwhile
         if back:
-            told += f" {back:,} that were only among the kept versions are back."
+            those, verb = ("that was", "is") if back == 1 else ("that were", "are")
+            told += f" {back:,} {those} only among the kept versions {verb} back."
         columns = {
             **self.columns,
             "warnings": [*self.columns.get("warnings", []), *warnings],

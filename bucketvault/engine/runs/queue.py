@@ -60,7 +60,7 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
     """Queue a run that may do what the held run `run_id` would have done, and no more.
 
     Raises NotFoundError, and InUseError when there is nothing to approve: it was not held, or a
-    newer run has ended since, or it was held too long ago, or the backup was changed since.
+    newer run has ended since, or the backup was changed since.
     """
     with writing():
         held = BackupRun.get_or_none(BackupRun.id == run_id)
@@ -115,21 +115,18 @@ def succeeded_before(run: BackupRun) -> bool:
 
 
 def holes_before(run: BackupRun) -> int:
-    """How many objects the run before this one left only among the kept versions."""
+    """How many objects the runs since the last good one left only among the kept versions.
+
+    A hole counts once: an object that is missing cannot be put aside a second time.
+    """
     with connection():
-        last = (
-            BackupRun.select(BackupRun.holes)
-            .where(
-                BackupRun.backup == run.backup_id,
-                BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
-                BackupRun.phase.is_null(False) & (BackupRun.phase != Phase.CHECKING),
-                ~BackupRun.preview,
-                BackupRun.id < run.id,
-            )
-            .order_by(BackupRun.id.desc())
-            .first()
+        earlier = (BackupRun.backup == run.backup_id) & (BackupRun.id < run.id) & ~BackupRun.preview
+        last_good = BackupRun.select(pw.fn.MAX(BackupRun.id)).where(
+            earlier, BackupRun.status == RunStatus.SUCCESS
         )
-    return last.holes if last is not None else 0
+        since = pw.fn.COALESCE(last_good, 0)
+        total = BackupRun.select(pw.fn.SUM(BackupRun.holes)).where(earlier, BackupRun.id > since)
+        return total.scalar() or 0
 
 
 def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | None:
@@ -197,12 +194,13 @@ def cancel_pending(run_id: int) -> bool:
 def next_stamp(backup_id: int) -> str:
     """The name of the next run's folder of kept versions: the time now, UTC.
 
-    At least one second later than any earlier one of this backup, also when the clock went back:
-    two runs in one folder would lose the first old version.
+    At least one second later than any earlier one of this backup that may have been used, also
+    when the clock went back: two runs in one folder would lose the first old version. A run that
+    only checked used none, so a clock that was wrong meanwhile leaves no trace.
     """
     last = (
         BackupRun.select(pw.fn.MAX(BackupRun.archive_stamp))
-        .where(BackupRun.backup == backup_id)
+        .where(BackupRun.backup == backup_id, BackupRun.phase != Phase.CHECKING)
         .scalar()
     )
     now = utcnow().replace(microsecond=0)

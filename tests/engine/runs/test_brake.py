@@ -301,6 +301,7 @@ def logged(program: Program, run: dict[str, Any]) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("how", ["a mistyped path", "an emptied bucket"])
+@pytest.mark.slow
 def test_an_empty_source_stops_every_run_and_cannot_be_approved(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, how: str
 ) -> None:
@@ -359,6 +360,7 @@ def test_a_run_that_would_remove_half_is_held_and_goes_through_once_when_approve
     assert bucketvault.last_run()["id"] == run["id"]
 
 
+@pytest.mark.slow
 def test_a_bucket_whose_every_key_was_renamed_holds_the_run(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -376,6 +378,7 @@ def test_a_bucket_whose_every_key_was_renamed_holds_the_run(
     assert would["move into backup dir"] == set(objects(20))
 
 
+@pytest.mark.slow
 def test_a_wrong_bucket_of_the_same_sizes_holds_the_run(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -400,6 +403,7 @@ def test_a_first_run_removes_nothing_of_a_bucket_that_is_in_use(
 
 
 @pytest.mark.parametrize("mode", ["checksum", "default"])
+@pytest.mark.slow
 def test_a_bucket_that_was_encrypted_overnight_holds_the_run(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
 ) -> None:
@@ -414,6 +418,7 @@ def test_a_bucket_that_was_encrypted_overnight_holds_the_run(
     assert logged(bucketvault, run)["move"] == set(objects(120))
 
 
+@pytest.mark.slow
 def test_three_dumps_that_rotate_every_night_never_hold_a_run(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -463,6 +468,7 @@ def database_of(program: Program) -> Iterator[None]:
         close_database()
 
 
+@pytest.mark.slow
 def test_an_approved_run_is_held_again_when_the_source_has_lost_more(waiting) -> None:
     program, source, destination = waiting
     before = destination.copy()
@@ -476,6 +482,7 @@ def test_an_approved_run_is_held_again_when_the_source_has_lost_more(waiting) ->
     assert kept == {key: before[key] for key in sorted(before)[:13]}
 
 
+@pytest.mark.slow
 def test_an_approved_run_goes_through_when_there_is_less_to_do_by_now(waiting) -> None:
     program, source, destination = waiting
     back = min(objects(20))
@@ -488,6 +495,7 @@ def test_an_approved_run_goes_through_when_there_is_less_to_do_by_now(waiting) -
 
 
 @pytest.mark.parametrize(("hours", "code"), [(23.5, 0), (24.5, 1)])
+@pytest.mark.slow
 def test_an_approval_holds_for_a_day(waiting, hours: float, code: int) -> None:
     program, source, destination = waiting
     with database_of(program):
@@ -504,6 +512,7 @@ def test_an_approval_holds_for_a_day(waiting, hours: float, code: int) -> None:
         assert destination.copy() == source.objects()
 
 
+@pytest.mark.slow
 def test_what_was_held_before_the_backup_was_changed_cannot_be_approved(
     waiting, new_bucket: NewBucket
 ) -> None:
@@ -516,6 +525,7 @@ def test_what_was_held_before_the_backup_was_changed_cannot_be_approved(
     assert len(destination.copy_keys()) == 20
 
 
+@pytest.mark.slow
 def test_after_an_end_was_changed_nothing_may_be_removed_until_a_run_has_succeeded(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -537,6 +547,7 @@ def test_after_an_end_was_changed_nothing_may_be_removed_until_a_run_has_succeed
 # ---- previews
 
 
+@pytest.mark.slow
 def test_a_preview_touches_nothing_and_is_no_run_as_far_as_results_go(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -560,6 +571,7 @@ def test_a_preview_touches_nothing_and_is_no_run_as_far_as_results_go(
     is_held(bucketvault, destination, "1 of 1 objects would be removed", "No run between these two")
 
 
+@pytest.mark.slow
 def test_a_preview_of_a_held_run_leaves_it_to_be_approved(waiting) -> None:
     program, source, destination = waiting
     held_run = program.last_run()
@@ -572,6 +584,7 @@ def test_a_preview_of_a_held_run_leaves_it_to_be_approved(waiting) -> None:
     assert approved.code == 0 and destination.copy() == source.objects()
 
 
+@pytest.mark.slow
 def test_a_preview_that_cannot_be_made_says_why(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -586,6 +599,7 @@ def test_a_preview_that_cannot_be_made_says_why(
 # ---- stopping while it checks
 
 
+@pytest.mark.slow
 def test_a_run_can_be_stopped_while_it_counts_what_would_change(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:

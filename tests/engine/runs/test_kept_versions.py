@@ -133,6 +133,7 @@ def test_two_changes_of_an_object_on_one_day_keep_both_former_versions(
     assert all(read_stamp(name) is not None for name in kept) and len(kept) == 3
 
 
+@pytest.mark.slow
 def test_two_runs_within_a_second_never_share_a_folder(
     bucketvault: Program, new_bucket: NewBucket, here: RcloneS3, elsewhere: RcloneS3
 ) -> None:
@@ -149,6 +150,7 @@ def test_two_runs_within_a_second_never_share_a_folder(
     assert [body["a"] for _, body in sorted(kept.items())] == [b"version 0", b"version 1"]
 
 
+@pytest.mark.slow
 def test_kept_versions_are_never_copied_from_a_source_nor_put_into_themselves(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -253,6 +255,7 @@ def test_exactly_what_is_ours_and_old_goes_after_a_good_run(planted: Planted) ->
     assert destination.copy() == source.objects()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_or_is_held_lets_nothing_go(planted: Planted) -> None:
     program, source, destination = planted.program, planted.source, planted.destination
     before = destination.objects()
@@ -266,6 +269,7 @@ def test_a_run_that_fails_or_is_held_lets_nothing_go(planted: Planted) -> None:
     assert destination.objects() == before
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_in_the_middle_lets_nothing_go(planted: Planted) -> None:
     program, source, destination, go, stay = (
         planted.program,
@@ -285,6 +289,7 @@ def test_a_run_that_fails_in_the_middle_lets_nothing_go(planted: Planted) -> Non
     assert (go | stay).items() <= planted.left().items()
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_switched_off_lets_nothing_go(planted: Planted) -> None:
     program, source, destination, go, stay = (
         planted.program,
@@ -302,6 +307,7 @@ def test_a_backup_that_is_switched_off_lets_nothing_go(planted: Planted) -> None
 
 
 @pytest.mark.parametrize("what", ["the listing", "the delete"])
+@pytest.mark.slow
 def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
     planted: Planted, what: str
 ) -> None:
@@ -332,6 +338,7 @@ def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
     assert destination.copy() == source.objects()
 
 
+@pytest.mark.slow
 def test_restore_text_is_written_also_where_nothing_may_be_deleted(planted: Planted) -> None:
     program, source, destination = planted.program, planted.source, planted.destination
     destination.delete(place(destination) + "RESTORE.txt")
@@ -345,6 +352,7 @@ def test_restore_text_is_written_also_where_nothing_may_be_deleted(planted: Plan
     assert place(destination)
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_not_go_does_not_keep_the_others(planted: Planted) -> None:
     program, source, destination, go, stay = (
         planted.program,
@@ -394,6 +402,7 @@ def tidy(program: Program, destination: Bucket, **replaced: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_whoever_keeps_more_while_a_run_is_under_way_loses_nothing_to_it(planted: Planted) -> None:
     program, destination, go = planted.program, planted.destination, planted.go
 
@@ -405,6 +414,7 @@ def test_whoever_keeps_more_while_a_run_is_under_way_loses_nothing_to_it(planted
     assert go.items() <= planted.left().items()
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_tidying_is_no_fault_of_the_run(planted: Planted) -> None:
     program, destination = planted.program, planted.destination
 
@@ -417,6 +427,7 @@ def test_a_full_disk_while_tidying_is_no_fault_of_the_run(planted: Planted) -> N
     assert "No space left" in said.value.detail
 
 
+@pytest.mark.slow
 def test_a_database_held_by_somebody_else_only_delays_what_is_noted_of_tidying(
     planted: Planted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,6 +502,7 @@ def database_of(program: Program) -> Iterator[None]:
 # ---- what is shown of them
 
 
+@pytest.mark.slow
 def test_kept_versions_are_told_by_folder_with_foreign_names_apart(planted: Planted) -> None:
     destination, go, stay = planted.destination, planted.go, planted.stay
     key = place(destination).split("/")[1]
@@ -512,3 +524,80 @@ def test_kept_versions_are_told_by_folder_with_foreign_names_apart(planted: Plan
         "notes",
         "notes.txt",
     )
+
+
+# ---- holes
+
+
+@pytest.mark.slow
+def test_an_object_that_a_failed_run_left_only_among_kept_versions_is_told_when_it_is_back(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
+    changed = min(objects(5))
+    with RefusingProxy(elsewhere.endpoint) as proxy:
+        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
+        bucketvault.run()
+        former = destination.objects()[changed]
+        source.put(changed, b"new")
+        proxy.rules = [
+            Rule("PUT", changed, 403, "AccessDenied", without_header="x-amz-copy-source")
+        ]
+        failed = bucketvault.run()
+        assert changed not in destination.copy_keys()
+        assert [kept[changed] for kept in destination.kept().values()] == [former]
+        proxy.rules = []
+
+        good = bucketvault.run()
+
+    assert failed["counts"]["holes"] == 1
+    assert "1 object is only among the kept versions until" in failed["copy_state"]
+    assert "1 that was only among the kept versions is back" in good["explanation"]
+    assert destination.copy() == source.objects()
+
+
+@pytest.mark.slow
+def test_an_object_that_two_failed_runs_left_only_among_kept_versions_is_told_when_it_is_back(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
+    changed = min(objects(5))
+    with RefusingProxy(elsewhere.endpoint) as proxy:
+        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
+        bucketvault.run()
+        source.put(changed, b"new")
+        upload = Rule("PUT", changed, 403, "AccessDenied", without_header="x-amz-copy-source")
+        proxy.rules = [upload]
+        first = bucketvault.run()
+        second = bucketvault.run()
+        proxy.rules = []
+
+        good = bucketvault.run()
+
+    assert first["counts"]["holes"] == 1
+    assert "1 object is only among the kept versions" in first["copy_state"]
+    assert second["status"] == "failed"
+    assert "is back" in good["explanation"], good["explanation"]
+    assert destination.copy() == source.objects()
+
+
+@pytest.mark.slow
+def test_an_object_that_the_source_lost_meanwhile_is_not_said_to_be_back(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
+    changed = min(objects(5))
+    with RefusingProxy(elsewhere.endpoint) as proxy:
+        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
+        bucketvault.run()
+        source.put(changed, b"new")
+        proxy.rules = [
+            Rule("PUT", changed, 403, "AccessDenied", without_header="x-amz-copy-source")
+        ]
+        assert bucketvault.run()["counts"]["holes"] == 1
+        proxy.rules = []
+        source.delete(changed)
+
+        good = bucketvault.run()
+
+    assert good["status"] == "success" and "back" not in good["explanation"], good

@@ -74,13 +74,13 @@ def test_a_question_that_is_answered_slowly_but_steadily_is_not_given_up(
 
             done = process.call(
                 find_binary(),
-                ["size", f"source:{source.name}/", "--json", "--checkers", "1"],
-                {"source": remote(endpoint, own)},
+                ["sync", f"source:{source.name}/", "dest:nobody/", "--dry-run", "--checkers", "1"],
+                {"source": remote(endpoint, own), "dest": remote(endpoint, own)},
                 stall_s=QUICK_S,
             )
 
     assert time.monotonic() - began > 2 * QUICK_S
-    assert (done.exit_code, done.stalled) == (0, False) and b'"count":12' in done.stdout
+    assert (done.exit_code, done.stalled) == (0, False)
 
 
 @contextlib.contextmanager
@@ -233,16 +233,16 @@ def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_ho
 def test_a_run_that_moves_slowly_is_not_stalled(
     bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(2, 400_000)), new_bucket(elsewhere)
+    source, destination = new_bucket(slow, objects(2, 250_000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     began = time.monotonic()
     with database_of(bucketvault):
-        _, thread = work(bucketvault, stall_s=4)
+        _, thread = work(bucketvault, stall_s=3)
         thread.join(120)
         run = newest()
 
     assert run.status == "success", run.explanation
-    assert time.monotonic() - began > 8  # longer than it may stand still
+    assert time.monotonic() - began > 6  # longer than it may stand still
 
 
 def test_a_run_that_is_stalled_can_still_be_stopped_by_hand(

@@ -1,0 +1,134 @@
+"""The list of providers, and what to do when there is none."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nicegui import run, ui
+
+from bucketvault.engine import live
+from bucketvault.engine.overview import BackupRow
+from bucketvault.engine.overview_catalogue import ProviderRow
+from bucketvault.engine.verdict import Tone, verdict
+from bucketvault.pages import assets
+from bucketvault.pages.following import show_on
+from bucketvault.pages.formatting import many
+from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.provider_kinds import KINDS, kind_of_row
+from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, button, card, element
+from bucketvault.pages.widgets import verdict as draw_verdict
+from bucketvault.untrusted import clean
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+
+def register(engine: "Engine") -> None:
+    """Serve the list from `engine`, and the style sheet of all pages about providers."""
+    style_sheet = assets.url("catalogue.css")
+    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+
+    @ui.page("/providers", title="Providers · bucketvault")
+    async def providers_page() -> None:
+        """Fetch, draw, and do so again whenever a provider changes."""
+        backups = await run.io_bound(engine.overview_backups)
+        rows = await run.io_bound(engine.providers.rows)
+        if rows is None or backups is None:  # shutting down
+            return
+        with frame("Providers", engine.zone, verdict(backups)) as around:
+            with heading("Providers"):
+                button("New provider", "plus", "primary", mark="new", href="/providers/new")
+            place = element("div", "part")
+            with place:
+                draw(rows)
+
+        def show(rows: list[ProviderRow]) -> None:
+            place.clear()
+            with place:
+                draw(rows)
+
+        def show_around(rows: list[BackupRow]) -> None:
+            around.show(verdict(rows))
+
+        show_on(engine.live, live.CATALOGUE, engine.providers.rows, show, pause_s=1.0)
+        show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+
+
+def draw(rows: Sequence[ProviderRow]) -> None:
+    """Draw the list from plain values."""
+    if not rows:
+        _draw_none()
+        return
+    unreadable = [clean(row.name) for row in rows if not row.keys_readable]
+    if unreadable:
+        whose = unreadable[0] if len(unreadable) == 1 else f"{len(unreadable)} providers"
+        with draw_verdict(
+            Tone.BAD,
+            f"The stored key of {whose} cannot be read here.",
+            "It was encrypted with another key file: put that back, or enter the key again.",
+        ):
+            pass
+    columns = [
+        {"name": name, "label": label, "field": name, "align": "left", "classes": f"c-{name}"}
+        for name, label in (
+            ("name", "Provider"),
+            ("kind", "Kind"),
+            ("address", "Address"),
+            ("used", "Used by"),
+            ("action", ""),
+        )
+    ]
+    with element("section", "card catalogue", aria_label="All providers"):
+        table = ui.table(columns=columns, rows=[_row(row) for row in rows], row_key="id")
+        table.props("flat hide-pagination").classes("table")
+        table.props["pagination"] = {"rowsPerPage": 0}
+        table.add_slot("body", ROW)
+
+
+def _draw_none() -> None:
+    with draw_verdict(
+        Tone.NONE,
+        "No provider yet.",
+        "A provider is a service that keeps buckets, and a key to it. Add the one to copy from "
+        "and the one to copy to; one provider can be both.",
+    ):
+        pass
+    with card("Which kind?"), element("div", "choices"):
+        for kind in KINDS.values():
+            with element("a", "choice", href=f"/providers/new?kind={kind.key}"):
+                element("span", "strong", kind.title)
+                element("span", "note", kind.note)
+
+
+def _row(row: ProviderRow) -> dict[str, Any]:
+    mark = MARKS[row.provider_type]
+    return {
+        "id": row.id,
+        "href": f"/providers/{row.id:d}",
+        "name": clean(row.name, limit=NAME_CHARACTERS),
+        "mark": mark,
+        "mark_kind": mark.lower(),
+        "kind": kind_of_row(row).title,
+        "address": clean(row.address, limit=NAME_CHARACTERS),
+        "used": f"{many(row.storages, 'storage')}, {many(len(row.backups), 'backup')}",
+        "readable": row.keys_readable,
+        "tone": CLASSES[Tone.BAD],
+    }
+
+
+ROW = """
+<tr class="entry">
+  <td class="c-name"><div class="line">
+    <span class="mark" :class="props.row.mark_kind" aria-hidden="true">{{ props.row.mark }}</span>
+    <a class="name clip" :href="props.row.href" :title="props.row.name">{{ props.row.name }}</a>
+  </div></td>
+  <td class="c-more nowrap">{{ props.row.kind }}</td>
+  <td class="c-more c-by"><div class="clip" :title="props.row.address">{{
+    props.row.address }}</div></td>
+  <td class="c-more nowrap">{{ props.row.used }}</td>
+  <td class="c-action"><div class="line">
+    <span v-if="!props.row.readable" class="pill" :class="props.row.tone">
+      <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>Key unreadable</span>
+    <a class="btn small" :href="props.row.href" :aria-label="'Open ' + props.row.name">Open</a>
+  </div></td>
+</tr>
+"""

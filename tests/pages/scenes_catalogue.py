@@ -1,0 +1,291 @@
+"""Made-up providers and storages in every state, and what pages ask about them. For tests only."""
+
+import datetime as dt
+from dataclasses import replace
+
+from bucketvault.engine.buckets import ConnectionTest, Listing, ProviderPage
+from bucketvault.engine.inputs import ProviderInput, provider_fields
+from bucketvault.engine.live import CATALOGUE, Live
+from bucketvault.engine.overview_catalogue import ProviderRow, StorageRow, Use
+from bucketvault.engine.rclone.discovery import (
+    Bucket,
+    BucketNotFoundError,
+    DiscoveryError,
+    ListingDeniedError,
+    WrongSecretError,
+)
+from bucketvault.engine.rclone.explain import Explanation
+from bucketvault.engine.rclone.faults import Fault
+from bucketvault.engine.rclone.rights import Outcome, Right, RightResult
+from bucketvault.errors import InUseError, InvalidInputError, NotFoundError, Problem
+from bucketvault.untrusted import Redactor
+from bucketvault.vocabulary import ProviderType, Reason, UsageType
+
+NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp.exe `${1}` "
+STORED_SECRET = "the-stored-secret-0123456789"
+MINUTE = dt.timedelta(minutes=1)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def provider(number: int = 1, **changes: object) -> ProviderRow:
+    row = ProviderRow(
+        id=number,
+        name="Backblaze EU",
+        provider_type=ProviderType.BACKBLAZE_B2,
+        compatible=False,
+        address="s3.eu-central-003.backblazeb2.com",
+        region="eu-central-003",
+        storages=3,
+        backups=("Mail archive", "Postgres dumps", "Video masters"),
+        keys_readable=True,
+        key_end="f71c",
+        changed_at=now() - 39 * 24 * 60 * MINUTE,
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def providers() -> list[ProviderRow]:
+    return [
+        provider(
+            2,
+            name="Amazon Frankfurt",
+            provider_type=ProviderType.AMAZON_S3,
+            address="s3.eu-central-1.amazonaws.com",
+            region="eu-central-1",
+            storages=2,
+        ),
+        provider(1),
+        provider(
+            3,
+            name="Cloudflare main",
+            provider_type=ProviderType.CLOUDFLARE_R2,
+            address="0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com",
+            region="",
+            keys_readable=False,
+            key_end="",
+        ),
+        provider(
+            4,
+            name=NASTY * 3,
+            provider_type=ProviderType.AMAZON_S3,
+            compatible=True,
+            address="127.0.0.1:9000",
+            region="",
+            storages=0,
+            backups=(),
+        ),
+    ]
+
+
+def storage(number: int, bucket_name: str, **changes: object) -> StorageRow:
+    row = StorageRow(
+        id=number,
+        provider_id=1,
+        provider_name="Backblaze EU",
+        provider_type=ProviderType.BACKBLAZE_B2,
+        bucket_name=bucket_name,
+        display_name="",
+        usage_type=None,
+        uses=(),
+        objects=None,
+        size_bytes=None,
+        checked_at=now(),
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def storages() -> list[StorageRow]:
+    to, source = UsageType.DESTINATION_ONLY, UsageType.SOURCE_ONLY
+    return [
+        storage(
+            1,
+            "acme-archive",
+            usage_type=to,
+            uses=(Use(3, "Mail archive", False, "mail"),),
+            objects=1_204_332,
+            size_bytes=2_800_000_000_000,
+        ),
+        storage(
+            2,
+            "acme-masters",
+            display_name="Video masters",
+            usage_type=source,
+            uses=(Use(7, "Video masters", True, ""), Use(8, "Website", True, "www")),
+            objects=1943,
+            size_bytes=1_900_000_000_000,
+        ),
+        storage(3, "acme-typed-by-hand", checked_at=None),
+        storage(4, NASTY, provider_id=4, provider_name=NASTY, uses=(Use(2, NASTY, True, ""),)),
+    ]
+
+
+def listing(*more: str, age: dt.timedelta = 3 * MINUTE) -> Listing:
+    names = ["acme-archive", "acme-finance-2025", "acme-masters", "acme-scratch-exports", *more]
+    return Listing(tuple(Bucket(name, None) for name in sorted(names)), now() - age)
+
+
+def rights(write: bool = True, **outcomes: Outcome) -> tuple[RightResult, ...]:
+    """All work; `delete=Outcome.REFUSED` makes one not."""
+    notes = {
+        Right.CONNECT: "it answers",
+        Right.LIST_BUCKETS: "4 buckets",
+        Right.LIST_OBJECTS: "in acme-archive",
+        Right.READ: "2026/mail.tar.zst",
+        Right.WRITE: ".bucketvault-archive/probe-7f2c91aa03de.txt",
+        Right.DELETE: "nothing was left behind",
+    }
+    found = []
+    for right in Right:
+        outcome = outcomes.get(right.value, Outcome.WORKS)
+        note, hint, code = notes.get(right, ""), "", ""
+        if outcome == Outcome.REFUSED:
+            note, code = f"The key for Backblaze EU may not {right.value}.", "403 AccessDenied"
+            hint = "Give the key this right in the service's console, or enter another key."
+            if right is Right.DELETE:
+                note += " Left behind: acme-archive/.bucketvault-archive/probe-7f2c91aa03de.txt"
+        writing = right in (Right.WRITE, Right.OVERWRITE, Right.SET_ASIDE, Right.DELETE)
+        if not write and writing:
+            outcome, note = Outcome.NOT_TRIED, "only when you ask for it"
+        found.append(RightResult(right, outcome, note, hint, code))
+    return tuple(found)
+
+
+def tested(write: bool = True, **outcomes: Outcome) -> ConnectionTest:
+    test = rights(write, **outcomes)
+    return ConnectionTest("acme-archive", write, test, now() - 2 * MINUTE, 1.4)
+
+
+def page(**changes: object) -> ProviderPage:
+    mine = tuple(each for each in storages() if each.provider_id == 1)
+    made = ProviderPage(provider(), mine, listing(), None)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def refusal(
+    kind: type[DiscoveryError], summary: str, hint: str = "", code: str = ""
+) -> DiscoveryError:
+    told = Explanation(Reason.CREDENTIALS, summary, hint, "", permanent=True)
+    return kind(told, Fault(status=403, code=code), Redactor(()))
+
+
+def wrong_secret() -> DiscoveryError:
+    return refusal(
+        WrongSecretError, "The secret key for Mine is wrong.", "Enter it.", "SignatureDoesNotMatch"
+    )
+
+
+def may_not_list() -> DiscoveryError:
+    return refusal(
+        ListingDeniedError,
+        "The key for Backblaze EU may not see which buckets there are.",
+        "Keys limited to one bucket never may: type the bucket's name instead.",
+        "AccessDenied",
+    )
+
+
+class FakeProviders:
+    """What pages ask of `engine.providers`, over made-up values."""
+
+    pool = None  # the loop's own threads
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self.asked = 0
+        self.refuse: Exception | None = None  # raised by whatever asks the provider next
+        self.saved: list[tuple[ProviderInput, bool]] = []
+        self.listed = [f"bucket-{number:04}" for number in range(5000)]
+        self.all = {row.id: row for row in providers()}
+        self.all_storages = {row.id: row for row in storages()}
+        self.listings: dict[int, Listing] = {1: listing()}
+        self.tests: dict[int, ConnectionTest] = {1: tested(delete=Outcome.REFUSED)}
+
+    def rows(self) -> list[ProviderRow]:
+        return list(self.all.values())
+
+    def storages(self) -> list[StorageRow]:
+        return list(self.all_storages.values())
+
+    def page(self, provider_id: int) -> ProviderPage:
+        if provider_id not in self.all:
+            raise NotFoundError("There is no such provider.", "It may have been deleted.")
+        mine = tuple(s for s in self.all_storages.values() if s.provider_id == provider_id)
+        kept, test = self.listings.get(provider_id), self.tests.get(provider_id)
+        return ProviderPage(self.all[provider_id], mine, kept, test)
+
+    def inputs(self, provider_id: int) -> ProviderInput:
+        row = self.page(provider_id).row
+        endpoint = "http://127.0.0.1:9000" if row.compatible else ""
+        return ProviderInput(row.name, str(row.provider_type), endpoint, region=row.region)
+
+    def buckets(self, provider_id: int, *, refresh: bool = False) -> Listing:
+        self.asked += 1
+        self._refuse()
+        self.listings[provider_id] = Listing(tuple(Bucket(n, None) for n in self.listed), now())
+        return self.listings[provider_id]
+
+    def test(self, provider_id: int, bucket: str, write: bool) -> ConnectionTest:
+        self._refuse()
+        self.tests[provider_id] = ConnectionTest(bucket, write, rights(write), now(), 0.8)
+        return self.tests[provider_id]
+
+    def create(self, given: ProviderInput, *, check: bool = True) -> int:
+        problems = provider_fields(given, new=True)[1]
+        if problems:
+            raise InvalidInputError(problems)
+        if check:
+            self._refuse()
+        self.saved.append((given, check))
+        return 1
+
+    def change(self, provider_id: int, given: ProviderInput, *, check: bool = True) -> None:
+        problems = provider_fields(given, new=False)[1]
+        if problems:
+            raise InvalidInputError(problems)
+        if check:
+            self._refuse()
+        self.saved.append((given, check))
+
+    def delete(self, provider_id: int) -> None:
+        del self.all[provider_id]
+        self._live.publish(CATALOGUE)
+
+    def import_bucket(
+        self, provider_id: int, bucket_name: str, usage: str | None, *, check: bool = True
+    ) -> int:
+        if any(s.bucket_name == bucket_name for s in self.all_storages.values()):
+            raise InvalidInputError([Problem("bucket_name", "It is a storage already.")])
+        listed = {b.name for b in self.page(provider_id).listing.buckets}  # type: ignore[union-attr]
+        if check and bucket_name not in listed:
+            raise refusal(BucketNotFoundError, f"There is no bucket called {bucket_name}.")
+        number = max(self.all_storages) + 1
+        self.all_storages[number] = storage(
+            number,
+            bucket_name,
+            usage_type=UsageType(usage) if usage else None,
+            checked_at=now() if check else None,
+        )
+        self._live.publish(CATALOGUE)
+        return number
+
+    def change_storage(self, storage_id: int, display_name: str, usage: str | None) -> None:
+        if len(display_name) > 100:
+            raise InvalidInputError([Problem("display_name", "The name is too long.")])
+        row = self.all_storages[storage_id]
+        self.all_storages[storage_id] = replace(
+            row, display_name=display_name, usage_type=UsageType(usage) if usage else None
+        )
+        self._live.publish(CATALOGUE)
+
+    def delete_storage(self, storage_id: int) -> None:
+        if self.all_storages[storage_id].uses:
+            raise InUseError("It is used.")
+        del self.all_storages[storage_id]
+        self._live.publish(CATALOGUE)
+
+    def _refuse(self) -> None:
+        if self.refuse is not None:
+            error, self.refuse = self.refuse, None
+            raise error
