@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint lock bench clean
+.PHONY: help demo test fast lint lock screenshots bench clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## two local S3 servers, sample data, a first backup (ARGS=--once: print the result and end)
 	@$(BIN)/bucketvault demo $(ARGS)
@@ -21,6 +21,9 @@ fast: $(VENV)/.development ## the tests that take under a minute together
 
 lint: $(VENV)/.development ## format and types, as CI checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+screenshots: $(VENV)/.development ## draw the pictures of the pages anew into docs/pictures
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 bench: $(VENV)/.development ## speed and memory, side by side with rclone by hand
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

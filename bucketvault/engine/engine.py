@@ -19,7 +19,7 @@ from bucketvault.engine.buckets import Providers
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
-from bucketvault.engine.runs.archive import Archive, Kept
+from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import AlreadyRunningError, NotFoundError
@@ -289,7 +289,11 @@ class Engine:
             remote = catalogue.decrypted_remote(storage.provider, self.vault)
         binary = find_binary(self.config.rclone)
         archive = Archive(binary, remote, storage.bucket_name, backup.archive_key)
-        return archive.kept(backup.retention_days)
+        try:
+            return archive.kept(backup.retention_days)
+        except ArchiveError as error:  # its own hint speaks of a run
+            hint = "See whether the provider answers and the key may list, then look again."
+            raise ArchiveError(error.summary, hint, error.detail) from error
 
     def overview_backup(self, backup_id: int) -> overview.BackupPage:
         """All about one backup, but for its kept versions. Raises NotFoundError."""

@@ -94,9 +94,10 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     ended = run_words.ended_words(last, zone, now)
     detail = _joined(f"The last run succeeded: {done}.", ended)
     since = age(last.started_at or last.queued_at, now)
-    sentence = f"The copy is complete. It follows the source as of {since}."
+    sentence = f"The copy is complete. It follows the source as it was {since}."
     if tone == Tone.WARN:
-        sentence = f"The copy is there, as of {since}, with {many(len(last.warnings), 'warning')}."
+        warned = many(len(last.warnings), "warning")
+        sentence = f"The copy is there, as the source was {since}, with {warned}."
     return Answer(tone, sentence, detail, last.warnings, id_)
 
 

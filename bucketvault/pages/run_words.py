@@ -333,7 +333,8 @@ def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     if view.started_at is None:
         return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
     took = duration((view.finished_at - view.started_at).total_seconds())
-    return f"Ended {clock(view.finished_at, zone, now)}, after {took}."
+    how_long = f"in {took}" if took.startswith("under") else f"after {took}"
+    return f"Ended {clock(view.finished_at, zone, now)}, {how_long}."
 
 
 def _sentences(*parts: str) -> str:

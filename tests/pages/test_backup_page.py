@@ -34,7 +34,7 @@ def test_a_good_copy_says_how_old_it_is() -> None:
 
     assert (tone, sentence) == (
         Tone.OK,
-        "The copy is complete. It follows the source as of 1 h ago.",
+        "The copy is complete. It follows the source as it was 1 h ago.",
     )
     assert detail.startswith("The last run succeeded: 14 copied, 2 replaced, 2 removed. Ended ")
 
