@@ -60,6 +60,7 @@ class Config:
                     "Name a new or an empty one with --data-dir or BUCKETVAULT_DATA_DIR.",
                 )
             self.data_dir.chmod(0o700)
+            self.lock.touch(mode=0o600)  # from now on this folder is known as ours
             self.runs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigError(

@@ -74,7 +74,8 @@ def test_folders_are_for_the_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
 
-    load_config({}, data_dir=str(folder)).make_folders()
+    for _ in range(2):  # a first start that was cut short is no reason to refuse the second
+        load_config({}, data_dir=str(folder)).make_folders()
 
     assert folder.stat().st_mode & 0o777 == 0o700
     assert (folder / "runs").stat().st_mode & 0o777 == 0o700

@@ -245,9 +245,9 @@ class ProviderScreen:
         self._dialogs.clear()
         shown = question(
             "Test writing?",
-            "Two small objects are written to .bucketvault-archive/ in this bucket, copied there, "
-            "and removed again at once. Nothing else is touched. If one cannot be removed, its "
-            "full name is shown.",
+            "Two small objects are written to .bucketvault-archive/ in this bucket, and removed "
+            "again at once. Nothing else is touched. If one cannot be removed, its full name is "
+            "shown.",
         )
         with self._dialogs, shown as (dialog, actions):
             with above(actions):

@@ -52,7 +52,6 @@ def test_a_provider_is_entered_mended_tested_and_its_buckets_imported(
         (root / name).mkdir(parents=True)
     (root / "photos" / "one.jpg").write_bytes(b"one")
     with RcloneS3(root, secret_access_key="the-true-secret-0123456789") as server:
-        bucketvault.cli("status")  # TEMPORARY
         visitor = Visitor(browser, bucketvault.serve())
         page = visitor.page
 

@@ -240,7 +240,7 @@ class _Probe:
 
     def _cat(self, key: str, *flags: str) -> bytes:
         """What an object holds. Named as a path, rclone would list the whole folder around it."""
-        named = ("--files-from-raw", "-")
+        named = ("--files-from-raw", "-", "--no-traverse")
         arguments = ["cat", location(SIDE, self._bucket), *named, *flags]
         return self._asking.ask(arguments, stdin=f"{key}\n".encode()).stdout
 
