@@ -31,9 +31,12 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
-    """A source that sends 60 kB a second, so that a run can be met in its middle."""
+    """A source that sends 60 kB a second, so that a run can be met in its middle.
+
+    A fresh one for each test: rclone saves up what an idle server did not send.
+    """
     root = tmp_path_factory.mktemp("slow")
     limited = ("--bwlimit", "60k")
     key = ("AKIASLOWEXAMPLE0001", "slow-secret-0001")

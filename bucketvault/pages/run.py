@@ -98,7 +98,9 @@ def register(engine: "Engine") -> None:
         def show_around(rows: list[BackupRow]) -> None:
             around.show(verdict(rows))
 
-        look_again = show_on(engine.live, live.run_topic(run_id), fetch, show)
+        # twice a second is as often as anybody reads; the log beside it is quicker
+        topic = live.run_topic(run_id)
+        look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
         show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
@@ -145,6 +147,8 @@ class RunScreen:
         self._tiles: Tiles | None = None
         self._tiles_shown: tuple[str, ...] = ()
         self._head = element("div", "part")
+        self._head_shown: tuple[object, ...] | None = None
+        self._questions = element("div")  # one that is open must not go with a redraw
         self._result = element("div", "part")
         self._transfers = TransfersCard()
         self._numbers = element("div", "part")
@@ -187,10 +191,9 @@ class RunScreen:
         view = page.run
         name = clean(view.backup_name, limit=NAME_CHARACTERS)
         ui.page_title(f"{WORDS[tone_of_run(view)]} · {name} · bucketvault")
-        for place in (self._head, self._result, self._decision, self._foot):
+        for place in (self._result, self._decision, self._foot):
             place.clear()
-        with self._head:
-            self._draw_head(page, name, now)
+        self._show_head(page, name, now)
         with self._decision:
             draw_decision(page, self._zone, now, self._acts.approve)
         with self._result:
@@ -207,6 +210,24 @@ class RunScreen:
                     pairs = run_words.settings_of(page.settings)
                     key_values((key, clean(value)) for key, value in pairs)
 
+    def _show_head(self, page: RunPage, name: str, now: dt.datetime) -> None:
+        """Its buttons are drawn again only when they change: a press must not meet an old one."""
+        view = page.run
+        shown = (
+            name,
+            view.status,
+            tone_of_run(view),
+            view.stop_requested_at,
+            page.previous_id,
+            page.next_id,
+        )
+        if shown == self._head_shown:
+            return
+        self._head_shown = shown
+        self._head.clear()
+        with self._head:
+            self._draw_head(page, name, now)
+
     def _draw_head(self, page: RunPage, name: str, now: dt.datetime) -> None:
         view = page.run
         title = run_words.title(view, self._zone, now)
@@ -221,7 +242,8 @@ class RunScreen:
                 return
 
             def ask() -> None:
-                self._ask_to_stop(view, name)
+                if self._page is not None:
+                    self._ask_to_stop(self._page.run, name)
 
             stop = button("Stop", "square", "danger grow", mark="stop", on_click=ask)
             if view.stop_requested_at is not None:
@@ -240,7 +262,7 @@ class RunScreen:
             await self._acts.stop()
 
         with (
-            self._head,
+            self._questions,
             question(f"Stop the {what} of {name}?", body) as (dialog, actions),
             actions,
         ):

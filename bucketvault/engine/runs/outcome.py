@@ -102,7 +102,7 @@ def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> Outcome:
     """A run that somebody stopped."""
     summary, hint = explain.REASON_TEXTS[Reason.STOPPED]
     if not touched:
-        summary = f"{summary} Nothing was touched."
+        hint = "Nothing was touched. Run the backup again when you like."
     return Outcome(RunStatus.FAILED, summary, Reason.STOPPED, hint, columns=columns or {})
 
 
@@ -112,7 +112,7 @@ def interrupted(folder: RunFolder, *, touched: bool) -> Outcome:
     if folder.machine_restarted():
         summary = f"{summary} The machine was restarted."
     if not touched:
-        summary = f"{summary} Nothing was touched."
+        hint = "Nothing was touched. Run the backup again."
     columns = _ended(folder.last_sign_of_life())
     return Outcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
 

@@ -178,12 +178,11 @@ def test_the_first_page_of_a_large_bucket_is_enough_to_test_reading(
 ) -> None:
     bucket = new_bucket(moto, {f"{number:05}": b"x" for number in range(2100)})
 
-    with RefusingProxy(moto.endpoint) as proxy:
+    further_pages = Rule("GET", "continuation-token", 403, "AccessDenied")
+    with RefusingProxy(moto.endpoint, [further_pages]) as proxy:
         results = probe(binary, remote(moto, proxy.endpoint), bucket.name, False)
-        asked = [path for _, path in proxy.seen if "list-type=2" in path]
 
     assert outcomes(results)[Right.READ] == Outcome.WORKS
-    assert len(asked) <= 2
 
 
 Refuse = tuple[Rule, Right]

@@ -98,11 +98,12 @@ def test_the_next_command_adopts_a_run_that_still_copies(midway) -> None:
     program, source, destination, app, rclone = midway
     kill(app)
     app.wait(10)
+
+    again = program.start("run", "Photos", "--wait")
+    assert again.stdout is not None and "Photos: copying" in again.stdout.readline()
     source.server.thaw()
 
-    done = program.cli("run", "Photos", "--wait")
-
-    assert done.code == 0
+    assert again.wait(60) == 0
     (run,) = runs(program)
     assert run["counts"]["copied"] == 60 and run["exit_code"] == 0
     assert destination.copy() == source.objects() and not rclone.is_running()
