@@ -6,6 +6,7 @@ bytes, 1 GB a thousand million.
 """
 
 import datetime as dt
+import functools
 import itertools
 import json
 import re
@@ -213,6 +214,7 @@ class LogText:
         return "  ".join(part for part in (self.time, self.object, self.text) if part)
 
 
+@functools.lru_cache(maxsize=4096)  # several viewers of one run read the same lines
 def describe_log_line(raw: bytes, zone: ZoneInfo, *, limit: int = SHOWN_CHARACTERS) -> LogText:
     """What one raw line of rclone's JSON log says; a line that is no JSON stays as it is.
 

@@ -87,6 +87,10 @@ B2 = Kind(
         "Open Application Keys, then Add a New Application Key. The master key does not work here.",
         "Choose Read and Write, and tick Allow List All Bucket Names.",
         "Copy keyID and applicationKey: the second is shown once.",
+        (
+            "A bucket to copy to: under Lifecycle Settings choose Keep only the last version of "
+            "the file. A delete only hides there, and hidden versions cost."
+        ),
     ),
     (
         ("Copy from a bucket", "listFiles, readFiles"),
