@@ -72,6 +72,7 @@ def invocations() -> list[list[str]]:
     pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "e2e"
     # two at a time: most of these tests wait for processes, and each worker has its own servers
     kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/e2e", "-n", "2"]]
+    kinds[0] += ["--dist", "worksteal"]  # the slow ones stand together in their files
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
     return kinds
 
