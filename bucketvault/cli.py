@@ -331,7 +331,7 @@ def _log(given: argparse.Namespace, config: Config) -> int:
         out.flush()
         if ended or not given.follow:
             return EXIT_OK
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_S)  # between two looks; another process writes
 
 
 def _print_log(run_id: int, zone: ZoneInfo, start: int) -> int:

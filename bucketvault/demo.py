@@ -108,7 +108,7 @@ def _end_runs(engine: Engine) -> None:
     for run in _active():
         engine.stop_run(run.id)
     while _active() and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks, until the deadline
 
 
 def _active() -> list[overview.RunView]:
@@ -142,7 +142,7 @@ def _run(engine: Engine, title: str) -> overview.RunView:
     backup = overview.backup_by_name(BACKUP)
     run_id = engine.run_now(backup.id, Trigger.CLI)
     while (run := overview.run(run_id)).status not in (RunStatus.SUCCESS, RunStatus.FAILED):
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks at the run
     counts = run.counts
     took = 0.0
     if run.started_at is not None and run.finished_at is not None:
@@ -314,5 +314,5 @@ def _until_it_answers(endpoint: str, process: "subprocess.Popen[bytes]") -> None
         except urllib.error.HTTPError:
             return  # it answers, and refuses strangers, as it should
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two tries, until the deadline
     raise BucketvaultError("A local S3 server for the demo did not start.")

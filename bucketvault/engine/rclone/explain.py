@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bucketvault.engine.rclone.faults import RULES, Rule, take_apart
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Reason
 
@@ -30,6 +31,20 @@ class Ending:
     errors: tuple[str, ...] = ()  # messages of error lines and the last `Failed to ...`, in order
     plain: tuple[str, ...] = ()  # the last lines that were not JSON
     side: str | None = None  # "source" or "destination" when rclone only talked to that one
+
+
+def ending_of(code: int | None, said: Transcript, side: str | None = None) -> Ending:
+    """The end of a call or a run; `code` is negative when a signal ended rclone."""
+    messages = [line.message for line in said.errors]
+    if said.last_notice and said.last_notice not in messages:
+        messages.append(said.last_notice)
+    return Ending(
+        exit_code=code if code is not None and code >= 0 else None,
+        signal=-code if code is not None and code < 0 else None,
+        errors=tuple(messages),
+        plain=said.plain,
+        side=side,
+    )
 
 
 @dataclass(frozen=True, slots=True)

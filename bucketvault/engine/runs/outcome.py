@@ -166,7 +166,7 @@ def of_exit(
         return Outcome(
             RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
         )
-    told = explain.explain(ending_of(record, said), names)
+    told = explain.explain(explain.ending_of(record.exit_code, said), names)
     return Outcome(
         RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
     )
@@ -181,21 +181,6 @@ def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> O
         "Run again: what is missing is copied then.",
         "\n".join(line.message for line in said.errors),
         columns,
-    )
-
-
-def ending_of(record: ExitRecord, said: Transcript) -> explain.Ending:
-    """The end of a run in the form in which it is explained."""
-    code = record.exit_code
-    messages = [line.message for line in said.errors]
-    if said.last_notice and said.last_notice not in messages:
-        messages.append(said.last_notice)
-    return explain.Ending(
-        exit_code=code if code is not None and code >= 0 else None,
-        signal=-code if code is not None and code < 0 else None,
-        errors=tuple(messages),
-        plain=said.plain,
-        side=None,
     )
 
 

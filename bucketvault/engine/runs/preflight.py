@@ -123,24 +123,10 @@ class Preflight:
                 f"{who} did not answer for a minute. Nothing was touched.",
                 "Look whether the service has an outage, then run again.",
             )
-        told = explain.explain(ending_of(done, side), self._names)
+        told = explain.explain(
+            explain.ending_of(done.exit_code, done.transcript, side), self._names
+        )
         return RunFailedError(told.reason, told.summary, told.hint, told.detail)
-
-
-def ending_of(done: process.Done, side: str | None) -> explain.Ending:
-    """How a call ended, in the form in which it is explained."""
-    said = done.transcript
-    messages = [line.message for line in said.errors]
-    if said.last_notice and said.last_notice not in messages:
-        messages.append(said.last_notice)
-    code = done.exit_code
-    return explain.Ending(
-        exit_code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        errors=tuple(messages),
-        plain=said.plain,
-        side=side,
-    )
 
 
 def _read_size(stdout: bytes) -> SourceSize:
