@@ -88,3 +88,12 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     DISK_FULL = "disk_full"
     INTERNAL = "internal"
+
+
+class MailKind(StrEnum):
+    """What a mail tells."""
+
+    FAILED = "failed"  # a run failed
+    RECOVERED = "recovered"  # a run succeeded after failed ones
+    OVERDUE = "overdue"  # a backup should have succeeded by now, and has not
+    OVERDUE_OVER = "overdue_over"  # and now it has

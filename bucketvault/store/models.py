@@ -18,6 +18,7 @@ import peewee as pw
 from bucketvault.store.database import database
 from bucketvault.vocabulary import (
     ComparisonMode,
+    MailKind,
     Phase,
     ProviderType,
     Reason,
@@ -152,6 +153,8 @@ class Backup(BaseModel):
     last_run_at: pw.Field[dt.datetime | None] = UtcField(
         null=True
     )  # of the newest run that left pending
+    # the planned time without a good copy that people were told of; None: no such episode
+    overdue_since: pw.Field[dt.datetime | None] = UtcField(null=True)
 
 
 class BackupRun(BaseModel):
@@ -203,6 +206,7 @@ class BackupRun(BaseModel):
     detail = pw.TextField(default="")  # rclone's own last words
     log_lines = pw.IntegerField(default=0)
     log_bytes = pw.IntegerField(default=0)
+    log_removed_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # by housekeeping, for age
 
     class Meta:
         table_name = "backup_run"
@@ -251,6 +255,25 @@ class Session(BaseModel):
     id = pw.AutoField()
     token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
     last_seen_at: pw.Field[dt.datetime] = UtcField(default=utcnow)  # to within a few minutes
+
+
+class Mail(BaseModel):
+    """A mail, whole: it waits (`next_attempt_at`), was taken by the server, or is given up."""
+
+    id = pw.AutoField()
+    run = pw.ForeignKeyField(BackupRun, backref="+", null=True, on_delete="SET NULL")
+    run_id: int | None
+    backup = pw.ForeignKeyField(Backup, backref="+", null=True, on_delete="SET NULL")
+    backup_id: int | None
+    kind: pw.Field[MailKind] = WordField(MailKind)
+    message_id = pw.TextField(unique=True)  # the same at every attempt
+    subject = pw.TextField()
+    body = pw.TextField()
+    attempts = pw.IntegerField(default=0)
+    next_attempt_at: pw.Field[dt.datetime | None] = UtcField(null=True, default=utcnow)
+    sent_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    dead_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    last_error = pw.TextField(default="")
 
 
 class Setting(BaseModel):
