@@ -70,11 +70,11 @@ def main() -> int:
 def invocations() -> list[list[str]]:
     """The arguments of each pytest process."""
     pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "e2e"
-    # two at a time: most of these tests wait for processes, and each worker has its own servers
-    kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/e2e", "-n", "2"]]
-    kinds[0] += ["--dist", "worksteal"]  # the slow ones stand together in their files
+    kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/e2e"]]
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
-    return kinds
+    # two at a time: most of these tests wait for processes, and each worker has its own servers;
+    # worksteal, because the slow ones stand together in their files
+    return [[*kind, "-n", "2", "--dist", "worksteal"] for kind in kinds]
 
 
 if __name__ == "__main__":

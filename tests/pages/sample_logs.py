@@ -1,6 +1,7 @@
 """Made-up log lines, as rclone writes them. For tests only."""
 
 import datetime as dt
+import functools
 import json
 
 
@@ -58,6 +59,11 @@ def failed_log() -> list[bytes]:
 
 def long_log(count: int = 100_000) -> list[bytes]:
     """`count` lines of which every hundredth is progress; line 70,000 is an error."""
+    return list(_long_log(count))
+
+
+@functools.cache
+def _long_log(count: int) -> list[bytes]:
     lines = []
     for number in range(count):
         if number % 100 == 99:
