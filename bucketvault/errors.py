@@ -48,6 +48,14 @@ class InUseError(BucketvaultError):
     """It cannot be deleted or changed while others use it; the summary names them."""
 
 
+class ChangedMeanwhileError(BucketvaultError):
+    """Somebody else changed it since it was read; `fields` names what. Nothing was written."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.fields = tuple(fields)
+        super().__init__("It was changed meanwhile.", "Look at what is stored now, then decide.")
+
+
 class ConfigError(BucketvaultError):
     """Flags or environment are wrong; the command line ends with exit code 2."""
 

@@ -8,6 +8,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from bucketvault.engine import checks
@@ -18,7 +19,13 @@ from bucketvault.engine.inputs import BackupInput as BackupInput
 from bucketvault.engine.inputs import ProviderInput as ProviderInput
 from bucketvault.engine.inputs import StorageInput as StorageInput
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.errors import InUseError, InvalidInputError, Problem, VaultError
+from bucketvault.errors import (
+    ChangedMeanwhileError,
+    InUseError,
+    InvalidInputError,
+    Problem,
+    VaultError,
+)
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, BaseModel, Provider, Storage
 from bucketvault.store.vault import Vault, place
@@ -184,16 +191,22 @@ def create_backup(given: BackupInput, *, with_others: bool = True) -> int:
 
 
 def change_backup(
-    backup_id: int, given: BackupInput, *, with_others: bool = True
+    backup_id: int,
+    given: BackupInput,
+    *,
+    loaded: BackupInput | None = None,
+    with_others: bool = True,
 ) -> tuple[str, ...]:
     """Change a Backup, from its next run on; the names of the fields that really changed.
 
-    The folder of its kept versions stays the same, also under a new name. Without `with_others`
+    The folder of its kept versions stays the same, also under a new name. `loaded` is what the
+    change started from: where the row is another by now, nothing is written. Without `with_others`
     the caller looks for `checks.contradictions` itself, before it commits.
-    Raises NotFoundError, InvalidInputError with all problems.
+    Raises NotFoundError, ChangedMeanwhileError, InvalidInputError with all problems.
     """
     with writing():
         row = checks.get(Backup, backup_id)
+        _refuse_changed_since(loaded, _input_of(row))
         values, problems = checks.checked_backup(given, row, with_others=with_others)
         _refuse(problems)
         changed = _take_over(row, values, checks.fields_of(values))
@@ -220,25 +233,52 @@ def delete_backup(backup_id: int) -> None:
 def backup_input(backup_id: int) -> BackupInput:
     """What would leave a Backup as it is: what a form starts from."""
     with connection():
+        return _input_of(checks.get(Backup, backup_id))
+
+
+def set_enabled(backup_id: int, enabled: bool) -> None:
+    """Switch the schedule of a Backup on or off.
+
+    Raises NotFoundError, InvalidInputError where it could not run as things are now.
+    """
+    with writing():
         row = checks.get(Backup, backup_id)
-        return BackupInput(
-            name=row.name,
-            source_storage_id=row.source_storage_id,
-            source_path=row.source_path,
-            destination_storage_id=row.destination_storage_id,
-            destination_path=row.destination_path,
-            schedule=str(row.schedule),
-            at=row.at,
-            weekday=None if row.weekday is None else str(row.weekday),
-            time_zone=row.time_zone,
-            enabled=row.enabled,
-            retention_days=row.retention_days,
-            comparison_mode=str(row.comparison_mode),
-            shrink_limit_percent=row.shrink_limit_percent,
-        )
+        if row.enabled == enabled:
+            return
+        if enabled:
+            _refuse(checks.checked_backup(replace(_input_of(row), enabled=True), row)[1])
+        row.enabled = enabled
+        row.next_due_at = None  # the scheduler works it out anew
+        row.save()
 
 
 # ---- how it is done
+
+
+def _input_of(row: Backup) -> BackupInput:
+    return BackupInput(
+        name=row.name,
+        source_storage_id=row.source_storage_id,
+        source_path=row.source_path,
+        destination_storage_id=row.destination_storage_id,
+        destination_path=row.destination_path,
+        schedule=str(row.schedule),
+        at=row.at,
+        weekday=None if row.weekday is None else str(row.weekday),
+        time_zone=row.time_zone,
+        enabled=row.enabled,
+        retention_days=row.retention_days,
+        comparison_mode=str(row.comparison_mode),
+        shrink_limit_percent=row.shrink_limit_percent,
+    )
+
+
+def _refuse_changed_since(loaded: BackupInput | None, stored: BackupInput) -> None:
+    if loaded is None or loaded == stored:
+        return
+    names = (field.name for field in fields(BackupInput))
+    changed = [name for name in names if getattr(loaded, name) != getattr(stored, name)]
+    raise ChangedMeanwhileError(changed)
 
 
 def _refuse(problems: Sequence[Problem]) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
 from bucketvault.engine import catalogue, overview, settings, timetable
+from bucketvault.engine.backups import Backups
 from bucketvault.engine.buckets import Providers
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
@@ -93,6 +94,7 @@ class Engine:
         self.zone = ZoneInfo(timetable.server_time_zone())
         self.vault = Vault(config.key_file)
         self.providers = Providers(config, self.live, lambda: self.vault)
+        self.backups = Backups(self.live, self.wake)
         self._role = role  # of the command that runs this engine, for whoever finds it running
         self._ending = threading.Event()
         self._wake = threading.Event()
@@ -298,6 +300,14 @@ class Engine:
     def overview_backup(self, backup_id: int) -> overview.BackupPage:
         """All about one backup, but for its kept versions. Raises NotFoundError."""
         return overview.backup_page(backup_id)
+
+    def set_enabled(self, backup_id: int, enabled: bool) -> bool:
+        """Switch a backup's schedule on or off; whether a planned run that waited was taken out.
+
+        A run that somebody asked for, and one under way, go on. Raises NotFoundError, and
+        InvalidInputError where it could not run as things are now.
+        """
+        return self.backups.set_enabled(backup_id, enabled)
 
     def wake(self) -> None:
         """Look at the queue now: this process has just put something in."""

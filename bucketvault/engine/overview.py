@@ -168,13 +168,13 @@ def watched(run: BackupRun) -> Watched:
 
 def backups(unwatched: Unwatched = watched) -> list[BackupRow]:
     """Every backup by name, with its newest runs; as many queries for one as for a thousand."""
-    with _one_moment():
+    with one_moment():
         return _rows(unwatched)
 
 
 def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
     """The backup called `name`, in whatever case. Raises NotFoundError, with names like it."""
-    with _one_moment():
+    with one_moment():
         known = {row.name: row.id for row in Backup.select(Backup.id, Backup.name)}
         same = [spelling for spelling in known if same_name(spelling) == same_name(name.strip())]
         if not same:
@@ -187,7 +187,7 @@ def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
 
 def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
     """All that the page of one backup shows. Raises NotFoundError."""
-    with _one_moment():
+    with one_moment():
         rows = _rows(unwatched, Backup.id == backup_id)
         if not rows:
             raise NotFoundError("This backup is not there any more.")
@@ -207,7 +207,7 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
             shrink_limit_percent=backup.shrink_limit_percent,
             archive_key=backup.archive_key,
             runs=tuple(
-                _run_view(run, backup, unwatched, newest=last is not None and run.id == last.id)
+                run_view(run, backup, unwatched, newest=last is not None and run.id == last.id)
                 for run in newest
             ),
             restore_text=restore_text(frozen, backup.name),
@@ -220,12 +220,12 @@ def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
     """One run as it stands now. Raises NotFoundError."""
     with connection():
         row = _run_row(run_id)
-        return _run_view(row, row.backup, unwatched)
+        return run_view(row, row.backup, unwatched)
 
 
 def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
     """All that the page of one run shows. Raises NotFoundError."""
-    with _one_moment():
+    with one_moment():
         row = _run_row(run_id)
         before = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id < run_id)
         after = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id > run_id)
@@ -238,7 +238,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
         )
         newer = after.where(~BackupRun.preview).exists()
         return RunPage(
-            run=_run_view(row, row.backup, unwatched, newest=not newer),
+            run=run_view(row, row.backup, unwatched, newest=not newer),
             settings=_run_settings(row.spec),
             last_good_at=good.finished_at if good is not None else None,
             previous_id=previous.id if previous is not None else None,
@@ -250,7 +250,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
 
 
 @contextmanager
-def _one_moment() -> Iterator[None]:
+def one_moment() -> Iterator[None]:
     """A connection in which all queries see the same state, whoever writes in between."""
     with connection(), database.atomic():
         yield
@@ -335,8 +335,8 @@ def _backup_row(
         time_zone=backup.time_zone,
         next_due_at=backup.next_due_at,
         overdue=False,
-        active_run=_run_view(active, backup, unwatched) if active is not None else None,
-        last_run=_run_view(last, backup, unwatched) if last is not None else None,
+        active_run=run_view(active, backup, unwatched) if active is not None else None,
+        last_run=run_view(last, backup, unwatched) if last is not None else None,
         last_good_at=BackupRun.finished_at.python_value(backup.good_at),
         size_bytes=backup.size,
     )
@@ -352,7 +352,7 @@ def _run_row(run_id: int) -> BackupRun:
     return found
 
 
-def _run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True) -> RunView:
+def run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True) -> RunView:
     findings = Findings.from_json(run.findings)
     seen = unwatched(run) if run.status == RunStatus.RUNNING else Watched.YES
     return RunView(
