@@ -97,3 +97,11 @@ class MailKind(StrEnum):
     RECOVERED = "recovered"  # a run succeeded after failed ones
     OVERDUE = "overdue"  # a backup should have succeeded by now, and has not
     OVERDUE_OVER = "overdue_over"  # and now it has
+
+
+class MailSecurity(StrEnum):
+    """How the way to the mail server is protected; certificates are verified in both ways."""
+
+    NONE = "none"  # clear text: to a server on this machine only
+    STARTTLS = "starttls"  # asked for first, and insisted on
+    TLS = "tls"  # from the first byte

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bucketvault.config import Config
 from bucketvault.engine import catalogue, checks
+from bucketvault.engine.ciphertexts import KEY_COLUMNS
 from bucketvault.engine.inputs import ProviderInput, StorageInput, provider_fields
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live
 from bucketvault.engine.overview_catalogue import (
@@ -242,7 +243,7 @@ class Providers:
         if problems := checks.check_provider(given, provider_id):
             raise InvalidInputError(problems)
         values, _ = provider_fields(given, new=provider_id is None)
-        keys = {name: getattr(values, name) for name in catalogue.KEY_COLUMNS}
+        keys = {name: getattr(values, name) for name in KEY_COLUMNS}
         if None in keys.values() and provider_id is not None:
             with connection():
                 row = checks.get(Provider, provider_id)
@@ -287,4 +288,4 @@ def _fingerprint(row: Provider) -> object:
     return (row.provider_type, row.endpoint, row.region, *(getattr(row, c) for c in _KEYS))
 
 
-_KEYS = catalogue.KEY_COLUMNS
+_KEYS = KEY_COLUMNS

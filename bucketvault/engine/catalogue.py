@@ -15,6 +15,7 @@ from bucketvault.engine import checks
 from bucketvault.engine.checks import check_backup as check_backup
 from bucketvault.engine.checks import check_provider as check_provider
 from bucketvault.engine.checks import check_storage as check_storage
+from bucketvault.engine.ciphertexts import KEY_COLUMNS, ready_for_secrets
 from bucketvault.engine.inputs import BackupInput as BackupInput
 from bucketvault.engine.inputs import ProviderInput as ProviderInput
 from bucketvault.engine.inputs import StorageInput as StorageInput
@@ -33,7 +34,6 @@ from bucketvault.vocabulary import RunStatus
 
 USERS_NAMED = 5  # in a refusal; the rest are counted
 SLUG_LENGTH = 40
-KEY_COLUMNS = ("access_key_id", "secret_access_key")
 TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
 
 
@@ -48,7 +48,7 @@ def create_provider(given: ProviderInput, vault: Vault) -> int:
     with writing():
         values, problems = checks.checked_provider(given, None)
         _refuse(problems)
-        _ready_for_secrets(vault)
+        ready_for_secrets(vault)
         row = Provider(
             name=values.name,
             provider_type=values.provider_type,
@@ -298,12 +298,6 @@ def _save(row: Any, changed: list[str]) -> tuple[str, ...]:
     if changed:
         row.save()
     return tuple(changed)
-
-
-def _ready_for_secrets(vault: Vault) -> None:
-    """Make the key when this is the first secret; never where older secrets need another key."""
-    if not vault.has_key() and not Provider.select().exists():
-        vault.create_key()
 
 
 def _sealed(vault: Vault, row: Provider, column: str, secret: str) -> str:

@@ -307,9 +307,14 @@ def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> No
         raise Refusal("Leave out the % and what follows it.")
 
 
-def _check_host_name(host: str) -> None:
+def is_host_name(host: str) -> bool:
+    """Whether `host`, in lower case, has the form of a host's name."""
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-    if len(host) > 253 or not re.fullmatch(rf"{label}(\.{label})*", host):
+    return len(host) <= 253 and re.fullmatch(rf"{label}(\.{label})*", host) is not None
+
+
+def _check_host_name(host: str) -> None:
+    if not is_host_name(host):
         raise Refusal("The endpoint's host is not a host name: write it as in s3.example.com.")
     # 2852039166 and 0xa9.254.1 are IP addresses to some resolvers, past the checks above
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]):

@@ -1,53 +1,239 @@
-"""The settings of the installation, typed; kept in the database, changed by `apply`."""
+"""The settings of the installation, typed; kept in the database, changed by form and by `apply`.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+The mail server's password is encrypted and only ever goes in: what is read here says whether there
+is one. `mail_server` alone opens it, for the connection it was entered for.
+"""
 
-from bucketvault.engine.rules import Refusal, whole_number
-from bucketvault.errors import Problem
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from bucketvault.engine import setting_rules as allowed
+from bucketvault.engine.ciphertexts import place_of_setting, ready_for_secrets
+from bucketvault.engine.inputs import Sheet
+from bucketvault.engine.rules import Refusal, whole_number, word
+from bucketvault.errors import InvalidInputError, Problem, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import MailSecurity
+
+USUAL_PORTS = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}
+PASSWORD = "smtp_password"  # noqa: S105 - the name of the setting
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting with its default."""
+    """Every setting with its default; never the password."""
 
     max_parallel_runs: int = 2
     stall_minutes: int = 10  # a run that moves nothing for so long is ended
+    log_retention_days: int = 90  # 0: logs stay for ever
+    smtp_host: str = ""  # empty: no mail
+    smtp_port: int | None = None  # None: the usual one of `smtp_security`
+    smtp_security: MailSecurity = MailSecurity.STARTTLS
+    smtp_user: str = ""  # empty: without signing in
+    mail_from: str = ""
+    mail_to: str = ""
+    ping_url: str = ""  # called while all is well
+    has_smtp_password: bool = False
+
+    @property
+    def mail_is_set_up(self) -> bool:
+        """Whether mail has a server and somebody to go to."""
+        return bool(self.smtp_host and self.mail_from and self.mail_to)
+
+    @property
+    def mail_port(self) -> int:
+        """The port in use."""
+        return self.smtp_port or USUAL_PORTS[self.smtp_security]
 
 
-RULES = {
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """All that sending a mail takes. Keep it in memory only."""
+
+    host: str
+    port: int
+    security: MailSecurity
+    user: str
+    password: str = field(repr=False)
+    sender: str
+    recipient: str
+
+
+RULES: Mapping[str, Callable[[object], Any]] = {
     "max_parallel_runs": whole_number("It takes", 1, 16, "runs"),
     "stall_minutes": whole_number("It takes", 1, 24 * 60, "minutes"),
+    "log_retention_days": whole_number("Logs stay for", 0, 36500, "days"),
+    "smtp_host": allowed.mail_host_rule,
+    "smtp_port": allowed.mail_port_rule,
+    "smtp_security": word(MailSecurity),
+    "smtp_user": allowed.mail_user_rule,
+    "mail_from": allowed.mail_address_rule,
+    "mail_to": allowed.mail_address_rule,
+    "ping_url": allowed.ping_url_rule,
+    PASSWORD: allowed.mail_password_rule,
 }
 
 
 def load() -> Settings:
     """The settings as they are now."""
     with connection():
-        stored = {row.key: row.value for row in Setting.select()}
-    known = {f.name for f in fields(Settings)}
-    return Settings(**{key: int(value) for key, value in stored.items() if key in known})
+        return _from_rows({row.key: row.value for row in Setting.select()})
 
 
-def check(given: Mapping[str, object]) -> tuple[dict[str, int], list[Problem]]:
-    """The values in `given`, checked, and every problem with them. Every key must be known."""
-    values: dict[str, int] = {}
-    problems = []
-    for key, value in given.items():
-        try:
-            values[key] = RULES[key](value)
-        except Refusal as refusal:
-            problems.append(Problem(key, str(refusal)))
-    return values, problems
+def change(given: Mapping[str, object], vault: Vault) -> tuple[str, ...]:
+    """Change what is in `given`, leave the rest; the names of what really changed.
 
-
-def store(values: Mapping[str, int]) -> list[str]:
-    """Keep checked values; the names of those that changed."""
-    before = load()
-    changed = [key for key, value in values.items() if getattr(before, key) != value]
+    `smtp_password`: None leaves it, "" removes it. Raises InvalidInputError with all problems
+    (then nothing was written), VaultError when the password cannot be encrypted.
+    """
     with writing():
-        for key in changed:
-            Setting.insert(key=key, value=str(values[key])).on_conflict_replace().execute()
-    return changed
+        before = load()
+        after, password, problems = _checked(given, before)
+        if problems:
+            raise InvalidInputError(problems)
+        names = [f.name for f in fields(Settings) if f.name != "has_smtp_password"]
+        changed = [name for name in names if getattr(after, name) != getattr(before, name)]
+        for name in changed:
+            _keep(name, _as_text(getattr(after, name)))
+        if password is not None and password != _stored_password(vault, before):
+            changed.append(PASSWORD)
+            _keep_password(vault, password)
+        return tuple(changed)
+
+
+def mail_server(vault: Vault, given: Mapping[str, object] | None = None) -> MailServer | None:
+    """How to send a mail as things are, or as they would be with `given`; None: not set up.
+
+    Raises InvalidInputError with all problems of `given`, VaultError when the password cannot be
+    decrypted.
+    """
+    with connection():
+        before = load()
+        after, password, problems = _checked(given or {}, before)
+        if problems:
+            raise InvalidInputError(problems)
+        if password is None and after.smtp_user:
+            password = _opened_password(vault)
+    if not after.mail_is_set_up:
+        return None
+    return MailServer(
+        host=after.smtp_host,
+        port=after.mail_port,
+        security=after.smtp_security,
+        user=after.smtp_user,
+        password=password or "",
+        sender=after.mail_from,
+        recipient=after.mail_to,
+    )
+
+
+# ---- how it is done
+
+
+def _checked(
+    given: Mapping[str, object], before: Settings
+) -> tuple[Settings, str | None, list[Problem]]:
+    """What `given` makes of the settings, the password in it, and every problem with that."""
+    sheet = Sheet()
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        otherwise = None if key == PASSWORD else getattr(before, key)
+        values[key] = sheet.take(key, RULES[key], value, otherwise)
+    password: str | None = values.pop(PASSWORD, None)
+    after = replace(before, **values)
+    if not (after.smtp_host and after.smtp_user) and before.has_smtp_password and not password:
+        password = ""  # nobody is left to whom it belongs
+    if password is not None:
+        after = replace(after, has_smtp_password=bool(password))
+    _check_mail(sheet, before, after, password)
+    return after, password, sheet.problems
+
+
+def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str | None) -> None:
+    def refuse(name: str, message: str) -> None:
+        if sheet.is_good(name):  # what is wrong by itself has been said
+            sheet.refuse(name, message)
+
+    if after.smtp_host or after.mail_to or after.mail_from or password:
+        if not after.smtp_host:
+            refuse("smtp_host", "Enter the mail server, or leave both addresses empty too.")
+        if not after.mail_from:
+            refuse("mail_from", "Enter the address the mails come from.")
+        if not after.mail_to:
+            refuse("mail_to", "Enter the address the mails go to.")
+    in_clear = after.smtp_security is MailSecurity.NONE
+    if after.smtp_host and in_clear and not allowed.is_loopback(after.smtp_host):
+        refuse(
+            "smtp_security",
+            "Without protection mail goes to a server on this machine only: choose starttls or "
+            "tls.",
+        )
+    if after.smtp_host and after.smtp_user and not after.has_smtp_password:
+        refuse(PASSWORD, "Enter the password of this user.")
+    if password and not after.smtp_user:
+        refuse("smtp_user", "Enter the user this password belongs to.")
+    if (
+        before.has_smtp_password
+        and after.smtp_user
+        and password is None
+        and _another(before, after)
+    ):
+        refuse(
+            PASSWORD,
+            "Enter the password again: the stored one is never sent to another server, port or "
+            "user than the one it was entered for.",
+        )
+
+
+def _another(before: Settings, after: Settings) -> bool:
+    """Whether a password would go elsewhere than where it was entered for."""
+    return (before.smtp_host, before.mail_port, before.smtp_user) != (
+        after.smtp_host,
+        after.mail_port,
+        after.smtp_user,
+    )
+
+
+def _stored_password(vault: Vault, before: Settings) -> str:
+    """The stored password; empty when there is none. One that does not open is to be replaced."""
+    if not before.has_smtp_password:
+        return ""
+    try:
+        return _opened_password(vault)
+    except VaultError:
+        return "\0"  # equals no password that can be entered
+
+
+def _opened_password(vault: Vault) -> str:
+    row = Setting.get_or_none(Setting.key == PASSWORD)
+    return vault.decrypt(row.value, place_of_setting(PASSWORD)) if row is not None else ""
+
+
+def _keep_password(vault: Vault, password: str) -> None:
+    if password:
+        ready_for_secrets(vault)
+        _keep(PASSWORD, vault.encrypt(password, place_of_setting(PASSWORD)))
+    else:
+        Setting.delete().where(Setting.key == PASSWORD).execute()
+
+
+def _keep(key: str, value: str) -> None:
+    Setting.insert(key=key, value=value).on_conflict_replace().execute()
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _from_rows(stored: Mapping[str, str]) -> Settings:
+    values: dict[str, Any] = {}
+    for key, value in stored.items():
+        # one that a newer program wrote, or a stricter rule refuses, must not stop every run
+        if key in RULES and key != PASSWORD:
+            with contextlib.suppress(Refusal):
+                values[key] = RULES[key](value)
+    return Settings(**values, has_smtp_password=PASSWORD in stored)

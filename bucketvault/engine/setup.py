@@ -81,10 +81,13 @@ class _Work:
             self.problems.append(Problem(f'backup "{found.backup_name}": {key}', found.message))
 
     def _settings(self, entry: Entry) -> None:
-        values, problems = settings.check(entry.values)
-        self.problems += [entry.problem(found.field, found.message) for found in problems]
-        if changed := settings.store(values):
-            self.lines.append(f"changed settings: {', '.join(changed)}")
+        try:
+            if changed := settings.change(entry.values, self.vault):
+                self.lines.append(f"changed settings: {', '.join(changed)}")
+        except InvalidInputError as error:
+            for found in error.problems:
+                if found.field not in entry.bad:
+                    self.problems.append(entry.problem(found.field, found.message))
 
     def _provider(self, entry: Entry) -> None:
         row = _by_name(Provider, entry.values.get("name"))

@@ -48,7 +48,19 @@ TABLES = {
         "shrink_limit_percent": NUMBER,
     },
 }
-SETTINGS = {"max_parallel_runs": NUMBER, "stall_minutes": NUMBER}  # of the one table [settings]
+SETTINGS = {  # of the one table [settings]
+    "max_parallel_runs": NUMBER,
+    "stall_minutes": NUMBER,
+    "log_retention_days": NUMBER,
+    "smtp_host": TEXT,
+    "smtp_port": NUMBER,
+    "smtp_security": TEXT,
+    "smtp_user": TEXT,
+    "smtp_password": SECRET,
+    "mail_from": TEXT,
+    "mail_to": TEXT,
+    "ping_url": TEXT,
+}
 END_KEYS = ("provider", "bucket", "path")
 SECRET_KEYS = ("env", "file")
 
