@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault import __version__, programlog
 from bucketvault.config import Config, load_config
-from bucketvault.engine import overview, setup, status, timetable
+from bucketvault.engine import installation, overview, setup, status, timetable
 from bucketvault.engine.engine import holder, open_store, who_watches
 from bucketvault.engine.runs import queue
 from bucketvault.errors import (
@@ -267,7 +267,7 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
 
     unwatched = functools.partial(who_watches, config)
-    told = status.status(unwatched=unwatched)
+    told = status.status(installation.look(config), unwatched=unwatched)
     code = status.status_exit_code(told)
     if given.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
@@ -276,6 +276,8 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     for backup in overview.backups(unwatched=unwatched):
         for line in backup_in_words(backup, zone):
             print(line)
+    for problem in told["program"]:
+        print(problem)
     if told["pending"] and holder(config) is None:
         print("A run waits, but no bucketvault is at work: bucketvault serve")
     if not told["backups"]:

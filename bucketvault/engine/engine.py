@@ -14,15 +14,18 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import catalogue, overview, settings, timetable
+from bucketvault.engine import catalogue, installation, overview, settings, timetable
 from bucketvault.engine.backups import Backups
 from bucketvault.engine.buckets import Providers
+from bucketvault.engine.home import Home
+from bucketvault.engine.installation import Installation
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.engine.verdict import Verdict, verdict
 from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.store import runlogs
 from bucketvault.store.database import (
@@ -329,6 +332,19 @@ class Engine:
     def overview_backups(self) -> list[overview.BackupRow]:
         """Every backup with its newest runs."""
         return overview.backups()
+
+    def installation(self) -> Installation:
+        """Whether what every backup rests on is in order."""
+        return installation.look(self.config)
+
+    def home(self) -> Home:
+        """All that the home page shows."""
+        rows = overview.backups()
+        return Home(rows, verdict(rows, self.installation()))
+
+    def answer(self) -> Verdict:
+        """Is everything fine? For the frame of each page."""
+        return verdict(overview.backups(), self.installation())
 
     def overview_run(self, run_id: int) -> overview.RunPage:
         """All about one run. Raises NotFoundError."""

@@ -4,13 +4,14 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from bucketvault.engine.installation import Installation, wants
 from bucketvault.engine.overview import RunView, Unwatched, backups, watched
 from bucketvault.vocabulary import RunStatus
 
 EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
 
 
-def status(unwatched: Unwatched = watched) -> dict[str, Any]:
+def status(installation: Installation, unwatched: Unwatched = watched) -> dict[str, Any]:
     """What `bucketvault status --json` prints: plain values, times as text in UTC."""
     rows = backups(unwatched)
     active = [row.active_run.status for row in rows if row.active_run is not None]
@@ -28,13 +29,20 @@ def status(unwatched: Unwatched = watched) -> dict[str, Any]:
         ],
         "running": active.count(RunStatus.RUNNING),
         "pending": active.count(RunStatus.PENDING),
+        "program": problems(installation),
     }
+
+
+def problems(installation: Installation) -> list[str]:
+    """What the program itself needs, a sentence or two each; only what is known to be wrong."""
+    return [f"{want.title}. {want.why}" for want in wants(installation) if want.is_known]
 
 
 def status_exit_code(status: Mapping[str, Any]) -> int:
     """0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
 
-    A backup that is switched off does not count.
+    A backup that is switched off does not count; nor does what the program itself needs, such
+    as mail: this is the answer about the copies.
     """
     concerned = [backup for backup in status["backups"] if backup["enabled"]]
     last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]

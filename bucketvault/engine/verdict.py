@@ -1,13 +1,15 @@
-"""Is everything fine? One answer for page, command line and mail subject, from plain rows.
+"""Is everything fine? One answer for every page, from plain rows and the state of the program.
 
 "All good" is said only when all of it is known: every backup that is switched on has succeeded,
-without a warning, and none is overdue. Knows no times and no places: whoever shows it adds them.
+without a warning, and none is overdue; the scheduler beats, rclone can be used, the disk has room
+and mail arrives. Knows no times and no places: whoever shows it adds them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bucketvault.engine.installation import Installation, Want, wants
 from bucketvault.engine.overview import BackupRow, RunView
 from bucketvault.vocabulary import Reason, RunStatus
 
@@ -51,7 +53,8 @@ class Verdict:
     sentence: str
     detail: str = ""
     short: str = ""  # for a corner of the screen: "All good"
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Need, ...] = ()  # backups
+    wants: tuple[Want, ...] = ()  # what the program itself needs
     running: int = 0
 
 
@@ -85,8 +88,25 @@ def tone_of(row: BackupRow) -> Tone:
     return last
 
 
-def verdict(rows: Sequence[BackupRow]) -> Verdict:
-    """The answer for all backups. Those that are switched off count only while they run."""
+def verdict(rows: Sequence[BackupRow], installation: Installation) -> Verdict:
+    """The answer for all of it. Backups that are switched off count only while they run."""
+    told, wanted = _of_backups(rows), wants(installation)
+    bad = [want for want in wanted if want.is_bad]
+    if bad:
+        count = len(told.needs) + len(bad)
+        told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} you")
+        if not told.needs:  # else the backups' own sentence says more
+            sentence = f"{bad[0].title}." if count == 1 else f"{count} things need you."
+            told = replace(told, sentence=sentence, detail=_joined(told.sentence, told.detail))
+    elif told.tone == Tone.OK and wanted:
+        sentence = _joined(told.sentence, f"{wanted[0].title}.")
+        told = replace(told, tone=Tone.WARN, sentence=sentence, short=wanted[0].title)
+    elif told.tone == Tone.OK:
+        told = replace(told, sentence=f"All good. {told.sentence}", short="All good")
+    return replace(told, wants=wanted)
+
+
+def _of_backups(rows: Sequence[BackupRow]) -> Verdict:
     running = [row.name for row in rows if tone_of(row) == Tone.RUN]
     on = [row for row in rows if row.enabled]
     if not rows:
@@ -106,7 +126,7 @@ def verdict(rows: Sequence[BackupRow]) -> Verdict:
         detail = _joined(_others(on, needs), _copying(running))
     else:
         tone, sentence, detail, short = _without_needs(on, running)
-    return Verdict(tone, sentence, detail, short, needs, len(running))
+    return Verdict(tone, sentence, detail, short, needs, running=len(running))
 
 
 def _need(row: BackupRow) -> Need | None:
@@ -178,7 +198,7 @@ def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, s
         runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
         return Tone.WARN, f"Every copy is there. {runs}.", _copying(running), "With warnings"
     whose = "Every backup has" if len(on) > 1 else f"{on[0].name} has"
-    return Tone.OK, f"All good. {whose} the copy it should have.", _copying(running), "All good"
+    return Tone.OK, f"{whose} the copy it should have.", _copying(running), ""
 
 
 def _named(names: list[str]) -> str:

@@ -13,7 +13,7 @@ from nicegui import app, run, ui
 from bucketvault.engine import live
 from bucketvault.engine.overview import BackupPage, BackupRow, End
 from bucketvault.engine.runs.archive import Kept
-from bucketvault.engine.verdict import Tone, Verdict, verdict
+from bucketvault.engine.verdict import Tone, Verdict
 from bucketvault.errors import NotFoundError
 from bucketvault.pages import backup_words
 from bucketvault.pages.acting import go_to_run
@@ -62,16 +62,15 @@ def register(engine: "Engine") -> None:
     async def backup_page(backup_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
 
-        def fetch() -> tuple[BackupPage, list[BackupRow]]:
-            return _overview(engine, backup_id), engine.overview_backups()
-
-        try:
-            found = await run.io_bound(fetch)
-        except NotFoundError as error:
-            rows = await run.io_bound(engine.overview_backups) or []
-            draw_absent(error, engine.zone, verdict(rows))
+        answer = await run.io_bound(engine.answer)
+        if answer is None:  # shutting down
             return
-        if found is None:  # shutting down
+        try:
+            page = await run.io_bound(_overview, engine, backup_id)
+        except NotFoundError as error:
+            draw_absent(error, engine.zone, answer)
+            return
+        if page is None:
             return
 
         async def run_now() -> None:
@@ -83,27 +82,25 @@ def register(engine: "Engine") -> None:
         def kept_versions() -> Kept:
             return engine.kept_versions(backup_id)
 
-        page, rows = found
-        with frame("Backups", engine.zone, verdict(rows)) as around:
+        with frame("Backups", engine.zone, answer) as around:
             acts = Acts(run_now, preview, kept_versions)
             screen = BackupScreen(page, engine.zone, acts)
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        def fetch_again() -> tuple[BackupPage | None, list[BackupRow]]:
+        def fetch() -> BackupPage | NotFoundError:
             try:
-                return fetch()
-            except NotFoundError:
-                return None, engine.overview_backups()
+                return engine.overview_backup(backup_id)
+            except NotFoundError as error:  # deleted in another tab
+                return error
 
-        def show(found: tuple[BackupPage | None, list[BackupRow]]) -> None:
-            page, rows = found
-            around.show(verdict(rows))
-            if page is None:
-                screen.show_gone()
+        def show(found: BackupPage | NotFoundError) -> None:
+            if isinstance(found, BackupPage):
+                screen.show(found, dt.datetime.now(dt.UTC))
             else:
-                screen.show(page, dt.datetime.now(dt.UTC))
+                screen.show_gone()
 
-        look_again = show_on(engine.live, live.BACKUPS, fetch_again, show, pause_s=PAUSE_S)
+        look_again = show_on(engine.live, live.BACKUPS, fetch, show, pause_s=PAUSE_S)
+        around.follow(engine)
         ui.timer(AGES_S, look_again, immediate=False)
         ui.timer(FIRST_LOOK_S, screen.kept.load, once=True)
 

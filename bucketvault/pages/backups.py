@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 from nicegui import events, run, ui
 
 from bucketvault.engine import live
+from bucketvault.engine.home import Home
+from bucketvault.engine.installation import Part, Want
 from bucketvault.engine.overview import BackupRow
-from bucketvault.engine.verdict import Tone, Verdict, verdict
+from bucketvault.engine.verdict import Tone, Verdict
 from bucketvault.pages import formatting
 from bucketvault.pages.acting import told
 from bucketvault.pages.backup_rows import draw_rows, in_order, table_row
@@ -65,31 +67,27 @@ def register(engine: "Engine") -> None:
     @ui.page("/", title="Backups · bucketvault")
     async def backups_page() -> None:
         """Fetch, draw, and do so again whenever a backup or a run changes, while it is open."""
-        rows = await run.io_bound(engine.overview_backups)
-        if rows is None:  # shutting down
+        home = await run.io_bound(engine.home)
+        if home is None:  # shutting down
             return
 
         async def run_now(backup_id: int) -> None:
             await _run_now(engine, backup_id, names)
             look_again()
 
-        names = {row.id: row.name for row in rows}
-        answer = verdict(rows)
-        with frame("Backups", engine.zone, answer) as around:
+        names = {row.id: row.name for row in home.rows}
+        with frame("Backups", engine.zone, home.answer) as around:
             with heading("Backups"):
                 pass
             screen = BackupsScreen(engine.zone, run_now)
-            screen.show(answer, rows, dt.datetime.now(dt.UTC))
+            screen.show(home.answer, home.rows, dt.datetime.now(dt.UTC))
 
-        def show(rows: list[BackupRow]) -> None:
-            names.update((row.id, row.name) for row in rows)
-            answer = verdict(rows)
-            around.show(answer)
-            screen.show(answer, rows, dt.datetime.now(dt.UTC))
+        def show(home: Home) -> None:
+            names.update((row.id, row.name) for row in home.rows)
+            around.show(home.answer)
+            screen.show(home.answer, home.rows, dt.datetime.now(dt.UTC))
 
-        look_again = show_on(
-            engine.live, live.BACKUPS, engine.overview_backups, show, pause_s=PAUSE_S
-        )
+        look_again = show_on(engine.live, live.BACKUPS, engine.home, show, pause_s=PAUSE_S)
         ui.timer(AGES_S, look_again, immediate=False)
 
 
@@ -155,6 +153,9 @@ def draw_answer(
     by_id = {row.id: row for row in rows}
     detail = " ".join(part for part in (answer.detail, outlook_words) if part)
     with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines):
+        for want in answer.wants:
+            with lines:
+                draw_want(want)
         for need in answer.needs[:NEEDS_SHOWN]:
             name = clean(need.name, limit=NAME_CHARACTERS)
             with lines, element("div", "need"):
@@ -178,6 +179,19 @@ def draw_answer(
             with lines, element("div", "need plain"):
                 element("span")
                 element("span", "why", f"and {formatting.count(more)} more, below")
+
+
+WHERE = {  # a part of the program is mended there; only what a page can mend has a way to it
+    Part.MAIL: ("/settings", "Set up mail"),
+}
+
+
+def draw_want(want: Want) -> None:
+    """What the program itself needs, with a way to where it is mended."""
+    with element("div", "need"):
+        glyph(Tone.BAD if want.is_bad else Tone.WARN)
+        element("span", "strong", want.title)
+        element("span", "why", clean(want.why))
 
 
 def need_words(

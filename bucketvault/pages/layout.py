@@ -3,17 +3,23 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from nicegui import app, ui
 
 from bucketvault import __version__
+from bucketvault.engine import live
 from bucketvault.engine.verdict import Verdict
 from bucketvault.pages import assets, formatting
+from bucketvault.pages.following import show_on
 from bucketvault.pages.widgets import CLASSES, button, element, glyph, icon, text
 
-CLOCK_S = 20.0  # how often the foot looks at the clock
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing announces
+PAUSE_S = 1.0  # between two looks at the whole, however much happens
 
 
 class NavEntry(NamedTuple):
@@ -107,6 +113,11 @@ class Frame:
                 element("span", text=verdict.short)
                 if verdict.running:
                     element("span", "ink3 wide-only", f"· {verdict.running} running")
+
+    def follow(self, engine: "Engine") -> None:
+        """Keep the answer true while the page is open."""
+        look = show_on(engine.live, live.BACKUPS, engine.answer, self.show, pause_s=PAUSE_S)
+        ui.timer(CLOCK_S, look, immediate=False)
 
     def _navigation(self, active: str) -> ui.element:
         with element("a", "brand", href="/"):

@@ -10,8 +10,7 @@ from nicegui import run, ui
 
 from bucketvault.engine import live
 from bucketvault.engine.buckets import ConnectionTest, Listing, ProviderPage
-from bucketvault.engine.overview import BackupRow
-from bucketvault.engine.verdict import Tone, Verdict, verdict
+from bucketvault.engine.verdict import Tone, Verdict
 from bucketvault.errors import BucketvaultError, NotFoundError
 from bucketvault.pages import provider_words as words
 from bucketvault.pages.asking import ask
@@ -59,20 +58,20 @@ def register(engine: "Engine") -> None:
     @ui.page("/providers/{provider_id}", title="Provider · bucketvault")
     async def provider_page(provider_id: int) -> None:
         """Draw what is known, then ask for the buckets; show what changes while it is open."""
-        backups = await run.io_bound(engine.overview_backups)
-        if backups is None:  # shutting down
+        answer = await run.io_bound(engine.answer)
+        if answer is None:  # shutting down
             return
         try:
             if not 0 < provider_id <= LARGEST_NUMBER:
                 raise NotFoundError("There is no such provider.")
             page = await run.io_bound(engine.providers.page, provider_id)
         except NotFoundError as error:
-            draw_absent(error, engine.zone, verdict(backups))
+            draw_absent(error, engine.zone, answer)
             return
         if page is None:
             return
 
-        with frame("Providers", engine.zone, verdict(backups)) as around:
+        with frame("Providers", engine.zone, answer) as around:
             screen = draw(page, engine.zone, _acts(engine, provider_id))
 
         def fetch() -> ProviderPage | NotFoundError:
@@ -87,11 +86,8 @@ def register(engine: "Engine") -> None:
             else:
                 ui.navigate.to("/providers")
 
-        def show_around(rows: list[BackupRow]) -> None:
-            around.show(verdict(rows))
-
         look_again = show_on(engine.live, live.CATALOGUE, fetch, show, pause_s=0.5)
-        show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+        around.follow(engine)
         ui.timer(AGES_S, look_again, immediate=False)
         if page.listing is None and page.row.keys_readable:
             ui.timer(FIRST_LOOK_S, screen.buckets.load, once=True)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nicegui import run, ui
 
-from bucketvault.engine import live
 from bucketvault.engine.inputs import ProviderInput
-from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.rclone.discovery import (
     DiscoveryError,
     KeyRefusedError,
@@ -18,7 +16,7 @@ from bucketvault.engine.rclone.discovery import (
     WrongRegionError,
     WrongSecretError,
 )
-from bucketvault.engine.verdict import Tone, verdict
+from bucketvault.engine.verdict import Tone
 from bucketvault.errors import (
     BucketvaultError,
     InvalidInputError,
@@ -28,7 +26,6 @@ from bucketvault.errors import (
 )
 from bucketvault.pages.asking import ask
 from bucketvault.pages.fields import Choice, Choices, Field
-from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.logview import LARGEST_NUMBER
@@ -78,8 +75,9 @@ def register(engine: "Engine") -> None:
                 raise NotFoundError("There is no such provider.")
             stored = await run.io_bound(engine.providers.inputs, provider_id)
         except NotFoundError as error:
-            rows = await run.io_bound(engine.overview_backups) or []
-            draw_absent(error, engine.zone, verdict(rows))
+            answer = await run.io_bound(engine.answer)
+            if answer is not None:
+                draw_absent(error, engine.zone, answer)
             return
         if stored is None:  # shutting down
             return
@@ -93,16 +91,13 @@ def register(engine: "Engine") -> None:
 
 
 async def _show(engine: "Engine", start: Start, save: Save) -> None:
-    rows = await run.io_bound(engine.overview_backups)
-    if rows is None:  # shutting down
+    answer = await run.io_bound(engine.answer)
+    if answer is None:  # shutting down
         return
-    with frame("Providers", engine.zone, verdict(rows)) as around:
+    with frame("Providers", engine.zone, answer) as around:
         draw(start, save)
 
-    def show_around(rows: list[BackupRow]) -> None:
-        around.show(verdict(rows))
-
-    show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+    around.follow(engine)
 
 
 def start_of(stored: ProviderInput, cancel: str) -> Start:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 from nicegui import run, ui
 
 from bucketvault.engine import live
-from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.overview_catalogue import ProviderRow
-from bucketvault.engine.verdict import Tone, verdict
+from bucketvault.engine.verdict import Tone
 from bucketvault.pages import assets
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many
@@ -30,11 +29,11 @@ def register(engine: "Engine") -> None:
     @ui.page("/providers", title="Providers · bucketvault")
     async def providers_page() -> None:
         """Fetch, draw, and do so again whenever a provider changes."""
-        backups = await run.io_bound(engine.overview_backups)
+        answer = await run.io_bound(engine.answer)
         rows = await run.io_bound(engine.providers.rows)
-        if rows is None or backups is None:  # shutting down
+        if rows is None or answer is None:  # shutting down
             return
-        with frame("Providers", engine.zone, verdict(backups)) as around:
+        with frame("Providers", engine.zone, answer) as around:
             with heading("Providers"):
                 button("New provider", "plus", "primary", mark="new", href="/providers/new")
             place = element("div", "part")
@@ -46,11 +45,8 @@ def register(engine: "Engine") -> None:
             with place:
                 draw(rows)
 
-        def show_around(rows: list[BackupRow]) -> None:
-            around.show(verdict(rows))
-
         show_on(engine.live, live.CATALOGUE, engine.providers.rows, show, pause_s=1.0)
-        show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+        around.follow(engine)
 
 
 def draw(rows: Sequence[ProviderRow]) -> None:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from nicegui import run, ui
 
 from bucketvault.engine import live
-from bucketvault.engine.overview import BackupRow, RunPage, RunView
-from bucketvault.engine.verdict import Tone, Verdict, tone_of_run, verdict
+from bucketvault.engine.overview import RunPage, RunView
+from bucketvault.engine.verdict import Tone, Verdict, tone_of_run
 from bucketvault.errors import NotFoundError
 from bucketvault.pages import run_words
 from bucketvault.pages.acting import go_to_run, told
@@ -56,15 +56,15 @@ def register(engine: "Engine") -> None:
     @ui.page("/run/{run_id}", title="Run · bucketvault")
     async def run_page(run_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
-        rows = await run.io_bound(engine.overview_backups)
-        if rows is None:  # shutting down
+        answer = await run.io_bound(engine.answer)
+        if answer is None:  # shutting down
             return
         try:
             if not 0 < run_id <= LARGEST_NUMBER:  # more than the database can ask for
                 raise NotFoundError("There is no such run.")
             page = await run.io_bound(engine.overview_run, run_id)
         except NotFoundError as error:
-            draw_absent(error, engine.zone, verdict(rows))
+            draw_absent(error, engine.zone, answer)
             return
         if page is None:
             return
@@ -82,7 +82,7 @@ def register(engine: "Engine") -> None:
 
         growing, looked = _is_active(page.run), only_looked(page.run)
         log = await open_log(engine, run_id, growing=growing, looked=looked)
-        with frame("Backups", engine.zone, verdict(rows)) as around:
+        with frame("Backups", engine.zone, answer) as around:
             screen = RunScreen(engine.zone, Acts(stop, run_again, approve))
             log.draw(screen.log_place)
             screen.show(page, dt.datetime.now(dt.UTC))
@@ -95,13 +95,10 @@ def register(engine: "Engine") -> None:
         def fetch() -> RunPage:
             return engine.overview_run(run_id)
 
-        def show_around(rows: list[BackupRow]) -> None:
-            around.show(verdict(rows))
-
         # twice a second is as often as anybody reads; the log beside it is quicker
         topic = live.run_topic(run_id)
         look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
-        show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+        around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
 

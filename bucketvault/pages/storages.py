@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nicegui import events, run, ui
 
 from bucketvault.engine import live
-from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.overview_catalogue import StorageRow
-from bucketvault.engine.verdict import Tone, verdict
+from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.pages.fields import Choice, Choices, Field, above
 from bucketvault.pages.following import show_on
@@ -51,9 +50,9 @@ def register(engine: "Engine") -> None:
     @ui.page("/storages", title="Storages · bucketvault")
     async def storages_page() -> None:
         """Fetch, draw, and do so again whenever a storage changes."""
-        backups = await run.io_bound(engine.overview_backups)
+        answer = await run.io_bound(engine.answer)
         rows = await run.io_bound(engine.providers.storages)
-        if rows is None or backups is None:  # shutting down
+        if rows is None or answer is None:  # shutting down
             return
 
         async def change(storage_id: int, display_name: str, usage: str | None) -> None:
@@ -63,18 +62,15 @@ def register(engine: "Engine") -> None:
         async def remove(storage_id: int) -> None:
             await run.io_bound(engine.providers.delete_storage, storage_id)
 
-        with frame("Storages", engine.zone, verdict(backups)) as around:
+        with frame("Storages", engine.zone, answer) as around:
             with heading("Storages"):
                 button("Import a bucket", "plus", "primary", mark="import", href="/providers")
             screen = StoragesScreen(Acts(change, remove))
             screen.show(rows)
 
-        def show_around(rows: list[BackupRow]) -> None:
-            around.show(verdict(rows))
-
         fetch = engine.providers.storages
         show_on(engine.live, live.CATALOGUE, fetch, screen.show, pause_s=1.0)
-        show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+        around.follow(engine)
 
 
 class StoragesScreen:

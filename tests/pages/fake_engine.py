@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bucketvault.engine.home import Home
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.overview import BackupPage, BackupRow, RunPage
 from bucketvault.engine.runs.archive import Kept
+from bucketvault.engine.verdict import Verdict, verdict
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.runlogs import LogRow, LogSize, is_progress
 from bucketvault.vocabulary import RunStatus
@@ -15,6 +17,7 @@ from tests.pages import backup_scenes
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
     DAY,
+    GOOD_INSTALLATION,
     SETTINGS,
     ZONE,
     checking_run,
@@ -46,6 +49,7 @@ class FakeEngine:
     def reset(self) -> None:
         """As it was at the start; who listens goes on listening."""
         self.rows = good_rows()
+        self.installation = GOOD_INSTALLATION
         self.runs = {
             view.id: view
             for view in (
@@ -93,6 +97,12 @@ class FakeEngine:
 
     def overview_backups(self) -> list[BackupRow]:
         return list(self.rows)
+
+    def answer(self) -> Verdict:
+        return verdict(self.rows, self.installation)
+
+    def home(self) -> Home:
+        return Home(list(self.rows), self.answer())
 
     def overview_run(self, run_id: int) -> RunPage:
         if run_id not in self.runs:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.copy_state import CopyKind, CopyState
+from bucketvault.engine.installation import Installation
 from bucketvault.engine.overview import BackupRow, End, RunSettings, RunView
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.engine.runs.brake import Findings
@@ -27,6 +28,13 @@ PROVIDERS = {
     "B2": ("Backblaze EU", ProviderType.BACKBLAZE_B2),
     "S3": ("Amazon Frankfurt", ProviderType.AMAZON_S3),
 }
+GOOD_INSTALLATION = Installation(
+    scheduler_beats=True,
+    rclone_problem="",
+    disk_problem="",
+    mail_is_set_up=True,
+    dead_mails=0,
+)
 NO_COUNTS = dict.fromkeys(COUNT_NAMES, 0)
 
 

@@ -25,7 +25,7 @@ def show(rows: list[BackupRow]) -> None:
 
     @ui.page("/")
     def page() -> None:
-        backups.draw(verdict(rows), rows, scenes.now(), scenes.ZONE)
+        backups.draw(verdict(rows, scenes.GOOD_INSTALLATION), rows, scenes.now(), scenes.ZONE)
 
 
 def table_rows(user: User) -> dict[str, dict[str, object]]:
@@ -227,15 +227,18 @@ async def test_ages_move_on(user: User) -> None:
     from bucketvault.pages import backups
 
     row = scenes.backup_row(1)
+    answer = verdict([row], scenes.GOOD_INSTALLATION)
     screens = []
 
     @ui.page("/")
     def page() -> None:
-        screens.append(backups.draw(verdict([row]), [row], scenes.now(), scenes.ZONE))
+        screens.append(
+            backups.draw(verdict([row], scenes.GOOD_INSTALLATION), [row], scenes.now(), scenes.ZONE)
+        )
 
     await user.open("/")
     later = scenes.now() + dt.timedelta(hours=5)
-    screens[0].show(verdict([row]), [replace(row)], later)
+    screens[0].show(answer, [replace(row)], later)
 
     assert table_rows(user)["Customer uploads"]["when"].startswith("6 h ago")
 

@@ -201,7 +201,7 @@ def test_a_preview_is_no_run_of_its_backup() -> None:
     failed = scenes.backup_row(4, last_run=scenes.failed_run(), active_run=looking)
     good = scenes.backup_row(1, active_run=looking)
 
-    said = verdict([failed, good])
+    said = verdict([failed, good], scenes.GOOD_INSTALLATION)
 
     assert tone_of_run(scenes.preview_run()) == Tone.LOOK
     assert (tone_of(failed), tone_of(good)) == (Tone.BAD, Tone.OK)

@@ -4,10 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from bucketvault.engine.verdict import Tone, tone_of, verdict
+from bucketvault.engine.overview import BackupRow
+from bucketvault.engine.verdict import Tone, Verdict, tone_of
+from bucketvault.engine.verdict import verdict as of_all
 from bucketvault.vocabulary import Phase
 from tests.pages import scenes
-from tests.pages.scenes import backup_row
+from tests.pages.scenes import GOOD_INSTALLATION, backup_row
+
+
+def verdict(rows: list[BackupRow]) -> Verdict:
+    return of_all(rows, GOOD_INSTALLATION)
 
 
 def test_nothing_is_set_up() -> None:
@@ -31,26 +37,98 @@ def test_one_backup_is_called_by_its_name() -> None:
     assert said.sentence == "All good. Customer uploads has the copy it should have."
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"last_run": scenes.failed_run()},
-        {"last_run": scenes.held_run()},
-        {"last_run": scenes.stopped_run()},
-        {"last_run": scenes.warned_run()},
-        {"last_run": None, "last_good_at": None},
-        {"last_good_at": None},
-        {"overdue": True},
-        {"last_run": scenes.failed_run(), "active_run": scenes.live_run()},
-        {"last_run": None, "last_good_at": None, "active_run": scenes.pending_run()},
-    ],
-)
-def test_anything_less_is_never_all_good(changes: dict[str, object]) -> None:
-    said = verdict([backup_row(1), backup_row(2, **changes)])
+BACKUPS_CLAUSES = {
+    "no backup at all": None,
+    "every backup is switched off": {"enabled": False},
+    "failed": {"last_run": scenes.failed_run()},
+    "held": {"last_run": scenes.held_run()},
+    "stopped": {"last_run": scenes.stopped_run()},
+    "warned": {"last_run": scenes.warned_run()},
+    "never run": {"last_run": None, "last_good_at": None},
+    "no good copy": {"last_good_at": None},
+    "overdue": {"overdue": True},
+    "failed, and under way again": {
+        "last_run": scenes.failed_run(),
+        "active_run": scenes.live_run(),
+    },
+    "its first run waits": {
+        "last_run": None,
+        "last_good_at": None,
+        "active_run": scenes.pending_run(),
+    },
+}
+PROGRAM_CLAUSES = {
+    "the scheduler does not beat": ({"scheduler_beats": False}, "Planned runs do not start"),
+    "nobody knows whether it beats": (
+        {"scheduler_beats": None},
+        "Not known whether planned runs start",
+    ),
+    "rclone is missing": ({"rclone_problem": "rclone is missing."}, "rclone cannot be used"),
+    "nobody knows of rclone": ({"rclone_problem": None}, "Not known whether rclone can be used"),
+    "the disk is full": ({"disk_problem": "12 MB left."}, "The disk is nearly full"),
+    "nobody knows of the disk": ({"disk_problem": None}, "Not known whether the disk has room"),
+    "mail is not set up": ({"mail_is_set_up": False}, "Mail is not set up"),
+    "nobody knows of mail": ({"mail_is_set_up": None}, "Not known whether mail arrives"),
+    "a mail was given up": ({"dead_mails": 1}, "Mail does not arrive"),
+    "nobody knows of lost mails": ({"dead_mails": None}, "Not known whether mail arrives"),
+}
 
-    assert "All good" not in (said.sentence, said.short)
-    assert not said.sentence.startswith("All good")
-    assert said.tone != Tone.OK
+
+def never_all_good(said: Verdict) -> bool:
+    return "good" not in said.sentence.lower() + said.short.lower() and said.tone != Tone.OK
+
+
+@pytest.mark.parametrize("clause", BACKUPS_CLAUSES)
+def test_a_backup_that_is_less_than_good_is_never_all_good(clause: str) -> None:
+    changes = BACKUPS_CLAUSES[clause]
+
+    rows = [] if changes is None else [backup_row(2, **changes)]
+    said = verdict(rows)
+
+    assert never_all_good(said)
+    if changes is not None and changes.get("enabled", True):
+        assert never_all_good(verdict([backup_row(1), *rows]))
+
+
+@pytest.mark.parametrize("clause", PROGRAM_CLAUSES)
+def test_a_program_that_is_less_than_good_is_never_all_good_and_says_why(clause: str) -> None:
+    changes, title = PROGRAM_CLAUSES[clause]
+
+    said = of_all(scenes.good_rows(), replace(GOOD_INSTALLATION, **changes))
+
+    assert never_all_good(said)
+    assert [want.title for want in said.wants] == [title]
+    assert f"{title}." in said.sentence
+
+
+def test_what_keeps_copies_from_being_made_is_as_bad_as_a_failed_backup() -> None:
+    broken = replace(GOOD_INSTALLATION, rclone_problem="rclone is missing.", mail_is_set_up=False)
+
+    good, bad = of_all(scenes.good_rows(), broken), of_all(scenes.bad_rows(), broken)
+
+    assert (good.tone, good.sentence, good.short) == (
+        Tone.BAD,
+        "rclone cannot be used.",
+        "1 needs you",
+    )
+    assert good.detail.startswith("Every backup has the copy it should have.")
+    assert [want.is_bad for want in good.wants] == [True, False]
+    assert (bad.tone, bad.sentence, bad.short) == (
+        Tone.BAD,
+        "3 of 7 backups need you.",
+        "4 need you",
+    )
+
+
+def test_mail_that_is_not_set_up_leaves_the_backups_their_word() -> None:
+    said = of_all([backup_row(1)], replace(GOOD_INSTALLATION, mail_is_set_up=False))
+
+    assert said.tone == Tone.WARN
+    assert said.sentence == ("Customer uploads has the copy it should have. Mail is not set up.")
+    assert (said.short, said.wants[0].why) == (
+        "Mail is not set up",
+        "Nobody is told when a backup fails.",
+    )
 
 
 def test_a_single_one_that_needs_somebody_is_named() -> None:
