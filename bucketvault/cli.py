@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 from zoneinfo import ZoneInfo
 
-from bucketvault import __version__, programlog
+from bucketvault import __version__, access_commands, programlog
 from bucketvault.config import Config, load_config
 from bucketvault.engine import installation, overview, setup, status, timetable
 from bucketvault.engine.engine import holder, open_store, who_watches
@@ -51,12 +51,17 @@ EXIT_USAGE, EXIT_IN_USE = 2, 75
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors a person can act on go to stderr, in words."""
     os.umask(0o077)  # first of all: nothing we make is for others
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
+    _leave_no_core_file()
     given = _parser().parse_args(arguments)
     _settle_output(cut_off_is_fine=given.command is _log)
     try:
         config = load_config(
-            os.environ, data_dir=given.data_dir, port=given.port, allowed_hosts=given.allowed_hosts
+            os.environ,
+            data_dir=given.data_dir,
+            port=given.port,
+            host=given.host,
+            socket=given.socket,
+            allowed_hosts=given.allowed_hosts,
         )
         programlog.set_up(config.log_level or given.log_level)
         command: Callable[[argparse.Namespace, Config], int] = given.command
@@ -78,6 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
+
+
+def _leave_no_core_file() -> None:
+    """A core file would hold the keys. rclone and the runner inherit this."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    # With 1 the kernel hands none to a program named in core_pattern either; with 0 it does, and
+    # it is for that program to look at the limit (fs/coredump.c, systemd-coredump(8)).
+    limit = 0 if most == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 def _settle_output(*, cut_off_is_fine: bool) -> None:
@@ -132,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Bucket-to-bucket backups: rclone copies, bucketvault watches and tells.",
     )
     # `serve` says more in its log: nobody else tells its story
-    parser.set_defaults(log_level="warning", port="", allowed_hosts=())
+    parser.set_defaults(log_level="warning", port="", host="", socket="", allowed_hosts=())
     parser.add_argument("--version", action="version", version=f"bucketvault {__version__}")
     parser.add_argument(
         "--data-dir", default="", metavar="DIR", help="where database and runs are kept"
@@ -141,6 +155,13 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve the pages and look after every run")
     serve.add_argument("--port", default="", help="on 127.0.0.1; 8484 unless you name another")
+    serve.add_argument("--host", default="", help=argparse.SUPPRESS)  # to say what to do instead
+    serve.add_argument(
+        "--socket",
+        default="",
+        metavar="PATH",
+        help="on a Unix socket instead, in a folder of mode 0700: reached through ssh -L only",
+    )
     serve.add_argument(
         "--allowed-host",
         dest="allowed_hosts",
@@ -152,9 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(command=_serve, log_level="info")
 
-    url = commands.add_parser("url", help="print the link that opens the pages")
-    url.add_argument("--new", action="store_true", help="with a new token; every session ends")
-    url.set_defaults(command=_url)
+    access_commands.add_to(commands)
 
     apply = commands.add_parser("apply", help="create and change by name what a TOML file says")
     apply.add_argument("file", type=Path, metavar="setup.toml")
@@ -202,16 +221,6 @@ def _serve(given: argparse.Namespace, config: Config) -> int:
     from bucketvault.serving import serve  # brings the web server along
 
     return serve(config)
-
-
-def _url(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault import address
-
-    port, link = address.login_link(config, new=given.new)
-    print(link)
-    if not address.answers(port):
-        print("Nothing answers there now. Start it: bucketvault serve", file=sys.stderr)
-    return EXIT_OK
 
 
 # apply

@@ -12,6 +12,9 @@ from bucketvault.errors import ConfigError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_PORT = 8484
+NAMES = ("DATA_DIR", "KEY_FILE", "RCLONE", "LOG_LEVEL", "PORT", "SOCKET", "ALLOWED_HOSTS")
+HERE = ("127.0.0.1", "localhost")
+LONGEST_SOCKET_BYTES = 107  # the kernel's limit for the path of a Unix socket (unix(7))
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
@@ -23,7 +26,8 @@ class Config:
     key_file: Path
     rclone: str  # path of an rclone to use instead of ours; empty: ours
     log_level: str  # empty: `serve` tells the story of the night, other commands only what is wrong
-    port: int  # where `serve` listens, on 127.0.0.1
+    port: int  # where `serve` listens, on 127.0.0.1; with a socket, the near end of the tunnel
+    socket: Path | None  # where `serve` listens instead: a Unix socket
     allowed_hosts: tuple[str, ...]  # further names, besides localhost, that browsers may call us
 
     @property
@@ -40,6 +44,11 @@ class Config:
     def login_token(self) -> Path:
         """What a login link is made of; whoever can read it may sign in."""
         return self.data_dir / "token"
+
+    @property
+    def password(self) -> Path:
+        """The hash of the password; absent when only the link opens."""
+        return self.data_dir / "password"
 
     @property
     def lock(self) -> Path:
@@ -74,6 +83,8 @@ def load_config(
     *,
     data_dir: str = "",
     port: str = "",
+    host: str = "",
+    socket: str = "",
     allowed_hosts: Sequence[str] = (),
 ) -> Config:
     """The settings from `environ` and the flags given; a flag wins over the environment.
@@ -93,6 +104,11 @@ def load_config(
     port_number = _port("--port", port, problems) or _port(
         "BUCKETVAULT_PORT", environ.get("BUCKETVAULT_PORT", ""), problems
     )
+    _only_here("--host", host, problems)
+    _only_here("BUCKETVAULT_HOST", environ.get("BUCKETVAULT_HOST", ""), problems)
+    socket_path = _socket("--socket", socket, problems) or _socket(
+        "BUCKETVAULT_SOCKET", environ.get("BUCKETVAULT_SOCKET", ""), problems
+    )
     hosts = [
         *_hosts("--allowed-host", allowed_hosts, problems),
         *_hosts(
@@ -101,12 +117,11 @@ def load_config(
             problems,
         ),
     ]
-    names = ("DATA_DIR", "KEY_FILE", "RCLONE", "LOG_LEVEL", "PORT", "ALLOWED_HOSTS")
-    known = {f"BUCKETVAULT_{name}" for name in names}
+    known = {f"BUCKETVAULT_{name}" for name in NAMES}
     problems += [
         f"{name} is not a setting; there are {', '.join(sorted(known))}."
         for name in sorted(environ)
-        if name.startswith("BUCKETVAULT_") and name not in known
+        if name.startswith("BUCKETVAULT_") and name not in {*known, "BUCKETVAULT_HOST"}
     ]
     if problems:
         raise ConfigError("\n".join(problems))
@@ -116,6 +131,7 @@ def load_config(
         rclone=environ.get("BUCKETVAULT_RCLONE", ""),
         log_level=log_level,
         port=port_number or DEFAULT_PORT,
+        socket=socket_path,
         allowed_hosts=tuple(hosts),
     )
 
@@ -139,7 +155,7 @@ def _absolute(name: str, value: str, problems: list[str]) -> Path | None:
         problems.append(f"{name} is not the path of a file or folder.")
         return None
     path = Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - keeps an unknown ~user
-    if name != "BUCKETVAULT_KEY_FILE" and path.exists() and not path.is_dir():
+    if name.endswith(("dir", "DIR")) and path.exists() and not path.is_dir():
         problems.append(f"{name} names {path}, which is not a folder.")
     return path
 
@@ -152,6 +168,24 @@ def _port(name: str, value: str, problems: list[str]) -> int | None:
         return int(value)
     problems.append(f"{name} is {value!r}; it takes a port number from 1 to 65535.")
     return None
+
+
+def _socket(name: str, value: str, problems: list[str]) -> Path | None:
+    """The path of a socket, made absolute; None when absent. A problem is noted under `name`."""
+    path = _absolute(name, value, problems)
+    if path is not None and len(os.fsencode(path)) > LONGEST_SOCKET_BYTES:
+        problems.append(f"{name} is too long: {LONGEST_SOCKET_BYTES} bytes is the most.")
+        return None
+    return path
+
+
+def _only_here(name: str, value: str, problems: list[str]) -> None:
+    """Note a problem for every address but this machine's own."""
+    if value and value not in HERE:
+        problems.append(
+            f"{name} is {value!r}, but bucketvault listens on this machine only. To reach it from "
+            f"another, type there: ssh -N -L {DEFAULT_PORT}:127.0.0.1:{DEFAULT_PORT} USER@SERVER"
+        )
 
 
 def _hosts(name: str, values: Sequence[str], problems: list[str]) -> list[str]:

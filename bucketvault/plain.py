@@ -19,6 +19,7 @@ p { margin: 0 0 14px; color: var(--ink2); }
 p.bad { color: var(--bad); font-weight: 500; }
 code { font: 13px/20px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   padding: 2px 6px; border: 1px solid var(--line); border-radius: 5px; color: var(--ink); }
+.after { margin-top: 20px; } .after p:last-child { margin: 0; }
 label { display: block; margin-bottom: 6px; font-weight: 500; }
 input, button { width: 100%; height: 40px; padding: 0 12px; border-radius: 8px; font: inherit; }
 input { border: 1px solid var(--line); background: var(--bg); color: var(--ink); }

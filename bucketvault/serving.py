@@ -1,11 +1,9 @@
-"""`bucketvault serve`: one process, one port of this machine, from its start to a clean end."""
+"""`bucketvault serve`: one process, one port or socket, from its start to a clean end."""
 
 import contextlib
-import errno
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,10 +12,10 @@ from types import FrameType
 
 import uvicorn
 
-from bucketvault.address import ADDRESS, announcement, cookie_name, note_port
+from bucketvault.address import announcement, door_of, listening, note_door
 from bucketvault.config import Config
 from bucketvault.engine.engine import Engine, holder
-from bucketvault.errors import AlreadyRunningError, BucketvaultError
+from bucketvault.errors import AlreadyRunningError
 from bucketvault.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -26,7 +24,6 @@ log = logging.getLogger(__name__)
 REQUESTS_MAY_TAKE_S = 2
 ENGINE_MAY_TAKE_S = 2.0
 END_S = 4.5
-BACKLOG = 128
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,8 @@ class Around:
 def serve(config: Config, around: Around = Around()) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit code. Runs under way outlive this.
 
-    Raises AlreadyRunningError when the data folder is in use, BucketvaultError when the port is.
+    Raises AlreadyRunningError when the data folder is in use, BucketvaultError when the port is,
+    or the socket cannot be used.
     """
     if (who := holder(config)) is not None:  # before anything that takes time
         raise AlreadyRunningError(
@@ -51,13 +49,14 @@ def serve(config: Config, around: Around = Around()) -> int:
             "Stop that one first, or name another folder with --data-dir.",
         )
     config.make_folders()
-    with _listen(config.port) as listener, _signals(around.end_s) as ending:
+    door = door_of(config)
+    with listening(door) as listener, _signals(around.end_s) as ending:
         os.environ["NICEGUI_STORAGE_PATH"] = str(config.data_dir / "nicegui")  # read at import
         with _absent("aiohttp", "requests"):
             from bucketvault.app import create_app
 
         engine = Engine(config, around.role)
-        sessions = Sessions(config.login_token, cookie_name(config.port))
+        sessions = Sessions(config.login_token, config.password, door.cookie)
         server = _Server(
             uvicorn.Config(
                 create_app(engine, sessions),
@@ -74,10 +73,10 @@ def serve(config: Config, around: Around = Around()) -> int:
         engine.start()
         try:
             sessions.load()
-            note_port(config)
+            note_door(config)
             around.started(engine)
             with_link = around.print_link or sys.stdout.isatty()
-            log.info("serving", extra={"port": config.port})
+            log.info("serving", extra={"at": door.socket or door.port})
             for line in announcement(config, with_link=with_link):
                 sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
@@ -150,20 +149,3 @@ def _signals(end_s: float) -> Iterator[_Ending]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ours of a minute ago
-    try:
-        listener.bind((ADDRESS, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise BucketvaultError(
-                f"Port {port} is in use by another program.",
-                "Stop that one, or name another port: bucketvault serve --port 8485",
-            ) from error
-        raise BucketvaultError(f"Port {port} cannot be used: {error.strerror}.") from error
-    return listener

@@ -1,4 +1,4 @@
-"""The login token, and the sessions it opens.
+"""The login token, the password if there is one, and the sessions they open.
 
 The token lies in the data folder: whoever may read that folder may sign in. A session is a random
 secret in one browser's cookie; the database has its hash. Whether a session is valid is asked at
@@ -6,21 +6,18 @@ every request and every message of a socket, in the event loop, so the answer co
 """
 
 import asyncio
-import contextlib
 import datetime as dt
-import fcntl
 import hashlib
 import hmac
 import logging
-import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bucketvault import programlog
+from bucketvault import password, programlog
+from bucketvault.private import alone_in, write_private
 from bucketvault.store.database import BusyError, writing
 from bucketvault.store.models import Session, utcnow
 
@@ -33,6 +30,11 @@ TOKEN_LENGTH = 43  # of so many bytes in base64
 FIRST_PAUSE_S = 0.1  # before a guess is looked at that follows a wrong one; doubles each time
 LONGEST_PAUSE_S = 2.0
 FORGOTTEN_S = 60.0  # after so long without a wrong guess the next one is looked at at once
+MOST_WAITING = 10  # guesses; further ones are sent away
+
+
+class CrowdedError(Exception):
+    """So many guess that this one is not looked at."""
 
 
 # the token
@@ -42,7 +44,7 @@ def login_token(path: Path) -> str:
     """The login token kept in `path`; made when there is none, or the file holds no whole one."""
     found = _read(path)
     if found is None:
-        with _alone_in(path.parent):
+        with alone_in(path.parent):
             found = _read(path) or _write(path)
     programlog.mask.learn(found)
     return found
@@ -53,10 +55,15 @@ def replace_login_token(path: Path) -> str:
 
     A running server sees that the file was replaced, and ends the sessions that began meanwhile.
     """
+    end_all_sessions()
+    with alone_in(path.parent):
+        return _write(path)
+
+
+def end_all_sessions() -> None:
+    """End them in the database; a running server looks at the files of token and password."""
     with writing():
         Session.delete().execute()
-    with _alone_in(path.parent):
-        return _write(path)
 
 
 def _read(path: Path) -> str | None:
@@ -69,26 +76,8 @@ def _read(path: Path) -> str | None:
 
 def _write(path: Path) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(f"{token}\n")
-        file.flush()
-        os.fsync(handle)
-    unfinished.replace(path)
+    write_private(path, f"{token}\n")
     return token
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Two programs that start together must not both make a token."""
-    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 # sessions
@@ -108,19 +97,22 @@ class Sessions:
     The other methods use the database, and may be called from any thread but the loop's.
     """
 
-    def __init__(self, token_file: Path, cookie: str) -> None:
+    def __init__(self, token_file: Path, password_file: Path, cookie: str) -> None:
         self.cookie = cookie
         self._token_file = token_file
-        self._token_stamp = _stamp(token_file)
+        self._password_file = password_file
+        self._stamps = self._stamps_now()
         self._open: dict[str, _Open] = {}  # by hash
         self._lock = threading.Lock()
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
         self._wrong = 0
         self._wrong_at = 0.0
 
     def load(self) -> None:
         """Read who is signed in, and forget those who were not seen for long."""
         login_token(self._token_file)
-        self._token_stamp = _stamp(self._token_file)
+        self._stamps = self._stamps_now()
         now = time.time()
         with writing():
             for row in Session.select():
@@ -153,13 +145,29 @@ class Sessions:
             found.seen = time.time()
 
     async def exchange(self, guess: str) -> str | None:
-        """A new session for the login token; None for anything else.
+        """A new session for the login token or the password; None for anything else.
 
-        Each wrong guess makes the next one wait longer, at most two seconds. The right token
-        always opens: all callers look the same from here, so locking out would hit the owner.
+        The right token always opens, and at once: all callers look the same from here, so locking
+        out would hit the owner. Anything else is looked at one at a time, each wrong guess makes
+        the next one wait longer, at most two seconds, and CrowdedError is raised when many wait.
         """
-        await asyncio.sleep(self.pause_s())
-        return await asyncio.to_thread(self._exchange, guess)
+        if await asyncio.to_thread(self._is_token, guess):
+            return await asyncio.to_thread(self._begin)
+        if self._waiting >= MOST_WAITING:
+            raise CrowdedError
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                await asyncio.sleep(self.pause_s())
+                if await asyncio.to_thread(password.matches, self._password_file, guess):
+                    self._wrong = 0
+                    return await asyncio.to_thread(self._begin)
+                recent = time.monotonic() - self._wrong_at <= FORGOTTEN_S
+                self._wrong, self._wrong_at = (self._wrong + 1 if recent else 1), time.monotonic()
+        finally:
+            self._waiting -= 1
+        log.warning("a wrong login token or password was refused", extra={"guesses": self._wrong})
+        return None
 
     def pause_s(self) -> float:
         """How long a guess waits now before it is looked at."""
@@ -167,15 +175,15 @@ class Sessions:
             return 0.0
         return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._wrong - 1, 10))
 
-    def _exchange(self, guess: str) -> str | None:
-        self._end_all_if_token_was_replaced()
-        token = login_token(self._token_file)
-        if not hmac.compare_digest(_hash(guess), _hash(token)):
-            recent = time.monotonic() - self._wrong_at <= FORGOTTEN_S
-            self._wrong, self._wrong_at = (self._wrong + 1 if recent else 1), time.monotonic()
-            log.warning("a wrong login token was refused", extra={"guesses": self._wrong})
-            return None
-        self._wrong = 0
+    def has_password(self) -> bool:
+        """Whether there is a password."""
+        return password.is_set(self._password_file)
+
+    def _is_token(self, guess: str) -> bool:
+        return hmac.compare_digest(_hash(guess), _hash(login_token(self._token_file)))
+
+    def _begin(self) -> str:
+        self._end_all_if_replaced()
         session = secrets.token_urlsafe(32)
         hashed, now = _hash(session), utcnow()
         with self._lock, writing():
@@ -194,13 +202,13 @@ class Sessions:
 
     def has_work(self) -> bool:
         """Whether `work` has something to do; cheap enough to ask every second in the loop."""
-        if _stamp(self._token_file) != self._token_stamp:
+        if self._stamps_now() != self._stamps:
             return True
         return any(found.seen - found.noted > NOTED_EVERY_S for found in list(self._open.values()))
 
     def work(self, *, at_end: bool = False) -> None:
-        """Notice a token that was replaced; note in the database who was seen."""
-        self._end_all_if_token_was_replaced()
+        """Notice a new token or password; note in the database who was seen."""
+        self._end_all_if_replaced()
         after_s = 0.0 if at_end else NOTED_EVERY_S
         with self._lock:
             due = [
@@ -221,16 +229,18 @@ class Sessions:
             for _, found, seen in due:
                 found.noted = seen
 
-    def _end_all_if_token_was_replaced(self) -> None:
+    def _end_all_if_replaced(self) -> None:
         with self._lock:
-            stamp = _stamp(self._token_file)
-            if stamp == self._token_stamp:
+            stamps = self._stamps_now()
+            if stamps == self._stamps:
                 return
             self._open.clear()
-            with writing():
-                Session.delete().execute()
-            self._token_stamp = stamp
-        log.info("the login token was replaced: every session has ended")
+            end_all_sessions()
+            self._stamps = stamps
+        log.info("the login token or the password was replaced: every session has ended")
+
+    def _stamps_now(self) -> object:
+        return _stamp(self._token_file), _stamp(self._password_file)
 
 
 def _hash(secret: str) -> str:

@@ -12,7 +12,7 @@ from nicegui import Client, background_tasks, core
 
 from bucketvault import plain
 from bucketvault.guard import SESSION, SIGN_IN, local_path
-from bucketvault.sessions import Sessions
+from bucketvault.sessions import CrowdedError, Sessions
 from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
@@ -40,18 +40,17 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
             refresh = f'<meta http-equiv="refresh" content="0; url={escape(wanted)}">'
             again = f'<p><a href="{escape(wanted)}">Go on</a></p>'
             return HTMLResponse(plain.page("One moment", again, head=refresh))
-        return _form(wanted)
+        return _form(sessions, wanted)
 
     @router.post(SIGN_IN)
     async def enter(request: fastapi.Request) -> Response:
-        """The pasted token, or the whole link."""
+        """The password, the pasted token, or the whole link."""
         body = await _body(request)
         if body is None:
             return _too_large()
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
-        pasted = fields.get("token", "").strip()
-        token = parse_qs(urlsplit(pasted).query).get("token", [pasted])[0]
-        return await _open(sessions, token, local_path(fields.get("next", "/")))
+        secret = _without_link(fields.get("token", "").strip())
+        return await _open(sessions, secret, local_path(fields.get("next", "/")))
 
     @router.post("/logout")
     async def leave(request: fastapi.Request) -> Response:
@@ -95,19 +94,40 @@ def close_pages_of_ended_sessions(sessions: Sessions) -> None:
     background_tasks.create(cut(), name="cut the sockets of ended sessions")
 
 
-async def _open(sessions: Sessions, token: str, wanted: str) -> Response:
+def _without_link(pasted: str) -> str:
+    """The token in a link; anything else as it is."""
+    if not pasted.startswith(("http://", "https://")):
+        return pasted
     try:
-        session = await sessions.exchange(token)
+        return parse_qs(urlsplit(pasted).query).get("token", [pasted])[0]
+    except ValueError:
+        return pasted
+
+
+async def _open(sessions: Sessions, secret: str, wanted: str) -> Response:
+    try:
+        session = await sessions.exchange(secret)
+    except CrowdedError:
+        return _form(
+            sessions,
+            wanted,
+            "Somebody guesses, so passwords have to wait. The link opens at once.",
+            status=HTTPStatus.TOO_MANY_REQUESTS,
+        )
     except BusyError:
         return _form(
+            sessions,
             wanted,
             "The database is busy. Try again in a minute.",
             status=HTTPStatus.SERVICE_UNAVAILABLE,
         )
     if session is None:
+        either = "This is not the password, and no token that opens bucketvault."
+        alone = "This token does not open bucketvault: it is not whole, or there is a newer one."
         return _form(
+            sessions,
             wanted,
-            "This token does not open bucketvault: it is not whole, or there is a newer one.",
+            either if sessions.has_password() else alone,
             status=HTTPStatus.FORBIDDEN,
         )
     response = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
@@ -136,17 +156,25 @@ def _too_large() -> Response:
     )
 
 
-def _form(wanted: str, problem: str = "", *, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def _form(
+    sessions: Sessions, wanted: str, problem: str = "", *, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
     bad = f'<p class="bad" role="alert">{escape(problem)}</p>' if problem else ""
-    how = plain.paragraphs(
-        "bucketvault opens by a link. On the server, as the user it runs as, this prints it:",
-        "`bucketvault url`",
-    )
+    if sessions.has_password():
+        before, after = "", "No password at hand? On the server, this prints a link that opens:"
+        label, remembered = "Password", "current-password"
+    else:
+        before = (
+            "bucketvault opens by a link. On the server, as the user it runs as, this prints it:"
+        )
+        after, label, remembered = "", "Or paste the link, or its token, here", "off"
     form = (
         '<form method="post" action="/login">'
         f'<input type="hidden" name="next" value="{escape(wanted)}">'
-        '<label for="token">Or paste the link, or its token, here</label>'
-        '<input id="token" name="token" type="password" autocomplete="off" required autofocus>'
-        "<button>Sign in</button></form>"
+        f'<label for="token">{label}</label>'
+        f'<input id="token" name="token" type="password" autocomplete="{remembered}" required '
+        "autofocus><button>Sign in</button></form>"
     )
-    return HTMLResponse(plain.page("Sign in", bad + how + form), status)
+    how = plain.paragraphs(before or after, "`bucketvault url`")
+    body = f"{bad}{how}{form}" if before else f'{bad}{form}<div class="after">{how}</div>'
+    return HTMLResponse(plain.page("Sign in", body), status)

@@ -25,7 +25,7 @@ class OneSession(Sessions):
     """Sessions with a single one, which a test may end."""
 
     def __init__(self) -> None:
-        super().__init__(Path("/nowhere"), "bucketvault_8484")
+        super().__init__(Path("/nowhere"), Path("/nowhere"), "bucketvault_8484")
         self.ended = False
 
     def is_valid(self, session: str) -> bool:

@@ -1,0 +1,72 @@
+"""`url`, `password`, `rotate-key`: the commands about who gets in, and the key that opens keys."""
+
+import argparse
+import getpass
+import sys
+from typing import Any
+
+from bucketvault import address, password
+from bucketvault.config import Config
+from bucketvault.engine.engine import open_store
+from bucketvault.errors import BucketvaultError, ConfigError
+from bucketvault.sessions import end_all_sessions
+
+
+def add_to(commands: Any) -> None:
+    """Add them to the command line; `commands` is what argparse's `add_subparsers` gave."""
+    url = commands.add_parser("url", help="print the link that opens the pages")
+    url.add_argument("--new", action="store_true", help="with a new token; every session ends")
+    url.set_defaults(command=_url)
+
+    word = commands.add_parser("password", help="set a password that opens the pages too")
+    word.add_argument("--remove", action="store_true", help="only the link opens again")
+    word.set_defaults(command=_password)
+
+
+def _url(given: argparse.Namespace, config: Config) -> int:
+    door, link = address.login_link(config, new=given.new)
+    print(link)
+    if not door.answers():
+        print("Nothing answers there now. Start it: bucketvault serve", file=sys.stderr)
+    elif door.socket is not None:
+        print(f"First, on your own computer: {door.tunnel_line('')}", file=sys.stderr)
+    return 0
+
+
+def _password(given: argparse.Namespace, config: Config) -> int:
+    open_store(config)
+    if given.remove:
+        if not password.is_set(config.password):
+            print("There is no password: only the link opens bucketvault (bucketvault url).")
+            return 0
+        config.password.unlink()
+        end_all_sessions()
+        print("The password is gone and every session has ended. The link: bucketvault url")
+        return 0
+    new = _asked_twice()
+    try:
+        password.set_password(config.password, new)
+    except ValueError as error:
+        raise BucketvaultError(str(error), "Nothing was changed.") from error
+    end_all_sessions()
+    print("The password is set and every session has ended. Sign in with it, or with the link.")
+    return 0
+
+
+def _asked_twice() -> str:
+    """A new password from the terminal, not shown. Raises BucketvaultError, ConfigError."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "A password is asked for on a terminal only, so that no file and no history has it.",
+            "Over SSH: ssh -t SERVER bucketvault password",
+        )
+    try:
+        new = getpass.getpass(f"New password, at least {password.SHORTEST} characters: ")
+        password.check(new)
+        if getpass.getpass("Again: ") != new:
+            raise ValueError("The two are not the same.")
+    except (ValueError, EOFError) as error:
+        raise BucketvaultError(
+            str(error) or "No password was given.", "Nothing was changed."
+        ) from error
+    return new
