@@ -117,7 +117,10 @@ class BucketsCard:
             self._body.clear()
             self._table = None
             self._note.text = "asking the provider …"
-            with self._body, element("div", "body", aria_busy="true", aria_label="Loading"):
+            with (
+                self._body,
+                element("div", "body", role="status", aria_busy="true", aria_label="Loading"),
+            ):
                 for _ in range(4):
                     element("div", "skeleton")
             return

@@ -49,6 +49,8 @@ def install() -> None:
         dark="#151a20",
         dark_page="#0e1216",
     )
+    # no bar across the top for every request: pages say themselves what they wait for
+    app.config.quasar_config["loadingBar"] = {"skipHijack": True}
     ui.button.default_props("unelevated no-caps")
     ui.input.default_props("outlined dense")
     # their addresses change with their content, so a browser may keep them for long

@@ -170,6 +170,20 @@ def serving(engine: Any, port: int = 0) -> Iterator[tuple[str, Any]]:
         thread.join(5)
 
 
+def pages() -> list[tuple[str, str, str]]:
+    """Every page in every state: its name, the address that sets the scene, its own address."""
+    return [
+        *((f"home-{name}", f"/scene/{name}", "/") for name in SCENES),
+        *((name, "", f"/run/{number}") for number, name in RUNS.items()),
+        ("run-absent", "", "/run/99"),
+        *((name, "", path) for name, path in CATALOGUE.items()),
+        *(
+            (name, f"/scene/{scene}", f"/backups/{number}")
+            for name, (scene, number) in BACKUPS.items()
+        ),
+    ]
+
+
 def shoot(address: str, folder: Path, only: str = "") -> None:
     """A picture of each page in each state: light, dark and on a phone."""
     from playwright.sync_api import sync_playwright
@@ -184,13 +198,6 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
             "has_touch": True,
         },
     }
-    pages = [(f"home-{name}", f"/scene/{name}", "/") for name in SCENES]
-    pages += [(name, "", f"/run/{number}") for number, name in RUNS.items()]
-    pages += [("run-absent", "", "/run/99")]
-    pages += [(name, "", path) for name, path in CATALOGUE.items()]
-    pages += [
-        (name, f"/scene/{scene}", f"/backups/{number}") for name, (scene, number) in BACKUPS.items()
-    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         for way, options in ways.items():
@@ -205,7 +212,7 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
                     or print("foreign:", asked.url)
                 ),
             )
-            for name, scene, path in pages:
+            for name, scene, path in pages():
                 if only not in f"{name}-{way}":
                     continue
                 if scene:

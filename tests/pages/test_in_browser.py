@@ -1,4 +1,4 @@
-"""What only a browser can show; the checks themselves are in browser_check.py."""
+"""What only a browser can show; the checks themselves are programs of their own beside this."""
 
 import subprocess
 import sys
@@ -12,9 +12,10 @@ from tests.pages.gallery import CHROMIUM
 @pytest.mark.browser
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="no Chromium here")
-def test_the_pages_hold_in_a_real_browser() -> None:
+@pytest.mark.parametrize("check", ["browser_check", "accessibility_check"])
+def test_the_pages_hold_in_a_real_browser(check: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.pages.browser_check"],
+        [sys.executable, "-m", f"tests.pages.{check}"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
