@@ -76,6 +76,10 @@ class RcloneMissingError(BucketvaultError):
     """rclone is absent, too old, or does not start."""
 
 
+class TimingError(BucketvaultError):
+    """When a Backup is planned cannot be worked out, as with a time zone nobody knows here."""
+
+
 class RunFailedError(BucketvaultError):
     """A Run cannot go on; `reason` is what stands on the Run, the texts are for people."""
 

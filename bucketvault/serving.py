@@ -55,7 +55,7 @@ def serve(config: Config, around: Around = Around()) -> int:
         with _absent("aiohttp", "requests"):
             from bucketvault.app import create_app
 
-        engine = Engine(config, around.role)
+        engine = Engine(config, around.role, schedules=True)
         sessions = Sessions(config.login_token, config.password, door.cookie)
         server = _Server(
             uvicorn.Config(

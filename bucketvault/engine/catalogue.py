@@ -20,6 +20,7 @@ from bucketvault.engine.inputs import BackupInput as BackupInput
 from bucketvault.engine.inputs import ProviderInput as ProviderInput
 from bucketvault.engine.inputs import StorageInput as StorageInput
 from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.timetable import next_due
 from bucketvault.errors import (
     ChangedMeanwhileError,
     InUseError,
@@ -28,7 +29,7 @@ from bucketvault.errors import (
     VaultError,
 )
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, BackupRun, BaseModel, Provider, Storage
+from bucketvault.store.models import Backup, BackupRun, BaseModel, Provider, Storage, utcnow
 from bucketvault.store.vault import Vault, place
 from bucketvault.vocabulary import RunStatus
 
@@ -186,7 +187,9 @@ def create_backup(given: BackupInput, *, with_others: bool = True) -> int:
     with writing():
         values, problems = checks.checked_backup(given, None, with_others=with_others)
         _refuse(problems)
-        row = Backup.create(**checks.fields_of(values), archive_key=_new_archive_key(values.name))
+        row = Backup(**checks.fields_of(values), archive_key=_new_archive_key(values.name))
+        _plan_anew(row)
+        row.save(force_insert=True)
         return int(row.id)
 
 
@@ -211,7 +214,7 @@ def change_backup(
         _refuse(problems)
         changed = _take_over(row, values, checks.fields_of(values))
         if set(changed) & set(TIMING):
-            row.next_due_at = None  # the scheduler works it out anew
+            _plan_anew(row)
         return _save(row, changed)
 
 
@@ -248,7 +251,7 @@ def set_enabled(backup_id: int, enabled: bool) -> None:
         if enabled:
             _refuse(checks.checked_backup(replace(_input_of(row), enabled=True), row)[1])
         row.enabled = enabled
-        row.next_due_at = None  # the scheduler works it out anew
+        _plan_anew(row)
         row.save()
 
 
@@ -271,6 +274,14 @@ def _input_of(row: Backup) -> BackupInput:
         comparison_mode=str(row.comparison_mode),
         shrink_limit_percent=row.shrink_limit_percent,
     )
+
+
+def _plan_anew(row: Backup) -> None:
+    """Planned times count from now on, and what was missed of others is over."""
+    now = utcnow()
+    row.next_due_at = next_due(row, now) if row.enabled else None
+    row.planned_since = now
+    row.overdue_since = None
 
 
 def _refuse_changed_since(loaded: BackupInput | None, stored: BackupInput) -> None:

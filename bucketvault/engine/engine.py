@@ -25,6 +25,7 @@ from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.engine.scheduler import Scheduler
 from bucketvault.engine.verdict import Verdict, verdict
 from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.store import runlogs
@@ -91,8 +92,9 @@ def who_watches(config: Config, run: BackupRun) -> overview.Watched:
 class Engine:
     """Started once, stopped once. Every method may be called from any thread, and may block."""
 
-    def __init__(self, config: Config, role: str) -> None:
+    def __init__(self, config: Config, role: str, *, schedules: bool = False) -> None:
         self.config = config
+        self.schedules = schedules  # whether it starts backups at their planned times
         self.live = Live()
         self.zone = ZoneInfo(timetable.server_time_zone())
         self.vault = Vault(config.key_file)
@@ -104,6 +106,7 @@ class Engine:
         self._lock: int | None = None
         self._workers: dict[int, tuple[Worker, threading.Thread]] = {}
         self._workers_lock = threading.Lock()
+        self.scheduler = Scheduler(self._planned)
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
 
     # life
@@ -122,14 +125,17 @@ class Engine:
             self._release()
             raise
         self._dispatcher.start()
+        if self.schedules:
+            self.scheduler.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End our threads. Runs that copy go on without us; runs that check wait again."""
         self._ending.set()
         self._wake.set()
         deadline = time.monotonic() + timeout_s
+        self.scheduler.stop(timeout_s)  # first of all, so that it plans nothing any more
         if self._dispatcher.is_alive():  # first, so that it starts nothing any more
-            self._dispatcher.join(timeout_s)
+            self._dispatcher.join(max(0.0, deadline - time.monotonic()))
         with self._workers_lock:
             workers = list(self._workers.values())
         for worker, _ in workers:
@@ -174,6 +180,7 @@ class Engine:
                 with connection():  # one connection for all turns: data_version compares within it
                     seen = data_version()
                     while not self._ending.is_set():
+                        self.scheduler.heal()
                         while self._start_next():
                             pass
                         self._wake.wait(LOOK_S)
@@ -187,6 +194,10 @@ class Engine:
             except Exception:  # the edge of a thread: it must not die
                 log.exception("the queue met a fault")
                 self._ending.wait(10 * LOOK_S)
+
+    def _planned(self) -> None:
+        self._wake.set()
+        self.live.publish(BACKUPS)
 
     def _start_next(self) -> bool:
         if self._ending.is_set():

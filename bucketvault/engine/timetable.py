@@ -1,9 +1,125 @@
-"""When things are planned, in the time zones people live in."""
+"""When things are planned, in the time zones people live in. Pure: nothing here asks the clock.
 
+A planned time is a date and a time of day on the clocks of a zone, once a date: where the clocks
+skip it, it moves forward by what they skip; where they show it twice, it is the first. Everything
+is handed in and given back in UTC.
+"""
+
+import datetime as dt
 import os
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
+
+from bucketvault.errors import TimingError
+from bucketvault.vocabulary import Schedule, Weekday
+
+WEEKDAYS = tuple(Weekday)
+DAYS_BETWEEN = {Schedule.DAILY: 1, Schedule.WEEKLY: 7}
+LEAST_GRACE = dt.timedelta(hours=1)
+
+
+class Timing(Protocol):
+    """When a Backup is planned: the row, and what is shown of it, are both one."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """How often."""
+
+    @property
+    def at(self) -> str:
+        """HH:MM on the clocks of `time_zone`."""
+
+    @property
+    def weekday(self) -> Weekday | None:
+        """Of a weekly one."""
+
+    @property
+    def time_zone(self) -> str:
+        """An IANA name."""
+
+
+def next_due(timing: Timing, after: dt.datetime) -> dt.datetime:
+    """The first planned time after `after`. Raises TimingError when it cannot be worked out."""
+    return _Dates(timing).following(after)
+
+
+def latest_due(timing: Timing, until: dt.datetime) -> dt.datetime:
+    """The last planned time that is not after `until`. Raises TimingError."""
+    dates = _Dates(timing)
+    return dates.moment(dates.latest(until))
+
+
+def planned_times(timing: Timing, after: dt.datetime, until: dt.datetime) -> int:
+    """How many planned times lie after `after` and not after `until`. Raises TimingError."""
+    dates = _Dates(timing)
+    between = dates.latest(until) - dates.latest(after)
+    return max(0, between // dates.step)
+
+
+def grace(schedule: Schedule) -> dt.timedelta:
+    """How long after a planned time a backup may take before it is overdue."""
+    return max(LEAST_GRACE, dt.timedelta(days=DAYS_BETWEEN[schedule]) / 4)
+
+
+def overdue(
+    timing: Timing,
+    now: dt.datetime,
+    *,
+    planned_since: dt.datetime,
+    answered_at: dt.datetime | None,
+) -> dt.datetime | None:
+    """The planned time that has passed, with its grace, and nothing came of it; None: all is well.
+
+    Times up to `planned_since` do not count: the backup was not there, was switched off, or had
+    other times. `answered_at` is when the newest run ended that came to something; one in the
+    future comes from a clock that was wrong, and answers nothing. Raises TimingError.
+    """
+    planned = latest_due(timing, now - grace(timing.schedule))
+    if planned <= planned_since:
+        return None
+    if answered_at is not None and planned <= answered_at <= now + LEAST_GRACE:
+        return None
+    return planned
+
+
+class _Dates:
+    """The dates a timing names, and the moment each of them means."""
+
+    def __init__(self, timing: Timing) -> None:
+        self.step = dt.timedelta(days=DAYS_BETWEEN[timing.schedule])
+        self._weekday = None
+        try:
+            self._zone = zoneinfo.ZoneInfo(timing.time_zone)
+            self._at = dt.time.fromisoformat(timing.at).replace(tzinfo=self._zone)
+            if timing.schedule == Schedule.WEEKLY:
+                self._weekday = WEEKDAYS.index(Weekday(timing.weekday or ""))
+        except (KeyError, ValueError, OSError) as error:  # all of these, for an odd zone's name
+            raise TimingError(
+                "When this backup is planned cannot be worked out: nothing starts it.",
+                "Edit it, and choose its time and its time zone anew.",
+                f"{timing.schedule} {timing.at} {timing.time_zone}",
+            ) from error
+
+    def moment(self, date: dt.date) -> dt.datetime:
+        """The planned time of a date, in UTC."""
+        # fold=0 takes the first of two, and before a gap the offset that held until then
+        return dt.datetime.combine(date, self._at).astimezone(dt.UTC)
+
+    def latest(self, until: dt.datetime) -> dt.date:
+        """The last date whose planned time is not after `until`."""
+        # where clocks go back over midnight, the first of two times can be of tomorrow
+        date = until.astimezone(self._zone).date() + dt.timedelta(days=1)
+        if self._weekday is not None:
+            date -= dt.timedelta(days=(date.weekday() - self._weekday) % 7)
+        while self.moment(date) > until:
+            date -= self.step
+        return date
+
+    def following(self, after: dt.datetime) -> dt.datetime:
+        """The planned time of the date after the latest."""
+        return self.moment(self.latest(after) + self.step)
 
 
 def server_time_zone(environ: Mapping[str, str] = os.environ, etc: Path = Path("/etc")) -> str:

@@ -149,7 +149,9 @@ class Backup(BaseModel):
     shrink_limit_percent = pw.IntegerField(default=50)
     archive_key = pw.TextField(unique=True)
     restore_text_hash = pw.TextField(default="")  # of the RESTORE.txt last written
+    # the first planned time that nothing was done for yet; None: switched off, or to be worked out
     next_due_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    planned_since: pw.Field[dt.datetime] = UtcField(default=utcnow)  # earlier ones do not count
     last_run_at: pw.Field[dt.datetime | None] = UtcField(
         null=True
     )  # of the newest run that left pending

@@ -7,6 +7,7 @@ import pytest
 from bucketvault.engine.backups import Backups
 from bucketvault.engine.history import Which
 from bucketvault.engine.live import Live
+from bucketvault.engine.timetable import next_due
 from bucketvault.engine.verdict import Tone, tone_of_run
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.models import Backup, BackupRun
@@ -81,7 +82,8 @@ def test_switching_on_plans_anew_and_wakes(
     backups.set_enabled(photos.id, True)
 
     stored = Backup.get_by_id(photos.id)
-    assert (stored.enabled, stored.next_due_at) == (True, None), "the scheduler works it out"
+    assert stored.enabled
+    assert stored.next_due_at == next_due(stored, stored.planned_since)
     assert woken
 
 

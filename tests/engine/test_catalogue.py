@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine import catalogue, checks
+from bucketvault.engine.timetable import next_due
 from bucketvault.errors import InUseError, InvalidInputError, NotFoundError, VaultError
 from bucketvault.store import runlogs
 from bucketvault.store.database import connection, writing
@@ -887,7 +888,7 @@ def test_a_form_filled_from_a_backup_changes_nothing(ends: tuple[Storage, Storag
     assert catalogue.change_backup(row_id, catalogue.backup_input(row_id)) == ()
 
 
-def test_a_new_time_makes_the_scheduler_plan_anew_and_a_new_name_does_not(
+def test_a_new_time_of_day_plans_anew_and_a_new_name_does_not(
     ends: tuple[Storage, Storage],
 ) -> None:
     row = a_backup("Photos", *ends, next_due_at=utcnow())
@@ -898,10 +899,11 @@ def test_a_new_time_makes_the_scheduler_plan_anew_and_a_new_name_does_not(
         kept = Backup.get_by_id(row.id).next_due_at
     catalogue.change_backup(row.id, dataclasses.replace(renamed, at="05:00"))
     with connection():
-        planned = Backup.get_by_id(row.id).next_due_at
+        stored = Backup.get_by_id(row.id)
 
     assert kept == row.next_due_at
-    assert planned is None
+    assert stored.next_due_at == next_due(stored, stored.planned_since)
+    assert stored.planned_since > row.planned_since
 
 
 # ---- deleting

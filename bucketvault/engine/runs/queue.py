@@ -31,10 +31,13 @@ def enqueue(
     *,
     preview: bool = False,
     approved_limits: dict[str, Any] | None = None,
+    scheduled_for: dt.datetime | None = None,
+    skipped_slots: int = 0,
 ) -> tuple[int, bool]:
     """The run that will copy `backup_id`, and whether it is new: pressing twice queues once.
 
-    With `preview` it only looks what a run would do; `approved_limits` are what somebody allowed.
+    With `preview` it only looks what a run would do; `approved_limits` are what somebody allowed;
+    `scheduled_for` is the planned time, after so many earlier ones that nothing was done for.
     Raises NotFoundError when the backup is gone, InUseError when a preview is under way and a run
     is wanted, or the other way round.
     """
@@ -52,6 +55,8 @@ def enqueue(
             trigger=trigger,
             preview=preview,
             approved_limits=approved_limits or {},
+            scheduled_for=scheduled_for,
+            skipped_slots=skipped_slots,
         )
         return run.id, True
 
