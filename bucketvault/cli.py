@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault import __version__, access_commands, programlog
 from bucketvault.config import Config, load_config
-from bucketvault.engine import installation, overview, setup, status, timetable
+from bucketvault.engine import installation, overview, settings, setup, status, timetable
 from bucketvault.engine.engine import holder, open_store, who_watches
 from bucketvault.engine.runs import queue
 from bucketvault.errors import (
@@ -338,6 +338,10 @@ def _log(given: argparse.Namespace, config: Config) -> int:
     while True:
         run = overview.run(run_id, functools.partial(who_watches, config))
         ended = run.status in ENDED or run.ended_unseen  # asked first: the rest is read below
+        if run.log_removed_at is not None:
+            days, now = settings.load().log_retention_days, utcnow()
+            print(formatting.removed_log(run.log_removed_at, days, zone, now), file=sys.stderr)
+            return EXIT_OK
         shown = _raw_from(run_id, shown) if given.raw else _print_log(run_id, zone, shown)
         out.flush()
         if ended or not given.follow:

@@ -41,6 +41,11 @@ class Config:
         return self.data_dir / "runs"
 
     @property
+    def backups(self) -> Path:
+        """Copies of the database."""
+        return self.data_dir / "backups"
+
+    @property
     def login_token(self) -> Path:
         """What a login link is made of; whoever can read it may sign in."""
         return self.data_dir / "token"

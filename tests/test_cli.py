@@ -1,9 +1,13 @@
 """The commands, as a person or a script meets them."""
 
+import datetime as dt
 import json
 
 import pytest
 
+from bucketvault.engine.housekeeping import remove_old_logs
+from bucketvault.store.database import close_database, open_database
+from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
@@ -141,3 +145,18 @@ def test_a_log_cut_off_by_its_reader_is_no_error(
     assert reader.wait(30) == 0
     assert reader.stderr is not None and not reader.stderr.read()
     reader.stdout = None
+
+
+def test_a_log_that_went_for_its_age_is_said_and_not_shown_as_empty(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(2)), new_bucket(elsewhere))
+    first, _ = bucketvault.run(), bucketvault.run()
+    open_database(bucketvault.data_dir / "bucketvault.sqlite3")
+    remove_old_logs(utcnow() + dt.timedelta(days=91), 90)
+    close_database()
+
+    said = bucketvault.cli("log", str(first["id"]))
+
+    assert said.code == 0 and not said.out
+    assert "This log was removed on" in said.err and "90 days" in said.err

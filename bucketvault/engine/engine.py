@@ -18,6 +18,7 @@ from bucketvault.engine import catalogue, installation, overview, settings, time
 from bucketvault.engine.backups import Backups
 from bucketvault.engine.buckets import Providers
 from bucketvault.engine.home import Home
+from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
@@ -108,6 +109,7 @@ class Engine:
         self._workers_lock = threading.Lock()
         self.scheduler = Scheduler(self._planned)
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
+        self._housekeeper = Housekeeper(config)
 
     # life
 
@@ -127,6 +129,7 @@ class Engine:
         self._dispatcher.start()
         if self.schedules:
             self.scheduler.start()
+            self._housekeeper.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End our threads. Runs that copy go on without us; runs that check wait again."""
@@ -142,6 +145,7 @@ class Engine:
             worker.leave()
         for _, thread in workers:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._housekeeper.stop(max(0.0, deadline - time.monotonic()))
         self._release()
         close_database()
 

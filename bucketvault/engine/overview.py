@@ -10,6 +10,7 @@ from typing import Any
 
 import peewee as pw
 
+from bucketvault.engine import settings
 from bucketvault.engine.copy_state import CopyState, copy_state
 from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
@@ -90,6 +91,7 @@ class RunView:
     findings: Findings | None = None  # what its checks found would change; None before they did
     can_be_approved: bool = False  # it is held, and nothing newer has happened
     copy_state: CopyState | None = None  # how it left the copy; None before its end
+    log_removed_at: dt.datetime | None = None  # by housekeeping, for its age
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class RunPage:
     last_good_at: dt.datetime | None  # end of the newest successful run before this one
     previous_id: int | None
     next_id: int | None
+    log_retention_days: int = 0  # as it is set now; 0: for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +246,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
             last_good_at=good.finished_at if good is not None else None,
             previous_id=previous.id if previous is not None else None,
             next_id=following.id if following is not None else None,
+            log_retention_days=settings.load().log_retention_days,
         )
 
 
@@ -384,6 +388,7 @@ def run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True
         findings=findings,
         can_be_approved=run.reason == Reason.BRAKE and findings is not None and newest,
         copy_state=copy_state(run),
+        log_removed_at=run.log_removed_at,
         on_its_own=seen is Watched.ON_ITS_OWN,
         ended_unseen=seen is Watched.OVER,
     )

@@ -31,6 +31,14 @@ from bucketvault.figures import until as until
 from bucketvault.figures import wall_clock as wall_clock
 from bucketvault.untrusted import clean
 
+
+def removed_log(removed_at: dt.datetime, days: int, zone: ZoneInfo, now: dt.datetime) -> str:
+    """Why a run has no log any more; `days`: for how long logs are kept now."""
+    kept = f"for {many(days, 'day')}" if days else "for ever now"
+    when = day(removed_at, zone, now)
+    return f"This log was removed on {when}: logs are kept {kept}. See Settings."
+
+
 KINDS = (
     "info",
     "new",

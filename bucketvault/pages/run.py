@@ -18,7 +18,12 @@ from bucketvault.pages.following import show_on
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.logview import LARGEST_NUMBER, open_log
 from bucketvault.pages.run_live import LiveCard, TransfersCard
-from bucketvault.pages.run_result import LOG_PLACE, draw_decision, draw_result
+from bucketvault.pages.run_result import (
+    LOG_PLACE,
+    draw_decision,
+    draw_removed_log,
+    draw_result,
+)
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     WORDS,
@@ -84,8 +89,12 @@ def register(engine: "Engine") -> None:
         log = await open_log(engine, run_id, growing=growing, looked=looked)
         with frame("Backups", engine.zone, answer) as around:
             screen = RunScreen(engine.zone, Acts(stop, run_again, approve))
-            log.draw(screen.log_place)
-            screen.show(page, dt.datetime.now(dt.UTC))
+            now = dt.datetime.now(dt.UTC)
+            with screen.log_place:
+                draw_removed_log(page, engine.zone, now)
+            if page.run.log_removed_at is None:
+                log.draw(screen.log_place)
+            screen.show(page, now)
 
         def show(page: RunPage) -> None:
             screen.show(page, dt.datetime.now(dt.UTC))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from bucketvault.engine.overview import RunPage
 from bucketvault.engine.verdict import Tone, tone_of_run
 from bucketvault.pages import run_words, would_words
+from bucketvault.pages.formatting import many, removed_log
 from bucketvault.pages.widgets import (
     CLASSES,
     NAME_CHARACTERS,
@@ -58,6 +59,16 @@ def _draw_copy(words: run_words.CopyWords, page: RunPage) -> None:
                         glyph(tone)
                         element("span", text=said)
         element("p", "t13 ink2", f"{words.last_good} Nothing at the source was changed.")
+
+
+def draw_removed_log(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
+    """In place of the log of a run whose log is gone for its age."""
+    if (removed_at := page.run.log_removed_at) is None:
+        return
+    had = f"It had {many(page.run.log_lines, 'line')}."
+    with card("Log"), element("div", "stack spaced"):
+        words = removed_log(removed_at, page.log_retention_days, zone, now)
+        element("p", "ink2", f"{words} {had}").mark("log-removed")
 
 
 def draw_decision(page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Press) -> None:

@@ -137,19 +137,56 @@ def backup_database(target: Path) -> None:
     """
     unfinished = target.with_name(target.name + ".unfinished")
     unfinished.unlink(missing_ok=True)
-    with connection(), contextlib.closing(sqlite3.connect(unfinished)) as copy:
-        database.connection().backup(copy)
-        found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        copy.execute("PRAGMA journal_mode=delete")
-    if found != "ok":
-        unfinished.unlink()
+    try:
+        with connection(), contextlib.closing(sqlite3.connect(unfinished)) as copy:
+            unfinished.chmod(0o600)
+            database.connection().backup(copy)
+            found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            copy.execute("PRAGMA journal_mode=delete")
+        if found != "ok":
+            raise DatabaseError(
+                "A copy of the database did not pass its check.",
+                "The database itself may be damaged: run `bucketvault doctor`.",
+                str(found),
+            )
+        unfinished.replace(target)
+    except (sqlite3.DatabaseError, pw.DatabaseError) as error:
         raise DatabaseError(
-            "A copy of the database did not pass its check.",
-            "The database itself may be damaged: run `bucketvault doctor`.",
-            str(found),
+            f"The database could not be copied: {error}.",
+            "See whether its disk is full or damaged: `bucketvault doctor`.",
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def database_bytes() -> int:
+    """How large the database is; what lies in its write-ahead log counts, too."""
+    with connection():
+        pages, size, free = (
+            int(database.execute_sql(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "page_size", "freelist_count")
         )
-    unfinished.chmod(0o600)
-    unfinished.replace(target)
+    return (pages - free) * size
+
+
+def give_back_space(pages: int) -> bool:
+    """Return up to `pages` free pages of the file to the disk; False when there are no more.
+
+    A short write transaction of its own. The file shrinks when SQLite next writes its log back.
+    """
+    with connection():
+        # each step of this statement frees one page, and sqlite3's `execute` takes one step only
+        try:
+            database.connection().executescript(f"PRAGMA incremental_vacuum({pages:d})")
+        except sqlite3.OperationalError as error:
+            raise BusyError(str(error)) from error
+        return int(database.execute_sql("PRAGMA freelist_count").fetchone()[0]) > 0
+
+
+def write_log_back() -> None:
+    """Write SQLite's log back into the file as far as nobody is in the way; returns at once."""
+    with connection():
+        database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _migrate(path: Path) -> None:

@@ -110,7 +110,7 @@ class FakeEngine:
         view = self.runs[run_id]
         settings = None if view.status == RunStatus.PENDING else SETTINGS
         newer = 13 if run_id == 12 else None
-        return RunPage(view, settings, self._last_good_at, run_id - 1 or None, newer)
+        return RunPage(view, settings, self._last_good_at, run_id - 1 or None, newer, 90)
 
     def overview_backup(self, backup_id: int) -> BackupPage:
         for row in self.rows:

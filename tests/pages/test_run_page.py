@@ -8,6 +8,7 @@ from nicegui.testing import User
 
 from bucketvault.engine.live import run_topic
 from bucketvault.engine.overview import RunPage, RunView
+from bucketvault.pages import logview
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 from tests.pages import scenes
 
@@ -220,3 +221,15 @@ async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
     client.delete()
 
     assert not engine.live._subscribers
+
+
+async def test_a_run_whose_log_went_for_its_age_says_so_in_its_place(user: User, engine) -> None:
+    removed = scenes.run_view(id=8, log_removed_at=scenes.now() - scenes.DAY, log_lines=1204)
+    engine.runs[8] = removed
+
+    await user.open("/run/8")
+
+    await user.should_see("This log was removed on")
+    await user.should_see("logs are kept for 90 days. See Settings.")
+    await user.should_see("1,204 lines")
+    await user.should_not_see(kind=logview.LogView)
