@@ -7,6 +7,7 @@ from typing import Any
 
 from bucketvault import address, password
 from bucketvault.config import Config
+from bucketvault.engine import rotation
 from bucketvault.engine.engine import open_store
 from bucketvault.errors import BucketvaultError, ConfigError
 from bucketvault.sessions import end_all_sessions
@@ -21,6 +22,19 @@ def add_to(commands: Any) -> None:
     word = commands.add_parser("password", help="set a password that opens the pages too")
     word.add_argument("--remove", action="store_true", help="only the link opens again")
     word.set_defaults(command=_password)
+
+    rotate = commands.add_parser(
+        "rotate-key",
+        help="encrypt every stored key with a new key",
+        description="Encrypt every stored key with a new key and forget the old one. Another data "
+        "folder with the same key file would lose its keys: give it a key file of its own first.",
+    )
+    rotate.add_argument(
+        "--new-key-file",
+        action="store_true",
+        help="the key file is lost: make another; every provider's keys must be entered again",
+    )
+    rotate.set_defaults(command=_rotate_key)
 
 
 def _url(given: argparse.Namespace, config: Config) -> int:
@@ -70,3 +84,18 @@ def _asked_twice() -> str:
             str(error) or "No password was given.", "Nothing was changed."
         ) from error
     return new
+
+
+def _rotate_key(given: argparse.Namespace, config: Config) -> int:
+    vault = open_store(config)
+    if given.new_key_file:
+        lost = rotation.new_key_file(vault)
+        print(f"There is a new key file: {config.key_file}")
+        for whose in lost:
+            print(f"Enter again: {whose}")
+        return 0
+    count = rotation.rotate(vault)
+    print(f"{count} secrets are encrypted with a new key; the old key is gone.")
+    print(f"Keep a copy of {config.key_file}, apart from the data folder.")
+    print("Copies of the database made before need the old key to open what is encrypted in them.")
+    return 0

@@ -130,6 +130,19 @@ def data_version() -> int:
     return int(database.execute_sql("PRAGMA data_version").fetchone()[0])
 
 
+def text_that_begins(beginning: str) -> str | None:
+    """Where in the database a text begins so, as `table.column`; None: nowhere."""
+    with connection():
+        tables = database.execute_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            columns = database.execute_sql("SELECT name FROM pragma_table_info(?)", (table,))
+            for (column,) in columns.fetchall():
+                query = f'SELECT 1 FROM "{table}" WHERE substr("{column}", 1, ?) = ? LIMIT 1'  # noqa: S608 - names from the schema
+                if database.execute_sql(query, (len(beginning), beginning)).fetchone():
+                    return f"{table}.{column}"
+    return None
+
+
 def backup_database(target: Path) -> None:
     """Write a consistent, checked copy of the database to `target`; replaced only when whole.
 

@@ -9,12 +9,14 @@ import base64
 import hashlib
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bucketvault.errors import VaultError
+from bucketvault.private import write_private
 
 VERSION = "v1"
 KEY_BYTES = 32
@@ -26,17 +28,28 @@ def place(table: str, column: str, row: str) -> str:
     return f"{table}|{column}|{row}"
 
 
-class Vault:
-    """Encrypts and decrypts the secrets of one installation.
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    """What a key file holds: the keys by id, the current one first."""
 
-    The key file is read when first needed and again when it is missing, so that putting it back
-    heals a running program.
+    stamp: object  # changes when the file does
+    keys: dict[str, bytes]
+
+    @property
+    def current(self) -> str:
+        return next(iter(self.keys))
+
+
+class Vault:
+    """Encrypts and decrypts the secrets of one installation. May be used from any thread.
+
+    The key file is looked at each time, so that one put back, or with a new key in it, heals a
+    running program. While it is away, what a running program has read still decrypts.
     """
 
     def __init__(self, key_file: Path) -> None:
         self.key_file = key_file
-        self._keys: dict[str, bytes] = {}
-        self._current = ""
+        self._ring: _Ring | None = None
 
     def create_key(self) -> None:
         """Make the key file with a fresh key, readable by the owner only; an existing one stays.
@@ -71,19 +84,41 @@ class Vault:
             return False
         return True
 
+    def key_ids(self) -> tuple[str, ...]:
+        """The names of the keys in the file, the current one first. Raises VaultError."""
+        return tuple(self._load().keys)
+
+    def add_key(self) -> None:
+        """Put a fresh key first in the file; the others stay readable. Raises VaultError."""
+        keys = [os.urandom(KEY_BYTES), *self._load().keys.values()]
+        self._write(keys)
+
+    def drop_old_keys(self) -> None:
+        """Leave the current key alone in the file. Raises VaultError.
+
+        Only call this where nothing stored needs another one.
+        """
+        ring = self._load()
+        self._write([ring.keys[ring.current]])
+
     def encrypt(self, secret: str, where: str) -> str:
-        """The envelope for `secret` at the place `where`. Raises VaultError without a key."""
-        self._load()
+        """The envelope for `secret` at the place `where`. Raises VaultError without a key.
+
+        Call it inside the write transaction that stores the envelope: a change of the key waits
+        for those, so that nothing is stored under a key that has just gone.
+        """
+        ring = self._load()
         nonce = os.urandom(NONCE_BYTES)
-        sealed = AESGCM(self._keys[self._current]).encrypt(nonce, secret.encode(), where.encode())
-        return ".".join((VERSION, self._current, _encode(nonce), _encode(sealed)))
+        cipher = AESGCM(ring.keys[ring.current])
+        sealed = cipher.encrypt(nonce, secret.encode(), where.encode())
+        return ".".join((VERSION, ring.current, _encode(nonce), _encode(sealed)))
 
     def decrypt(self, envelope: str, where: str) -> str:
         """The secret in `envelope`, which must have been made for `where`.
 
         Raises VaultError when the key is missing or another, or the envelope was changed or moved.
         """
-        self._load()
+        ring = self._load_or_remember()
         try:
             version, key_id, nonce, sealed = envelope.split(".")
             if version != VERSION:
@@ -93,7 +128,7 @@ class Vault:
                 raise ValueError("nonce")
         except ValueError as error:
             raise VaultError("A stored key is not in a form that can be read.") from error
-        key = self._keys.get(key_id)
+        key = ring.keys.get(key_id)
         if key is None:
             raise VaultError(
                 "A stored key was encrypted with another key file.",
@@ -107,15 +142,26 @@ class Vault:
                 "Enter the provider's keys again.",
             ) from error
 
-    def _load(self) -> None:
-        if self._keys:
-            return
+    def _load_or_remember(self) -> _Ring:
         try:
+            return self._load()
+        except VaultError:
+            if self._ring is None:
+                raise
+            return self._ring
+
+    def _load(self) -> _Ring:
+        try:
+            found = self.key_file.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if self._ring is not None and self._ring.stamp == stamp:
+                return self._ring
             text = self.key_file.read_text("ascii")
         except FileNotFoundError as error:
             raise VaultError(
                 f"The key file {self.key_file} is missing.",
-                "Put it back, or name it with BUCKETVAULT_KEY_FILE.",
+                "Put it back, or name it with BUCKETVAULT_KEY_FILE. If it is lost, type "
+                "`bucketvault rotate-key --new-key-file`, then enter each provider's keys again.",
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise VaultError(f"The key file {self.key_file} cannot be read.") from error
@@ -130,7 +176,18 @@ class Vault:
             keys[hashlib.sha256(key).hexdigest()[:8]] = key
         if not keys:
             raise VaultError(f"The key file {self.key_file} is empty.")
-        self._keys, self._current = keys, next(iter(keys))
+        self._ring = _Ring(stamp, keys)
+        return self._ring
+
+    def _write(self, keys: list[bytes]) -> None:
+        text = "".join(f"{_encode(key)}\n" for key in keys)
+        try:
+            write_private(self.key_file.resolve(), text)
+        except OSError as error:
+            raise VaultError(
+                f"The key file {self.key_file} cannot be written: {error.strerror}.",
+                "Nothing was changed.",
+            ) from error
 
 
 def _encode(data: bytes) -> str:
