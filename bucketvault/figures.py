@@ -117,14 +117,14 @@ def until(then: dt.datetime, now: dt.datetime) -> str:
 def exact(then: dt.datetime, zone: ZoneInfo) -> str:
     """`Sun 22 Nov 2026, 01:30:00 Europe/Berlin`: nothing left to guess."""
     local = then.astimezone(zone)
-    return f"{_day(local)} {local.year}, {local:%H:%M:%S} {zone.key}"
+    return f"{date_words(local)} {local.year}, {local:%H:%M:%S} {zone.key}"
 
 
 def day_and_time(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Sun 22 Nov, 01:30`; with the year where it is another one than now."""
     local = then.astimezone(zone)
     year = f" {local.year}" if local.year != now.astimezone(zone).year else ""
-    return f"{_day(local)}{year}, {local:%H:%M}"
+    return f"{date_words(local)}{year}, {local:%H:%M}"
 
 
 def day(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
@@ -145,5 +145,6 @@ def wall_clock(now: dt.datetime, zone: ZoneInfo) -> str:
     return f"{now.astimezone(zone):%H:%M} · {zone.key}"
 
 
-def _day(local: dt.datetime) -> str:
-    return f"{WEEKDAYS[local.weekday()]} {local.day} {MONTHS[local.month - 1]}"
+def date_words(day: dt.date) -> str:
+    """`Sun 22 Nov`."""
+    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"

@@ -17,6 +17,7 @@ from bucketvault.config import Config
 from bucketvault.engine import catalogue, installation, overview, settings, timetable
 from bucketvault.engine.backups import Backups
 from bucketvault.engine.buckets import Providers
+from bucketvault.engine.days import DayBook, Days
 from bucketvault.engine.home import Home
 from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
@@ -99,6 +100,7 @@ class Engine:
         self.live = Live()
         self.zone = ZoneInfo(timetable.server_time_zone())
         self.vault = Vault(config.key_file)
+        self._day_book = DayBook(self.zone)
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.backups = Backups(self.live, self.wake)
         self._role = role  # of the command that runs this engine, for whoever finds it running
@@ -354,8 +356,17 @@ class Engine:
 
     def home(self) -> Home:
         """All that the home page shows."""
-        rows = overview.backups()
-        return Home(rows, verdict(rows, self.installation()))
+        now, rows = utcnow(), overview.backups()
+        return Home(
+            rows,
+            verdict(rows, self.installation()),
+            self._day_book.days(rows, now),
+            now.astimezone(self.zone).date(),
+        )
+
+    def days(self, row: overview.BackupRow) -> Days:
+        """The last 30 days of one backup, until today."""
+        return self._day_book.days([row], utcnow()).get(row.id, ())
 
     def answer(self) -> Verdict:
         """Is everything fine? For the frame of each page."""

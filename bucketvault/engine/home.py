@@ -1,14 +1,19 @@
 """What the home page shows, put together by one call."""
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bucketvault.engine.days import Days
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Every backup, and whether everything is fine."""
+    """Every backup, its last 30 days, and whether everything is fine."""
 
     rows: list[BackupRow]
     answer: Verdict
+    days: Mapping[int, Days]  # by the id of the backup, until `today`
+    today: dt.date

@@ -22,6 +22,9 @@ CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing ann
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
 
 
+SCRIPTS = ("strip.js",)
+
+
 class NavEntry(NamedTuple):
     """One entry of the navigation."""
 
@@ -59,6 +62,9 @@ def install() -> None:
     favicon = assets.url("favicon.svg")
     ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
     ui.add_head_html(f'<link rel="icon" type="image/svg+xml" href="{favicon}">', shared=True)
+    for script in SCRIPTS:
+        address = assets.url(script)
+        ui.add_head_html(f'<script type="module" src="{address}"></script>', shared=True)
     # in front of the drawer, so that it is the first stop of the Tab key
     ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bucketvault.engine.days import Days
 from bucketvault.engine.home import Home
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.overview import BackupPage, BackupRow, RunPage
@@ -21,6 +22,7 @@ from tests.pages.scenes import (
     SETTINGS,
     ZONE,
     checking_run,
+    days_of,
     empty_run,
     failed_run,
     good_rows,
@@ -102,7 +104,11 @@ class FakeEngine:
         return verdict(self.rows, self.installation)
 
     def home(self) -> Home:
-        return Home(list(self.rows), self.answer())
+        days = {row.id: self.days(row) for row in self.rows}
+        return Home(list(self.rows), self.answer(), days, now().astimezone(ZONE).date())
+
+    def days(self, row: BackupRow) -> Days:
+        return days_of(row)
 
     def overview_run(self, run_id: int) -> RunPage:
         if run_id not in self.runs:

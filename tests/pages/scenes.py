@@ -5,10 +5,12 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.copy_state import CopyKind, CopyState
+from bucketvault.engine.days import RANK, Days
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.overview import BackupRow, End, RunSettings, RunView
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.engine.runs.brake import Findings
+from bucketvault.engine.verdict import Tone, tone_of
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -341,6 +343,32 @@ def backup_row(number: int, **changes: object) -> BackupRow:
         size_bytes=int(size),
     )
     return replace(row, **changes)  # type: ignore[arg-type]
+
+
+PAST = {  # of some backups: how many days ago something else than a good run happened
+    "Customer uploads": {17: Tone.WARN},
+    "Postgres dumps": {12: Tone.BAD},
+    "Product photos": {21: Tone.STOP, 4: Tone.MISS},
+    "Invoices": {8: Tone.HELD},
+}
+
+
+def days_of(row: BackupRow) -> Days:
+    """30 days that fit to the row's state today."""
+    today = tone_of(row)
+    if row.last_run is None or row.last_good_at is None:
+        usual = [Tone.NONE] * 30
+    elif row.schedule is Schedule.WEEKLY:
+        usual = [Tone.OK if back % 7 == 6 else Tone.NONE for back in range(29, -1, -1)]
+    else:
+        usual = [Tone.OK] * 30
+    for back, tone in PAST.get(row.name, {}).items():
+        usual[29 - back] = tone
+    if today is Tone.OFF:
+        usual[14:] = [Tone.NONE] * 16
+    elif today in RANK and row.schedule is Schedule.DAILY:
+        usual[29] = today
+    return tuple(usual)
 
 
 def good_rows() -> list[BackupRow]:

@@ -1,0 +1,213 @@
+"""The last 30 days of each backup: the worst of each day, on the server's clocks."""
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bucketvault.engine import overview
+from bucketvault.engine.days import LENGTH, RANK, DayBook, Days
+from bucketvault.engine.verdict import Tone
+from bucketvault.store.database import database, writing
+from bucketvault.store.models import Backup, BackupRun
+from bucketvault.vocabulary import Reason, RunStatus, Trigger
+from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
+
+pytestmark = pytest.mark.usefixtures("open_store")
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = dt.datetime(2026, 11, 22, 14, 0, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+ENDS = {  # the worst first
+    Tone.BAD: {"status": RunStatus.FAILED, "reason": Reason.RCLONE_ERROR},
+    Tone.HELD: {"status": RunStatus.FAILED, "reason": Reason.BRAKE},
+    Tone.STOP: {"status": RunStatus.FAILED, "reason": Reason.STOPPED},
+    Tone.WARN: {"status": RunStatus.SUCCESS, "warnings": ["2 objects without a kept version"]},
+    Tone.OK: {"status": RunStatus.SUCCESS},
+}
+
+
+def asked(backup: Backup, when: dt.datetime, tone: Tone, **changes: object) -> BackupRun:
+    """A run asked for at `when`, an hour long, that ended so."""
+    given = {"created_at": when, "started_at": when, "finished_at": when + DAY / 24}
+    return a_run(backup, **{**given, **ENDS[tone], **changes})
+
+
+def days_of(backup: Backup, book: DayBook | None = None, now: dt.datetime = NOW) -> Days:
+    rows = overview.backups()
+    return (book or DayBook(BERLIN)).days(rows, now)[backup.id]
+
+
+def on(days: Days, date: dt.date, today: dt.date = dt.date(2026, 11, 22)) -> Tone:
+    return days[LENGTH - 1 - (today - date).days]
+
+
+def new_backup(name: str) -> Backup:
+    provider = a_provider(f"Provider of {name}")
+    return a_backup(name, a_storage(provider, "source"), a_storage(provider, "copy"))
+
+
+@pytest.fixture
+def backup() -> Backup:
+    return new_backup("Photos")
+
+
+def test_a_day_shows_the_worst_of_its_runs(backup: Backup) -> None:
+    for number in range(len(ENDS)):
+        for other in list(ENDS)[number:]:
+            asked(backup, NOW - number * DAY, other)
+
+    days = days_of(backup)
+
+    assert list(reversed(days[-len(ENDS) :])) == list(ENDS)
+    assert set(days[: -len(ENDS)]) == {Tone.NONE}
+
+
+def test_days_begin_and_end_on_the_servers_clocks(backup: Backup) -> None:
+    asked(backup, dt.datetime(2026, 11, 20, 22, 59, tzinfo=dt.UTC), Tone.OK)
+    asked(backup, dt.datetime(2026, 11, 20, 23, 1, tzinfo=dt.UTC), Tone.BAD)
+
+    days = days_of(backup)
+
+    assert on(days, dt.date(2026, 11, 20)) == Tone.OK
+    assert on(days, dt.date(2026, 11, 21)) == Tone.BAD
+
+
+def test_previews_leave_no_trace_and_a_run_under_way_is_running(backup: Backup) -> None:
+    asked(backup, NOW - DAY, Tone.BAD, preview=True)
+    a_run(backup, RunStatus.RUNNING, created_at=NOW, started_at=NOW)
+
+    days = days_of(backup)
+
+    assert days[-2:] == (Tone.NONE, Tone.RUN)
+
+
+def test_a_late_run_marks_the_day_of_its_planned_time_as_missed(backup: Backup) -> None:
+    planned = NOW - 3 * DAY
+    asked(backup, NOW, Tone.OK, trigger=Trigger.CATCH_UP, scheduled_for=planned)
+
+    days = days_of(backup)
+
+    assert days[-4:] == (Tone.MISS, Tone.NONE, Tone.NONE, Tone.OK)
+
+
+def test_a_planned_run_belongs_to_the_day_of_its_planned_time(backup: Backup) -> None:
+    planned = dt.datetime(2026, 11, 20, 22, 59, tzinfo=dt.UTC)
+    late = planned + dt.timedelta(minutes=2)
+    asked(backup, late, Tone.OK, trigger=Trigger.SCHEDULE, scheduled_for=planned)
+
+    days = days_of(backup)
+
+    assert on(days, dt.date(2026, 11, 20)) == Tone.OK
+    assert on(days, dt.date(2026, 11, 21)) == Tone.NONE
+
+
+def test_what_ends_while_somebody_looks_is_taken_in(backup: Backup) -> None:
+    book = DayBook(BERLIN)
+    run = a_run(backup, RunStatus.RUNNING, created_at=NOW, started_at=NOW)
+    assert days_of(backup, book)[-1] == Tone.RUN
+
+    with writing():
+        run.finish(RunStatus.FAILED, reason=Reason.RCLONE_ERROR)
+    failed = days_of(backup, book)[-1]
+    asked(backup, NOW - 5 * DAY, Tone.STOP)  # a clock that went back
+
+    assert failed == Tone.BAD
+    assert days_of(backup, book)[-6] == Tone.STOP
+
+
+def test_a_new_backup_never_inherits_the_days_of_a_deleted_one(backup: Backup) -> None:
+    book = DayBook(BERLIN)
+    asked(backup, NOW, Tone.BAD)
+    assert days_of(backup, book)[-1] == Tone.BAD
+    with writing():
+        backup.delete_instance()
+
+    again = new_backup("Music")
+
+    assert again.id == backup.id
+    assert set(days_of(again, book)) == {Tone.NONE}
+
+
+def test_tomorrow_the_strip_has_moved_on(backup: Backup) -> None:
+    book = DayBook(BERLIN)
+    asked(backup, NOW - 29 * DAY, Tone.BAD)
+    asked(backup, NOW, Tone.OK)
+    assert days_of(backup, book)[0] == Tone.BAD
+
+    days = days_of(backup, book, NOW + DAY)
+
+    assert (days[0], days[-2], days[-1]) == (Tone.NONE, Tone.OK, Tone.NONE)
+
+
+@pytest.mark.parametrize(
+    ("zone", "now"),
+    [
+        ("Europe/Berlin", dt.datetime(2026, 4, 2, 21, 59, tzinfo=dt.UTC)),  # the clocks went on
+        ("Europe/Berlin", dt.datetime(2026, 11, 1, 23, 30, tzinfo=dt.UTC)),  # and back
+        ("America/Havana", dt.datetime(2026, 11, 8, 4, 30, tzinfo=dt.UTC)),  # back, over midnight
+        ("Pacific/Kiritimati", dt.datetime(2026, 7, 1, 9, 59, tzinfo=dt.UTC)),
+        ("Asia/Kathmandu", dt.datetime(2026, 1, 3, 18, 20, tzinfo=dt.UTC)),
+        ("UTC", dt.datetime(2028, 3, 10, 0, 0, tzinfo=dt.UTC)),  # a leap day behind
+    ],
+)
+def test_whatever_happens_the_days_are_those_of_a_simple_count(
+    backup: Backup, zone: str, now: dt.datetime
+) -> None:
+    clocks, dice = ZoneInfo(zone), random.Random(zone)
+    other = new_backup("Music")
+    book = DayBook(clocks)
+    expected: dict[int, dict[dt.date, Tone]] = {backup.id: {}, other.id: {}}
+    for _ in range(8):
+        for _ in range(30):
+            which = dice.choice((backup, other))
+            when = now - dice.random() * 34 * DAY
+            tone = dice.choice(list(ENDS))
+            asked(which, when, tone)
+            date = when.astimezone(clocks).date()
+            known = expected[which.id].get(date, Tone.NONE)
+            expected[which.id][date] = min(known, tone, key=RANK.__getitem__)
+
+        told = book.days(overview.backups(), now)
+
+        today = now.astimezone(clocks).date()
+        for backup_id, by_date in expected.items():
+            assert told[backup_id] == tuple(
+                by_date.get(today - back * DAY, Tone.NONE) for back in range(29, -1, -1)
+            )
+
+
+@contextmanager
+def queries() -> Iterator[list[str]]:
+    """What is asked of the database meanwhile."""
+    seen: list[str] = []
+    database.connection().set_trace_callback(
+        lambda statement: seen.append(statement) if statement.startswith("SELECT") else None
+    )
+    try:
+        yield seen
+    finally:
+        database.connection().set_trace_callback(None)
+
+
+def test_a_hundred_backups_with_30_days_need_no_more_queries_than_one(backup: Backup) -> None:
+    def asked_for(book: DayBook) -> int:
+        with database.connection_context(), queries() as seen:
+            book.days(overview.backups(), NOW)
+        return len(seen)
+
+    asked(backup, NOW, Tone.OK)
+    book = DayBook(BERLIN)
+    first, again = asked_for(book), asked_for(book)
+    with writing():
+        for number in range(100):
+            one = new_backup(f"Backup {number}")
+            for back in range(30):
+                asked(one, NOW - back * DAY, Tone.OK)
+    many = DayBook(BERLIN)
+
+    assert (asked_for(many), asked_for(many), asked_for(book)) == (first, again, again)
+    assert again <= 6
