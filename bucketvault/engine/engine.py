@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
@@ -352,7 +353,8 @@ class Engine:
 
     def installation(self) -> Installation:
         """Whether what every backup rests on is in order."""
-        return installation.look(self.config)
+        beats = self.scheduler.is_beating() if self.schedules else None
+        return replace(installation.look(self.config), scheduler_beats=beats)
 
     def home(self) -> Home:
         """All that the home page shows."""

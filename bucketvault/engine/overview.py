@@ -12,15 +12,16 @@ import peewee as pw
 
 from bucketvault.engine import settings
 from bucketvault.engine.copy_state import CopyState, copy_state
+from bucketvault.engine.missed import missed_at
 from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.queue import freeze
 from bucketvault.engine.runs.restore_text import restore_text
-from bucketvault.errors import NotFoundError
+from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
-from bucketvault.store.models import Backup, BackupRun, Provider, Storage, counts_of
+from bucketvault.store.models import Backup, BackupRun, Provider, Storage, counts_of, utcnow
 from bucketvault.vocabulary import (
     ComparisonMode,
     Phase,
@@ -153,6 +154,8 @@ class BackupRow:
     last_run: RunView | None  # the newest that ended
     last_good_at: dt.datetime | None
     size_bytes: int | None  # of the source, at the last run that measured it
+    missed_at: dt.datetime | None = None  # the planned time that makes it overdue
+    unplannable: bool = False  # its time zone or time of day is none: nothing starts it
 
 
 # Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
@@ -186,6 +189,12 @@ def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
                 did_you_mean(name, known).strip() or "`bucketvault status` names them all.",
             )
         return _rows(unwatched, Backup.id == known[same[0]])[0]
+
+
+def backup_row(backup_id: int) -> BackupRow | None:
+    """One backup as the list shows it; None when it is gone."""
+    with one_moment():
+        return next(iter(_rows(watched, Backup.id == backup_id)), None)
 
 
 def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
@@ -269,8 +278,9 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
     last_ids = [backup.last_id for backup in found if backup.last_id is not None]
     ended: Any = BackupRun.select().where(BackupRun.id.in_(last_ids)).objects(SimpleNamespace)
     last = {run.id: run for run in ended}
+    now = utcnow()
     rows = [
-        _backup_row(backup, ends, active.get(backup.id), last.get(backup.last_id), unwatched)
+        _backup_row(backup, ends, active.get(backup.id), last.get(backup.last_id), unwatched, now)
         for backup in found
     ]
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
@@ -326,7 +336,15 @@ def _backup_row(
     active: BackupRun | None,
     last: Any,
     unwatched: Unwatched,
+    now: dt.datetime,
 ) -> BackupRow:
+    good_at = BackupRun.finished_at.python_value(backup.good_at)
+    missed, unplannable = None, False
+    try:
+        if backup.enabled:
+            missed = missed_at(backup, active, last, good_at, now)
+    except TimingError:
+        unplannable = True
     return BackupRow(
         id=backup.id,
         name=backup.name,
@@ -337,11 +355,13 @@ def _backup_row(
         at=backup.at,
         weekday=backup.weekday,
         time_zone=backup.time_zone,
-        next_due_at=backup.next_due_at,
-        overdue=False,
+        next_due_at=None if unplannable else backup.next_due_at,
+        overdue=missed is not None or unplannable,
+        missed_at=missed,
+        unplannable=unplannable,
         active_run=run_view(active, backup, unwatched) if active is not None else None,
         last_run=run_view(last, backup, unwatched) if last is not None else None,
-        last_good_at=BackupRun.finished_at.python_value(backup.good_at),
+        last_good_at=good_at,
         size_bytes=backup.size,
     )
 

@@ -8,11 +8,11 @@ planned starves no other. Nothing is remembered between two beats, so nothing is
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from bucketvault.engine import timetable
+from bucketvault.engine import overdue, timetable
 from bucketvault.engine.pulse import Pulse
 from bucketvault.engine.runs import queue
 from bucketvault.errors import TimingError
@@ -26,6 +26,7 @@ LATE = dt.timedelta(minutes=5)  # after its planned time a run is called late
 WRONG = dt.timedelta(hours=1)  # a time so far ahead was noted by a clock that was wrong
 FRESH_S = 60.0  # the last good beat of a scheduler that works
 SAY_AGAIN_S = 60.0
+TELL_EVERY_S = 60.0
 
 
 class Scheduler:
@@ -36,6 +37,7 @@ class Scheduler:
         self.last_beat_at: dt.datetime | None = None  # of the last one that did all its work
         self._planned = planned
         self._beaten: float | None = None  # the same by the monotonic clock
+        self._told: float | None = None  # when overdue backups were last looked for
         self._said: dict[int, float] = {}  # about which backup a fault was logged, and when
         self._pulse = Pulse(self.beat)
 
@@ -58,22 +60,31 @@ class Scheduler:
         return self._beaten is not None and time.monotonic() - self._beaten < FRESH_S
 
     def beat(self) -> None:
-        """Queue what is due. A backup at fault is logged, the others are looked after.
+        """Queue what is due, and once a minute see what is overdue.
 
-        Raises BusyError when the database cannot take it; the next beat does it then.
+        A backup at fault is logged, and the others are looked after. Raises BusyError when the
+        database cannot take it; the next beat does it then.
         """
         now = utcnow()
+        due = _to_look_at(now, self._at_fault)
+        changed = self._for_each(due, lambda backup_id: plan(backup_id, now))
+        if self._told is None or time.monotonic() - self._told >= TELL_EVERY_S:
+            changed |= self._for_each(overdue.backups_to_tell(), overdue.tell)
+            self._told = time.monotonic()
+        if changed:
+            self._planned()
+        self.last_beat_at, self._beaten = now, time.monotonic()
+
+    def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], bool]) -> bool:
         changed = False
-        for backup_id in _to_look_at(now, self._at_fault):
+        for backup_id in backup_ids:
             try:
-                changed |= plan(backup_id, now)
+                changed |= work(backup_id)
             except BusyError:
                 raise
             except Exception as error:
                 self._at_fault(backup_id, error)
-        if changed:
-            self._planned()
-        self.last_beat_at, self._beaten = now, time.monotonic()
+        return changed
 
     def _at_fault(self, backup_id: int, error: Exception) -> None:
         said = self._said.get(backup_id)

@@ -134,7 +134,9 @@ def _need(row: BackupRow) -> Need | None:
     copy = ""
     if tone == Tone.MISS:
         why = "No good copy since the last planned time."
-        if row.last_good_at is None:
+        if row.unplannable:
+            why = "Nothing starts it: its time zone is not known here. Edit it, choose another."
+        elif row.last_good_at is None:
             why = "The planned time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
         why = last.explanation or "Nothing more is known: its log may tell."
