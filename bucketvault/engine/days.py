@@ -1,25 +1,28 @@
 """The last 30 days of every backup: the worst of each day, in the server's time zone.
 
 A run belongs to the day it was asked for; a planned one to the day of its planned time. A day is
-missed when a planned time fell on it and nothing was asked for on it: of that we know from the
-moment the present schedule took effect on, and from late runs, which name the planned time they
-make up for. Of earlier days nothing is made up: they are shown without a run.
+missed when a planned time fell on it and nothing was asked for on it. Of that we know from the
+moment on from which planned times count (`planned_since`), and from late runs, which name the
+planned time they make up for. Of earlier days nothing is made up: they are shown without a run.
 """
 
 import datetime as dt
+import functools
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import peewee as pw
 
+from bucketvault.engine import timetable
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.verdict import Tone
+from bucketvault.errors import TimingError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Reason, RunStatus, Schedule, Trigger, Weekday
 
 LENGTH = 30
 DAY = dt.timedelta(days=1)
@@ -58,12 +61,13 @@ class DayBook:
         today = now.astimezone(self._zone).date()
         dates = [today - DAY * back for back in range(LENGTH - 1, -1, -1)]
         with self._lock, connection(), database.atomic():
-            backups: Any = Backup.select(Backup.id, Backup.created_at).tuples()
-            made: dict[int, dt.datetime] = dict(backups)
+            backups: Any = Backup.select(Backup.id, Backup.created_at, Backup.planned_since)
+            times = {one[0]: one[1:] for one in backups.tuples()}
+            made: dict[int, dt.datetime] = {one: of[0] for one, of in times.items()}
             under_way = self._read(made, dates[0])
             self._forget(made, dates[0])
             return {
-                row.id: self._of(row, under_way.get(row.id), dates)
+                row.id: self._of(row, times[row.id][1], under_way.get(row.id), dates, now)
                 for row in rows
                 if row.id in made
             }
@@ -120,7 +124,14 @@ class DayBook:
             for day in [day for day in past.worst if day < first]:
                 del past.worst[day]
 
-    def _of(self, row: BackupRow, under_way: _Past | None, dates: list[dt.date]) -> Days:
+    def _of(
+        self,
+        row: BackupRow,
+        planned_since: dt.datetime,
+        under_way: _Past | None,
+        dates: list[dt.date],
+        now: dt.datetime,
+    ) -> Days:
         past = self._past.get(row.id)
         worst = past.worst if past is not None else {}
         late = past.late if past is not None else set()
@@ -128,9 +139,38 @@ class DayBook:
             worst, late = dict(worst), late | under_way.late
             for day, tone in under_way.worst.items():
                 _add(worst, day, tone)
-        if late - worst.keys():
-            worst = {**dict.fromkeys(late, Tone.MISS), **worst}
+        missed = [day for day in late if day not in worst]
+        if row.enabled:
+            until = now - timetable.grace(row.schedule)
+            timing = _Timing(row.schedule, row.at, row.weekday, row.time_zone)
+            missed += [
+                day
+                for moment, day in _planned(timing, self._zone, dates[0], dates[-1])
+                if planned_since < moment <= until and day not in worst
+            ]
+        if missed:
+            worst = {**worst, **dict.fromkeys(missed, Tone.MISS)}
         return tuple([worst.get(date, Tone.NONE) for date in dates])
+
+
+class _Timing(NamedTuple):
+    schedule: Schedule
+    at: str
+    weekday: Weekday | None
+    time_zone: str
+
+
+@functools.lru_cache(maxsize=4096)  # the same all day long
+def _planned(
+    timing: _Timing, zone: ZoneInfo, first: dt.date, last: dt.date
+) -> tuple[tuple[dt.datetime, dt.date], ...]:
+    """Every planned time from `first` to `last`, and the day of `zone` it falls on."""
+    after, until = (dt.datetime.combine(day, dt.time(), tzinfo=zone) for day in (first, last + DAY))
+    try:
+        moments = list(timetable.all_between(timing, after, until))
+    except TimingError:  # told elsewhere: nothing is planned
+        return ()
+    return tuple((moment, moment.astimezone(zone).date()) for moment in moments)
 
 
 def _add(worst: dict[dt.date, Tone], day: dt.date, tone: Tone) -> None:

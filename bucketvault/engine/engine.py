@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
@@ -354,7 +353,7 @@ class Engine:
     def installation(self) -> Installation:
         """Whether what every backup rests on is in order."""
         beats = self.scheduler.is_beating() if self.schedules else None
-        return replace(installation.look(self.config), scheduler_beats=beats)
+        return installation.look(self.config, beats)
 
     def home(self) -> Home:
         """All that the home page shows."""

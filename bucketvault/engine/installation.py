@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bucketvault.config import Config
+from bucketvault.engine import settings
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.errors import RcloneMissingError
+from bucketvault.store.database import connection
+from bucketvault.store.models import Mail
 
 
 class Part(StrEnum):
@@ -45,14 +48,19 @@ class Want:
     is_known: bool = True
 
 
-def look(config: Config) -> Installation:
-    """The state as any process on this data folder sees it; blocks for the first look at rclone."""
+def look(config: Config, scheduler_beats: bool | None = None) -> Installation:
+    """The state as any process on this data folder sees it; blocks for the first look at rclone.
+
+    Whether the scheduler beats, only the process that has it can say.
+    """
+    with connection():
+        dead_mails = Mail.select().where(Mail.dead_at.is_null(False)).count()
     return Installation(
-        scheduler_beats=None,
+        scheduler_beats=scheduler_beats,
         rclone_problem=_rclone_problem(config.rclone),
         disk_problem="",
-        mail_is_set_up=False,
-        dead_mails=0,
+        mail_is_set_up=settings.load().mail_is_set_up,
+        dead_mails=dead_mails,
     )
 
 

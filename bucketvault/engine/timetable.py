@@ -58,6 +58,15 @@ def planned_times(timing: Timing, after: dt.datetime, until: dt.datetime) -> int
     return max(0, between // dates.step)
 
 
+def all_between(timing: Timing, after: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
+    """Every planned time after `after` and not after `until`. Raises TimingError."""
+    dates = _Dates(timing)
+    date = dates.latest(after) + dates.step
+    while (moment := dates.moment(date)) <= until:
+        yield moment
+        date += dates.step
+
+
 def grace(schedule: Schedule) -> dt.timedelta:
     """How long after a planned time a backup may take before it is overdue."""
     return max(LEAST_GRACE, dt.timedelta(days=DAYS_BETWEEN[schedule]) / 4)

@@ -46,8 +46,10 @@ def on(days: Days, date: dt.date, today: dt.date = dt.date(2026, 11, 22)) -> Ton
 
 
 def new_backup(name: str) -> Backup:
+    """A backup whose planned times do not count yet."""
     provider = a_provider(f"Provider of {name}")
-    return a_backup(name, a_storage(provider, "source"), a_storage(provider, "copy"))
+    ends = a_storage(provider, "source"), a_storage(provider, "copy")
+    return a_backup(name, *ends, planned_since=NOW + 9000 * DAY)
 
 
 @pytest.fixture
@@ -211,3 +213,70 @@ def test_a_hundred_backups_with_30_days_need_no_more_queries_than_one(backup: Ba
 
     assert (asked_for(many), asked_for(many), asked_for(book)) == (first, again, again)
     assert again <= 6
+
+
+def planned(name: str, **changes: object) -> Backup:
+    """A daily backup whose planned times have counted for long."""
+    backup = new_backup(name)
+    given = {"planned_since": NOW - 90 * DAY, **changes}
+    with writing():
+        Backup.update(**given).where(Backup.id == backup.id).execute()
+    return backup
+
+
+def test_a_planned_time_nothing_was_asked_for_on_is_missed() -> None:
+    backup = planned("Photos", at="02:30", time_zone="Europe/Berlin")
+    for back in (0, 1, 3):
+        asked(backup, dt.datetime(2026, 11, 22 - back, 1, 30, tzinfo=dt.UTC), Tone.OK)
+
+    days = days_of(backup)
+
+    assert days[-4:] == (Tone.OK, Tone.MISS, Tone.OK, Tone.OK)
+    assert set(days[:-4]) == {Tone.MISS}
+
+
+def test_days_before_planned_times_counted_are_shown_without_a_run() -> None:
+    since = dt.datetime(2026, 11, 19, 12, 0, tzinfo=dt.UTC)
+    backup = planned("Photos", at="02:30", time_zone="UTC", planned_since=since)
+
+    days = days_of(backup)
+
+    assert days[-4:] == (Tone.NONE, Tone.MISS, Tone.MISS, Tone.MISS)
+    assert set(days[:-4]) == {Tone.NONE}
+
+
+def test_what_is_switched_off_misses_nothing() -> None:
+    assert set(days_of(planned("Photos", enabled=False))) == {Tone.NONE}
+
+
+def test_today_is_missed_only_once_the_backup_is_overdue() -> None:
+    backup = planned("Photos", at="13:00", time_zone="UTC")
+    asked(backup, NOW - DAY, Tone.OK)
+
+    assert days_of(backup)[-2:] == (Tone.OK, Tone.NONE)
+    assert days_of(backup, now=NOW + DAY / 4)[-2:] == (Tone.OK, Tone.MISS)
+
+
+def test_a_weekly_backup_misses_its_weekday_only() -> None:
+    backup = planned("Photos", schedule="weekly", weekday="monday", at="05:00", time_zone="UTC")
+
+    days = days_of(backup)
+
+    missed = [place for place, tone in enumerate(days) if tone == Tone.MISS]
+    assert missed == [2, 9, 16, 23]  # 26 October and each seventh day
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Havana", "Pacific/Chatham"])
+def test_nights_on_which_clocks_change_have_one_planned_time_each(zone: str) -> None:
+    backup = planned("Photos", at="02:30", time_zone=zone)
+    book = DayBook(ZoneInfo(zone))
+
+    for now in (
+        dt.datetime(2026, 4, 12, 20, 0, tzinfo=dt.UTC),
+        dt.datetime(2026, 11, 12, 20, 0, tzinfo=dt.UTC),
+    ):
+        with writing():
+            Backup.update(planned_since=now - 90 * DAY).execute()
+        days = book.days(overview.backups(), now)[backup.id]
+
+        assert set(days[:-1]) == {Tone.MISS}
