@@ -72,7 +72,7 @@ ROW = """
     </div>
   </td>
   <td class="c-last">
-    <a v-if="props.row.run" class="pill" :class="props.row.tone" :href="props.row.run"
+    <a v-if="props.row.run_href" class="pill" :class="props.row.tone" :href="props.row.run_href"
        :aria-label="props.row.word + ', the last run of ' + props.row.name">{{ props.row.word }}</a>
     <span v-else class="pill" :class="props.row.tone">{{ props.row.word }}</span>
     <div class="t13 ink3 nowrap" :title="props.row.when_exact">{{ props.row.when }}</div>
@@ -83,7 +83,7 @@ ROW = """
   </td>
   <td class="c-size nowrap">{{ props.row.size }}</td>
   <td class="c-action"><div class="line">
-    <a v-if="props.row.look" class="btn small" :href="props.row.run"
+    <a v-if="props.row.look" class="btn small" :href="props.row.run_href"
        :aria-label="props.row.look + ': ' + props.row.name" :title="props.row.look">
       <i class="icon icon-eye" aria-hidden="true"></i><span>{{ props.row.look }}</span></a>
     <button v-else type="button" class="btn small" title="Run now"
@@ -114,7 +114,7 @@ def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any
         "id": row.id,
         "name": clean(row.name, limit=NAME_CHARACTERS),
         "href": f"/backups/{row.id:d}",
-        "run": f"/run/{run_shown.id:d}" if run_shown is not None else "",
+        "run_href": f"/run/{run_shown.id:d}" if run_shown is not None else "",
         "tone": CLASSES[tone],
         "word": WORDS[tone],
         "when": when,

@@ -57,15 +57,19 @@ def install() -> None:
     ui.button.default_props("unelevated no-caps")
     ui.input.default_props("outlined dense")
     # their addresses change with their content, so a browser may keep them for long
+    # safe: our own files
     app.add_static_files(assets.URL, assets.folder(), max_cache_age=30 * formatting.DAY_S)
     style_sheet = assets.url("bucketvault.css")
     favicon = assets.url("favicon.svg")
+    # safe: addresses of our own files
     ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+    # safe: the same
     ui.add_head_html(f'<link rel="icon" type="image/svg+xml" href="{favicon}">', shared=True)
     for script in SCRIPTS:
         address = assets.url(script)
+        # safe: the same
         ui.add_head_html(f'<script type="module" src="{address}"></script>', shared=True)
-    # in front of the drawer, so that it is the first stop of the Tab key
+    # safe: a constant; in front of the drawer, so that it is the first stop of the Tab key
     ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
 
 

@@ -4,6 +4,7 @@ Text goes in as text only: `element` sets it as a text node, attributes are set 
 through a string that is parsed. What comes from elsewhere is cleaned where it enters the page.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ MARKS = {
     ProviderType.BACKBLAZE_B2: "B2",
     ProviderType.AMAZON_S3: "S3",
 }
+OWN_ADDRESS = re.compile(r"/(?!/)|#")
 NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the room there is
 
 
@@ -42,8 +44,10 @@ def element(tag: str, classes: str = "", text: str | None = None, **attributes: 
     """An element with classes, text and attributes (`aria_label` becomes `aria-label`)."""
     made = ui.element(tag) if text is None else TextElement(tag=tag, text=text)
     if classes:
-        made.classes(classes)
+        made.classes(classes)  # safe: a class can only choose among our own styles
     for name, value in attributes.items():
+        if name == "href" and not OWN_ADDRESS.match(value):
+            raise ValueError(f"not an address of ours: {value}")  # a javascript: one would run
         made.props[name.rstrip("_").replace("_", "-")] = value
     return made
 
@@ -51,7 +55,7 @@ def element(tag: str, classes: str = "", text: str | None = None, **attributes: 
 def text(tag: str, classes: str = "", words: str = "") -> TextElement:
     """An element that holds nothing but text, to be changed by `set_text`."""
     made = TextElement(tag=tag, text=words)
-    made.classes(classes)
+    made.classes(classes)  # safe: a class can only choose among our own styles
     return made
 
 
@@ -87,9 +91,8 @@ def button(
 
     `mark` is the word by which tests find it.
     """
-    made = element("a", f"btn {kind}") if href else element("button", f"btn {kind}", type="button")
-    if href:
-        made.props["href"] = href
+    attributes = {"href": href} if href else {"type": "button"}  # safe: `element` looks at it
+    made = element("a" if href else "button", f"btn {kind}", **attributes)
     with made:
         if icon_name:
             icon(icon_name)
@@ -192,9 +195,9 @@ class Tiles:
             value.text, note.text = tile.value, tile.note
             for tone in (Tone.BAD, Tone.WARN):
                 if tile.tone == tone:
-                    box.classes(add=CLASSES[tone])
+                    box.classes(add=CLASSES[tone])  # safe: ours
                 else:
-                    box.classes(remove=CLASSES[tone])
+                    box.classes(remove=CLASSES[tone])  # safe: ours
 
 
 class Bar:

@@ -96,7 +96,11 @@ async def test_a_preview_leaves_the_state_and_the_need_of_its_backup(user: User)
 
     await user.should_see("3 of 7 backups need you.")
     row = table_rows(user)["Product photos"]
-    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "Watch", "/run/14")
+    assert (row["word"], row["look"], row["run_href"]) == (
+        "Held for your approval",
+        "Watch",
+        "/run/14",
+    )
     assert row["live"]["lead"] == "Preview: checking both buckets"
     assert row["live"]["figures"] == " · 120,000 objects seen"
 
@@ -109,7 +113,7 @@ async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
     row = table_rows(user)["Postgres dumps"]
     assert (row["word"], row["tone"]) == ("Failed", "st-bad")
     assert row["when"] == "32 min ago · copy partly updated"
-    assert (row["href"], row["run"]) == ("/backups/4", "/run/2")
+    assert (row["href"], row["run_href"]) == ("/backups/4", "/run/2")
     assert row["when_exact"].endswith("Europe/Berlin")
     assert row["source"]["whole"] == "Amazon Frankfurt · acme-pg-dumps"
     assert row["schedule"] == "Daily at 01:30"
