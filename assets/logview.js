@@ -14,11 +14,21 @@ const SIGNS = {
   new: "icon icon-new",
   replaced: "icon icon-swap",
   kept: "icon icon-box",
+  aside: "icon icon-box",
   removed: "icon icon-minus",
+  purged: "icon icon-minus",
   touched: "icon icon-touched",
   warning: "glyph st-warn",
   error: "glyph st-bad",
 };
+const FILTERS = { "": "All", changes: "Changes", warnings: "Warnings", errors: "Errors" };
+const TILES = {
+  new: "copied",
+  replaced: "replaced",
+  kept: "kept",
+  removed: "removed",
+  moved: "copied and replaced",
+}; // filters that the run's tiles set; each belongs to Changes
 const STATES = { warning: " st-warn", error: " st-bad" };
 const ABSENT = { time: "", kind: "absent", object: "", text: "…" };
 
@@ -63,7 +73,14 @@ export default {
           <i class="icon icon-down" aria-hidden="true"></i><span>Raw</span></a>
       </header>
       <div v-if="lines" class="log-bar">
-        <label class="line t13 ink2">
+        <div class="filters" role="group" aria-label="Which lines are shown">
+          <button v-for="(word, name) in offered" :key="name" type="button" class="filter"
+                  :class="{ none: !totals[name] }" :aria-pressed="String(only === name)"
+                  @click="showOnly(name)">
+            <span>{{ word }}</span><span v-if="name" class="num">{{ number(totals[name]) }}</span>
+          </button>
+        </div>
+        <label v-if="!only" class="line t13 ink2">
           <button type="button" class="switch" role="switch" :aria-checked="String(progress)"
                   aria-label="Show progress lines" @click="setProgress(!progress)"></button>
           <span>Progress lines</span>
@@ -87,7 +104,7 @@ export default {
         </div>
       </div>
       <div class="log">
-        <p v-if="!total" class="log-empty">{{ growing ? "No lines yet." : "This log has no lines." }}</p>
+        <p v-if="!total" class="log-empty">{{ emptiness }}</p>
         <div class="log-scroller" ref="scroller" tabindex="0" role="log" aria-live="off"
              aria-label="Log lines: arrows, Page Up and Down, Home and End move; Enter opens a line"
              @scroll.passive="onScroll" @wheel="onWheel" @keydown="onKey">
@@ -98,7 +115,7 @@ export default {
       </div>
       <div v-if="whole" class="log-whole" role="region" aria-label="The whole line">
         <div class="stack">
-          <span class="t12 ink3 num">Line {{ (here + 1).toLocaleString("en-US") }}{{
+          <span class="t12 ink3 num">Line {{ number((whole.number ?? here) + 1) }}{{
             whole.time ? ", " + whole.time : "" }}</span>
           <pre tabindex="0" aria-live="polite">{{ [whole.object, whole.text].filter(Boolean).join("\\n") }}</pre>
         </div>
@@ -117,7 +134,8 @@ export default {
   data() {
     return {
       lines: 0, // all of them
-      shown: 0, // without progress lines
+      totals: {}, // how many rows each filter leaves; "": all but progress lines
+      only: "", // the filter
       size: "",
       growing: false,
       following: true, // the last line stays in view, also those that come after the run's end
@@ -131,7 +149,14 @@ export default {
 
   computed: {
     total() {
-      return this.progress ? this.lines : this.shown;
+      return this.progress && !this.only ? this.lines : (this.totals[this.only] ?? 0);
+    },
+    offered() {
+      return this.only in TILES ? { ...FILTERS, [this.only]: `Only ${TILES[this.only]}` } : FILTERS;
+    },
+    emptiness() {
+      if (this.only && this.lines) return this.growing ? "No such lines yet." : "No such lines.";
+      return this.growing ? "No lines yet." : "This log has no lines.";
     },
     title() {
       return this.looked ? "What it would change" : "Log";
@@ -197,31 +222,33 @@ export default {
     },
     take(news) {
       const before = this.total;
-      Object.assign(this, { lines: news.lines, shown: news.shown, size: news.size });
+      Object.assign(this, { lines: news.lines, totals: news.totals, size: news.size });
       this.growing = news.growing;
       if (news.again || this.total < before) this.forgetRows();
       this.cache.delete(before - 1); // the last line may have been half a line
-      if (news.progress !== this.progress) return;
+      if (news.progress !== this.progress || news.only !== this.only) return;
       news.rows.forEach((entry, index) => this.cache.set(news.start + index, entry));
     },
     async refresh() {
       const answer = await this.ask("", { start: 0, count: 0 }).catch(() => null);
       if (!answer) return;
       const before = this.lines;
-      this.lines = answer.all;
-      this.shown = answer.shown;
-      if (answer.all < before) this.forgetRows();
+      this.lines = answer.lines;
+      this.totals = answer.totals;
+      if (answer.lines < before) this.forgetRows();
       this.layout();
     },
     async ask(path, question) {
-      const search = new URLSearchParams({ ...question, progress: this.progress ? 1 : 0 });
+      const progress = this.progress ? 1 : 0;
+      const search = new URLSearchParams({ ...question, only: this.only, progress });
       const answer = await fetch(`${this.url}${path}?${search}`);
       if (!answer.ok) throw new Error(String(answer.status));
       return answer.json();
     },
     tell() {
       const rows = this.view ? Math.ceil(this.view / this.row) + 1 : 0; // 0: not known yet
-      this.$emit("state", { following: this.following, progress: this.progress, rows });
+      const { following, progress, only } = this;
+      this.$emit("state", { following, progress, only, rows });
     },
 
     // ---------------------------------------------------------------- where we are
@@ -346,7 +373,7 @@ export default {
       this.paint();
       if (this.whole !== ABSENT && this.whole.text.length < SHOWN_CHARACTERS) return;
       const answer = await this.ask("", { start: row, count: 1, whole: 1 }).catch(() => null);
-      if (answer?.lines.length && this.here === row && this.whole) this.whole = answer.lines[0];
+      if (answer?.rows.length && this.here === row && this.whole) this.whole = answer.rows[0];
     },
     closeWhole() {
       this.here = this.whole = null;
@@ -365,6 +392,25 @@ export default {
       this.position = this.following ? Infinity : share * this.last();
       this.layout();
       this.tell();
+    },
+    showOnly(only) {
+      const picked = [this.hit, this.here].find((row) => row !== null);
+      const entry = picked === undefined ? undefined : this.cache.get(picked);
+      const changed = only !== this.only;
+      this.only = only;
+      if (changed) {
+        this.forgetRows();
+        this.position = this.following ? Infinity : 0;
+        this.layout();
+        // from a filtered row back to what stands around it
+        if (!only && entry && !this.progress) this.jump(entry.number);
+        this.tell();
+      }
+      const { top, bottom } = this.$el.getBoundingClientRect();
+      if (top > window.innerHeight - 200 || bottom < 200) this.$el.scrollIntoView();
+    },
+    number(value) {
+      return (value ?? 0).toLocaleString("en-US");
     },
     onVisible() {
       if (document.hidden) return;
@@ -404,7 +450,12 @@ export default {
       }
     },
     async firstError() {
+      if (this.only && this.only !== "errors") this.showOnly("");
       try {
+        if (this.only) {
+          if (this.total) this.jump(0);
+          return;
+        }
         const { row } = await this.ask("/first-error", {});
         this.note = row === null ? "No errors in this log" : "";
         if (row !== null) this.jump(row);
@@ -442,16 +493,16 @@ export default {
       const entry = this.cache.get(index);
       row.entry = entry ?? null;
       row.index = index;
-      const { time, kind, object, text } = entry ?? ABSENT;
+      const { number, time, kind, object, text } = entry ?? ABSENT;
       let name = `log-row k-${kind}${STATES[kind] ?? ""}`;
       if (!object) name += " no-object";
       if (index === this.here) name += " here";
       if (index === this.hit) name += " hit";
       if (row.element.className !== name) row.element.className = name;
-      const shown = `${index}\n${time}\n${object}\n${text}`;
+      const shown = `${number}\n${time}\n${object}\n${text}`;
       if (row.shown === shown) return;
       row.shown = shown;
-      row.number.textContent = (index + 1).toLocaleString("en-US");
+      row.number.textContent = entry ? this.number(entry.number + 1) : "";
       row.time.textContent = time;
       row.sign.className = `sign ${SIGNS[kind] ?? ""}`;
       row.object.textContent = row.object.title = object;
@@ -469,9 +520,11 @@ export default {
       try {
         const answer = await this.ask("", { start, count: to - start + AROUND });
         if (generation === this.generation) {
-          answer.lines.forEach((entry, place) => this.cache.set(answer.start + place, entry));
+          answer.rows.forEach((entry, place) => this.cache.set(answer.start + place, entry));
           arrived = this.cache.has(from) || answer.total < this.total;
-          if (answer.total < this.total) Object.assign(this, { lines: answer.all, shown: answer.shown });
+          if (answer.total < this.total) {
+            Object.assign(this, { lines: answer.lines, totals: answer.totals });
+          }
           this.tidy();
         }
         arrived = arrived || generation !== this.generation;

@@ -353,7 +353,7 @@ def _print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
     """Write the log as people read it, from row `start` on; returns where it ends now."""
     while rows := runlogs.rows(run_id, start, 1000):
         for row in rows:
-            line = formatting.describe_log_line(row.line, zone).as_line()
+            line = formatting.describe_log_line(row.line, zone, row.kind).as_line()
             sys.stdout.buffer.write(line.encode() + b"\n")
         start = rows[-1].number + 1
     return start

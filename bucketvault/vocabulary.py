@@ -1,6 +1,6 @@
 """The words of the field, one meaning each: the same in tables, code, pages, logs and manual."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class ProviderType(StrEnum):
@@ -105,3 +105,30 @@ class MailSecurity(StrEnum):
     NONE = "none"  # clear text: to a server on this machine only
     STARTTLS = "starttls"  # asked for first, and insisted on
     TLS = "tls"  # from the first byte
+
+
+class LineKind(IntEnum):
+    """What one line of a run's log tells. Kept in the database: never renumber."""
+
+    INFO = 0
+    NEW = 1  # copied, and nothing was there before
+    REPLACED = 2  # copied over a former version
+    ASIDE = 3  # a former version was set aside; its KEPT line completes that
+    KEPT = 4  # a former version is among the kept versions
+    REMOVED = 5  # gone at the source, removed here
+    TOUCHED = 6  # a modification time
+    PURGED = 7  # an old kept version was let go
+    WARNING = 8
+    ERROR = 9
+    PROGRESS = 10  # once a second
+    PLAIN = 11  # not rclone's JSON
+
+    @property
+    def word(self) -> str:
+        """Its name for pages."""
+        return self.name.lower()
+
+
+# Lines as people read a log: without those that only say how far it is.
+SHOWN_LINES = frozenset(LineKind) - {LineKind.PROGRESS}
+ALL_LINES = frozenset(LineKind)

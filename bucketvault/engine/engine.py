@@ -23,7 +23,7 @@ from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.runs import queue
+from bucketvault.engine.runs import logs, queue
 from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.worker import Surroundings, Worker
@@ -39,9 +39,10 @@ from bucketvault.store.database import (
     open_database,
     writing,
 )
+from bucketvault.store.logindex import Kinds
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.vault import Vault
-from bucketvault.vocabulary import RunStatus, Trigger
+from bucketvault.vocabulary import LineKind, RunStatus, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -381,15 +382,23 @@ class Engine:
         """How long a run's stored log is."""
         return runlogs.size(run_id)
 
-    def log_rows(self, run_id: int, start: int, count: int, progress: bool) -> list[runlogs.LogRow]:
-        """Rows of a run's log."""
-        return runlogs.rows(run_id, start, count, progress=progress)
+    def log_counts(self, run_id: int) -> tuple[int, ...]:
+        """How many lines of each kind a run's stored log has, by LineKind."""
+        return logs.counts(run_id)
+
+    def log_rows(self, run_id: int, start: int, count: int, wanted: Kinds) -> list[runlogs.LogRow]:
+        """Rows of a run's log, of the wanted kinds."""
+        return logs.rows(run_id, start, count, wanted)
 
     def log_find(
-        self, run_id: int, needle: str, start: int, backwards: bool, progress: bool
+        self, run_id: int, sought: runlogs.Sought, start: int, backwards: bool, wanted: Kinds
     ) -> int | None:
-        """The next row that holds `needle`."""
-        return runlogs.find(run_id, needle, start, backwards=backwards, progress=progress)
+        """The next row of the wanted kinds that holds what is sought."""
+        return logs.find(run_id, sought, start, backwards, wanted)
+
+    def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
+        """Every line in turn, with what it tells."""
+        return runlogs.lines_and_kinds(run_id)
 
     def log_raw(self, run_id: int) -> Iterator[bytes]:
         """The whole log as rclone wrote it."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.rclone.transcript import OBJECT_TYPE, Progress, Transcript
+from bucketvault.engine.rclone.lines import ATTEMPT, line_kind
+from bucketvault.engine.rclone.transcript import Progress, Transcript
 from bucketvault.figures import DAY_S as DAY_S
 from bucketvault.figures import age as age
 from bucketvault.figures import clock as clock
@@ -30,6 +31,7 @@ from bucketvault.figures import time_left as time_left
 from bucketvault.figures import until as until
 from bucketvault.figures import wall_clock as wall_clock
 from bucketvault.untrusted import clean
+from bucketvault.vocabulary import LineKind
 
 
 def removed_log(removed_at: dt.datetime, days: int, zone: ZoneInfo, now: dt.datetime) -> str:
@@ -39,45 +41,36 @@ def removed_log(removed_at: dt.datetime, days: int, zone: ZoneInfo, now: dt.date
     return f"This log was removed on {when}: logs are kept {kept}. See Settings."
 
 
-KINDS = (
-    "info",
-    "new",
-    "replaced",
-    "kept",
-    "removed",
-    "touched",
-    "warning",
-    "error",
-    "progress",
-    "plain",
-)
 SHOWN_CHARACTERS = 4000  # of one line in the list; its whole text is fetched when it is opened
 WHOLE_CHARACTERS = 1024 * 1024
 
-_ATTEMPT = re.compile(
-    r"Attempt (\d+)/(\d+) (succeeded|failed with (\d+) errors(?: and: (.*))?)$", re.DOTALL
-)
-_PLAIN_WORDS = {
-    "Moved into backup dir": ("removed", "removed here, former version kept"),
-    "Deleted": ("kept", "former version kept"),
-    "Updated modification time in destination": ("touched", "modification time updated"),
-    "There was nothing to transfer": ("info", "there was nothing to copy"),
-    "not deleting files as there were IO errors": (
-        "warning",
-        "nothing was removed, because there were errors",
-    ),
+# What rclone says of an object, and a few lines about none, as people read them. A line that
+# tells a size has it behind these words.
+LINE_WORDS = {
+    LineKind.NEW: "copied (new)",
+    LineKind.REPLACED: "replaced",
+    LineKind.ASIDE: "former version set aside",
+    LineKind.KEPT: "former version kept",
+    LineKind.REMOVED: "removed here, former version kept",
+    LineKind.TOUCHED: "modification time updated",
+    LineKind.PURGED: "old kept version let go",
+}
+WOULD_WORDS = {  # of a run that only looked
+    LineKind.NEW: "would be copied",
+    LineKind.REPLACED: "would be replaced",
+    LineKind.KEPT: "former version would be kept",
+    LineKind.REMOVED: "would be removed here, former version kept",
+    LineKind.TOUCHED: "modification time would be updated",
+}
+_MESSAGE_WORDS = {
+    "There was nothing to transfer": "there was nothing to copy",
+    "not deleting files as there were IO errors": "nothing was removed, because there were errors",
     "not deleting directories as there were IO errors": (
-        "warning",
-        "no folder was removed, because there were errors",
+        "no folder was removed, because there were errors"
     ),
 }
-_WOULD = {  # what a dry run left out, by its field `skipped`
-    "copy": ("new", "would be copied"),
-    "move": ("kept", "former version would be kept"),
-    "move into backup dir": ("removed", "would be removed here, former version kept"),
-    "delete": ("removed", "would be removed"),
-    "update modification time": ("touched", "modification time would be updated"),
-}
+# in rclone's own lines: what is put into other words, and is not about an object
+REWORDED = (b"Attempt ", *(message.encode() for message in _MESSAGE_WORDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +78,7 @@ class LogText:
     """One line of a log as people read it. All of it is clean: visible signs on one line."""
 
     time: str  # HH:MM:SS in the zone asked for; empty where the line has none
-    kind: str  # one of KINDS
+    kind: LineKind
     object: str  # the object's name; empty where the line speaks of none
     text: str
 
@@ -95,22 +88,27 @@ class LogText:
 
 
 @functools.lru_cache(maxsize=4096)  # several viewers of one run read the same lines
-def describe_log_line(raw: bytes, zone: ZoneInfo, *, limit: int = SHOWN_CHARACTERS) -> LogText:
+def describe_log_line(
+    raw: bytes, zone: ZoneInfo, kind: LineKind | None = None, *, limit: int = SHOWN_CHARACTERS
+) -> LogText:
     """What one raw line of rclone's JSON log says; a line that is no JSON stays as it is.
 
-    Never raises. Errors keep their whole text up to `limit` characters.
+    `kind` is what the line tells among those around it; None: taken alone. Never raises. Errors
+    keep their whole text up to `limit` characters.
     """
     try:
         entry = json.loads(raw)
     except (ValueError, RecursionError):
         entry = None
     if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
-        return LogText("", "plain", "", clean(_text(raw).rstrip(), limit=limit))
-    stamp = _log_time(entry.get("time"), zone)
+        words = clean(_text(raw).rstrip(), limit=limit)
+        return LogText("", LineKind.PLAIN if kind is None else kind, "", words)
+    stamp = log_time(entry.get("time"), zone)
+    kind = line_kind(entry) if kind is None else kind
     if isinstance(entry.get("stats"), dict):
-        return LogText(stamp, "progress", "", _progress_words(raw))
+        return LogText(stamp, kind, "", _progress_words(raw))
     name = entry.get("object")
-    kind, text = _words(entry, str(entry.get("msg", "")).strip(), limit)
+    text = _words(entry, str(entry.get("msg", "")).strip(), kind, limit)
     return LogText(stamp, kind, clean(name, limit=limit) if isinstance(name, str) else "", text)
 
 
@@ -118,8 +116,11 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-def _log_time(value: Any, zone: ZoneInfo) -> str:
-    """rclone writes RFC 3339 with up to nine decimals, which Python cuts to six by itself."""
+def log_time(value: Any, zone: ZoneInfo) -> str:
+    """`14:03:22`; empty where there is no time.
+
+    rclone writes RFC 3339 with up to nine decimals, which Python cuts to six by itself.
+    """
     try:
         moment = dt.datetime.fromisoformat(value)
         return f"{moment.astimezone(zone):%H:%M:%S}" if moment.tzinfo else ""
@@ -127,43 +128,27 @@ def _log_time(value: Any, zone: ZoneInfo) -> str:
         return ""
 
 
-def _words(entry: dict[str, Any], message: str, limit: int) -> tuple[str, str]:
-    level, skipped = entry["level"], entry.get("skipped")
-    if isinstance(skipped, str) and skipped in _WOULD:
-        kind, words = _WOULD[skipped]
-        return kind, words + _size_suffix(entry)
-    if attempt := _ATTEMPT.match(message):
+def _words(entry: dict[str, Any], message: str, kind: LineKind, limit: int) -> str:
+    if attempt := ATTEMPT.match(message):
         return _attempt_words(attempt, limit)
-    if message in _PLAIN_WORDS:
-        return _PLAIN_WORDS[message]
-    if level == "info" and entry.get("objectType") == OBJECT_TYPE and "Copied (" in message:
-        return _copied_words(message, entry)
-    whole = clean(message, limit=limit)
-    if level in ("error", "critical") or (level == "notice" and message.startswith("Failed to ")):
-        return "error", whole
-    return ("warning" if level in ("notice", "warning") else "info"), whole
+    if message in _MESSAGE_WORDS:
+        return _MESSAGE_WORDS[message]
+    words = (WOULD_WORDS if "skipped" in entry else LINE_WORDS).get(kind)
+    return words + size_suffix(entry.get("size")) if words else clean(message, limit=limit)
 
 
-def _copied_words(message: str, entry: dict[str, Any]) -> tuple[str, str]:
-    if "(server-side copy)" in message:  # inside the destination: into the kept versions
-        return "kept", "former version set aside" + _size_suffix(entry)
-    if "new)" in message:
-        return "new", "copied (new)" + _size_suffix(entry)
-    return "replaced", "replaced" + _size_suffix(entry)
-
-
-def _attempt_words(attempt: re.Match[str], limit: int) -> tuple[str, str]:
+def _attempt_words(attempt: re.Match[str], limit: int) -> str:
     number, total, end, errors, whole = attempt.groups()
     if end == "succeeded":
-        return "info", f"try {number} of {total} succeeded"
+        return f"try {number} of {total} succeeded"
     ended = f"try {number} of {total} ended with {many(int(errors), 'error')}"
     if int(number) < int(total):
-        return "warning", f"{ended}, trying again"
-    return "error", clean(f"{ended}: {whole}" if whole else ended, limit=limit)
+        return f"{ended}, trying again"
+    return clean(f"{ended}: {whole}" if whole else ended, limit=limit)
 
 
-def _size_suffix(entry: dict[str, Any]) -> str:
-    value = entry.get("size")
+def size_suffix(value: object) -> str:
+    """`, 3.0 MB`; empty where no size is known."""
     return f", {size(value)}" if isinstance(value, int) and value >= 0 else ""
 
 

@@ -4,7 +4,6 @@ New lines travel over the page's websocket to those who follow, at most ten mess
 scrolls back fetches ranges over HTTP. No line is ever markup: the viewer sets text nodes only.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -17,15 +16,27 @@ from bucketvault.engine import live
 from bucketvault.errors import NotFoundError
 from bucketvault.pages import assets
 from bucketvault.pages.following import show_on
-from bucketvault.pages.formatting import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line, size
+from bucketvault.pages.formatting import WHOLE_CHARACTERS, describe_log_line, size
+from bucketvault.pages.log_rows import (
+    FILTERS,
+    MOST_ROWS_PUSHED,
+    Filter,
+    Size,
+    Tail,
+    read_size,
+    told_row,
+    wanted_lines,
+)
+from bucketvault.pages.log_search import Shown
+from bucketvault.vocabulary import LineKind
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
-MOST_ROWS_PUSHED = 60  # with one message to a follower
 MOST_ROWS_FETCHED = 1000  # with one request
 BLOCK_BYTES = 64 * 1024
 LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
+
 
 RunId = Annotated[int, fastapi.Path(ge=1, le=LARGEST_NUMBER)]
 RowNumber = Annotated[int, fastapi.Query(ge=0, le=LARGEST_NUMBER)]
@@ -48,6 +59,10 @@ class LogView(ui.element, component=assets.folder() / "logview.js"):
         """Tell the browser; returns at once."""
         self.run_method("grew", news)
 
+    def show_only(self, only: Filter) -> None:
+        """Show only these lines, and come into view; returns at once."""
+        self.run_method("showOnly", only.value)
+
 
 async def open_log(
     engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
@@ -68,14 +83,17 @@ class RunLog:
         self._run_id = run_id
         self._growing = growing
         self._looked = looked
-        self._following = True  # both as the viewer starts, until it says otherwise
+        self._following = True  # these as the viewer starts, until it says otherwise
         self._progress = False
+        self._filter = Filter.ALL
         self._rows = MOST_ROWS_PUSHED
-        self._told = (0, 0, 0)  # lines, shown, bytes
+        self._told = Size()
         self._told_growing: bool | None = None
         self._first: dict[str, Any] = {}
         self._view: LogView | None = None
         self._look: Callable[[], None] | None = None
+        self._tail: Tail | None = None
+        self.on_filter: Callable[[str], None] | None = None  # which lines are shown from now on
 
     async def open(self) -> None:
         """Read what the viewer starts with."""
@@ -95,7 +113,14 @@ class RunLog:
             if news and self._view is not None:
                 self._view.grew(news)
 
+        self._tail = Tail.of(self._engine, self._run_id)  # first: it must hear of news before us
         self._look = show_on(self._engine.live, live.log_topic(self._run_id), self.read, show)
+        ui.context.client.on_delete(self._tail.leave)
+
+    def pick(self, only: str) -> None:
+        """Let the viewer show only the lines of the filter of this name; empty: all."""
+        if self._view is not None:
+            self._view.show_only(Filter(only))
 
     def growing(self, growing: bool) -> None:
         """Say whether more may come."""
@@ -112,32 +137,31 @@ class RunLog:
 
     def read(self) -> dict[str, Any]:
         """What is new since the last call, for the viewer; empty when nothing is. Blocks."""
-        found = self._engine.log_size(self._run_id)
-        lines, shown, size_bytes = self._told
-        length = (found.lines, found.shown, found.bytes)
-        if (length, self._growing) == (self._told, self._told_growing):
+        tail = self._tail or Tail(self._engine, self._run_id)
+        found = tail.size()
+        told = self._told
+        if (found, self._growing) == (told, self._told_growing):
             return {}
-        again = found.lines < lines or found.bytes < size_bytes
-        before, total = (lines, found.lines) if self._progress else (shown, found.shown)
-        self._told, self._told_growing = length, self._growing
-        rows: list[dict[str, str]] = []
+        again = found.lines < told.lines or found.bytes < told.bytes
+        filtered, progress = self._filter, self._progress
+        before, total = told.rows(filtered, progress), found.rows(filtered, progress)
+        self._told, self._told_growing = found, self._growing
+        rows: list[dict[str, Any]] = []
         start = max(0, total - min(self._rows, MOST_ROWS_PUSHED))
         if not again:
             start = max(start, before - 1)  # the last line told may have been half a line
-        if self._following and total:
-            zone = self._engine.zone
-            read = self._engine.log_rows(self._run_id, start, total - start, self._progress)
-            rows = [_shown(row.line, zone) for row in read]
+        if self._following and start < total:
+            rows = tail.rows(start, total, wanted_lines(filtered, progress))
         return self._message(start, rows, again=again)
 
-    def _message(self, start: int, rows: list[dict[str, str]], *, again: bool) -> dict[str, Any]:
-        lines, shown, size_bytes = self._told
+    def _message(self, start: int, rows: list[dict[str, Any]], *, again: bool) -> dict[str, Any]:
         return {
-            "lines": lines,
-            "shown": shown,
-            "size": size(size_bytes),
+            "lines": self._told.lines,
+            "totals": self._told.totals,
+            "size": size(self._told.bytes),
             "growing": self._growing,
             "progress": self._progress,
+            "only": self._filter.value,
             "again": again,  # what was told before holds no more
             "start": start,
             "rows": rows,
@@ -149,12 +173,12 @@ class RunLog:
         self._progress = bool(state.get("progress"))
         rows = state.get("rows")
         self._rows = rows if isinstance(rows, int) and rows > 0 else MOST_ROWS_PUSHED
-
-
-def _shown(line: bytes, zone: ZoneInfo, *, whole: bool = False) -> dict[str, str]:
-    limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
-    told = describe_log_line(line, zone, limit=limit)
-    return {"time": told.time, "kind": told.kind, "object": told.object, "text": told.text}
+        only = str(state.get("only"))
+        filtered = next((known for known in Filter if known.value == only), Filter.ALL)
+        if filtered is not self._filter:
+            self._filter = filtered
+            if self.on_filter is not None:
+                self.on_filter(filtered)
 
 
 # ------------------------------------------------------------------ addresses
@@ -169,22 +193,24 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         run_id: RunId,
         start: RowNumber = 0,
         count: Annotated[int, fastapi.Query(ge=0, le=MOST_ROWS_FETCHED)] = 200,
+        only: Filter = Filter.ALL,
         progress: bool = False,
         whole: bool = False,
     ) -> JSONResponse:
         """Rows `start` and on, and how many there are. `whole`: one row with its whole text."""
-        found = engine.log_size(run_id)
+        found = read_size(engine, run_id)
         if not found.lines:
             _found(engine, run_id)
         count = min(count, 1) if whole else count
-        read = engine.log_rows(run_id, start, count, progress) if count else []
+        wanted = wanted_lines(only, progress)
+        read = engine.log_rows(run_id, start, count, wanted) if count else []
         return JSONResponse(
             {
                 "start": start,
-                "total": found.lines if progress else found.shown,
-                "all": found.lines,
-                "shown": found.shown,
-                "lines": [_shown(row.line, engine.zone, whole=whole) for row in read],
+                "total": found.rows(only, progress),
+                "lines": found.lines,
+                "totals": found.totals,
+                "rows": [told_row(row, engine.zone, wanted, whole=whole) for row in read],
             }
         )
 
@@ -194,20 +220,20 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         q: Annotated[str, fastapi.Query(min_length=1, max_length=1000)],
         start: RowNumber = 0,
         back: bool = False,
+        only: Filter = Filter.ALL,
         progress: bool = False,
     ) -> JSONResponse:
         """The next row from `start` on (with `back`: before it) that holds `q`, or null."""
-        asked = [
-            engine.log_find(run_id, needle, start, back, progress)
-            for needle in dict.fromkeys((_as_logged(q), q))
-        ]
-        hits = [row for row in asked if row is not None]
-        return JSONResponse({"row": (max(hits) if back else min(hits)) if hits else None})
+        wanted = wanted_lines(only, progress)
+        sought = Shown(q, engine.zone, progress=LineKind.PROGRESS in wanted)
+        return JSONResponse({"row": engine.log_find(run_id, sought, start, back, wanted)})
 
     @router.get("/first-error")
     def first_error(run_id: RunId, progress: bool = False) -> JSONResponse:
-        """The first row that people read as an error, or null."""
-        return JSONResponse({"row": _first_error(engine, run_id, progress)})
+        """The first row that people read as an error, among all, or null."""
+        found = engine.log_rows(run_id, 0, 1, FILTERS[Filter.ERRORS])
+        numbers = [row.line_number if progress else row.shown_number for row in found]
+        return JSONResponse({"row": numbers[0] if numbers else None})
 
     @router.get("/raw")
     def raw(run_id: RunId) -> StreamingResponse:
@@ -219,7 +245,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
     def text(run_id: RunId, progress: bool = False) -> StreamingResponse:
         """The log as people read it, a line each."""
         _found(engine, run_id)
-        lines = _as_text(engine.log_raw(run_id), engine.zone, progress=progress)
+        lines = _as_text(engine.log_lines(run_id), engine.zone, progress=progress)
         return _download(lines, f"bucketvault-run-{run_id:d}.txt")
 
     return router
@@ -233,47 +259,19 @@ def _found(engine: "Engine", run_id: int) -> None:
         raise fastapi.HTTPException(404, error.summary) from error
 
 
-def _as_logged(needle: str) -> str:
-    """As rclone writes it inside a JSON string: quotes and backslashes are escaped there."""
-    return json.dumps(needle, ensure_ascii=False)[1:-1]
-
-
-def _first_error(engine: "Engine", run_id: int, progress: bool) -> int | None:
-    found = None
-    for needle in ('"level":"error"', '"level":"critical"', '"msg":"Failed to '):
-        start = 0
-        while (row := engine.log_find(run_id, needle, start, False, progress)) is not None:
-            if found is not None and row >= found:
-                break
-            line = engine.log_rows(run_id, row, 1, progress)
-            # rclone logs "Attempt 2/3 succeeded" as an error, too
-            if line and describe_log_line(line[0].line, engine.zone).kind == "error":
-                found = row
-                break
-            start = row + 1
-    return found
-
-
-def _as_text(chunks: Iterator[bytes], zone: ZoneInfo, *, progress: bool) -> Iterator[bytes]:
+def _as_text(
+    lines: Iterator[tuple[bytes, LineKind | None]], zone: ZoneInfo, *, progress: bool
+) -> Iterator[bytes]:
     block = bytearray()
-    for line in _lines(chunks):
-        told = describe_log_line(line, zone, limit=WHOLE_CHARACTERS)
-        if told.kind == "progress" and not progress:
+    for line, kind in lines:
+        told = describe_log_line(line, zone, kind, limit=WHOLE_CHARACTERS)
+        if told.kind is LineKind.PROGRESS and not progress:
             continue
         block += told.as_line().encode() + b"\n"
         if len(block) >= BLOCK_BYTES:
             yield bytes(block)
             block.clear()
     yield bytes(block)
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
 
 
 def _download(content: Iterator[bytes], name: str) -> StreamingResponse:

@@ -53,6 +53,7 @@ class Acts(NamedTuple):
     stop: Press
     run_again: Press
     approve: Press
+    pick: Callable[[str], None]  # which lines of the log are shown
 
 
 def register(engine: "Engine") -> None:
@@ -88,12 +89,13 @@ def register(engine: "Engine") -> None:
         growing, looked = _is_active(page.run), only_looked(page.run)
         log = await open_log(engine, run_id, growing=growing, looked=looked)
         with frame("Backups", engine.zone, answer) as around:
-            screen = RunScreen(engine.zone, Acts(stop, run_again, approve))
+            screen = RunScreen(engine.zone, Acts(stop, run_again, approve, log.pick))
             now = dt.datetime.now(dt.UTC)
             with screen.log_place:
                 draw_removed_log(page, engine.zone, now)
             if page.run.log_removed_at is None:
                 log.draw(screen.log_place)
+                log.on_filter = screen.picked
             screen.show(page, now)
 
         def show(page: RunPage) -> None:
@@ -135,7 +137,7 @@ def draw(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> "RunScreen":
     async def nothing() -> None:
         return
 
-    screen = RunScreen(zone, Acts(nothing, nothing, nothing))
+    screen = RunScreen(zone, Acts(nothing, nothing, nothing, lambda _: None))
     screen.show(page, now)
     return screen
 
@@ -152,6 +154,7 @@ class RunScreen:
         self._live: LiveCard | None = None
         self._tiles: Tiles | None = None
         self._tiles_shown: tuple[str, ...] = ()
+        self._picked = ""
         self._head = element("div", "part")
         self._head_shown: tuple[object, ...] | None = None
         self._questions = element("div")  # one that is open must not go with a redraw
@@ -186,7 +189,17 @@ class RunScreen:
             self._numbers.clear()
             label = "What a run would change" if only_looked(view) else "What this run changed"
             with self._numbers:
-                self._tiles = Tiles(label, tiles) if tiles else None
+                self._tiles = Tiles(label, tiles, self._pick) if tiles else None
+            self.picked(self._picked)
+
+    def _pick(self, picks: str) -> None:
+        self._acts.pick("" if picks == self._picked else picks)  # pressed again: all of them
+
+    def picked(self, picks: str) -> None:
+        """The log shows only these lines now; empty: all."""
+        self._picked = picks
+        if self._tiles is not None:
+            self._tiles.picked(picks)
 
     def tick(self, now: dt.datetime) -> None:
         """Time passed, nothing else."""

@@ -178,16 +178,35 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
     errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
     return (
-        Tile("new", "Copied", count(copied), "new object" if copied == 1 else "new objects"),
-        Tile("swap", "Replaced", count(replaced), "former ones kept" if replaced else "nothing"),
-        Tile("box", "Kept", count(kept), "kept version" if kept == 1 else "kept versions"),
+        Tile(
+            "new",
+            "Copied",
+            count(copied),
+            "new object" if copied == 1 else "new objects",
+            picks="new",
+        ),
+        Tile(
+            "swap",
+            "Replaced",
+            count(replaced),
+            "former ones kept" if replaced else "nothing",
+            picks="replaced",
+        ),
+        Tile(
+            "box",
+            "Kept",
+            count(kept),
+            "kept version" if kept == 1 else "kept versions",
+            picks="kept",
+        ),
         Tile(
             "minus",
             "Removed",
             count(removed),
             "kept versions remain" if removed else "at the end" if running else "nothing",
+            picks="removed",
         ),
-        Tile("bytes", "Moved", size(moved, precise=True), _moved_note(view)),
+        Tile("bytes", "Moved", size(moved, precise=True), _moved_note(view), picks="moved"),
         Tile(
             "alert",
             "Errors",
@@ -198,6 +217,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
             if running
             else "none",
             Tone.BAD if errors else None,
+            picks="errors",
         ),
     )
 

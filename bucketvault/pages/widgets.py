@@ -170,24 +170,43 @@ class Tile(NamedTuple):
     value: str
     note: str
     tone: Tone | None = None
+    picks: str = ""  # what a press on it shows alone; empty: it cannot be pressed
 
 
 class Tiles:
-    """A row of tiles whose numbers change in place."""
+    """A row of tiles whose numbers change in place, and that can be pressed to pick one."""
 
-    def __init__(self, label: str, tiles: Sequence[Tile]) -> None:
+    def __init__(
+        self, label: str, tiles: Sequence[Tile], on_pick: Callable[[str], None] | None = None
+    ) -> None:
+        self._picks: dict[str, ui.element] = {}
         self._parts: list[tuple[ui.element, TextElement, TextElement]] = []
         kind = "card tiles four" if len(tiles) == 4 else "card tiles"
         with element("section", kind, aria_label=label):
             for tile in tiles:
-                with element("div", "tile") as box:
-                    with element("div", "line"):
+                with self._box(tile, on_pick) as box:
+                    with element("span", "line"):
                         icon(tile.icon)
                         element("span", text=tile.word)
                     value = text("b", words=tile.value)
                     note = text("span", "t12 ink3", tile.note)
                 self._parts.append((box, value, note))
         self.show(tiles)
+
+    def _box(self, tile: Tile, on_pick: Callable[[str], None] | None) -> ui.element:
+        if on_pick is None or not tile.picks:
+            return element("div", "tile")
+        box = element("button", "tile", type="button", aria_pressed="false")
+        box.props["title"] = f"Show these lines of the log: {tile.word.lower()}"
+        box.mark(f"tile-{tile.picks}")
+        box.on("click", lambda: on_pick(tile.picks))
+        self._picks[tile.picks] = box
+        return box
+
+    def picked(self, picks: str) -> None:
+        """Show which one is picked; empty: none."""
+        for name, box in self._picks.items():
+            box.props["aria-pressed"] = "true" if name == picks else "false"
 
     def show(self, tiles: Sequence[Tile]) -> None:
         """Show other numbers; only what changed is sent."""

@@ -22,9 +22,17 @@ def only_looked(view: RunView) -> bool:
 def tiles(found: Findings) -> tuple[Tile, ...]:
     """What would be taken away comes first."""
     return (
-        Tile("minus", "Would be removed", count(found.removed), "gone at the source"),
-        Tile("swap", "Would be replaced", count(found.replaced), "changed at the source"),
-        Tile("new", "Would be copied", count(found.new), "new at the source"),
+        Tile(
+            "minus", "Would be removed", count(found.removed), "gone at the source", picks="removed"
+        ),
+        Tile(
+            "swap",
+            "Would be replaced",
+            count(found.replaced),
+            "changed at the source",
+            picks="replaced",
+        ),
+        Tile("new", "Would be copied", count(found.new), "new at the source", picks="new"),
         Tile("bytes", "In the copy now", count(found.destination_objects), "objects"),
     )
 

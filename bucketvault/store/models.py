@@ -244,6 +244,7 @@ class RunLogChunk(pw.Model):
     shown_count = pw.IntegerField()
     raw_bytes = pw.IntegerField()
     data = pw.BlobField()
+    kinds = pw.BlobField(null=True)  # compressed; a LineKind a byte and line; None: see 0006
 
     class Meta:
         database = database

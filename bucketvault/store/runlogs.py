@@ -5,11 +5,14 @@ the lines in which rclone tells its progress once a second.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from bucketvault.store.database import connection
+from bucketvault.store.logindex import Kinds, forget, index_of
 from bucketvault.store.models import BackupRun, RunLogChunk
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, LineKind
 
 CHUNK_BYTES = 64 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024  # a longer one goes on in the next row
@@ -29,6 +32,9 @@ class LogRow:
 
     number: int
     line: bytes
+    kind: LineKind | None  # None: not known, as in logs of before
+    line_number: int  # among all lines
+    shown_number: int  # among those shown when progress is hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,10 @@ class LogSize:
     lines: int
     shown: int
     bytes: int
+
+
+# number, first line, lines, first shown line, shown lines, the lines, their kinds
+_Chunk = tuple[int, int, int, int, int, bytes, bytes]
 
 
 class LogWriter:
@@ -50,8 +60,9 @@ class LogWriter:
         self.bytes = 0
         self._seq = 0
         self._open = bytearray()
+        self._open_kinds = bytearray()
         self._open_first = (0, 0)  # first line, first shown line of the open chunk
-        self._closed: list[tuple[int, int, int, int, int, bytes]] = []
+        self._closed: list[_Chunk] = []
         self._changed = False
 
     @property
@@ -59,18 +70,24 @@ class LogWriter:
         """How much is in memory only, because no flush was committed since."""
         return len(self._closed) * CHUNK_BYTES
 
-    def add(self, line: bytes) -> None:
+    def add(self, line: bytes, kind: LineKind = LineKind.PLAIN) -> None:
         """Append one line with its newline, or the last half line without one."""
+        if self._open and not self._open.endswith(b"\n"):
+            self._close()  # after half a line: what follows is a line of its own
         self._open += line
         self.lines += 1
-        if not is_progress(line):
+        if is_progress(line):
+            kind = LineKind.PROGRESS
+        else:
             self.shown += 1
+            kind = LineKind.INFO if kind is LineKind.PROGRESS else kind
+        self._open_kinds.append(kind)
         self.bytes += len(line)
         self._changed = True
         if len(self._open) >= CHUNK_BYTES:
             self._close()
 
-    def _row(self) -> tuple[int, int, int, int, int, bytes]:
+    def _row(self) -> _Chunk:
         first, first_shown = self._open_first
         return (
             self._seq,
@@ -79,12 +96,13 @@ class LogWriter:
             first_shown,
             self.shown - first_shown,
             bytes(self._open),
+            bytes(self._open_kinds),
         )
 
     def _close(self) -> None:
         self._closed.append(self._row())
         self._seq += 1
-        self._open = bytearray()
+        self._open, self._open_kinds = bytearray(), bytearray()
         self._open_first = (self.lines, self.shown)
 
     def flush(self) -> bool:
@@ -96,7 +114,7 @@ class LogWriter:
         if not self._changed:
             return False
         rows = self._closed + ([self._row()] if self._open else [])
-        for seq, first, count, first_shown, shown, raw in rows:
+        for seq, first, count, first_shown, shown, raw, kinds in rows:
             RunLogChunk.insert(
                 run_id=self.run_id,
                 seq=seq,
@@ -106,6 +124,7 @@ class LogWriter:
                 shown_count=shown,
                 raw_bytes=len(raw),
                 data=zlib.compress(raw, 1),
+                kinds=zlib.compress(kinds, 1),
             ).on_conflict_replace().execute()
         BackupRun.update(log_lines=self.lines, log_bytes=self.bytes).where(
             BackupRun.id == self.run_id
@@ -120,6 +139,7 @@ class LogWriter:
 def clear(run_id: int) -> None:
     """Drop what is stored of a log, before its spool is read again. Call inside `writing()`."""
     RunLogChunk.delete().where(RunLogChunk.run_id == run_id).execute()
+    forget(run_id)
 
 
 def size(run_id: int) -> LogSize:
@@ -141,40 +161,80 @@ def size(run_id: int) -> LogSize:
     )
 
 
-def rows(run_id: int, start: int, count: int, *, progress: bool = False) -> list[LogRow]:
-    """Up to `count` rows from row `start` on; with `progress`, stats lines are rows too.
+def counts(run_id: int) -> tuple[int, ...]:
+    """How many lines of each kind the stored log has, by LineKind. Raises KindsMissingError."""
+    return index_of(run_id).totals()
 
-    Reads only the chunks these rows lie in.
+
+def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> list[LogRow]:
+    """Up to `count` rows from row `start` on, counting only lines of the wanted kinds.
+
+    Reads only the chunks these rows lie in. Raises KindsMissingError where a log without kinds
+    is to be filtered.
     """
     found: list[LogRow] = []
     if count <= 0:
         return found
-    for number, line in _walk(run_id, max(start, 0), progress=progress):
-        found.append(LogRow(number, line))
-        if len(found) == count:  # now: the next row may lie behind hours of hidden progress
-            break
+    for chunk, first in _chunks_from(run_id, max(start, 0), wanted):
+        for row in _numbered(chunk, first, zlib.decompress(chunk.data), wanted):
+            if row.number >= start:
+                found.append(row)
+            if len(found) == count:  # now: the next row may lie behind hours of hidden progress
+                return found
     return found
 
 
-def find(
-    run_id: int, needle: str, start: int, *, backwards: bool = False, progress: bool = False
-) -> int | None:
-    """The number of the next row from `start` on (or before it) that holds `needle`; None: none.
+class Sought(Protocol):
+    """What is searched for."""
 
-    Upper and lower case are the same; the text sought is what rclone wrote, not how it is shown.
+    def may_hold(self, data: bytes, kinds: bytes) -> bool:
+        """Whether a line among all these may hold it; no kinds: they are not known."""
+
+    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+        """Whether this line holds it."""
+
+
+class RawText:
+    """Text as rclone wrote it; upper and lower case are the same."""
+
+    def __init__(self, text: str) -> None:
+        self._sought = text.encode().lower()
+
+    def may_hold(self, data: bytes, kinds: bytes) -> bool:
+        """Whether it is anywhere in there."""
+        return bool(self._sought) and self._sought in data.lower()
+
+    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+        """Whether it is in the line."""
+        return self._sought in line.lower()
+
+
+def find(
+    run_id: int,
+    sought: Sought,
+    start: int,
+    *,
+    backwards: bool = False,
+    wanted: Kinds = SHOWN_LINES,
+) -> int | None:
+    """The number of the next row from `start` on (or before it) that holds `sought`; None: none.
+
+    Raises KindsMissingError as `rows` does.
     """
-    sought = needle.encode().lower()
-    if not sought:
-        return None
-    if backwards:
-        return _find_before(run_id, sought, start, progress=progress)
-    for chunk in _chunks_from(run_id, max(start, 0), progress=progress):
-        raw = zlib.decompress(chunk.data)
-        if sought not in raw.lower():
+    start = max(start, 0)
+    chunks = _chunks_before if backwards else _chunks_from
+    for chunk, first in chunks(run_id, start, wanted):
+        data = zlib.decompress(chunk.data)
+        if not sought.may_hold(data, _kinds(chunk)):
             continue
-        for number, line in _numbered(chunk, raw, progress=progress):
-            if number >= start and sought in line.lower():
-                return number
+        hits = [
+            row.number
+            for row in _numbered(chunk, first, data, wanted)
+            if (row.number < start if backwards else row.number >= start)
+            and sought.holds(row.line, row.kind)
+        ]
+        if hits:
+            return hits[-1] if backwards else hits[0]
     return None
 
 
@@ -199,6 +259,11 @@ def raw_from(run_id: int, start: int) -> Iterator[bytes]:
 
 def raw(run_id: int) -> Iterator[bytes]:
     """The whole log, byte for byte as stored, chunk by chunk, each in its own connection."""
+    for chunk in _in_turn(run_id):
+        yield zlib.decompress(chunk.data)
+
+
+def _in_turn(run_id: int) -> Iterator[RunLogChunk]:
     seq = -1
     while True:
         with connection():
@@ -211,7 +276,7 @@ def raw(run_id: int) -> Iterator[bytes]:
         if chunk is None:
             return
         seq = chunk.seq
-        yield zlib.decompress(chunk.data)
+        yield chunk
 
 
 def lines(run_id: int) -> Iterator[bytes]:
@@ -220,34 +285,35 @@ def lines(run_id: int) -> Iterator[bytes]:
         yield from _split(data)
 
 
-def _find_before(run_id: int, sought: bytes, start: int, *, progress: bool) -> int | None:
-    first = RunLogChunk.first_line if progress else RunLogChunk.first_shown
-    with connection():
-        query = (
-            RunLogChunk.select()
-            .where(RunLogChunk.run_id == run_id, first < start)
-            .order_by(RunLogChunk.seq.desc())
-        )
-        for chunk in query.iterator():
-            data = zlib.decompress(chunk.data)
-            if sought not in data.lower():
-                continue
-            hits = [
-                number
-                for number, line in _numbered(chunk, data, progress=progress)
-                if number < start and sought in line.lower()
-            ]
-            if hits:
-                return hits[-1]
-    return None
+def lines_and_kinds(run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
+    """Every line in turn with what it tells, chunk by chunk; None: not known."""
+    for chunk in _in_turn(run_id):
+        for row in _numbered(chunk, 0, zlib.decompress(chunk.data), ALL_LINES):
+            yield row.line, row.kind
 
 
-def _chunks_from(run_id: int, start: int, *, progress: bool) -> Iterator[RunLogChunk]:
-    first = RunLogChunk.first_line if progress else RunLogChunk.first_shown
+def set_kinds(run_id: int, kinds: Sequence[LineKind]) -> None:
+    """Keep what each line tells beside a log that has none. Call inside `writing()`."""
+    query: Any = RunLogChunk.select(RunLogChunk.seq, RunLogChunk.first_line, RunLogChunk.line_count)
+    for seq, first, count in list(query.where(RunLogChunk.run_id == run_id).tuples()):
+        packed = zlib.compress(bytes(kinds[first : first + count]), 1)
+        RunLogChunk.update(kinds=packed).where(
+            RunLogChunk.run_id == run_id, RunLogChunk.seq == seq
+        ).execute()
+
+
+def _chunks_from(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
+    """The chunks with rows from row `start` on, and the number of each one's first row."""
+    column = _NUMBERED_BY.get(wanted)
+    if column is None:
+        for seq, before in index_of(run_id).holding(wanted, start):
+            with connection():
+                yield _chunk(run_id, seq), before
+        return
     with connection():
         holder = (
             RunLogChunk.select(RunLogChunk.seq)
-            .where(RunLogChunk.run_id == run_id, first <= start)
+            .where(RunLogChunk.run_id == run_id, column <= start)
             .order_by(RunLogChunk.seq.desc())
             .first()
         )
@@ -256,22 +322,52 @@ def _chunks_from(run_id: int, start: int, *, progress: bool) -> Iterator[RunLogC
             .where(RunLogChunk.run_id == run_id, RunLogChunk.seq >= (holder.seq if holder else 0))
             .order_by(RunLogChunk.seq)
         )
-        yield from query.iterator()
+        for chunk in query.iterator():
+            yield chunk, getattr(chunk, column.name)
 
 
-def _walk(run_id: int, start: int, *, progress: bool) -> Iterator[tuple[int, bytes]]:
-    for chunk in _chunks_from(run_id, start, progress=progress):
-        for number, line in _numbered(chunk, zlib.decompress(chunk.data), progress=progress):
-            if number >= start:
-                yield number, line
-
-
-def _numbered(chunk: RunLogChunk, data: bytes, *, progress: bool) -> Iterator[tuple[int, bytes]]:
-    if progress:
-        yield from enumerate(_split(data), chunk.first_line)
+def _chunks_before(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
+    """The chunks with rows before row `start`, the last first."""
+    column = _NUMBERED_BY.get(wanted)
+    if column is None:
+        for seq, before in reversed(list(index_of(run_id).holding(wanted, 0))):
+            if before < start:
+                with connection():
+                    yield _chunk(run_id, seq), before
         return
-    shown: Iterable[bytes] = (line for line in _split(data) if not is_progress(line))
-    yield from enumerate(shown, chunk.first_shown)
+    with connection():
+        query = (
+            RunLogChunk.select()
+            .where(RunLogChunk.run_id == run_id, column < start)
+            .order_by(RunLogChunk.seq.desc())
+        )
+        for chunk in query.iterator():
+            yield chunk, getattr(chunk, column.name)
+
+
+# Numbers that every chunk carries; those of other choices are the index's.
+_NUMBERED_BY = {ALL_LINES: RunLogChunk.first_line, SHOWN_LINES: RunLogChunk.first_shown}
+_KINDS = tuple(LineKind)
+
+
+def _chunk(run_id: int, seq: int) -> RunLogChunk:
+    return RunLogChunk.get((RunLogChunk.run_id == run_id) & (RunLogChunk.seq == seq))
+
+
+def _kinds(chunk: RunLogChunk) -> bytes:
+    return zlib.decompress(chunk.kinds) if chunk.kinds is not None else b""
+
+
+def _numbered(chunk: RunLogChunk, number: int, data: bytes, wanted: Kinds) -> Iterator[LogRow]:
+    kinds = _kinds(chunk)
+    shown = chunk.first_shown
+    for place, line in enumerate(_split(data)):
+        kind = _KINDS[kinds[place]] if place < len(kinds) else None
+        hidden = is_progress(line) if kind is None else kind is LineKind.PROGRESS
+        if (kind in wanted) if kind is not None else (not hidden or LineKind.PROGRESS in wanted):
+            yield LogRow(number, line, kind, chunk.first_line + place, shown)
+            number += 1
+        shown += not hidden
 
 
 def _split(data: bytes) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,11 +10,12 @@ from bucketvault.engine.days import Days
 from bucketvault.engine.home import Home
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.overview import BackupPage, BackupRow, RunPage
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.archive import Kept
 from bucketvault.engine.verdict import Verdict, verdict
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
-from bucketvault.store.runlogs import LogRow, LogSize, is_progress
-from bucketvault.vocabulary import RunStatus
+from bucketvault.store.runlogs import LogRow, LogSize, Sought
+from bucketvault.vocabulary import SHOWN_LINES, LineKind, RunStatus
 from tests.pages import backup_scenes
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
@@ -87,7 +89,7 @@ class FakeEngine:
             8: long_log(),
             10: list(HOSTILE_LINES),
         }
-        self._shown: dict[int, list[bytes]] = {}
+        self._told: dict[int, tuple[Transcript, list[LogRow]]] = {}
         self.queued: list[int] = []
         self.stopped: list[int] = []
         self.approved: list[int] = []
@@ -149,31 +151,47 @@ class FakeEngine:
         self.runs[run_id] = replace(self.runs[run_id], stop_requested_at=now())
         self.live.publish(run_topic(run_id), BACKUPS)
 
-    def _lines(self, run_id: int, with_progress: bool) -> list[bytes]:
+    def _known(self, run_id: int) -> list[LogRow]:
+        """Every line with what it tells; read once, as far as it goes."""
         lines = self.logs.get(run_id, [])
-        if with_progress:
-            return lines
-        shown = self._shown.setdefault(run_id, [])
-        if not shown or run_id != 1:
-            shown[:] = [line for line in lines if not is_progress(line)]
-        return shown
+        teller, known = self._told.setdefault(run_id, (Transcript(), []))
+        if len(known) > len(lines) or (known and known[-1].line != lines[len(known) - 1]):
+            teller, known = self._told[run_id] = Transcript(), []
+        new = lines[len(known) :]
+        for line, kind in zip(new, teller.feed(new), strict=True):
+            shown = known[-1].shown_number + (known[-1].kind in SHOWN_LINES) if known else 0
+            known.append(LogRow(0, line, kind, len(known), shown))
+        return known
 
     def log_size(self, run_id: int) -> LogSize:
-        lines = self._lines(run_id, True)
-        return LogSize(len(lines), len(self._lines(run_id, False)), sum(map(len, lines[-1000:])))
+        lines = self.logs.get(run_id, [])
+        shown = sum(row.kind in SHOWN_LINES for row in self._known(run_id))
+        return LogSize(len(lines), shown, sum(map(len, lines[-1000:])))
 
-    def log_rows(self, run_id: int, start: int, count: int, progress: bool) -> list[LogRow]:
+    def log_counts(self, run_id: int) -> tuple[int, ...]:
+        found = Counter(row.kind for row in self._known(run_id))
+        return tuple(found[kind] for kind in LineKind)
+
+    def _rows(self, run_id: int, wanted: frozenset[LineKind]) -> list[LogRow]:
+        rows = [row for row in self._known(run_id) if row.kind in wanted]
+        return [replace(row, number=number) for number, row in enumerate(rows)]
+
+    def log_rows(
+        self, run_id: int, start: int, count: int, wanted: frozenset[LineKind]
+    ) -> list[LogRow]:
         self.reads += 1
-        lines = self._lines(run_id, progress)[start : start + count]
-        return [LogRow(start + place, line) for place, line in enumerate(lines)]
+        return self._rows(run_id, wanted)[start : start + count]
 
     def log_find(
-        self, run_id: int, needle: str, start: int, backwards: bool, progress: bool
+        self, run_id: int, sought: Sought, start: int, backwards: bool, wanted: frozenset[LineKind]
     ) -> int | None:
-        sought = needle.lower().encode()
-        lines = self._lines(run_id, progress)
-        order = range(min(start, len(lines)) - 1, -1, -1) if backwards else range(start, len(lines))
-        return next((row for row in order if sought in lines[row].lower()), None)
+        rows = self._rows(run_id, wanted)
+        order = range(min(start, len(rows)) - 1, -1, -1) if backwards else range(start, len(rows))
+        return next((n for n in order if sought.holds(rows[n].line, rows[n].kind)), None)
+
+    def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
+        for row in self._known(run_id):
+            yield row.line, row.kind
 
     def log_raw(self, run_id: int) -> Iterator[bytes]:
         for line in self.logs.get(run_id, []):
@@ -181,7 +199,6 @@ class FakeEngine:
 
     def grow(self, lines_a_second: int, ending: threading.Event) -> None:
         """Let run 1 go on, in this thread, until `ending`."""
-        shown = self._lines(1, False)
         started, made = time.monotonic(), 0
         while not ending.wait(0.05):
             due = int((time.monotonic() - started) * lines_a_second)
@@ -189,7 +206,6 @@ class FakeEngine:
                 name = f"2026/spring/raw/B{number:07}.mov"
                 line = log_line(number, object=name, size=1_000_000 + number)
                 self.logs[1].append(line)
-                shown.append(line)
             made = due
             share = (time.monotonic() - started) / 60 % 1
             view = replace(self.runs[1], progress=progress(share), log_lines=len(self.logs[1]))

@@ -7,6 +7,7 @@ import pytest
 
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.pages import formatting
+from bucketvault.vocabulary import LineKind
 from tests.pages import sample_logs
 from tests.pages.sample_logs import log_line, stats_line
 from tests.pages.scenes import ZONE
@@ -138,7 +139,7 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
     told = formatting.describe_log_line(raw, ZONE)
 
     assert told.as_line() == "14:03:22  photos/a.jpg  copied (new), 3.0 MB"
-    assert told.kind == "new"
+    assert told.kind.word == "new"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
         ),
         (
             log_line(1, "Copied (server-side copy)", object="a", size=9),
-            "kept",
+            "aside",
             "former version set aside, 9 B",
         ),
         (log_line(1, "Deleted", object="a"), "kept", "former version kept"),
@@ -203,13 +204,13 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
 def test_each_message_of_rclone_has_words(line: bytes, kind: str, words: str) -> None:
     told = formatting.describe_log_line(line, ZONE)
 
-    assert (told.kind, told.text) == (kind, words)
+    assert (told.kind.word, told.text) == (kind, words)
 
 
 def test_stats_lines_are_progress() -> None:
     told = formatting.describe_log_line(stats_line(3, 0.62), ZONE)
 
-    assert told.kind == "progress"
+    assert told.kind.word == "progress"
     assert told.text == "62 %, 41.2 of 66.4 GB, 84 MB/s, about 5 min left"
 
 
@@ -224,7 +225,7 @@ def test_errors_keep_their_whole_text() -> None:
 
     told = formatting.describe_log_line(log_line(1, message, "error", object="a"), ZONE)
 
-    assert (told.kind, told.text) == ("error", message)
+    assert (told.kind.word, told.text) == ("error", message)
 
 
 def test_an_object_named_like_a_message_changes_nothing() -> None:
@@ -232,14 +233,14 @@ def test_an_object_named_like_a_message_changes_nothing() -> None:
 
     told = formatting.describe_log_line(line, ZONE)
 
-    assert (told.kind, told.object) == ("error", 'Copied (new)","level":"info')
+    assert (told.kind.word, told.object) == ("error", 'Copied (new)","level":"info')
 
 
 @pytest.mark.parametrize("line", sample_logs.HOSTILE_LINES)
 def test_no_line_hides_a_sign_or_breaks_the_reader(line: bytes) -> None:
     told = formatting.describe_log_line(line, ZONE)
 
-    assert told.kind in formatting.KINDS
+    assert told.kind in LineKind
     for part in (told.time, told.object, told.text):
         assert part.isprintable() or "�" in part
         assert "\u202e" not in part and "\n" not in part
@@ -262,10 +263,10 @@ def test_no_line_hides_a_sign_or_breaks_the_reader(line: bytes) -> None:
 def test_odd_json_never_raises(entry: object) -> None:
     told = formatting.describe_log_line(json.dumps(entry).encode(), ZONE)
 
-    assert told.kind in formatting.KINDS
+    assert told.kind in LineKind
 
 
 def test_lines_that_are_no_json_stay_as_they_are() -> None:
     told = formatting.describe_log_line(b"panic: runtime error\r", ZONE)
 
-    assert (told.time, told.kind, told.text) == ("", "plain", "panic: runtime error")
+    assert (told.time, told.kind.word, told.text) == ("", "plain", "panic: runtime error")

@@ -52,22 +52,22 @@ def rows(ask: Ask, query: str = "", run: int = 8) -> dict[str, Any]:
 def test_a_range_comes_with_the_length_of_the_log(ask: Ask) -> None:
     told = rows(ask, "?start=50000&count=3")
 
-    assert (told["start"], told["total"], told["all"]) == (50_000, 99_000, 100_000)
-    assert len(told["lines"]) == 3
-    assert set(told["lines"][0]) == {"time", "kind", "object", "text"}
-    assert told["lines"][0]["kind"] == "new"
+    assert (told["start"], told["total"], told["lines"]) == (50_000, 99_000, 100_000)
+    assert len(told["rows"]) == 3
+    assert set(told["rows"][0]) == {"number", "time", "kind", "object", "text"}
+    assert told["rows"][0]["kind"] == "new"
 
 
 def test_progress_lines_are_rows_only_when_asked_for(ask: Ask) -> None:
     with_progress = rows(ask, "?start=99&count=1&progress=1")
 
     assert with_progress["total"] == 100_000
-    assert with_progress["lines"][0]["kind"] == "progress"
-    assert rows(ask, "?start=99&count=1")["lines"][0]["kind"] == "new"
+    assert with_progress["rows"][0]["kind"] == "progress"
+    assert rows(ask, "?start=99&count=1")["rows"][0]["kind"] == "new"
 
 
 def test_a_range_beyond_the_end_is_empty(ask: Ask) -> None:
-    assert rows(ask, "?start=5000000&count=10")["lines"] == []
+    assert rows(ask, "?start=5000000&count=10")["rows"] == []
 
 
 @pytest.mark.parametrize("query", ["?count=1001", "?start=-1", "?start=x", "?count=-1"])
@@ -82,8 +82,8 @@ def test_a_run_that_is_not_there_is_not_found(ask: Ask, path: str, run: str, sta
 
 
 def test_long_lines_are_cut_until_they_are_opened(ask: Ask) -> None:
-    cut = rows(ask, "?start=3&count=1", run=10)["lines"][0]["text"]
-    whole = rows(ask, "?start=3&count=5&whole=1", run=10)["lines"]
+    cut = rows(ask, "?start=3&count=1", run=10)["rows"][0]["text"]
+    whole = rows(ask, "?start=3&count=5&whole=1", run=10)["rows"]
 
     assert len(cut) == 4_000 and cut.endswith("…")
     assert len(whole) == 1 and len(whole[0]["text"]) > 20_000
@@ -147,14 +147,58 @@ def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21
 
 
-def test_lines_that_are_cut_by_chunks_are_whole_in_the_text(
-    ask: Ask, shown: FakeEngine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("only", "kinds"),
+    [
+        ("changes", {"new", "replaced", "kept", "touched"}),
+        ("warnings", {"warning"}),
+        ("errors", {"error"}),
+        ("new", {"new"}),
+        ("replaced", {"replaced"}),
+        ("kept", {"kept"}),
+        ("removed", set()),
+        ("moved", {"new", "replaced"}),
+    ],
+)
+def test_a_filter_leaves_its_lines_with_their_numbers_among_all(
+    ask: Ask, only: str, kinds: set[str]
 ) -> None:
-    whole = b"\n".join(sample_logs.failed_log())
-    pieces = [whole[at : at + 7] for at in range(0, len(whole), 7)]
-    monkeypatch.setattr(shown, "log_raw", lambda _: iter(pieces))
+    everything = rows(ask, run=2)["rows"]
 
-    assert len(ask.get("/api/runs/2/log/text").text.splitlines()) == 19
+    told = rows(ask, f"?only={only}", run=2)
+
+    assert told["rows"] == [row for row in everything if row["kind"] in kinds]
+    assert told["total"] == told["totals"][only] == len(told["rows"])
+
+
+def test_an_object_is_replaced_whatever_rclone_calls_it(ask: Ask) -> None:
+    (told,) = rows(ask, "?only=replaced", run=2)["rows"]
+
+    assert (told["object"], told["text"]) == ("latest.json", "replaced, 1.1 kB")
+
+
+def test_an_unknown_filter_is_refused(ask: Ask) -> None:
+    assert ask.get("/api/runs/8/log?only=everything").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "row"),
+    [
+        ("q=replaced", 8),
+        ("q=COPIED (new)", 0),
+        ("q=6.1 MB", 2),
+        ("q=(new), 6.1", 2),
+        ("q=01:39:11", 10),
+        ("q=trying again", 16),
+        ("q=replaced&only=errors", None),
+        ("q=weekly&only=errors", 2),
+        ("q=progress", None),
+        ("q=about 5 min left", None),
+        ("q=about 5 min left&progress=1", 2),
+    ],
+)
+def test_search_finds_what_people_read(ask: Ask, query: str, row: int | None) -> None:
+    assert ask.get(f"/api/runs/2/log/find?{query}").json()["row"] == row
 
 
 class Told:
@@ -174,7 +218,6 @@ class Told:
 
 def grow(engine: FakeEngine, *names: str) -> None:
     engine.logs[1] += [sample_logs.log_line(9, object=name, size=1) for name in names]
-    engine._shown.pop(1, None)
     engine.live.publish(log_topic(1))
 
 
@@ -195,7 +238,7 @@ async def test_a_follower_is_told_the_new_lines(user: User, engine: FakeEngine) 
     await until(lambda: told.news)
 
     (news,) = told.news
-    assert (news["lines"], news["shown"], news["again"]) == (42, 42, False)
+    assert (news["lines"], news["totals"][""], news["again"]) == (42, 42, False)
     assert [row["object"] for row in news["rows"]][-2:] == ["new/one", "new/two"]
     assert news["start"] + len(news["rows"]) == 42
 
@@ -209,6 +252,59 @@ async def test_who_scrolled_back_is_told_the_length_only(user: User, engine: Fak
     await until(lambda: told.news)
 
     assert (told.news[0]["lines"], told.news[0]["rows"]) == (41, [])
+
+
+async def test_who_filters_is_told_the_new_lines_that_it_leaves(
+    user: User, engine: FakeEngine
+) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+    told.state(following=True, progress=False, rows=20, only="errors")
+
+    engine.logs[1].append(sample_logs.log_line(9, "Failed to copy: no", "error", object="bad"))
+    grow(engine, "new/one")
+    await until(lambda: told.news)
+
+    (news,) = told.news
+    assert (news["only"], news["totals"]["errors"], news["totals"][""]) == ("errors", 1, 42)
+    assert [(row["number"], row["object"]) for row in news["rows"]] == [(40, "bad")]
+
+
+async def test_a_tile_shows_its_lines_and_a_second_press_all(
+    user: User, engine: FakeEngine
+) -> None:
+    from bucketvault.pages.logview import LogView
+
+    await user.open("/run/2")
+    (view,) = user.find(LogView).elements
+    asked: list[str] = []
+    view.show_only = lambda only: asked.append(only.value)  # type: ignore[method-assign]
+    told = Told(user)
+
+    user.find(marker="tile-errors").click()
+    told.state(following=False, progress=False, rows=20, only="errors")
+    (tile,) = user.find(marker="tile-errors").elements
+    await until(lambda: tile.props["aria-pressed"] == "true")
+    user.find(marker="tile-errors").click()
+
+    await until(lambda: asked == ["errors", ""])
+
+
+async def test_five_viewers_read_each_turn_once(
+    user: User, create_user, engine: FakeEngine
+) -> None:
+    viewers = [user, *(create_user() for _ in range(4))]
+    told = []
+    for viewer in viewers:
+        await viewer.open("/run/1")
+        told.append(Told(viewer))
+    before = engine.reads
+
+    grow(engine, "new/one")
+    await until(lambda: all(one.news for one in told))
+
+    assert {one.news[0]["lines"] for one in told} == {41}
+    assert engine.reads == before + 1
 
 
 async def test_many_lines_at_once_are_told_by_their_last_ones(

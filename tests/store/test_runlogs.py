@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from bucketvault.store import runlogs
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import BackupRun, RunLogChunk
-from bucketvault.store.runlogs import CHUNK_BYTES, LogRow, LogSize, LogWriter, is_progress
+from bucketvault.store.runlogs import (
+    CHUNK_BYTES,
+    LogSize,
+    LogWriter,
+    RawText,
+    is_progress,
+)
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, LineKind
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
 PROGRESS = b'{"time":"2026-11-22T02:30:00Z","level":"info","msg":"","stats":{"bytes":5}}'
@@ -67,6 +74,10 @@ def chunks(run_id: int) -> list[RunLogChunk]:
         )
 
 
+def which(progress: bool) -> frozenset[LineKind]:
+    return ALL_LINES if progress else SHOWN_LINES
+
+
 def shown(lines: list[bytes], *, progress: bool) -> list[bytes]:
     return [line for line in lines if progress or not is_progress(line)]
 
@@ -100,7 +111,7 @@ def test_rows_are_those_of_a_plain_split(
     write(run.id, lines)
     expected = list(enumerate(shown(lines, progress=progress)))
 
-    rows = runlogs.rows(run.id, start, count, progress=progress)
+    rows = runlogs.rows(run.id, start, count, wanted=which(progress))
 
     first = max(start, 0)
     assert [(row.number, row.line) for row in rows] == expected[first : first + max(count, 0)]
@@ -120,7 +131,9 @@ def test_find_gives_what_a_plain_search_gives(
     write(run.id, lines)
     seen = shown(lines, progress=progress)
 
-    found = runlogs.find(run.id, needle, start, backwards=backwards, progress=progress)
+    found = runlogs.find(
+        run.id, RawText(needle), start, backwards=backwards, wanted=which(progress)
+    )
 
     expected = naive_find(seen, needle, start, backwards=backwards) if needle else None
     assert found == expected
@@ -167,13 +180,13 @@ def test_chunks_are_cut_on_line_ends_near_their_size(run: BackupRun, long_log: l
 def test_rows_go_on_across_every_border(
     run: BackupRun, long_log: list[bytes], progress: bool
 ) -> None:
-    expected = [LogRow(n, line) for n, line in enumerate(shown(long_log, progress=progress))]
+    expected = list(enumerate(shown(long_log, progress=progress)))
 
     for chunk in chunks(run.id):
         border = chunk.first_line if progress else chunk.first_shown
         for start in range(max(border - 2, 0), border + 2):
-            rows = runlogs.rows(run.id, start, 4, progress=progress)
-            assert rows == expected[start : start + 4]
+            rows = runlogs.rows(run.id, start, 4, wanted=which(progress))
+            assert [(row.number, row.line) for row in rows] == expected[start : start + 4]
 
 
 @pytest.mark.parametrize("progress", [False, True])
@@ -187,7 +200,9 @@ def test_find_goes_on_across_every_border(
         border = chunk.first_line if progress else chunk.first_shown
         for start in (border - 1, border, border + 1):
             for needle in ("line 000000", "line 002999", "line 0010", "LINE"):
-                found = runlogs.find(run.id, needle, start, backwards=backwards, progress=progress)
+                found = runlogs.find(
+                    run.id, RawText(needle), start, backwards=backwards, wanted=which(progress)
+                )
                 assert found == naive_find(seen, needle, start, backwards=backwards)
 
 
@@ -211,7 +226,7 @@ def test_a_page_is_read_without_the_hours_of_progress_behind_it(
     rows = runlogs.rows(run.id, 990, 10)
 
     assert rows[-1].number == 999  # the last before the progress lines
-    assert len(opened) == 1
+    assert len(opened) == 2  # its lines, and what they tell
 
 
 def test_a_page_that_begins_with_a_chunk_reads_only_that_one(
@@ -219,9 +234,9 @@ def test_a_page_that_begins_with_a_chunk_reads_only_that_one(
 ) -> None:
     border = chunks(run.id)[1].first_line
 
-    runlogs.rows(run.id, border, 10, progress=True)
+    runlogs.rows(run.id, border, 10, ALL_LINES)
 
-    assert len(opened) == 1
+    assert len(opened) == 2  # its lines, and what they tell
 
 
 def test_a_line_longer_than_a_chunk_is_a_chunk(run: BackupRun) -> None:
@@ -284,7 +299,7 @@ def test_a_cleared_log_is_empty_and_only_that_one(run: BackupRun) -> None:
 
     assert list(runlogs.lines(run.id)) == []
     assert runlogs.rows(run.id, 0, 10) == []
-    assert runlogs.find(run.id, "one", 0) is None
+    assert runlogs.find(run.id, RawText("one"), 0) is None
     assert list(runlogs.lines(other.id)) == [b"two"]
 
 

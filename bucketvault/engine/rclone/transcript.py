@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-OBJECT_TYPE = "*s3.Object"
+from bucketvault.engine.rclone.lines import OBJECT_TYPE, line_kind
+from bucketvault.vocabulary import LineKind
+
 ERRORS_KEPT = 20  # the first and the last so many
 PLAIN_KEPT = 25
 MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
@@ -21,6 +23,7 @@ MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
 # every object below, over those that are there, without keeping them. (Seen with 1.75.2: one 403 on
 # a listing, a good second try, exit code 0, and a former version gone.)
 _DESTINATION_UNSEEN = re.compile(r"error reading destination (root )?directory")
+_LOOKED = frozenset((LineKind.KEPT, LineKind.NEW))  # what a dry run says of an object it replaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,7 @@ class Transcript:
         self.retried = False  # rclone tried again: from then on its sums count things twice
         self.unsure = 0  # objects uploaded then: perhaps over one that was not kept
         self._blind = False
+        self._would_replace: set[str] = set()  # a dry run would set these aside, then copy them
 
     @property
     def errors(self) -> tuple[ErrorLine, ...]:
@@ -171,12 +175,11 @@ class Transcript:
         """The last lines that were not JSON: usage errors, a panic."""
         return tuple(self._plain)
 
-    def feed(self, lines: Iterable[bytes]) -> None:
-        """Take in complete lines, with or without their newline."""
-        for line in lines:
-            self._line(line)
+    def feed(self, lines: Iterable[bytes]) -> list[LineKind]:
+        """Take in complete lines, with or without their newline; what each of them tells."""
+        return [self._line(line) for line in lines]
 
-    def _line(self, line: bytes) -> None:
+    def _line(self, line: bytes) -> LineKind:
         try:
             entry = json.loads(line)
             if b"\\ud" in line or b"\\uD" in line:  # half a sign, which no database takes
@@ -186,18 +189,32 @@ class Transcript:
         if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
             if text := line.decode(errors="replace").strip():
                 self._plain.append(text[:MESSAGE_LIMIT])
-            return
-        stats = entry.get("stats")
-        if isinstance(stats, dict):
-            self._stats(stats)
-            return
+            return LineKind.PLAIN
+        kind = line_kind(entry)
+        if kind is LineKind.PROGRESS:
+            self._stats(entry["stats"])
+            return kind
+        replaced = self.tally.replaced
         self.tally.count(entry)
+        if self.tally.replaced > replaced or (kind in _LOOKED and self._would(entry)):
+            kind = LineKind.REPLACED
         if self._blind and entry.get("msg") == "Copied (new)":
             self.unsure += 1
         if entry["level"] in ("error", "critical"):
             self._error(entry)
         elif entry["level"] == "notice":
             self.last_notice = str(entry.get("msg", ""))[:MESSAGE_LIMIT]
+        return kind
+
+    def _would(self, entry: dict[str, Any]) -> bool:
+        """Whether a dry run says of an object that it would be replaced: set aside, then copied."""
+        name = str(entry.get("object", ""))
+        if entry.get("skipped") == "move":
+            self._would_replace.add(name)
+        elif entry.get("skipped") == "copy" and name in self._would_replace:
+            self._would_replace.discard(name)
+            return True
+        return False
 
     def _error(self, entry: dict[str, Any]) -> None:
         message = str(entry.get("msg", ""))

@@ -12,7 +12,7 @@ from bucketvault.store import runlogs
 from bucketvault.store.database import writing
 from bucketvault.store.models import BackupRun
 from bucketvault.untrusted import Redactor
-from bucketvault.vocabulary import RunStatus
+from bucketvault.vocabulary import LineKind, RunStatus
 
 READ_BYTES = 4 * 1024 * 1024
 MOST_WAITING_BYTES = 16 * 1024 * 1024
@@ -99,9 +99,9 @@ class Follower:
         last = lines.pop()[:-1]  # empty, or the half line that ends the log
         if last:
             lines.append(last)
-        self._listener.feed(lines)
-        for line in lines:
-            self._writer.add(line)
+        for line, kind in zip(lines, self._listener.feed(lines), strict=True):
+            purged = kind is LineKind.KEPT and self._listener is self.tidied
+            self._writer.add(line, LineKind.PURGED if purged else kind)
 
     def _store(self, rclone_pid: int | None) -> bool:
         changes: dict[str, object] = {}

@@ -55,6 +55,50 @@ def test_an_object_archived_but_never_replaced_is_a_hole() -> None:
     assert (tally.holes, tally.errors, tally.replaced) == (1, 1, 0)
 
 
+def test_lines_tell_what_the_counts_say() -> None:
+    transcript = Transcript()
+
+    kinds = transcript.feed(
+        [
+            line("Copied (new)", "a", size=5),
+            *ARCHIVED,
+            line("Copied (new)", size=5),
+            line("Copied (server-side copy)", "b"),
+            line("Deleted", "b"),
+            line("Moved into backup dir", "b"),
+            line("Updated modification time in destination", "c"),
+            line("Failed to copy: no", "d", level="error"),
+            line("Attempt 2/3 succeeded", None, level="error"),
+            line("Copied (new)", None),
+            b"panic: no\n",
+            b'{"time":"x","level":"info","msg":"","stats":{}}',
+        ]
+    )
+
+    told = [kind.word for kind in kinds]
+    assert told == [
+        "new",
+        *("aside", "kept", "replaced"),
+        *("aside", "kept", "removed"),
+        *("touched", "error", "info", "info", "plain", "progress"),
+    ]
+    tally = transcript.tally
+    assert (tally.copied, tally.replaced, tally.archived, tally.deleted) == (1, 1, 2, 1)
+
+
+def test_a_dry_run_tells_what_it_would_replace_from_what_is_new() -> None:
+    kinds = Transcript().feed(
+        [
+            line("Skipped move", "a", "notice", skipped="move"),
+            line("Skipped copy", "a", "notice", skipped="copy"),
+            line("Skipped copy", "b", "notice", skipped="copy"),
+            line("Skipped move", "c", "notice", skipped="move into backup dir"),
+        ]
+    )
+
+    assert [kind.word for kind in kinds] == ["kept", "replaced", "new", "removed"]
+
+
 def test_an_error_that_a_later_try_mended_is_none() -> None:
     tally = read(
         line("Failed to copy: no", level="error"),

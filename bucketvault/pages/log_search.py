@@ -1,0 +1,82 @@
+"""Searching a log for what people read in it, and for what rclone wrote.
+
+A million lines are not put into words for that: first each chunk is asked, at the speed of bytes,
+whether it may hold such a line; only then its lines are read as people read them.
+"""
+
+import functools
+import json
+import re
+from zoneinfo import ZoneInfo
+
+from bucketvault.pages.formatting import (
+    LINE_WORDS,
+    REWORDED,
+    WHOLE_CHARACTERS,
+    WOULD_WORDS,
+    describe_log_line,
+    log_time,
+    size_suffix,
+)
+from bucketvault.vocabulary import LineKind
+
+_SIZES = re.compile(rb'"size":(\d{1,19})[,}]')
+_STAMPS = re.compile(
+    rb'^\{"time":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[^"]*?(Z|[+-]\d\d:\d\d)"', re.MULTILINE
+)
+_SIZE_LIKE = re.compile(r"(.*,)? ?[\d.]*( ?[kmgtpe]?b?)?", re.DOTALL)
+_TIME_LIKE = re.compile(r"[\d:]{1,8}")
+
+
+class Shown:
+    """Finds `text` in a line's time, object or words, or as it stands in rclone's own line."""
+
+    def __init__(self, text: str, zone: ZoneInfo, *, progress: bool = False) -> None:
+        self._text = text.lower()
+        self._zone = zone
+        self._progress = progress  # lines of progress are rows, too
+        as_logged = json.dumps(text, ensure_ascii=False)[1:-1]  # quotes are escaped there
+        self._raw = {part.encode().lower() for part in (text, as_logged)}
+        words = [*LINE_WORDS.items(), *WOULD_WORDS.items()]
+        self._kinds = bytes({kind for kind, said in words if self._text in said})
+        self._sizes = functools.lru_cache(maxsize=65536)(self._in_size)
+        self._times = functools.lru_cache(maxsize=65536)(self._in_time)
+        self._size_like = _SIZE_LIKE.fullmatch(self._text) is not None
+        self._time_like = _TIME_LIKE.fullmatch(self._text) is not None
+
+    def may_hold(self, data: bytes, kinds: bytes) -> bool:
+        """Whether one of these lines may hold it; without kinds each must be looked at."""
+        if not kinds or (self._progress and LineKind.PROGRESS in kinds):
+            return True
+        if any(kind in kinds for kind in self._kinds):
+            return True
+        small = data.lower()
+        if any(raw in small for raw in self._raw) or any(word in data for word in REWORDED):
+            return True
+        if self._size_like and any(map(self._sizes, _SIZES.findall(data))):
+            return True
+        return self._time_like and any(self._times(*found) for found in _STAMPS.findall(data))
+
+    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+        """Whether this line holds it."""
+        small = line.lower()
+        if any(raw in small for raw in self._raw):
+            return True
+        if (
+            kind in LINE_WORDS
+            and kind not in self._kinds
+            and not (self._size_like or self._time_like)
+        ):
+            return False  # its words are known, and its name stands in the raw line
+        told = describe_log_line(line, self._zone, kind, limit=WHOLE_CHARACTERS)
+        return any(self._text in part.lower() for part in (told.time, told.object, told.text))
+
+    def _in_size(self, digits: bytes) -> bool:
+        suffix = size_suffix(int(digits)).lower()
+        # also a search that begins in the words before it: "(new), 3.0 MB"
+        return self._text in suffix or any(
+            self._text in words + suffix for words in (*LINE_WORDS.values(), *WOULD_WORDS.values())
+        )
+
+    def _in_time(self, stamp: bytes, offset: bytes) -> bool:
+        return self._text in log_time((stamp + offset).decode(), self._zone)
