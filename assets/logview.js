@@ -58,7 +58,8 @@ export default {
     <section class="card log-card" :aria-label="title">
       <header>
         <h2>{{ title }}</h2>
-        <span class="t13 ink3 num">{{ words }}</span>
+        <span class="t13 ink3 num">{{ words[0] }}<span v-if="size && lines" class="wide-only">, {{ size }}</span>{{
+          words[1] }}</span>
         <span class="space"></span>
         <label v-if="growing && lines" class="line t13 ink2">
           <button type="button" class="switch" role="switch" :aria-checked="String(following)"
@@ -162,12 +163,9 @@ export default {
       return this.looked ? "What it would change" : "Log";
     },
     words() {
-      if (!this.lines) return "";
-      const number = this.total.toLocaleString("en-US");
-      const parts = [`${number} ${this.total === 1 ? "line" : "lines"}`, this.size];
-      if (this.growing) parts.push("growing");
-      else if (this.looked) parts.push("looked, not touched");
-      return parts.join(", ");
+      if (!this.lines) return ["", ""];
+      const last = this.growing ? ", growing" : this.looked ? ", looked, not touched" : "";
+      return [`${this.number(this.total)} ${this.total === 1 ? "line" : "lines"}`, last];
     },
   },
 

@@ -120,6 +120,39 @@ class Checks:
             assert seen.numbers()[-1] == 990_000
         del self.engine.logs[12]
 
+    def check_filters_keep_the_promises_of_the_viewer(self) -> None:
+        with self.visit("/run/8") as seen:
+            seen.settle()
+            seen.page.get_by_role("button", name="Errors 1").click()
+            seen.settle()
+            assert seen.numbers() == [70_000 - 700 + 1], seen.numbers()
+            seen.page.locator(".log-row:not([hidden]) .text").click()
+            seen.page.get_by_role("button", name="All", exact=True).click()
+            seen.page.wait_for_selector(".log-row.hit:not([hidden])")
+            seen.settle()  # what stands around it
+            assert 70_000 - 700 + 1 in seen.numbers()
+            seen.page.get_by_role("button", name="Changes 98,999").click()
+            seen.settle()
+            seen.focus()
+            seen.press("End")
+            assert seen.numbers()[-1] == 99_000
+            seen.press("Home")
+            assert seen.numbers()[0] == 1
+            assert seen.page.locator(".log-row").count() < 200
+        with self.visit("/run/1") as seen:
+            seen.settle()
+            tile = seen.page.get_by_role("button", name="Errors 0 none so far")
+            tile.click()
+            seen.page.get_by_text("No such lines yet.").wait_for()
+            assert tile.get_attribute("aria-pressed") == "true"
+            line = sample_logs.log_line(9, "Failed to copy: no", "error", object="late/bad")
+            self.engine.logs[1] += [line, sample_logs.log_line(9, object="late/good", size=1)]
+            self.engine.live.publish(log_topic(1))
+            seen.page.get_by_text("late/bad").wait_for()
+            assert len(seen.numbers()) == 1
+            tile.click()
+            seen.page.get_by_text("late/good").wait_for()
+
     def check_search_first_error_and_the_whole_line(self) -> None:
         with self.visit("/run/8") as seen:
             seen.settle()
@@ -235,7 +268,6 @@ class Checks:
         with self.visit("/run/1") as seen:
             seen.settle()
             del self.engine.logs[1][30:]
-            self.engine._shown.pop(1, None)
             self.engine.live.publish(log_topic(1))
             seen.page.wait_for_function(ROWS + ".at(-1)?.textContent.startsWith('30')")
             assert "A003_C029" in seen.rows()[-1]
@@ -250,7 +282,6 @@ class Checks:
             for number in range(100, 120):
                 line = sample_logs.log_line(number, object=f"while/away/{number}", size=5)
                 self.engine.logs[1].append(line)
-            self.engine._shown.pop(1, None)
             self.engine.live.publish(log_topic(1))
             seen.page.wait_for_timeout(500)
             seen.context.set_offline(False)
