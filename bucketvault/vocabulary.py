@@ -129,6 +129,7 @@ class LineKind(IntEnum):
         return self.name.lower()
 
 
+Kinds = frozenset[LineKind]
 # Lines as people read a log: without those that only say how far it is.
 SHOWN_LINES = frozenset(LineKind) - {LineKind.PROGRESS}
 ALL_LINES = frozenset(LineKind)

@@ -39,10 +39,9 @@ from bucketvault.store.database import (
     open_database,
     writing,
 )
-from bucketvault.store.logindex import Kinds
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.vault import Vault
-from bucketvault.vocabulary import LineKind, RunStatus, Trigger
+from bucketvault.vocabulary import Kinds, LineKind, RunStatus, Trigger
 
 log = logging.getLogger(__name__)
 

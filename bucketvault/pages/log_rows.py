@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine import live
+from bucketvault.engine.runs.logs import LogRow
 from bucketvault.pages.formatting import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line
-from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, LineKind
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
-    from bucketvault.store.logindex import Kinds
-    from bucketvault.store.runlogs import LogRow
 
 MOST_ROWS_PUSHED = 60  # with one message to a follower
 
@@ -33,7 +32,7 @@ class Filter(StrEnum):
     MOVED = "moved"  # what brought bytes over
 
 
-FILTERS: "dict[Filter, Kinds]" = {
+FILTERS: dict[Filter, Kinds] = {
     Filter.ALL: SHOWN_LINES,
     Filter.CHANGES: frozenset(
         {
@@ -56,7 +55,7 @@ FILTERS: "dict[Filter, Kinds]" = {
 }
 
 
-def wanted_lines(only: Filter, progress: bool) -> "Kinds":
+def wanted_lines(only: Filter, progress: bool) -> Kinds:
     """The lines that are rows. Progress belongs to no filter."""
     return ALL_LINES if progress and only is Filter.ALL else FILTERS[only]
 
@@ -84,9 +83,7 @@ def read_size(engine: "Engine", run_id: int) -> Size:
     return Size(sum(counts), found.bytes, totals)
 
 
-def told_row(
-    row: "LogRow", zone: ZoneInfo, wanted: "Kinds", *, whole: bool = False
-) -> dict[str, Any]:
+def told_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> dict[str, Any]:
     """A row for the viewer. Whatever the filter, its number is the one it has among all rows."""
     limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
     told = describe_log_line(row.line, zone, row.kind, limit=limit)
@@ -148,7 +145,7 @@ class Tail:
                 self._size = found
             return self._size
 
-    def rows(self, start: int, total: int, wanted: "Kinds") -> list[dict[str, Any]]:
+    def rows(self, start: int, total: int, wanted: Kinds) -> list[dict[str, Any]]:
         """The rows from `start` on, of the last few before `total`. Blocks."""
         with self._lock:
             known, rows = self._rows.get(wanted, (-1, []))

@@ -14,11 +14,9 @@ from typing import Any
 
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import RunLogChunk
-from bucketvault.vocabulary import LineKind
+from bucketvault.vocabulary import Kinds, LineKind
 
 MOST_INDEXES = 8  # logs that somebody looks at, or has just looked at
-
-Kinds = frozenset[LineKind]
 
 
 class KindsMissingError(LookupError):

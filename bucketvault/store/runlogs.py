@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bucketvault.store.database import connection
-from bucketvault.store.logindex import Kinds, forget, index_of
+from bucketvault.store.logindex import forget, index_of
 from bucketvault.store.models import BackupRun, RunLogChunk
-from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, LineKind
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
 
 CHUNK_BYTES = 64 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024  # a longer one goes on in the next row

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from bucketvault.store import logindex, runlogs
 from bucketvault.store.database import connection, writing
-from bucketvault.store.logindex import Kinds, KindsMissingError
+from bucketvault.store.logindex import KindsMissingError
 from bucketvault.store.models import BackupRun, RunLogChunk
 from bucketvault.store.runlogs import CHUNK_BYTES, LogWriter, RawText
-from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, LineKind
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
 from tests.store.test_runlogs import PROGRESS, fixture_is_fine, flush, run  # noqa: F401
 
 Line = tuple[bytes, LineKind]

@@ -6,7 +6,9 @@ from typing import TypeVar
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.store import runlogs
 from bucketvault.store.database import writing
-from bucketvault.store.logindex import Kinds, KindsMissingError
+from bucketvault.store.logindex import KindsMissingError
+from bucketvault.store.runlogs import LogRow as LogRow
+from bucketvault.vocabulary import Kinds
 
 Value = TypeVar("Value")
 
