@@ -14,20 +14,19 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from nicegui import ui
 
+from bucketvault import alive
 from bucketvault.engine.engine import Engine
 from bucketvault.guard import Guard
 from bucketvault.pages import assets, site
 from bucketvault.pages.logview import log_api
 from bucketvault.sessions import Sessions
 from bucketvault.signin import close_pages_of_ended_sessions, sign_in_routes
-from bucketvault.store.database import BusyError, connection
-from bucketvault.store.models import Session
+from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # how soon a new login token, or the end of a session, reaches open pages
 RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads anew
-ANSWER_S = 3.0  # the database has so long to answer for /healthz
 
 
 def create_app(engine: Engine, sessions: Sessions) -> Guard:
@@ -40,14 +39,16 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         engine.live.attach(asyncio.get_running_loop())
         watching = asyncio.create_task(_watch(sessions), name="watch sessions")
+        feeding = asyncio.create_task(alive.feed_watchdog(engine), name="feed the watchdog")
         yield
         engine.live.attach(None)
         watching.cancel()
+        feeding.cancel()
 
     api = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     api.include_router(sign_in_routes(sessions))
     api.include_router(log_api(engine))
-    _add_small_answers(api)
+    _add_small_answers(api, engine)
     site.register(engine)
     ui.run_with(
         api,
@@ -63,25 +64,16 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     return Guard(api, sessions, engine.config.allowed_hosts)
 
 
-def _add_small_answers(api: FastAPI) -> None:
+def _add_small_answers(api: FastAPI, engine: Engine) -> None:
     @api.api_route("/favicon.ico", methods=["GET", "HEAD"])
     async def favicon() -> Response:
         return FileResponse(assets.folder() / "favicon.svg", media_type="image/svg+xml")
 
     @api.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> Response:
-        try:
-            await asyncio.wait_for(asyncio.to_thread(_ask_database), ANSWER_S)
-        except Exception as error:  # an edge: whatever keeps the database from answering
-            log.warning("the database does not answer", extra={"why": error})
-            words = "the database does not answer\n"
-            return PlainTextResponse(words, HTTPStatus.SERVICE_UNAVAILABLE)
+        if fault := await alive.fault(engine):
+            return PlainTextResponse(f"{fault}\n", HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ok\n")
-
-
-def _ask_database() -> None:
-    with connection():
-        Session.select().exists()
 
 
 async def _watch(sessions: Sessions) -> None:

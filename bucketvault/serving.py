@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 
+from bucketvault import systemd
 from bucketvault.address import announcement, door_of, listening, note_door
 from bucketvault.config import Config
 from bucketvault.engine.engine import Engine, holder
@@ -113,6 +115,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ending = ending
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's start; from its end on requests are answered."""
+        await super().startup(sockets)
+        systemd.tell(systemd.READY)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Uvicorn's handler of both signals."""
         self._ending(sig, frame)
@@ -129,6 +136,7 @@ class _Ending:
     def __call__(self, sig: int, frame: FrameType | None) -> None:
         if not self._asked.is_set():
             self._asked.set()
+            systemd.tell(systemd.STOPPING)
             # Somebody waits for us: systemd, a shell. Whatever still hangs then (a query behind a
             # lock, a browser that does not read) is safe to leave: the database is transactional.
             last = threading.Timer(self._end_s, os._exit, (0,))
