@@ -13,7 +13,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tests.support.capabilities import chromium, is_root
+from tests.support.capabilities import chromium, is_root, systemd
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,6 +24,11 @@ def left_out() -> dict[str, str]:
     if chromium() is None:
         missing["browser"] = (
             "the tests in a real browser: there is no Chromium. Get it: apt-get install chromium"
+        )
+    if not systemd():
+        missing["systemd"] = (
+            "the check of the unit file: there is no systemd-analyze. Get it: apt-get install "
+            "systemd"
         )
     if not is_root():
         missing["root"] = (

@@ -1,5 +1,7 @@
 """What people install: the wheel holds all that the program needs."""
 
+import re
+import stat
 import subprocess
 import sys
 import tomllib
@@ -11,6 +13,7 @@ import pytest
 from bucketvault import __version__
 
 ROOT = Path(__file__).parent.parent
+PACKAGING = ROOT / "packaging"
 
 
 @pytest.mark.slow
@@ -47,3 +50,64 @@ def test_the_lock_file_has_every_package_that_the_project_names() -> None:
     for wanted in project["dependencies"]:
         name = wanted.partition(">")[0].strip()
         assert f"\n{name}==" in f"\n{locked}", name
+
+
+# ---- on a server
+
+
+def unit() -> str:
+    return (PACKAGING / "bucketvault.service").read_text()
+
+
+@pytest.mark.systemd
+def test_the_unit_is_one_that_systemd_takes_without_a_word(tmp_path: Path) -> None:
+    there = unit().replace("/opt/bucketvault/venv/bin/bucketvault", sys.executable)
+    (tmp_path / "bucketvault.service").write_text(there)
+
+    for check in (["verify", "--man=no"], ["security", "--offline=true", "--threshold=20"]):
+        done = subprocess.run(
+            ["systemd-analyze", *check, str(tmp_path / "bucketvault.service")],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, (check, done.stdout[-500:], done.stderr)
+        assert check[0] != "verify" or not done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Type=notify",
+        "KillMode=process",
+        "UMask=0077",
+        "Restart=on-failure",
+        "WatchdogSec=180",
+        "StateDirectory=bucketvault bucketvault-key",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+    ],
+)
+def test_the_unit_keeps_what_runs_and_secrets_depend_on(line: str) -> None:
+    assert line in unit().splitlines()
+
+
+def test_unit_command_and_manual_name_the_same_places() -> None:
+    command = (PACKAGING / "bucketvault").read_text()
+    install = (PACKAGING / "install").read_text()
+    manual = (ROOT / "README.md").read_text()
+
+    for setting in re.findall(r"Environment=(\S+)", unit()):
+        assert setting in command, setting
+    (program,) = re.findall(r"ExecStart=(\S+) serve", unit())
+    assert program in command and "/venv" in install
+    for place in ("/var/lib/bucketvault", "/var/lib/bucketvault-key", "packaging/install"):
+        assert place in manual
+
+
+@pytest.mark.parametrize("name", ["install", "uninstall", "bucketvault"])
+def test_the_scripts_are_plain_shell_and_may_be_run(name: str) -> None:
+    script = PACKAGING / name
+
+    subprocess.run(["sh", "-n", str(script)], check=True)
+
+    assert script.stat().st_mode & stat.S_IXOTH

@@ -9,6 +9,11 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+def systemd() -> bool:
+    """Whether a unit file can be checked here."""
+    return shutil.which("systemd-analyze") is not None
+
+
 def is_root() -> bool:
     """Whether we may mount and become another user."""
     return os.geteuid() == 0
