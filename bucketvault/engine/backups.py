@@ -9,6 +9,7 @@ from bucketvault.engine import catalogue, checks, history
 from bucketvault.engine.inputs import BackupInput
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live
 from bucketvault.engine.runs import queue
+from bucketvault.errors import Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.vocabulary import RunStatus, Trigger
@@ -34,6 +35,10 @@ class Backups:
     def inputs(self, backup_id: int) -> BackupInput:
         """What a form starts from. Raises NotFoundError."""
         return catalogue.backup_input(backup_id)
+
+    def problems(self, given: BackupInput, backup_id: int | None = None) -> list[Problem]:
+        """What is wrong with a new backup, or with these changes to one. Raises NotFoundError."""
+        return catalogue.check_backup(given, backup_id)
 
     def create(self, given: BackupInput) -> int:
         """Store a new backup; its id. Raises InvalidInputError with all problems."""

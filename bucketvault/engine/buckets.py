@@ -27,9 +27,11 @@ from bucketvault.engine.rclone.discovery import (
     Bucket,
     ListingDeniedError,
     PathLook,
+    PathSize,
     check_bucket,
     list_buckets,
     look_at_path,
+    measure_path,
 )
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.rights import RightResult, probe
@@ -164,6 +166,24 @@ class Providers:
             remote = catalogue.decrypted_remote(storage.provider, self._vault())
         binary = find_binary(self._config.rclone)
         return look_at_path(binary, remote, storage.bucket_name, path, CHECK_S)
+
+    def measure(
+        self,
+        storage_id: int,
+        path: str,
+        cancelled: threading.Event,
+        on_seen: Callable[[int], None],
+    ) -> PathSize:
+        """Count all objects at a path; `on_seen` gets how many were listed so far.
+
+        Raises CancelledError soon after `cancelled` is set, and as `look`.
+        """
+        with connection():
+            storage = checks.get(Storage, storage_id)
+            remote = catalogue.decrypted_remote(storage.provider, self._vault())
+        binary = find_binary(self._config.rclone)
+        bucket = storage.bucket_name
+        return measure_path(binary, remote, bucket, path, cancelled=cancelled, on_seen=on_seen)
 
     # changes
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bucketvault.engine.rclone import explain, process
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.rclone.command import ASK_FLAGS, EXCLUDE_ARCHIVE, location
+from bucketvault.engine.rclone.command import ASK_FLAGS, EXCLUDE_ARCHIVE, location, source_size
 from bucketvault.engine.rclone.faults import Fault, take_apart
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import Progress
@@ -34,6 +34,7 @@ _WRONG_REGION = (
     *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
     *("InvalidRegion", "InvalidRegionName"),
 )
+NAMES_SEEN = 3  # of a short look
 _MANY = 500  # entries of a listing: half a page, so that a whole one is never waited past
 
 
@@ -53,11 +54,22 @@ class PathLook:
     """What a short look at a path saw; kept versions do not count.
 
     `objects_seen` counts objects and folders at the top of the path: all of them, or those of the
-    first page or two where there are more.
+    first page or two where there are more (`cut`). `names` are the first of them, a folder's with
+    a slash at its end; none where it was cut.
     """
 
     anything: bool
     objects_seen: int
+    names: tuple[str, ...] = ()
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PathSize:
+    """All objects at a path, counted; kept versions do not count."""
+
+    objects: int
+    size_bytes: int
 
 
 class DiscoveryError(BucketvaultError):
@@ -153,9 +165,38 @@ def look_at_path(
             on_progress=look,
         )
     except process.CancelledError:
-        return PathLook(True, seen)
-    seen = len(done.stdout.splitlines())
-    return PathLook(seen > 0, seen)
+        return PathLook(True, seen, cut=True)
+    lines = done.stdout.split(b"\n")[:-1]
+    names = tuple(line.decode(errors="replace") for line in lines[:NAMES_SEEN])
+    return PathLook(bool(lines), len(lines), names)
+
+
+def measure_path(
+    binary: Binary,
+    remote: Remote,
+    bucket: str,
+    path: str,
+    *,
+    cancelled: threading.Event,
+    on_seen: Callable[[int], None],
+    timeout_s: float = TIMEOUT_S,
+) -> PathSize:
+    """Count all that a run would read at a path, by listings; a large bucket takes minutes.
+
+    `on_seen` gets how many objects were listed so far, in this thread. Raises CancelledError soon
+    after `cancelled` is set, DiscoveryError also after `timeout_s` without progress.
+    """
+    asking = Asking(binary, remote, timeout_s, bucket, path)
+    done = asking.ask(
+        source_size(location(SIDE, bucket, path)),
+        cancelled=cancelled,
+        on_progress=lambda progress: on_seen(progress.listed),
+    )
+    try:
+        told = json.loads(done.stdout)
+        return PathSize(objects=int(told["count"]), size_bytes=int(told["bytes"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise asking.error(f"{remote.label} told no size that makes sense.") from error
 
 
 # ---- how it is done

@@ -1,5 +1,6 @@
 """Asking providers what is there and what a key may: real rclone, real servers, refused rights."""
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from bucketvault.engine.rclone.discovery import (
     list_buckets,
     look_at_path,
 )
+from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.rights import Outcome, Right, RightResult, probe
 from bucketvault.vocabulary import ProviderType
@@ -121,12 +123,33 @@ def test_a_look_at_a_path_tells_empty_from_full_and_from_absent(here, new_bucket
     def look(name: str, path: str = "") -> discovery.PathLook:
         return look_at_path(binary, remote(here), name, path)
 
-    assert look(bucket.name) == discovery.PathLook(True, 1)
-    assert look(bucket.name, "photos") == discovery.PathLook(True, 2)
+    assert look(bucket.name) == discovery.PathLook(True, 1, ("photos/",))
+    assert look(bucket.name, "photos") == discovery.PathLook(True, 2, ("a.jpg", "b.jpg"))
     assert look(bucket.name, "elsewhere") == discovery.PathLook(False, 0)
     assert look(empty.name) == look(only_kept.name) == discovery.PathLook(False, 0)
     with pytest.raises(BucketNotFoundError):
         look("no-such-bucket")
+
+
+def test_a_path_is_measured_without_what_is_kept(here, new_bucket, binary) -> None:
+    bucket = new_bucket(
+        here,
+        {"a.jpg": b"12", "deep/er/b.jpg": b"345", ".bucketvault-archive/x/old": b"old"},
+    )
+    seen: list[int] = []
+
+    def measure(path: str, cancelled: threading.Event | None = None) -> discovery.PathSize:
+        event = cancelled or threading.Event()
+        return discovery.measure_path(
+            binary, remote(here), bucket.name, path, cancelled=event, on_seen=seen.append
+        )
+
+    assert measure("") == discovery.PathSize(2, 5)
+    assert measure("deep") == discovery.PathSize(1, 3)
+    given_up = threading.Event()
+    given_up.set()
+    with pytest.raises(CancelledError):
+        measure("", given_up)
 
 
 def test_a_look_at_many_objects_ends_after_a_page_or_two(moto: MotoServer, binary) -> None:
@@ -139,7 +162,7 @@ def test_a_look_at_many_objects_ends_after_a_page_or_two(moto: MotoServer, binar
         found = look_at_path(binary, remote(moto, proxy.endpoint), "many-objects", "")
         asked = [path for _, path in proxy.seen if "list-type=2" in path]
 
-    assert found.anything and found.objects_seen >= 1000
+    assert found.anything and found.objects_seen >= 1000 and found.cut
     assert 1 <= len(asked) <= 2
 
 
