@@ -91,6 +91,7 @@ class Providers:
         self._asking: dict[int, threading.Lock] = {}
         # by provider, together with the fingerprint for which it holds
         self._listings: dict[int, tuple[object, _Kept]] = {}
+        self._counting: set[threading.Event] = set()
         self._tests: dict[int, tuple[object, ConnectionTest]] = {}
 
     # what there is
@@ -183,7 +184,19 @@ class Providers:
             remote = catalogue.decrypted_remote(storage.provider, self._vault())
         binary = find_binary(self._config.rclone)
         bucket = storage.bucket_name
-        return measure_path(binary, remote, bucket, path, cancelled=cancelled, on_seen=on_seen)
+        with self._lock:
+            self._counting.add(cancelled)
+        try:
+            return measure_path(binary, remote, bucket, path, cancelled=cancelled, on_seen=on_seen)
+        finally:
+            with self._lock:
+                self._counting.discard(cancelled)
+
+    def stop(self) -> None:
+        """End what may take minutes: the program is stopping."""
+        with self._lock:
+            for cancelled in self._counting:
+                cancelled.set()
 
     # changes
 

@@ -137,6 +137,7 @@ class Engine:
         """End our threads. Runs that copy go on without us; runs that check wait again."""
         self._ending.set()
         self._wake.set()
+        self.providers.stop()
         deadline = time.monotonic() + timeout_s
         self.scheduler.stop(timeout_s)  # first of all, so that it plans nothing any more
         if self._dispatcher.is_alive():  # first, so that it starts nothing any more

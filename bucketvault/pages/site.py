@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from bucketvault.pages import (
     backup,
+    backup_forms,
     backups,
     layout,
     provider,
@@ -21,6 +22,7 @@ def register(engine: "Engine") -> None:
     """Serve all pages from `engine`; once in a process."""
     layout.install()
     backups.register(engine)
+    backup_forms.register(engine)  # before the page of each: /backups/new is none of them
     backup.register(engine)
     run.register(engine)
     providers.register(engine)

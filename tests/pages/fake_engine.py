@@ -17,6 +17,7 @@ from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.runlogs import LogRow, LogSize, Sought
 from bucketvault.vocabulary import SHOWN_LINES, LineKind, RunStatus
 from tests.pages import backup_scenes
+from tests.pages.fake_backups import FakeBackups
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
     DAY,
@@ -52,7 +53,7 @@ class FakeEngine:
 
     def reset(self) -> None:
         """As it was at the start; who listens goes on listening."""
-        self.rows = good_rows()
+        self.backups = FakeBackups(self.live, good_rows())
         self.installation = GOOD_INSTALLATION
         self.runs = {
             view.id: view
@@ -98,6 +99,17 @@ class FakeEngine:
         self.kept_pause_s = 0.0
         self.reads = 0
         self._last_good_at = now() - DAY
+
+    @property
+    def rows(self) -> list[BackupRow]:
+        return self.backups.rows
+
+    @rows.setter
+    def rows(self, rows: list[BackupRow]) -> None:
+        self.backups.rows = rows
+
+    def set_enabled(self, backup_id: int, enabled: bool) -> bool:
+        return self.backups.set_enabled(backup_id, enabled)
 
     def overview_backups(self) -> list[BackupRow]:
         return list(self.rows)

@@ -1,6 +1,8 @@
 """Made-up providers and storages in every state, and what pages ask about them. For tests only."""
 
 import datetime as dt
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 from bucketvault.engine.buckets import ConnectionTest, Listing, ProviderPage
@@ -12,10 +14,13 @@ from bucketvault.engine.rclone.discovery import (
     BucketNotFoundError,
     DiscoveryError,
     ListingDeniedError,
+    PathLook,
+    PathSize,
     WrongSecretError,
 )
 from bucketvault.engine.rclone.explain import Explanation
 from bucketvault.engine.rclone.faults import Fault
+from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.rights import Outcome, Right, RightResult
 from bucketvault.errors import InUseError, InvalidInputError, NotFoundError, Problem
 from bucketvault.untrusted import Redactor
@@ -194,6 +199,13 @@ class FakeProviders:
     def __init__(self, live: Live) -> None:
         self._live = live
         self.asked = 0
+        self.looked: list[tuple[int, str]] = []
+        self.there = {
+            (1, ""): PathLook(True, 3, ("mail/", "notes.txt", "old/")),
+            (2, ""): PathLook(True, 2, ("2026/", "cut.mov")),
+        }
+        self.counted = threading.Event()  # until it is set, counting goes on
+        self.counted.set()
         self.refuse: Exception | None = None  # raised by whatever asks the provider next
         self.saved: list[tuple[ProviderInput, bool]] = []
         self.listed = [f"bucket-{number:04}" for number in range(5000)]
@@ -230,6 +242,21 @@ class FakeProviders:
         self._refuse()
         self.tests[provider_id] = ConnectionTest(bucket, write, rights(write), now(), 0.8)
         return self.tests[provider_id]
+
+    def look(self, storage_id: int, path: str) -> PathLook:
+        self.looked.append((storage_id, path))
+        self._refuse()
+        return self.there.get((storage_id, path), PathLook(False, 0))
+
+    def measure(
+        self, storage_id: int, path: str, cancelled: threading.Event, on_seen: Callable[[int], None]
+    ) -> PathSize:
+        on_seen(12_000)
+        while not self.counted.is_set():
+            if cancelled.wait(0.02):
+                raise CancelledError("Stopped.")
+        self._refuse()
+        return PathSize(18_240, 61_000_000_000)
 
     def create(self, given: ProviderInput, *, check: bool = True) -> int:
         problems = provider_fields(given, new=True)[1]

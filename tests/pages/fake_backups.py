@@ -1,0 +1,127 @@
+"""Made-up backups to create, change and delete, and their runs. For tests only."""
+
+from dataclasses import fields, replace
+
+from bucketvault.engine.backups import Going
+from bucketvault.engine.history import Measure, RunsPage, Which
+from bucketvault.engine.inputs import BackupInput, backup_fields
+from bucketvault.engine.live import BACKUPS, Live
+from bucketvault.engine.overview import BackupRow, RunView
+from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, NotFoundError, Problem
+from tests.pages import backup_scenes, scenes
+
+
+def stored_input(**changes: object) -> BackupInput:
+    """A weekly backup between two of the made-up storages."""
+    given = BackupInput(
+        name="Video masters",
+        source_storage_id=2,
+        source_path="2026",
+        destination_storage_id=1,
+        destination_path="masters",
+        schedule="weekly",
+        at="03:15",
+        weekday="sunday",
+        time_zone="Europe/Berlin",
+        enabled=True,
+        retention_days=30,
+        comparison_mode="checksum",
+        shrink_limit_percent=50,
+    )
+    return replace(given, **changes)  # type: ignore[arg-type]
+
+
+class FakeBackups:
+    """What pages ask of `engine.backups`; `rows` are the engine's."""
+
+    def __init__(self, live: Live, rows: list[BackupRow]) -> None:
+        self._live, self.rows = live, rows
+        self.stored = {7: stored_input()}
+        self.created: list[BackupInput] = []
+        self.switched: list[tuple[int, bool]] = []
+        self.asked: list[tuple[Which, int | None]] = []
+        self.measured = 0
+
+    def inputs(self, backup_id: int) -> BackupInput:
+        if backup_id not in self.stored:
+            raise NotFoundError("This backup is not there any more.")
+        return self.stored[backup_id]
+
+    def problems(self, given: BackupInput, backup_id: int | None = None) -> list[Problem]:
+        found = list(backup_fields(given)[1])
+        ends = (given.source_storage_id, given.destination_storage_id)
+        if ends[0] is not None and ends[0] == ends[1] and given.source_path == "":
+            found.append(Problem("destination_path", "Source and destination are the same place."))
+        return found
+
+    def create(self, given: BackupInput) -> int:
+        if problems := self.problems(given):
+            raise InvalidInputError(problems)
+        self.created.append(given)
+        return 4
+
+    def change(
+        self, backup_id: int, given: BackupInput, loaded: BackupInput | None = None
+    ) -> tuple[str, ...]:
+        stored = self.inputs(backup_id)
+        if loaded is not None and loaded != stored:
+            names = [f.name for f in fields(BackupInput)]
+            raise ChangedMeanwhileError(
+                [name for name in names if getattr(loaded, name) != getattr(stored, name)]
+            )
+        if problems := self.problems(given, backup_id):
+            raise InvalidInputError(problems)
+        self.stored[backup_id] = given
+        return ("name",)
+
+    def set_enabled(self, backup_id: int, enabled: bool) -> bool:
+        self.switched.append((backup_id, enabled))
+        for place, row in enumerate(self.rows):
+            if row.id == backup_id:
+                self.rows[place] = replace(row, enabled=enabled)
+        self._live.publish(BACKUPS)
+        return False
+
+    def going(self, backup_id: int) -> Going:
+        running = next(
+            (row.active_run for row in self.rows if row.id == backup_id and row.active_run), None
+        )
+        return Going(412, 48_200_000, None if running is None else running.id)
+
+    def delete(self, backup_id: int) -> None:
+        self.rows[:] = [row for row in self.rows if row.id != backup_id]
+        self._live.publish(BACKUPS)
+
+    def runs(self, backup_id: int, which: Which, before: int | None = None) -> RunsPage:
+        self.asked.append((which, before))
+        row = next(row for row in self.rows if row.id == backup_id)
+        found = backup_scenes.some_runs(row)
+        if before is not None:
+            found = older_runs(row, before)
+        return RunsPage(found, older=before is None and bool(found), total=412, since=scenes.now())
+
+    def measures(self, backup_id: int) -> tuple[Measure, ...]:
+        self.measured += 1
+        return measures()
+
+
+def older_runs(row: BackupRow, before: int) -> tuple[RunView, ...]:
+    return tuple(
+        scenes.run_view(id=before - number, backup_id=row.id, backup_name=row.name)
+        for number in range(1, 4)
+    )
+
+
+def measures() -> tuple[Measure, ...]:
+    """Ninety nights: it grows, one run took long, one failed."""
+    return tuple(
+        Measure(
+            run_id=number + 1,
+            started_at=scenes.now() - (90 - number) * scenes.DAY,
+            took_s=600.0 + number * 7 % 240 + (900 if number == 40 else 0),
+            moved_bytes=1_900_000_000 + number % 7 * 90_000_000,
+            source_bytes=81_000_000_000 + number * 170_000_000,
+            succeeded=number != 76,
+        )
+        for number in range(90)
+    )
