@@ -13,7 +13,7 @@ from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.pages import backup_form_words as words
 from bucketvault.pages.fields import Field, Pick
-from bucketvault.pages.formatting import many
+from bucketvault.pages.formatting import many, size
 from bucketvault.pages.widgets import button, element, glyph, text
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import UsageType
@@ -57,12 +57,13 @@ class EndFields:
         storage_id: int | None,
         path: str,
         asked: EndAsked,
+        measured: PathSize | None = None,  # at the last run
     ) -> None:
         self.side, self._asked = side, asked
         self._storages = storages
         self.stored = (storage_id, path)  # where this backup's copy is already
         self.seen: PathLook | None = None
-        self.measured: PathSize | None = None
+        self.measured = measured
         self._looked_at: tuple[int | None, str] = (storage_id, path)
         self._given_up = threading.Event()
         with element("div", "stack spaced-small"):
@@ -71,6 +72,7 @@ class EndFields:
                 side.storage_label,
                 {},
                 None,
+                placeholder="Choose a bucket",
                 searched=True,
                 on_change=self._chosen,
             )
@@ -94,6 +96,9 @@ class EndFields:
             self.path.input.on("keydown.enter", self._settle)
             self._there = element("div", "there", aria_live="polite")
         self.show_storages(storages, storage_id)
+        if measured is not None:
+            there = f"{many(measured.objects, 'object')}, {size(measured.size_bytes)}"
+            self._say(None, f"{there} at the last run.")
         self._offer_look()
         ui.context.client.on_delete(self.give_up)
 

@@ -174,14 +174,14 @@ class BackupForm:
                         self._check_ends,
                         partial(self._bring_in, side),
                     ),
+                    measured,
                 )
-                for side, storage_id, path in (
-                    (SOURCE, given.source_storage_id, given.source_path),
-                    (DESTINATION, given.destination_storage_id, given.destination_path),
+                for side, storage_id, path, measured in (
+                    (SOURCE, given.source_storage_id, given.source_path, self._start.measured),
+                    (DESTINATION, given.destination_storage_id, given.destination_path, None),
                 )
             ]
         self._source, self._destination = ends
-        self._source.measured = self._start.measured
         self._swap = element("div", "note-line swap")
         self._swap.set_visibility(False)
         with self._swap:

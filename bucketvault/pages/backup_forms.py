@@ -14,7 +14,7 @@ from bucketvault.engine.inputs import BackupInput
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.overview_catalogue import StorageRow
 from bucketvault.engine.rclone.discovery import PathLook, PathSize
-from bucketvault.engine.verdict import verdict
+from bucketvault.engine.verdict import Verdict
 from bucketvault.errors import BucketvaultError, NotFoundError, Problem
 from bucketvault.pages.asking import ask
 from bucketvault.pages.backup import draw_absent
@@ -40,10 +40,11 @@ ZONE_S = 3.0
 class _Known(NamedTuple):
     """What a form needs to know before it is drawn."""
 
-    rows: list[BackupRow]
+    answer: Verdict
     storages: Mapping[int, StorageRow]
     providers: Mapping[int, str]
     stored: BackupInput | None
+    measured: PathSize | None  # the source, as the last run saw it
 
 
 def register(engine: "Engine") -> None:
@@ -71,19 +72,25 @@ def register(engine: "Engine") -> None:
                 raise NotFoundError("There is no such backup.")
             known = await run.io_bound(_known, engine, backup_id)
         except NotFoundError as error:
-            rows = await run.io_bound(engine.overview_backups) or []
-            draw_absent(error, engine.zone, verdict(rows))
+            answer = await run.io_bound(engine.answer)
+            if answer is not None:
+                draw_absent(error, engine.zone, answer)
             return
         if known is not None:
             _show(engine, known, backup_id)
 
 
 def _known(engine: "Engine", backup_id: int | None) -> _Known:
+    stored, measured = None, None
+    if backup_id is not None:
+        stored = engine.backups.inputs(backup_id)
+        measured = _last_size(engine.overview_backup(backup_id).row)
     return _Known(
-        engine.overview_backups(),
+        engine.answer(),
         {row.id: row for row in engine.providers.storages()},
         {row.id: row.name for row in engine.providers.rows()},
-        None if backup_id is None else engine.backups.inputs(backup_id),
+        stored,
+        measured,
     )
 
 
@@ -95,22 +102,17 @@ def _show(engine: "Engine", known: _Known, backup_id: int | None) -> BackupForm:
         engine.zone,
     )
     if known.stored is not None:
-        size = _last_size(known.rows, backup_id)
-        start = replace(start, loaded=known.stored, measured=size, cancel=f"/backups/{backup_id:d}")
-    with frame("Backups", engine.zone, verdict(known.rows)) as around:
+        cancel = f"/backups/{backup_id:d}"
+        start = replace(start, loaded=known.stored, measured=known.measured, cancel=cancel)
+    with frame("Backups", engine.zone, known.answer) as around:
         form = draw(start, _asks(engine, backup_id))
-
-    def show_around(rows: list[BackupRow]) -> None:
-        around.show(verdict(rows))
-
-    show_on(engine.live, live.BACKUPS, engine.overview_backups, show_around, pause_s=1.0)
+    around.follow(engine)
     show_on(engine.live, live.CATALOGUE, engine.providers.storages, form.show_storages, pause_s=1.0)
     return form
 
 
-def _last_size(rows: Sequence[BackupRow], backup_id: int | None) -> PathSize | None:
-    """The source as the last run saw it."""
-    last = next((row.last_run for row in rows if row.id == backup_id), None)
+def _last_size(row: BackupRow) -> PathSize | None:
+    last = row.last_run
     if last is None or last.source_objects is None or last.source_bytes is None:
         return None
     return PathSize(last.source_objects, last.source_bytes)

@@ -105,13 +105,16 @@ class Pick(_Labelled):
         value: object,
         *,
         hint: str = "",
+        placeholder: str = "",
         searched: bool = False,
         on_change: Callable[[Any], Awaitable[None] | None] | None = None,
     ) -> None:
         with self._around(name, label, hint):
             self.input: ui.select = ui.select(dict(options), value=value, with_input=searched)
             self.input.props("outlined dense options-dense behavior=menu")
-            self.input.props["autocomplete"] = "off"
+            if searched:  # in others Quasar would draw an input for it, over the arrow
+                self.input.props["placeholder"] = placeholder
+                self.input.props["autocomplete"] = "off"
         if on_change is not None:
             self.input.on_value_change(lambda change: on_change(change.value))
 

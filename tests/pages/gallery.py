@@ -94,6 +94,9 @@ CATALOGUE = {  # name -> path
     "provider-edit": "/providers/1/edit",
     "provider-absent": "/providers/99",
     "storages": "/storages",
+    "backup-form-new": "/backups/new",
+    "backup-form-edit": "/backups/7/edit",
+    "backup-form-absent": "/backups/99/edit",
 }
 
 
