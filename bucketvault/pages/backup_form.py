@@ -432,8 +432,8 @@ class BackupForm:
                 for each in words.differences(names, stored, given, self._storages):
                     with element("div", "need changed"):
                         element("span", "strong", each.label)
-                        element("span", "why", f"stored now: {each.stored}")
-                        element("span", "why", f"here: {each.here}")
+                        element("span", "t13 ink2", f"stored now: {each.stored}")
+                        element("span", "t13 ink2", f"here: {each.here}")
             with actions:
                 button("Save mine over it", mark="overwrite", on_click=overwrite)
                 button("Load what is stored", mark="load-stored", on_click=load)

@@ -270,7 +270,8 @@ def sentence(given: BackupInput) -> str:
     if given.enabled:
         days = DAYS.get(str(given.weekday), "week")
         often = "day" if given.schedule == Schedule.DAILY else days
-        when = f"Every {often} at {given.at}" if given.at else f"Every {often}"
+        wrong = any(problem.field == "at" for problem in backup_fields(given)[1])
+        when = f"Every {often}" if wrong else f"Every {often} at {given.at}"
     kept = _number(str(given.retention_days))
     stays = f" What was replaced or removed stays for {many(kept, 'day')}." if kept else ""
     return f"{clean(when, limit=80)}, all that is new or changed is copied.{stays}"

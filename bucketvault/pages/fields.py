@@ -111,7 +111,7 @@ class Pick(_Labelled):
     ) -> None:
         with self._around(name, label, hint):
             self.input: ui.select = ui.select(dict(options), value=value, with_input=searched)
-            self.input.props("outlined dense options-dense behavior=menu")
+            self.input.props("outlined dense options-dense behavior=menu popup-content-class=pick-menu")
             if searched:  # in others Quasar would draw an input for it, over the arrow
                 self.input.props["placeholder"] = placeholder
                 self.input.props["autocomplete"] = "off"
