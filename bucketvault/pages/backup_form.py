@@ -53,7 +53,6 @@ from bucketvault.vocabulary import ComparisonMode, Schedule, UsageType
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 RUNS_SHOWN_S = 30.0  # how often "in 6 h" is looked at
 
-# Constants: nothing from elsewhere becomes part of a script.
 ASK_BEFORE_LEAVING = "window.onbeforeunload = event => event.preventDefault()"
 LEAVE_FREELY = "window.onbeforeunload = null"
 
@@ -272,8 +271,13 @@ class BackupForm:
             return
         if not self._dirty:
             self._dirty = True
-            self._client.run_javascript(ASK_BEFORE_LEAVING)
+            self._ask_before_leaving(True)
         self._tell()
+
+    def _ask_before_leaving(self, asks: bool) -> None:
+        """Let the browser ask its own question before what was typed is left, or let it go."""
+        # safe: constants; nothing from elsewhere becomes part of a script
+        self._client.run_javascript(ASK_BEFORE_LEAVING if asks else LEAVE_FREELY)
 
     # what it says
 
@@ -371,7 +375,7 @@ class BackupForm:
         self._clear()
         self._save.props["disabled"] = True
         try:
-            self._client.run_javascript(LEAVE_FREELY)
+            self._ask_before_leaving(False)
             await self._asks.save(given, loaded)
             return
         except InvalidInputError as error:
@@ -382,7 +386,7 @@ class BackupForm:
             self._say(error.summary, f"{error.hint} Nothing you typed is lost.")
         finally:
             self._save.props["disabled"] = False
-        self._client.run_javascript(ASK_BEFORE_LEAVING)
+        self._ask_before_leaving(True)
 
     def _clear(self) -> None:
         self._top.clear()
@@ -421,7 +425,7 @@ class BackupForm:
             await self._store(stored)
 
         def load() -> None:
-            self._client.run_javascript(LEAVE_FREELY)
+            self._ask_before_leaving(False)
             ui.navigate.reload()
 
         self._top.clear()

@@ -60,6 +60,7 @@ def register(engine: "Engine") -> None:
 
         async def adopt_zone() -> None:
             with suppress(TimeoutError):  # without an answer the server's zone stays
+                # safe: a constant; what the browser answers is looked up among the zones we know
                 form.adopt_zone(await ui.run_javascript(BROWSER_ZONE, timeout=ZONE_S))
 
         ui.timer(FIRST_LOOK_S, adopt_zone, once=True)

@@ -13,7 +13,6 @@ from bucketvault.pages.widgets import element, text
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Schedule, Weekday
 
-# A constant: nothing from elsewhere becomes part of a script.
 BROWSER_ZONE = "return Intl.DateTimeFormat().resolvedOptions().timeZone"
 
 

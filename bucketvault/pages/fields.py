@@ -111,7 +111,9 @@ class Pick(_Labelled):
     ) -> None:
         with self._around(name, label, hint):
             self.input: ui.select = ui.select(dict(options), value=value, with_input=searched)
-            self.input.props("outlined dense options-dense behavior=menu popup-content-class=pick-menu")
+            self.input.props(
+                "outlined dense options-dense behavior=menu popup-content-class=pick-menu"
+            )
             if searched:  # in others Quasar would draw an input for it, over the arrow
                 self.input.props["placeholder"] = placeholder
                 self.input.props["autocomplete"] = "off"
