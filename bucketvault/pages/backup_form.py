@@ -48,7 +48,7 @@ from bucketvault.pages.widgets import (
 )
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.untrusted import clean
-from bucketvault.vocabulary import ComparisonMode, Schedule, UsageType
+from bucketvault.vocabulary import Schedule, UsageType
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 RUNS_SHOWN_S = 30.0  # how often "in 6 h" is looked at
@@ -82,22 +82,6 @@ class Start:
     loaded: BackupInput | None = None  # what is stored; None: a new backup
     measured: PathSize | None = None  # the source, as its last run saw it
     cancel: str = "/"
-
-
-def new_backup(time_zone: str) -> BackupInput:
-    """What a new backup begins with."""
-    return BackupInput(
-        name="",
-        source_storage_id=None,
-        source_path="",
-        destination_storage_id=None,
-        destination_path="",
-        schedule=Schedule.DAILY.value,
-        at="03:15",
-        weekday=None,
-        time_zone=time_zone,
-        comparison_mode=ComparisonMode.CHECKSUM.value,
-    )
 
 
 def draw(start: Start, asks: Asks) -> "BackupForm":

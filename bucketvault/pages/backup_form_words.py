@@ -70,6 +70,22 @@ HIDES = (
 ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destination_path")
 
 
+def new_backup(time_zone: str) -> BackupInput:
+    """What a new backup begins with."""
+    return BackupInput(
+        name="",
+        source_storage_id=None,
+        source_path="",
+        destination_storage_id=None,
+        destination_path="",
+        schedule=Schedule.DAILY.value,
+        at="03:15",
+        weekday=None,
+        time_zone=time_zone,
+        comparison_mode=ComparisonMode.CHECKSUM.value,
+    )
+
+
 # ------------------------------------------------------------------ storages
 
 

@@ -23,8 +23,8 @@ from bucketvault.pages.backup_form import (
     BackupForm,
     Start,
     draw,
-    new_backup,
 )
+from bucketvault.pages.backup_form_words import new_backup
 from bucketvault.pages.backup_times import BROWSER_ZONE
 from bucketvault.pages.following import show_on
 from bucketvault.pages.layout import frame
