@@ -105,15 +105,23 @@ def provider_input(provider_id: int) -> ProviderInput:
         return ProviderInput(row.name, str(row.provider_type), row.endpoint, region=region)
 
 
-def decrypted_remote(provider: Provider, vault: Vault) -> Remote:
-    """How rclone reaches a Provider, with its keys in the clear: keep it in memory only.
-
-    Raises VaultError when the keys cannot be decrypted.
-    """
+def decrypted_keys(provider: Provider, vault: Vault) -> tuple[str, str]:
+    """Access key id and secret in the clear: keep them in memory only. Raises VaultError."""
     access_key_id, secret_access_key = (
         vault.decrypt(getattr(provider, column), place("provider", column, provider.uuid))
         for column in KEY_COLUMNS
     )
+    return access_key_id, secret_access_key
+
+
+def decrypted_remote(provider: Provider, vault: Vault) -> Remote:
+    """How rclone reaches a Provider, with its keys in the clear: keep it in memory only.
+
+    Raises VaultError when the keys cannot be decrypted, BucketvaultError when the endpoint may not
+    be asked.
+    """
+    checks.refuse_endpoint(provider)
+    access_key_id, secret_access_key = decrypted_keys(provider, vault)
     return Remote(
         label=provider.name,
         provider_type=provider.provider_type,

@@ -24,8 +24,8 @@ from bucketvault.engine.inputs import (
     storage_fields,
 )
 from bucketvault.engine.locations import Location, Route, circle_through, server_of
-from bucketvault.engine.rules import same_name
-from bucketvault.errors import NotFoundError, Problem
+from bucketvault.engine.rules import Refusal, endpoint_rule, path_rule, same_name
+from bucketvault.errors import BucketvaultError, NotFoundError, Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BaseModel, Provider, Storage
 from bucketvault.vocabulary import UsageType
@@ -54,6 +54,28 @@ def check_backup(given: BackupInput, backup_id: int | None = None) -> list[Probl
     """What is wrong with a new Backup, or with these changes to an existing one."""
     with connection():
         return checked_backup(given, _existing(Backup, backup_id))[1]
+
+
+def refuse_endpoint(provider: Provider) -> None:
+    """Raise BucketvaultError when what is stored as its endpoint is not one that may be asked.
+
+    Asked each time it is used: a row may be older than a rule, or from another hand than ours.
+    """
+    try:
+        endpoint_rule(provider.endpoint)
+    except Refusal as refusal:
+        raise BucketvaultError(
+            f'The endpoint of the provider "{provider.name}" is not asked. {refusal}',
+            "Correct it at the provider.",
+        ) from refusal
+
+
+def refuse_path(path: str) -> None:
+    """The same for the path of one end of a Backup."""
+    try:
+        path_rule(path)
+    except Refusal as refusal:
+        raise BucketvaultError(f"{refusal} Nothing was touched.", "Change the backup.") from refusal
 
 
 def get(model: type[Model], row_id: int) -> Model:

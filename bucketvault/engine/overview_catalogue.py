@@ -138,7 +138,7 @@ def _provider_rows(
 def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> ProviderRow:
     readable, key_end = True, ""
     try:
-        key_id = catalogue.decrypted_remote(row, vault).access_key_id
+        key_id, _ = catalogue.decrypted_keys(row, vault)
         key_end = key_id[-SHOWN_OF_A_KEY:] if len(key_id) >= LONG_ENOUGH else ""
     except VaultError:
         readable = False

@@ -19,7 +19,7 @@ from typing import TypeVar
 import peewee as pw
 
 from bucketvault.engine import catalogue
-from bucketvault.engine.checks import contradictions
+from bucketvault.engine.checks import contradictions, refuse_path
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.process import CancelledError
@@ -150,6 +150,8 @@ class Worker:
         binary = find_binary(self._around.rclone)
         source, destination = self._remotes()
         self._note(spec=run.spec | {"rclone_version": binary.version})
+        for end in ("source", "destination"):
+            refuse_path(run.spec[end]["path"])
         for forbidden in contradictions(only=[run.backup_id]):
             raise RunFailedError(
                 Reason.REFUSED,
