@@ -21,6 +21,7 @@ from bucketvault.vocabulary import Phase, RunStatus
 EXIT_OK, EXIT_FAILED = 0, 1
 LOOK_S = 0.25
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
+MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 
@@ -54,6 +55,8 @@ class Watch:
         with self._signals():
             run = self._wait(show)
         if self._engine is not None:
+            if run.status in ENDED:
+                self._engine.mail.try_all(MAIL_MAY_TAKE_S)
             self._engine.stop()
             run = overview.run(self._run_id)  # its end may have come while the engine stopped
         show.end()

@@ -22,6 +22,8 @@ from bucketvault.engine.home import Home
 from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
+from bucketvault.engine.mailer import Mailer
+from bucketvault.engine.ping import Ping
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import logs, queue
 from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
@@ -102,6 +104,8 @@ class Engine:
         self.vault = Vault(config.key_file)
         self._day_book = DayBook(self.zone)
         self.providers = Providers(config, self.live, lambda: self.vault)
+        self.mail = Mailer(lambda: self.vault, self.live)
+        self.ping = Ping(self._what_is_not_well, self.live)
         self.backups = Backups(self.live, self.wake)
         self._role = role  # of the command that runs this engine, for whoever finds it running
         self._ending = threading.Event()
@@ -132,6 +136,8 @@ class Engine:
         if self.schedules:
             self.scheduler.start()
             self._housekeeper.start()
+            self.ping.start()
+        self.mail.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End our threads. Runs that copy go on without us; runs that check wait again."""
@@ -140,6 +146,7 @@ class Engine:
         self.providers.stop()
         deadline = time.monotonic() + timeout_s
         self.scheduler.stop(timeout_s)  # first of all, so that it plans nothing any more
+        self.ping.stop()
         if self._dispatcher.is_alive():  # first, so that it starts nothing any more
             self._dispatcher.join(max(0.0, deadline - time.monotonic()))
         with self._workers_lock:
@@ -149,6 +156,7 @@ class Engine:
         for _, thread in workers:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._housekeeper.stop(max(0.0, deadline - time.monotonic()))
+        self.mail.stop()
         self._release()
         close_database()
 
@@ -272,6 +280,12 @@ class Engine:
                 folder.remove()
             else:
                 log.warning("an unknown run is under way", extra={"folder": str(folder.path)})
+
+    def _what_is_not_well(self) -> str:
+        """What keeps the ping from going out; empty while all is well."""
+        answer = self.answer()
+        bad = [f"{want.title}." for want in answer.wants if want.is_bad]
+        return answer.sentence if answer.needs else next(iter(bad), "")
 
     # what pages and commands ask for
 

@@ -6,7 +6,7 @@ people were told of it, once, and it lasts until they can be told that it is ove
 
 import datetime as dt
 
-from bucketvault.engine import overview
+from bucketvault.engine import outbox, overview
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup
 
@@ -28,10 +28,10 @@ def tell(backup_id: int) -> bool:
         backup = Backup.get_or_none(Backup.id == backup_id)
         if row is None or backup is None or not _is_news(row, backup.overdue_since):
             return False
-        if backup.overdue_since is None:
-            Backup.update(overdue_since=row.missed_at).where(Backup.id == backup_id).execute()
+        if row.missed_at is not None and backup.overdue_since is None:
+            outbox.overdue(backup, row.missed_at)
         else:
-            Backup.update(overdue_since=None).where(Backup.id == backup_id).execute()
+            outbox.overdue_over(backup)
         return True
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine import settings
+from bucketvault.engine import outbox, settings
 from bucketvault.engine.copy_state import CopyState, copy_state
+from bucketvault.engine.mail_views import MailNote
 from bucketvault.engine.missed import missed_at
 from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
@@ -118,6 +119,7 @@ class RunPage:
     previous_id: int | None
     next_id: int | None
     log_retention_days: int = 0  # as it is set now; 0: for ever
+    mail: MailNote | None = None  # whether anybody was told of its end; None: nothing to tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
             previous_id=previous.id if previous is not None else None,
             next_id=following.id if following is not None else None,
             log_retention_days=settings.load().log_retention_days,
+            mail=outbox.note_of(row),
         )
 
 

@@ -14,6 +14,7 @@ from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Reason
 
 DETAIL_LINES = 25
+FIRST_LINES = 10  # of them: the cause is more often said at the beginning
 _QUOTE_LIMIT = 300  # characters of rclone's own words inside a sentence
 
 # rclone/lib/exitcode/exitcode.go
@@ -79,7 +80,9 @@ _LOOK = "The details below are rclone's own words; the run's log has all of them
 def explain(ending: Ending, names: Names) -> Explanation:
     """Why rclone failed; `ending` is that of an rclone that did not end with 0."""
     said = (*ending.errors, *ending.plain)
-    detail = "\n".join(clean(line) for line in said[-DETAIL_LINES:])
+    if len(said) > DETAIL_LINES:
+        said = (*said[:FIRST_LINES], *said[FIRST_LINES - DETAIL_LINES :])
+    detail = "\n".join(clean(line) for line in said)
     if number := _signal(ending.exit_code, ending.signal):
         return _killed(number, detail)
     if ending.exit_code == USAGE:

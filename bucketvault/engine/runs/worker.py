@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import peewee as pw
 
-from bucketvault.engine import catalogue
+from bucketvault.engine import catalogue, outbox
 from bucketvault.engine.checks import contradictions, refuse_path
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.rclone.binary import Binary, find_binary
@@ -379,7 +379,10 @@ class Worker:
         if self._asked.is_set() and self._run.stop_requested_at is None:
             fields["stop_requested_at"] = utcnow()
         with writing():
-            return self._run.finish(ending.status, **fields)
+            won = self._run.finish(ending.status, **fields)
+            if won:
+                outbox.run_ended(self._run)
+            return won
 
     def _back_to_queue(self, *, once: bool) -> None:
         """Nothing was touched: let it wait again; after a crash only once, so as not to loop."""
