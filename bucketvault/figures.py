@@ -123,7 +123,7 @@ def exact(then: dt.datetime, zone: ZoneInfo) -> str:
 def moment(then: dt.datetime, zone: ZoneInfo) -> str:
     """`Sun 22 Nov 2026, 01:30 Europe/Berlin`: whole, where nobody knows when it is read."""
     local = then.astimezone(zone)
-    return f"{_day(local)} {local.year}, {local:%H:%M} {zone.key}"
+    return f"{date_words(local)} {local.year}, {local:%H:%M} {zone.key}"
 
 
 def day_and_time(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:

@@ -110,7 +110,7 @@ def _run_failed(run: BackupRun) -> None:
             in_a_row=in_a_row,
             would_remove=would_remove,
         ),
-        f"{name} failed",
+        f"{name} failed: {run.explanation}",
     )
     _put(MailKind.FAILED, f"{run.uuid}.failed", text, run=run)
 

@@ -180,7 +180,7 @@ def test_a_mail_that_cannot_be_written_well_keeps_no_run_from_ending(
     run = bad(photos)
 
     assert BackupRun.get_by_id(run.id).status == RunStatus.FAILED
-    assert mails() == [(MailKind.FAILED, "Photos failed")]
+    assert mails() == [(MailKind.FAILED, "Photos failed: The key is wrong.")]
     assert "could not be written" in caplog.text
 
 
