@@ -20,7 +20,13 @@ pytestmark = pytest.mark.usefixtures("open_store")
 
 MADE = make.at(12)  # 1 November; planned each day at 02:30 UTC, with a grace of six hours
 HOUR = dt.timedelta(hours=1)
-WELL = Installation(True, "", "", True, 0)
+WELL = Installation(
+    scheduler_beats=True,
+    rclone_problem="",
+    disk_problem="",
+    mail_is_set_up=True,
+    dead_mails=0,
+)
 
 
 @pytest.fixture

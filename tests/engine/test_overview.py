@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine import overview, status
+from bucketvault.engine.installation import Installation
 from bucketvault.engine.overview import Watched
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.errors import NotFoundError
@@ -24,6 +25,13 @@ from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
 
 pytestmark = pytest.mark.usefixtures("open_store")
 
+WELL = Installation(
+    scheduler_beats=True,
+    rclone_problem="",
+    disk_problem="",
+    mail_is_set_up=True,
+    dead_mails=0,
+)
 SPEC = {
     "source": {
         "provider_id": 1,
@@ -331,7 +339,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
     )
     waiting = a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL, created_at=at(4))
 
-    told = status.status()
+    told = status.status(WELL)
 
     assert told == {
         "backups": [
@@ -369,6 +377,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
         ],
         "running": 0,
         "pending": 1,
+        "program": [],
     }
     assert json.loads(json.dumps(told)) == told
 
@@ -377,15 +386,20 @@ def test_status_counts_what_runs_and_what_waits(ends: tuple[Storage, Storage]) -
     for number, state in enumerate([RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.PENDING]):
         a_run(a_backup(f"b{number}", *ends), state)
 
-    told = status.status(lambda run: Watched.ON_ITS_OWN)
+    told = status.status(WELL, lambda run: Watched.ON_ITS_OWN)
 
     assert (told["running"], told["pending"]) == (2, 1)
     assert [backup["active_run"]["on_its_own"] for backup in told["backups"]] == [True, True, False]
 
 
 def test_status_without_a_backup_is_empty() -> None:
-    assert status.status() == {"backups": [], "running": 0, "pending": 0}
-    assert status.status_exit_code(status.status()) == 0
+    assert status.status(WELL) == {
+        "backups": [],
+        "running": 0,
+        "pending": 0,
+        "program": [],
+    }
+    assert status.status_exit_code(status.status(WELL)) == 0
 
 
 @pytest.mark.parametrize(
@@ -418,11 +432,11 @@ def test_status_ends_with_the_worst_of_the_backups_that_are_on(
         if run is not None:
             a_run(backup, **kinds[run.removesuffix(" and off")])
 
-    assert status.status_exit_code(status.status()) == code
+    assert status.status_exit_code(status.status(WELL)) == code
 
 
 def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
-    told = status.status()
+    told = status.status(WELL)
     told["backups"][0]["overdue"] = True
 
     assert status.status_exit_code(told) == 1
