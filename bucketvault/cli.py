@@ -282,8 +282,12 @@ def _status(given: argparse.Namespace, config: Config) -> int:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return code
     zone = ZoneInfo(timetable.server_time_zone())
+    is_served = holder(config) is not None
     for backup in overview.backups(unwatched=unwatched):
-        for line in backup_in_words(backup, zone):
+        for line in (
+            *backup_in_words(backup, zone),
+            *schedule_in_words(backup, zone, is_served=is_served),
+        ):
             print(line)
     for problem in told["program"]:
         print(problem)
@@ -324,6 +328,31 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
         yield f"  {last.hint}"
     good = backup.last_good_at
     yield f"  Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."
+
+
+def schedule_in_words(
+    backup: overview.BackupRow, zone: ZoneInfo, *, is_served: bool
+) -> Iterator[str]:
+    """What `status` says of the planned times of a backup: one missed, the next."""
+    now, due = utcnow(), backup.next_due_at
+    if not backup.enabled:
+        yield "  Switched off: no run is planned."
+        return
+    if backup.unplannable:
+        yield "  OVERDUE: nothing starts it, its time zone is not known here. Choose another."
+        return
+    if backup.missed_at is not None:
+        planned = formatting.day_and_time(backup.missed_at, zone, now)
+        yield f"  OVERDUE: planned {planned}, and nothing came of it."
+    if due is None:
+        return
+    if due > now:
+        yield f"  Next run: {formatting.next_run(due, zone, now)}."
+    elif is_served:
+        yield f"  Next run: {'after this one' if backup.active_run is not None else 'now'}."
+    else:
+        planned = formatting.day_and_time(due, zone, now)
+        yield f"  Next run: late since {planned}. Nobody starts it: bucketvault serve"
 
 
 # log

@@ -146,6 +146,15 @@ def clock(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     return f"on {day_and_time(then, zone, now)}"
 
 
+def next_run(due: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`tomorrow 03:15, in 7 h, Europe/Berlin`; the day by name, but for today and tomorrow."""
+    local, today = due.astimezone(zone), now.astimezone(zone).date()
+    near = {today: "today", today + dt.timedelta(days=1): "tomorrow"}
+    named = near.get(local.date())
+    when = f"{named} {local:%H:%M}" if named else day_and_time(due, zone, now)
+    return f"{when}, {until(due, now)}, {zone.key}"
+
+
 def wall_clock(now: dt.datetime, zone: ZoneInfo) -> str:
     """`02:14 · Europe/Berlin`."""
     return f"{now.astimezone(zone):%H:%M} · {zone.key}"

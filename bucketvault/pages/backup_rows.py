@@ -109,7 +109,7 @@ def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any
     run_shown = active or row.last_run
     when, when_exact = last_words(row, tone, now, zone)
     look = "Review" if tone == Tone.HELD else ""
-    due = row.next_due_at if row.enabled else None
+    when_next, next_exact = next_words(row, now, zone)
     return {
         "id": row.id,
         "name": clean(row.name, limit=NAME_CHARACTERS),
@@ -120,8 +120,8 @@ def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any
         "when": when,
         "when_exact": when_exact,
         "schedule": schedule_words(row, zone),
-        "next": formatting.until(due, now) if due else "no next run",
-        "next_exact": formatting.exact(due, zone) if due else "",
+        "next": when_next,
+        "next_exact": next_exact,
         "size": formatting.size(row.size_bytes) if row.size_bytes is not None else "",
         "look": "Watch" if active is not None else look,
         "live": live_words(active)
@@ -137,6 +137,17 @@ def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any
             for side, end in (("source", row.source), ("destination", row.destination))
         },
     }
+
+
+def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
+    """When it runs next, in short; and the exact time for the hover."""
+    if row.unplannable:
+        return "cannot be planned", "Its time zone is not known here: edit it, choose another."
+    due = row.next_due_at if row.enabled else None
+    if due is None:
+        return "no next run", ""
+    waits = due <= now and row.active_run is not None
+    return "after this run" if waits else formatting.until(due, now), formatting.exact(due, zone)
 
 
 def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:

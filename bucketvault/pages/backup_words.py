@@ -18,13 +18,16 @@ from bucketvault.pages.formatting import (
     duration,
     exact,
     many,
+    next_run,
     size,
-    until,
 )
 from bucketvault.pages.widgets import CLASSES, WORDS
 from bucketvault.vocabulary import ComparisonMode, Phase, Trigger
 
 UNTOUCHED = "Nothing was touched."
+UNPLANNABLE = (
+    "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
+)
 WHO = {
     Trigger.SCHEDULE: "planned",
     Trigger.CATCH_UP: "planned, late",
@@ -70,7 +73,12 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     if last is None:
         planned = ""
         if row.enabled and row.next_due_at is not None:
-            planned = f"The first run is planned {clock(row.next_due_at, zone, now)}. "
+            planned = f"The first run: {next_run(row.next_due_at, zone, now)}. "
+        if row.missed_at is not None:
+            passed = f"It was planned {clock(row.missed_at, zone, now)}, and nothing came of it. "
+            planned = passed + planned
+        if row.unplannable:
+            planned = f"{UNPLANNABLE} "
         off = "" if row.enabled else "This backup is switched off. "
         return Answer(tone, "There is no copy yet.", f"{off}{planned}Run now starts one at once.")
     id_ = last.id
@@ -79,6 +87,11 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(tone, sentence, _joined(_state(last), good), last.warnings, id_)
     if tone == Tone.MISS:
         sentence = "Missed: there was no good run since the last planned time."
+        if row.unplannable:
+            sentence = UNPLANNABLE
+        elif row.missed_at is not None:
+            planned = clock(row.missed_at, zone, now)
+            sentence = f"Missed: a run was planned {planned}, and no good one came since."
         return Answer(tone, sentence, good, run_id=id_)
     if tone == Tone.HELD:
         detail = _joined(f"{would_words.UNTOUCHED}: the copy is as it was.", good)
@@ -109,11 +122,13 @@ def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...
     """When it runs, what it compares, how long versions are kept, when it asks."""
     row = page.row
     due = row.next_due_at if row.enabled else None
-    planned = f"next {clock(due, zone, now)}, {until(due, now)}" if due else "no next run"
+    planned = f"next {next_run(due, zone, now)}" if due else "no next run"
+    if due is not None and due <= now and row.active_run is not None:
+        planned = "next after this run"
     last_day = day(now + dt.timedelta(days=page.retention_days), zone, now)
     compares, cost = COMPARING[page.comparison_mode]
     return (
-        Fact("Runs", schedule_words(row, zone), f"{row.time_zone} · {planned}"),
+        Fact("Runs", schedule_words(row, zone), planned),
         Fact("Compares", compares, cost),
         Fact("Kept versions", many(page.retention_days, "day"), f"of today, until {last_day}"),
         Fact(
@@ -137,6 +152,8 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
     # of a run under way the page shows them elsewhere, where they move
     counted = view.finished_at is not None and view.phase not in (None, Phase.CHECKING)
     who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]
+    if view.skipped_slots:
+        who += f", {count(view.skipped_slots)} skipped"
     return {
         "id": view.id,
         "href": f"/run/{view.id:d}",

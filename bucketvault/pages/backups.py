@@ -199,6 +199,8 @@ def need_words(
 ) -> str:
     """Why a backup needs somebody, with the time: `Failed at 01:42: ...`."""
     last = row.last_run if row is not None else None
+    if tone == Tone.MISS and row is not None and row.missed_at is not None:
+        return f"Planned {formatting.clock(row.missed_at, zone, now)}. {why}"
     if tone == Tone.MISS or last is None or last.finished_at is None:
         return why
     when = formatting.clock(last.finished_at, zone, now)
@@ -224,8 +226,7 @@ def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:
         words.append(f"Newest copy {formatting.age(newest, now)} ({name}).")
     if planned:
         due, name = min(planned)
-        when = formatting.clock(due, zone, now)
-        words.append(f"Next planned: {name} {when}, {formatting.until(due, now)}.")
+        words.append(f"Next planned: {name}, {formatting.next_run(due, zone, now)}.")
     return " ".join(words)
 
 

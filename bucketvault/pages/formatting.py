@@ -22,6 +22,7 @@ from bucketvault.figures import day_and_time as day_and_time
 from bucketvault.figures import duration as duration
 from bucketvault.figures import exact as exact
 from bucketvault.figures import many as many
+from bucketvault.figures import next_run as next_run
 from bucketvault.figures import percent as percent
 from bucketvault.figures import roughly as roughly
 from bucketvault.figures import size as size

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.copy_state import CopyKind
@@ -74,6 +74,11 @@ class Result:
 
 def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
     """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
+    told = _result(page, zone, now)
+    return replace(told, detail=_sentences(told.detail, late_words(page.run, zone, now)))
+
+
+def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
     view = page.run
     tone, ended = tone_of_run(view), ended_words(view, zone, now)
     if tone == Tone.WAIT:
@@ -254,20 +259,29 @@ def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     planned = ""
     if view.scheduled_for is not None:
         planned = f" (planned time: {day_and_time(view.scheduled_for, zone, now)})"
-    if view.trigger == Trigger.CATCH_UP:
-        missed = ""
-        if view.skipped_slots:
-            times = many(view.skipped_slots, "earlier planned time")
-            missed = f"; {times} {'was' if view.skipped_slots == 1 else 'were'} missed"
-        return f"the schedule, late{planned}{missed}"
+    if view.skipped_slots:
+        planned += f"; {many(view.skipped_slots, 'earlier planned time')} skipped"
     who = {
         Trigger.SCHEDULE: "the schedule",
+        Trigger.CATCH_UP: "the schedule, late",
         Trigger.MANUAL: "you, with Run now",
         Trigger.CLI: "you, on the command line",
         Trigger.APPROVED: "you, by approving it",
     }
     told = "you, with Preview" if view.preview and view.trigger == Trigger.MANUAL else ""
     return (told or who.get(view.trigger, view.trigger.value)) + planned
+
+
+def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Late: planned on Sat 21 Nov, 03:15, 2 planned times skipped.`; empty for any other run."""
+    if view.trigger != Trigger.CATCH_UP:
+        return ""
+    parts = ["Late"]
+    if view.scheduled_for is not None:
+        parts = [f"Late: planned {clock(view.scheduled_for, zone, now)}"]
+    if view.skipped_slots:
+        parts.append(f"{many(view.skipped_slots, 'planned time')} skipped")
+    return f"{', '.join(parts)}."
 
 
 def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:

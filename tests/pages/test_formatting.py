@@ -87,6 +87,19 @@ def test_ages_and_times_to_come() -> None:
     assert formatting.until(shifted(seconds=-1), NOON) == "now"
 
 
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [
+        (3, "today 16:00, in 3 h, Europe/Berlin"),
+        (14, "tomorrow 03:00, in 14 h, Europe/Berlin"),
+        (38, "Tue 24 Nov, 03:00, in 38 h, Europe/Berlin"),
+        (24 * 60, "Thu 21 Jan 2027, 13:00, in 60 d, Europe/Berlin"),
+    ],
+)
+def test_the_next_run_is_said_in_words_and_exactly(hours: int, words: str) -> None:
+    assert formatting.next_run(NOON + dt.timedelta(hours=hours), ZONE, NOON) == words
+
+
 def test_exact_times_name_their_zone() -> None:
     then = dt.datetime(2026, 11, 22, 0, 30, tzinfo=UTC)
 

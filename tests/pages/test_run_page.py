@@ -8,7 +8,7 @@ from nicegui.testing import User
 
 from bucketvault.engine.live import run_topic
 from bucketvault.engine.overview import RunPage, RunView
-from bucketvault.pages import logview
+from bucketvault.pages import logview, run_words
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 from tests.pages import scenes
 
@@ -97,7 +97,7 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
     [
         ({"trigger": Trigger.MANUAL, "scheduled_for": None}, "you, with Run now"),
         ({"trigger": Trigger.CLI, "scheduled_for": None}, "you, on the command line"),
-        ({"trigger": Trigger.CATCH_UP, "skipped_slots": 2}, "2 earlier planned times were missed"),
+        ({"trigger": Trigger.CATCH_UP, "skipped_slots": 2}, "2 earlier planned times skipped"),
         ({"reason": Reason.KILLED, "status": RunStatus.FAILED, "exit_code": -9}, "-9: rclone was"),
         (
             {"reason": Reason.INTERRUPTED, "status": RunStatus.FAILED, "exit_code": None},
@@ -233,3 +233,24 @@ async def test_a_run_whose_log_went_for_its_age_says_so_in_its_place(user: User,
     await user.should_see("logs are kept for 90 days. See Settings.")
     await user.should_see("1,204 lines")
     await user.should_not_see(kind=logview.LogView)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"skipped_slots": 2}, "2 planned times skipped."),
+        ({"skipped_slots": 0}, "Late: planned "),
+        ({"skipped_slots": 1, "scheduled_for": None}, "Late, 1 planned time skipped."),
+        ({"trigger": Trigger.SCHEDULE}, ""),
+    ],
+)
+def test_a_late_run_says_for_which_planned_time_it_is(
+    changes: dict[str, object], words: str
+) -> None:
+    planned = {"trigger": Trigger.CATCH_UP, "scheduled_for": scenes.now()}
+    late = replace(scenes.warned_run(), **(planned | changes))
+
+    said = run_words.late_words(late, scenes.ZONE, scenes.now())
+
+    assert words in said
+    assert bool(words) == bool(said)
