@@ -1,15 +1,12 @@
 """`bucketvault serve` as it is: who gets in, how it ends, what runs while it does."""
 
-import base64
 import contextlib
-import os
 import signal
 import socket
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote, urlsplit
 
 import psutil
@@ -17,9 +14,9 @@ import pytest
 
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program, Served, objects, until
+from tests.support.raw_socket import RawSocket
 from tests.support.servers import RcloneS3
 
-SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -31,42 +28,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served.sign_in()
     yield served
     program.end()
-
-
-class RawSocket:
-    """A websocket opened by hand, with exactly the headers a test gives."""
-
-    def __init__(self, served: Served, **headers: str) -> None:
-        self._connection = socket.create_connection(("127.0.0.1", served.port), timeout=15)
-        given = {
-            "Host": f"127.0.0.1:{served.port}",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-            "Sec-WebSocket-Version": "13",
-            **headers,
-        }
-        lines = [f"GET {SOCKET} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items()), "", ""]
-        self._connection.sendall("\r\n".join(lines).encode())
-        self.status = int(self._connection.recv(4096).split()[1])
-
-    def say(self, text: str) -> None:
-        """Send a short text message; masked, as a client must, with zeros."""
-        self._connection.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text.encode())
-
-    def is_over(self) -> bool:
-        """Whether the server has ended it; waits for what comes next."""
-        try:
-            data = self._connection.recv(4096)
-        except ConnectionResetError:
-            return True
-        return data == b"" or data[0] == 0x88  # a close frame
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
 
 
 # who gets in

@@ -1,0 +1,55 @@
+"""A websocket opened by hand, with exactly the headers a test gives."""
+
+import base64
+import os
+import socket
+from typing import Self
+
+from tests.support.program import Served
+
+SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+CLOSE = 0x88
+
+
+class RawSocket:
+    """NiceGUI's socket, as anybody may try to open it; `status` is what the server answered."""
+
+    def __init__(self, served: Served, **headers: str) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", served.port), timeout=15)
+        given = {
+            "Host": f"127.0.0.1:{served.port}",
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+            "Sec-WebSocket-Version": "13",
+            **headers,
+        }
+        lines = [f"GET {SOCKET} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items()), "", ""]
+        self._connection.sendall("\r\n".join(lines).encode())
+        self.status = int(self._connection.recv(4096).split()[1])
+
+    def say(self, text: str) -> None:
+        """Send a text message; masked, as a client must, with zeros."""
+        data = text.encode()
+        length = bytes([0x80 | len(data)])
+        if len(data) > 125:
+            length = bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
+        self._connection.sendall(b"\x81" + length + bytes(4) + data)
+
+    def hears(self) -> bytes:
+        """What comes next; empty when the server has ended it."""
+        try:
+            data = self._connection.recv(65536)
+        except ConnectionResetError:
+            return b""
+        return b"" if data[:1] == bytes([CLOSE]) else data
+
+    def is_over(self) -> bool:
+        """Whether the server has ended it; waits for what comes next."""
+        return self.hears() == b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
