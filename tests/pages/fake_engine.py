@@ -2,6 +2,7 @@
 
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from bucketvault.engine.runs.archive import Kept
 from bucketvault.engine.verdict import Verdict, verdict
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.runlogs import LogRow, LogSize, Sought
-from bucketvault.vocabulary import SHOWN_LINES, LineKind, RunStatus
+from bucketvault.vocabulary import SHOWN_LINES, Kinds, LineKind, RunStatus
 from tests.pages import backup_scenes
 from tests.pages.fake_backups import FakeBackups
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
@@ -40,6 +41,44 @@ from tests.pages.scenes import (
     stopped_run,
     warned_run,
 )
+
+
+class _Known:
+    """What the lines of one log tell, as far as they were read."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.kinds: list[LineKind] = []
+        self._teller = Transcript()
+        self._places: dict[Kinds, list[int]] = {}
+
+    def goes_on_in(self, lines: list[bytes]) -> bool:
+        """Whether `lines` begins with what was read."""
+        seen = len(self.lines)
+        return seen <= len(lines) and (not seen or lines[seen - 1] == self.lines[-1])
+
+    def take(self, lines: list[bytes]) -> None:
+        """Read what is new."""
+        new = lines[len(self.kinds) :]
+        if new:
+            told = (
+                {line: self._teller.feed([line])[0] for line in dict.fromkeys(new)}
+                if len(new) > 9_999
+                else {}
+            )
+            self.kinds += [told[line] for line in new] if told else self._teller.feed(new)
+            self.lines = lines if told else list(lines)
+            self._places.clear()
+
+    def places(self, wanted: Kinds) -> list[int]:
+        """Which lines are wanted."""
+        if wanted not in self._places:
+            self._places[wanted] = [n for n, kind in enumerate(self.kinds) if kind in wanted]
+        return self._places[wanted]
+
+
+_LONG = _Known()
+_LONG.lines = long_log()  # read when somebody looks at it
 
 
 class FakeEngine:
@@ -87,10 +126,10 @@ class FakeEngine:
             6: looked_log(),
             12: looked_log(),
             13: looked_log(),
-            8: long_log(),
+            8: _LONG.lines,
             10: list(HOSTILE_LINES),
         }
-        self._told: dict[int, tuple[Transcript, list[LogRow]]] = {}
+        self._told: dict[int, _Known] = {}
         self.queued: list[int] = []
         self.stopped: list[int] = []
         self.approved: list[int] = []
@@ -163,47 +202,48 @@ class FakeEngine:
         self.runs[run_id] = replace(self.runs[run_id], stop_requested_at=now())
         self.live.publish(run_topic(run_id), BACKUPS)
 
-    def _known(self, run_id: int) -> list[LogRow]:
-        """Every line with what it tells; read once, as far as it goes."""
+    def _known(self, run_id: int) -> "_Known":
         lines = self.logs.get(run_id, [])
-        teller, known = self._told.setdefault(run_id, (Transcript(), []))
-        if len(known) > len(lines) or (known and known[-1].line != lines[len(known) - 1]):
-            teller, known = self._told[run_id] = Transcript(), []
-        new = lines[len(known) :]
-        for line, kind in zip(new, teller.feed(new), strict=True):
-            shown = known[-1].shown_number + (known[-1].kind in SHOWN_LINES) if known else 0
-            known.append(LogRow(0, line, kind, len(known), shown))
+        # a long sample is made once a process, and so is what is known of it
+        known = _LONG if lines and lines is _LONG.lines else self._told.get(run_id)
+        if known is None or not known.goes_on_in(lines):
+            known = self._told[run_id] = _Known()
+        known.take(lines)
         return known
 
     def log_size(self, run_id: int) -> LogSize:
         lines = self.logs.get(run_id, [])
-        shown = sum(row.kind in SHOWN_LINES for row in self._known(run_id))
+        shown = len(self._known(run_id).places(SHOWN_LINES))
         return LogSize(len(lines), shown, sum(map(len, lines[-1000:])))
 
     def log_counts(self, run_id: int) -> tuple[int, ...]:
-        found = Counter(row.kind for row in self._known(run_id))
+        found = Counter(self._known(run_id).kinds)
         return tuple(found[kind] for kind in LineKind)
 
-    def _rows(self, run_id: int, wanted: frozenset[LineKind]) -> list[LogRow]:
-        rows = [row for row in self._known(run_id) if row.kind in wanted]
-        return [replace(row, number=number) for number, row in enumerate(rows)]
+    def _rows(self, run_id: int, wanted: Kinds, which: range) -> Iterator[LogRow]:
+        known = self._known(run_id)
+        places, shown = known.places(wanted), known.places(SHOWN_LINES)
+        for number in which:
+            place = places[number]
+            among = bisect_left(shown, place)
+            yield LogRow(number, known.lines[place], known.kinds[place], place, among)
 
-    def log_rows(
-        self, run_id: int, start: int, count: int, wanted: frozenset[LineKind]
-    ) -> list[LogRow]:
+    def log_rows(self, run_id: int, start: int, count: int, wanted: Kinds) -> list[LogRow]:
         self.reads += 1
-        return self._rows(run_id, wanted)[start : start + count]
+        total = len(self._known(run_id).places(wanted))
+        return list(self._rows(run_id, wanted, range(min(start, total), min(start + count, total))))
 
     def log_find(
-        self, run_id: int, sought: Sought, start: int, backwards: bool, wanted: frozenset[LineKind]
+        self, run_id: int, sought: Sought, start: int, backwards: bool, wanted: Kinds
     ) -> int | None:
-        rows = self._rows(run_id, wanted)
-        order = range(min(start, len(rows)) - 1, -1, -1) if backwards else range(start, len(rows))
-        return next((n for n in order if sought.holds(rows[n].line, rows[n].kind)), None)
+        total = len(self._known(run_id).places(wanted))
+        which = range(min(start, total) - 1, -1, -1) if backwards else range(start, total)
+        rows = self._rows(run_id, wanted, which)
+        return next((row.number for row in rows if sought.holds(row.line, row.kind)), None)
 
     def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
-        for row in self._known(run_id):
-            yield row.line, row.kind
+        known = self._known(run_id)
+        yield from zip(known.lines, known.kinds, strict=True)
 
     def log_raw(self, run_id: int) -> Iterator[bytes]:
         for line in self.logs.get(run_id, []):
