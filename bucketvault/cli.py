@@ -195,6 +195,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
     status.set_defaults(command=_status)
 
+    doctor = commands.add_parser("doctor", help="look at all that it needs; changes nothing")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(command=_doctor)
+
     log = commands.add_parser("log", help="the log of a run")
     log.add_argument("run", metavar="RUN", help="a run's number, or a backup's name: its newest")
     log.add_argument("--follow", action="store_true", help="go on until the run ends")
@@ -353,6 +357,22 @@ def schedule_in_words(
     else:
         planned = formatting.day_and_time(due, zone, now)
         yield f"  Next run: late since {planned}. Nobody starts it: bucketvault serve"
+
+
+# doctor
+
+
+def _doctor(given: argparse.Namespace, config: Config) -> int:
+    from bucketvault import address
+    from bucketvault.engine import doctor
+
+    def ask() -> tuple[int, str]:
+        door = address.noted_door(config)
+        return doctor.ask_server(door.port, door.socket)
+
+    found = doctor.examine(config, holder(config), ask)
+    print(doctor.as_json(found) if given.json else "\n".join(doctor.in_lines(found)))
+    return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK
 
 
 # log

@@ -9,6 +9,7 @@ from enum import StrEnum
 from bucketvault.config import Config
 from bucketvault.engine import settings
 from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.readings import disk_problem
 from bucketvault.errors import RcloneMissingError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Mail
@@ -58,7 +59,7 @@ def look(config: Config, scheduler_beats: bool | None = None) -> Installation:
     return Installation(
         scheduler_beats=scheduler_beats,
         rclone_problem=_rclone_problem(config.rclone),
-        disk_problem="",
+        disk_problem=disk_problem(config.data_dir),
         mail_is_set_up=settings.load().mail_is_set_up,
         dead_mails=dead_mails,
     )

@@ -7,27 +7,11 @@ and mail arrives. Knows no times and no places: whoever shows it adds them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from bucketvault.engine.installation import Installation, Want, wants
 from bucketvault.engine.overview import BackupRow, RunView
+from bucketvault.engine.tones import Tone as Tone
 from bucketvault.vocabulary import Reason, RunStatus
-
-
-class Tone(StrEnum):
-    """The state a row, a run or the whole is in: a word, a shape and a colour each."""
-
-    OK = "ok"
-    WARN = "warn"  # succeeded, with warnings
-    BAD = "bad"  # failed
-    HELD = "held"  # waits for approval
-    MISS = "miss"  # overdue
-    RUN = "run"
-    STOP = "stop"  # stopped by the person
-    WAIT = "wait"
-    OFF = "off"
-    NONE = "none"  # never run
-    LOOK = "look"  # a preview: it only looked
 
 
 @dataclass(frozen=True, slots=True)

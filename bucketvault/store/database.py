@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import logging
 import sqlite3
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,12 +94,11 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _refuse_damaged(path: Path) -> None:
-    found = database.execute_sql("PRAGMA quick_check(1)").fetchone()
-    if found is None or found[0] != "ok":
+    if found := quick_check():
         raise DatabaseError(
             f"The database {path} is damaged.",
             "Put a copy from its backups folder in its place; nothing was changed.",
-            str(found and found[0]),
+            found,
         )
 
 
@@ -114,6 +114,39 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
     with open(path.with_name("migration.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def open_to_look(path: Path) -> None:
+    """Make `path` the database of this process, for reading: nothing is migrated, nothing written.
+
+    Raises nothing; what is wrong with the file shows when it is read.
+    """
+    close_database()
+    # without a log beside it nobody is at work on it, and no file needs to be made to read it
+    log_file = path.with_name(path.name + "-wal")
+    how = "mode=ro" if log_file.exists() else "mode=ro&immutable=1"
+    address = f"file:{urllib.parse.quote(str(path))}?{how}"
+    database.init(address, uri=True, pragmas=(("busy_timeout", 10_000),))
+
+
+def quick_check() -> str:
+    """What SQLite finds wrong with the file; empty: nothing. Reads all of it."""
+    with connection():
+        found = database.execute_sql("PRAGMA quick_check(1)").fetchone()
+    said = str(found[0]) if found else "no answer"
+    return "" if said == "ok" else said
+
+
+def migrations_applied() -> list[str]:
+    """The migrations this database has been through, in their order."""
+    with connection():
+        rows = database.execute_sql(f"SELECT name FROM {HISTORY} ORDER BY name").fetchall()  # noqa: S608
+    return [str(name) for (name,) in rows]
+
+
+def migrations_known() -> list[str]:
+    """The migrations this program has, in their order."""
+    return sorted(path.stem for path in MIGRATIONS.glob("[0-9]*.py"))
 
 
 def close_database() -> None:
