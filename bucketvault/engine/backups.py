@@ -81,13 +81,17 @@ class Backups:
             running = BackupRun.get_or_none(mine, BackupRun.status == RunStatus.RUNNING)
             return Going(runs, log_bytes or 0, None if running is None else running.id)
 
-    def delete(self, backup_id: int) -> None:
-        """Delete a backup with its runs and logs; copy and kept versions stay in the bucket.
+    def delete(self, backup_id: int) -> int:
+        """Delete a backup with its runs and logs; how many runs went.
+
+        Copy and kept versions stay in the bucket.
 
         Raises InUseError while a run is under way, NotFoundError.
         """
+        going = self.going(backup_id)
         catalogue.delete_backup(backup_id)
         self._changed()
+        return going.runs
 
     def runs(
         self, backup_id: int, which: history.Which, before: int | None = None

@@ -124,14 +124,13 @@ class RunPage:
 
 @dataclass(frozen=True, slots=True)
 class BackupPage:
-    """All that the page of one backup shows, but for its kept versions: those are far away."""
+    """What one backup is. Its runs are in `history`, its kept versions far away."""
 
     row: "BackupRow"
     comparison_mode: ComparisonMode
     retention_days: int
     shrink_limit_percent: int
     archive_key: str
-    runs: "tuple[RunView, ...]"  # the newest, newest first; previews too
     restore_text: str  # how to bring the copy back without us
     deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
     shown_prefix: str  # where the kept versions lie, for people
@@ -165,7 +164,6 @@ class BackupRow:
 Unwatched = Callable[[BackupRun], Watched]
 
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
-RUNS_ON_A_PAGE = 50
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 
@@ -206,24 +204,13 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
         if not rows:
             raise NotFoundError("This backup is not there any more.")
         backup = Backup.get_by_id(backup_id)
-        newest = (
-            BackupRun.select()
-            .where(BackupRun.backup == backup_id)
-            .order_by(BackupRun.id.desc())
-            .limit(RUNS_ON_A_PAGE)
-        )
         frozen = freeze(backup, "")
-        last = rows[0].last_run
         return BackupPage(
             row=rows[0],
             comparison_mode=backup.comparison_mode,
             retention_days=backup.retention_days,
             shrink_limit_percent=backup.shrink_limit_percent,
             archive_key=backup.archive_key,
-            runs=tuple(
-                run_view(run, backup, unwatched, newest=last is not None and run.id == last.id)
-                for run in newest
-            ),
             restore_text=restore_text(frozen, backup.name),
             deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
             shown_prefix=f"{rows[0].destination.bucket_name}/{ARCHIVE_ROOT}/{backup.archive_key}/",

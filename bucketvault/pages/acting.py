@@ -1,11 +1,14 @@
 """Doing what a button says: in a thread, and telling what came of it."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nicegui import run, ui
 
-from bucketvault.errors import BucketvaultError
+from bucketvault.errors import BucketvaultError, InvalidInputError
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
 
 Value = TypeVar("Value")
 
@@ -15,11 +18,30 @@ async def told(act: Callable[[int], Value], number: int, done: str = "") -> Valu
     try:
         answer = await run.io_bound(act, number)
     except BucketvaultError as error:
-        ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
+        ui.notify(_why(error), type="negative", position="bottom-right", multi_line=True)
         return None
     if done:
         ui.notify(done, position="bottom-right")
     return answer
+
+
+def _why(error: BucketvaultError) -> str:
+    if isinstance(error, InvalidInputError):  # its own words name fields, and here is no form
+        return " ".join(problem.message for problem in error.problems)
+    return str(error)
+
+
+async def switch(engine: "Engine", backup_id: int, *, on: bool) -> bool:
+    """Switch a backup's schedule, and say what that means; False when refused, and why is said."""
+    taken = await told(lambda number: engine.set_enabled(number, on), backup_id)
+    if taken is None:
+        return False
+    said = "Switched on: it runs as planned."
+    if not on:
+        waited = " The planned run that waited was taken out." if taken else ""
+        said = f"Switched off: no run is planned. Run now still works.{waited}"
+    ui.notify(said, position="bottom-right")
+    return True
 
 
 async def go_to_run(act: Callable[[int], int], number: int) -> None:

@@ -3,26 +3,33 @@
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
 import fastapi
 from fastapi.responses import PlainTextResponse
-from nicegui import app, run, ui
+from nicegui import app, background_tasks, run, ui
 
 from bucketvault.engine import live
+from bucketvault.engine.days import Days
+from bucketvault.engine.history import Measure, RunsPage
 from bucketvault.engine.overview import BackupPage, BackupRow, End
 from bucketvault.engine.runs.archive import Kept
 from bucketvault.engine.verdict import Tone, Verdict
 from bucketvault.errors import NotFoundError
 from bucketvault.pages import backup_words
-from bucketvault.pages.acting import go_to_run
+from bucketvault.pages.acting import go_to_run, switch, told
+from bucketvault.pages.backup_deletion import ask_deletion
+from bucketvault.pages.backup_plots import PlotsCard
+from bucketvault.pages.backup_runs import Asked, RunsCard
+from bucketvault.pages.fields import Switch
 from bucketvault.pages.following import show_on
-from bucketvault.pages.formatting import many, size
+from bucketvault.pages.formatting import size
 from bucketvault.pages.kept_versions import KeptCard
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.logview import LARGEST_NUMBER
 from bucketvault.pages.run_live import LiveCard
+from bucketvault.pages.strip import change_strip, draw_legend, draw_strip
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     button,
@@ -30,7 +37,6 @@ from bucketvault.pages.widgets import (
     chip,
     element,
     glyph,
-    text,
 )
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.untrusted import clean
@@ -42,17 +48,29 @@ if TYPE_CHECKING:
 AGES_S = 20.0  # how often "3 h ago" is looked at while nothing else happens
 PAUSE_S = 0.25
 FIRST_LOOK_S = 0.1  # after the browser is there, the provider is asked
-RUNS_FETCHED = 50  # as many as the engine hands over
 
 Press = Callable[[], Awaitable[None]]
 
 
 class Acts(NamedTuple):
-    """What the page's buttons do, and where its kept versions come from."""
+    """What the page's buttons do, and where what comes later comes from."""
 
     run_now: Press
     preview: Press
+    enable: Callable[[bool], Awaitable[bool]]  # False: refused
+    ask_deletion: Press
     kept_versions: Callable[[], Kept]
+    measures: Callable[[], tuple[Measure, ...]]
+    look_again: Callable[[], None]
+
+
+class Found(NamedTuple):
+    """All that the page shows at once."""
+
+    page: BackupPage
+    days: Days
+    runs: RunsPage
+    asked: Asked  # which runs
 
 
 def register(engine: "Engine") -> None:
@@ -66,11 +84,11 @@ def register(engine: "Engine") -> None:
         if answer is None:  # shutting down
             return
         try:
-            page = await run.io_bound(_overview, engine, backup_id)
+            found = await run.io_bound(_find, engine, backup_id, Asked())
         except NotFoundError as error:
             draw_absent(error, engine.zone, answer)
             return
-        if page is None:
+        if found is None:
             return
 
         async def run_now() -> None:
@@ -79,22 +97,42 @@ def register(engine: "Engine") -> None:
         async def preview() -> None:
             await go_to_run(engine.preview, backup_id)
 
-        def kept_versions() -> Kept:
-            return engine.kept_versions(backup_id)
+        async def enable(on: bool) -> bool:
+            done = await switch(engine, backup_id, on=on)
+            look_again()
+            return done
 
+        async def delete() -> None:
+            if await told(engine.backups.delete, backup_id) is not None:
+                ui.navigate.to("/")
+
+        async def ask() -> None:
+            going = await told(engine.backups.going, backup_id)
+            if going is not None:
+                ask_deletion(dialogs, screen.page, going, delete)
+
+        acts = Acts(
+            run_now,
+            preview,
+            enable,
+            ask,
+            lambda: engine.kept_versions(backup_id),
+            lambda: engine.backups.measures(backup_id),
+            lambda: look_again(),
+        )
         with frame("Backups", engine.zone, answer) as around:
-            acts = Acts(run_now, preview, kept_versions)
-            screen = BackupScreen(page, engine.zone, acts)
-            screen.show(page, dt.datetime.now(dt.UTC))
+            screen = BackupScreen(found.page, engine.zone, acts)
+            screen.show(found, dt.datetime.now(dt.UTC))
+            dialogs = element("div")
 
-        def fetch() -> BackupPage | NotFoundError:
+        def fetch() -> Found | NotFoundError:
             try:
-                return engine.overview_backup(backup_id)
+                return _find(engine, backup_id, screen.runs.asked)
             except NotFoundError as error:  # deleted in another tab
                 return error
 
-        def show(found: BackupPage | NotFoundError) -> None:
-            if isinstance(found, BackupPage):
+        def show(found: Found | NotFoundError) -> None:
+            if isinstance(found, Found):
                 screen.show(found, dt.datetime.now(dt.UTC))
             else:
                 screen.show_gone()
@@ -120,10 +158,12 @@ def register(engine: "Engine") -> None:
         return PlainTextResponse(told, headers=headers)
 
 
-def _overview(engine: "Engine", backup_id: int) -> BackupPage:
+def _find(engine: "Engine", backup_id: int, asked: Asked) -> Found:
     if not 0 < backup_id <= LARGEST_NUMBER:  # more than the database can ask for
         raise NotFoundError("There is no such backup.")
-    return engine.overview_backup(backup_id)
+    page = engine.overview_backup(backup_id)
+    runs = engine.backups.runs(backup_id, asked.which, asked.before)
+    return Found(page, engine.days(page.row), runs, asked)
 
 
 def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Verdict) -> None:
@@ -139,38 +179,32 @@ def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Verdict) -> None:
             button("All backups", href="/")
 
 
-def draw(page: BackupPage, zone: ZoneInfo, now: dt.datetime, kept: Kept) -> "BackupScreen":
-    """Draw a backup from plain values: no I/O, so a test can call it. `kept` is shown on load."""
-
-    async def nothing() -> None:
-        return
-
-    screen = BackupScreen(page, zone, Acts(nothing, nothing, lambda: kept))
-    screen.show(page, now)
-    return screen
-
-
 class BackupScreen:
     """The page of one backup; each part is drawn again only where it changed."""
 
     def __init__(self, page: BackupPage, zone: ZoneInfo, acts: Acts) -> None:
+        self.page = page
         self._zone = zone
         self._acts = acts
+        self._client = ui.context.client
         self._shown: dict[str, object] = {}
         self._live: LiveCard | None = None
+        self._strip: ui.element | None = None
         self._head = element("div", "part")
         self._top = element("div", "part")
         self._facts = element("div", "part")
-        self._runs = element("div", "part")
-        self._table: ui.table | None = None
+        self._days = element("div", "part")
+        self._plots = PlotsCard(zone, acts.measures)
+        self.runs = RunsCard(zone, acts.look_again)
         self.kept = KeptCard(page, zone, acts.kept_versions)
         self._back = element("div", "part")
 
-    def show(self, page: BackupPage, now: dt.datetime) -> None:
+    def show(self, found: Found, now: dt.datetime) -> None:
         """Show the backup as it stands at `now`."""
+        page = self.page = found.page
         row = page.row
         active = row.active_run
-        if self._is_new("head", (row.name, active.id if active else None)):
+        if self._is_new("head", (row.name, row.enabled, active and (active.id, active.preview))):
             self._draw_head(page)
         answer = backup_words.answer(page, self._zone, now)
         running = active if active is not None and active.status == RunStatus.RUNNING else None
@@ -182,13 +216,17 @@ class BackupScreen:
         facts = backup_words.facts(page, self._zone, now)
         if self._is_new("facts", (facts, row.source, row.destination, row.size_bytes)):
             self._draw_facts(facts, row)
-        self._show_runs([backup_words.run_row(view, self._zone, now) for view in page.runs])
+        self._show_days(found.days, now.astimezone(self._zone).date())
+        self.runs.show(found.runs, found.asked, now)
         if self._is_new("back", page.restore_text):
             self._draw_way_back(page)
         ended = row.last_run.id if row.last_run is not None else None
         seen = "ended" in self._shown
         if self._is_new("ended", ended) and seen:
             self.kept.outdated()
+            background_tasks.create(
+                self._plots.refresh(), name="draw the plots again", context=self._client
+            )
 
     def show_gone(self) -> None:
         """Somebody deleted it while it was looked at; what was known of it stays below."""
@@ -213,14 +251,27 @@ class BackupScreen:
         ui.page_title(f"{name} · bucketvault")
         self._head.clear()
         with self._head, heading(name, (("Backups", "/"),)):
-            active = page.row.active_run
+            row, acts = page.row, self._acts
+            words = "On" if row.enabled else "Off"
+            with element("span", "line schedule", title="Whether it runs by itself"):
+                element("span", "t13 ink2", words, aria_hidden="true")
+                switch = Switch("Runs by itself", row.enabled, self._turn)
+                switch.input.mark("enabled")
+            button("Edit", "edit", "grow", href=f"/backups/{row.id:d}/edit", mark="edit")
+            active = row.active_run
             if active is not None:
                 words = "Watch the preview" if active.preview else "Watch"
                 button(words, "eye", "primary grow", href=f"/run/{active.id:d}", mark="watch")
-                return
-            preview, run_now = self._acts.preview, self._acts.run_now
-            button("Preview", "eye", "grow", mark="preview", on_click=preview)
-            button("Run now", "play", "primary grow", mark="run-now", on_click=run_now)
+            else:
+                button("Preview", "eye", "grow", mark="preview", on_click=acts.preview)
+                button("Run now", "play", "primary grow", mark="run-now", on_click=acts.run_now)
+            label = "Delete this backup"
+            remove = acts.ask_deletion
+            button("", "trash", "square ghost", label=label, mark="delete", on_click=remove)
+
+    async def _turn(self, on: bool) -> None:
+        if not await self._acts.enable(on):
+            self._draw_head(self.page)  # as it stands in truth
 
     def _draw_top(self, answer: backup_words.Answer, page: BackupPage) -> None:
         active = page.row.active_run
@@ -229,7 +280,7 @@ class BackupScreen:
         with self._top:
             is_preview = active is not None and active.preview
             if active is None or is_preview or answer.tone != Tone.RUN:
-                _draw_answer(answer)
+                _draw_answer(answer, self._acts if answer.first else None)
             if active is not None and active.status == RunStatus.RUNNING:
                 self._live = LiveCard(active)
 
@@ -247,15 +298,19 @@ class BackupScreen:
                     element("span", "strong", clean(fact.value))
                     element("span", "t12 ink3", clean(fact.note))
 
-    def _show_runs(self, rows: list[dict[str, Any]]) -> None:
-        if not self._is_new("runs", rows):
+    def _show_days(self, days: Days, today: dt.date) -> None:
+        if not self._is_new("days", (days, today)):
             return
-        if self._table is not None and rows:
-            self._table.rows = rows
+        if self._strip is not None and len(days) > 0:
+            change_strip(self._strip, days, today)
             return
-        self._runs.clear()
-        with self._runs:
-            self._table = _draw_runs(rows)
+        self._days.clear()
+        self._strip = None
+        if days:
+            with self._days, card("Last 30 days"), element("div", "stack spaced"):
+                self._strip = draw_strip(days, today)
+                self._strip.classes("wide")
+                draw_legend()
 
     def _draw_way_back(self, page: BackupPage) -> None:
         self._back.clear()
@@ -277,13 +332,17 @@ class BackupScreen:
                 made.props["title"] = "Download this text as RESTORE.txt"
 
 
-def _draw_answer(answer: backup_words.Answer) -> None:
+def _draw_answer(answer: backup_words.Answer, first: Acts | None) -> None:
     told = draw_verdict(answer.tone, clean(answer.sentence), clean(answer.detail))
     with told as (actions, lines):
         for line in answer.lines:
             with lines, element("div", "need plain"):
                 glyph(Tone.WARN)
                 element("span", "why", clean(line))
+        if first is not None:
+            with actions:
+                button("Preview first", "eye", mark="first-preview", on_click=first.preview)
+                button("Run now", "play", mark="first-run", on_click=first.run_now)
         if answer.run_id is not None:
             with actions:
                 button(answer.look, href=f"/run/{answer.run_id:d}", mark="open-run")
@@ -295,52 +354,3 @@ def _draw_end(name: str, end: End, note: str) -> None:
         chip(end)
         provider = clean(end.provider_name, limit=NAME_CHARACTERS)
         element("span", "t12 ink3", f"{provider} · {note}" if note else provider)
-
-
-def _draw_runs(rows: list[dict[str, Any]]) -> ui.table | None:
-    with card("Runs", body=False) as header:
-        with header:
-            note = many(len(rows), "run")
-            text("span", "t13 ink3", f"the newest {note}" if len(rows) >= RUNS_FETCHED else note)
-        if not rows:
-            element("p", "body ink2", "There has been no run yet. Preview shows what one would do.")
-            return None
-        columns = [
-            {
-                "name": name,
-                "label": label,
-                "field": name,
-                "align": align,
-                "headerClasses": f"c-{name}",
-            }
-            for name, label, align in (
-                ("when", "Planned or asked for", "left"),
-                ("word", "Result", "left"),
-                ("who", "Started by", "left"),
-                ("took", "Took", "right"),
-                ("copied", "Copied", "right"),
-                ("replaced", "Replaced", "right"),
-                ("gone", "Removed", "right"),
-                ("moved", "Moved", "right"),
-            )
-        ]
-        table = ui.table(columns=columns, rows=rows, row_key="id", pagination=0)
-        table.props("flat hide-pagination").classes("table plain runs").mark("runs")
-        table.add_slot("body", ROW)
-    return table
-
-
-ROW = """
-<tr>
-  <td><a class="link nowrap" :href="props.row.href" :title="props.row.exact"
-         :aria-label="props.row.when + ', ' + props.row.word">{{ props.row.when }}</a></td>
-  <td><span class="pill" :class="props.row.tone">
-    <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>
-    <span>{{ props.row.word }}</span></span></td>
-  <td class="c-who ink2 nowrap">{{ props.row.who }}</td>
-  <td class="c-took right nowrap">{{ props.row.took }}</td>
-  <td class="c-copied right">{{ props.row.copied }}</td>
-  <td class="c-replaced right">{{ props.row.replaced }}</td>
-  <td class="c-gone right">{{ props.row.gone }}</td>
-  <td class="c-moved right nowrap">{{ props.row.moved }}</td>
-</tr>"""

@@ -52,6 +52,7 @@ class Answer:
     lines: tuple[str, ...] = ()
     run_id: int | None = None
     look: str = "Open last run"
+    first: bool = False  # nothing has run yet: what to do now is offered
 
 
 class Fact(NamedTuple):
@@ -80,7 +81,8 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         if row.unplannable:
             planned = f"{UNPLANNABLE} "
         off = "" if row.enabled else "This backup is switched off. "
-        return Answer(tone, "There is no copy yet.", f"{off}{planned}Run now starts one at once.")
+        looks = "Preview shows what a run would do; Run now starts one at once."
+        return Answer(tone, "There is no copy yet.", f"{off}{planned}{looks}", first=active is None)
     id_ = last.id
     if tone == Tone.OFF:
         sentence = "Switched off: no run is planned."

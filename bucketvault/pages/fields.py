@@ -196,17 +196,19 @@ class Choices:
 class Switch:
     """Something that is on or off, said in words beside it."""
 
-    def __init__(self, label: str, on: bool, on_change: Callable[[bool], None]) -> None:
+    def __init__(
+        self, label: str, on: bool, on_change: Callable[[bool], Awaitable[None] | None]
+    ) -> None:
         self.on = on
         self._on_change = on_change
         self.input = element("button", "switch", type="button", role="switch", aria_label=label)
         self.input.on("click", self._turn)
         self._show()
 
-    def _turn(self) -> None:
+    def _turn(self) -> Awaitable[None] | None:
         self.on = not self.on
         self._show()
-        self._on_change(self.on)
+        return self._on_change(self.on)
 
     def _show(self) -> None:
         self.input.props["aria-checked"] = "true" if self.on else "false"

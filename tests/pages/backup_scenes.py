@@ -43,7 +43,6 @@ def backup_page(row: BackupRow, **changes: object) -> BackupPage:
         retention_days=30,
         shrink_limit_percent=50,
         archive_key="postgres-dumps-1a2b3c",
-        runs=some_runs(row),
         restore_text=RESTORE_TEXT,
         deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
         shown_prefix=f"{row.destination.bucket_name}/.bucketvault-archive/postgres-dumps-1a2b3c/",

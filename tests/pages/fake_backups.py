@@ -88,9 +88,10 @@ class FakeBackups:
         )
         return Going(412, 48_200_000, None if running is None else running.id)
 
-    def delete(self, backup_id: int) -> None:
+    def delete(self, backup_id: int) -> int:
         self.rows[:] = [row for row in self.rows if row.id != backup_id]
         self._live.publish(BACKUPS)
+        return 412
 
     def runs(self, backup_id: int, which: Which, before: int | None = None) -> RunsPage:
         self.asked.append((which, before))

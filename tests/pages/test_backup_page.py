@@ -1,18 +1,20 @@
 """The page of one backup: its answer, what was agreed, its runs, kept versions and the way back."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from nicegui import ui
 from nicegui.testing import User
 
+from bucketvault.engine.history import Which
 from bucketvault.engine.live import BACKUPS
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.runs.archive import ArchiveError
 from bucketvault.engine.verdict import Tone
-from bucketvault.errors import InUseError
-from tests.pages import backup_scenes, scenes
+from bucketvault.errors import InUseError, InvalidInputError, Problem
+from tests.pages import backup_scenes, fake_backups, scenes
 
 
 def answer(row: BackupRow) -> tuple[Tone, str, str]:
@@ -27,6 +29,19 @@ def rows_of(user: User, mark: str) -> list[dict[str, object]]:
     (table,) = user.find(marker=mark).elements
     assert isinstance(table, ui.table)
     return table.rows
+
+
+def switch_of(user: User) -> ui.element:
+    (made,) = user.find(marker="enabled").elements
+    return made
+
+
+async def becomes(look: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if look():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("not in time")
 
 
 def test_a_good_copy_says_how_old_it_is() -> None:
@@ -109,6 +124,120 @@ async def test_a_backup_without_a_run_says_what_to_do(user: User, engine) -> Non
     await user.open("/backups/1")
 
     await user.should_see("There has been no run yet.")
+
+
+async def test_a_new_backup_offers_to_look_first_or_to_run(user: User, engine) -> None:
+    engine.rows = [scenes.backup_row(1, last_run=None, last_good_at=None)]
+    await user.open("/backups/1")
+    await user.should_see("Preview shows what a run would do; Run now starts one at once.")
+
+    user.find(marker="first-preview").click()
+
+    await user.should_see("Checking both buckets", retries=40)
+    assert engine.previewed == [1]
+
+
+async def test_runs_are_turned_page_by_page_and_found_by_result(user: User, engine) -> None:
+    await user.open("/backups/4")
+    await user.should_see("412 runs since")
+    newest = [row["id"] for row in rows_of(user, "runs")]
+    assert engine.backups.asked[-1] == (Which.ALL, None)
+
+    user.find(marker="older").click()
+    await becomes(lambda: engine.backups.asked[-1] == (Which.ALL, newest[-1]))
+    await becomes(lambda: [row["id"] for row in rows_of(user, "runs")] != newest)
+    user.find(marker="newer").click()
+    await becomes(lambda: [row["id"] for row in rows_of(user, "runs")] == newest)
+    (which,) = user.find(marker="which").elements
+    which.set_value("failed")
+
+    await becomes(lambda: engine.backups.asked[-1] == (Which.FAILED, None))
+
+
+async def test_plots_are_fetched_when_they_come_into_view(user: User, engine) -> None:
+    await user.open("/backups/4")
+    assert engine.backups.measured == 0
+
+    user.find(marker="plots").trigger("visibility", True)
+
+    await user.should_see("Size of the source", retries=40)
+    await user.should_see("96.1 GB, 15 GB more than 89 runs ago")
+    await user.should_see("1 failed, in red")
+    assert engine.backups.measured == 1
+    charts = user.find(ui.echart).elements
+    assert {chart.props["role"] for chart in charts} == {"img"}
+    assert all(": " in chart.props["aria-label"] for chart in charts)
+
+
+def test_a_plot_takes_the_unit_that_fits_and_marks_failures() -> None:
+    from bucketvault.pages import backup_plots
+
+    measured = fake_backups.measures()
+
+    size, took, moved = backup_plots.plots(measured)
+
+    assert (size.unit, took.unit, moved.unit) == ("GB", "min", "GB")
+    assert size.values[0] == 81.0
+    drawn = backup_plots.options(took, ["then"] * 90, [not one.succeeded for one in measured])
+    assert [place for place, bar in enumerate(drawn["series"][0]["data"]) if bar is not None][:1]
+    red = [place for place, bar in enumerate(drawn["series"][0]["data"]) if isinstance(bar, dict)]
+    assert red == [76]
+
+
+async def test_the_last_thirty_days_are_a_strip_with_words(user: User, engine) -> None:
+    await user.open("/backups/4")
+
+    strips = [e for e in user.client.elements.values() if e.tag == "day-strip"]
+    assert any(e.props.get("aria-label", "").startswith("Last 30 days: ") for e in strips)
+
+
+async def test_switching_off_says_that_only_the_schedule_stops(user: User, engine) -> None:
+    await user.open("/backups/4")
+
+    user.find(marker="enabled").click()
+
+    await user.should_see("Switched off: no run is planned. Run now still works.", retries=40)
+    assert engine.backups.switched == [(4, False)]
+    await user.should_see("Switched off: no run is planned.", retries=40)
+
+
+async def test_a_refused_switch_says_why_and_stays(user: User, engine, monkeypatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise InvalidInputError([Problem("destination_path", "Another copies there.")])
+
+    monkeypatch.setattr(engine, "set_enabled", refuse)
+    await user.open("/backups/4")
+
+    user.find(marker="enabled").click()
+
+    await user.should_see("Another copies there.", retries=40)
+    await becomes(lambda: switch_of(user).props["aria-checked"] == "true")
+
+
+async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, engine) -> None:
+    await user.open("/backups/4")
+
+    user.find(marker="delete").click()
+
+    await user.should_see("Delete Postgres dumps?", retries=40)
+    await user.should_see("412 runs and their logs (48 MB) go with it, for good.")
+    await user.should_see("The copy stays in acme-pg-dumps-copy, and the kept versions in")
+    await user.should_see("Nobody will clean them any more")
+    assert any(row.id == 4 for row in engine.rows)
+    user.find(marker="confirm").click()
+    await becomes(lambda: not any(row.id == 4 for row in engine.rows))
+
+
+async def test_a_running_backup_is_not_deleted_and_says_how_to_stop_it(user: User, engine) -> None:
+    await user.open("/backups/7")
+
+    user.find(marker="delete").click()
+
+    await user.should_see("Video masters cannot be deleted now", retries=40)
+    await user.should_see("Stop it on its page, or wait for its end.")
+    (link,) = user.find(marker="open-running").elements
+    assert link.props["href"] == "/run/1"
+    await user.should_not_see("Delete backup")
 
 
 async def test_run_now_and_preview_go_to_their_run(user: User, engine) -> None:
