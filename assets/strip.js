@@ -11,7 +11,7 @@ const SHAPES = {
   h: ["Held for your approval", "h1.8v24h-1.8zm3.2 0h1.8v24h-1.8z"],
   s: ["Stopped by you", "m0 12h5v12h-5z"],
   m: ["Missed", "h5v24h-5zm1.4 1.4v21.2h2.2v-21.2z"],
-  r: ["Running", "m0 1h5v2.5h-5zm0 5h5v2.5h-5zm0 5h5v13h-5z"],
+  r: ["Running", "m0 1h5v2.5h-5zm0 6h5v2.5h-5zm0 11h5v13h-5z"],
   n: ["No run", "m0 21h5v3h-5z"],
 };
 const STEP = 7;

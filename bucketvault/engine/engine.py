@@ -18,6 +18,7 @@ from bucketvault.engine import catalogue, installation, overview, settings, time
 from bucketvault.engine.backups import Backups
 from bucketvault.engine.buckets import Providers
 from bucketvault.engine.days import DayBook, Days
+from bucketvault.engine.first_steps import first_steps
 from bucketvault.engine.home import Home
 from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
@@ -372,12 +373,13 @@ class Engine:
 
     def home(self) -> Home:
         """All that the home page shows."""
-        now, rows = utcnow(), overview.backups()
+        now, rows, state = utcnow(), overview.backups(), self.installation()
         return Home(
             rows,
-            verdict(rows, self.installation()),
+            verdict(rows, state),
             self._day_book.days(rows, now),
             now.astimezone(self.zone).date(),
+            first_steps(rows, bool(state.mail_is_set_up)),
         )
 
     def days(self, row: overview.BackupRow) -> Days:

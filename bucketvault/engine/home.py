@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bucketvault.engine.days import Days
+from bucketvault.engine.first_steps import FirstSteps
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.verdict import Verdict
 
@@ -17,3 +18,4 @@ class Home:
     answer: Verdict
     days: Mapping[int, Days]  # by the id of the backup, until `today`
     today: dt.date
+    steps: FirstSteps | None  # until a first backup has succeeded

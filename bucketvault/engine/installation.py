@@ -22,6 +22,7 @@ class Part(StrEnum):
     SCHEDULER = "scheduler"
     DISK = "disk"
     MAIL = "mail"
+    LOST_MAIL = "lost mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _mail(is_set_up: bool | None, dead: int | None) -> tuple[Want, ...]:
         return ()
     count = "One mail was" if dead == 1 else f"{dead} mails were"
     why = f"{count} given up: what they would have said, nobody was told."
-    return (Want(Part.MAIL, "Mail does not arrive", why, is_bad=False),)
+    return (Want(Part.LOST_MAIL, "Mail does not arrive", why, is_bad=False),)
 
 
 def _unknown(part: Part, what: str) -> Want:

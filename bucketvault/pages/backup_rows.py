@@ -1,4 +1,4 @@
-"""The list of backups: one row of plain values each, drawn by one slot in the browser."""
+"""The list of backups: one row of plain values each, drawn in the browser (backuplist.js)."""
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,15 +7,27 @@ from zoneinfo import ZoneInfo
 
 from nicegui import events, ui
 
-from bucketvault.engine.overview import BackupRow, RunView
+from bucketvault.engine.overview import BackupRow, End, RunView
 from bucketvault.engine.verdict import Tone, tone_of, tone_of_run
-from bucketvault.pages import formatting
+from bucketvault.pages import assets, formatting
 from bucketvault.pages.run_words import SHORT_COPY_WORDS
+from bucketvault.pages.strip import draw_legend, letters, summary
 from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, WORDS, element
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Phase, RunStatus, Schedule
 
-OnRun = Callable[[events.GenericEventArguments], Awaitable[None]]
+OnEvent = Callable[[events.GenericEventArguments], Awaitable[None]]
+
+GROUPS = {  # as the list filters by them
+    Tone.BAD: "need",
+    Tone.HELD: "need",
+    Tone.MISS: "need",
+    Tone.RUN: "run",
+    Tone.WAIT: "run",
+    Tone.OK: "good",
+    Tone.WARN: "good",
+    Tone.OFF: "off",
+}
 
 
 def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
@@ -24,85 +36,34 @@ def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
     return sorted(rows, key=lambda row: (rank.get(tone_of(row), 9), row.name.casefold(), row.id))
 
 
-def draw_rows(rows: list[dict[str, Any]], on_run_now: OnRun) -> ui.table:
-    """The list as data, drawn by one slot; its texts are text nodes."""
-    columns = [
-        {
-            "name": name,
-            "label": label,
-            "field": name,
-            "align": align,
-            "classes": f"c-{name}",
-            "headerClasses": f"c-{name}",
-        }
-        for name, label, align in (
-            ("name", "Backup", "left"),
-            ("last", "Last result", "left"),
-            ("next", "Schedule", "left"),
-            ("size", "Size", "right"),
-            ("action", "", "right"),
-        )
-    ]
-    with element("section", "card backups", aria_label="All backups"):
-        table = ui.table(columns=columns, rows=rows, row_key="id", pagination=0)
-        table.props("flat hide-pagination").classes("table")
-        table.add_slot("body", ROW)
-        table.on("run", on_run_now)
-    return table
+class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
+    """The list as data, drawn in the browser; search, sort and filter happen there."""
+
+    def __init__(
+        self, rows: list[dict[str, Any]], today: dt.date, on_run: OnEvent, on_enable: OnEvent
+    ) -> None:
+        super().__init__()
+        self.rows, self._today = rows, today
+        self._props["rows"], self._props["today"] = rows, today.isoformat()
+        self.on("run", on_run)
+        self.on("enable", on_enable)
+        with self, element("footer"):
+            draw_legend()
+
+    def change(self, rows: list[dict[str, Any]], today: dt.date) -> None:
+        """Show other rows; only those that changed are sent."""
+        before = {row["id"]: row for row in self.rows}
+        changed = [row for row in rows if row != before.get(row["id"])]
+        order = [row["id"] for row in rows]
+        moved = order != [row["id"] for row in self.rows]
+        if changed or moved or today != self._today:
+            self.run_method("change", changed, order if moved else None, today.isoformat())
+        self.rows, self._today = rows, today
 
 
-# Plain rows and cells: each of Quasar's own would be one more component to mount, six a backup.
-ROW = """
-<tr class="backup" :class="{'has-live': props.row.live}">
-  <td class="c-name">
-    <div class="line title">
-      <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>
-      <a class="name clip" :title="props.row.name" :href="props.row.href">{{ props.row.name }}</a>
-    </div>
-    <div class="way">
-      <span class="chip" :title="props.row.source.whole">
-        <span class="mark" :class="props.row.source.kind" aria-hidden="true">{{
-          props.row.source.mark }}</span>
-        <span class="place">{{ props.row.source.place }}</span></span>
-      <i class="icon icon-arrow" aria-hidden="true"></i><span class="unseen">is copied to</span>
-      <span class="chip" :title="props.row.destination.whole">
-        <span class="mark" :class="props.row.destination.kind" aria-hidden="true">{{
-          props.row.destination.mark }}</span>
-        <span class="place">{{ props.row.destination.place }}</span></span>
-    </div>
-  </td>
-  <td class="c-last">
-    <a v-if="props.row.run_href" class="pill" :class="props.row.tone" :href="props.row.run_href"
-       :aria-label="props.row.word + ', the last run of ' + props.row.name">{{ props.row.word }}</a>
-    <span v-else class="pill" :class="props.row.tone">{{ props.row.word }}</span>
-    <div class="t13 ink3 nowrap" :title="props.row.when_exact">{{ props.row.when }}</div>
-  </td>
-  <td class="c-next">
-    <div class="nowrap">{{ props.row.schedule }}</div>
-    <div class="t13 ink3 nowrap" :title="props.row.next_exact">{{ props.row.next }}</div>
-  </td>
-  <td class="c-size nowrap">{{ props.row.size }}</td>
-  <td class="c-action"><div class="line">
-    <a v-if="props.row.look" class="btn small" :href="props.row.run_href"
-       :aria-label="props.row.look + ': ' + props.row.name" :title="props.row.look">
-      <i class="icon icon-eye" aria-hidden="true"></i><span>{{ props.row.look }}</span></a>
-    <button v-else type="button" class="btn small" title="Run now"
-            :aria-label="'Run now: ' + props.row.name"
-            @click="$parent.$emit('run', props.row.id)">
-      <i class="icon icon-play" aria-hidden="true"></i><span>Run now</span></button>
-  </div></td>
-</tr>
-<tr v-if="props.row.live" class="live"><td colspan="5"><div class="live-line">
-  <div class="bar live" :class="{unknown: props.row.live.percent === null}" role="progressbar"
-       aria-valuemin="0" aria-valuemax="100" :aria-label="props.row.name"
-       :aria-valuenow="props.row.live.percent === null ? undefined : props.row.live.percent">
-    <i class="st-run" :style="{width: (props.row.live.percent || 0) + '%'}"></i></div>
-  <div class="t13 ink2 nowrap num"><b class="strong ink1">{{ props.row.live.lead }}</b>
-    <span class="wide-only">{{ props.row.live.figures }}</span>{{ props.row.live.left }}</div>
-</div></td></tr>"""
-
-
-def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any]:
+def list_row(
+    row: BackupRow, days: Sequence[Tone], today: dt.date, now: dt.datetime, zone: ZoneInfo
+) -> dict[str, Any]:
     """One backup as the list shows it: plain values that travel to the browser."""
     tone = tone_of(row)
     active = row.active_run
@@ -113,29 +74,30 @@ def table_row(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> dict[str, Any
     return {
         "id": row.id,
         "name": clean(row.name, limit=NAME_CHARACTERS),
-        "href": f"/backups/{row.id:d}",
-        "run_href": f"/run/{run_shown.id:d}" if run_shown is not None else "",
+        "run": run_shown.id if run_shown is not None else 0,
         "tone": CLASSES[tone],
         "word": WORDS[tone],
+        "group": GROUPS.get(tone, ""),
         "when": when,
         "when_exact": when_exact,
         "schedule": schedule_words(row, zone),
         "next": when_next,
         "next_exact": next_exact,
         "size": formatting.size(row.size_bytes) if row.size_bytes is not None else "",
+        "days": letters(days),
+        "summary": summary(days, today),
+        "on": row.enabled,
         "look": "Watch" if active is not None else look,
         "live": live_words(active)
         if active is not None and active.status == RunStatus.RUNNING
         else None,
-        **{
-            side: {
-                "mark": MARKS[end.provider_type],
-                "kind": MARKS[end.provider_type].lower(),
-                "place": clean(end.place, limit=NAME_CHARACTERS),
-                "whole": clean(f"{end.provider_name} · {end.place}"),
-            }
-            for side, end in (("source", row.source), ("destination", row.destination))
+        "by": {  # to sort by
+            "last": _seconds((run_shown.finished_at or run_shown.queued_at) if run_shown else None),
+            "next": _seconds(row.next_due_at if row.enabled else None),
+            "size": row.size_bytes,
         },
+        "source": _end(row.source),
+        "destination": _end(row.destination),
     }
 
 
@@ -148,6 +110,18 @@ def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, s
         return "no next run", ""
     waits = due <= now and row.active_run is not None
     return "after this run" if waits else formatting.until(due, now), formatting.exact(due, zone)
+
+
+def _end(end: End) -> dict[str, str]:
+    return {
+        "mark": MARKS[end.provider_type],
+        "place": clean(end.place, limit=NAME_CHARACTERS),
+        "whole": clean(f"{end.provider_name} · {end.place}"),
+    }
+
+
+def _seconds(moment: dt.datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
 
 
 def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:

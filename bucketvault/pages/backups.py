@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from nicegui import events, run, ui
@@ -11,18 +11,17 @@ from bucketvault.engine import live
 from bucketvault.engine.home import Home
 from bucketvault.engine.installation import Part, Want
 from bucketvault.engine.overview import BackupRow
-from bucketvault.engine.verdict import Tone, Verdict
+from bucketvault.engine.verdict import Tone
 from bucketvault.pages import formatting
 from bucketvault.pages.acting import told
-from bucketvault.pages.backup_rows import draw_rows, in_order, table_row
+from bucketvault.pages.backup_rows import BackupList, in_order, list_row
+from bucketvault.pages.first_steps import draw_first_steps
 from bucketvault.pages.following import show_on
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import exists, frame, heading
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     WORDS,
     button,
-    card,
-    code,
     element,
     glyph,
 )
@@ -36,29 +35,20 @@ AGES_S = 20.0  # how often "3 h ago" is looked at while nothing else happens
 PAUSE_S = 0.25  # between two redraws of the list: rclone speaks once a second
 NEEDS_SHOWN = 8
 
-EXAMPLE = """\
-[[provider]]
-name = "Backblaze EU"
-provider_type = "backblaze_b2"
-region = "eu-central-003"
-access_key_id = "003a8c1e0f71c0000000001"
-secret_access_key = { env = "B2_SECRET" }
+MENDED = {  # where a part of the program is mended, and the words of the way there
+    Part.MAIL: ("/settings", "Set up mail"),
+    Part.LOST_MAIL: ("/settings", "Look"),
+    Part.RCLONE: ("/health", "Look"),
+    Part.SCHEDULER: ("/health", "Look"),
+    Part.DISK: ("/health", "Look"),
+}
 
-[[storage]]
-provider = "Backblaze EU"
-bucket_name = "photos"
 
-[[storage]]
-provider = "Backblaze EU"
-bucket_name = "photos-copy"
+class Acts(NamedTuple):
+    """What the rows' buttons do."""
 
-[[backup]]
-name = "Photos"
-source = { provider = "Backblaze EU", bucket = "photos" }
-destination = { provider = "Backblaze EU", bucket = "photos-copy" }
-schedule = "daily"
-at = "01:30"
-"""
+    run_now: Callable[[int], Awaitable[None]]
+    enable: Callable[[int, bool], Awaitable[None]]
 
 
 def register(engine: "Engine") -> None:
@@ -72,90 +62,120 @@ def register(engine: "Engine") -> None:
             return
 
         async def run_now(backup_id: int) -> None:
-            await _run_now(engine, backup_id, names)
+            await told(engine.run_now, backup_id, f"{name_of(backup_id)} is queued.")
             look_again()
+
+        async def enable(backup_id: int, on: bool) -> None:
+            await _enable(engine, backup_id, name_of(backup_id), on=on)
+            look_again()
+
+        def name_of(backup_id: int) -> str:
+            return clean(names.get(backup_id, "The backup"), limit=80)
 
         names = {row.id: row.name for row in home.rows}
         with frame("Backups", engine.zone, home.answer) as around:
             with heading("Backups"):
-                pass
-            screen = BackupsScreen(engine.zone, run_now)
-            screen.show(home.answer, home.rows, dt.datetime.now(dt.UTC))
+                new = button("New backup", "plus", "primary", mark="new", href="/backups/new")
+                new.set_visibility(bool(home.rows))  # before, the next step is the button
+            screen = BackupsScreen(engine.zone, Acts(run_now, enable))
+            screen.show(home, dt.datetime.now(dt.UTC))
 
         def show(home: Home) -> None:
             names.update((row.id, row.name) for row in home.rows)
             around.show(home.answer)
-            screen.show(home.answer, home.rows, dt.datetime.now(dt.UTC))
+            new.set_visibility(bool(home.rows))
+            screen.show(home, dt.datetime.now(dt.UTC))
 
         look_again = show_on(engine.live, live.BACKUPS, engine.home, show, pause_s=PAUSE_S)
+        # the first steps speak of providers and buckets
+        ui.context.client.on_delete(engine.live.subscribe(live.CATALOGUE, look_again))
         ui.timer(AGES_S, look_again, immediate=False)
 
 
-async def _run_now(engine: "Engine", backup_id: int, names: dict[int, str]) -> None:
-    name = clean(names.get(backup_id, "The backup"), limit=80)
-    await told(engine.run_now, backup_id, f"{name} is queued.")
+async def _enable(engine: "Engine", backup_id: int, name: str, *, on: bool) -> None:
+    taken = await told(lambda number: engine.set_enabled(number, on), backup_id)
+    if taken is None:  # it was refused, and why has been said
+        return
+    said = f"{name} is on: it runs as planned."
+    if not on:
+        waited = " The planned run that waited was taken out." if taken else ""
+        said = f"{name} is switched off: no run is planned. Run now still works.{waited}"
+    ui.notify(said, position="bottom-right")
 
 
 class BackupsScreen:
     """What the home page shows below its title; drawn again only where something changed."""
 
-    def __init__(self, zone: ZoneInfo, on_run_now: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, zone: ZoneInfo, acts: Acts) -> None:
         self._zone = zone
-        self._on_run_now = on_run_now
+        self._acts = acts
         self._top = element("div", "part")
         self._list = element("div", "part")
-        self._table: ui.table | None = None
-        self._shown: tuple[Verdict, str] | None = None
-        self._shown_rows: list[dict[str, Any]] | None = None
+        self._rows: BackupList | None = None
+        self._shown: tuple[object, ...] | None = None
 
-    def show(self, answer: Verdict, rows: Sequence[BackupRow], now: dt.datetime) -> None:
-        """Draw `rows` as they stand at `now`."""
-        said = (answer, outlook(rows, now, self._zone))
-        if said != self._shown:
-            self._shown = said
-            self._top.clear()
-            with self._top:
-                draw_answer(answer, said[1], rows, now, self._zone)
-        table_rows = [table_row(row, now, self._zone) for row in in_order(rows)]
-        if self._table is not None and table_rows:
-            if table_rows != self._shown_rows:
-                self._table.rows = table_rows
-        elif self._shown_rows is None or bool(table_rows) != bool(self._shown_rows):
-            self._list.clear()
+    def show(self, home: Home, now: dt.datetime) -> None:
+        """Draw it as it stands at `now`."""
+        self._show_top(home, now)
+        in_list = [
+            list_row(row, home.days.get(row.id, ()), home.today, now, self._zone)
+            for row in in_order(home.rows)
+        ]
+        if self._rows is not None and in_list:
+            self._rows.change(in_list, home.today)
+        elif in_list:
             with self._list:
-                self._table = draw_rows(table_rows, self._run_now) if table_rows else None
-                if not table_rows:
-                    draw_first_steps()
-        self._shown_rows = table_rows
+                self._rows = BackupList(in_list, home.today, self._run_now, self._enable)
+        elif self._rows is not None:
+            self._list.clear()
+            self._rows = None
+
+    def _show_top(self, home: Home, now: dt.datetime) -> None:
+        words = outlook(home.rows, now, self._zone)
+        watched = [row.active_run.id for row in home.rows if row.active_run is not None]
+        said = (home.answer, words, home.steps, watched if home.steps else ())
+        if said == self._shown:
+            return
+        self._shown = said
+        self._top.clear()
+        with self._top:
+            draw_answer(home, words, now, self._zone)
+            if home.steps is not None:
+                draw_first_steps(home.steps, home.rows, self._acts.run_now)
 
     async def _run_now(self, event: events.GenericEventArguments) -> None:
         if isinstance(event.args, int):
-            await self._on_run_now(event.args)
+            await self._acts.run_now(event.args)
+
+    async def _enable(self, event: events.GenericEventArguments) -> None:
+        match event.args:
+            case {"id": int(backup_id), "on": bool(on)}:
+                await self._acts.enable(backup_id, on)
 
 
-def draw(
-    answer: Verdict, rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo
-) -> BackupsScreen:
+def draw(home: Home, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
     """Draw the list from plain values: no I/O here, so a test can call it with any state."""
 
-    async def nothing(_: int) -> None:
+    async def run_now(_: int) -> None:
         return
 
-    screen = BackupsScreen(zone, nothing)
-    screen.show(answer, rows, now)
+    async def enable(_: int, __: bool) -> None:
+        return
+
+    screen = BackupsScreen(zone, Acts(run_now, enable))
+    screen.show(home, now)
     return screen
 
 
-def draw_answer(
-    answer: Verdict, outlook_words: str, rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo
-) -> None:
-    """The verdict, with a line for each backup that needs somebody."""
-    by_id = {row.id: row for row in rows}
+def draw_answer(home: Home, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
+    """The verdict, with a line for whatever needs somebody: the program, and each backup."""
+    answer, by_id = home.answer, {row.id: row for row in home.rows}
     detail = " ".join(part for part in (answer.detail, outlook_words) if part)
     with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines):
         for want in answer.wants:
-            with lines:
-                draw_want(want)
+            if home.steps is None or want.part is not Part.MAIL:  # there it is one of the steps
+                with lines:
+                    draw_want(want)
         for need in answer.needs[:NEEDS_SHOWN]:
             name = clean(need.name, limit=NAME_CHARACTERS)
             with lines, element("div", "need"):
@@ -181,17 +201,15 @@ def draw_answer(
                 element("span", "why", f"and {formatting.count(more)} more, below")
 
 
-WHERE = {  # a part of the program is mended there; only what a page can mend has a way to it
-    Part.MAIL: ("/settings", "Set up mail"),
-}
-
-
 def draw_want(want: Want) -> None:
     """What the program itself needs, with a way to where it is mended."""
     with element("div", "need"):
         glyph(Tone.BAD if want.is_bad else Tone.WARN)
         element("span", "strong", want.title)
         element("span", "why", clean(want.why))
+        href, words = MENDED[want.part]
+        if exists(href):
+            button(words, kind="small", href=href, label=f"{words}: {want.title}")
 
 
 def need_words(
@@ -228,28 +246,3 @@ def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:
         due, name = min(planned)
         words.append(f"Next planned: {name}, {formatting.next_run(due, zone, now)}.")
     return " ".join(words)
-
-
-def draw_first_steps() -> None:
-    """Nothing to list yet: what to do next."""
-    with card("First steps", body=False):
-        _step(
-            "Write down what goes where",
-            "A file of this shape: a provider, two of its buckets, and a backup between them. "
-            "Secrets stay in the environment or in files of their own.",
-            EXAMPLE,
-        )
-        _step(
-            "Hand it to bucketvault",
-            "All of it or nothing is taken; this page then shows the backup by itself.",
-            "bucketvault apply setup.toml",
-        )
-
-
-def _step(title: str, note: str, sample: str) -> None:
-    with element("div", "first-step"):
-        glyph(Tone.WAIT)
-        with element("div", "stack"):
-            element("span", "strong", title)
-            element("span", "t13 ink3", note)
-            code(sample)

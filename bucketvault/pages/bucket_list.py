@@ -61,6 +61,7 @@ class BucketsCard:
                     self._search.props["aria-label"] = "Search buckets"
                     self._search.props["debounce"] = "150"
                     self._search.props["autocomplete"] = "off"
+                    self._search.props["data-search"] = ""
                     self._search.mark("search")
                     with self._search.add_slot("prepend"):
                         icon("search")

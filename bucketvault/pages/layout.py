@@ -22,7 +22,7 @@ CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing ann
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
 
 
-SCRIPTS = ("strip.js",)
+SCRIPTS = ("strip.js", "frame.js")
 
 
 class NavEntry(NamedTuple):
@@ -39,6 +39,11 @@ NAVIGATION = (
     NavEntry("Providers", "providers", "/providers"),
     NavEntry("Storages", "storages", "/storages"),
 )
+
+
+def exists(href: str) -> bool:
+    """Whether there is such a page in the navigation."""
+    return any(entry.href == href for entry in NAVIGATION)
 
 
 def install() -> None:
@@ -86,6 +91,7 @@ class Frame:
             with element("div", "foot"):
                 in_foot = element("div")
                 self._clock = text("div", "t12 ink3 num")
+                self._clock.props["id"] = "server-time"
                 with element("div", "t12 ink3 num"):
                     element("span", "only-on", "Connected")
                     element("span", "only-off", "Not connected")
@@ -97,6 +103,8 @@ class Frame:
         def toggle() -> None:
             drawer.run_method("toggle")
 
+        # filled and shown by frame.js, which also runs where the server is out of reach
+        element("div", "offline-bar", "", id="offline", role="status", hidden="")
         with element("div", "topbar"):
             button("", "menu", "ghost square", label="Open navigation", on_click=toggle)
             with element("a", "line", href="/"):

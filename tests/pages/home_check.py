@@ -1,0 +1,207 @@
+"""The home page in Chromium: search, sort, filter, the strip, the keyboard, the lost connection.
+
+`python -m tests.pages.home_check` ends with 1 when a check fails.
+"""
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bucketvault.engine.live import BACKUPS
+from tests.pages import fake_engine, scenes
+from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
+from tests.pages.visiting import visit
+
+NAMES = "[...document.querySelectorAll('.backups .name')].map(one => one.textContent)"
+
+
+def names(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(NAMES)
+    return found
+
+
+def shows(page: Page, expected: list[str]) -> None:
+    """Wait until the list has these names, in this order."""
+    page.wait_for_function(f"expected => {NAMES}.join() === expected.join()", arg=expected)
+
+
+class Checks:
+    """One method a check; `engine` is what the server shows."""
+
+    def __init__(self, browser: Browser, address: str, engine: fake_engine.FakeEngine) -> None:
+        self.browser, self.address, self.engine = browser, address, engine
+
+    def visit(self, path: str, **options: Any) -> Any:
+        return visit(self.browser, self.address, path, **options)
+
+    def check_search_filter_and_sort_stand_in_the_address(self) -> None:
+        self.engine.rows = scenes.bad_rows()
+        with self.visit("/") as seen:
+            page = seen.page
+            page.locator(".backups .name").first.wait_for()
+            assert names(page)[:3] == ["Postgres dumps", "Product photos", "Invoices"]
+            page.locator("body").press("/")
+            page.keyboard.type("acme-p backblaze")
+            shows(page, ["Postgres dumps", "Product photos"])
+            assert page.url.endswith("/?q=acme-p+backblaze"), page.url
+            page.keyboard.press("Escape")
+            page.get_by_role("button", name="Size").click()
+            assert names(page)[0] == "Mail archive"
+            page.get_by_role("button", name="Size").click()
+            assert names(page)[0] == "Invoices"
+            assert page.locator("[aria-sort=ascending]").inner_text() == "Size"
+            page.get_by_role("button", name="Need you").click()
+            shows(page, ["Invoices", "Postgres dumps", "Product photos"])
+            assert page.url.endswith("/?show=need&sort=size"), page.url
+            page.reload()
+            shows(page, ["Invoices", "Postgres dumps", "Product photos"])
+            page.get_by_label("Search backups").fill("nothing of the kind")
+            page.get_by_text("No backup matches.").wait_for()
+            page.get_by_role("button", name="Show all").click()
+            page.wait_for_function(f"{NAMES}.length === 8")
+            assert page.url.endswith("/?sort=size"), page.url
+
+    def check_a_change_leaves_search_and_order_as_they_are(self) -> None:
+        self.engine.rows = scenes.good_rows()
+        with self.visit("/?show=good&sort=-name&q=acme") as seen:
+            shown = ["Website assets", "Product photos", "Postgres dumps"]
+            seen.page.wait_for_function(f"{NAMES}.length === 6")
+            assert names(seen.page)[:3] == shown
+            self.engine.rows = scenes.bad_rows()
+            self.engine.live.publish(BACKUPS)
+            shows(seen.page, ["Website assets", "Mail archive", "Customer uploads"])
+            self.engine.rows = scenes.bad_rows()[:1]
+            self.engine.live.publish(BACKUPS)
+            shows(seen.page, ["Customer uploads"])
+
+    def check_the_switch_is_a_switch(self) -> None:
+        self.engine.rows = scenes.good_rows()
+        with self.visit("/") as seen:
+            switch = seen.page.get_by_role("switch", name="Schedule of Postgres dumps")
+            assert switch.get_attribute("aria-checked") == "true"
+            switch.focus()
+            switch.press("Space")
+            seen.page.get_by_text("Postgres dumps is switched off").first.wait_for()
+            off = [row.name for row in self.engine.rows if not row.enabled]
+            assert off == ["Postgres dumps", "Server logs"], off
+            seen.page.wait_for_function(
+                "document.querySelectorAll('.switch[aria-checked=false]').length === 2"
+            )
+
+    def check_a_strip_says_its_days_on_hover_and_by_the_arrow_keys(self) -> None:
+        self.engine.rows = scenes.bad_rows()
+        with self.visit("/") as seen:
+            strip = seen.page.locator("day-strip").first
+            assert "28 succeeded, 2 failed" in (strip.get_attribute("aria-label") or "")
+            box = strip.bounding_box()
+            seen.page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 10)
+            tip = seen.page.locator(".strip-tip")
+            assert tip.inner_text().endswith(": Failed"), tip.inner_text()
+            seen.page.mouse.move(5, 5)
+            tip.wait_for(state="hidden")
+            seen.page.locator(".backups .name").first.focus()
+            seen.page.keyboard.press("Tab")
+            tip.wait_for()
+            assert tip.inner_text().endswith(": Failed")
+            seen.page.keyboard.press("ArrowLeft")
+            assert tip.inner_text().endswith(": Succeeded"), tip.inner_text()
+            seen.page.keyboard.press("Escape")
+            tip.wait_for(state="hidden")
+
+    def check_a_lost_connection_is_said_and_nothing_seems_to_act(self) -> None:
+        self.engine.rows = scenes.good_rows()
+        with self.visit("/") as seen:
+            page = seen.page
+            page.get_by_role("button", name="Run now: Postgres dumps").wait_for()
+            time = page.locator("#server-time").inner_text().split(" ")[0]
+            seen.context.set_offline(True)
+            page.evaluate("window.socket.io.engine.close()")
+            bar = page.locator("#offline")
+            bar.wait_for()
+            assert bar.inner_text() == (
+                f"Not connected. Trying again. What you see is from {time}."
+            ), bar.inner_text()
+            button = page.get_by_role("button", name="Run now: Postgres dumps")
+            assert float(button.evaluate("one => getComputedStyle(one).opacity")) < 1
+            button.click()
+            page.get_by_role("button", name="Good").click()  # looking still works
+            page.wait_for_function(f"{NAMES}.length === 6")
+            seen.context.set_offline(False)
+            bar.wait_for(state="hidden", timeout=15000)
+            page.wait_for_timeout(300)  # a press that had been kept would arrive now
+            assert self.engine.queued == []
+            button.click()
+            page.get_by_text("Postgres dumps is queued.").first.wait_for()
+            seen.faults[:] = [
+                fault
+                for fault in seen.faults
+                if "ERR_INTERNET_DISCONNECTED" not in fault and "WebSocket connection" not in fault
+            ]
+
+    def check_five_hundred_rows_are_there_and_found(self) -> None:
+        base = scenes.bad_rows()
+        self.engine.rows = [
+            replace(base[number % 8], id=number + 1, name=f"Backup {number:03}")
+            for number in range(500)
+        ]
+        with self.visit("/") as seen:
+            seen.page.wait_for_function(f"{NAMES}.length === 500")
+            seen.page.get_by_label("Search backups").fill("437")
+            shows(seen.page, ["Backup 437"])
+
+    def check_nothing_is_wider_than_a_phone(self) -> None:
+        for rows in (scenes.bad_rows(), scenes.hostile_rows(), []):
+            self.engine.rows = rows
+            self.engine.steps = None if rows else scenes.steps()
+            with self.visit("/", viewport={"width": 390, "height": 844}) as seen:
+                seen.page.wait_for_timeout(300)
+                wide = seen.page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= 390, wide
+
+    def check_a_row_moves_while_it_runs(self) -> None:
+        self.engine.rows = scenes.good_rows()
+        ending = threading.Event()
+        with self.visit("/") as seen:
+            bar = seen.page.locator(".c-live .bar > i")
+            bar.wait_for(state="attached")
+            before = bar.get_attribute("style")
+            threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True).start()
+            try:
+                seen.page.wait_for_function(
+                    "before => document.querySelector('.c-live .bar > i').style.width !== before",
+                    arg=before,
+                )
+            finally:
+                ending.set()
+
+
+def main() -> int:
+    """The command: 1 when a check failed."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    failed = 0
+    with (
+        serving(fake_engine.FakeEngine()) as (address, engine),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        checks = Checks(browser, address, engine)
+        for name in [name for name in vars(Checks) if name.startswith("check_") and wanted in name]:
+            print(name.removeprefix("check_").replace("_", " "), flush=True)
+            check: Callable[[], None] = getattr(checks, name)
+            engine.reset()
+            try:
+                check()
+            except Exception:
+                failed += 1
+                traceback.print_exc()
+        browser.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
