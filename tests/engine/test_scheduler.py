@@ -328,15 +328,19 @@ def test_thirty_due_at_once_run_once_each_in_planned_order(
 
     beat(utc(11, 2, 2))
     beat(utc(11, 2, 2, 1))
-    order = []
-    while claimed := queue.claim(tmp_path / "runs", 2):
-        run, folder, lock = claimed
-        order.append(names[run.backup_id])
+    order, under_way = [], []
+    for _ in names:
+        while claimed := queue.claim(tmp_path / "runs", 2):
+            under_way.append(claimed)
+            order.append(names[claimed[0].backup_id])
+            assert len(under_way) <= 2
+        run, folder, lock = under_way.pop(0)
         assert run.finish(RunStatus.SUCCESS)
         os.close(lock)
         folder.remove()
 
     assert order == sorted(names.values())
+    assert not under_way
 
 
 # ---- the thread

@@ -188,12 +188,13 @@ class Program:
             "HOME": str(folder),
             "TZ": "Europe/Berlin",
         }
+        self.module: tuple[str, ...] = ("bucketvault",)  # what Python starts, see `at_time.Clock`
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         """Start a command and return at once; ended at the latest with the test."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "bucketvault", *arguments],
+            [sys.executable, "-m", *self.module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -252,6 +253,7 @@ class Program:
         **fields: object,
     ) -> str:
         """Set up a backup between two buckets and give its name; endpoints may be proxies."""
+        fields = {"schedule": "daily", "at": "03:15", **fields}
         more = "\n".join(f"{key} = {json.dumps(value)}" for key, value in fields.items())
         setup = f"""
 [[provider]]
@@ -282,8 +284,6 @@ source = {{provider = "Source", bucket = "{source.name}", path = "{source_path}"
 destination.provider = "Destination"
 destination.bucket = "{destination.name}"
 destination.path = "{destination_path}"
-schedule = "daily"
-at = "03:15"
 {more}
 """
         done = self.apply(setup)
