@@ -1,11 +1,21 @@
 """A real browser for the tests that need one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.conftest import NewBucket
+from tests.e2e.browsing import Visit, Visitor
 from tests.support.capabilities import chromium
+from tests.support.gate import Gate
+from tests.support.program import Bucket, Program, Served
+from tests.support.servers import RcloneS3
+
+SCREEN = {"width": 1440, "height": 900}
+
+SetUp = Callable[..., tuple[Bucket, Bucket]]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -25,3 +35,40 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Signs somebody in; afterwards no page may have met an error or asked another host."""
+    visitors: list[Visitor] = []
+
+    def come(served: Served) -> Visitor:
+        context = browser.new_context(base_url=served.base, viewport=SCREEN)
+        visitors.append(Visitor(context, served))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.context.close()
+    assert not [wrong for visitor in visitors for wrong in visitor.wrong]
+
+
+@pytest.fixture
+def gate(here: RcloneS3) -> Iterator[Gate]:
+    """A source in a test's hand."""
+    with Gate(here.endpoint) as gate:
+        yield gate
+
+
+@pytest.fixture
+def set_up(
+    bucketvault: Program, gate: Gate, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> SetUp:
+    """Makes a backup whose source is behind the gate; gives both buckets."""
+
+    def make(contents: dict[str, bytes], **more: Any) -> tuple[Bucket, Bucket]:
+        source, destination = new_bucket(here, contents), new_bucket(elsewhere)
+        bucketvault.backup(source, destination, source_endpoint=gate.endpoint, **more)
+        return source, destination
+
+    return make

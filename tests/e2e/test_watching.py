@@ -5,229 +5,22 @@ import json
 import re
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bucketvault.store import runlogs
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from tests.conftest import NewBucket
-from tests.support.program import Bucket, Program, Served, objects, until
-from tests.support.proxies import RefusingProxy, Rule
+from tests.e2e.browsing import RUN_MS, Visit
+from tests.e2e.conftest import SetUp
+from tests.support.gate import Gate
+from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
 pytestmark = pytest.mark.browser
-
-RUN_MS = 60_000.0  # for what rclone has to do first
-SCREEN = {"width": 1440, "height": 900}
-ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
-CELLS = "row => [...row.children].map(cell => cell.textContent)"
-CONNECTION_LOST = ("WebSocket", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")
-
-
-class Gate(RefusingProxy):
-    """A source that hands out objects only when a test lets them through: a run stops in between.
-
-    `listing` is set; cleared, it holds back listings too, and a run stays in its checks.
-    """
-
-    def __init__(self, upstream_endpoint: str) -> None:
-        super().__init__(upstream_endpoint)
-        self.listing = threading.Event()
-        self.listing.set()
-        self._may_pass = threading.Semaphore(0)
-        self._passed: set[str] = set()  # asked for once more, an object needs no second permission
-
-    def let(self, count: int) -> None:
-        """Let so many more objects through."""
-        self._may_pass.release(count)
-
-    def let_slowly(self, count: int, each_second: int) -> None:
-        """Let so many more through, from now on, one after another."""
-
-        def let() -> None:
-            for _ in range(count):
-                if self.stopping.wait(1 / each_second):
-                    return
-                self.let(1)
-
-        threading.Thread(target=let, daemon=True).start()
-
-    def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
-        """Refuses nothing, but takes its time."""
-        if method == "GET":
-            name = urlsplit(path).path.lstrip("/")
-            wait = self._may_pass.acquire if "/" in name else self.listing.wait
-            while name not in self._passed and not self.stopping.is_set():
-                if wait(timeout=0.05):
-                    break
-            if "/" in name:
-                self._passed.add(name)
-        return super().refusal(method, path, headers)
-
-
-class Tab:
-    """One tab, with what a test wants to know of it."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.frames: list[str] = []  # what the server sent over the websocket
-        page.on("websocket", lambda opened: opened.on("framereceived", self._received))
-
-    def _received(self, data: str | bytes) -> None:
-        self.frames.append(data if isinstance(data, str) else data.decode(errors="replace"))
-
-    @property
-    def verdict(self) -> Locator:
-        return self.page.locator("section.verdict")
-
-    @property
-    def bar(self) -> Locator:
-        return self.page.get_by_role("progressbar", name="The whole run")
-
-    @property
-    def stop(self) -> Locator:
-        return self.page.get_by_role("button", name="Stop", exact=True)
-
-    @property
-    def log_words(self) -> Locator:
-        """How long the log is, as the page says it."""
-        return self.page.locator(".log-card > header .num")
-
-    def run_now(self, name: str = "Photos") -> Locator:
-        return self.page.get_by_role("button", name=f"Run now: {name}")
-
-    def watch(self, name: str = "Photos") -> Locator:
-        return self.page.get_by_role("link", name=f"Watch: {name}")
-
-    def rows(self) -> list[str]:
-        """The log's rows in view, cells parted by spaces."""
-        self.settle()
-        found: list[list[str]] = self.page.evaluate(f"{ROWS}.map({CELLS})")
-        return ["  ".join(cell for cell in cells if cell) for cells in found]
-
-    def numbers(self) -> list[int]:
-        return [int(row.split()[0].replace(",", "")) for row in self.rows()]
-
-    def settle(self) -> None:
-        """Until every row in view has arrived."""
-        self.page.wait_for_function(
-            f"{ROWS}.length > 0 && !document.querySelector('.log-row.k-absent:not([hidden])')"
-        )
-
-    def press(self, key: str) -> None:
-        """A key, in the log."""
-        self.page.locator(".log-scroller").focus()
-        self.page.keyboard.press(key)
-
-    def follow_to(self, link: Locator, run: int = 1) -> None:
-        """Go to a run's page; nothing is read from the page before any more."""
-        with self.page.expect_navigation(url=f"**/run/{run}"):
-            link.click()
-
-    def until_rows(self, what: str, look: Callable[[list[int]], bool]) -> None:
-        """Wait until the row numbers in view are as wanted."""
-        self.until(what, lambda: look(self.numbers()))
-
-    def until(self, what: str, look: Callable[[], bool], timeout_s: float = 15.0) -> None:
-        """Like `until`, but lets the browser's events come in meanwhile."""
-        deadline = time.monotonic() + timeout_s
-        while not look():
-            assert time.monotonic() < deadline, f"not in {timeout_s} s: {what}"
-            self.page.wait_for_timeout(30)
-
-    def stays(self) -> None:
-        """Mark this document; `stayed` tells whether it is still the same one."""
-        self.page.evaluate("window.stillHere = true")
-
-    def stayed(self) -> bool:
-        return bool(self.page.evaluate("window.stillHere === true"))
-
-
-class Visitor:
-    """Somebody signed in with a browser of their own, in which nothing may go wrong unseen."""
-
-    def __init__(self, context: BrowserContext, served: Served) -> None:
-        self.context = context
-        self.wrong: list[str] = []
-        self.may_lose_the_connection = False
-        self._own = (served.base, served.base.replace("http", "ws"), "data:", "blob:")
-        context.add_init_script(
-            "addEventListener('securitypolicyviolation',"
-            " e => console.error('CSP', e.violatedDirective, e.blockedURI))"
-        )
-        context.on("weberror", lambda error: self.wrong.append(f"error: {error.error}"))
-        context.on("console", self._said)
-        context.on("request", lambda asked: self._asked(asked.url))
-        first = context.new_page()
-        first.goto(served.link)
-        expect(first.get_by_role("heading", name="Backups")).to_be_visible()
-        first.close()
-
-    def tab(self, path: str = "/") -> Tab:
-        """A further tab that is connected."""
-        page = self.context.new_page()
-        page.on("websocket", lambda opened: self._asked(opened.url))
-        tab = Tab(page)
-        page.goto(path)
-        expect(page.get_by_text("Connected", exact=True)).to_be_visible()
-        return tab
-
-    def _said(self, message: ConsoleMessage) -> None:
-        lost = any(sign in message.text for sign in CONNECTION_LOST)
-        if message.type in ("error", "warning") and not (lost and self.may_lose_the_connection):
-            self.wrong.append(f"console: {message.text}")
-
-    def _asked(self, address: str) -> None:
-        if not address.startswith(self._own):
-            self.wrong.append(f"asked for {address}")
-
-
-Visit = Callable[[Served], Visitor]
-SetUp = Callable[..., tuple[Bucket, Bucket]]
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Signs somebody in; afterwards no page may have met an error or asked another host."""
-    visitors: list[Visitor] = []
-
-    def come(served: Served) -> Visitor:
-        context = browser.new_context(base_url=served.base, viewport=SCREEN)
-        visitors.append(Visitor(context, served))
-        return visitors[-1]
-
-    yield come
-    for visitor in visitors:
-        visitor.context.close()
-    assert not [wrong for visitor in visitors for wrong in visitor.wrong]
-
-
-@pytest.fixture
-def gate(here: RcloneS3) -> Iterator[Gate]:
-    """A source in a test's hand."""
-    with Gate(here.endpoint) as gate:
-        yield gate
-
-
-@pytest.fixture
-def set_up(
-    bucketvault: Program, gate: Gate, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> SetUp:
-    """Makes a backup whose source is behind the gate; gives both buckets."""
-
-    def make(contents: dict[str, bytes], **more: Any) -> tuple[Bucket, Bucket]:
-        source, destination = new_bucket(here, contents), new_bucket(elsewhere)
-        bucketvault.backup(source, destination, source_endpoint=gate.endpoint, **more)
-        return source, destination
-
-    return make
 
 
 # a run from its beginning to its end
@@ -377,7 +170,7 @@ def test_a_reload_in_the_middle_shows_the_same_run_with_its_whole_log(
     expect(tab.verdict).to_have_class(re.compile(r"\bst-run\b"))
     logged = bucketvault.cli("log", "1").out.splitlines()
     assert [row.split("  ", 1)[1] for row in tab.rows()] == logged[tab.numbers()[0] - 1 :]
-    tab.press("Home")
+    tab.key("Home")
     tab.until_rows("the first row is in view", lambda numbers: numbers[0] == 1)
     assert tab.rows()[0].split("  ", 1)[1] == logged[0]
     gate.let(40)
@@ -566,9 +359,9 @@ def test_a_log_of_a_hundred_thousand_lines_is_at_hand_everywhere(
     tab.until_rows("it opens at its end", lambda numbers: numbers[-1] == 99_000)
     expect(tab.log_words).to_contain_text("99,000 lines")
     for key, place, number in (("Home", 0, 1), ("G", -1, 99_000), ("g", 0, 1), ("End", -1, 99_000)):
-        tab.press(key)
+        tab.key(key)
         tab.until_rows(key, lambda numbers, p=place, n=number: numbers[p] == n)  # type: ignore[misc]
-    tab.press("Home")
+    tab.key("Home")
     page.locator(".log-scroller").hover()
     for turns in range(1, 11):
         page.mouse.wheel(0, 240)
@@ -579,7 +372,7 @@ def test_a_log_of_a_hundred_thousand_lines_is_at_hand_everywhere(
     expect(hit.locator(".number")).to_have_text("69,301")
 
     box = page.get_by_role("textbox", name=re.compile("Search the log"))
-    tab.press("Home")
+    tab.key("Home")
     box.fill("c0001")  # upper and lower case are the same
     for key, found in (("Enter", 100), ("Enter", 101), ("Enter", 102), ("Shift+Enter", 101)):
         box.press(key)
@@ -593,7 +386,7 @@ def test_a_log_of_a_hundred_thousand_lines_is_at_hand_everywhere(
     progress = page.get_by_role("switch", name="Show progress lines")
     progress.click()
     expect(tab.log_words).to_contain_text("100,000 lines")
-    tab.press("End")
+    tab.key("End")
     tab.until_rows("the last of all lines", lambda numbers: numbers[-1] == 100_000)
     expect(page.locator(".log-row.k-progress:not([hidden])")).to_have_count(1)
     progress.click()

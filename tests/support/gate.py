@@ -1,0 +1,48 @@
+"""A source that waits for a test, so that a run can be met in its middle."""
+
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support.proxies import RefusingProxy, Rule
+
+
+class Gate(RefusingProxy):
+    """A source that hands out objects only when a test lets them through: a run stops in between.
+
+    `listing` is set; cleared, it holds back listings too, and a run stays in its checks.
+    """
+
+    def __init__(self, upstream_endpoint: str) -> None:
+        super().__init__(upstream_endpoint)
+        self.listing = threading.Event()
+        self.listing.set()
+        self._may_pass = threading.Semaphore(0)
+        self._passed: set[str] = set()  # asked for once more, an object needs no second permission
+
+    def let(self, count: int) -> None:
+        """Let so many more objects through."""
+        self._may_pass.release(count)
+
+    def let_slowly(self, count: int, each_second: int) -> None:
+        """Let so many more through, from now on, one after another."""
+
+        def let() -> None:
+            for _ in range(count):
+                if self.stopping.wait(1 / each_second):
+                    return
+                self.let(1)
+
+        threading.Thread(target=let, daemon=True).start()
+
+    def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
+        """Refuses nothing, but takes its time."""
+        if method == "GET":
+            name = urlsplit(path).path.lstrip("/")
+            wait = self._may_pass.acquire if "/" in name else self.listing.wait
+            while name not in self._passed and not self.stopping.is_set():
+                if wait(timeout=0.05):
+                    break
+            if "/" in name:
+                self._passed.add(name)
+        return super().refusal(method, path, headers)
