@@ -14,9 +14,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.copy_state import copy_state
-from bucketvault.figures import duration, many, moment, size
+from bucketvault.figures import duration, moment, size
 from bucketvault.untrusted import clean
-from bucketvault.vocabulary import Reason, Trigger
+from bucketvault.vocabulary import Reason, RunStatus, Trigger
 
 WIDTH = 76
 SUBJECT_LIMIT = 120
@@ -70,7 +70,7 @@ def failed(
         _told(f"{named} is held for your approval:" if held else f"{named} failed:", why),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
-        _quoted("It would remove, among others:", would_remove),
+        _quoted("It would remove:", would_remove),
         _quoted("The first errors:", run.detail.splitlines()),
         _commands(home, run, name, approve=held and bool(run.findings)),
     ]
@@ -83,8 +83,9 @@ def recovered(
 ) -> Text:
     """A run succeeded after failed ones that were told."""
     named = clean(name)
-    since = f", the first on {home.moment(failing_since)}" if failing_since is not None else ""
-    times = "once" if failures == 1 else f"{many(failures, 'time')} in a row"
+    first = "on" if failures == 1 else "first on"
+    since = f", {first} {home.moment(failing_since)}" if failing_since is not None else ""
+    times = _times(failures)
     body = [
         _paragraph(run.explanation or "The copy is complete."),
         _paragraph(f"{named} works again. Before, it had failed {times}{since}."),
@@ -105,11 +106,10 @@ def overdue(
 ) -> Text:
     """A backup should have succeeded by now. `last`: its newest run that ended, if there is one."""
     named = clean(name)
-    if last is None:
-        happened = "It has never run."
-    else:
+    happened = "" if last is not None else "It has never run."
+    if last is not None and last.status == RunStatus.FAILED:
         when = home.moment(last.finished_at)
-        happened = f"Its newest run ended on {when}: {last.explanation or last.status}"
+        happened = f"Its newest run ended on {when}: {last.explanation}"
     body = [
         _paragraph(_last_good(name, last_good_at, home)),
         _paragraph(
@@ -135,7 +135,7 @@ def overdue_over(
 ) -> Text:
     """A backup that was told to be overdue has succeeded, by `run`."""
     named = clean(name)
-    times = "once" if failures == 1 else f"{many(failures, 'time')} in a row"
+    times = _times(failures)
     body = [
         _paragraph(run.explanation or "The copy is complete."),
         _paragraph(
@@ -198,7 +198,8 @@ def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
     facts = [
         ("Run", str(run.id)),
         ("Began", home.moment(began)),
-        ("Ended", f"{home.moment(run.finished_at)}, after {duration(took)}"),
+        ("Ended", home.moment(run.finished_at)),
+        ("Took", duration(took)),
     ]
     if run.scheduled_for is not None:
         late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""
@@ -255,6 +256,10 @@ def _wrapped(text: str, *, first: str = "", rest: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times in a row"
 
 
 def _ordinal(number: int) -> str:
