@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 
 from bucketvault.engine import letters, outbox, settings
-from bucketvault.engine.live import MAIL, Live
+from bucketvault.engine.live import BACKUPS, MAIL, Live, run_topic
 from bucketvault.engine.mail_views import MailState, Trial
 from bucketvault.engine.settings import MailServer
 from bucketvault.engine.smtp import NotTakenError, Patience, Trouble, deliver
@@ -89,7 +89,7 @@ class Mailer:
         outbox.try_again(mail_id)
         self._not_before = 0.0
         self._wake.set()
-        self._live.publish(MAIL)
+        self._live.publish(MAIL, BACKUPS)
 
     def send_test(self, given: Mapping[str, object] | None = None) -> Trial:
         """Send a test mail with the settings as they would be with `given`; blocks up to a minute.
@@ -122,7 +122,7 @@ class Mailer:
                     while not self._ending.is_set():
                         self._wake.clear()
                         while self._send_next():
-                            self._live.publish(MAIL)
+                            pass
                         if not self._wake.is_set():
                             self._settled.set()
                         self._wake.wait(self._pace.look_s)
@@ -143,6 +143,9 @@ class Mailer:
         if time.monotonic() < self._not_before and not self._settings_changed():
             return False
         self._attempt(mail)
+        # the page of its run shows what became of it, and every page that one was given up
+        about = () if mail.run_id is None else (run_topic(mail.run_id),)
+        self._live.publish(MAIL, BACKUPS, *about)
         return True
 
     def _settings_changed(self) -> bool:

@@ -170,7 +170,8 @@ class RunScreen:
         self._page = page
         view = page.run
         resting = replace(view, progress=None, counts={}, log_lines=0, log_bytes=0)
-        state = (resting, page.settings, page.last_good_at, page.previous_id, page.next_id)
+        beside = page.last_good_at, page.previous_id, page.next_id, page.mail
+        state = (resting, page.settings, *beside)
         if state != self._state:
             self._state = state
             self._redraw(page, now)
@@ -223,7 +224,9 @@ class RunScreen:
                 draw_result(page, self._zone, now)
         with self._foot:
             with card("This run"):
-                key_values(run_words.this_run(view, self._zone, now))
+                told = run_words.mail_about(page.mail, self._zone, now)
+                pairs = (*run_words.this_run(view, self._zone, now), *told)
+                key_values((key, clean(value)) for key, value in pairs)
             if page.settings is not None:
                 with card("Settings of this run", "as they were when it started"):
                     pairs = run_words.settings_of(page.settings)

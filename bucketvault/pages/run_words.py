@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.copy_state import CopyKind
+from bucketvault.engine.mail_views import MailNote, Told
 from bucketvault.engine.overview import RunPage, RunSettings, RunView
 from bucketvault.engine.verdict import Tone, tone_of_run
 from bucketvault.pages import would_words
@@ -298,6 +299,25 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
         ("Took", took),
         ("Exit code", exit_code(view)),
     )
+
+
+def mail_about(
+    note: MailNote | None, zone: ZoneInfo, now: dt.datetime
+) -> tuple[tuple[str, str], ...]:
+    """Whether anybody was told of its end, for the card at the foot; empty: nothing to tell."""
+    if note is None:
+        return ()
+    if note.told is Told.NOBODY:
+        return (("Mail", "Nobody was told: mail was not set up when this run ended."),)
+    at = exact(note.at, zone) if note.at is not None else UNKNOWN
+    if note.told is Told.MAILED:
+        return (("Mail", f"taken by the mail server, {at}"),)
+    if note.told is Told.GIVEN_UP:
+        return (("Mail", f"given up, {at}: {note.error}"),)
+    if not note.error:
+        return (("Mail", "on its way"),)
+    again = clock(note.at, zone, now) if note.at is not None else ""
+    return (("Mail", f"not taken yet, tried again {again}: {note.error}"),)
 
 
 def settings_of(settings: RunSettings) -> tuple[tuple[str, str], ...]:

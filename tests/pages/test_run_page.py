@@ -7,16 +7,17 @@ from nicegui import ui
 from nicegui.testing import User
 
 from bucketvault.engine.live import run_topic
+from bucketvault.engine.mail_views import MailNote, Told
 from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.pages import logview, run_words
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 from tests.pages import scenes
 
 
-def show(view: RunView) -> None:
+def show(view: RunView, mail: MailNote | None = None) -> None:
     from bucketvault.pages import run
 
-    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None)
+    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None, mail=mail)
 
     @ui.page("/")
     def draw() -> None:
@@ -35,6 +36,26 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
     await user.should_see("1 object is missing until the next good run")
     await user.should_see("The last good run ended on")
     await user.should_see("1: rclone ended with errors")
+
+
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        (MailNote(Told.NOBODY), "Nobody was told: mail was not set up when this run ended."),
+        (MailNote(Told.MAILED, scenes.now()), "taken by the mail server, "),
+        (MailNote(Told.WAITING, scenes.now()), "on its way"),
+        (MailNote(Told.WAITING, scenes.now(), "451 later"), "not taken yet, tried again at "),
+        (MailNote(Told.GIVEN_UP, scenes.now(), "550 never\x1b"), "550 never\\x1b"),
+    ],
+)
+async def test_whether_anybody_was_told_of_a_failure_is_said(
+    user: User, note: MailNote, said: str
+) -> None:
+    show(scenes.failed_run(), note)
+
+    await user.open("/")
+
+    await user.should_see(said)
 
 
 async def test_a_run_that_was_cut_short_claims_nothing_about_the_rest(user: User) -> None:
