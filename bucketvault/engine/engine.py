@@ -25,6 +25,7 @@ from bucketvault.engine.installation import Installation
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.mailer import Mailer
 from bucketvault.engine.ping import Ping
+from bucketvault.engine.preferences import Preferences
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import logs, queue
 from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
@@ -107,6 +108,7 @@ class Engine:
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault, self.live)
         self.ping = Ping(self._what_is_not_well, self.live)
+        self.preferences = Preferences(config, self.live, lambda: self.vault, self.mail, self.ping)
         self.backups = Backups(self.live, self.wake)
         self._role = role  # of the command that runs this engine, for whoever finds it running
         self._ending = threading.Event()

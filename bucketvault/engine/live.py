@@ -1,10 +1,10 @@
 """The one door from threads to the event loop: something changed, look again.
 
 Topics: `backups` (any backup or run), `catalogue` (a provider or storage, or what is known about
-them), `mail` (a mail was sent, failed or is given up; how a ping went), `run:ID` (state or progress
-of that run), `log:ID` (its stored log grew). Threads publish; pages subscribe in the loop and are
-called there, at most ten times a second however often something was published. No value passes:
-the database has it.
+them), `mail` (a mail was sent, failed or is given up; how a ping went), `settings` (they were
+changed), `run:ID` (state or progress of that run), `log:ID` (its stored log grew). Threads publish;
+pages subscribe in the loop and are called there, at most ten times a second however often
+something was published. No value passes: the database has it.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from collections.abc import Callable
 BACKUPS = "backups"
 CATALOGUE = "catalogue"
 MAIL = "mail"
+SETTINGS = "settings"
 INTERVAL_S = 0.1
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from bucketvault.pages import (
     provider_form,
     providers,
     run,
+    settings,
     storages,
 )
 
@@ -29,3 +30,4 @@ def register(engine: "Engine") -> None:
     provider_form.register(engine)  # before the pages of providers: /providers/new is none of them
     provider.register(engine)
     storages.register(engine)
+    settings.register(engine)

@@ -28,6 +28,7 @@ from nicegui import ui
 
 from tests.pages import fake_engine, scenes
 from tests.pages.scenes_catalogue import FakeProviders
+from tests.pages.scenes_settings import SETTINGS_PAGES, FakePreferences
 
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -137,7 +138,14 @@ def build(engine: Any) -> Any:
         return name
 
     api.include_router(logview.log_api(engine))
+
+    @api.get("/settings-scene/{name}")
+    def settings_scene(name: str) -> str:
+        engine.preferences.shown = SETTINGS_PAGES[name]()
+        return name
+
     engine.providers = FakeProviders(engine.live)
+    engine.preferences = FakePreferences(engine.live)
     site.register(engine)
     ui.run_with(
         api,
@@ -198,6 +206,7 @@ def pages() -> list[tuple[str, str, str]]:
         *((name, "", f"/run/{number}") for number, name in RUNS.items()),
         ("run-absent", "", "/run/99"),
         *((name, "", path) for name, path in CATALOGUE.items()),
+        *((f"settings-{name}", f"/settings-scene/{name}", "/settings") for name in SETTINGS_PAGES),
         *(
             (name, f"/scene/{scene}", f"/backups/{number}")
             for name, (scene, number) in BACKUPS.items()

@@ -1,0 +1,145 @@
+"""Made-up settings in each state, and what the page of the settings asks. For tests only."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bucketvault.engine.live import MAIL, SETTINGS, Live
+from bucketvault.engine.mail_views import Letter, MailState, PingState, Trial
+from bucketvault.engine.preferences import About, SettingsPage
+from bucketvault.engine.rules import Refusal
+from bucketvault.engine.settings import PASSWORD, RULES, Settings
+from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
+from bucketvault.vocabulary import MailKind, MailSecurity
+
+NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp "
+ABOUT = About(
+    version="0.1.0",
+    rclone="1.75.2, /usr/bin/rclone",
+    python="3.11.7",
+    nicegui="3.18.0",
+    sqlite="3.40.1",
+    data_dir="/var/lib/bucketvault",
+    key_file="/etc/bucketvault/key",
+    database_bytes=84_000_000,
+)
+SET_UP = Settings(
+    smtp_host="smtp.example.com",
+    smtp_security=MailSecurity.STARTTLS,
+    smtp_user="backups@example.com",
+    mail_from="backups@example.com",
+    mail_to="anna@example.com",
+    ping_url="https://hc-ping.com/0b8c",
+    has_smtp_password=True,
+)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def letter(number: int = 1, **changes: object) -> Letter:
+    made = Letter(
+        id=number,
+        kind=MailKind.FAILED,
+        subject="Postgres dumps failed: Backblaze EU took no more data",
+        created_at=now() - dt.timedelta(hours=3),
+        attempts=1,
+        next_attempt_at=None,
+        sent_at=now() - dt.timedelta(hours=3),
+        dead_at=None,
+        last_error="",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def fresh() -> SettingsPage:
+    """Nothing was ever set."""
+    mail = MailState(False, "", None, None, 0, ())
+    return SettingsPage(Settings(), mail, PingState(set_up=False), ABOUT, 1, has_password=False)
+
+
+def good() -> SettingsPage:
+    """Mail goes out, the ping is taken."""
+    ping = PingState(True, now() - dt.timedelta(seconds=40), True, "HTTP 200")
+    mail = MailState(True, SET_UP.mail_to, letter(), None, 0, ())
+    return SettingsPage(SET_UP, mail, ping, ABOUT, 3, has_password=True)
+
+
+def bad() -> SettingsPage:
+    """Mails are given up, others wait, and no sign of life goes out."""
+    refused = "535 5.7.8 Error: authentication failed. " + NASTY
+    given_up = {"sent_at": None, "dead_at": now() - dt.timedelta(hours=2), "last_error": refused}
+    waiting = letter(
+        4,
+        sent_at=None,
+        next_attempt_at=now() + dt.timedelta(minutes=15),
+        attempts=3,
+        last_error="The mail server did not answer in time.",
+    )
+    dead = (
+        letter(2, attempts=14, **given_up),
+        letter(3, attempts=14, subject=NASTY + "failed: a very long subject " * 6, **given_up),
+    )
+    mail = MailState(True, SET_UP.mail_to, letter(), waiting, 2, dead)
+    held = "1 backup needs you: Postgres dumps failed."
+    ping = PingState(True, now() - dt.timedelta(hours=3), True, "HTTP 200", held)
+    return SettingsPage(SET_UP, mail, ping, ABOUT, 3, has_password=True)
+
+
+SETTINGS_PAGES = {"fresh": fresh, "good": good, "bad": bad}
+
+
+class FakePreferences:
+    """What the page asks for, over made-up values."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.shown = good()
+        self.saved: list[Mapping[str, object]] = []
+        self.tested: list[Mapping[str, object]] = []
+        self.tried: list[int] = []
+        self.signed_out = 0
+        self.trial: Trial | BucketvaultError = Trial(True, "250 2.0.0 Ok: queued as 4F2A")
+
+    def page(self) -> SettingsPage:
+        return self.shown
+
+    def store(self, **values: object) -> None:
+        """As another tab would."""
+        stored = replace(self.shown.settings, **values)  # type: ignore[arg-type]
+        self.shown = replace(self.shown, settings=stored)
+
+    def change(self, given: Mapping[str, object], seen: Settings) -> Settings:
+        stored = self.shown.settings
+        names = [name for name in given if name != PASSWORD]
+        if changed := [name for name in names if getattr(stored, name) != getattr(seen, name)]:
+            raise ChangedMeanwhileError(changed)
+        values, problems = {}, []
+        for name, value in given.items():
+            try:
+                values[name] = RULES[name](value)
+            except Refusal as refusal:
+                problems.append(Problem(name, str(refusal)))
+        if problems:
+            raise InvalidInputError(problems)
+        values.pop(PASSWORD, None)
+        self.saved.append(dict(given))
+        self.store(**values)
+        self.live.publish(SETTINGS)
+        return self.shown.settings
+
+    def send_test(self, given: Mapping[str, object]) -> Trial:
+        self.tested.append(dict(given))
+        if isinstance(self.trial, BucketvaultError):
+            raise self.trial
+        return self.trial
+
+    def try_again(self, mail_id: int) -> None:
+        self.tried.append(mail_id)
+        left = tuple(each for each in self.shown.mail.dead if each.id != mail_id)
+        self.shown = replace(self.shown, mail=replace(self.shown.mail, dead=left))
+        self.live.publish(MAIL)
+
+    def sign_out_everywhere(self) -> None:
+        self.signed_out += 1
