@@ -262,9 +262,7 @@ class SettingsScreen:
             element("p", text=signed_in)
             more = f"Only {way} these pages."
             if not page.has_password:
-                more += (
-                    " The command bucketvault password, on the server, sets a password, too."
-                )
+                more += " The command bucketvault password, on the server, sets a password, too."
             element("p", "t13 ink2", more)
         self._about.clear()
         with self._about:
