@@ -19,6 +19,7 @@ from bucketvault.engine.backups import Backups
 from bucketvault.engine.buckets import Providers
 from bucketvault.engine.days import DayBook, Days
 from bucketvault.engine.first_steps import first_steps
+from bucketvault.engine.health import Monitor
 from bucketvault.engine.home import Home
 from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
@@ -119,6 +120,7 @@ class Engine:
         self.scheduler = Scheduler(self._planned)
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._housekeeper = Housekeeper(config)
+        self.health = Monitor(config, self.scheduler, self.zone.key)
 
     # life
 
@@ -139,6 +141,7 @@ class Engine:
         if self.schedules:
             self.scheduler.start()
             self._housekeeper.start()
+            self.health.start()
             self.ping.start()
         self.mail.start()
 
@@ -158,7 +161,8 @@ class Engine:
             worker.leave()
         for _, thread in workers:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._housekeeper.stop(max(0.0, deadline - time.monotonic()))
+        for helper in (self._housekeeper, self.health):
+            helper.stop(max(0.0, deadline - time.monotonic()))
         self.mail.stop()
         self._release()
         close_database()

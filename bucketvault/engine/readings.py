@@ -8,10 +8,21 @@ import datetime as dt
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from bucketvault.engine.self_backup import SelfBackup
 from bucketvault.engine.tones import Tone
-from bucketvault.figures import age, count, duration, many, percent, roughly, size, size_of
+from bucketvault.figures import (
+    age,
+    count,
+    duration,
+    many,
+    percent,
+    roughly,
+    size,
+    size_of,
+    wall_clock,
+)
 
 MB, GB = 10**6, 10**9
 FULL_BYTES, SMALL_BYTES = 100 * MB, GB  # free on the disk: too little, worth a look
@@ -83,18 +94,18 @@ def swap(total: int, used: int) -> Reading:
     """Memory that was written out to the disk."""
     if not total:
         return Reading("Swap", Tone.OK, "none", "This machine writes no memory out to its disk.")
-    value = f"{size(used)} in use"
+    value = f"{size(used)} of {size(total)} in use"
     if used > total / 2:
-        words = f"of {size(total)}: the machine is short of memory, and slow."
+        words = "The machine is short of memory, and slow."
         todo = "End what else runs here, or add memory."
         return Reading("Swap", Tone.WARN, value, words, todo)
-    return Reading("Swap", Tone.OK, value, f"of {size(total)}: nothing to fear.")
+    return Reading("Swap", Tone.OK, value, "Little was written out to the disk.")
 
 
 def processor(percent_now: float | None, load: float, cores: int) -> Reading:
     """How busy the machine is; `load`: the mean of the last minute."""
     value = "not known yet" if percent_now is None else percent(percent_now)
-    words = f"load {load:.2f} on {many(cores, 'core')}"
+    words = f"Load {load:.2f} on {many(cores, 'core')}"
     if load > BUSY_LOAD * cores:
         words += ": runs are slow, and pages too"
         return Reading("Processor", Tone.WARN, value, f"{words}.", "See what else runs here: top.")
@@ -143,7 +154,7 @@ def copy_of_database(
     if now - newest.made_at > OLD_COPY:
         words = "If the database is lost, what came after is lost too."
         return Reading(name, Tone.BAD, value, words, _COPY_TODO)
-    words = f"whole, {size(newest.size_bytes)}: {newest.path}"
+    words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
     return Reading(name, Tone.OK, value, words)
 
 
@@ -152,7 +163,7 @@ _COPY_TODO = "bucketvault's log says why none was made: see to the room on the d
 
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
     """Whether the clock can be right; `newest`: the latest time that any run has noted."""
-    value = f"{now:%H:%M} UTC"
+    value = wall_clock(now, ZoneInfo(zone))
     todo = "Set the clock, and let it be kept: timedatectl set-ntp true"
     if now < NOT_BEFORE:
         words = f"It says {now:%d.%m.%Y}: that is before this program was written."
@@ -161,7 +172,7 @@ def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
         ahead = roughly((newest - now).total_seconds())
         words = f"A run has noted a time that is {ahead} ahead: the clock is wrong, or was."
         return Reading("Clock", Tone.WARN, value, words, todo)
-    return Reading("Clock", Tone.OK, value, f"Time zone of this server: {zone}.")
+    return Reading("Clock", Tone.OK, value, "In step with what runs have noted.")
 
 
 def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.datetime) -> Reading:

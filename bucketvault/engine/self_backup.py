@@ -14,6 +14,7 @@ from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import backup_database, database_bytes
 
 KEPT = 7
+FEWEST_TO_TELL = 4
 SPARE_BYTES = 200 * 1000 * 1000  # stay free beside a new copy: runs write their logs meanwhile
 
 _NAME = re.compile(r"bucketvault-(\d{4}-\d\d-\d\d)\.sqlite3")
@@ -60,6 +61,15 @@ def newest(folder: Path, now: dt.datetime) -> SelfBackup | None:
     """The newest copy; None: there is none. Raises OSError where the folder may not be read."""
     found = _oldest_first(folder, now.date())
     return found[-1] if found else None
+
+
+def growth_a_day(folder: Path, now: dt.datetime) -> float | None:
+    """By how many bytes a day the database and its copies grow; None: too few copies to tell."""
+    found = [copy for copy in _oldest_first(folder, now.date()) if copy.day <= now.date()]
+    if len(found) < FEWEST_TO_TELL:
+        return None
+    days = (found[-1].day - found[0].day).days
+    return (found[-1].size_bytes - found[0].size_bytes) / days * (1 + KEPT)
 
 
 def _of_day(folder: Path, now: dt.datetime) -> Path:

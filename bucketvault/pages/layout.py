@@ -38,6 +38,7 @@ NAVIGATION = (
     NavEntry("Backups", "backups", "/"),
     NavEntry("Providers", "providers", "/providers"),
     NavEntry("Storages", "storages", "/storages"),
+    NavEntry("Health", "health", "/health"),
     NavEntry("Settings", "settings", "/settings"),
 )
 

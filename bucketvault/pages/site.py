@@ -6,6 +6,7 @@ from bucketvault.pages import (
     backup,
     backup_forms,
     backups,
+    health,
     layout,
     provider,
     provider_form,
@@ -31,3 +32,4 @@ def register(engine: "Engine") -> None:
     provider.register(engine)
     storages.register(engine)
     settings.register(engine)
+    health.register(engine)

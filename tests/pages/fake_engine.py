@@ -42,6 +42,7 @@ from tests.pages.scenes import (
     stopped_run,
     warned_run,
 )
+from tests.pages.scenes_health import FakeMonitor
 
 
 class _Known:
@@ -89,6 +90,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.live = Live()
+        self.health = FakeMonitor()
         self.reset()
 
     def reset(self) -> None:

@@ -28,6 +28,7 @@ from nicegui import ui
 
 from tests.pages import fake_engine, scenes
 from tests.pages.scenes_catalogue import FakeProviders
+from tests.pages.scenes_health import LOOKS
 from tests.pages.scenes_settings import SETTINGS_PAGES, FakePreferences
 
 CSP = (
@@ -137,6 +138,11 @@ def build(engine: Any) -> Any:
         engine.live.publish("backups")
         return name
 
+    @api.get("/health-scene/{name}")
+    def health_scene(name: str) -> str:
+        engine.health.scene = name
+        return name
+
     api.include_router(logview.log_api(engine))
 
     @api.get("/settings-scene/{name}")
@@ -207,6 +213,7 @@ def pages() -> list[tuple[str, str, str]]:
         ("run-absent", "", "/run/99"),
         *((name, "", path) for name, path in CATALOGUE.items()),
         *((f"settings-{name}", f"/settings-scene/{name}", "/settings") for name in SETTINGS_PAGES),
+        *((f"health-{name}", f"/health-scene/{name}", "/health") for name in LOOKS),
         *(
             (name, f"/scene/{scene}", f"/backups/{number}")
             for name, (scene, number) in BACKUPS.items()
