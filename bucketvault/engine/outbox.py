@@ -43,7 +43,8 @@ def run_ended(run: BackupRun) -> None:
     """Write the mail that the end of `run` is worth, if it is worth one.
 
     Call it in the transaction of the guarded change that ended the run, and only where that change
-    won. Runs stopped by the person and previews are worth none.
+    won. Runs stopped by the person and previews are worth none; so `queue.cancel_pending`, which
+    ends runs that wait, has nothing to tell.
     """
     if run.preview or run.status not in ENDED:
         return
@@ -100,7 +101,6 @@ def _run_failed(run: BackupRun) -> None:
     good = _good_before(run.backup_id, run.id)
     since = BackupRun.id > (good.id if good is not None else 0)
     in_a_row = _failures(run.backup_id, since).count()
-    would_remove = _would_be_removed(run.id) if run.reason == Reason.BRAKE else ()
     text = _written(
         lambda home: letters.failed(
             run,
@@ -108,7 +108,7 @@ def _run_failed(run: BackupRun) -> None:
             home,
             last_good_at=good.finished_at if good is not None else None,
             in_a_row=in_a_row,
-            would_remove=would_remove,
+            would_remove=_would_be_removed(run.id) if run.reason == Reason.BRAKE else (),
         ),
         f"{name} failed: {run.explanation}",
     )

@@ -150,9 +150,16 @@ class _Talk:
     ) -> str:
         """The server's words, if its code is one of `good`; `final`: a 5xx refuses this mail."""
         code, said = answer
-        words = _cleaned(code, said, self._redactor)
+        words = _cleaned(code if code > 0 else None, said, self._redactor)
         if code in good:
             return words
+        if code < 0:  # smtplib's word for an answer without a code
+            raise NotTakenError(
+                Trouble.SERVER,
+                f"What answers at {self._server.host}, port {self._server.port}, is no mail "
+                f"server: {words}",
+                "Check the port.",
+            )
         if code in ABOUT_SIGNING_IN or (trouble is Trouble.SIGN_IN and code >= 500):
             hint = "Check user and password; some services want a password made for programs."
             raise NotTakenError(Trouble.SIGN_IN, words, hint)

@@ -48,6 +48,7 @@ def restarted(served: Served) -> Served:
     return served.program.serve()
 
 
+@pytest.mark.slow
 def test_five_failures_while_the_mail_server_is_down_are_five_mails(
     bucketvault: Program, photos: tuple[Bucket, Bucket], mailbox: Mailbox
 ) -> None:
@@ -74,6 +75,7 @@ def test_five_failures_while_the_mail_server_is_down_are_five_mails(
         assert server.access_key_id.encode() not in told
 
 
+@pytest.mark.slow
 def test_failed_held_and_well_again_are_three_mails_whose_commands_work(
     bucketvault: Program, photos: tuple[Bucket, Bucket], mailbox: Mailbox
 ) -> None:
@@ -121,6 +123,7 @@ def test_an_overdue_backup_is_told_and_its_end_too(
     ]
 
 
+@pytest.mark.slow
 def test_killed_between_the_servers_word_and_ours_a_mail_comes_twice_at_most(
     bucketvault: Program, photos: tuple[Bucket, Bucket], mailbox: Mailbox
 ) -> None:

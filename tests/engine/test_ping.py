@@ -4,13 +4,18 @@ import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from bucketvault.config import load_config
 from bucketvault.engine import settings
+from bucketvault.engine.engine import Engine
 from bucketvault.engine.live import Live
 from bucketvault.engine.ping import Ping, PingPace, call
 from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import RunStatus
+from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 from tests.support.mailbox import Authority, talking
 from tests.support.program import until
 from tests.support.servers import free_port
@@ -133,6 +138,26 @@ def test_a_fault_of_ours_is_no_good_sign_and_ends_nothing(
     ping.stop()
 
     assert caplog.text.count("the ping met a fault") == 2
+
+
+def test_all_is_well_while_planned_runs_start_and_no_backup_needs_anybody(
+    open_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config({"BUCKETVAULT_DATA_DIR": str(open_store.parent), "HOME": "/nowhere"})
+    engine = Engine(config, "serve", schedules=True)
+    provider = a_provider("R2")
+    photos = a_backup("Photos", a_storage(provider, "photos"), a_storage(provider, "copy"))
+    a_run(photos)
+
+    standing = engine._what_is_not_well()
+    monkeypatch.setattr(engine.scheduler, "is_beating", lambda: True)
+    well = engine._what_is_not_well()
+    a_run(photos, RunStatus.FAILED)
+    failed = engine._what_is_not_well()
+
+    assert standing == "Planned runs do not start."
+    assert well == ""
+    assert failed == "Photos needs you."
 
 
 def test_no_redirect_is_followed(receiver: Receiver) -> None:

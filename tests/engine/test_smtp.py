@@ -136,6 +136,11 @@ def test_a_server_that_is_not_there_is_said_to_be_out_of_reach() -> None:
     assert "no machine called" in trouble(server(25, host="nowhere.invalid")).summary
 
 
+def test_what_is_no_mail_server_is_called_so() -> None:
+    with talking([b"SSH-2.0-OpenSSH_9.2\r\n"]) as port:
+        assert "is no mail server: " in trouble(server(port), HASTY).summary
+
+
 def test_the_wrong_kind_of_protection_is_found_out(mailbox: Mailbox) -> None:
     with mailbox.up():
         told = trouble(server(mailbox.port, security=MailSecurity.TLS))
