@@ -194,8 +194,8 @@ def test_what_one_tab_or_the_command_line_starts_every_tab_shows(
         gate.listing.set()
         for tab in tabs:
             expect(tab.run_now()).to_be_visible(timeout=RUN_MS)
-            expect(tab.page.locator("tr.backup .pill")).to_have_text("Succeeded")
-            expect(tab.verdict).to_have_class(re.compile(r"\bst-ok\b"))
+            expect(tab.page.locator(".backups .c-last .pill")).to_have_text("Succeeded")
+            expect(tab.verdict).to_contain_text("Photos has the copy it should have.")
             assert tab.stayed()
 
     gate.listing.clear()
