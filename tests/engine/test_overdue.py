@@ -173,6 +173,7 @@ def test_one_that_cannot_be_planned_says_why(photos: Backup) -> None:
 
 def test_an_episode_begins_once_and_ends_with_the_next_good_copy(photos: Backup) -> None:
     planned = make.at(2, day=2) + HOUR / 2
+    make.a_run(photos, finished_at=make.at(13))
     begun = [beat(make.at(8, day=2)), beat(make.at(9, day=2)), beat(make.at(12, day=3))]
     leave_the_queue()
     make.a_run(photos, RunStatus.FAILED, finished_at=make.at(13, day=5))

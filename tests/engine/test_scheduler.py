@@ -13,7 +13,7 @@ import time_machine
 
 from bucketvault.engine import catalogue, timetable
 from bucketvault.engine.runs import queue
-from bucketvault.engine.scheduler import Scheduler
+from bucketvault.engine.scheduler import Scheduler, plan
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Storage
 from bucketvault.vocabulary import RunStatus, Schedule, Trigger, Weekday
@@ -193,16 +193,17 @@ def test_what_has_run_is_not_run_again_however_often_it_is_looked_at(
 # ---- the clock
 
 
+@pytest.mark.parametrize("hour", [3, 12])  # shortly after a planned time, and between two
 def test_a_clock_forty_days_ahead_and_back_costs_one_run_and_no_planned_time(
-    new: Callable[..., Backup],
+    new: Callable[..., Backup], hour: int
 ) -> None:
     photos = new(utc(3, 1, 12), time_zone="UTC")
-    ahead = utc(3, 5, 12) + 40 * DAY
+    ahead = utc(3, 5, hour) + 40 * DAY
 
-    live(every(HOUR, utc(3, 1, 12), utc(3, 5, 12)))
+    live(every(12 * HOUR, utc(3, 1, 14, 30), utc(3, 5, 12)))
     live([ahead, ahead + MINUTE])
     during = fired()[4:]
-    live(every(2 * HOUR, utc(3, 5, 12, 2), utc(4, 20)))
+    live(every(6 * HOUR, utc(3, 5, 14, 30), utc(4, 20)))
 
     assert during == [Fired(utc(4, 14, 2, 30), Trigger.CATCH_UP, skipped=39)]
     planned = [run.planned for run in fired() if run.planned is not None]
@@ -238,6 +239,28 @@ def test_a_machine_that_begins_in_1970_runs_nothing_for_it(new: Callable[..., Ba
     assert next_due(photos) == utc(3, 3, 2, 30)
 
 
+def test_what_a_clock_in_1970_left_is_not_counted_as_skipped(new: Callable[..., Backup]) -> None:
+    new(utc(3, 1, 12), time_zone="UTC")
+    live([utc(3, 2, 2, 30)])
+
+    beat(dt.datetime(1970, 1, 1, 0, 1, tzinfo=dt.UTC))
+    beat(utc(3, 4, 3))
+
+    assert fired()[1:] == [Fired(utc(3, 4, 2, 30), Trigger.CATCH_UP, skipped=1)]
+
+
+def test_when_a_zone_gets_other_rules_the_time_that_was_planned_runs_nothing(
+    new: Callable[..., Backup],
+) -> None:
+    photos = new(utc(3, 1, 12), time_zone="UTC")
+    with writing():
+        Backup.update(next_due_at=utc(3, 2, 1, 30)).execute()
+
+    beat(utc(3, 2, 2))
+
+    assert (fired(), next_due(photos)) == ([], utc(3, 2, 2, 30))
+
+
 # ---- others
 
 
@@ -257,6 +280,17 @@ def test_a_planned_time_waits_for_a_run_under_way_and_is_late_then(
     assert waiting == [Fired(None, Trigger.MANUAL)]
     assert fired()[1:] == [Fired(utc(11, 3, 1, 30), Trigger.CATCH_UP, skipped=1)]
     assert BackupRun.get_by_id(under_way.id).scheduled_for is None
+
+
+def test_a_run_that_begins_at_this_moment_keeps_its_planned_time_waiting(
+    new: Callable[..., Backup],
+) -> None:
+    photos = new(utc(11, 1, 12))
+    make.a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL)  # since the backups were read
+
+    changed = plan(photos.id, utc(11, 2, 1, 30))
+
+    assert (changed, next_due(photos)) == (False, utc(11, 2, 1, 30))
 
 
 def test_a_backup_that_cannot_be_planned_starves_no_other(

@@ -76,6 +76,15 @@ def test_between_the_first_and_the_second_the_next_is_tomorrow() -> None:
     assert timetable.latest_due(Timing(), utc(2026, 10, 25, 1, 30)) == utc(2026, 10, 25, 0, 30)
 
 
+def test_where_the_clocks_go_back_over_midnight_the_second_time_is_left_out_too() -> None:
+    newfoundland = Timing("00:00", "America/St_Johns")  # until 2011 clocks changed at 00:01
+
+    after_the_first = timetable.next_due(newfoundland, utc(2010, 11, 7, 3))  # 23:30 once more
+
+    assert timetable.next_due(newfoundland, utc(2010, 11, 7, 2)) == utc(2010, 11, 7, 2, 30)
+    assert after_the_first == utc(2010, 11, 8, 3, 30)
+
+
 def test_a_weekly_one_keeps_its_day_over_both_changes() -> None:
     sundays = Timing(schedule=Schedule.WEEKLY, weekday=Weekday.SUNDAY)
 
