@@ -8,13 +8,10 @@ import peewee as pw
 from bucketvault.engine import catalogue, checks, history
 from bucketvault.engine.inputs import BackupInput
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live
-from bucketvault.engine.runs import queue
 from bucketvault.errors import Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import RunStatus, Trigger
-
-PLANNED = (Trigger.SCHEDULE, Trigger.CATCH_UP)
+from bucketvault.vocabulary import RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,6 @@ class Backups:
         ChangedMeanwhileError, InvalidInputError with all problems.
         """
         changed = catalogue.change_backup(backup_id, given, loaded=loaded)
-        if "enabled" in changed and not given.enabled:
-            self._take_from_queue(backup_id)
         self._changed()
         return changed
 
@@ -66,8 +61,7 @@ class Backups:
         A run that somebody asked for, and one under way, go on. Raises NotFoundError, and
         InvalidInputError where it could not run as things are now.
         """
-        catalogue.set_enabled(backup_id, enabled)
-        taken = not enabled and self._take_from_queue(backup_id)
+        taken = catalogue.set_enabled(backup_id, enabled)
         self._changed()
         return taken
 
@@ -102,11 +96,6 @@ class Backups:
     def measures(self, backup_id: int) -> tuple[history.Measure, ...]:
         """What the last runs moved and how long they took, oldest first."""
         return history.measures(backup_id)
-
-    def _take_from_queue(self, backup_id: int) -> bool:
-        waiting = queue.run_under_way(backup_id)
-        planned = waiting is not None and waiting.trigger in PLANNED
-        return planned and waiting is not None and queue.cancel_pending(waiting.id)
 
     def _changed(self) -> None:
         self._wake()

@@ -20,6 +20,7 @@ from bucketvault.engine.inputs import BackupInput as BackupInput
 from bucketvault.engine.inputs import ProviderInput as ProviderInput
 from bucketvault.engine.inputs import StorageInput as StorageInput
 from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.runs import queue
 from bucketvault.engine.timetable import next_due
 from bucketvault.errors import (
     ChangedMeanwhileError,
@@ -223,6 +224,8 @@ def change_backup(
         changed = _take_over(row, values, checks.fields_of(values))
         if set(changed) & set(TIMING):
             _plan_anew(row)
+        if "enabled" in changed and not row.enabled:
+            queue.cancel_planned(row.id)
         return _save(row, changed)
 
 
@@ -247,20 +250,21 @@ def backup_input(backup_id: int) -> BackupInput:
         return _input_of(checks.get(Backup, backup_id))
 
 
-def set_enabled(backup_id: int, enabled: bool) -> None:
-    """Switch the schedule of a Backup on or off.
+def set_enabled(backup_id: int, enabled: bool) -> bool:
+    """Switch the schedule of a Backup on or off; whether a planned run that waited was taken out.
 
     Raises NotFoundError, InvalidInputError where it could not run as things are now.
     """
     with writing():
         row = checks.get(Backup, backup_id)
         if row.enabled == enabled:
-            return
+            return False
         if enabled:
             _refuse(checks.checked_backup(replace(_input_of(row), enabled=True), row)[1])
         row.enabled = enabled
         _plan_anew(row)
         row.save()
+        return not enabled and queue.cancel_planned(row.id)
 
 
 # ---- how it is done

@@ -10,10 +10,10 @@ from bucketvault.engine import catalogue, setup
 from bucketvault.engine.timetable import server_time_zone
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
-from bucketvault.store.models import Backup, Provider, Storage
+from bucketvault.store.models import Backup, BackupRun, Provider, Storage
 from bucketvault.store.vault import Vault
-from bucketvault.vocabulary import Schedule, UsageType, Weekday
-from tests.store_fixtures import ACCOUNT, KEY_ID, SECRET
+from bucketvault.vocabulary import Reason, RunStatus, Schedule, Trigger, UsageType, Weekday
+from tests.store_fixtures import ACCOUNT, KEY_ID, SECRET, a_run
 
 pytestmark = pytest.mark.usefixtures("open_store")
 
@@ -149,6 +149,17 @@ def test_a_change_is_named_by_its_fields(apply: Apply) -> None:
 
     assert lines == ['changed backup "Photos": destination, at, enabled, retention_days']
     assert backup().destination_path == "pictures"
+
+
+def test_what_a_file_switches_off_does_not_run_though_it_waited(apply: Apply) -> None:
+    apply(WHOLE)
+    planned = a_run(backup(), RunStatus.PENDING, trigger=Trigger.CATCH_UP)
+
+    apply(WHOLE + "enabled = false\n")
+
+    with connection():
+        assert BackupRun.get_by_id(planned.id).reason == Reason.STOPPED
+    assert backup().next_due_at is None
 
 
 def test_a_changed_secret_is_named_and_not_shown(apply: Apply) -> None:

@@ -196,6 +196,17 @@ def cancel_pending(run_id: int) -> bool:
         )
 
 
+def cancel_planned(backup_id: int) -> bool:
+    """Whether a run that waited because it was planned was ended as stopped by you."""
+    with connection():
+        waiting = BackupRun.get_or_none(
+            BackupRun.backup == backup_id,
+            BackupRun.status == RunStatus.PENDING,
+            BackupRun.trigger.in_((Trigger.SCHEDULE, Trigger.CATCH_UP)),
+        )
+        return waiting is not None and cancel_pending(waiting.id)
+
+
 def next_stamp(backup_id: int) -> str:
     """The name of the next run's folder of kept versions: the time now, UTC.
 
