@@ -14,6 +14,7 @@ from bucketvault.config import Config
 from bucketvault.engine import catalogue, checks
 from bucketvault.engine.ciphertexts import KEY_COLUMNS
 from bucketvault.engine.inputs import ProviderInput, StorageInput, provider_fields
+from bucketvault.engine.left_behind import Found, left_behind
 from bucketvault.engine.live import BACKUPS, CATALOGUE, Live
 from bucketvault.engine.overview_catalogue import (
     ProviderRow,
@@ -191,6 +192,13 @@ class Providers:
         finally:
             with self._lock:
                 self._counting.discard(cancelled)
+
+    def left_behind(self, storage_id: int) -> Found:
+        """Kept versions in a storage that no backup looks after; a listing for each of them.
+
+        Raises NotFoundError, RcloneMissingError, VaultError, ArchiveError.
+        """
+        return left_behind(self._config, self._vault(), storage_id)
 
     def stop(self) -> None:
         """End what may take minutes: the program is stopping."""

@@ -2,17 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from nicegui import events, run, ui
 
 from bucketvault.engine import live
+from bucketvault.engine.left_behind import Found
 from bucketvault.engine.overview_catalogue import StorageRow
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
+from bucketvault.pages.asking import ask
 from bucketvault.pages.fields import Choice, Choices, Field, above
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many, size
 from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.left_behind import LeftBehindCard
 from bucketvault.pages.provider_kinds import USAGE_WORDS
 from bucketvault.pages.provider_words import BACKUPS_SHOWN
 from bucketvault.pages.widgets import (
@@ -38,10 +42,11 @@ USES = (
 
 
 class Acts(NamedTuple):
-    """What the page's buttons do. Both raise BucketvaultError."""
+    """What the page's buttons do. All raise BucketvaultError."""
 
     change: Callable[[int, str, str | None], Awaitable[None]]
     remove: Callable[[int], Awaitable[None]]
+    left_behind: Callable[[int], Awaitable[Found]]
 
 
 def register(engine: "Engine") -> None:
@@ -62,10 +67,13 @@ def register(engine: "Engine") -> None:
         async def remove(storage_id: int) -> None:
             await run.io_bound(engine.providers.delete_storage, storage_id)
 
+        async def left_behind(storage_id: int) -> Found:
+            return await ask(engine.providers, engine.providers.left_behind, storage_id)
+
         with frame("Storages", engine.zone, answer) as around:
             with heading("Storages"):
                 button("Import a bucket", "plus", "primary", mark="import", href="/providers")
-            screen = StoragesScreen(Acts(change, remove))
+            screen = StoragesScreen(Acts(change, remove, left_behind), engine.zone)
             screen.show(rows)
 
         fetch = engine.providers.storages
@@ -76,11 +84,12 @@ def register(engine: "Engine") -> None:
 class StoragesScreen:
     """The list, and the dialogs over it."""
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(self, acts: Acts, zone: ZoneInfo) -> None:
         self._acts = acts
         self._rows: dict[int, StorageRow] = {}
         self._table: ui.table | None = None
         self._list = element("div", "part")
+        self._left = LeftBehindCard(zone)
         self._dialogs = element("div", "part")
 
     def show(self, rows: Sequence[StorageRow]) -> None:
@@ -118,10 +127,16 @@ class StoragesScreen:
             table.add_slot("body", ROW)
             table.on("edit", self._edit)
             table.on("remove", self._remove)
+            table.on("look", self._look)
         return table
 
     def _row_of(self, event: events.GenericEventArguments) -> StorageRow | None:
         return self._rows.get(event.args) if isinstance(event.args, int) else None
+
+    async def _look(self, event: events.GenericEventArguments) -> None:
+        row = self._row_of(event)
+        if row is not None:
+            await self._left.look(row.shown_name, lambda: self._acts.left_behind(row.id))
 
     def _edit(self, event: events.GenericEventArguments) -> None:
         row = self._row_of(event)
@@ -213,13 +228,16 @@ class StoragesScreen:
         dialog.open()
 
 
-def draw(rows: Sequence[StorageRow]) -> StoragesScreen:
+def draw(rows: Sequence[StorageRow], zone: ZoneInfo) -> StoragesScreen:
     """Draw the list from plain values, with buttons that do nothing."""
 
     async def nothing(*_: object) -> None:
         return
 
-    screen = StoragesScreen(Acts(nothing, nothing))
+    async def found(_: int) -> Found:
+        return Found("", (), (), 0)
+
+    screen = StoragesScreen(Acts(nothing, nothing, found), zone)
     screen.show(rows)
     return screen
 
@@ -267,6 +285,7 @@ def table_row(row: StorageRow) -> dict[str, Any]:
         "uses_more": f"and {more} more" if more > 0 else "",
         "size": measured,
         "unchecked": unchecked,
+        "look": row.usage_type is not UsageType.SOURCE_ONLY,  # else nothing is ever put there
         "tone": CLASSES[Tone.WAIT],
     }
 
@@ -293,6 +312,11 @@ ROW = """
     <div v-if="props.row.uses_more" class="t13 ink3">{{ props.row.uses_more }}</div></td>
   <td class="c-more nowrap num">{{ props.row.size }}</td>
   <td class="c-action"><div class="line">
+    <button v-if="props.row.look" type="button" class="btn small square"
+      :aria-label="'Look for kept versions of deleted backups in ' + props.row.name"
+      title="Look for kept versions of deleted backups"
+      @click="$parent.$emit('look', props.row.id)">
+      <i class="icon icon-box" aria-hidden="true"></i></button>
     <button type="button" class="btn small square" :aria-label="'Edit ' + props.row.name"
       :title="'Edit ' + props.row.name" @click="$parent.$emit('edit', props.row.id)">
       <i class="icon icon-edit" aria-hidden="true"></i></button>

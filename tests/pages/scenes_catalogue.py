@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bucketvault.engine.buckets import ConnectionTest, Listing, ProviderPage
 from bucketvault.engine.inputs import ProviderInput, provider_fields
+from bucketvault.engine.left_behind import Found, LeftBehind
 from bucketvault.engine.live import CATALOGUE, Live
 from bucketvault.engine.overview_catalogue import ProviderRow, StorageRow, Use
 from bucketvault.engine.rclone.discovery import (
@@ -29,6 +30,7 @@ from bucketvault.vocabulary import ProviderType, Reason, UsageType
 NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp.exe `${1}` "
 STORED_SECRET = "the-stored-secret-0123456789"
 MINUTE = dt.timedelta(minutes=1)
+DAY = dt.timedelta(days=1)
 
 
 def now() -> dt.datetime:
@@ -191,6 +193,21 @@ def may_not_list() -> DiscoveryError:
     )
 
 
+def left() -> Found:
+    """Kept versions of two deleted backups and of one that copies elsewhere now."""
+    gone = LeftBehind("mail-archive-1f2e3d", "", 12, 4_812, 9_100_000_000, now() - 90 * DAY, now())
+    return Found(
+        "acme-archive",
+        (
+            gone,
+            replace(gone, archive_key="video-9a8b7c", moved=NASTY, runs=1, objects=3, size_bytes=7),
+            replace(gone, archive_key="old-0a0b0c", runs=0, objects=0, size_bytes=0, oldest=None),
+        ),
+        (NASTY, "notes"),
+        2,
+    )
+
+
 class FakeProviders:
     """What pages ask of `engine.providers`, over made-up values."""
 
@@ -200,6 +217,7 @@ class FakeProviders:
         self._live = live
         self.asked = 0
         self.looked: list[tuple[int, str]] = []
+        self.looked_behind: list[int] = []
         self.there = {
             (1, ""): PathLook(True, 3, ("mail/", "notes.txt", "old/")),
             (2, ""): PathLook(True, 2, ("2026/", "cut.mov")),
@@ -219,6 +237,12 @@ class FakeProviders:
 
     def storages(self) -> list[StorageRow]:
         return list(self.all_storages.values())
+
+    def left_behind(self, storage_id: int) -> Found:
+        self.looked_behind.append(storage_id)
+        if self.refuse is not None:
+            raise self.refuse
+        return left()
 
     def page(self, provider_id: int) -> ProviderPage:
         if provider_id not in self.all:

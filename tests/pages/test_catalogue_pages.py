@@ -10,6 +10,7 @@ from nicegui.testing import User
 
 from bucketvault.engine.live import CATALOGUE
 from bucketvault.engine.rclone.rights import Outcome
+from bucketvault.engine.runs.archive import ArchiveError
 from bucketvault.errors import BucketvaultError
 from tests.pages import scenes_catalogue as scenes
 from tests.pages.fake_engine import FakeEngine
@@ -294,6 +295,38 @@ async def test_a_used_storage_stays_and_an_unused_one_goes(user: User, desk) -> 
 
     await user.should_see("acme-typed-by-hand is removed from the list.", retries=20)
     assert 3 not in desk.all_storages and 1 in desk.all_storages
+
+
+async def test_kept_versions_of_deleted_backups_are_looked_for_where_some_may_be(
+    user: User, desk
+) -> None:
+    await user.open("/storages")
+    assert [row["look"] for row in table_rows(user)].count(True) == len(
+        [row for row in desk.all_storages.values() if row.usage_type != "source_only"]
+    )
+
+    user.find(ui.table).trigger("look", 1)
+
+    await user.should_see("mail-archive-1f2e3d", retries=20)
+    await user.should_see("4,812 objects, 9.1 GB, put aside by 12 runs from")
+    await user.should_see("copies elsewhere now, so nothing removes these.")
+    await user.should_see(
+        "rclone --config rclone.conf purge "
+        "copy:acme-archive/.bucketvault-archive/mail-archive-1f2e3d/\n"
+        "rclone --config rclone.conf purge copy:acme-archive/.bucketvault-archive/old-0a0b0c/"
+    )
+    press(user, "close-left")
+    await user.should_not_see("mail-archive-1f2e3d", retries=20)
+
+
+async def test_a_storage_that_cannot_be_looked_into_says_why(user: User, desk) -> None:
+    desk.refuse = ArchiveError("It did not let us list.", "Look again.", "AccessDenied")
+    await user.open("/storages")
+
+    user.find(ui.table).trigger("look", 1)
+
+    await user.should_see("It did not let us list.", retries=20)
+    await user.should_see("AccessDenied")
 
 
 async def test_pages_hold_no_markup_from_names(user: User, desk) -> None:

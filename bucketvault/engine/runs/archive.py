@@ -110,6 +110,13 @@ class Archive:
             files=tuple(line for line in lines if line and not line.endswith("/")),
         )
 
+    def all_in_bucket(self) -> tuple[str, ...]:
+        """The folders of this and every other backup's kept versions in the bucket."""
+        command_line = command.destination_answers(self._bucket)
+        done = self._ask("list the kept versions", command_line)
+        lines = done.stdout.decode(errors="replace").split("\n")
+        return tuple(line[:-1] for line in lines if line.endswith("/"))
+
     def purge(self, stamp: str) -> None:
         """Remove one run's folder; each object is a line of the log."""
         if read_stamp(stamp) is None:
