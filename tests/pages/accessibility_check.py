@@ -13,14 +13,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 from tests.pages import fake_engine
-from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, pages, serving
+from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, pages, press, serving
 
 SERIOUS = ("serious", "critical")
 SCREEN = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 
-def findings(page: Page, address: str, scene: str, path: str) -> Iterator[str]:
+def findings(page: Page, address: str, name: str, scene: str, path: str) -> Iterator[str]:
     """What axe calls serious or critical on one page, a line each."""
     if scene:
         urllib.request.urlopen(address + scene).read()
@@ -28,6 +28,7 @@ def findings(page: Page, address: str, scene: str, path: str) -> Iterator[str]:
     page.set_viewport_size(SCREEN)
     page.goto(address + path)
     page.get_by_text("Connected", exact=True).first.wait_for(state="attached")
+    press(page, name)
     yield from judged(page, "light", {})
     page.emulate_media(color_scheme="dark")
     page.wait_for_selector("body.body--dark")
@@ -61,7 +62,7 @@ def main() -> int:
             f"{name}, {line}"
             for name, scene, path in pages()
             if wanted in name
-            for line in findings(page, address, scene, path)
+            for line in findings(page, address, name, scene, path)
         ]
         browser.close()
     print("\n".join(found) or "axe found nothing serious")

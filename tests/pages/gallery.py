@@ -114,9 +114,13 @@ CATALOGUE = {  # name -> path
     "provider-absent": "/providers/99",
     "storages": "/storages",
     "backup-form-new": "/backups/new",
+    "backup-form-errors": "/backups/new",
     "backup-form-edit": "/backups/7/edit",
     "backup-form-absent": "/backups/99/edit",
 }
+
+
+PRESSED = {"backup-form-errors": "Save"}  # name -> the button to press before looking
 
 
 def build(engine: Any) -> Any:
@@ -221,6 +225,13 @@ def pages() -> list[tuple[str, str, str]]:
     ]
 
 
+def press(page: Any, name: str) -> None:
+    """Bring an open page into the state that only a button brings."""
+    if name in PRESSED:
+        page.get_by_role("button", name=PRESSED[name], exact=True).click()
+        page.wait_for_selector(".verdict.st-bad")
+
+
 def shoot(address: str, folder: Path, only: str = "") -> None:
     """A picture of each page in each state: light, dark and on a phone."""
     from playwright.sync_api import sync_playwright
@@ -256,6 +267,7 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
                     urllib.request.urlopen(address + scene).read()
                 page.goto(address + path)
                 page.wait_for_selector(".page")
+                press(page, name)
                 page.wait_for_timeout(700)
                 size = page.viewport_size
                 whole = page.evaluate("document.documentElement.scrollHeight")
