@@ -18,7 +18,7 @@ from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
 from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.runs.queue import freeze
+from bucketvault.engine.runs.queue import freeze, same_ends
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
@@ -134,6 +134,7 @@ class BackupPage:
     restore_text: str  # how to bring the copy back without us
     deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
     shown_prefix: str  # where the kept versions lie, for people
+    moved: bool  # an end was changed since the last good run: of this way there is no copy yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,22 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
             restore_text=restore_text(frozen, backup.name),
             deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
             shown_prefix=f"{rows[0].destination.bucket_name}/{ARCHIVE_ROOT}/{backup.archive_key}/",
+            moved=_moved(backup_id, frozen),
         )
+
+
+def _moved(backup_id: int, frozen: dict[str, Any]) -> bool:
+    good = (
+        BackupRun.select(BackupRun.spec)
+        .where(
+            BackupRun.backup == backup_id,
+            BackupRun.status == RunStatus.SUCCESS,
+            ~BackupRun.preview,
+        )
+        .order_by(BackupRun.id.desc())
+        .first()
+    )
+    return good is not None and bool(good.spec) and not same_ends(good.spec, frozen)
 
 
 def run(run_id: int, unwatched: Unwatched = watched) -> RunView:

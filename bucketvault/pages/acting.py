@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nicegui import run, ui
 
 from bucketvault.errors import BucketvaultError, InvalidInputError
+from bucketvault.untrusted import clean
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -27,19 +28,22 @@ async def told(act: Callable[[int], Value], number: int, done: str = "") -> Valu
 
 def _why(error: BucketvaultError) -> str:
     if isinstance(error, InvalidInputError):  # its own words name fields, and here is no form
-        return " ".join(problem.message for problem in error.problems)
-    return str(error)
+        return clean(" ".join(problem.message for problem in error.problems))
+    return clean(str(error))
 
 
-async def switch(engine: "Engine", backup_id: int, *, on: bool) -> bool:
-    """Switch a backup's schedule, and say what that means; False when refused, and why is said."""
+async def switch(engine: "Engine", backup_id: int, name: str, *, on: bool) -> bool:
+    """Switch the schedule of the backup `name`, and say what that means.
+
+    False when it was refused, and why has been said.
+    """
     taken = await told(lambda number: engine.set_enabled(number, on), backup_id)
     if taken is None:
         return False
-    said = "Switched on: it runs as planned."
+    said = f"{name} is on: it runs as planned."
     if not on:
         waited = " The planned run that waited was taken out." if taken else ""
-        said = f"Switched off: no run is planned. Run now still works.{waited}"
+        said = f"{name} is switched off: no run is planned. Run now still works.{waited}"
     ui.notify(said, position="bottom-right")
     return True
 

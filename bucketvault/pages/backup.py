@@ -37,6 +37,7 @@ from bucketvault.pages.widgets import (
     chip,
     element,
     glyph,
+    text,
 )
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.untrusted import clean
@@ -98,7 +99,8 @@ def register(engine: "Engine") -> None:
             await go_to_run(engine.preview, backup_id)
 
         async def enable(on: bool) -> bool:
-            done = await switch(engine, backup_id, on=on)
+            name = clean(screen.page.row.name, limit=80)
+            done = await switch(engine, backup_id, name, on=on)
             look_again()
             return done
 
@@ -204,8 +206,9 @@ class BackupScreen:
         page = self.page = found.page
         row = page.row
         active = row.active_run
-        if self._is_new("head", (row.name, row.enabled, active and (active.id, active.preview))):
+        if self._is_new("head", (row.name, active and (active.id, active.preview))):
             self._draw_head(page)
+        self._show_enabled()
         answer = backup_words.answer(page, self._zone, now)
         running = active if active is not None and active.status == RunStatus.RUNNING else None
         resting = running and replace(running, progress=None, counts={}, log_lines=0, log_bytes=0)
@@ -252,11 +255,10 @@ class BackupScreen:
         self._head.clear()
         with self._head, heading(name, (("Backups", "/"),)):
             row, acts = page.row, self._acts
-            words = "On" if row.enabled else "Off"
             with element("span", "line schedule", title="Whether it runs by itself"):
-                element("span", "t13 ink2", words, aria_hidden="true")
-                switch = Switch("Runs by itself", row.enabled, self._turn)
-                switch.input.mark("enabled")
+                self._enabled_word = text("span", "t13 ink2")
+                self._enabled = Switch("Runs by itself", row.enabled, self._turn)
+                self._enabled.input.mark("enabled")
             button("Edit", "edit", "grow", href=f"/backups/{row.id:d}/edit", mark="edit")
             active = row.active_run
             if active is not None:
@@ -271,7 +273,11 @@ class BackupScreen:
 
     async def _turn(self, on: bool) -> None:
         if not await self._acts.enable(on):
-            self._draw_head(self.page)  # as it stands in truth
+            self._show_enabled()
+
+    def _show_enabled(self) -> None:
+        self._enabled.show(self.page.row.enabled)
+        self._enabled_word.text = "On" if self.page.row.enabled else "Off"
 
     def _draw_top(self, answer: backup_words.Answer, page: BackupPage) -> None:
         active = page.row.active_run

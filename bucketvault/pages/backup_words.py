@@ -84,6 +84,11 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         looks = "Preview shows what a run would do; Run now starts one at once."
         return Answer(tone, "There is no copy yet.", f"{off}{planned}{looks}", first=active is None)
     id_ = last.id
+    if page.moved and tone in (Tone.OK, Tone.WARN, Tone.OFF):
+        off = "" if row.enabled else "This backup is switched off. "
+        detail = f"{off}An end was changed after it. The next run asks before it removes anything."
+        sentence = "There is no copy between these two places yet."
+        return Answer(Tone.WARN, sentence, _joined(good, detail), run_id=id_)
     if tone == Tone.OFF:
         sentence = "Switched off: no run is planned."
         return Answer(tone, sentence, _joined(_state(last), good), last.warnings, id_)

@@ -13,7 +13,7 @@ from bucketvault.engine.installation import Part, Want
 from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.verdict import Tone
 from bucketvault.pages import formatting
-from bucketvault.pages.acting import told
+from bucketvault.pages.acting import switch, told
 from bucketvault.pages.backup_rows import BackupList, in_order, list_row
 from bucketvault.pages.first_steps import draw_first_steps
 from bucketvault.pages.following import show_on
@@ -66,7 +66,7 @@ def register(engine: "Engine") -> None:
             look_again()
 
         async def enable(backup_id: int, on: bool) -> None:
-            await _enable(engine, backup_id, name_of(backup_id), on=on)
+            await switch(engine, backup_id, name_of(backup_id), on=on)
             look_again()
 
         def name_of(backup_id: int) -> str:
@@ -90,17 +90,6 @@ def register(engine: "Engine") -> None:
         # the first steps speak of providers and buckets
         ui.context.client.on_delete(engine.live.subscribe(live.CATALOGUE, look_again))
         ui.timer(AGES_S, look_again, immediate=False)
-
-
-async def _enable(engine: "Engine", backup_id: int, name: str, *, on: bool) -> None:
-    taken = await told(lambda number: engine.set_enabled(number, on), backup_id)
-    if taken is None:  # it was refused, and why has been said
-        return
-    said = f"{name} is on: it runs as planned."
-    if not on:
-        waited = " The planned run that waited was taken out." if taken else ""
-        said = f"{name} is switched off: no run is planned. Run now still works.{waited}"
-    ui.notify(said, position="bottom-right")
 
 
 class BackupsScreen:

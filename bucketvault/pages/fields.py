@@ -205,9 +205,13 @@ class Switch:
         self.input.on("click", self._turn)
         self._show()
 
-    def _turn(self) -> Awaitable[None] | None:
-        self.on = not self.on
+    def show(self, on: bool) -> None:
+        """Show it as it is, whoever turned it."""
+        self.on = on
         self._show()
+
+    def _turn(self) -> Awaitable[None] | None:
+        self.show(not self.on)
         return self._on_change(self.on)
 
     def _show(self) -> None:

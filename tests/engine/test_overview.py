@@ -9,6 +9,7 @@ from bucketvault.engine import overview, status
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.overview import Watched
 from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.runs import queue
 from bucketvault.errors import NotFoundError
 from bucketvault.store.database import database
 from bucketvault.store.models import COUNT_NAMES, Backup, BackupRun, Storage
@@ -440,3 +441,15 @@ def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
     told["backups"][0]["overdue"] = True
 
     assert status.status_exit_code(told) == 1
+
+
+def test_a_copy_between_other_places_is_known_to_be_elsewhere() -> None:
+    at_one = a_provider("At one", endpoint="https://one.example")
+    photos = a_backup("Photos", a_storage(at_one, "photos"), a_storage(at_one, "copies"))
+    a_run(photos, spec=queue.freeze(photos, ""))
+    assert not overview.backup_page(photos.id).moved
+
+    photos.destination_path = "deeper"
+    photos.save()
+
+    assert overview.backup_page(photos.id).moved

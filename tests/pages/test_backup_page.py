@@ -63,6 +63,20 @@ def test_a_failed_one_says_first_in_what_state_the_copy_is() -> None:
     assert "The last good run ended on" in detail
 
 
+def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
+    from bucketvault.pages import backup_words
+
+    page = backup_scenes.backup_page(scenes.backup_row(1), moved=True)
+
+    said = backup_words.answer(page, scenes.ZONE, scenes.now())
+
+    assert (said.tone, said.sentence) == (
+        Tone.WARN,
+        "There is no copy between these two places yet.",
+    )
+    assert "An end was changed after it." in said.detail
+
+
 @pytest.mark.parametrize(
     ("changes", "tone", "words"),
     [
@@ -196,7 +210,7 @@ async def test_switching_off_says_that_only_the_schedule_stops(user: User, engin
 
     user.find(marker="enabled").click()
 
-    await user.should_see("Switched off: no run is planned. Run now still works.", retries=40)
+    await user.should_see("Postgres dumps is switched off: no run is planned. Run now", retries=40)
     assert engine.backups.switched == [(4, False)]
     await user.should_see("Switched off: no run is planned.", retries=40)
 
