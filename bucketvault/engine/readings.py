@@ -20,7 +20,6 @@ from bucketvault.figures import (
     percent,
     roughly,
     size,
-    size_of,
     wall_clock,
 )
 
@@ -37,7 +36,10 @@ FEW_DAYS, MANY_DAYS = 14, 730
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One thing that was looked at. BAD: runs fail, do not start, or what they tell is lost."""
+    """One thing that was looked at; what moves all the time stands in `value` alone.
+
+    BAD: runs fail, do not start, or what they tell is lost; or nobody is told.
+    """
 
     name: str
     tone: Tone  # OK, WARN, BAD; NONE: not known, or not there by choice
@@ -79,15 +81,14 @@ def disk_problem(place: Path) -> str:
 
 def memory(total: int, available: int) -> Reading:
     """Memory that programs can still have."""
-    name, value = "Memory", f"{size(available)} available"
-    of = f"{size_of(total - available, total)} in use"
+    name, value = "Memory", f"{size(available)} of {size(total)} available"
     todo = "End what else runs here, run fewer backups at a time (Settings), or add memory."
     if available < NO_MEMORY_BYTES:
-        words = f"{of}: the system may kill a run to get some back."
+        words = "The system may kill a run to get some back."
         return Reading(name, Tone.BAD, value, words, todo)
     if available < LITTLE_MEMORY_BYTES:
-        return Reading(name, Tone.WARN, value, f"{of}: enough for one run, not for many.", todo)
-    return Reading(name, Tone.OK, value, f"{of}: enough for several runs.")
+        return Reading(name, Tone.WARN, value, "Enough for one run, not for many.", todo)
+    return Reading(name, Tone.OK, value, "Enough for several runs.")
 
 
 def swap(total: int, used: int) -> Reading:
@@ -104,12 +105,13 @@ def swap(total: int, used: int) -> Reading:
 
 def processor(percent_now: float | None, load: float, cores: int) -> Reading:
     """How busy the machine is; `load`: the mean of the last minute."""
-    value = "not known yet" if percent_now is None else percent(percent_now)
-    words = f"Load {load:.2f} on {many(cores, 'core')}"
+    value = f"load {load:.2f} on {many(cores, 'core')}"
+    if percent_now is not None:
+        value = f"{percent(percent_now)}, {value}"
     if load > BUSY_LOAD * cores:
-        words += ": runs are slow, and pages too"
-        return Reading("Processor", Tone.WARN, value, f"{words}.", "See what else runs here: top.")
-    return Reading("Processor", Tone.OK, value, f"{words}: it keeps up.")
+        words = "Too much at once: runs are slow, and pages too."
+        return Reading("Processor", Tone.WARN, value, words, "See what else runs here: top")
+    return Reading("Processor", Tone.OK, value, "It keeps up.")
 
 
 def scheduler(beats: bool, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:

@@ -116,7 +116,7 @@ class HealthScreen:
     def _show_plots(self, found: Health) -> None:
         said = {reading.name: reading for reading in found.readings}
         if (processor := said.get("Processor")) is not None:
-            self._processor_now.text = clean(processor.words)
+            self._processor_now.text = clean(processor.value)
         hour, total = found.hour, found.memory_bytes
         self._processor.show([(sample.at, sample.processor_percent) for sample in hour], found.at)
         if hour:

@@ -43,7 +43,7 @@ class HourPlot:
         options["xAxis"]["min"] = self._on_the_clock(now - HOUR)
         options["xAxis"]["max"] = self._on_the_clock(now)
         if top is not None:
-            options["yAxis"]["max"] = top
+            options["yAxis"]["max"] = round(top, 1)
             options["yAxis"]["interval"] = 2.0 ** math.floor(math.log2(top / 2))
         data = [[self._on_the_clock(at), round(value, 2)] for at, value in points]
         options["series"][0]["data"] = data
@@ -90,9 +90,9 @@ def _options(unit: str, top: float | None) -> dict[str, Any]:
                 "type": "line",
                 "name": unit,
                 "symbol": "none",
-                "lineStyle": {"color": "var(--plot, var(--accent))", "width": 1.5},
-                "itemStyle": {"color": "var(--plot, var(--accent))"},
-                "areaStyle": {"color": "var(--plot, var(--accent))", "opacity": 0.1},
+                "lineStyle": {"color": "var(--accent)", "width": 1.5},
+                "itemStyle": {"color": "var(--accent)"},
+                "areaStyle": {"color": "var(--accent)", "opacity": 0.1},
                 "data": [],
             }
         ],

@@ -51,7 +51,7 @@ async def test_just_after_the_start_nothing_is_made_up(user: User) -> None:
     await user.should_see("Nothing here stops tonight's runs. Mail is worth a look.")
     await user.should_see("The line begins in a moment.")
     await user.should_see("The first is made within a day of serving.")
-    await user.should_see("not known yet")
+    await user.should_see("load 0.10 on 2 cores")
 
 
 async def test_figures_change_in_place_while_somebody_looks(user: User, engine) -> None:
