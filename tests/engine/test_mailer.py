@@ -173,24 +173,6 @@ def test_mended_settings_send_what_waits_at_once(
     assert mailbox.signed_in == [(USER, "wrong-password"), (USER, PASSWORD)]
 
 
-def test_a_server_that_answers_again_gets_all_that_wait(
-    photos: Backup, vault: Vault, mailbox: Mailbox
-) -> None:
-    for _ in range(3):
-        fail(photos)
-    with writing():  # as after hours without a server
-        Mail.update(next_attempt_at=at(1, day=30).replace(year=2099)).execute()
-        Mail.update(next_attempt_at=at(1, day=1)).where(Mail.id == 1).execute()
-
-    with mailbox.up():
-        mailer = Mailer(lambda: vault, Live(), HASTY)
-        mailer.start()
-        until("all are sent", all_sent)
-        mailer.stop()
-
-    assert len(mailbox.raw) == 3
-
-
 def test_a_server_that_hangs_delays_nothing_but_mail(
     photos: Backup, vault: Vault, mailbox: Mailbox
 ) -> None:

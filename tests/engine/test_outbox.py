@@ -74,6 +74,7 @@ def test_each_failed_run_is_one_mail(photos: Backup) -> None:
         f"<{second.uuid}.failed@example.com>",
     ]
     assert "2nd failure in a row" in found[1].body
+    assert f" log {second.id}\n" in found[1].body
     with writing():  # however often it is said
         outbox.run_ended(second)
     assert Mail.select().count() == 2
@@ -258,6 +259,21 @@ def test_the_state_of_mail_is_told(photos: Backup) -> None:
     assert state.last_failed is not None
     assert (state.last_failed.id, state.last_failed.last_error) == (third, "451 later")
     assert [letter.id for letter in state.dead] == [second]
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_a_server_that_takes_one_mail_is_offered_all_that_wait(photos: Backup) -> None:
+    for _ in range(3):
+        bad(photos)
+    first, second, third = (mail.id for mail in Mail.select().order_by(Mail.id))
+    outbox.note_failed(second, "no answer", at(23, day=30))
+    outbox.note_failed(third, "550 never", None)
+
+    outbox.note_sent(first, at(5))
+
+    waiting = outbox.next_waiting(at(5))
+    assert waiting is not None
+    assert waiting.id == second
 
 
 def test_without_mail_the_state_is_empty() -> None:

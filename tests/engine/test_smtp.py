@@ -167,6 +167,14 @@ def test_being_asked_to_sign_in_is_no_refusal_of_the_mail(mailbox: Mailbox) -> N
         assert trouble(server(mailbox.port)).trouble is Trouble.SIGN_IN
 
 
+def test_whatever_a_server_says_to_signing_in_is_no_refusal_of_the_mail() -> None:
+    greeting = [b"220 hello\r\n", b"250-there\r\n250 AUTH PLAIN\r\n", b"554 not today\r\n"]
+    with talking(greeting) as port:
+        told = trouble(server(port, user=USER, password=PASSWORD), HASTY)
+
+    assert (told.trouble, told.summary) == (Trouble.SIGN_IN, "554 not today")
+
+
 def test_a_server_cannot_make_us_show_the_password_or_odd_signs(mailbox: Mailbox) -> None:
     with mailbox.up():
         mailbox.answers["RCPT"] = f"550 {PASSWORD} \x1b[31m\u202e " + "x" * 300
