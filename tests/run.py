@@ -13,7 +13,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tests.support.capabilities import chromium, is_root, systemd
+from tests.support.capabilities import chromium, is_root, sshd, systemd
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,6 +29,10 @@ def left_out() -> dict[str, str]:
         missing["systemd"] = (
             "the check of the unit file: there is no systemd-analyze. Get it: apt-get install "
             "systemd"
+        )
+    if sshd() is None:
+        missing["sshd"] = (
+            "the tests through a tunnel: there is no sshd. Get it: apt-get install openssh-server"
         )
     if not is_root():
         missing["root"] = (

@@ -17,3 +17,8 @@ def systemd() -> bool:
 def is_root() -> bool:
     """Whether we may mount and become another user."""
     return os.geteuid() == 0
+
+
+def sshd() -> str | None:
+    """Where sshd is, which ordinary users do not have in their PATH; None: there is none."""
+    return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
