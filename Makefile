@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint lock screenshots bench clean
+.PHONY: help demo test fast lint audit lock screenshots bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ fast: $(VENV)/.development ## the tests that take under a minute together
 
 lint: $(VENV)/.development ## format and types, as CI checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+audit: $(VENV)/.development ## ask PyPI's advisories about every package that is shipped
+	@$(BIN)/python -m tests.audit
 
 screenshots: $(VENV)/.development ## draw the pictures of the pages anew into docs/pictures
 	@$(BIN)/python -m tests.screenshots $(ARGS)
