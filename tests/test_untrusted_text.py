@@ -104,6 +104,8 @@ def _is_constant(node: ast.expr, constants: set[str]) -> bool:
             return True
         case ast.Name():
             return node.id in constants
+        case ast.Subscript(value=ast.Name()):
+            return node.value.id.isupper()  # one of a table of ours, such as CLASSES[tone]
         case ast.IfExp():
             return _is_constant(node.body, constants) and _is_constant(node.orelse, constants)
         case ast.BinOp():
@@ -225,6 +227,7 @@ def test_the_rule_finds(source: str) -> None:
         "WIDE = 'wide'\nui.label(name).classes(f'a {WIDE}')",
         "ROW = '''<td>{{ props.row.name }}</td>'''\ntable.add_slot('body', ROW)",
         "ui.link(name, f'/run/{number:d}')",
+        "ui.label(name).classes(add=CLASSES[tone])",
         "ui.navigate.to('/providers')",
         "row = {'href': f'/run/{run.id:d}' if run else ''}",
         "T = '''<a :href=\"'/run/' + props.row.id\">'''",

@@ -214,9 +214,9 @@ class Tiles:
             value.text, note.text = tile.value, tile.note
             for tone in (Tone.BAD, Tone.WARN):
                 if tile.tone == tone:
-                    box.classes(add=CLASSES[tone])  # safe: ours
+                    box.classes(add=CLASSES[tone])
                 else:
-                    box.classes(remove=CLASSES[tone])  # safe: ours
+                    box.classes(remove=CLASSES[tone])
 
 
 class Bar:

@@ -31,9 +31,10 @@ class RawSocket:
     def say(self, text: str) -> None:
         """Send a text message; masked, as a client must, with zeros."""
         data = text.encode()
-        length = bytes([0x80 | len(data)])
         if len(data) > 125:
             length = bytes([0x80 | 126]) + len(data).to_bytes(2, "big")
+        else:
+            length = bytes([0x80 | len(data)])
         self._connection.sendall(b"\x81" + length + bytes(4) + data)
 
     def hears(self) -> bytes:
