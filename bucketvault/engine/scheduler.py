@@ -181,7 +181,7 @@ def _is_done(backup_id: int, planned: dt.datetime, now: dt.datetime) -> bool:
     )
     if run.created_at <= now + WRONG and not earlier_came_after.exists():
         return True
-    BackupRun.update(scheduled_for=None).where(same).execute()
+    BackupRun.update(scheduled_for=None, skipped_slots=0).where(same).execute()
     return False
 
 

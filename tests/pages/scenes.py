@@ -382,7 +382,7 @@ def good_rows() -> list[BackupRow]:
 
 def bad_rows() -> list[BackupRow]:
     rows = good_rows()
-    rows[1] = backup_row(2, overdue=True, last_good_at=now() - DAY)
+    rows[1] = backup_row(2, overdue=True, missed_at=now() - 22 * HOUR, last_good_at=now() - DAY)
     rows[3] = backup_row(4, last_run=failed_run())
     rows[4] = backup_row(5, last_run=held_run())
     return rows
