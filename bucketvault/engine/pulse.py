@@ -39,10 +39,9 @@ class Pulse:
         """Begin to beat."""
         self._over = threading.Event()
         self._turned = time.monotonic()
-        self._thread = threading.Thread(
-            target=self._run, args=(self._over,), name="pulse", daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(self._over,), name="pulse", daemon=True)
+        thread.start()
+        self._thread = thread  # not before it lives: another thread may look meanwhile
 
     def stop(self, timeout_s: float) -> None:
         """End the thread; a beat under way is waited for, so long."""

@@ -135,3 +135,19 @@ def test_it_ends_when_told_and_is_not_revived(
     made.heal()
 
     assert not [thread for thread in threading.enumerate() if thread.name == "pulse"]
+
+
+def test_who_looks_in_the_moment_of_the_start_begins_no_second_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, begin = Pulse(lambda: None), threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        made.heal()
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    made.start()
+    made.stop(5)
+
+    assert not caplog.records
