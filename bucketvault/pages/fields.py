@@ -110,7 +110,9 @@ class Pick(_Labelled):
         on_change: Callable[[Any], Awaitable[None] | None] | None = None,
     ) -> None:
         with self._around(name, label, hint):
-            self.input: ui.select = ui.select(dict(options), value=value, with_input=searched)
+            # what is stored may be a thing of the past, such as a zone that was renamed
+            chosen = value if value in options else None
+            self.input: ui.select = ui.select(dict(options), value=chosen, with_input=searched)
             self.input.props(
                 "outlined dense options-dense behavior=menu popup-content-class=pick-menu"
             )

@@ -1,5 +1,7 @@
 """Providers and their buckets as pages ask for them: kept listings, imports, numbers of queries."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from bucketvault.engine.overview_catalogue import provider_rows, storage_rows
 from bucketvault.engine.rclone.discovery import (
     BucketNotFoundError,
     ListingDeniedError,
+    PathSize,
     WrongSecretError,
 )
+from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.rights import Outcome, Right
 from bucketvault.errors import InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.database import database
@@ -21,7 +25,8 @@ from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import RunStatus
 from tests import store_fixtures as make
-from tests.support.proxies import RefusingProxy, Rule
+from tests.support.program import until
+from tests.support.proxies import FrozenServer, RefusingProxy, Rule
 from tests.support.servers import RcloneS3, rclone_path
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -230,3 +235,26 @@ def test_what_is_in_use_cannot_go_and_what_is_gone_says_so(
     assert Storage.select().count() == 0
     with pytest.raises(NotFoundError):
         providers.page(made)
+
+
+def test_a_path_is_counted_when_asked_for(providers: Providers, here: RcloneS3, new_bucket) -> None:
+    bucket = new_bucket(here, {"photos/a.jpg": b"123", "photos/b.jpg": b"4567", "other": b"8"})
+    storage = providers.import_bucket(add(providers, here), bucket.name, None)
+
+    found = providers.measure(storage, "photos", threading.Event(), lambda _: None)
+
+    assert found == PathSize(objects=2, size_bytes=7)
+
+
+def test_counting_ends_with_the_program(providers: Providers, here: RcloneS3) -> None:
+    with FrozenServer() as frozen, ThreadPoolExecutor() as pool:
+        made = add(providers, here, endpoint=frozen.endpoint)
+        storage = providers.import_bucket(made, "photos", None, check=False)
+        given_up = threading.Event()
+        counting = pool.submit(providers.measure, storage, "", given_up, lambda _: None)
+        until("somebody counts", lambda: bool(providers._counting))
+
+        providers.stop()
+
+        with pytest.raises(CancelledError):
+            counting.result(timeout=10)

@@ -313,6 +313,18 @@ async def test_editing_starts_with_what_is_stored_and_says_from_when(
     await user.should_see("Video masters", retries=40)
 
 
+async def test_a_stored_zone_that_is_none_any_more_is_asked_for_anew(
+    user: User, engine, desk
+) -> None:
+    engine.backups.stored[7] = stored_input(time_zone="Mars/Olympus")
+    await user.open("/backups/7/edit")
+    assert value(user, "time_zone") is None
+
+    press(user, "save")
+
+    await user.should_see("Enter a time zone by its IANA name", retries=40)
+
+
 async def test_the_second_of_two_tabs_is_told_and_may_overwrite(user: User, engine, desk) -> None:
     await user.open("/backups/7/edit")
     fill(user, name="Mine")
