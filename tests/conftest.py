@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, until
 from tests.support.servers import MotoServer, RcloneS3, ServerProcess
 
@@ -45,10 +46,10 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
 
 
 @pytest.fixture
-def pausing(slow: RcloneS3) -> Iterator[RcloneS3]:
-    """The slow source, which a test may `freeze` without a `thaw`: a run stays in its middle."""
-    yield slow
-    slow.thaw()
+def pausing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PausingS3]:
+    """A source that hands out a few objects and waits for `thaw`: a run stays in its middle."""
+    with PausingS3(tmp_path_factory.mktemp("pausing"), "AKIAPAUSINGEXAMPLE1", "pausing-0001") as s3:
+        yield s3
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from bucketvault.engine.housekeeping import remove_old_logs
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
+from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
@@ -67,19 +68,21 @@ def test_status_tells_scripts_by_its_exit_code(
 
 
 def test_a_followed_log_ends_with_its_run_and_has_every_line(
-    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(30, 4000)), new_bucket(elsewhere)
+    source, destination = new_bucket(pausing, objects(30, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     run = bucketvault.start("run", "Photos", "--wait")
     until("something is copied", destination.copy_keys)
 
     follower = bucketvault.start("log", "Photos", "--follow")
+    assert follower.stdout is not None and (first := follower.stdout.readline())
+    pausing.thaw()
     out, err = follower.communicate(timeout=60)
     run.communicate()
 
     assert follower.returncode == 0 and not err
-    assert out.count("copied (new), 4.0 kB") == 30
+    assert (first + out).count("copied (new), 4.0 kB") == 30
 
 
 def test_progress_without_a_terminal_is_plain_lines(
@@ -93,7 +96,7 @@ def test_progress_without_a_terminal_is_plain_lines(
 
 
 def test_a_reader_that_goes_away_neither_ends_a_run_nor_changes_its_exit_code(
-    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     source, destination = new_bucket(pausing, objects(30, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
@@ -102,6 +105,7 @@ def test_a_reader_that_goes_away_neither_ends_a_run_nor_changes_its_exit_code(
     until("something is copied", destination.copy_keys)
 
     run.stdout.close()
+    pausing.thaw()
 
     assert run.wait(60) == 0
     run.stdout = None

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import NewBucket
+from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, Served, objects, until
 from tests.support.raw_socket import RawSocket
 from tests.support.servers import RcloneS3
@@ -313,16 +314,15 @@ def test_other_commands_do_not_bring_the_web_server_along(bucketvault: Program) 
 
 @pytest.fixture
 def midway(
-    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> tuple[Served, Bucket, Bucket, psutil.Process]:
-    """A server with a run in its middle: source (frozen), destination, the rclone that copies."""
+    """A server with a run in its middle: source (waiting), destination, the rclone that copies."""
     source, destination = new_bucket(pausing, objects(100, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     served = bucketvault.serve()
     assert bucketvault.cli("run", "Photos").code == 0
-    rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
     until("something is copied", destination.copy_keys)
-    pausing.freeze()
+    rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
     return served, source, destination, rclone
 
 
@@ -380,16 +380,18 @@ def test_a_database_that_somebody_holds_does_not_keep_the_server_from_ending(
 
 
 def test_with_a_server_running_the_command_line_asks_its_queue(
-    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(20, 4000)), new_bucket(elsewhere)
+    source, destination = new_bucket(pausing, objects(20, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     served = bucketvault.serve()
 
     command = bucketvault.start("run", "Photos", "--wait")
+    until("something is copied", destination.copy_keys)
     rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
     runner = rclone.parent()
     assert runner is not None and runner.ppid() == served.process.pid
+    pausing.thaw()
     out, err = command.communicate(timeout=60)
 
     assert command.returncode == 0, (out, err)

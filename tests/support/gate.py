@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.support.proxies import RefusingProxy, Rule
+from tests.support.servers import RcloneS3, s3_client
 
 
 class Gate(RefusingProxy):
@@ -46,3 +47,34 @@ class Gate(RefusingProxy):
             if "/" in name:
                 self._passed.add(name)
         return super().refusal(method, path, headers)
+
+
+class PausingS3(RcloneS3):
+    """A source that hands out `FIRST` objects and keeps the rest until `thaw`.
+
+    A run from it stays in its middle, however fast or slow the machine is.
+    """
+
+    FIRST = 5
+
+    def start(self) -> None:
+        super().start()
+        self._gate = Gate(super().endpoint)
+        self._gate.__enter__()
+        self._gate.let(self.FIRST)
+
+    def stop(self) -> None:
+        self._gate.__exit__(None, None, None)
+        super().stop()
+
+    @property
+    def endpoint(self) -> str:
+        """Where a backup finds it; tests themselves read and write past the gate."""
+        return self._gate.endpoint if hasattr(self, "_gate") else super().endpoint
+
+    def client(self) -> Any:
+        return s3_client(super().endpoint, self.access_key_id, self.secret_access_key)
+
+    def thaw(self) -> None:
+        """Hand out everything from now on."""
+        self._gate.let(1_000_000)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewBucket
+from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
@@ -28,9 +29,9 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 
 @pytest.mark.root
 def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
-    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(60, 4000)), new_bucket(elsewhere)
+    source, destination = new_bucket(pausing, objects(60, 4000)), new_bucket(elsewhere)
     with small_disk(bucketvault.data_dir, "20M"):
         bucketvault.backup(source, destination)
         app = bucketvault.start("run", "Photos", "--wait")
@@ -39,6 +40,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"\0" * 4096)
+        pausing.thaw()
         until("rclone is done", lambda: not bucketvault.rclones())
         assert app.poll() is None  # it waits for room to write the end down
 
@@ -55,13 +57,12 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
 
 
 def test_a_stop_is_not_lost_while_somebody_holds_the_database(
-    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     source, destination = new_bucket(pausing, objects(60, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     app = bucketvault.start("run", "Photos", "--wait")
     until("something is copied", destination.copy_keys)
-    pausing.freeze()
     other = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
@@ -76,14 +77,15 @@ def test_a_stop_is_not_lost_while_somebody_holds_the_database(
 
 
 def test_a_database_held_by_somebody_else_delays_the_end_and_changes_nothing(
-    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(30, 4000)), new_bucket(elsewhere)
+    source, destination = new_bucket(pausing, objects(30, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     app = bucketvault.start("run", "Photos", "--wait")
     until("something is copied", destination.copy_keys)
     other = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    pausing.thaw()
     until("rclone is done", lambda: not bucketvault.rclones())
     folder = bucketvault.run_folder()
     assert folder is not None

@@ -13,6 +13,7 @@ import pytest
 from bucketvault.store.database import close_database, connection, open_database
 from bucketvault.store.models import BackupRun, counts_of
 from tests.conftest import NewBucket
+from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
 from tests.support.servers import RcloneS3
 
@@ -21,15 +22,15 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def midway(
-    bucketvault: Program, pausing: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> tuple[Program, Bucket, Bucket, psutil.Process, psutil.Process]:
-    """A run in its middle, its source frozen: program, both buckets, the command, its rclone."""
+    """A run in its middle, its source waiting: program, both buckets, the command, its rclone."""
     source, destination = new_bucket(pausing, objects(60, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     app = psutil.Process(bucketvault.start("run", "Photos", "--wait").pid)
+    until("the first are copied", lambda: len(destination.copy_keys()) == pausing.FIRST)
+    # looked for only now: the one that checked, before it, is gone
     rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
-    until("something is copied", destination.copy_keys)
-    pausing.freeze()
     return bucketvault, source, destination, app, rclone
 
 

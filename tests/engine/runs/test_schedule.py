@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import NewBucket
 from tests.support.at_time import Clock
+from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
@@ -102,7 +103,7 @@ def test_the_planned_times_that_really_fire_over_both_changes_of_the_clocks(
 
 def test_a_run_met_by_the_end_of_the_program_ends_true_and_days_later_one_late_run_follows(
     bucketvault: Program,
-    pausing: RcloneS3,
+    pausing: PausingS3,
     elsewhere: RcloneS3,
     new_bucket: NewBucket,
     fired: Callable[[], list[tuple[str, str, int, str]]],
@@ -112,9 +113,8 @@ def test_a_run_met_by_the_end_of_the_program_ends_true_and_days_later_one_late_r
     bucketvault.backup(source, destination, at="02:30", comparison_mode="size_only")
     served = bucketvault.serve()
     clock.move_to(utc(11, 2, 1, 30))
-    rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
     until("something is copied", destination.copy_keys)
-    pausing.freeze()
+    rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
 
     code, _ = served.end()  # as the unit does it: the main process alone is told
 

@@ -26,7 +26,7 @@ def day(number: int) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_on_each_of_thirty_days_exactly_what_was_promised_is_kept(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
