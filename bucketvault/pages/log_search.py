@@ -39,8 +39,13 @@ class Shown:
         self._raw = {part.encode().lower() for part in (text, as_logged)}
         words = [*LINE_WORDS.items(), *WOULD_WORDS.items()]
         self._kinds = bytes({kind for kind, said in words if self._text in said})
-        self._sizes = functools.lru_cache(maxsize=65536)(self._in_size)
-        self._times = functools.lru_cache(maxsize=65536)(self._in_time)
+        # of a search that begins in the words before a size, such as "(new), 3.0 MB": what follows
+        cuts = range(1, len(self._text))
+        self._rests = tuple(
+            {self._text[n:] for n in cuts for _, said in words if said.endswith(self._text[:n])}
+        )
+        self._sizes = functools.lru_cache(maxsize=4096)(self._in_size)
+        self._times = functools.lru_cache(maxsize=4096)(self._in_time)
         self._size_like = _SIZE_LIKE.fullmatch(self._text) is not None
         self._time_like = _TIME_LIKE.fullmatch(self._text) is not None
 
@@ -53,9 +58,9 @@ class Shown:
         small = data.lower()
         if any(raw in small for raw in self._raw) or any(word in data for word in REWORDED):
             return True
-        if self._size_like and any(map(self._sizes, _SIZES.findall(data))):
+        if self._size_like and any(map(self._sizes, set(_SIZES.findall(data)))):
             return True
-        return self._time_like and any(self._times(*found) for found in _STAMPS.findall(data))
+        return self._time_like and any(self._times(*found) for found in set(_STAMPS.findall(data)))
 
     def holds(self, line: bytes, kind: LineKind | None) -> bool:
         """Whether this line holds it."""
@@ -73,10 +78,7 @@ class Shown:
 
     def _in_size(self, digits: bytes) -> bool:
         suffix = size_suffix(int(digits)).lower()
-        # also a search that begins in the words before it: "(new), 3.0 MB"
-        return self._text in suffix or any(
-            self._text in words + suffix for words in (*LINE_WORDS.values(), *WOULD_WORDS.values())
-        )
+        return self._text in suffix or suffix.startswith(self._rests)
 
     def _in_time(self, stamp: bytes, offset: bytes) -> bool:
         return self._text in log_time((stamp + offset).decode(), self._zone)

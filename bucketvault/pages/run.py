@@ -109,6 +109,7 @@ def register(engine: "Engine") -> None:
         # twice a second is as often as anybody reads; the log beside it is quicker
         topic = live.run_topic(run_id)
         look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
+        show_on(engine.live, live.MAIL, fetch, show, pause_s=1.0)
         around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
@@ -190,7 +191,8 @@ class RunScreen:
             self._numbers.clear()
             label = "What a run would change" if only_looked(view) else "What this run changed"
             with self._numbers:
-                self._tiles = Tiles(label, tiles, self._pick) if tiles else None
+                on_pick = self._pick if view.log_removed_at is None else None
+                self._tiles = Tiles(label, tiles, on_pick) if tiles else None
             self.picked(self._picked)
 
     def _pick(self, picks: str) -> None:

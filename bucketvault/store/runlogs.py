@@ -4,8 +4,9 @@ Raw bytes go in and the same bytes come out (`raw`). For people the log is rows:
 the lines in which rclone tells its progress once a second.
 """
 
+import itertools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from bucketvault.store.models import BackupRun, RunLogChunk
 from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
 
 CHUNK_BYTES = 64 * 1024
+MOST_AT_ONCE = 32  # chunks in memory while many are read
 LONGEST_LINE_BYTES = 1024 * 1024  # a longer one goes on in the next row
 
 
@@ -306,9 +308,7 @@ def _chunks_from(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLo
     """The chunks with rows from row `start` on, and the number of each one's first row."""
     column = _NUMBERED_BY.get(wanted)
     if column is None:
-        for seq, before in index_of(run_id).holding(wanted, start):
-            with connection():
-                yield _chunk(run_id, seq), before
+        yield from _some(run_id, index_of(run_id).holding(wanted, start))
         return
     with connection():
         holder = (
@@ -330,10 +330,8 @@ def _chunks_before(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[Run
     """The chunks with rows before row `start`, the last first."""
     column = _NUMBERED_BY.get(wanted)
     if column is None:
-        for seq, before in reversed(list(index_of(run_id).holding(wanted, 0))):
-            if before < start:
-                with connection():
-                    yield _chunk(run_id, seq), before
+        found = [each for each in index_of(run_id).holding(wanted, 0) if each[1] < start]
+        yield from _some(run_id, reversed(found))
         return
     with connection():
         query = (
@@ -350,8 +348,18 @@ _NUMBERED_BY = {ALL_LINES: RunLogChunk.first_line, SHOWN_LINES: RunLogChunk.firs
 _KINDS = tuple(LineKind)
 
 
-def _chunk(run_id: int, seq: int) -> RunLogChunk:
-    return RunLogChunk.get((RunLogChunk.run_id == run_id) & (RunLogChunk.seq == seq))
+def _some(run_id: int, wanted: Iterable[tuple[int, int]]) -> Iterator[tuple[RunLogChunk, int]]:
+    """These chunks in this order: the first ones alone, for a page; then more at a time."""
+    left = iter(wanted)
+    many = 1
+    while batch := list(itertools.islice(left, many)):
+        with connection():
+            query = RunLogChunk.select().where(
+                RunLogChunk.run_id == run_id, RunLogChunk.seq.in_([seq for seq, _ in batch])
+            )
+            chunks = {chunk.seq: chunk for chunk in query}
+        yield from ((chunks[seq], first) for seq, first in batch if seq in chunks)
+        many = min(2 * many, MOST_AT_ONCE)
 
 
 def _kinds(chunk: RunLogChunk) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.store import runlogs
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from tests.benchmarks._browsing import resident, signed_in
@@ -98,9 +99,9 @@ def fill(program: Program, run: int, size: int) -> None:
     try:
         with writing():
             runlogs.clear(run)
-        writer = runlogs.LogWriter(run)
+        writer, transcript = runlogs.LogWriter(run), Transcript()
         for number, line in enumerate(lines(size), 1):
-            writer.add(line)
+            writer.add(line, *transcript.feed([line]))
             if number % FLUSH_EVERY == 0 or number == size:
                 with writing():
                     writer.flush()

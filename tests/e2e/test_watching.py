@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.store import runlogs
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from tests.conftest import NewBucket
@@ -319,11 +320,11 @@ def fill_log(program: Program, run_id: int, lines: Iterator[bytes]) -> None:
     """Put another log in place of a run's own, past the program, which does not run now."""
     open_database(program.data_dir / FILE_NAME)
     try:
-        writer = runlogs.LogWriter(run_id)
+        writer, transcript = runlogs.LogWriter(run_id), Transcript()
         with writing():
             runlogs.clear(run_id)
             for line in lines:
-                writer.add(line)
+                writer.add(line, *transcript.feed([line]))
             writer.flush()
         writer.stored()
     finally:
@@ -392,6 +393,11 @@ def test_a_log_of_a_hundred_thousand_lines_is_at_hand_everywhere(
     progress.click()
     expect(tab.log_words).to_contain_text("99,000 lines")
     expect(page.locator(".log-row.k-progress:not([hidden])")).to_have_count(0)
+    page.get_by_role("button", name="Errors 1").click()
+    tab.until_rows("the error alone, by its number", lambda numbers: numbers == [69_301])
+    page.get_by_role("button", name="Changes 98,999").click()
+    tab.key("End")
+    tab.until_rows("the last change", lambda numbers: numbers[-1] == 99_000)
     assert page.locator(".log-row").count() < 200
 
 
