@@ -55,6 +55,7 @@ class DayBook:
         self._past: dict[int, _Past] = {}
         self._open: set[int] = set()
         self._read_to: int | None = None  # the newest run that was read
+        self._first: dt.date | None = None  # no day before this one is kept
 
     def days(self, rows: Sequence[BackupRow], now: dt.datetime) -> dict[int, Days]:
         """Of each backup the 30 days until today, the oldest first; two queries for any number."""
@@ -111,7 +112,8 @@ class DayBook:
             midnight = dt.datetime.combine(first, dt.time(), tzinfo=self._zone)
             which = BackupRun.created_at >= midnight.astimezone(dt.UTC)
         else:
-            which = (BackupRun.id > self._read_to) | BackupRun.id.in_(sorted(self._open))
+            # from the oldest open one on: what has ended since is taken in once more, unchanged
+            which = BackupRun.id >= min(self._open, default=self._read_to + 1)
         rows: Iterable[Any] = query.where(which).tuples()
         return rows
 
@@ -119,6 +121,9 @@ class DayBook:
         for backup_id, past in list(self._past.items()):
             if made.get(backup_id) != past.made_at:
                 del self._past[backup_id]
+        if self._first == first:
+            return
+        self._first = first
         for past in self._past.values():
             past.late = {day for day in past.late if day >= first}
             for day in [day for day in past.worst if day < first]:
@@ -146,7 +151,7 @@ class DayBook:
             missed += [
                 day
                 for moment, day in _planned(timing, self._zone, dates[0], dates[-1])
-                if planned_since < moment <= until and day not in worst
+                if day not in worst and planned_since < moment <= until
             ]
         if missed:
             worst = {**worst, **dict.fromkeys(missed, Tone.MISS)}

@@ -22,7 +22,7 @@ from bucketvault.engine.runs.queue import freeze, same_ends
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
-from bucketvault.store.models import Backup, BackupRun, Provider, Storage, counts_of, utcnow
+from bucketvault.store.models import LISTED, Backup, BackupRun, Provider, Storage, counts_of, utcnow
 from bucketvault.vocabulary import (
     ComparisonMode,
     Phase,
@@ -282,7 +282,8 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
         run.backup_id: run for run in BackupRun.select().where(BackupRun.status.in_(ACTIVE))
     }
     last_ids = [backup.last_id for backup in found if backup.last_id is not None]
-    ended: Any = BackupRun.select().where(BackupRun.id.in_(last_ids)).objects(SimpleNamespace)
+    ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))
+    ended = ended.objects(SimpleNamespace)
     last = {run.id: run for run in ended}
     now = utcnow()
     rows = [

@@ -72,6 +72,10 @@ class JsonField(pw.TextField):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
     def python_value(self, value: str | None) -> Any:
+        if value == "{}":  # by far the most frequent ones
+            return {}
+        if value == "[]":
+            return []
         return None if value is None else json.loads(value)
 
 
@@ -303,3 +307,12 @@ COUNT_NAMES = (
 def counts_of(run: BackupRun) -> Mapping[str, int]:
     """The run's counts by name, in the order in which they are told."""
     return {name: getattr(run, name) for name in COUNT_NAMES}
+
+
+# What a list tells of an ended run; the rest is large, or nobody's business there.
+_UNLISTED = {"approved_limits", "archive_stamp", "rclone_pid", "requeued", "spec", "uuid"}
+LISTED = [
+    column
+    for name, column in BackupRun._meta.fields.items()  # noqa: SLF001 - peewee's own way to them
+    if name not in _UNLISTED
+]
