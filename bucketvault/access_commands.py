@@ -53,16 +53,13 @@ def _password(given: argparse.Namespace, config: Config) -> int:
         if not password.is_set(config.password):
             print("There is no password: only the link opens bucketvault (bucketvault url).")
             return 0
-        config.password.unlink()
         end_all_sessions()
+        config.password.unlink()
         print("The password is gone and every session has ended. The link: bucketvault url")
         return 0
     new = _asked_twice()
-    try:
-        password.set_password(config.password, new)
-    except ValueError as error:
-        raise BucketvaultError(str(error), "Nothing was changed.") from error
-    end_all_sessions()
+    end_all_sessions()  # first: with a database that cannot be written, nothing changes
+    password.set_password(config.password, new)
     print("The password is set and every session has ended. Sign in with it, or with the link.")
     return 0
 

@@ -1,6 +1,8 @@
 """Keys are nowhere but in the vault: hunted for in all that a run leaves and shows."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -82,12 +84,21 @@ def test_keys_are_in_no_argument_environment_file_log_or_output(
     assert hunter.looks > 3 and not hunter.found
     for told in (done, status, log):
         assert not any(mark in told.out + told.err for mark in MARKS)
+    mails = mails_of(bucketvault)
+    assert (len(mails) == 1) == (ending != "success")
+    assert not any(mark in part for mail in mails for part in mail for mark in MARKS)
     run = bucketvault.last_run()
     if ending == "a leaking check":
         assert run["reason"] == "rclone_error", run
     if ending == "a leaking rclone":
         assert b"[secret]" in bucketvault.raw_log(run["id"])
         assert any("masked" in warning for warning in run["warnings"])
+
+
+def mails_of(program: Program) -> list[tuple[str, str]]:
+    """Subject and text of each mail that was written, whether anybody took it or not."""
+    with closing(sqlite3.connect(program.data_dir / "bucketvault.sqlite3")) as plain:
+        return plain.execute("SELECT subject, body FROM mail").fetchall()
 
 
 def setup_with_references(
@@ -123,6 +134,15 @@ source = {{provider = "Own", bucket = "{bucket}"}}
 destination = {{provider = "Other", bucket = "{destination}"}}
 schedule = "daily"
 at = "03:15"
+
+[settings]
+smtp_host = "127.0.0.1"
+smtp_port = 9
+smtp_security = "none"
+smtp_user = "me"
+smtp_password = {{env = "SECRET"}}
+mail_from = "vault@example.com"
+mail_to = "me@example.com"
 """)
     assert done.code == 0, done
 
