@@ -37,11 +37,11 @@ def query(bucketvault: Program) -> Callable[..., list[tuple]]:
 @pytest.fixture
 def fired(query: Callable[..., list[tuple]]) -> Callable[[], list[tuple[str, str, int, str]]]:
     """Every run of Photos: its planned time, how it was started, how many were skipped, its end."""
-    columns = 'substr(scheduled_for, 1, 16), "trigger", skipped_slots, status'
 
     def runs() -> list[tuple[str, str, int, str]]:
         return query(
-            f"SELECT {columns} FROM backup_run WHERE backup_id = 1 ORDER BY id"  # noqa: S608
+            'SELECT substr(scheduled_for, 1, 16), "trigger", skipped_slots, status '
+            "FROM backup_run WHERE backup_id = 1 ORDER BY id"
         )
 
     return runs
