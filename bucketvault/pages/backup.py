@@ -29,7 +29,7 @@ from bucketvault.pages.kept_versions import KeptCard
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.logview import LARGEST_NUMBER
 from bucketvault.pages.run_live import LiveCard
-from bucketvault.pages.strip import change_strip, draw_legend, draw_strip
+from bucketvault.pages.strip import change_strip, draw_legend, draw_strip, summary
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     button,
@@ -307,16 +307,17 @@ class BackupScreen:
     def _show_days(self, days: Days, today: dt.date) -> None:
         if not self._is_new("days", (days, today)):
             return
-        if self._strip is not None and len(days) > 0:
+        words = summary(days, today).partition(": ")[2].removesuffix(".")
+        if self._strip is not None and days:
             change_strip(self._strip, days, today)
-            return
-        self._days.clear()
-        self._strip = None
-        if days:
-            with self._days, card("Last 30 days"), element("div", "stack spaced"):
+            self._days_note.text = words
+        elif days:
+            with self._days, card("Last 30 days") as header, element("div", "stack spaced"):
                 self._strip = draw_strip(days, today)
                 self._strip.classes("wide")
                 draw_legend()
+            with header:
+                self._days_note = text("span", "t13 ink3", words)
 
     def _draw_way_back(self, page: BackupPage) -> None:
         self._back.clear()

@@ -203,6 +203,7 @@ async def test_the_last_thirty_days_are_a_strip_with_words(user: User, engine) -
 
     strips = [e for e in user.client.elements.values() if e.tag == "day-strip"]
     assert any(e.props.get("aria-label", "").startswith("Last 30 days: ") for e in strips)
+    await user.should_see("29 succeeded, 1 failed (")
 
 
 async def test_switching_off_says_that_only_the_schedule_stops(user: User, engine) -> None:
