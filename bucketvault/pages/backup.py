@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import fastapi
 from fastapi.responses import PlainTextResponse
 from nicegui import app, background_tasks, run, ui
+from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine import live
 from bucketvault.engine.days import Days
@@ -192,6 +193,7 @@ class BackupScreen:
         self._shown: dict[str, object] = {}
         self._live: LiveCard | None = None
         self._strip: ui.element | None = None
+        self._days_note: TextElement | None = None
         self._head = element("div", "part")
         self._top = element("div", "part")
         self._facts = element("div", "part")
@@ -308,7 +310,7 @@ class BackupScreen:
         if not self._is_new("days", (days, today)):
             return
         words = summary(days, today).partition(": ")[2].removesuffix(".")
-        if self._strip is not None and days:
+        if self._strip is not None and self._days_note is not None and days:
             change_strip(self._strip, days, today)
             self._days_note.text = words
         elif days:
