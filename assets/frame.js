@@ -39,25 +39,18 @@ function show(off) {
   bar.hidden = !off;
 }
 
-// a press that cannot arrive must not seem to: it is taken back where it was made
+// A press would be kept and sent when the server is back, perhaps minutes later: it is taken back.
+// What is typed is kept and sent too, and that is right.
 function refuse(event) {
-  if (!isOff() || !event.target.closest?.("button, [role=switch], [role=button], input, select")) return;
+  if (!isOff() || !event.target.closest?.("button, [role=switch], [role=button]")) return;
   // these work without the server
-  if (event.target.closest("form, [data-search], .segments, .sorter, .sort, .topbar, .log-card")) return;
+  if (event.target.closest("form, .segments, .sort, .log-card")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 }
 
 document.addEventListener("keydown", slash);
-for (const kind of ["click", "keydown", "change"]) {
-  document.addEventListener(
-    kind,
-    (event) => {
-      if (kind !== "keydown" || event.key === "Enter" || event.key === " ") refuse(event);
-    },
-    true,
-  );
-}
+document.addEventListener("click", refuse, true);
 const watching = new MutationObserver(follow);
 function begin() {
   const shown = notice();
