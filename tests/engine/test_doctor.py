@@ -272,6 +272,7 @@ def asked(bucketvault: Program) -> Result | None:
     return said if "✓ good  Scheduler" in said.out else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["port", "socket"])
 def test_the_real_command_asks_the_running_server_and_keeps_its_secrets(
     on: str, bucketvault: Program, tmp_path: Path
@@ -305,6 +306,7 @@ secret_access_key = "{SECRET}"
         assert SECRET not in output and key not in output
 
 
+@pytest.mark.slow
 def test_it_changes_nothing_also_next_to_a_server_that_was_killed(bucketvault: Program) -> None:
     served = bucketvault.serve()
     served.process.kill()
