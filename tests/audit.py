@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
-TIMEOUT_S = 240
+TIMEOUT_S = 120
 
 
 def main() -> int:

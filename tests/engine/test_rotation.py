@@ -170,7 +170,7 @@ def whole(here):
 
 line, wrong = 0, []
 while True:
-    line += 3
+    line += 5
     here = folder / str(line)
     shutil.copytree(folder / "begun", here)
     code = in_a_child(lambda: rotate(here, line))

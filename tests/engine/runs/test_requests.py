@@ -109,15 +109,7 @@ def test_a_redirect_carries_neither_credentials_nor_data_to_another_server(
         assert not any(key in told for key in KEYS)
 
 
-@pytest.mark.parametrize(
-    "endpoint",
-    [
-        "http://169.254.169.254",
-        "https://[fe80::1]",
-        "https://a:b@s3.example.com",
-        "http://s3.example.com",
-    ],
-)
+@pytest.mark.parametrize("endpoint", ["http://169.254.169.254", "https://a:b@s3.example.com"])
 def test_an_endpoint_that_got_into_the_database_past_the_rules_is_not_asked(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, endpoint: str
 ) -> None:
