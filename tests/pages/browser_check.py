@@ -426,7 +426,7 @@ class Checks:
         with self.visit("/") as seen:
             seen.page.wait_for_timeout(400)
             names = []
-            for _ in range(14):
+            for _ in range(40):
                 seen.page.keyboard.press("Tab")
                 names.append(
                     seen.page.evaluate(
