@@ -5,7 +5,7 @@ through a string that is parsed. What comes from elsewhere is cleaned where it e
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -104,8 +104,29 @@ def button(
     if mark:
         made.mark(mark)
     if on_click is not None:
-        made.on("click", on_click)
+        made.on("click", _in_page(on_click))
     return made
+
+
+def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
+    """`act`, so that it may draw its own button away before it is done.
+
+    NiceGUI runs a handler where its button stands; without that place, neither a notice nor the
+    way to another page would find the page any more.
+    """
+    client = ui.context.client
+
+    def pressed() -> Coroutine[Any, Any, None] | None:
+        with client:
+            begun = act()
+        # not everything that can be awaited: a dialog's `close` gives the dialog, which would open
+        return finish(begun) if isinstance(begun, Coroutine) else None
+
+    async def finish(begun: Coroutine[Any, Any, Any]) -> None:
+        with client:
+            await begun
+
+    return pressed
 
 
 def chip(end: End) -> None:
