@@ -66,12 +66,14 @@ class EndFields:
         self.measured = measured
         self._looked_at: tuple[int | None, str] = (storage_id, path)
         self._given_up = threading.Event()
+        # from the first on, or choosing it later would look like something somebody did
+        options = words.offered(storages, side.other_use, storage_id)
         with element("div", "stack spaced-small"):
             self.storage = Pick(
                 f"{side.name}_storage_id",
                 side.storage_label,
-                {},
-                None,
+                options,
+                storage_id if storage_id in options else None,
                 placeholder="Choose a bucket",
                 searched=True,
                 on_change=self._chosen,
