@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from bucketvault.config import Config
 from bucketvault.engine import catalogue, checks
+from bucketvault.engine.catalogue import StoredProvider
 from bucketvault.engine.ciphertexts import KEY_COLUMNS
 from bucketvault.engine.inputs import ProviderInput, StorageInput, provider_fields
 from bucketvault.engine.left_behind import Found, left_behind
@@ -116,9 +117,9 @@ class Providers:
         test = tested[1] if tested is not None and tested[0] == now else None
         return ProviderPage(row, tuple(storages), kept, test)
 
-    def inputs(self, provider_id: int) -> ProviderInput:
+    def stored(self, provider_id: int) -> StoredProvider:
         """What a form starts from; keys are never in it. Raises NotFoundError."""
-        return catalogue.provider_input(provider_id)
+        return catalogue.stored_provider(provider_id)
 
     # what a provider says: these take seconds
 
@@ -218,10 +219,21 @@ class Providers:
         self._changed(provider_id, buckets)
         return provider_id
 
-    def change(self, provider_id: int, given: ProviderInput, *, check: bool = True) -> None:
-        """Change a provider; keys that are None stay. Raises NotFoundError, and as `create`."""
+    def change(
+        self,
+        provider_id: int,
+        given: ProviderInput,
+        loaded: StoredProvider | None = None,
+        *,
+        check: bool = True,
+    ) -> None:
+        """Change a provider; keys that are None stay.
+
+        Nothing is written where it is not as `loaded` any more. Raises NotFoundError,
+        ChangedMeanwhileError, and as `create`.
+        """
         buckets = self._check(given, provider_id) if check else None
-        catalogue.change_provider(provider_id, given, self._vault())
+        catalogue.change_provider(provider_id, given, self._vault(), loaded=loaded)
         self._changed(provider_id, buckets)
 
     def delete(self, provider_id: int) -> None:

@@ -8,7 +8,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from bucketvault.engine import checks
@@ -42,6 +42,14 @@ TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
 # ---- providers
 
 
+@dataclass(frozen=True, slots=True)
+class StoredProvider:
+    """A Provider as somebody found it, to see later whether it is still the same."""
+
+    given: ProviderInput  # what would leave it as it is
+    ciphertexts: tuple[str, ...] = field(repr=False)
+
+
 def create_provider(given: ProviderInput, vault: Vault) -> int:
     """Store a new Provider with its keys encrypted; its id.
 
@@ -64,15 +72,22 @@ def create_provider(given: ProviderInput, vault: Vault) -> int:
 
 
 def change_provider(
-    provider_id: int, given: ProviderInput, vault: Vault, *, with_users: bool = True
+    provider_id: int,
+    given: ProviderInput,
+    vault: Vault,
+    *,
+    loaded: StoredProvider | None = None,
+    with_users: bool = True,
 ) -> tuple[str, ...]:
     """Change a Provider; keys that are None stay. The names of the fields that really changed.
 
+    `loaded` is what the change started from: where the row is another by now, nothing is written.
     Without `with_users` the caller looks for `checks.contradictions` itself, before it commits.
-    Raises NotFoundError, InvalidInputError with all problems, VaultError.
+    Raises NotFoundError, ChangedMeanwhileError, InvalidInputError with all problems, VaultError.
     """
     with writing():
         row = checks.get(Provider, provider_id)
+        _refuse_other_provider(loaded, _stored(row))
         values, problems = checks.checked_provider(given, row, with_users=with_users)
         _refuse(problems)
         changed = _take_over(row, values, ("name", "provider_type", "endpoint", "region"))
@@ -100,10 +115,13 @@ def delete_provider(provider_id: int) -> None:
 
 def provider_input(provider_id: int) -> ProviderInput:
     """What would leave a Provider as it is: what a form starts from. Keys are never in it."""
+    return stored_provider(provider_id).given
+
+
+def stored_provider(provider_id: int) -> StoredProvider:
+    """A Provider as it is stored now. Raises NotFoundError."""
     with connection():
-        row = checks.get(Provider, provider_id)
-        region = "" if row.region == "auto" else row.region
-        return ProviderInput(row.name, str(row.provider_type), row.endpoint, region=region)
+        return _stored(checks.get(Provider, provider_id))
 
 
 def decrypted_keys(provider: Provider, vault: Vault) -> tuple[str, str]:
@@ -296,12 +314,30 @@ def _plan_anew(row: Backup) -> None:
     row.overdue_since = None
 
 
+def _stored(row: Provider) -> StoredProvider:
+    region = "" if row.region == "auto" else row.region
+    given = ProviderInput(row.name, str(row.provider_type), row.endpoint, region=region)
+    return StoredProvider(given, tuple(getattr(row, column) for column in KEY_COLUMNS))
+
+
+def _refuse_other_provider(loaded: StoredProvider | None, stored: StoredProvider) -> None:
+    if loaded is None or loaded == stored:
+        return
+    names = _different(loaded.given, stored.given)
+    keys = zip(KEY_COLUMNS, loaded.ciphertexts, stored.ciphertexts, strict=True)
+    raise ChangedMeanwhileError([*names, *(name for name, old, new in keys if old != new)])
+
+
 def _refuse_changed_since(loaded: BackupInput | None, stored: BackupInput) -> None:
     if loaded is None or loaded == stored:
         return
-    names = (field.name for field in fields(BackupInput))
-    changed = [name for name in names if getattr(loaded, name) != getattr(stored, name)]
-    raise ChangedMeanwhileError(changed)
+    raise ChangedMeanwhileError(_different(loaded, stored))
+
+
+def _different(one: Any, other: Any) -> list[str]:
+    """The names of the fields in which two inputs differ."""
+    names = (each.name for each in fields(one))
+    return [name for name in names if getattr(one, name) != getattr(other, name)]
 
 
 def _refuse(problems: Sequence[Problem]) -> None:

@@ -37,6 +37,11 @@ class _Labelled:
                 self._hint = text("p", "hint", hint)
                 self._problems = element("div", role="alert")
 
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return str(self._label.text)
+
     def say(self, label: str, hint: str) -> None:
         """Call it something else."""
         self._label.text = label

@@ -19,6 +19,7 @@ from bucketvault.engine.rclone.discovery import (
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import (
     BucketvaultError,
+    ChangedMeanwhileError,
     InvalidInputError,
     NotFoundError,
     Problem,
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven")
 
+KEYS = ("access_key_id", "secret_access_key")
+
 # Takes the form's content and whether to try the key first; raises what is wrong.
 Save = Callable[[ProviderInput, bool], Awaitable[None]]
+# Gives what is stored now; whoever saves then has seen it.
+LookAgain = Callable[[], Awaitable[ProviderInput]]
 
 
 class Start(NamedTuple):
@@ -73,7 +78,7 @@ def register(engine: "Engine") -> None:
         try:
             if not 0 < provider_id <= LARGEST_NUMBER:
                 raise NotFoundError("There is no such provider.")
-            stored = await run.io_bound(engine.providers.inputs, provider_id)
+            stored = await run.io_bound(engine.providers.stored, provider_id)
         except NotFoundError as error:
             answer = await run.io_bound(engine.answer)
             if answer is not None:
@@ -82,20 +87,31 @@ def register(engine: "Engine") -> None:
         if stored is None:  # shutting down
             return
 
+        seen = stored
+
         async def save(given: ProviderInput, check: bool) -> None:
             change = engine.providers.change
-            await ask(engine.providers, change, provider_id, given, check=check)
+            await ask(engine.providers, change, provider_id, given, seen, check=check)
             ui.navigate.to(f"/providers/{provider_id:d}")
 
-        await _show(engine, start_of(stored, f"/providers/{provider_id:d}"), save)
+        async def look_again() -> ProviderInput:
+            nonlocal seen
+            found = await run.io_bound(engine.providers.stored, provider_id)
+            seen = found or seen
+            return seen.given
+
+        start = start_of(stored.given, f"/providers/{provider_id:d}")
+        await _show(engine, start, save, look_again)
 
 
-async def _show(engine: "Engine", start: Start, save: Save) -> None:
+async def _show(
+    engine: "Engine", start: Start, save: Save, look_again: LookAgain | None = None
+) -> None:
     answer = await run.io_bound(engine.answer)
     if answer is None:  # shutting down
         return
     with frame("Providers", engine.zone, answer) as around:
-        draw(start, save)
+        draw(start, save, look_again)
 
     around.follow(engine)
 
@@ -112,20 +128,20 @@ def start_of(stored: ProviderInput, cancel: str) -> Start:
     return Start(kind.key, values, str(stored.name), cancel)
 
 
-def draw(start: Start, save: Save) -> "ProviderForm":
+def draw(start: Start, save: Save, look_again: LookAgain | None = None) -> "ProviderForm":
     """Draw the form from plain values; `save` gets what was entered."""
     name = clean(start.name, limit=NAME_CHARACTERS)
     crumbs = [("Providers", "/providers")] + ([(name, start.cancel)] if name else [])
     with heading(f"Edit {name}" if name else "New provider", tuple(crumbs)):
         pass
-    return ProviderForm(start, save)
+    return ProviderForm(start, save, look_again)
 
 
 class ProviderForm:
     """The fields, what is wrong with them, and the words beside them."""
 
-    def __init__(self, start: Start, save: Save) -> None:
-        self._save = save
+    def __init__(self, start: Start, save: Save, look_again: LookAgain | None) -> None:
+        self._save, self._look_again = save, look_again
         self._is_new = not start.name
         self._kind = KINDS[start.kind]
         self._typed = dict(start.values)  # also of fields that this kind does not have
@@ -243,6 +259,9 @@ class ProviderForm:
         except DiscoveryError as error:
             self._clear()
             self._refuse_key(error)
+        except ChangedMeanwhileError as error:
+            self._clear()
+            await self._tell_changed(error.fields, given)
         except BucketvaultError as error:
             self._clear()
             anyway = isinstance(error, RcloneMissingError)
@@ -299,6 +318,32 @@ class ProviderForm:
             filled = [name for name, field in self._address.items() if field.value]
             return "endpoint" if "endpoint" in filled else next(iter(filled), "")
         return ""
+
+    async def _tell_changed(self, names: tuple[str, ...], given: ProviderInput) -> None:
+        """Two tabs, one provider: say what is stored now; both ways are open."""
+        assert self._look_again is not None  # noqa: S101  a new provider is nobody else's
+        try:
+            stored = await self._look_again()
+        except BucketvaultError as error:
+            self._say(error.summary, f"{error.hint} Nothing you typed is lost.")
+            return
+        fields = self._fields()
+        sentence = "This provider was changed meanwhile, in another tab or by a command."
+        detail = "Nothing was saved yet, and nothing you typed is lost."
+        with self._top, draw_verdict(Tone.WARN, sentence, detail) as (actions, lines):
+            for name in names:
+                with lines, element("div", "need changed"):
+                    label = fields[name].label if name in fields else name.replace("_", " ")
+                    here, there = getattr(given, name), getattr(stored, name)
+                    if name in KEYS:  # neither is ever shown
+                        here, there = "nothing typed" if here is None else "typed", "another one"
+                    element("span", "strong", label)
+                    for place, value in (("stored now", there), ("here", here)):
+                        shown = clean(str(value or "nothing"), limit=NAME_CHARACTERS)
+                        element("span", "t13 ink2", f"{place}: {shown}")
+            with actions:
+                self._button("Save mine over it", "", "overwrite", lambda: self._press(True))
+                button("Load what is stored", mark="load-stored", on_click=ui.navigate.reload)
 
     def _say(self, sentence: str, detail: str, *, anyway: bool = False) -> None:
         self._top.clear()

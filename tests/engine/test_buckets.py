@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from bucketvault.engine.rclone.discovery import (
 )
 from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.rights import Outcome, Right
-from bucketvault.errors import InUseError, InvalidInputError, NotFoundError
+from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.database import database
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.vault import Vault
@@ -158,6 +159,24 @@ def test_a_test_is_remembered_until_the_provider_changes(
     assert providers.page(made).test is None
     keys = next(r for r in providers.test(made, "", False).rights if r.right is Right.KEYS)
     assert keys.outcome == Outcome.REFUSED
+
+
+def test_the_second_of_two_changes_is_told_and_writes_nothing(
+    providers: Providers, here: RcloneS3
+) -> None:
+    made = add(providers, here)
+    loaded = providers.stored(made)
+    mine = replace(loaded.given, name="Mine")
+    key = replace(loaded.given, secret_access_key="another-secret-0001")
+    providers.change(made, replace(key, region="eu-1"), loaded, check=False)
+
+    with pytest.raises(ChangedMeanwhileError) as refused:
+        providers.change(made, mine, loaded, check=False)
+
+    assert refused.value.fields == ("region", "secret_access_key")
+    assert providers.page(made).row.name != "Mine"
+    providers.change(made, mine, providers.stored(made), check=False)
+    assert providers.page(made).row.name == "Mine"
 
 
 def test_a_storage_says_who_uses_it_and_how_large_it_was(

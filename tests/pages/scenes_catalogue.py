@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bucketvault.engine.buckets import ConnectionTest, Listing, ProviderPage
+from bucketvault.engine.catalogue import StoredProvider
 from bucketvault.engine.inputs import ProviderInput, provider_fields
 from bucketvault.engine.left_behind import Found, LeftBehind
 from bucketvault.engine.live import CATALOGUE, Live
@@ -23,7 +24,13 @@ from bucketvault.engine.rclone.explain import Explanation
 from bucketvault.engine.rclone.faults import Fault
 from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.rights import Outcome, Right, RightResult
-from bucketvault.errors import InUseError, InvalidInputError, NotFoundError, Problem
+from bucketvault.errors import (
+    ChangedMeanwhileError,
+    InUseError,
+    InvalidInputError,
+    NotFoundError,
+    Problem,
+)
 from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import ProviderType, Reason, UsageType
 
@@ -251,10 +258,11 @@ class FakeProviders:
         kept, test = self.listings.get(provider_id), self.tests.get(provider_id)
         return ProviderPage(self.all[provider_id], mine, kept, test)
 
-    def inputs(self, provider_id: int) -> ProviderInput:
+    def stored(self, provider_id: int) -> StoredProvider:
         row = self.page(provider_id).row
         endpoint = "http://127.0.0.1:9000" if row.compatible else ""
-        return ProviderInput(row.name, str(row.provider_type), endpoint, region=row.region)
+        given = ProviderInput(row.name, str(row.provider_type), endpoint, region=row.region)
+        return StoredProvider(given, ("one", "other"))
 
     def buckets(self, provider_id: int, *, refresh: bool = False) -> Listing:
         self.asked += 1
@@ -291,7 +299,16 @@ class FakeProviders:
         self.saved.append((given, check))
         return 1
 
-    def change(self, provider_id: int, given: ProviderInput, *, check: bool = True) -> None:
+    def change(
+        self,
+        provider_id: int,
+        given: ProviderInput,
+        loaded: StoredProvider | None = None,
+        *,
+        check: bool = True,
+    ) -> None:
+        if loaded is not None and loaded != self.stored(provider_id):
+            raise ChangedMeanwhileError(["name"])
         problems = provider_fields(given, new=False)[1]
         if problems:
             raise InvalidInputError(problems)
