@@ -12,7 +12,7 @@ from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.pages import provider_words as words
 from bucketvault.pages.fields import Field
-from bucketvault.pages.formatting import count
+from bucketvault.pages.formatting import count, many
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     button,
@@ -94,7 +94,7 @@ class BucketsCard:
             return
         self._shown = told
         self._lines = words.bucket_lines(page)
-        self._search.props["placeholder"] = f"Search {count(len(self._lines))} buckets"
+        self._search.props["placeholder"] = f"Search {many(len(self._lines), 'bucket')}"
         self._draw_said()
         self._draw_rows()
 

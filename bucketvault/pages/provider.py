@@ -137,7 +137,7 @@ class ProviderScreen:
     def __init__(self, page: ProviderPage, acts: Acts) -> None:
         self._page, self._acts = page, acts
         self._testing = False
-        self._shown: object = None
+        self._shown: dict[int, object] = {}  # by the part
         self._head = element("div", "part")
         self._answer = element("div", "part")
         self._result = element("div", "part")
@@ -149,19 +149,27 @@ class ProviderScreen:
         self._page = page
         now = dt.datetime.now(dt.UTC)
         self.buckets.show(page)
-        told = (replace(page, listing=None), words.facts(page, now), self._testing)
-        if told == self._shown:
+        row, answer = page.row, words.answer(page, now)
+        if self._is_new(self._head, (row.name, kind_of_row(row))):
+            with self._head:
+                self._draw_head()
+        buttons = (row.keys_readable, bool(page.storages))
+        if self._is_new(self._answer, (answer, self._testing, buttons)):
+            with self._answer:
+                self._draw_answer(answer)
+        if self._is_new(self._result, (page.test, words.facts(page, now))):
+            with self._result:
+                self._draw_result(now)
+        else:
             self._tick(now)
-            return
-        self._shown = told
-        for place in (self._head, self._answer, self._result):
-            place.clear()
-        with self._head:
-            self._draw_head()
-        with self._answer:
-            self._draw_answer()
-        with self._result:
-            self._draw_result(now)
+
+    def _is_new(self, place: ui.element, told: object) -> bool:
+        """Whether a part is to be drawn again; a press must not meet an old button."""
+        if self._shown.get(place.id) == told:
+            return False
+        self._shown[place.id] = told
+        place.clear()
+        return True
 
     def _tick(self, now: dt.datetime) -> None:
         if self._page.test is not None:
@@ -175,15 +183,15 @@ class ProviderScreen:
             button("Edit", "edit", "grow", mark="edit", href=f"/providers/{row.id:d}/edit")
             button("Delete", "trash", "danger grow", mark="delete", on_click=self._ask_to_delete)
 
-    def _draw_answer(self) -> None:
+    def _draw_answer(self, answer: words.Answer) -> None:
         row = self._page.row
         if self._testing:
             sentence = f"Asking {clean(row.name, limit=80)} what this key may do …"
             with draw_verdict(Tone.RUN, sentence, "It takes a few seconds."):
                 pass
             return
-        tone, sentence, detail = words.answer(self._page)
-        with draw_verdict(tone, clean(sentence), clean(detail)) as (actions, _), actions:
+        told = draw_verdict(answer.tone, clean(answer.sentence), clean(answer.detail))
+        with told as (actions, _), actions:
             if not row.keys_readable:
                 href = f"/providers/{row.id:d}/edit"
                 button("Enter the key again", kind="primary", href=href)

@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     detail: str
 
 
-def answer(page: ProviderPage) -> Answer:
+def answer(page: ProviderPage, now: dt.datetime) -> Answer:
     """Does the key work?"""
     row, test = page.row, page.test
     if not row.keys_readable:
@@ -39,6 +39,12 @@ def answer(page: ProviderPage) -> Answer:
             "The stored key cannot be read here.",
             "It was encrypted with another key file: put that back, or enter the key again. "
             "No backup that uses this provider can run.",
+        )
+    if test is None and page.listing is not None:  # so is a new key tried
+        return Answer(
+            Tone.OK,
+            f"The key works: it listed the buckets {formatting.age(page.listing.listed_at, now)}.",
+            "Test connection asks what else it may do. Nothing is written unless you ask for it.",
         )
     if test is None:
         return Answer(
