@@ -10,7 +10,7 @@ from tests.support.program import Served
 RUN_MS = 60_000.0  # for what rclone has to do first
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
 CELLS = "row => [...row.children].map(cell => cell.textContent)"
-CONNECTION_LOST = ("WebSocket", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")
+CONNECTION_LOST = ("WebSocket", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE", "net::ERR_SOCKET")
 
 
 class Tab:
@@ -27,6 +27,10 @@ class Tab:
     @property
     def verdict(self) -> Locator:
         return self.page.locator("section.verdict")
+
+    @property
+    def title(self) -> Locator:
+        return self.page.get_by_role("heading", level=1)
 
     @property
     def bar(self) -> Locator:
@@ -51,6 +55,11 @@ class Tab:
     def go(self, name: str) -> None:
         """Follow a link of this name; where several have it, the first."""
         self.page.get_by_role("link", name=name, exact=True).first.click()
+
+    def menu(self, name: str) -> None:
+        """Go to a page by the navigation, whatever number stands beside its name."""
+        entries = self.page.get_by_role("navigation", name="Main")
+        entries.get_by_role("link", name=name).click()
 
     def choose(self, label: str, option: str) -> None:
         """Open a list of choices, and take one by its words."""

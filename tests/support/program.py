@@ -68,7 +68,7 @@ class Served:
 
     program: "Program"
     process: "subprocess.Popen[str]"
-    port: int
+    port: int  # where it is reached; through a tunnel, another than its own
     cookie: str = field(default="", init=False)  # of whoever signed in last
 
     @property
@@ -78,7 +78,8 @@ class Served:
     @property
     def link(self) -> str:
         """The link that signs in, as `bucketvault url` prints it."""
-        return self.program.cli("url").out.strip()
+        printed = urlsplit(self.program.cli("url").out.strip())
+        return printed._replace(netloc=f"127.0.0.1:{self.port}").geturl()
 
     def ask(
         self,
