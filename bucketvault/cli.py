@@ -321,6 +321,7 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
     when = formatting.day_and_time(last.finished_at, zone, now)
     if last.status == RunStatus.SUCCESS:
         state = "succeeded, with warnings" if last.warnings else "good"
+        state = "no copy yet, an end was changed since the last good run" if backup.moved else state
         yield f"{backup.name}: {state}, {when}. {last.explanation}"
         yield from (f"  {warning}" for warning in last.warnings)
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine import outbox, settings
+from bucketvault.engine import moved, outbox, settings
 from bucketvault.engine.copy_state import CopyState, copy_state
 from bucketvault.engine.mail_views import MailNote
 from bucketvault.engine.missed import missed_at
@@ -18,7 +18,7 @@ from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
 from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.runs.queue import freeze, same_ends
+from bucketvault.engine.runs.queue import freeze
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
@@ -134,7 +134,6 @@ class BackupPage:
     restore_text: str  # how to bring the copy back without us
     deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
     shown_prefix: str  # where the kept versions lie, for people
-    moved: bool  # an end was changed since the last good run: of this way there is no copy yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +157,7 @@ class BackupRow:
     size_bytes: int | None  # of the source, at the last run that measured it
     missed_at: dt.datetime | None = None  # the planned time that makes it overdue
     unplannable: bool = False  # its time zone or time of day is none: nothing starts it
+    moved: bool = False  # an end was changed since the last good run: there is no copy there yet
 
 
 # Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
@@ -166,6 +166,7 @@ Unwatched = Callable[[BackupRun], Watched]
 
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
+GOOD = (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
 
 
 def watched(run: BackupRun) -> Watched:
@@ -215,22 +216,7 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
             restore_text=restore_text(frozen, backup.name),
             deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
             shown_prefix=f"{rows[0].destination.bucket_name}/{ARCHIVE_ROOT}/{backup.archive_key}/",
-            moved=_moved(backup_id, frozen),
         )
-
-
-def _moved(backup_id: int, frozen: dict[str, Any]) -> bool:
-    good = (
-        BackupRun.select(BackupRun.spec)
-        .where(
-            BackupRun.backup == backup_id,
-            BackupRun.status == RunStatus.SUCCESS,
-            ~BackupRun.preview,
-        )
-        .order_by(BackupRun.id.desc())
-        .first()
-    )
-    return good is not None and bool(good.spec) and not same_ends(good.spec, frozen)
 
 
 def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
@@ -277,7 +263,7 @@ def one_moment() -> Iterator[None]:
 
 def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
     found: list[Any] = list(_backup_query(which))
-    ends = _storage_ends()
+    ends, where = _storage_ends(), moved.buckets()
     active: dict[int, BackupRun] = {
         run.backup_id: run for run in BackupRun.select().where(BackupRun.status.in_(ACTIVE))
     }
@@ -287,7 +273,12 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
     last = {run.id: run for run in ended}
     now = utcnow()
     rows = [
-        _backup_row(backup, ends, active.get(backup.id), last.get(backup.last_id), unwatched, now)
+        replace(
+            _backup_row(
+                backup, ends, active.get(backup.id), last.get(backup.last_id), unwatched, now
+            ),
+            moved=moved.has_moved(backup, backup.good_spec, where),
+        )
         for backup in found
     ]
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
@@ -317,10 +308,8 @@ def _backup_query(which: pw.Expression | None) -> Any:
     query: Any = Backup.select(
         Backup,
         _newest(BackupRun.id, BackupRun.status.in_(ENDED) & ~BackupRun.preview).alias("last_id"),
-        _newest(
-            BackupRun.finished_at,
-            (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview,
-        ).alias("good_at"),
+        _newest(BackupRun.finished_at, GOOD).alias("good_at"),
+        _newest(BackupRun.spec, GOOD).alias("good_spec"),
         _newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
     )
     # plain objects: for hundreds of rows peewee's own take twice as long

@@ -21,6 +21,7 @@ def status(installation: Installation, unwatched: Unwatched = watched) -> dict[s
                 "name": row.name,
                 "enabled": row.enabled,
                 "overdue": row.overdue,
+                "moved": row.moved,
                 "next_due_at": _time(row.next_due_at),
                 "last_run": _ended_run_in_status(row.last_run),
                 "active_run": _active_run_in_status(row.active_run),
@@ -53,7 +54,9 @@ def status_exit_code(status: Mapping[str, Any]) -> int:
         return EXIT_BAD
     if any(run["status"] == RunStatus.FAILED for run in last_runs):
         return EXIT_BAD
-    return EXIT_WARNINGS if any(run["warnings"] for run in last_runs) else EXIT_GOOD
+    if any(run["warnings"] for run in last_runs) or any(each["moved"] for each in concerned):
+        return EXIT_WARNINGS
+    return EXIT_GOOD
 
 
 def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:

@@ -69,7 +69,7 @@ def tone_of(row: BackupRow) -> Tone:
     last = _last_tone(row)
     if row.overdue and last not in (Tone.BAD, Tone.HELD):
         return Tone.MISS
-    return last
+    return Tone.WAIT if row.moved and last in (Tone.OK, Tone.WARN) else last
 
 
 def verdict(rows: Sequence[BackupRow], installation: Installation) -> Verdict:
@@ -150,7 +150,7 @@ def _needing(needs: tuple[Need, ...], total: int) -> tuple[Tone, str, str]:
 def _others(on: Sequence[BackupRow], needs: tuple[Need, ...]) -> str:
     waiting = {need.backup_id for need in needs}
     others = [row for row in on if row.id not in waiting]
-    good = [row for row in others if _last_tone(row) in (Tone.OK, Tone.WARN)]
+    good = [row for row in others if _last_tone(row) in (Tone.OK, Tone.WARN) and not row.moved]
     if not good:
         return ""
     if len(good) == 1:
@@ -164,7 +164,7 @@ def _last_tone(row: BackupRow) -> Tone:
 
 def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, str, str, str]:
     last = [_last_tone(row) for row in on]
-    empty = [row.name for row in on if row.last_run is None or row.last_good_at is None]
+    empty = [row.name for row in on if row.last_good_at is None or row.moved]
     failed = [row.name for row, tone in zip(on, last, strict=True) if tone in (Tone.BAD, Tone.HELD)]
     stopped = [row.name for row, tone in zip(on, last, strict=True) if tone == Tone.STOP]
     warned = last.count(Tone.WARN)

@@ -153,6 +153,8 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
     words = formatting.age(last.finished_at, now)
     if tone == Tone.HELD:
         words += " · nothing touched"
+    elif tone == Tone.WAIT and row.moved:
+        words = f"moved since the run {words}"
     elif tone == Tone.OFF and tone_of_run(last) in (Tone.BAD, Tone.HELD):
         words = f"last run failed {words}"
     elif tone == Tone.BAD and last.copy_state is not None:

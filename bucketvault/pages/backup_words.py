@@ -84,7 +84,7 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         looks = "Preview shows what a run would do; Run now starts one at once."
         return Answer(tone, "There is no copy yet.", f"{off}{planned}{looks}", first=active is None)
     id_ = last.id
-    if page.moved and tone in (Tone.OK, Tone.WARN, Tone.OFF):
+    if row.moved and tone in (Tone.WAIT, Tone.OFF):
         off = "" if row.enabled else "This backup is switched off. "
         detail = f"{off}An end was changed after it. The next run asks before it removes anything."
         sentence = "There is no copy between these two places yet."

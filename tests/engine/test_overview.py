@@ -171,7 +171,7 @@ def test_the_newest_run_is_found_without_reading_the_older_ones(
         plan = database.execute_sql(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
 
     steps = [step for *_, step in plan]
-    assert sum("backup_run_backup (backup_id=?)" in step for step in steps) == 3
+    assert sum("backup_run_backup (backup_id=?)" in step for step in steps) == 4
     assert not any("TEMP B-TREE" in step for step in steps)
 
 
@@ -348,6 +348,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                 "name": "Photos",
                 "enabled": True,
                 "overdue": False,
+                "moved": False,
                 "next_due_at": "2026-11-05T02:00:00Z",
                 "last_run": {
                     "id": done.id,
@@ -447,9 +448,9 @@ def test_a_copy_between_other_places_is_known_to_be_elsewhere() -> None:
     at_one = a_provider("At one", endpoint="https://one.example")
     photos = a_backup("Photos", a_storage(at_one, "photos"), a_storage(at_one, "copies"))
     a_run(photos, spec=queue.freeze(photos, ""))
-    assert not overview.backup_page(photos.id).moved
+    assert not overview.backup_page(photos.id).row.moved
 
     photos.destination_path = "deeper"
     photos.save()
 
-    assert overview.backup_page(photos.id).moved
+    assert overview.backup_page(photos.id).row.moved

@@ -66,7 +66,7 @@ def test_a_failed_one_says_first_in_what_state_the_copy_is() -> None:
 def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
     from bucketvault.pages import backup_words
 
-    page = backup_scenes.backup_page(scenes.backup_row(1), moved=True)
+    page = backup_scenes.backup_page(scenes.backup_row(1, moved=True))
 
     said = backup_words.answer(page, scenes.ZONE, scenes.now())
 

@@ -47,6 +47,7 @@ BACKUPS_CLAUSES = {
     "never run": {"last_run": None, "last_good_at": None},
     "no good copy": {"last_good_at": None},
     "overdue": {"overdue": True},
+    "an end was changed since": {"moved": True},
     "failed, and under way again": {
         "last_run": scenes.failed_run(),
         "active_run": scenes.live_run(),

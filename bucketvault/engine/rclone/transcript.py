@@ -33,6 +33,7 @@ class Transfer:
     name: str
     size: int
     bytes_done: int
+    inside: bool = False  # the destination copies it by itself: no byte of it is ever counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ def _transferring(value: Any) -> tuple[Transfer, ...]:
                     name=entry["name"][:1024],
                     size=size if isinstance(size, int) else 0,
                     bytes_done=done if isinstance(done, int) else 0,
+                    inside=str(entry.get("srcFs", "")).startswith("dest:"),
                 )
             )
     return tuple(found)

@@ -22,6 +22,7 @@ from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcno
 from bucketvault.vocabulary import Phase, ProviderType, Reason, RunStatus, Trigger
 
 APPROVAL_HOLDS = dt.timedelta(hours=24)
+Place = tuple[str, str, str]  # server, bucket and path, as they are meant
 ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
 
 
@@ -94,10 +95,11 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
 
 def same_ends(spec: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two runs copy between the same places, by what is meant, not by names."""
-    return all(_where(spec[end]) == _where(other[end]) for end in ("source", "destination"))
+    return all(place_of(spec[end]) == place_of(other[end]) for end in ("source", "destination"))
 
 
-def _where(end: dict[str, Any]) -> tuple[str, str, str]:
+def place_of(end: dict[str, Any]) -> Place:
+    """Where a frozen end is."""
     provider_type = ProviderType(end["provider_type"])
     return server_of(provider_type, end["endpoint"], end["region"]), end["bucket"], end["path"]
 

@@ -29,6 +29,7 @@ from bucketvault.engine.runs import brake, outcome, queue, tidying
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.engine.runs.preflight import Preflight
+from bucketvault.engine.runs.stall import StallWatch
 from bucketvault.errors import (
     BucketvaultError,
     RcloneMissingError,
@@ -87,9 +88,8 @@ class Worker:
         self._stop_told = False
         self._row_looked_at = 0.0
         self._rclone_pid: int | None = None
+        self._stall = StallWatch(surroundings.stall_s, time.monotonic())
         self._stalled = False
-        self._movement: tuple[int, ...] | None = None
-        self._moved_at = time.monotonic()
         self._redactor = Redactor(())
 
     @property
@@ -306,13 +306,11 @@ class Worker:
 
     def _stands(self, follower: Follower) -> bool:
         """Whether nothing has moved for too long, whatever the log says."""
-        progress = follower.transcript.progress
-        moved = progress.movement if progress is not None else None
-        if not self._folder.has_room():  # a full disk swallows the lines that would tell
-            self._moved_at = time.monotonic()
-        if moved != self._movement:
-            self._movement, self._moved_at = moved, time.monotonic()
-        self._stalled |= time.monotonic() - self._moved_at > self._around.stall_s
+        # a full disk swallows the lines that would tell
+        blind = not self._folder.has_room()
+        self._stalled = self._stall.stands(
+            follower.transcript.progress, time.monotonic(), blind=blind
+        )
         return self._stalled
 
     # tidying

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import ProviderType, Reason, Trigger
 from tests.conftest import NewBucket
 from tests.support.program import Program, objects, until
-from tests.support.proxies import DrippingServer, FrozenServer, RefusingProxy
+from tests.support.proxies import DrippingServer, FrozenServer, RefusingProxy, Rule
 from tests.support.servers import RcloneS3, free_port
 
 pytestmark = pytest.mark.slow
@@ -289,3 +290,58 @@ def test_the_setting_of_a_minute_ends_a_run_through_the_whole_program(
     assert (app.returncode, run["reason"]) == (1, "stalled"), (err, run)
     assert 55 < time.monotonic() - began < 100
     assert "Nothing moved for too long" in err and "partly updated" in err
+
+
+class HoldingCopies(RefusingProxy):
+    """A provider that takes its time over a copy inside it, as for a large object."""
+
+    def __init__(self, upstream_endpoint: str) -> None:
+        super().__init__(upstream_endpoint)
+        self.asked, self.may_copy = threading.Event(), threading.Event()
+
+    def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
+        """Refuses nothing, but waits."""
+        if "x-amz-copy-source" in headers:
+            self.asked.set()
+            while not self.stopping.is_set() and not self.may_copy.wait(0.05):
+                pass
+        return super().refusal(method, path, headers)
+
+
+def test_a_provider_that_copies_a_large_object_into_the_kept_versions_has_the_time_it_needs(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, {"film.mov": b"new"}), new_bucket(elsewhere)
+    large = b"old" * 20_000_000  # six seconds more
+    with HoldingCopies(elsewhere.endpoint) as proxy:
+        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
+        destination.put("film.mov", large)
+        with database_of(bucketvault):
+            _, thread = work(bucketvault, stall_s=QUICK_S)
+            until("it copies inside", proxy.asked.is_set)
+
+            thread.join(2 * QUICK_S)
+            proxy.may_copy.set()
+            thread.join(60)
+
+            run = newest()
+    assert run.status == "success", run.explanation
+    assert [*destination.kept().values()] == [{"film.mov": large}]
+
+
+def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, {"note.txt": b"new"}), new_bucket(elsewhere)
+    with HoldingCopies(elsewhere.endpoint) as proxy:
+        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
+        destination.put("note.txt", b"older")
+        with database_of(bucketvault):
+            _, thread = work(bucketvault, stall_s=QUICK_S)
+            until("it copies inside", proxy.asked.is_set)
+
+            thread.join(60)
+
+            run = newest()
+    assert (run.status, run.reason) == ("failed", "stalled"), run.explanation
+    assert destination.copy() == {"note.txt": b"older"}

@@ -1,0 +1,65 @@
+"""When a run that says nothing new is given up, by its clock alone."""
+
+from bucketvault.engine.rclone.transcript import Progress, Transfer
+from bucketvault.engine.runs.stall import INSIDE_AT_MOST_S, INSIDE_BYTES_S, StallWatch
+
+PATIENCE_S = 600.0
+
+
+def given_up_after(progress: Progress | None, *, at_most_s: float = 3 * INSIDE_AT_MOST_S) -> float:
+    """How long a run that stays as it is may stand, to a second."""
+    watch, now = StallWatch(PATIENCE_S, 0.0), 0.0
+    while not watch.stands(progress, now) and now < at_most_s:
+        now += 1
+    return now
+
+
+def inside(size: int) -> Progress:
+    return Progress(movement=(1, 2), transferring=(Transfer("film.mov", size, 0, inside=True),))
+
+
+def test_a_run_that_stands_is_given_up_after_its_patience_and_stays_so() -> None:
+    assert 600 <= given_up_after(None) <= 602
+    assert 600 <= given_up_after(Progress(movement=(1, 2))) <= 602
+
+    watch = StallWatch(1.0, 0.0)
+    watch.stands(None, 1.0)
+    assert watch.stands(None, 2.0)
+    assert watch.stands(Progress(movement=(1,)), 3.0)
+
+
+def test_whatever_moves_begins_the_wait_anew() -> None:
+    watch = StallWatch(PATIENCE_S, 0.0)
+
+    told = [watch.stands(Progress(movement=(second // 500,)), second) for second in range(3000)]
+
+    assert not any(told)
+
+
+def test_a_copy_inside_the_destination_has_time_by_its_size_and_not_for_ever() -> None:
+    assert 600 <= given_up_after(inside(1000)) <= 602
+    hundred_gb = given_up_after(inside(100_000_000_000))
+    assert hundred_gb >= 600 + 100_000_000_000 / INSIDE_BYTES_S
+    assert hundred_gb < 4 * 3600
+    assert given_up_after(inside(10**15)) <= PATIENCE_S + INSIDE_AT_MOST_S + 2
+
+
+def test_a_large_object_that_comes_through_us_has_no_more_time() -> None:
+    passing = Progress(movement=(1,), transferring=(Transfer("film.mov", 10**12, 5),))
+
+    assert given_up_after(passing) <= 602
+
+
+def test_a_machine_that_was_paused_for_an_hour_ends_no_run() -> None:
+    watch = StallWatch(PATIENCE_S, 0.0)
+    copying = Progress(movement=(7,))
+    assert not watch.stands(copying, 1.0)
+
+    assert not watch.stands(copying, 3601.0)  # rclone was paused too, and has not spoken yet
+    assert not watch.stands(Progress(movement=(8,)), 3602.0)
+
+
+def test_while_the_disk_swallows_the_log_silence_means_nothing() -> None:
+    watch = StallWatch(PATIENCE_S, 0.0)
+
+    assert not any(watch.stands(None, second, blind=True) for second in range(3000))
