@@ -13,6 +13,7 @@ import peewee as pw
 
 from bucketvault.config import Config
 from bucketvault.engine import self_backup, settings
+from bucketvault.engine.ages import settled
 from bucketvault.errors import BucketvaultError
 from bucketvault.store import runlogs
 from bucketvault.store.database import (
@@ -92,7 +93,7 @@ def remove_old_logs(now: dt.datetime, days: int, ending: threading.Event | None 
     if not days:
         return 0
     removed = 0
-    for run_id in _runs_with_old_logs(now - dt.timedelta(days=days)):
+    for run_id in _runs_with_old_logs(settled(now) - dt.timedelta(days=days)):
         if ending is not None and ending.is_set():
             break
         with writing():  # one transaction: a log is whole, or it is said to be gone

@@ -97,6 +97,19 @@ def test_the_newest_log_of_each_backup_stays_however_old(config: Config, backup:
     assert with_log(old, newest, preview, only) == [False, True, True, True]
 
 
+def test_a_clock_that_is_years_ahead_for_hours_costs_no_log(config: Config, backup: Backup) -> None:
+    logs = [logged(backup, days) for days in (80, 30, 1)]
+    ahead = NOW + 4000 * DAY
+    a_run(backup, finished_at=ahead)  # the schedule makes up for all these days at once
+
+    housekeeping.work(config, ahead)
+    soon = with_log(*logs)
+    housekeeping.remove_old_logs(ahead + 13 * DAY / 24, 90)
+
+    assert soon == [True, True, True]
+    assert with_log(*logs) == [False, False, True]  # it has gone on for half a day: so it is true
+
+
 def test_nought_days_keep_every_log(config: Config, backup: Backup) -> None:
     settings.change({"log_retention_days": 0}, Vault(config.key_file))
     runs = [logged(backup, days) for days in (3000, 2000, 1)]

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable
 
+from bucketvault.engine.ages import settled
 from bucketvault.engine.rclone import command
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
@@ -71,7 +72,7 @@ def _let_go(archive: Archive, run: BackupRun, backup: Backup, folders: Iterable[
     refusals: list[ArchiveError] = []
     for stamp in outlived(
         folders,
-        now=utcnow(),
+        now=settled(utcnow()),
         # whoever keeps more since the run began must not lose it to that run
         retention_days=max(run.spec["retention_days"], backup.retention_days),
         own_stamp=str(run.archive_stamp),

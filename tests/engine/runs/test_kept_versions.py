@@ -256,6 +256,28 @@ def test_exactly_what_is_ours_and_old_goes_after_a_good_run(planted: Planted) ->
 
 
 @pytest.mark.slow
+def test_a_clock_that_is_years_ahead_for_hours_costs_no_kept_version(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, {"a": b"one"}), new_bucket(elsewhere)
+    bucketvault.backup(source, destination, retention_days=30)
+    begun, ahead = utcnow() - dt.timedelta(days=20), utcnow() + dt.timedelta(days=4000)
+    moments = [begun, begun + dt.timedelta(days=1), ahead, ahead + dt.timedelta(hours=1)]
+
+    for number, moment in enumerate(moments):
+        source.put("a", b"v" * (number + 1))
+        done = cli_at(bucketvault, moment, "run", "Photos", "--wait")
+        assert done.code == 0, done
+    kept = destination.kept()
+    source.put("a", b"the last")
+    cli_at(bucketvault, ahead + dt.timedelta(hours=14), "run", "Photos", "--wait")
+
+    assert [body["a"] for _, body in sorted(kept.items())] == [b"v", b"vv", b"vvv"]
+    # it has gone on for half a day: so it is true
+    assert [body["a"] for _, body in sorted(destination.kept().items())] == [b"vv", b"vvv", b"vvvv"]
+
+
+@pytest.mark.slow
 def test_a_run_that_fails_or_is_held_lets_nothing_go(planted: Planted) -> None:
     program, source, destination = planted.program, planted.source, planted.destination
     before = destination.objects()
