@@ -24,6 +24,15 @@ QUOTED_LINES = 5
 QUOTED_CHARACTERS = 300
 PARAGRAPH_CHARACTERS = 2000
 
+OVERDUE = (
+    "See whether a run of it waits or was stopped, and whether this machine was off. "
+    "Running it now makes up for it."
+)
+UNPLANNABLE = (
+    "Its time zone is not known on this machine any more, so nothing starts it. "
+    "Edit it, and choose its time and its time zone anew."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -103,8 +112,12 @@ def overdue(
     planned: dt.datetime,
     last_good_at: dt.datetime | None,
     last: Any = None,
+    unplannable: bool = False,
 ) -> Text:
-    """A backup should have succeeded by now. `last`: its newest run that ended, if there is one."""
+    """A backup should have succeeded by now. `last`: its newest run that ended, if there is one.
+
+    `unplannable`: its time zone is not known on this machine any more, so nothing starts it.
+    """
     named = clean(name)
     happened = "" if last is not None else "It has never run."
     if last is not None and last.status == RunStatus.FAILED:
@@ -117,11 +130,7 @@ def overdue(
             "succeeded since.",
             happened,
         ),
-        _told(
-            "What to do:",
-            "See whether a run of it waits or was stopped, and whether this machine was off. "
-            "Running it now makes up for it.",
-        ),
+        _told("What to do:", UNPLANNABLE if unplannable else OVERDUE),
         _commands(home, last, name),
     ]
     if last_good_at is None:

@@ -54,9 +54,10 @@ def run_ended(run: BackupRun) -> None:
         _run_failed(run)
 
 
-def overdue(backup: Backup, planned: dt.datetime) -> bool:
+def overdue(backup: Backup, planned: dt.datetime, *, unplannable: bool = False) -> bool:
     """Begin an overdue episode of `backup`: no run has succeeded since it was `planned`.
 
+    `unplannable`: none will, because its planned times cannot be worked out any more.
     Notes the episode in the row and writes its one mail; False when it had begun before.
     """
     begun = (
@@ -76,6 +77,7 @@ def overdue(backup: Backup, planned: dt.datetime) -> bool:
                 planned=planned,
                 last_good_at=good.finished_at if good is not None else None,
                 last=last,
+                unplannable=unplannable,
             ),
             f"{backup.name} is overdue",
         )

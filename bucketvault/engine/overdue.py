@@ -6,19 +6,21 @@ people were told of it, once, and it lasts until they can be told that it is ove
 
 import datetime as dt
 
-from bucketvault.engine import outbox, overview
+from bucketvault.engine import outbox, overview, timetable
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup
+from bucketvault.store.models import Backup, utcnow
 
 
 def backups_to_tell() -> list[int]:
     """Backups whose episode begins or is over now."""
+    now = utcnow()
     with connection():
-        told = Backup.select(Backup.id, Backup.overdue_since).where(
-            Backup.overdue_since.is_null(False)
-        )
-        since = {backup.id: backup.overdue_since for backup in told}
-        return [row.id for row in overview.backups() if _is_news(row, since.get(row.id))]
+        columns = (Backup.id, Backup.schedule, Backup.next_due_at, Backup.overdue_since)
+        found = {backup.id: backup for backup in Backup.select(*columns)}
+        rows = [(row, found[row.id]) for row in overview.backups() if row.id in found]
+        return [
+            row.id for row, backup in rows if _begins(row, backup, now) or _is_over(row, backup)
+        ]
 
 
 def tell(backup_id: int) -> bool:
@@ -26,16 +28,29 @@ def tell(backup_id: int) -> bool:
     with writing():
         row = overview.backup_row(backup_id)
         backup = Backup.get_or_none(Backup.id == backup_id)
-        if row is None or backup is None or not _is_news(row, backup.overdue_since):
+        if row is None or backup is None:
             return False
-        if row.missed_at is not None and backup.overdue_since is None:
-            outbox.overdue(backup, row.missed_at)
-        else:
-            outbox.overdue_over(backup)
+        if planned := _begins(row, backup, utcnow()):
+            return outbox.overdue(backup, planned, unplannable=row.unplannable)
+        if not _is_over(row, backup):
+            return False
+        outbox.overdue_over(backup)
         return True
 
 
-def _is_news(row: overview.BackupRow, since: dt.datetime | None) -> bool:
-    if since is None:
-        return row.missed_at is not None
-    return row.last_good_at is not None and row.last_good_at >= since
+def _begins(row: overview.BackupRow, backup: Backup, now: dt.datetime) -> dt.datetime | None:
+    """The planned time of which nothing came, where people were not told yet."""
+    if backup.overdue_since is not None:
+        return None
+    if not row.unplannable:
+        return row.missed_at
+    # later ones cannot be worked out: the one that was noted while they could
+    planned, good_at = backup.next_due_at, row.last_good_at
+    if planned is None or (good_at is not None and good_at >= planned):  # somebody ran it
+        return None
+    return planned if planned + timetable.grace(backup.schedule) <= now else None
+
+
+def _is_over(row: overview.BackupRow, backup: Backup) -> bool:
+    since = backup.overdue_since
+    return since is not None and row.last_good_at is not None and row.last_good_at >= since

@@ -2,18 +2,20 @@
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
 
-from bucketvault.engine import catalogue, overview, status
+from bucketvault.engine import catalogue, overview, settings, status
 from bucketvault.engine.installation import Installation
 from bucketvault.engine.scheduler import Scheduler
 from bucketvault.engine.verdict import Tone, tone_of
 from bucketvault.store.database import writing
-from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Schedule, Trigger, Weekday
+from bucketvault.store.models import Backup, BackupRun, Mail
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import MailKind, Phase, Reason, RunStatus, Schedule, Trigger, Weekday
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -27,6 +29,14 @@ WELL = Installation(
     mail_is_set_up=True,
     dead_mails=0,
 )
+
+
+MAILED = {
+    "smtp_host": "localhost",
+    "smtp_security": "none",
+    "mail_from": "bucketvault@example.com",
+    "mail_to": "you@example.com",
+}
 
 
 @pytest.fixture
@@ -200,6 +210,26 @@ def test_after_days_off_the_late_run_has_its_turn_before_anybody_is_told(photos:
 
     assert told is None
     assert beat(make.at(14, day=6)) is None
+
+
+def test_one_whose_time_zone_is_gone_is_told_once_its_planned_time_has_passed(
+    photos: Backup,
+) -> None:
+    planned = make.at(2, day=2) + HOUR / 2
+    make.a_run(photos, finished_at=make.at(13))
+    with writing():
+        Backup.update(time_zone="Mars/Olympus", next_due_at=planned).execute()
+    settings.change(MAILED, Vault(Path("none")))
+
+    told = [beat(make.at(8, day=2)), beat(make.at(9, day=2)), beat(make.at(9, day=5))]
+    make.a_run(photos, finished_at=make.at(10, day=5))  # by hand
+    over = [beat(make.at(11, day=5)), beat(make.at(12, day=5)), beat(make.at(12, day=9))]
+
+    assert told == [None, planned, planned]
+    assert over == [None, None, None]
+    (mail,) = Mail.select().where(Mail.kind == MailKind.OVERDUE)
+    assert "time zone is not known" in " ".join(mail.body.split())
+    assert Mail.select().count() == 2  # and one that it is over
 
 
 def test_a_new_time_of_day_or_a_pause_ends_the_episode_quietly(photos: Backup) -> None:
