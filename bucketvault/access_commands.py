@@ -26,8 +26,9 @@ def add_to(commands: Any) -> None:
     rotate = commands.add_parser(
         "rotate-key",
         help="encrypt every stored key with a new key",
-        description="Encrypt every stored key with a new key and forget the old one. Another data "
-        "folder with the same key file would lose its keys: give it a key file of its own first.",
+        description="Encrypt every stored key with a new key. The old one is put aside, in a file "
+        "beside the key file: older copies of the database need it, and so do other data folders "
+        "with the same key file. Where it is needed, add its line at the end of the key file.",
     )
     rotate.add_argument(
         "--new-key-file",
@@ -91,8 +92,10 @@ def _rotate_key(given: argparse.Namespace, config: Config) -> int:
         for whose in lost:
             print(f"Enter again: {whose}")
         return 0
-    count = rotation.rotate(vault)
-    print(f"{count} secrets are encrypted with a new key; the old key is gone.")
+    count, aside = rotation.rotate(vault)
+    print(f"{count} secrets are encrypted with a new key.")
     print(f"Keep a copy of {config.key_file}, apart from the data folder.")
-    print("Copies of the database made before need the old key to open what is encrypted in them.")
+    for file in aside:
+        print(f"The old key lies in {file}. Delete it once nothing needs it any more:")
+        print("copies of the database made before do, and other data folders with this key file.")
     return 0

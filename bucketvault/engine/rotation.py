@@ -1,9 +1,11 @@
 """A new key for all that is encrypted, and a way on where the key file is lost.
 
 Ended at any moment, everything still decrypts: the new key stands in the file before anything is
-encrypted with it, all is encrypted anew in one transaction, and only then the old key goes. A
-bucketvault at work meanwhile looks at the key file each time it needs a key.
+encrypted with it, all is encrypted anew in one transaction, and only then the old key is put aside.
+A bucketvault at work meanwhile looks at the key file each time it needs a key.
 """
+
+from pathlib import Path
 
 import peewee as pw
 
@@ -16,8 +18,8 @@ from bucketvault.store.models import Provider
 from bucketvault.store.vault import VERSION, Vault
 
 
-def rotate(vault: Vault) -> int:
-    """Encrypt everything with a new key and forget the old one; how many ciphertexts there are.
+def rotate(vault: Vault) -> tuple[int, list[Path]]:
+    """Encrypt everything with a new key; how many ciphertexts there are, where the old key lies.
 
     One that was cut short before is finished, with the key it had made. Raises VaultError when
     there is no key, or something does not decrypt; then nothing was changed.
@@ -42,8 +44,8 @@ def rotate(vault: Vault) -> int:
                         f"Something in {where} still needs the old key.",
                         "Both keys stay in the key file. Type the command again.",
                     )
-            vault.drop_old_keys()
-    return len(everything)
+            aside = vault.put_old_keys_aside()
+    return len(everything), aside
 
 
 def new_key_file(vault: Vault) -> list[str]:

@@ -93,13 +93,20 @@ class Vault:
         keys = [os.urandom(KEY_BYTES), *self._load().keys.values()]
         self._write(keys)
 
-    def drop_old_keys(self) -> None:
-        """Leave the current key alone in the file. Raises VaultError.
+    def put_old_keys_aside(self) -> list[Path]:
+        """Leave the current key alone in the file; where each other one lies now. VaultError.
 
-        Only call this where nothing stored needs another one.
+        Only call this where nothing stored needs another one. Copies of the database may, and
+        other data folders that share the file: so none is ever deleted here.
         """
         ring = self._load()
+        aside = []
+        for key_id, key in ring.keys.items():
+            if key_id != ring.current:
+                aside.append(self.key_file.with_name(f"{self.key_file.name}.old-{key_id}"))
+                self._write([key], aside[-1])
         self._write([ring.keys[ring.current]])
+        return aside
 
     def encrypt(self, secret: str, where: str) -> str:
         """The envelope for `secret` at the place `where`. Raises VaultError without a key.
@@ -179,13 +186,14 @@ class Vault:
         self._ring = _Ring(stamp, keys)
         return self._ring
 
-    def _write(self, keys: list[bytes]) -> None:
+    def _write(self, keys: list[bytes], file: Path | None = None) -> None:
+        file = file or self.key_file.resolve()
         text = "".join(f"{_encode(key)}\n" for key in keys)
         try:
-            write_private(self.key_file.resolve(), text)
+            write_private(file, text)
         except OSError as error:
             raise VaultError(
-                f"The key file {self.key_file} cannot be written: {error.strerror}.",
+                f"The key file {file} cannot be written: {error.strerror}.",
                 "Nothing was changed.",
             ) from error
 

@@ -48,14 +48,32 @@ def test_everything_opens_with_the_new_key_and_nothing_with_the_old(full: Vault)
     old = full.key_file.read_text()
     changed_at = [row.updated_at for row in Provider.select()]
 
-    assert rotation.rotate(full) == 5
+    count, (aside,) = rotation.rotate(full)
 
+    assert count == 5 and aside.stat().st_mode & 0o777 == 0o600
     assert opened(full) == SECRETS
     assert len(full.key_file.read_text().split()) == 1 and full.key_file.read_text() != old
     assert full.key_file.stat().st_mode & 0o777 == 0o600
     assert [row.updated_at for row in Provider.select()] == changed_at  # nobody changed them
     full.key_file.write_text(old)
     assert len(rotation.unreadable(Vault(full.key_file))) == 3
+
+
+def test_what_another_folder_or_an_older_copy_holds_opens_with_the_key_put_aside(
+    full: Vault,
+) -> None:
+    found = next(every := ciphertexts.every())
+    every.close()
+    elsewhere, where = getattr(found.row, found.column), found.place
+
+    _, (aside,) = rotation.rotate(full)
+    with pytest.raises(VaultError):
+        Vault(full.key_file).decrypt(elsewhere, where)
+    with full.key_file.open("a") as file:
+        file.write(aside.read_text())
+
+    assert Vault(full.key_file).decrypt(elsewhere, where) == KEY_ID
+    assert opened(full) == SECRETS
 
 
 def test_a_vault_that_is_open_elsewhere_goes_on_with_the_new_key(full: Vault) -> None:
@@ -219,7 +237,7 @@ def test_the_program_rotates_while_a_server_runs_which_goes_on_with_the_new_key(
 
     told = bucketvault.cli("rotate-key")
 
-    assert told.code == 0 and "4 secrets" in told.out and "old key is gone" in told.out
+    assert told.code == 0 and "4 secrets" in told.out and "The old key lies in" in told.out
     assert old not in bucketvault.key_file.read_text()
     assert bucketvault.run()["status"] == "success"
 
