@@ -120,6 +120,7 @@ class RunPage:
     next_id: int | None
     log_retention_days: int = 0  # as it is set now; 0: for ever
     mail: MailNote | None = None  # whether anybody was told of its end; None: nothing to tell
+    providers: tuple[tuple[int, str], ...] = ()  # ids and names, as they are now
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
             next_id=following.id if following is not None else None,
             log_retention_days=settings.load().log_retention_days,
             mail=outbox.note_of(row),
+            providers=_providers_of(row.backup),
         )
 
 
@@ -259,6 +261,11 @@ def one_moment() -> Iterator[None]:
     """A connection in which all queries see the same state, whoever writes in between."""
     with connection(), database.atomic():
         yield
+
+
+def _providers_of(backup: Backup) -> tuple[tuple[int, str], ...]:
+    ends = (backup.source_storage.provider, backup.destination_storage.provider)
+    return tuple(dict.fromkeys((one.id, one.name) for one in ends))
 
 
 def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:

@@ -28,7 +28,12 @@ Press = Callable[[], Awaitable[None]]
 def draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
     """What came of it in words and what to do next; then the state of the copy."""
     told = run_words.result(page, zone, now)
-    with draw_verdict(told.tone, clean(told.sentence), clean(told.detail)) as (_, lines):
+    shown = draw_verdict(told.tone, clean(told.sentence), clean(told.detail))
+    with shown as (actions, lines):
+        for provider_id, name in run_words.providers_to_mend(page):
+            with actions:
+                href = f"/providers/{provider_id:d}"
+                button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
         for line in told.lines:
             with lines, element("div", "need plain"):
                 glyph(Tone.WARN)

@@ -79,6 +79,18 @@ def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
     return replace(told, detail=_sentences(told.detail, late_words(page.run, zone, now)))
 
 
+def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
+    """Where what stopped this run is mended, if that is at a provider; the one it names, else both.
+
+    Ids and names.
+    """
+    view = page.run
+    if tone_of_run(view) != Tone.BAD or "on the provider's page" not in view.hint:
+        return ()
+    named = tuple(one for one in page.providers if one[1] in view.explanation)
+    return named or page.providers
+
+
 def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
     view = page.run
     tone, ended = tone_of_run(view), ended_words(view, zone, now)

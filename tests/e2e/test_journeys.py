@@ -124,8 +124,7 @@ def test_a_wrong_secret_is_found_understood_and_mended(
         until("the failure is mailed", lambda: len(mailbox.raw) == 1)
 
         # mended where the key is entered; what stands there is never shown
-        tab.menu("Providers")
-        tab.go("Destination")
+        tab.go("Open Destination")
         tab.go("Edit")
         expect(tab.field("Secret access key")).to_have_value("")
         tab.field("Secret access key").fill("a-slip-of-the-hand")

@@ -275,3 +275,20 @@ def test_a_late_run_says_for_which_planned_time_it_is(
 
     assert words in said
     assert bool(words) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("explanation", "hint", "led_to"),
+    [
+        ("The secret key for Acme is wrong.", "Enter the key again on the provider's page.", [2]),
+        ("A service was not reached.", "Check the endpoint on the provider's page.", [1, 2]),
+        ("The disk is full.", "Make room, then run it again.", []),
+    ],
+)
+def test_a_run_that_a_provider_stopped_leads_to_where_that_is_mended(
+    explanation: str, hint: str, led_to: list[int]
+) -> None:
+    view = replace(scenes.failed_run(), explanation=explanation, hint=hint)
+    page = RunPage(view, None, None, None, None, providers=((1, "Attic"), (2, "Acme")))
+
+    assert [number for number, _ in run_words.providers_to_mend(page)] == led_to
