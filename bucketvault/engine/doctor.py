@@ -278,7 +278,7 @@ def _mail(config: Config) -> Reading:
     if not config.database.exists():
         return readings.mail(False, 0, None, utcnow())
     with connection():
-        dead = Mail.select().where(Mail.dead_at.is_null(False)).count()
+        dead = Mail.select().where(Mail.needs_somebody()).count()
         sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
         last = sent.first()
     at = last.sent_at if last is not None else None

@@ -235,7 +235,7 @@ class Monitor:
         noted = newest and (newest.finished_at or newest.started_at or newest.created_at)
         first = Provider.select(Provider.created_at).order_by(Provider.id).first()
         copy = self_backup.newest(self._config.backups, now)
-        dead = Mail.select().where(Mail.dead_at.is_null(False)).count()
+        dead = Mail.select().where(Mail.needs_somebody()).count()
         sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
         last = sent.first()
         return [

@@ -56,7 +56,7 @@ def look(config: Config, scheduler_beats: bool | None = None) -> Installation:
     Whether the scheduler beats, only the process that has it can say.
     """
     with connection():
-        dead_mails = Mail.select().where(Mail.dead_at.is_null(False)).count()
+        dead_mails = Mail.select().where(Mail.needs_somebody()).count()
     return Installation(
         scheduler_beats=scheduler_beats,
         rclone_problem=_rclone_problem(config.rclone),

@@ -50,7 +50,7 @@ class MailState:
     last_sent: Letter | None
     last_failed: Letter | None  # the newest attempt that failed and has not been mended since
     waiting: int
-    dead: tuple[Letter, ...]  # newest first; with Try again
+    dead: tuple[Letter, ...]  # not dismissed, newest first; with Try again and Dismiss
 
 
 @dataclass(frozen=True, slots=True)

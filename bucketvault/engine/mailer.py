@@ -16,6 +16,8 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
+import peewee as pw
+
 from bucketvault.engine import letters, outbox, settings
 from bucketvault.engine.live import BACKUPS, MAIL, Live, run_topic
 from bucketvault.engine.mail_views import MailState, Trial
@@ -38,6 +40,7 @@ class Pace:
 
     pauses_s: Sequence[float] = (MINUTE_S, 5 * MINUTE_S, 15 * MINUTE_S, 60 * MINUTE_S)
     gives_up_after_s: float = 24 * 60 * MINUTE_S  # the last pause is repeated until then
+    gives_up_after_tries: int = 5  # at least: this machine may have slept for all that time
     look_s: float = 1.0  # how soon a new mail is found
     patience: Patience = field(default_factory=Patience)
 
@@ -89,6 +92,11 @@ class Mailer:
         outbox.try_again(mail_id)
         self._not_before = 0.0
         self._wake.set()
+        self._live.publish(MAIL, BACKUPS)
+
+    def dismiss(self, mail_id: int) -> None:
+        """Note that somebody has seen that a mail was given up. Raises NotFoundError."""
+        outbox.dismiss(mail_id)
         self._live.publish(MAIL, BACKUPS)
 
     def send_test(self, given: Mapping[str, object] | None = None) -> Trial:
@@ -189,11 +197,16 @@ class Mailer:
             log.info("mail sent", extra=about)
 
     def _note_sent(self, mail: Mail) -> None:
-        """Write down that the server has it: a database that is busy must not send it twice."""
+        """Write down that the server has it: a database that cannot must not send it twice."""
+        said = False
         while True:
             try:
                 outbox.note_sent(mail.id, utcnow())
-            except BusyError:
+            except pw.DatabaseError as error:  # busy, full, or damaged: then no other is sent
+                if not said:
+                    why = {"mail": mail.id, "why": error}
+                    log.warning("a mail was sent, and that cannot be noted", extra=why)
+                    said = True
                 if self._ending.wait(self._pace.look_s):
                     raise
             else:
@@ -203,6 +216,7 @@ class Mailer:
         now = utcnow()
         pause = self._pace.pause_after(mail.attempts + 1, trouble)
         old = (now - mail.created_at).total_seconds() > self._pace.gives_up_after_s
+        old &= mail.attempts + 1 >= self._pace.gives_up_after_tries
         given_up = trouble is Trouble.REFUSED or old
         again = None if given_up else now + dt.timedelta(seconds=pause)
         outbox.note_failed(mail.id, error, again)

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 DEAD_SHOWN = 50
+FARTHEST = dt.timedelta(hours=2)  # a next attempt later than that is from a clock that was wrong
 LINES_LOOKED_AT = 500  # of a held run's log, for names to quote
 
 
@@ -274,7 +275,7 @@ def next_waiting(now: dt.datetime) -> Mail | None:
     with connection():
         found: Mail | None = (
             Mail.select()
-            .where(Mail.next_attempt_at <= now)
+            .where((Mail.next_attempt_at <= now) | (Mail.next_attempt_at > now + FARTHEST))
             .order_by(Mail.next_attempt_at, Mail.id)
             .first()
         )
@@ -320,8 +321,21 @@ def try_again(mail_id: int) -> None:
         mail = Mail.get_or_none(Mail.id == mail_id)
         if mail is None:
             raise NotFoundError("This mail is not there any more.")
-        Mail.update(next_attempt_at=utcnow(), dead_at=None).where(
+        Mail.update(next_attempt_at=utcnow(), dead_at=None, dismissed_at=None).where(
             Mail.id == mail_id, Mail.sent_at.is_null()
+        ).execute()
+
+
+def dismiss(mail_id: int) -> None:
+    """Note that somebody has seen that a mail was given up; the page of its run goes on to say so.
+
+    Raises NotFoundError; one that waits or was taken meanwhile stays as it is.
+    """
+    with writing():
+        if Mail.get_or_none(Mail.id == mail_id) is None:
+            raise NotFoundError("This mail is not there any more.")
+        Mail.update(dismissed_at=utcnow()).where(
+            Mail.id == mail_id, Mail.needs_somebody()
         ).execute()
 
 
@@ -335,7 +349,7 @@ def state() -> MailState:
         newest = Mail.select().order_by(Mail.updated_at.desc())
         sent = newest.where(Mail.sent_at.is_null(False)).first()
         unmended = newest.where(Mail.sent_at.is_null(), Mail.last_error != "").first()
-        dead = newest.where(Mail.dead_at.is_null(False)).limit(DEAD_SHOWN)
+        dead = newest.where(Mail.needs_somebody()).limit(DEAD_SHOWN)
         return MailState(
             set_up=now.mail_is_set_up,
             recipient=now.mail_to if now.mail_is_set_up else "",

@@ -121,6 +121,10 @@ class Preferences:
         """Try a mail that was given up once more. Raises NotFoundError."""
         self._mail.try_again(mail_id)
 
+    def dismiss(self, mail_id: int) -> None:
+        """Note that somebody has seen that a mail was given up. Raises NotFoundError."""
+        self._mail.dismiss(mail_id)
+
     def sign_out_everywhere(self) -> None:
         """End every session, and make the link that opened them worthless."""
         sessions.replace_login_token(self._config.login_token)

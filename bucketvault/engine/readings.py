@@ -186,7 +186,7 @@ def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.d
     last = f"the last was taken {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
     if dead:
         words = f"What {many(dead, 'mail')} would have said, nobody was told; {last}."
-        todo = "Settings says why, and has Try again."
+        todo = "Settings says why, and has Try again and Dismiss."
         return Reading("Mail", Tone.BAD, f"{count(dead)} given up", words, todo)
     return Reading("Mail", Tone.OK, "set up", f"{last[0].upper()}{last[1:]}.")
 

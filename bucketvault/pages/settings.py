@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ class Acts(NamedTuple):
     save: Save
     send_test: Callable[[Mapping[str, object]], Awaitable[Trial]]
     try_again: Callable[[int], Awaitable[None]]
+    dismiss: Callable[[int], Awaitable[None]]
     sign_out_everywhere: Callable[[], Awaitable[None]]
 
 
@@ -62,13 +64,16 @@ def register(engine: "Engine") -> None:
         async def try_again(mail_id: int) -> None:
             await run.io_bound(preferences.try_again, mail_id)
 
+        async def dismiss(mail_id: int) -> None:
+            await run.io_bound(preferences.dismiss, mail_id)
+
         async def sign_out_everywhere() -> None:
             await run.io_bound(preferences.sign_out_everywhere)  # within a second, we go too
 
         with frame("Settings", engine.zone, answer) as around:
             with heading("Settings"):
                 pass
-            acts = Acts(save, send_test, try_again, sign_out_everywhere)
+            acts = Acts(save, send_test, try_again, dismiss, sign_out_everywhere)
             screen = SettingsScreen(page, engine.zone, acts)
 
         def show(page: SettingsPage) -> None:
@@ -91,7 +96,7 @@ def draw(page: SettingsPage, zone: ZoneInfo) -> "SettingsScreen":
     async def no_trial(_: Mapping[str, object]) -> Trial:
         return Trial(False, "")
 
-    return SettingsScreen(page, zone, Acts(kept, no_trial, nothing, nothing))
+    return SettingsScreen(page, zone, Acts(kept, no_trial, nothing, nothing, nothing))
 
 
 class SettingsScreen:
@@ -275,9 +280,9 @@ class SettingsScreen:
             self._draw_dead(letter, now)
 
     def _draw_dead(self, letter: Letter, now: dt.datetime) -> None:
-        async def again() -> None:
+        async def told(act: Callable[[int], Awaitable[None]]) -> None:
             try:
-                await self._acts.try_again(letter.id)
+                await act(letter.id)
             except BucketvaultError as error:
                 ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
 
@@ -286,8 +291,13 @@ class SettingsScreen:
             with element("div", "stack"):
                 element("span", "strong", clean(letter.subject))
                 element("span", "t13 ink2 wrap", clean(words.dead_words(letter, self._zone, now)))
-            element("span", "space")
-            button("Try again", "", "small", mark=f"try-again-{letter.id}", on_click=again)
+                with element("div", "line"):
+                    for label, act in (
+                        ("Try again", self._acts.try_again),
+                        ("Dismiss", self._acts.dismiss),
+                    ):
+                        mark = f"{label.lower().replace(' ', '-')}-{letter.id}"
+                        button(label, "", "small", mark=mark, on_click=partial(told, act))
 
     def _ask_to_sign_out(self) -> None:
         async def confirmed() -> None:

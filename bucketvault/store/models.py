@@ -280,7 +280,13 @@ class Mail(BaseModel):
     next_attempt_at: pw.Field[dt.datetime | None] = UtcField(null=True, default=utcnow)
     sent_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     dead_at: pw.Field[dt.datetime | None] = UtcField(null=True)
+    dismissed_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # given up, and seen
     last_error = pw.TextField(default="")
+
+    @classmethod
+    def needs_somebody(cls) -> Any:
+        """Which ones were given up, and nobody has looked at them."""
+        return cls.dead_at.is_null(False) & cls.dismissed_at.is_null()
 
 
 class Setting(BaseModel):

@@ -13,7 +13,7 @@ from bucketvault.engine.live import Live
 from bucketvault.engine.mailer import Mailer, Pace
 from bucketvault.engine.smtp import Patience, Trouble
 from bucketvault.errors import InvalidInputError
-from bucketvault.store.database import BusyError, writing
+from bucketvault.store.database import BusyError, database, writing
 from bucketvault.store.models import Backup, Mail
 from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import Phase, Reason, RunStatus
@@ -140,6 +140,43 @@ def test_a_mail_that_fails_for_a_day_is_given_up(
     (dead,) = outbox.state().dead
     assert dead.attempts > 1
     assert "cannot be reached" in dead.last_error
+
+
+def test_a_mail_that_waited_while_the_machine_slept_is_tried_more_than_once(
+    photos: Backup, vault: Vault, mailbox: Mailbox
+) -> None:
+    fail(photos)
+    with writing():
+        Mail.update(created_at=at(1)).execute()  # long ago; the network is not there yet
+
+    with sending(vault) as mailer:
+        until("it was tried", lambda: Mail.get().attempts >= 2)
+        dead = mailer.state().dead
+    with mailbox.up(), sending(vault):
+        until("it is sent", all_sent)
+
+    assert dead == ()
+    assert len(mailbox.raw) == 1
+
+
+def test_a_mail_that_was_sent_is_not_sent_again_where_that_cannot_be_noted(
+    photos: Backup, vault: Vault, mailbox: Mailbox
+) -> None:
+    with writing():
+        database.execute_sql(
+            "CREATE TRIGGER damaged BEFORE UPDATE ON mail WHEN new.sent_at IS NOT NULL "
+            "BEGIN SELECT RAISE(ABORT, 'as a damaged page would'); END"
+        )
+    fail(photos)
+
+    with mailbox.up(), sending(vault) as mailer:
+        until("it is there", lambda: mailbox.raw)
+        mailer.try_all(1)  # it would send meanwhile
+        with writing():
+            database.execute_sql("DROP TRIGGER damaged")
+        until("it is noted", all_sent)
+
+    assert len(mailbox.raw) == 1
 
 
 def test_pauses_grow_and_signing_in_waits_longest() -> None:

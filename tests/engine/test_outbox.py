@@ -8,6 +8,7 @@ import pytest
 
 from bucketvault.engine import letters, outbox, overview, settings
 from bucketvault.engine.mail_views import Told
+from bucketvault.errors import NotFoundError
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, BackupRun, Mail
 from bucketvault.store.vault import Vault
@@ -259,6 +260,43 @@ def test_the_state_of_mail_is_told(photos: Backup) -> None:
     assert state.last_failed is not None
     assert (state.last_failed.id, state.last_failed.last_error) == (third, "451 later")
     assert [letter.id for letter in state.dead] == [second]
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_a_mail_that_was_given_up_needs_nobody_once_it_is_dismissed(photos: Backup) -> None:
+    run, other = bad(photos), bad(photos)
+    first, second = (mail.id for mail in Mail.select().order_by(Mail.id))
+    outbox.note_failed(first, "550 never", None)
+    outbox.dismiss(second)  # it waits still
+
+    needed = outbox.state().dead
+    outbox.dismiss(first)
+    left = outbox.state()
+
+    assert [letter.id for letter in needed] == [first]
+    assert (left.dead, left.waiting) == ((), 1)
+    assert not Mail.select().where(Mail.needs_somebody()).exists()
+    notes = [overview.run_page(each.id).mail for each in (run, other)]
+    assert [note.told for note in notes if note] == [Told.GIVEN_UP, Told.WAITING]
+    # given up once more after a further try, it needs somebody again
+    outbox.try_again(first)
+    outbox.note_failed(first, "550 never", None)
+    assert [letter.id for letter in outbox.state().dead] == [first]
+    with pytest.raises(NotFoundError):
+        outbox.dismiss(99)
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_a_mail_of_a_clock_that_was_years_ahead_does_not_wait_for_that_year(
+    photos: Backup,
+) -> None:
+    bad(photos)
+    now = at(5)
+    for ahead, sought in ((dt.timedelta(hours=1), False), (dt.timedelta(days=4000), True)):
+        with writing():
+            Mail.update(next_attempt_at=now + ahead).execute()
+
+        assert (outbox.next_waiting(now) is not None) is sought
 
 
 @pytest.mark.usefixtures("mail_set_up")

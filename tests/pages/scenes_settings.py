@@ -99,6 +99,7 @@ class FakePreferences:
         self.saved: list[Mapping[str, object]] = []
         self.tested: list[Mapping[str, object]] = []
         self.tried: list[int] = []
+        self.dismissed: list[int] = []
         self.signed_out = 0
         self.trial: Trial | BucketvaultError = Trial(True, "250 2.0.0 Ok: queued as 4F2A")
 
@@ -137,6 +138,12 @@ class FakePreferences:
 
     def try_again(self, mail_id: int) -> None:
         self.tried.append(mail_id)
+        left = tuple(each for each in self.shown.mail.dead if each.id != mail_id)
+        self.shown = replace(self.shown, mail=replace(self.shown.mail, dead=left))
+        self.live.publish(MAIL)
+
+    def dismiss(self, mail_id: int) -> None:
+        self.dismissed.append(mail_id)
         left = tuple(each for each in self.shown.mail.dead if each.id != mail_id)
         self.shown = replace(self.shown, mail=replace(self.shown.mail, dead=left))
         self.live.publish(MAIL)

@@ -165,6 +165,20 @@ async def test_a_mail_that_was_given_up_can_be_tried_again(
     await user.should_not_see(marker="try-again-2", retries=60)
 
 
+async def test_a_mail_that_was_given_up_can_be_dismissed(
+    user: User, engine: FakeEngine, preferences: FakePreferences
+) -> None:
+    preferences.shown = scenes_settings.bad()
+    await user.open("/settings")
+
+    user.find(marker="dismiss-2").click()
+
+    await until(lambda: preferences.dismissed == [2])
+    engine.live.publish(MAIL)
+    await user.should_not_see(marker="dismiss-2", retries=60)
+    assert preferences.tried == []
+
+
 async def test_signing_out_everywhere_asks_first(user: User, preferences: FakePreferences) -> None:
     await user.open("/settings")
     await user.should_see("3 browsers signed in.")
