@@ -23,6 +23,7 @@ def ask_deletion(
                 question(
                     f"{name} cannot be deleted now",
                     "A run of it is under way. Stop it on its page, or wait for its end.",
+                    leave="Close",
                 ) as (dialog, actions),
                 actions,
             ):

@@ -282,6 +282,7 @@ class ProviderScreen:
                 question(
                     f"{name} cannot be deleted yet",
                     f"It has storages: {names}{more}. Remove these first, on the page Storages.",
+                    leave="Close",
                 ) as (dialog, actions),
                 actions,
             ):

@@ -202,6 +202,7 @@ class StoragesScreen:
                     f"{shown} cannot be removed yet",
                     f"These backups use it: {', '.join(names[:5])}{more}. "
                     "Change or delete them first.",
+                    leave="Close",
                 ) as (dialog, _),
             ):
                 dialog.open()

@@ -285,13 +285,18 @@ def code(words: str) -> None:
 
 
 @contextmanager
-def question(title: str, *paragraphs: str) -> Iterator[tuple[ui.dialog, ui.element]]:
-    """A dialog that asks before something ends or goes; yields it and the place of its buttons."""
+def question(
+    title: str, *paragraphs: str, leave: str = "Cancel"
+) -> Iterator[tuple[ui.dialog, ui.element]]:
+    """A dialog that asks before something ends or goes; yields it and the place of its buttons.
+
+    `leave` is the word of the button that does nothing.
+    """
     with ui.dialog().props("persistent") as dialog, element("div", "card dialog"):
         with element("div", "body"):
             element("h2", text=title)
             for paragraph in paragraphs:
                 element("p", "ink2", paragraph)
             with element("div", "actions") as actions:
-                button("Cancel", on_click=dialog.close)
+                button(leave, on_click=dialog.close)
         yield dialog, actions

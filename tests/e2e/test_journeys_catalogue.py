@@ -77,7 +77,7 @@ def test_what_others_need_is_not_deleted_and_they_are_named(
     tab.press(f"Remove {source.name}")
     expect(dialog).to_contain_text(f"{source.name} cannot be removed yet")
     expect(dialog).to_contain_text("Photos")
-    tab.press("Cancel")
+    tab.press("Close")
 
     # a backup under way
     gate.listing.clear()
