@@ -425,11 +425,17 @@ class BackupForm:
             with actions:
                 button("Save mine over it", mark="overwrite", on_click=overwrite)
                 button("Load what is stored", mark="load-stored", on_click=load)
+        self._come_to_top()
 
     def _say(self, sentence: str, detail: str) -> None:
         self._top.clear()
         with self._top, draw_verdict(Tone.BAD, clean(sentence), clean(detail.strip())):
             pass
+        self._come_to_top()
+
+    def _come_to_top(self) -> None:
+        """Show what is said there: on a phone Save is far below."""
+        self._top.run_method("scrollIntoView", {"block": "center"})
 
 
 def _end_of(row: StorageRow | None, path: str) -> End | None:

@@ -254,11 +254,12 @@ def limit_words(typed: str) -> str:
     if percent is None or not 0 <= percent <= 100:
         return ""
     if percent == 100:
-        return "Only the first run, and the first after a change of place, is held for approval."
+        return "Only an empty source, and removals by the first run between two places, ask you."
     share = "more than half" if percent == 50 else f"more than {percent} %"
     return (
         f"A run that would remove or replace {share} of the copy is held for your approval. "
-        f"Fewer than {FEWEST_REMOVED} removals never hold one."
+        f"Fewer than {FEWEST_REMOVED} removals are not, "
+        "unless the source is empty or no run between these places has succeeded."
     )
 
 

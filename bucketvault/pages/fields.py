@@ -63,8 +63,9 @@ class _Labelled:
                 element("span", text=clean(problem))
 
     def focus(self) -> None:
-        """Go there with the keyboard."""
-        self.input.run_method("focus")
+        """Go there, with the keyboard and the eyes."""
+        self.input.run_method("focus")  # Quasar's own: it does not scroll
+        self._box.run_method("scrollIntoView", {"block": "center"})
 
 
 class Field(_Labelled):

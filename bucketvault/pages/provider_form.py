@@ -266,6 +266,7 @@ class ProviderForm:
             self._clear()
             anyway = isinstance(error, RcloneMissingError)
             self._say(error.summary, error.hint, anyway=anyway)
+            self._go_to(None)
         finally:
             self._busy(False)
 
@@ -279,7 +280,7 @@ class ProviderForm:
         return {field.name: field for field in fields}
 
     def _refuse(self, problems: Sequence[Problem]) -> None:
-        """Each problem at its field; what has none stands on top."""
+        """Each problem at its field; what has none stands on top. The first one gets the focus."""
         fields = self._fields()
         elsewhere = [problem for problem in problems if problem.field not in fields]
         for name, field in fields.items():
@@ -293,11 +294,13 @@ class ProviderForm:
             f"{count} {things} to mend before it can be saved.",
             f"{detail} {marked} Nothing you typed is lost.".strip(),
         )
+        wrong = {problem.field for problem in problems}
+        self._go_to(next((field for name, field in fields.items() if name in wrong), None))
 
     def _refuse_key(self, error: DiscoveryError) -> None:
         """What the provider said, at the field that it means."""
-        name = self._meant(error)
-        if field := self._fields().get(name):
+        field = self._fields().get(self._meant(error))
+        if field is not None:
             said = f" ({error.code})" if error.code else ""
             field.show([f"{error.summary}{said}"])
         detail = "Nothing was saved yet, and nothing you typed is lost."
@@ -306,6 +309,14 @@ class ProviderForm:
             kind = self._kind
             hint = f"Copy {kind.secret.label} again: it belongs to this {kind.key_id.label}."
         self._say(error.summary, f"{hint} {detail}", anyway=True)
+        self._go_to(field)
+
+    def _go_to(self, field: Field | None) -> None:
+        """To what is to be mended, else to the words on top: on a phone Save is far below both."""
+        if field is None:
+            self._top.run_method("scrollIntoView", {"block": "center"})
+        else:
+            field.focus()
 
     def _meant(self, error: DiscoveryError) -> str:
         if isinstance(error, WrongSecretError):

@@ -8,6 +8,7 @@ from bucketvault.pages import (
     backups,
     health,
     layout,
+    nowhere,
     provider,
     provider_form,
     providers,
@@ -33,3 +34,4 @@ def register(engine: "Engine") -> None:
     storages.register(engine)
     settings.register(engine)
     health.register(engine)
+    nowhere.register(engine)  # after all others: what none of them answers

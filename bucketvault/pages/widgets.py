@@ -290,9 +290,10 @@ def question(
 ) -> Iterator[tuple[ui.dialog, ui.element]]:
     """A dialog that asks before something ends or goes; yields it and the place of its buttons.
 
-    `leave` is the word of the button that does nothing.
+    `leave` is the word of the button that does nothing, as Escape does; a click beside it
+    is a slip, and changes nothing.
     """
-    with ui.dialog().props("persistent") as dialog, element("div", "card dialog"):
+    with ui.dialog().props("no-backdrop-dismiss") as dialog, element("div", "card dialog"):
         with element("div", "body"):
             element("h2", text=title)
             for paragraph in paragraphs:

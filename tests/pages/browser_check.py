@@ -437,6 +437,27 @@ class Checks:
             assert names[0] == "Skip to content", names
             assert any(name.startswith("Run now: ") for name in names), names
 
+    def check_a_form_on_a_phone_goes_to_what_is_wrong(self) -> None:
+        phone = {"viewport": {"width": 390, "height": 844}}
+        with self.visit("/providers/new?kind=backblaze_b2", **phone) as seen:
+            page = seen.page
+            page.get_by_role("button", name="Save", exact=True).click()
+            page.wait_for_function("document.activeElement.id === 'field-name'")
+            page.wait_for_function("document.activeElement.getBoundingClientRect().top > 0")
+
+    def check_escape_leaves_a_question_as_cancel_does(self) -> None:
+        self.engine.runs[1] = scenes.live_run()
+        with self.visit("/run/1") as seen:
+            stop = seen.page.get_by_role("button", name="Stop", exact=True)
+            stop.click()
+            seen.page.locator(".card.dialog").wait_for()
+            seen.page.mouse.click(5, 5)
+            seen.page.wait_for_timeout(200)
+            assert seen.page.locator(".card.dialog").is_visible()
+            seen.page.keyboard.press("Escape")
+            seen.page.locator(".card.dialog").wait_for(state="hidden")
+            assert stop.is_enabled()
+
     def check_the_navigation_opens_on_a_phone(self) -> None:
         with self.visit("/", viewport={"width": 390, "height": 844}, has_touch=True) as seen:
             link = seen.page.locator(".nav a").first.first

@@ -259,6 +259,13 @@ async def test_a_provider_that_is_not_there_is_said_to_be_so(user: User, desk, a
     assert answer.status_code == 404 and "No such provider" in answer.text
 
 
+async def test_an_address_without_a_page_says_so_and_shows_the_way_back(user: User, desk) -> None:
+    answer = await user.http_client.get("/nowhere/at/all")
+
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.text and "All backups" in answer.text
+
+
 async def test_storages_say_who_uses_them_and_are_edited(user: User, desk) -> None:
     await user.open("/storages")
     rows = {row["id"]: row for row in table_rows(user)}
