@@ -101,5 +101,5 @@ def test_the_server_ends_at_once_while_pages_are_open(
     code, took_s = served.end()
 
     assert code == 0 and took_s < 5
-    expect(page.get_by_text("Not connected")).to_be_visible()
+    expect(page.get_by_text("Not connected", exact=True)).to_be_visible()
     watched.context.close()

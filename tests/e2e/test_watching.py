@@ -224,7 +224,7 @@ def test_a_tab_comes_back_by_itself_when_the_server_was_killed_in_the_middle_of_
     served.process.kill()
     served.process.wait()
 
-    expect(tab.page.get_by_text("Not connected")).to_be_visible(timeout=RUN_MS)
+    expect(tab.page.get_by_text("Not connected", exact=True)).to_be_visible(timeout=RUN_MS)
     assert bucketvault.rclones(), "the run goes on without us"
     gate.let(10)
     bucketvault.start("serve", "--port", str(served.port))
