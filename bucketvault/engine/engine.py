@@ -42,7 +42,6 @@ from bucketvault.store.database import (
     connection,
     data_version,
     open_database,
-    writing,
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.vault import Vault
@@ -53,6 +52,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0  # how soon a run queued by another process is found
 STOP_S = 8.0
 ADOPT_S = 5.0
+ADOPT_EVERY_S = 30.0  # how soon a run whose worker met its end gets another
 
 
 def open_store(config: Config, *, check: bool = False) -> Vault:
@@ -117,6 +117,7 @@ class Engine:
         self._lock: int | None = None
         self._workers: dict[int, tuple[Worker, threading.Thread]] = {}
         self._workers_lock = threading.Lock()
+        self._adopts_at = 0.0
         self.scheduler = Scheduler(self._planned)
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._housekeeper = Housekeeper(config)
@@ -132,7 +133,8 @@ class Engine:
         self.vault = open_store(self.config, check=True)
         self._lock = self._take_lock()
         try:
-            self._adopt()
+            for thread in self._adopt():  # what is over is told before anything new begins
+                thread.join(ADOPT_S)
             self._sweep()
         except BaseException:
             self._release()
@@ -203,6 +205,9 @@ class Engine:
                     seen = data_version()
                     while not self._ending.is_set():
                         self.scheduler.heal()
+                        if time.monotonic() > self._adopts_at:
+                            self._adopts_at = time.monotonic() + ADOPT_EVERY_S
+                            self._adopt()
                         while self._start_next():
                             pass
                         self._wake.wait(LOOK_S)
@@ -228,7 +233,11 @@ class Engine:
         if claimed is None:
             return False
         run, folder, lock = claimed
-        self._look_after(run, folder, lock)
+        try:
+            self._look_after(run, folder, lock)
+        except BaseException:
+            os.close(lock)  # nobody works on it: `_adopt` finds that
+            raise
         self.live.publish(run_topic(run.id), BACKUPS)
         return True
 
@@ -247,20 +256,35 @@ class Engine:
             try:
                 worker.work()
             finally:
-                with self._workers_lock:
-                    self._workers.pop(run.id, None)
+                self._forget(run.id, worker)
                 self._wake.set()
 
         thread = threading.Thread(target=work, name=f"run-{run.id}", daemon=True)
         with self._workers_lock:
             self._workers[run.id] = (worker, thread)
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:  # the machine has no thread left
+            self._forget(run.id, worker)
+            raise
         return thread
 
-    def _adopt(self) -> None:
-        """Look after every run that an earlier program left, before any new one is taken."""
+    def _forget(self, run_id: int, worker: Worker) -> None:
+        with self._workers_lock:
+            # back in the queue and taken again, a run has another worker by now
+            if self._workers.get(run_id, (None,))[0] is worker:
+                del self._workers[run_id]
+
+    def _adopt(self) -> list[threading.Thread]:
+        """Look after every run that nobody here looks after; the threads of those that are over.
+
+        An earlier program left it, or its worker could not begin, or met its end.
+        """
+        with self._workers_lock:
+            known = list(self._workers)
         with connection():
-            left = list(BackupRun.select().where(BackupRun.status == RunStatus.RUNNING))
+            running = BackupRun.status == RunStatus.RUNNING
+            left = list(BackupRun.select().where(running, BackupRun.id.not_in(known)))
         ended = []
         for run in left:
             folder = RunFolder(self.config.runs, run.uuid)
@@ -268,8 +292,7 @@ class Engine:
             thread = self._look_after(run, folder, None)
             if is_over:
                 ended.append(thread)
-        for thread in ended:  # what is over is told before anything new begins
-            thread.join(ADOPT_S)
+        return ended
 
     def _sweep(self) -> None:
         """Remove folders of runs that ended; one that somebody still works on is left alone."""
@@ -365,7 +388,7 @@ class Engine:
         if found is not None:
             found[0].stop()
         else:
-            request_stop(run_id)
+            queue.request_stop(run_id)
         self.live.publish(run_topic(run_id), BACKUPS)
 
     def overview_backups(self) -> list[overview.BackupRow]:
@@ -425,17 +448,3 @@ class Engine:
     def log_raw(self, run_id: int) -> Iterator[bytes]:
         """The whole log as rclone wrote it."""
         return runlogs.raw(run_id)
-
-
-def request_stop(run_id: int) -> None:
-    """Write into the run's row that somebody pressed Stop; whoever looks after it sees that.
-
-    Raises NotFoundError. A run that ended already stays as it is.
-    """
-    if queue.cancel_pending(run_id):
-        return
-    with writing():
-        run = BackupRun.get_or_none(BackupRun.id == run_id)
-        if run is None:
-            raise NotFoundError("This run is not there any more.")
-        run.change(RunStatus.RUNNING, stop_requested_at=utcnow())

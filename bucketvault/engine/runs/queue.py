@@ -198,6 +198,20 @@ def cancel_pending(run_id: int) -> bool:
         )
 
 
+def request_stop(run_id: int) -> None:
+    """Write into the run's row that somebody pressed Stop; whoever looks after it sees that.
+
+    Raises NotFoundError. A run that ended already stays as it is.
+    """
+    if cancel_pending(run_id):
+        return
+    with writing():
+        run = BackupRun.get_or_none(BackupRun.id == run_id)
+        if run is None:
+            raise NotFoundError("This run is not there any more.")
+        run.change(RunStatus.RUNNING, stop_requested_at=utcnow())
+
+
 def cancel_planned(backup_id: int) -> bool:
     """Whether a run that waited because it was planned was ended as stopped by you."""
     with connection():
