@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import peewee as pw
-
 from bucketvault.engine import catalogue, outbox
 from bucketvault.engine.checks import contradictions, refuse_path
 from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
@@ -49,6 +47,7 @@ STEP_S = 0.2
 WATCHED_STEP_S = 0.1  # while somebody looks at the log
 LOOK_AT_ROW_S = 1.0  # how often Stop pressed by another process is looked for
 FAULTS_BORNE = 5  # of ours, after a run is over, before it is called one
+PLACE = ("provider_type", "endpoint", "region")
 RETRY_S = 2.0  # while the database cannot take what we have
 
 
@@ -211,23 +210,29 @@ class Worker:
         return Follower(self._run.id, self._folder.spool, self._redactor)
 
     def _remotes(self) -> tuple[Remote, Remote]:
-        with connection():
-            found = [
-                Provider.get_by_id(self._run.spec[end]["provider_id"])
-                for end in ("source", "destination")
-            ]
-        source, destination = (
-            catalogue.decrypted_remote(provider, self._around.vault) for provider in found
-        )
+        """Both ends, with the keys of now and at the places that were frozen."""
+        source, destination = (self._remote(end) for end in ("source", "destination"))
         self._redactor = Redactor(
             secret
             for remote in (source, destination)
             for secret in (remote.access_key_id, remote.secret_access_key)
         )
+        for end, remote in (("source", source), ("destination", destination)):
+            frozen = self._run.spec[end]
+            if any(frozen[name] != getattr(remote, name) for name in PLACE):
+                raise _changed(frozen["provider"])
         return source, destination
 
+    def _remote(self, end: str) -> Remote:
+        frozen = self._run.spec[end]
+        with connection():
+            provider = Provider.get_or_none(Provider.id == frozen["provider_id"])
+        if provider is None:
+            raise _changed(frozen["provider"])
+        return catalogue.decrypted_remote(provider, self._around.vault)
+
     def _adopt(self) -> Follower:
-        with contextlib.suppress(BucketvaultError, pw.DoesNotExist):  # the key may be lost
+        with contextlib.suppress(BucketvaultError):  # the key may be lost
             self._remotes()
         follower = Follower(self._run.id, self._folder.spool, self._redactor)
         if self._folder.spool.exists():
@@ -432,3 +437,10 @@ class Worker:
     def _log_story(self, message: str, **values: object) -> None:
         about = {"run": self._run.id, "backup": self._run.backup_id, **values}
         log.info(message, extra=about)
+
+
+def _changed(provider: str) -> BucketvaultError:
+    return BucketvaultError(
+        f"The provider {provider} was changed or deleted after this run began.",
+        "The next run takes it as it is then.",
+    )

@@ -22,10 +22,11 @@ from bucketvault.engine.runs import tidying
 from bucketvault.engine.runs.archive import Archive, ArchiveError, outlived, read_stamp
 from bucketvault.store import database
 from bucketvault.store.database import close_database, connection, open_database, writing
-from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.vocabulary import ProviderType
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at
+from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import RcloneS3, rclone_path
@@ -623,3 +624,39 @@ def test_an_object_that_the_source_lost_meanwhile_is_not_said_to_be_back(
         good = bucketvault.run()
 
     assert good["status"] == "success" and "back" not in good["explanation"], good
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["changed", "deleted"])
+def test_kept_versions_of_a_provider_that_was_changed_under_way_are_left_alone(
+    bucketvault: Program,
+    pausing: PausingS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    what: str,
+) -> None:
+    source, destination = new_bucket(pausing, objects(10, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    command = bucketvault.start("run", "Photos", "--wait")
+    until("the first are copied", lambda: len(destination.copy_keys()) == pausing.FIRST)
+    database.open_database(bucketvault.data_dir / "bucketvault.sqlite3")
+    with RefusingProxy(elsewhere.endpoint) as proxy:
+        with connection(), writing():
+            if what == "changed":
+                Provider.update(endpoint=proxy.endpoint).where(
+                    Provider.name == "Destination"
+                ).execute()
+            else:
+                Backup.update(destination_storage=1).execute()
+                Storage.delete().where(Storage.id == 2).execute()
+                Provider.delete().where(Provider.name == "Destination").execute()
+        close_database()
+
+        pausing.thaw()
+        command.communicate(timeout=60)
+
+    run = bucketvault.last_run()
+    assert run["status"] == "success", run
+    assert "changed or deleted after this run began" in run["warnings"][0]
+    assert proxy.seen == []
+    assert destination.copy() == source.objects()
