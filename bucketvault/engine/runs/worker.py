@@ -254,6 +254,7 @@ class Worker:
             except (LeftAloneError, CancelledError, BucketvaultError):
                 raise
             except Exception:
+                self._let_go()  # of the lock for tidying: it is taken anew then
                 faults += 1
                 if faults == 1:
                     log.exception("a fault while following", extra={"run": self._run.id})
@@ -340,6 +341,9 @@ class Worker:
             warnings = ["Tidying up was cut short; the next good run does the rest."]
         except BucketvaultError as error:
             warnings = [f"{error.summary} {error.hint} {error.detail}".strip()]
+        except Exception as error:
+            log.exception("a fault while tidying", extra={"run": self._run.id})
+            warnings = [f"Old kept versions were not looked after: {type(error).__name__}."]
         self._read_to_the_end(follower)
         return ending.with_tidying(warnings, purged=follower.counts()["purged"], back=back)
 

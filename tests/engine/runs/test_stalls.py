@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from bucketvault.engine.live import Live
 from bucketvault.engine.rclone import command, explain, process
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs import queue
+from bucketvault.engine.runs import queue, tidying
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import RunFailedError
@@ -345,3 +346,34 @@ def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
             run = newest()
     assert (run.status, run.reason) == ("failed", "stalled"), run.explanation
     assert destination.copy() == {"note.txt": b"older"}
+
+
+@pytest.mark.parametrize("where", ["tidy", "holes_before"])
+def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it_for_ever(
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    source, destination = new_bucket(here, objects(3)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    place = tidying if where == "tidy" else queue
+    real, met = getattr(place, where), []
+
+    def out_of_descriptors_once(*given: Any, **more: Any) -> Any:
+        if not met:
+            met.append(where)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(*given, **more)
+
+    monkeypatch.setattr(place, where, out_of_descriptors_once)
+    with database_of(bucketvault):
+        _, thread = work(bucketvault, stall_s=600)
+        thread.join(60)
+        run = newest()
+
+    assert met and not thread.is_alive()
+    assert run.status == "success", run.explanation
+    assert bool(run.warnings) is (where == "tidy")
