@@ -88,7 +88,7 @@ export default {
         </label>
         <span class="space"></span>
         <span class="t13 ink3" role="status">{{ note }}</span>
-        <button v-if="!looked" type="button" class="btn small" @click="firstError">
+        <button v-if="!looked && totals.errors" type="button" class="btn small" @click="firstError">
           <i class="icon icon-alert" aria-hidden="true"></i><span>First error</span></button>
         <div class="find" role="search">
           <i class="icon icon-search" aria-hidden="true"></i>
