@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 LATE = dt.timedelta(minutes=5)  # after its planned time a run is called late
 WRONG = dt.timedelta(hours=1)  # a time so far ahead was noted by a clock that was wrong
+BEGINNING = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # before this program was, no clock is right
 FRESH_S = 60.0  # the last good beat of a scheduler that works
 SAY_AGAIN_S = 60.0
 TELL_EVERY_S = 60.0
@@ -38,6 +39,7 @@ class Scheduler:
         self._planned = planned
         self._beaten: float | None = None  # the same by the monotonic clock
         self._told: float | None = None  # when overdue backups were last looked for
+        self._waits_since: float | None = None  # the clock was wrong then, and that was logged
         self._said: dict[int, float] = {}  # about which backup a fault was logged, and when
         self._pulse = Pulse(self.beat)
 
@@ -62,10 +64,14 @@ class Scheduler:
     def beat(self) -> None:
         """Queue what is due, and once a minute see what is overdue.
 
-        A backup at fault is logged, and the others are looked after. Raises BusyError when the
+        A backup at fault is logged, and the others are looked after; where the clock cannot be
+        right, nothing is, and this is no beat. Raises BusyError when the
         database cannot take it; the next beat does it then.
         """
         now = utcnow()
+        if now < BEGINNING:  # the machine has just started, and is told the time soon, or never
+            self._wait_for_the_time(now)
+            return
         due = _to_look_at(now, self._at_fault)
         changed = self._for_each(due, lambda backup_id: plan(backup_id, now))
         if self._told is None or time.monotonic() - self._told >= TELL_EVERY_S:
@@ -74,6 +80,11 @@ class Scheduler:
         if changed:
             self._planned()
         self.last_beat_at, self._beaten = now, time.monotonic()
+
+    def _wait_for_the_time(self, now: dt.datetime) -> None:
+        if self._waits_since is None or time.monotonic() - self._waits_since >= SAY_AGAIN_S:
+            self._waits_since = time.monotonic()
+            log.error("nothing is planned until the clock is right", extra={"clock": now})
 
     def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], bool]) -> bool:
         changed = False
@@ -188,7 +199,8 @@ def _is_done(backup_id: int, planned: dt.datetime, now: dt.datetime) -> bool:
 def _skipped(backup: Backup, due: dt.datetime, planned: dt.datetime) -> int:
     """How many planned times before `planned` nothing was done for.
 
-    `due` may lie before ones that were done: the clock may have been behind meanwhile.
+    `due` may lie before ones that were done, or before the backup was there: the clock may have
+    been behind meanwhile.
     """
     done = (
         BackupRun.select(BackupRun.scheduled_for)
@@ -199,4 +211,6 @@ def _skipped(backup: Backup, due: dt.datetime, planned: dt.datetime) -> int:
     before = due - dt.timedelta(microseconds=1)  # `due` is one of them
     if done is not None and done.scheduled_for is not None:
         before = max(before, done.scheduled_for)
+    if backup.created_at < planned:
+        before = max(before, backup.created_at)
     return timetable.planned_times(backup, before, planned) - 1

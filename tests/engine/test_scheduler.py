@@ -249,6 +249,36 @@ def test_what_a_clock_in_1970_left_is_not_counted_as_skipped(new: Callable[..., 
     assert fired()[1:] == [Fired(utc(3, 4, 2, 30), Trigger.CATCH_UP, skipped=1)]
 
 
+def test_before_the_time_is_known_nothing_is_planned_and_what_was_planned_stays(
+    new: Callable[..., Backup],
+) -> None:
+    made = utc(11, 20, 12)
+    backup = new(made, created_at=made)
+    planned = next_due(backup)
+    told: list[int] = []
+    scheduler = Scheduler(lambda: told.append(1))
+
+    beat(dt.datetime(1970, 1, 1, 0, 5, tzinfo=dt.UTC), scheduler)
+
+    assert (next_due(backup), told) == (planned, [])
+    assert not scheduler.is_beating()  # and pages say so
+    beat(utc(11, 20, 13), scheduler)
+    assert scheduler.is_beating()
+    assert fired() == []  # it was made after the planned time of that day
+
+
+def test_no_planned_time_before_a_backup_was_made_counts_as_skipped(
+    new: Callable[..., Backup],
+) -> None:
+    made = utc(11, 20, 12)
+    new(made, created_at=made)
+
+    beat(utc(11, 3, 12))  # a clock that stood still while the machine was off
+    beat(utc(11, 23, 12))
+
+    assert [run.skipped for run in fired()] == [2]
+
+
 def test_when_a_zone_gets_other_rules_the_time_that_was_planned_runs_nothing(
     new: Callable[..., Backup],
 ) -> None:
