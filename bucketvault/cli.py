@@ -149,7 +149,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(log_level="warning", port="", host="", socket="", allowed_hosts=())
     parser.add_argument("--version", action="version", version=f"bucketvault {__version__}")
     parser.add_argument(
-        "--data-dir", default="", metavar="DIR", help="where database and runs are kept"
+        "--data-dir",
+        default="",
+        metavar="DIR",
+        help="where database and runs are kept; ~/.local/share/bucketvault unless you name another",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -192,11 +195,11 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     status = commands.add_parser("status", help="is everything fine?")
-    status.add_argument("--json", action="store_true")
+    status.add_argument("--json", action="store_true", help="for scripts")
     status.set_defaults(command=_status)
 
     doctor = commands.add_parser("doctor", help="look at all that it needs; changes nothing")
-    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--json", action="store_true", help="for scripts")
     doctor.set_defaults(command=_doctor)
 
     log = commands.add_parser("log", help="the log of a run")
@@ -298,7 +301,8 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     if told["pending"] and holder(config) is None:
         print("A run waits, but no bucketvault is at work: bucketvault serve")
     if not told["backups"]:
-        print("There is no backup yet. Make one: bucketvault apply setup.toml")
+        print("There is no backup yet. Make one on the pages (bucketvault serve prints the link),")
+        print("or from a file: bucketvault apply setup.toml")
     return code
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -155,10 +156,16 @@ def _run(engine: Engine, title: str) -> overview.RunView:
         f"  {counts['copied']:,} copied, {counts['replaced']:,} replaced, "
         f"{counts['deleted']:,} removed, {counts['archived']:,} former versions kept, "
         f"{counts['errors']:,} errors; {formatting.size(counts['bytes'])} "
-        f"in {formatting.duration(took)}. Its log: bucketvault "
+        f"in {formatting.duration(took)}. Its log: {_itself()} "
         f"--data-dir {engine.config.data_dir} log {run.id}"
     )
     return run
+
+
+def _itself() -> str:
+    """The command that this is, to be pasted: a checkout has it in `.venv/bin`, not in the path."""
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "bucketvault" else "bucketvault"
 
 
 def _start_afresh(folder: Path, config: Config) -> None:

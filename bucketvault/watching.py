@@ -73,7 +73,9 @@ class Watch:
             return EXIT_OK
         untouched = "Nothing was touched" in run.explanation  # then that says it all
         state = run.copy_state.sentence if run.copy_state is not None and not untouched else ""
-        print(f"{run.backup_name} failed: {run.explanation}", file=sys.stderr)
+        # what is held says so itself
+        word = "" if run.can_be_approved else " failed"
+        print(f"{run.backup_name}{word}: {run.explanation}", file=sys.stderr)
         for line in (state, run.hint):
             if line:
                 print(line, file=sys.stderr)

@@ -29,7 +29,7 @@ from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 NIGHT = dt.datetime(2026, 11, 22, 1, 14, 5, tzinfo=dt.UTC)  # 02:14 in Berlin
-DESK = {"viewport": {"width": 1280, "height": 820}}
+DESK = {"viewport": {"width": 1440, "height": 900}}
 WAYS: dict[str, dict[str, Any]] = {
     "light": {**DESK, "color_scheme": "light"},
     "dark": {**DESK, "color_scheme": "dark"},
@@ -140,7 +140,7 @@ SCENES = (
     Scene("run-live", "/run/1"),
     Scene("run-failed", "/run/2"),
     Scene("run-held", "/run/6"),
-    Scene("backup", "/backups/1", all_good),
+    Scene("backup", "/backups/4", all_good),
     Scene("backup-form", "/backups/7/edit"),
     Scene("backup-form-errors", "/backups/new", act=press_save),
     Scene("providers", "/providers"),
@@ -216,7 +216,7 @@ def take(page: Page, file: Path, tallest: int) -> None:
 
 
 # Chromium's pictures have 24 bits a point; a page of ours needs few colours, and 256 of them make
-# a file a third as large. It reads the points of its own picture faster than Python could.
+# a file a third as large. Chromium reads the points of its own picture faster than Python could.
 POINTS = """async (picture) => {
   const bytes = Uint8Array.from(atob(picture), (one) => one.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes]));
@@ -226,28 +226,28 @@ POINTS = """async (picture) => {
     canvas.getImageData(0, 0, image.width, image.height).data.buffer);
   const often = new Map();
   for (const point of points) often.set(point, (often.get(point) || 0) + 1);
-  const chosen = [...often].sort((a, b) => b[1] - a[1]).slice(0, 256).map((one) => one[0]);
-  const parts = (point) => [point & 255, (point >> 8) & 255, (point >> 16) & 255];
-  const near = new Map(chosen.map((point, index) => [point, index]));
-  for (const point of often.keys()) {
-    if (near.has(point)) continue;
-    const [r, g, b] = parts(point);
-    let best = 0, least = Infinity;
-    chosen.forEach((one, index) => {
-      const [x, y, z] = parts(one);
-      const far = (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2;
-      if (far < least) [best, least] = [index, far];
-    });
-    near.set(point, best);
+  const all = [...often].map(([point, count]) => ({
+    point, count, parts: [point & 255, (point >> 8) & 255, (point >> 16) & 255],
+    near: 0, far: Infinity }));
+  const chosen = [];
+  while (chosen.length < 256) { // each time the one whose loss would change the picture most
+    const next = all.reduce((a, b) => (b.far * b.count > a.far * a.count ? b : a));
+    if (next.far === 0) break;
+    for (const one of all) {
+      const far = one.parts.reduce((sum, part, at) => sum + (part - next.parts[at]) ** 2, 0);
+      if (far < one.far) [one.near, one.far] = [chosen.length, far];
+    }
+    chosen.push(next.parts);
   }
+  const near = new Map(all.map((one) => [one.point, one.near]));
   let text = "";
   for (const point of points) text += String.fromCharCode(near.get(point));
-  return [image.width, image.height, chosen.map(parts).flat(), btoa(text)];
+  return [image.width, image.height, chosen.flat(), btoa(text)];
 }"""
 
 
 def save(page: Page, file: Path) -> None:
-    """What the window shows, as a PNG of its 256 most frequent colours."""
+    """What the window shows, as a PNG of the 256 colours that matter most in it."""
     whole = base64.b64encode(page.screenshot(animations="disabled")).decode()
     blank = page.context.browser.new_page() if page.context.browser else page
     width, height, colours, points = blank.evaluate(POINTS, whole)

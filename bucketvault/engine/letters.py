@@ -6,6 +6,7 @@ there is no browser. Names and answers from elsewhere are made visible, a line e
 """
 
 import datetime as dt
+import re
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ WIDTH = 76
 SUBJECT_LIMIT = 120
 QUOTED_LINES = 5
 QUOTED_CHARACTERS = 300
+_URL = re.compile(r'https?://[^\s"]*')  # of a request: long, with accounts in it, before the cause
 PARAGRAPH_CHARACTERS = 2000
 
 OVERDUE = (
@@ -80,7 +82,7 @@ def failed(
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
         _quoted("It would remove:", would_remove),
-        _quoted("The first errors:", run.detail.splitlines()),
+        _quoted("The first errors:", _URL.sub("(URL)", run.detail).splitlines()),
         _commands(home, run, name, approve=held and bool(run.findings)),
     ]
     reason = why.partition(" Nothing was touched")[0] if untouched else why

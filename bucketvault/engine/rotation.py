@@ -24,6 +24,8 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
     One that was cut short before is finished, with the key it had made. Raises VaultError when
     there is no key, or something does not decrypt; then nothing was changed.
     """
+    if not vault.key_file.exists() and not any(ciphertexts.every()):
+        raise VaultError("There is no key yet.", "It is made with the first secret you enter.")
     vault.key_ids()
     with alone_in(vault.key_file.resolve().parent):
         if lost := unreadable(vault):

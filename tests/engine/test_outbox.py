@@ -340,6 +340,19 @@ def test_names_and_reasons_cannot_write_headers_or_commands_of_their_own(
     assert "run 'a\\x0d\\x0aBcc: x@y.example; $(rm -rf ~)'" in mail.body
 
 
+@pytest.mark.usefixtures("mail_set_up")
+def test_the_cause_is_read_in_a_mail_and_the_url_of_the_request_before_it_is_not(
+    photos: Backup,
+) -> None:
+    asked = "https://0123abc.r2.cloudflarestorage.com/photos?prefix=" + "x" * 300
+
+    bad(photos, detail=f'request failed, Get "{asked}": connect: connection refused')
+
+    told = " ".join(Mail.get().body.split())
+    assert 'request failed, Get "(URL)": connect: connection refused' in told
+    assert "0123abc" not in told
+
+
 def test_a_subject_stays_short_enough_to_read(photos: Backup, vault: Vault) -> None:
     settings.change(MAIL, vault)
 

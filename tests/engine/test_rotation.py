@@ -96,6 +96,14 @@ def test_what_was_cut_short_is_finished_with_the_key_it_had_made(full: Vault) ->
     assert full.key_ids() == (made,) and opened(full) == SECRETS
 
 
+@pytest.mark.usefixtures("open_store")
+def test_before_the_first_secret_nothing_is_said_to_be_lost(vault: Vault) -> None:
+    with pytest.raises(VaultError, match="There is no key yet"):
+        rotation.rotate(vault)
+
+    assert not vault.key_file.exists()
+
+
 def test_with_something_that_does_not_decrypt_nothing_changes(full: Vault) -> None:
     with writing():
         one, other = Provider.select().order_by(Provider.id)
