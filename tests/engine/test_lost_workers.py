@@ -1,5 +1,6 @@
 """A run whose worker could not begin, or met its end, gets another; the queue goes on."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 def has_ended(run_id: int) -> bool:
     with connection():
         run = BackupRun.get_by_id(run_id)
-    return bool(run.status == RunStatus.FAILED and run.reason == "credentials")
+    # twice cut short in its checks, a run is not tried for ever, but called interrupted
+    return bool(run.status == RunStatus.FAILED and run.reason in ("credentials", "interrupted"))
 
 
 def test_a_run_that_no_thread_was_left_for_is_done_as_soon_as_there_is_one(
@@ -75,5 +77,15 @@ def test_a_run_whose_end_could_not_be_written_ends_once_it_can(
     until("its worker is gone", lambda: met)
     with writing():
         database.execute_sql("DROP TRIGGER damaged")
+
+    until("it has ended", lambda: has_ended(run_id))
+
+
+def test_a_folder_of_runs_that_somebody_removed_does_not_stop_the_queue(
+    engine: Engine,
+) -> None:
+    shutil.rmtree(engine.config.runs)
+
+    run_id = engine.run_now(1)
 
     until("it has ended", lambda: has_ended(run_id))

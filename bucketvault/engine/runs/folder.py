@@ -204,6 +204,8 @@ _started: list["subprocess.Popen[bytes]"] = []
 
 def run_folders(runs: Path) -> list[RunFolder]:
     """Every folder below `runs` that can be one of ours; anything else there is left alone."""
+    if not runs.is_dir():  # somebody tidied up: the next run makes it anew
+        return []
     return [
         RunFolder(runs, path.name)
         for path in runs.iterdir()
