@@ -24,8 +24,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from bucketvault.engine.overview import BackupRow
 from bucketvault.sessions import Sessions
 from bucketvault.signin import sign_in_routes
-from tests.pages import fake_engine, sample_logs, scenes, scenes_settings
+from tests.pages import fake_engine, sample_logs, scenes, scenes_catalogue, scenes_settings
 from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
+from tests.pages.scenes_catalogue import FakeProviders
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 NIGHT = dt.datetime(2026, 11, 22, 1, 14, 5, tzinfo=dt.UTC)  # 02:14 in Berlin
@@ -66,6 +67,7 @@ def take_all() -> None:
     engine = fake_engine.FakeEngine()
     with serving(engine) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        without_odd_names(engine.providers)
         for scene in SCENES:
             engine.reset()
             engine.rows = one_failed_among_good_ones()
@@ -81,6 +83,13 @@ def take_all() -> None:
         for way, options in WAYS.items():
             take_sign_in(browser, folder / f"sign-in-{way}.png", options)
         browser.close()
+
+
+def without_odd_names(providers: FakeProviders) -> None:
+    """The names that the gallery tries its pages with are nothing for a document."""
+    for known in (providers.all, providers.all_storages):
+        for key in [key for key, row in known.items() if scenes_catalogue.NASTY[:9] in str(row)]:
+            del known[key]
 
 
 def take_sign_in(browser: Browser, file: Path, options: dict[str, Any]) -> None:
@@ -116,7 +125,10 @@ def all_running(engine: fake_engine.FakeEngine) -> None:
 
 
 def bad_settings(engine: fake_engine.FakeEngine) -> None:
-    engine.preferences.shown = scenes_settings.bad()
+    shown = scenes_settings.bad()
+    refused = "535 5.7.8 Error: authentication failed."
+    dead = replace(shown.mail.dead[0], last_error=refused)
+    engine.preferences.shown = replace(shown, mail=replace(shown.mail, dead=(dead,)))
 
 
 def go_offline(page: Page) -> None:
