@@ -6,8 +6,8 @@ import json
 import pytest
 
 from bucketvault.engine.housekeeping import remove_old_logs
-from bucketvault.store.database import close_database, open_database
-from bucketvault.store.models import utcnow
+from bucketvault.store.database import close_database, open_database, writing
+from bucketvault.store.models import BackupRun, utcnow
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
@@ -158,7 +158,10 @@ def test_a_log_that_went_for_its_age_is_said_and_not_shown_as_empty(
     bucketvault.backup(new_bucket(here, objects(2)), new_bucket(elsewhere))
     first, _ = bucketvault.run(), bucketvault.run()
     open_database(bucketvault.data_dir / "bucketvault.sqlite3")
-    remove_old_logs(utcnow() + dt.timedelta(days=91), 90)
+    with writing():
+        long_ago = utcnow() - dt.timedelta(days=91)
+        BackupRun.update(finished_at=long_ago).where(BackupRun.id == first["id"]).execute()
+    remove_old_logs(utcnow(), 90)
     close_database()
 
     said = bucketvault.cli("log", str(first["id"]))
