@@ -156,11 +156,12 @@ def test_a_log_that_went_for_its_age_is_said_and_not_shown_as_empty(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     bucketvault.backup(new_bucket(here, objects(2)), new_bucket(elsewhere))
-    first, _ = bucketvault.run(), bucketvault.run()
+    first, second = bucketvault.run(), bucketvault.run()
     open_database(bucketvault.data_dir / "bucketvault.sqlite3")
     with writing():
-        long_ago = utcnow() - dt.timedelta(days=91)
-        BackupRun.update(finished_at=long_ago).where(BackupRun.id == first["id"]).execute()
+        for run, days in ((first, 91), (second, 1)):
+            ended = utcnow() - dt.timedelta(days=days)
+            BackupRun.update(finished_at=ended).where(BackupRun.id == run["id"]).execute()
     remove_old_logs(utcnow(), 90)
     close_database()
 

@@ -313,7 +313,7 @@ def test_a_provider_that_copies_a_large_object_into_the_kept_versions_has_the_ti
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     source, destination = new_bucket(here, {"film.mov": b"new"}), new_bucket(elsewhere)
-    large = b"old" * 20_000_000  # six seconds more
+    large = b"old" * 40_000_000  # twelve seconds more
     with HoldingCopies(elsewhere.endpoint) as proxy:
         bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
         destination.put("film.mov", large)
