@@ -131,13 +131,20 @@ class _Dates:
         return self.moment(self.latest(after) + self.step)
 
 
+NAMES_OF_UTC = frozenset(  # the links to Etc/UTC in tzdata's `backward`
+    f"{area}{name}" for area in ("", "Etc/") for name in ("UTC", "UCT", "Universal", "Zulu")
+)
+
+
 def server_time_zone(environ: Mapping[str, str] = os.environ, etc: Path = Path("/etc")) -> str:
     """The IANA name of this machine's time zone; `UTC` where nothing names one.
 
-    The first that names a zone we know: `TZ`, the target of /etc/localtime, /etc/timezone.
+    The first that names a zone we know: `TZ`, the target of /etc/localtime, /etc/timezone. The
+    many names of UTC are told as one, as browsers do.
     """
     known = zoneinfo.available_timezones()
-    return next((name for name in _candidates(environ, etc) if name in known), "UTC")
+    found = next((name for name in _candidates(environ, etc) if name in known), "UTC")
+    return "UTC" if found in NAMES_OF_UTC else found
 
 
 def _candidates(environ: Mapping[str, str], etc: Path) -> Iterator[str]:

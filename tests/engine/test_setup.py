@@ -432,6 +432,8 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path, vault: Vault) -> 
         ({}, "no/such", "America/Lima", "America/Lima"),
         ({}, None, "nowhere", "UTC"),
         ({}, None, None, "UTC"),
+        ({}, "Etc/UTC", None, "UTC"),
+        ({"TZ": "Zulu"}, None, None, "UTC"),
     ],
 )
 def test_the_servers_time_zone_is_found(
