@@ -7,7 +7,6 @@ from nicegui import ui
 from nicegui.testing import User
 
 from bucketvault.engine.verdict import Tone
-from tests.pages.fake_engine import FakeEngine
 
 LAST = dt.date(2026, 11, 22)
 
@@ -41,7 +40,7 @@ def test_the_browser_says_the_same_words() -> None:
     assert told == {letter: IN_WORDS[tone] for tone, letter in LETTERS.items()}
 
 
-async def test_a_strip_changes_in_place(user: User, engine: FakeEngine) -> None:
+async def test_a_strip_changes_in_place(user: User) -> None:
     from bucketvault.pages import strip
 
     made = []
