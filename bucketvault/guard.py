@@ -6,6 +6,7 @@ socket, a frame. Cookies do not tell ports apart, so the page of another local s
 foreign as any; only the exact comparison of Origin and Host keeps it out.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from bucketvault.untrusted import clean
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")  # at any port: a tunnel may use another
 SIGN_IN = "/login"
+STAYS_S = 1.5  # an open socket whose session has ended: long enough to send its page away
 READING = ("GET", "HEAD")
 OPEN = {  # what strangers may ask for, over HTTP only
     SIGN_IN: (*READING, "POST"),
@@ -170,6 +172,8 @@ class Guard:
             message = await receive()
             if message["type"] == "websocket.receive":
                 if not self._sessions.is_valid(session):
+                    # what was said is not passed on; the page is told meanwhile where to go
+                    await asyncio.sleep(STAYS_S)
                     return {"type": "websocket.disconnect", "code": 1008}
                 self._sessions.touch(session)
             return message

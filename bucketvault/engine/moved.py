@@ -43,6 +43,9 @@ def has_moved(backup: Any, good_spec: str | None, where: Mapping[int, tuple[str,
 
 @functools.lru_cache(maxsize=4096)
 def _places(spec: str) -> tuple[Place, Place] | None:
-    """Both ends of a run from its frozen settings; None where nothing was frozen."""
-    ends = json.loads(spec)
-    return (place_of(ends["source"]), place_of(ends["destination"])) if ends else None
+    """Both ends of a run from its frozen settings; None where they do not tell."""
+    try:
+        ends = json.loads(spec)
+        return place_of(ends["source"]), place_of(ends["destination"])
+    except (ValueError, KeyError, TypeError):
+        return None
