@@ -278,7 +278,8 @@ def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator
     process = subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), binary.path),
-            *("serve", "s3", "--addr", address, "--dir-cache-time", "1s"),
+            # what was changed in the folder must be seen by a run that begins at once
+            *("serve", "s3", "--addr", address, "--dir-cache-time", "100ms"),
             *("--config", os.devnull, "--log-level", "ERROR"),
             *(("--bwlimit", bytes_per_second) if bytes_per_second else ()),
             str(root),
