@@ -280,11 +280,10 @@ def test_a_click_in_a_tab_that_was_signed_out_does_nothing(
     before = runs(served)
 
     page.evaluate(
-        """async () => {
+        """() => {
           const button = [...document.querySelectorAll("button")]
             .find((one) => one.textContent.includes("Run now"));
-          await fetch("/logout", {method: "POST"});
-          button.click();
+          fetch("/logout", {method: "POST"}).then(() => button.click());
         }"""
     )
 
