@@ -7,7 +7,6 @@ Logs go first, so that the copy is small, and also where there is no room for on
 import datetime as dt
 import logging
 import threading
-import time
 
 import peewee as pw
 
@@ -92,15 +91,15 @@ def remove_old_logs(now: dt.datetime, days: int, ending: threading.Event | None 
     """
     if not days:
         return 0
-    removed = 0
+    removed, ending = 0, ending or threading.Event()
     for run_id in _runs_with_old_logs(settled(now) - dt.timedelta(days=days)):
-        if ending is not None and ending.is_set():
+        if ending.is_set():
             break
         with writing():  # one transaction: a log is whole, or it is said to be gone
             runlogs.clear(run_id)
             BackupRun.update(log_removed_at=now).where(BackupRun.id == run_id).execute()
         removed += 1
-        time.sleep(STEP_PAUSE_S)
+        ending.wait(STEP_PAUSE_S)
     return removed
 
 
@@ -129,5 +128,5 @@ def _runs_with_old_logs(before: dt.datetime) -> list[int]:
 
 def _give_back(ending: threading.Event) -> None:
     while not ending.is_set() and give_back_space(STEP_PAGES):
-        time.sleep(STEP_PAUSE_S)
+        ending.wait(STEP_PAUSE_S)
     write_log_back()

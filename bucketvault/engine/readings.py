@@ -151,16 +151,16 @@ def copy_of_database(
             words = "The first is made within a day of serving."
             return Reading(name, Tone.NONE, "none yet", words)
         words = "If the database is lost, all settings and history are."
-        return Reading(name, Tone.BAD, "none", words, _COPY_TODO)
+        return Reading(name, Tone.BAD, "none", words, _COPY_ADVICE)
     value = age(newest.made_at, now)
     if now - newest.made_at > OLD_COPY:
         words = "If the database is lost, what came after is lost too."
-        return Reading(name, Tone.BAD, value, words, _COPY_TODO)
+        return Reading(name, Tone.BAD, value, words, _COPY_ADVICE)
     words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
     return Reading(name, Tone.OK, value, words)
 
 
-_COPY_TODO = "bucketvault's log says why none was made: see to the room on the disk."
+_COPY_ADVICE = "bucketvault's log says why none was made: see to the room on the disk."
 
 
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:

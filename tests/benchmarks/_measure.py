@@ -41,7 +41,7 @@ def measure(start: Callable[[], "subprocess.Popen[str]"], role: Callable[[str], 
             cost.peak_bytes[name] = max(cost.peak_bytes.get(name, 0), memory)
             together += memory
         cost.peak_together_bytes = max(cost.peak_together_bytes, together)
-        time.sleep(SAMPLE_S)
+        time.sleep(SAMPLE_S)  # between two samples of what each process takes
     cost.wall_s = time.monotonic() - began
     for name, seconds in cpu.values():
         cost.cpu_s[name] = cost.cpu_s.get(name, 0.0) + seconds

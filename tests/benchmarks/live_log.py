@@ -35,7 +35,7 @@ def say(**entry):
     return json.dumps(entry, separators=(",", ":")) + "\\n"
 open({folder!r} + "/started", "w").close()
 while not os.path.exists({folder!r} + "/go"):
-    time.sleep(0.01)
+    time.sleep(0.01)  # between two looks for the sign to begin
 began, told, made, total = time.monotonic(), 0, 0, {rate} * {seconds}
 while made < total:
     due = min(total, int((time.monotonic() - began) * {rate}))
@@ -52,7 +52,7 @@ while made < total:
                  "errors": 0, "deletes": 0, "renames": 0, "listed": total, "elapsedTime": told}}
         lines.append(say(msg="progress", stats=stats, source="slog/logger.go:256"))
     os.write(2, "".join(lines).encode())
-    time.sleep(0.005)
+    time.sleep(0.005)  # the lines come at their rate, in small portions
 """
 WATCH = r"""() => {
     const seen = window.seen = [];  // [milliseconds since 1970, number of the newest row]
