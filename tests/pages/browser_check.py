@@ -7,28 +7,17 @@ A program of its own: NiceGUI's test plugin and Playwright do not share a proces
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
-
-from playwright.sync_api import Browser, sync_playwright
 
 from bucketvault.engine.live import BACKUPS, log_topic, run_topic
 from bucketvault.vocabulary import RunStatus
-from tests.pages import fake_engine, sample_logs, scenes
-from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
-from tests.pages.visiting import ROWS, visit
+from tests.pages import sample_logs, scenes
+from tests.pages.checking import BrowserChecks, run
+from tests.pages.visiting import ROWS
 
 
-class Checks:
+class Checks(BrowserChecks):
     """One method a check; `engine` is what the server shows."""
-
-    def __init__(self, browser: Browser, address: str, engine: fake_engine.FakeEngine) -> None:
-        self.browser, self.address, self.engine = browser, address, engine
-
-    def visit(self, path: str, **options: Any) -> Any:
-        return visit(self.browser, self.address, path, **options)
 
     def check_a_long_log_is_held_by_few_rows(self) -> None:
         with self.visit("/run/8") as seen:
@@ -477,27 +466,5 @@ class Checks:
         }
 
 
-def main() -> int:
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    failed = 0
-    with (
-        serving(fake_engine.FakeEngine()) as (address, engine),
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        checks = Checks(browser, address, engine)
-        for name in [name for name in vars(Checks) if name.startswith("check_") and wanted in name]:
-            print(name.removeprefix("check_").replace("_", " "))
-            check: Callable[[], None] = getattr(checks, name)
-            engine.reset()
-            try:
-                check()
-            except Exception:
-                failed += 1
-                traceback.print_exc()
-        browser.close()
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(Checks))

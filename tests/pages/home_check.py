@@ -5,17 +5,13 @@
 
 import sys
 import threading
-import traceback
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from bucketvault.engine.live import BACKUPS
-from tests.pages import fake_engine, scenes
-from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
-from tests.pages.visiting import visit
+from tests.pages import scenes
+from tests.pages.checking import BrowserChecks, run
 
 NAMES = "[...document.querySelectorAll('.backups .name')].map(one => one.textContent)"
 
@@ -30,14 +26,8 @@ def shows(page: Page, expected: list[str]) -> None:
     page.wait_for_function(f"expected => {NAMES}.join() === expected.join()", arg=expected)
 
 
-class Checks:
+class Checks(BrowserChecks):
     """One method a check; `engine` is what the server shows."""
-
-    def __init__(self, browser: Browser, address: str, engine: fake_engine.FakeEngine) -> None:
-        self.browser, self.address, self.engine = browser, address, engine
-
-    def visit(self, path: str, **options: Any) -> Any:
-        return visit(self.browser, self.address, path, **options)
 
     def check_search_filter_and_sort_stand_in_the_address(self) -> None:
         self.engine.rows = scenes.bad_rows()
@@ -180,28 +170,5 @@ class Checks:
                 ending.set()
 
 
-def main() -> int:
-    """The command: 1 when a check failed."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    failed = 0
-    with (
-        serving(fake_engine.FakeEngine()) as (address, engine),
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        checks = Checks(browser, address, engine)
-        for name in [name for name in vars(Checks) if name.startswith("check_") and wanted in name]:
-            print(name.removeprefix("check_").replace("_", " "), flush=True)
-            check: Callable[[], None] = getattr(checks, name)
-            engine.reset()
-            try:
-                check()
-            except Exception:
-                failed += 1
-                traceback.print_exc()
-        browser.close()
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(Checks))
