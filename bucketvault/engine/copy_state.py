@@ -5,7 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from bucketvault.engine.runs.brake import Findings
+from bucketvault.engine.runs.outcome import AT_LEAST
 from bucketvault.vocabulary import Phase, Reason, RunStatus
+
+FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
 
 
 class CopyKind(StrEnum):
@@ -33,25 +36,35 @@ def copy_state(run: Any) -> CopyState | None:
         return CopyState(CopyKind.COMPLETE, "The copy is complete.")
     if run.preview or run.phase in (None, Phase.CHECKING):
         return CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
+    if run.reason == Reason.RCLONE_MISSING:  # it did not even start
+        return CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
     arrived = run.copied + run.replaced + run.deleted
+    # what was written last may be lost with a machine, anything on a full disk
+    gaps = run.reason == Reason.INTERRUPTED or any(AT_LEAST in warning for warning in run.warnings)
+    # whoever ends rclone does not see what becomes of the objects on their way
+    cut_off = run.exit_code is None or not 0 <= run.exit_code < FIRST_BY_SIGNAL
     if not arrived and not run.archived:
-        return _nothing_seen(run)
+        return _nothing_seen(bool(run.log_lines) and not gaps, cut_off=cut_off)
     wanted = Findings.from_json(run.findings)
     of_all = f" of {wanted.changes:,}" if wanted is not None and wanted.changes >= arrived else ""
-    removed = f"{run.deleted:,} removed" if run.deleted else "nothing removed"
-    # lines that were written last may be lost with a machine
-    least = "at least " if run.reason == Reason.INTERRUPTED else ""
-    told = f"The copy is partly updated: {least}{arrived:,}{of_all} changes arrived, {removed}."
+    least = "at least " if gaps or cut_off else ""
+    removed = f", {run.deleted:,} removed" if run.deleted else "" if gaps else ", nothing removed"
+    told = f"The copy is partly updated: {least}{arrived:,}{of_all} changes arrived{removed}."
     if run.holes:
         objects = "object is" if run.holes == 1 else "objects are"
         told += f" {run.holes:,} {objects} only among the kept versions until the next good run."
     return CopyState(CopyKind.PARTLY, told)
 
 
-def _nothing_seen(run: Any) -> CopyState:
-    if run.log_lines and run.reason != Reason.INTERRUPTED:
-        return CopyState(CopyKind.UNTOUCHED, "No change had arrived yet: the copy is as it was.")
-    return CopyState(
-        CopyKind.UNKNOWN,
-        "How far the copy was updated is not known. The next good run completes it.",
-    )
+def _nothing_seen(seen_all: bool, *, cut_off: bool) -> CopyState:
+    if not seen_all:
+        return CopyState(
+            CopyKind.UNKNOWN,
+            "How far the copy was updated is not known. The next good run completes it.",
+        )
+    if cut_off:
+        return CopyState(
+            CopyKind.UNKNOWN,
+            "No change had arrived yet. What was on its way when rclone was ended may have.",
+        )
+    return CopyState(CopyKind.UNTOUCHED, "No change had arrived yet: the copy is as it was.")

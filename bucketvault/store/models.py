@@ -190,7 +190,8 @@ class BackupRun(BaseModel):
         default=dict
     )  # what ran, frozen at claim; no secrets
     # What the dry run before it would have changed (engine/runs/brake.py), and how much of that
-    # somebody has approved: {"removed", "replaced", "until"}; both empty where there is none.
+    # somebody has approved: {"removed", "replaced", "until", "ends"}; both empty where there is
+    # none.
     findings: pw.Field[dict[str, Any]] = JsonField(default=dict)
     approved_limits: pw.Field[dict[str, Any]] = JsonField(default=dict)
     progress: pw.Field[dict[str, Any]] = JsonField(default=dict)  # the latest stats of rclone

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.copy_state import CopyKind, copy_state
+from bucketvault.engine.runs.outcome import AT_LEAST
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import Phase, Reason, RunStatus
 
@@ -20,6 +21,8 @@ def a_run(status: RunStatus, phase: Phase | None, **columns: Any) -> Any:
             "preview": False,
             "findings": {},
             "log_lines": 12,
+            "exit_code": 1,
+            "warnings": [],
         }
         | columns
     )
@@ -30,6 +33,8 @@ COPYING = Phase.COPYING
 UNTOUCHED = "The copy was not touched."
 UNKNOWN = "How far the copy was updated is not known. The next good run completes it."
 AS_IT_WAS = "No change had arrived yet: the copy is as it was."
+ON_ITS_WAY = "No change had arrived yet. What was on its way when rclone was ended may have."
+CUT_LOG = [f"The log is cut short: {AT_LEAST}."]
 
 FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
     "stopped while it waited": (None, {"reason": Reason.STOPPED}, CopyKind.UNTOUCHED, UNTOUCHED),
@@ -76,7 +81,37 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         COPYING,
         {"findings": FOUND, "copied": 9, "reason": Reason.INTERRUPTED},
         CopyKind.PARTLY,
+        "The copy is partly updated: at least 9 of 125 changes arrived.",
+    ),
+    "ended from outside in the middle": (
+        COPYING,
+        {"findings": FOUND, "copied": 9, "reason": Reason.STOPPED, "exit_code": -2},
+        CopyKind.PARTLY,
         "The copy is partly updated: at least 9 of 125 changes arrived, nothing removed.",
+    ),
+    "ended from outside at once": (
+        COPYING,
+        {"findings": FOUND, "reason": Reason.STALLED, "exit_code": 130},
+        CopyKind.UNKNOWN,
+        ON_ITS_WAY,
+    ),
+    "rclone did not start": (
+        COPYING,
+        {"reason": Reason.RCLONE_MISSING, "exit_code": None, "log_lines": 0},
+        CopyKind.UNTOUCHED,
+        UNTOUCHED,
+    ),
+    "a full disk swallowed all that arrived": (
+        COPYING,
+        {"findings": FOUND, "warnings": CUT_LOG},
+        CopyKind.UNKNOWN,
+        UNKNOWN,
+    ),
+    "a full disk swallowed some of what arrived": (
+        COPYING,
+        {"findings": FOUND, "warnings": CUT_LOG, "copied": 9},
+        CopyKind.PARTLY,
+        "The copy is partly updated: at least 9 of 125 changes arrived.",
     ),
     "one hole": (
         COPYING,

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketvault.engine.rclone import explain
-from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.engine.rclone.transcript import Tally, Transcript
 from bucketvault.engine.runs import brake
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import Reason, RunStatus
+
+AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,17 @@ def of_exit(
     stop_requested: bool,
     stalled: bool,
     expected: brake.Findings | None,
+    overstepped: bool,
 ) -> Outcome:
-    """What the exit file and the log together say."""
+    """What the exit file and the log together say.
+
+    `expected`: what the checks before had found; `overstepped`: far more than that was taken away.
+    """
     said = follower.transcript
     took_s = record.elapsed_s
     warnings = _warnings(record, follower, expected)
+    if overstepped and expected is not None:
+        warnings.append(_overstep(said.tally, expected))
     columns: dict[str, Any] = {
         **follower.counts(),
         **_ended(record.ended_at),
@@ -161,6 +169,8 @@ def of_exit(
         return Outcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
     if said.unseen:
         return _blind(said, names, columns)
+    if overstepped and record.stopped:
+        return _overstepped(names, columns)
     if record.stopped:  # the runner was told to end, but nobody pressed Stop: a shutdown
         summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
         return Outcome(
@@ -181,6 +191,25 @@ def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> O
         "Run again: what is missing is copied then.",
         "\n".join(line.message for line in said.errors),
         columns,
+    )
+
+
+def _overstepped(names: explain.Names, columns: dict[str, Any]) -> Outcome:
+    return Outcome(
+        RunStatus.FAILED,
+        "The run was stopped: it removed more than its checks had found. "
+        f"{names.source_bucket} seems to have lost objects meanwhile.",
+        Reason.RCLONE_ERROR,
+        "Look at the source before you run again. What was removed is among the kept versions.",
+        columns=columns,
+    )
+
+
+def _overstep(tally: Tally, expected: brake.Findings) -> str:
+    return (
+        f"{tally.deleted:,} were removed and {tally.replaced:,} replaced; the checks before had "
+        f"found {expected.removed:,} and {expected.replaced:,}. Look whether the source is as it "
+        "should be; what was there before is among the kept versions."
     )
 
 
@@ -223,10 +252,10 @@ def _warnings(record: ExitRecord, follower: Follower, expected: brake.Findings |
     if not record.log_whole:
         found.append(
             "The log is cut short, as happens when the disk of the data folder is full: "
-            'read the counts as "at least".'
+            f"{AT_LEAST}."
         )
     elif record.exit_code == 0 and _lines_are_missing(follower.transcript):
-        found.append('Lines of the log are missing: read the counts as "at least".')
+        found.append(f"Lines of the log are missing: {AT_LEAST}.")
     if expected is not None and record.exit_code == 0:
         # What the checks saw at the destination, rclone did not: a listing was left out unsaid.
         unseen = min(tally.copied - expected.new, expected.replaced - tally.replaced)

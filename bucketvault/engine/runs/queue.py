@@ -86,7 +86,12 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
         if same_ends(held.spec, freeze(held.backup, "")) is False:
             raise InUseError("The backup was changed since.", "Run again, and look at that.")
         until = utcnow() + APPROVAL_HOLDS
-        limits = {"removed": found.removed, "replaced": found.replaced, "until": until.isoformat()}
+        limits = {
+            "removed": found.removed,
+            "replaced": found.replaced,
+            "until": until.isoformat(),
+            "ends": ends_of(held.spec),
+        }
         run, new = enqueue(held.backup_id, trigger, approved_limits=limits)
         if not new:
             raise InUseError("A run of this backup is under way.", "Wait for its end.")
@@ -95,7 +100,12 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
 
 def same_ends(spec: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two runs copy between the same places, by what is meant, not by names."""
-    return all(place_of(spec[end]) == place_of(other[end]) for end in ("source", "destination"))
+    return ends_of(spec) == ends_of(other)
+
+
+def ends_of(spec: dict[str, Any]) -> list[list[str]]:
+    """Where a run copies from and to, as it comes back from the database."""
+    return [list(place_of(spec[end])) for end in ("source", "destination")]
 
 
 def place_of(end: dict[str, Any]) -> Place:

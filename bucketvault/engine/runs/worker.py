@@ -23,7 +23,7 @@ from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.rclone.transcript import Progress
-from bucketvault.engine.runs import brake, outcome, queue, tidying
+from bucketvault.engine.runs import allowance, brake, outcome, queue, tidying
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.engine.runs.preflight import Preflight
@@ -169,7 +169,7 @@ class Worker:
         size = preflight.source_size()
         found = preflight.dry_run(run.spec, str(run.archive_stamp))
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
-        held = self._why_held(found)
+        held = allowance.why_held(run, found)
         if run.preview or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
             preflight.dry_run(run.spec, str(run.archive_stamp), self._folder.append_to_spool)
@@ -181,18 +181,6 @@ class Worker:
         if self._stop.is_set():
             raise CancelledError("Stopped before anything was copied.")
         return binary, source, destination, None
-
-    def _why_held(self, found: brake.Findings) -> str | None:
-        limits = self._run.approved_limits
-        approved = None
-        if limits and utcnow() < dt.datetime.fromisoformat(limits["until"]):
-            approved = brake.Findings(removed=limits["removed"], replaced=limits["replaced"])
-        return brake.why_held(
-            found,
-            shrink_limit_percent=self._run.spec["shrink_limit_percent"],
-            same_ends_before=queue.succeeded_before(self._run),
-            approved=approved,
-        )
 
     def _seen(self, progress: Progress) -> None:
         """Show how far the checks are; a database that is busy just misses one."""
@@ -278,7 +266,10 @@ class Worker:
                 if follower.step(rclone_pid=self._rclone_pid):
                     self._publish(log_topic(self._run.id), run_topic(self._run.id), BACKUPS)
             # Blind at the destination, rclone replaces without keeping: better no run than that.
+            # And what nobody was asked about is better not removed.
+            removed = follower.transcript.tally.deleted
             wanted = self._stop_requested() or follower.transcript.unseen or self._stands(follower)
+            wanted = wanted or allowance.oversteps(self._run, removed=removed)
             if wanted and not self._stop_told:
                 self._stop_told = self._folder.ask_to_stop()
             watched = self._around.live.is_watched(log_topic(self._run.id))
@@ -300,6 +291,7 @@ class Worker:
             if requested and self._run.phase == Phase.CHECKING:
                 return outcome.stopped(touched=False)
             return outcome.interrupted(self._folder, touched=True)
+        tally = follower.transcript.tally
         ending = outcome.of_exit(
             record,
             follower,
@@ -307,6 +299,9 @@ class Worker:
             stop_requested=requested,
             stalled=self._stalled,
             expected=brake.Findings.from_json(self._run.findings),
+            overstepped=allowance.oversteps(
+                self._run, removed=tally.deleted, replaced=tally.replaced
+            ),
         )
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 

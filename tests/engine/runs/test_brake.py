@@ -526,6 +526,21 @@ def test_what_was_held_before_the_backup_was_changed_cannot_be_approved(
 
 
 @pytest.mark.slow
+def test_an_approved_run_that_waits_asks_again_when_the_backup_is_changed_meanwhile(
+    waiting, new_bucket: NewBucket
+) -> None:
+    program, source, destination = waiting
+    with database_of(program):
+        queue.approve(BackupRun.select().order_by(BackupRun.id.desc()).get().id)
+    theirs = new_bucket(destination.server, {f"theirs-{n}": b"theirs" for n in range(12)})
+    program.backup(source, theirs)
+
+    is_held(program, theirs, "12 of 12 objects would be removed", "No run between these two")
+
+    assert program.last_run()["trigger"] == "approved"
+
+
+@pytest.mark.slow
 def test_after_an_end_was_changed_nothing_may_be_removed_until_a_run_has_succeeded(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:

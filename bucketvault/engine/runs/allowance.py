@@ -1,0 +1,51 @@
+"""What a run may take away: by its settings, its past, and what somebody approved."""
+
+import datetime as dt
+
+from bucketvault.engine.runs import brake, queue
+from bucketvault.engine.runs.brake import Findings
+from bucketvault.store.models import BackupRun, utcnow
+
+
+def why_held(run: BackupRun, found: Findings) -> str | None:
+    """Why a run that would do this must wait for somebody; None when it may go on."""
+    return brake.why_held(
+        found,
+        shrink_limit_percent=run.spec["shrink_limit_percent"],
+        same_ends_before=queue.succeeded_before(run),
+        approved=_approved(run),
+    )
+
+
+def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
+    """Whether a run takes away more than its checks had found, and more than it may unasked.
+
+    The source may lose objects after it was looked at, and runs take hours.
+    """
+    found = Findings.from_json(run.findings)
+    if found is None or (removed <= found.removed and replaced <= found.replaced):
+        return False
+    more = Findings(
+        removed=removed if removed > found.removed else 0,
+        replaced=replaced if replaced > found.replaced else 0,
+        destination_objects=found.destination_objects,
+    )
+    return (
+        brake.why_held(
+            more,
+            shrink_limit_percent=run.spec["shrink_limit_percent"],
+            same_ends_before=queue.succeeded_before(run),
+            approved=None,
+        )
+        is not None
+    )
+
+
+def _approved(run: BackupRun) -> Findings | None:
+    """What somebody approved, if that holds now: for a day, and between the places they saw."""
+    limits = run.approved_limits
+    if not limits or limits.get("ends") != queue.ends_of(run.spec):
+        return None
+    if utcnow() >= dt.datetime.fromisoformat(limits["until"]):
+        return None
+    return Findings(removed=limits["removed"], replaced=limits["replaced"])
