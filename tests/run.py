@@ -13,7 +13,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tests.support.capabilities import chromium, is_root, sshd, systemd
+from tests.support.capabilities import chromium, is_root, mounts, sshd, systemd
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,8 +35,11 @@ def left_out() -> dict[str, str]:
             "the tests through a tunnel: there is no sshd. Get it: apt-get install openssh-server"
         )
     if not is_root():
-        missing["root"] = (
-            "the tests that need root (a full disk, a second user). Get them: sudo make test"
+        missing["root"] = "the tests that need root (a second user). Get them: sudo make test"
+    if not mounts():
+        missing["mounts"] = (
+            "the tests of a full disk: nothing can be mounted here. Get them: sudo make test; in "
+            "a container, start it with --cap-add SYS_ADMIN"
         )
     if shutil.which("rclone", path=str(Path(sys.executable).parent)) is None:
         sys.exit("rclone is not in the virtual environment: run make clean, then make test.")
@@ -51,7 +54,7 @@ def main() -> int:
     missing = left_out()
     unwanted = [*missing, *(["slow"] if given.fast else [])]
     marks = " and ".join(f"not {mark}" for mark in unwanted)
-    passed = failed = 0
+    passed = failed = skipped = 0
     worst = 0
     for arguments in invocations():
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:
@@ -62,18 +65,33 @@ def main() -> int:
             suite = ET.parse(report.name).getroot().find("testsuite") if code in (0, 1) else None
         if suite is not None:
             bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skips = int(suite.get("skipped", 0))
             failed += bad
-            passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
-        worst = max(worst, 0 if code == 5 else code)  # 5: none of this kind with these marks
+            skipped += skips
+            passed += int(suite.get("tests", 0)) - bad - skips
+        worst = max(worst, how_bad(code, some_left_out=bool(unwanted)))
     for why in missing.values():
         print(f"Left out: {why}")
+    if skipped:
+        print(f"Left out: {skipped} that skipped themselves. Which, and why: make test ARGS=-rs")
     if given.fast:
         print("Left out: the slow tests. Run them: make test")
-    if missing and os.environ.get("CI") == "true":
+    if (missing or skipped) and os.environ.get("CI") == "true":
         print("In CI nothing may be left out.")
         worst = worst or 1
     print(f"{passed} passed, {failed} failed")
     return worst or (1 if failed or not passed else 0)
+
+
+def how_bad(code: int, *, some_left_out: bool) -> int:
+    """What the end of one pytest means for all of it: 0 is good.
+
+    Ended by a signal it is a negative number, which no maximum would keep; 5 says that it found no
+    test, as happens where all of a kind are left out.
+    """
+    if code < 0:
+        return 128 - code
+    return 0 if code == 5 and some_left_out else code
 
 
 def invocations() -> list[list[str]]:

@@ -240,7 +240,7 @@ def test_a_database_from_before_an_upgrade_waits_for_the_start(config: Config) -
     assert told.tone is Tone.WARN and "1 change" in told.words
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 def test_a_disk_without_room_is_told(config: Config, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()

@@ -227,7 +227,7 @@ def test_a_restored_copy_works(config: Config, backup: Backup, open_store: Path)
         assert database.execute_sql("PRAGMA auto_vacuum").fetchone() == (2,)
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 def test_without_room_no_copy_is_begun_and_old_logs_go_all_the_same(
     config: Config, backup: Backup, tmp_path: Path
 ) -> None:

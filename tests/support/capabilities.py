@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import tempfile
 
 
 def chromium() -> str | None:
@@ -15,8 +17,20 @@ def systemd() -> bool:
 
 
 def is_root() -> bool:
-    """Whether we may mount and become another user."""
+    """Whether we may become another user."""
     return os.geteuid() == 0
+
+
+def mounts() -> bool:
+    """Whether we may mount a small disk; root in a container often may not."""
+    if not is_root() or shutil.which("mount") is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            return False
+        subprocess.run(["umount", folder], check=True)
+    return True
 
 
 def sshd() -> str | None:

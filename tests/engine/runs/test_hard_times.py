@@ -27,7 +27,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.root
+@pytest.mark.mounts
 def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
     bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
