@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.rclone.lines import ATTEMPT, line_kind
-from bucketvault.engine.rclone.transcript import Progress, Transcript
+from bucketvault.engine.rclone.transcript import LARGEST, Progress, Transcript
 from bucketvault.figures import DAY_S as DAY_S
 from bucketvault.figures import age as age
 from bucketvault.figures import clock as clock
@@ -150,7 +150,7 @@ def _attempt_words(attempt: re.Match[str], limit: int) -> str:
 
 def size_suffix(value: object) -> str:
     """`, 3.0 MB`; empty where no size is known."""
-    return f", {size(value)}" if isinstance(value, int) and value >= 0 else ""
+    return f", {size(value)}" if isinstance(value, int) and 0 <= value <= LARGEST else ""
 
 
 def _progress_words(raw: bytes) -> str:

@@ -268,6 +268,8 @@ def test_no_line_hides_a_sign_or_breaks_the_reader(line: bytes) -> None:
         {"level": "info", "msg": "x", "time": "2026-11-22T13:03:22"},
         {"level": "info", "msg": "x", "stats": {"bytes": "many", "transferring": [1]}},
         {"level": "info", "msg": "x", "time": "9999-12-31T23:59:59Z"},
+        {"level": "info", "msg": "x", "stats": {"eta": float("nan"), "totalBytes": 10**400}},
+        {"level": "info", "msg": "Deleted", "objectType": "*s3.Object", "size": 10**400},
         [1, 2],
         "text",
         None,

@@ -1,5 +1,6 @@
 """Where rclone is and whether it is new enough. Asked at each run, so that an upgrade heals."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -17,7 +18,8 @@ from bucketvault.untrusted import clean
 # that we read (`listed`, `serverSideCopies`) are all there.
 MINIMUM = (1, 75, 0)
 VERSION_TIMEOUT_S = 10.0
-_FIRST_LINE = re.compile(rb"^rclone v(\d+)\.(\d+)\.(\d+)(\S*)\s")
+VERSION_BYTES = 64 * 1024  # nobody says more about a version
+_FIRST_LINE = re.compile(rb"^rclone v(\d{1,6})\.(\d{1,6})\.(\d{1,6})(\S{0,80})\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,21 @@ def _where_from(override: str) -> str:
 def _ask(path: str, override: str) -> Binary:
     if not os.access(path, os.X_OK) or Path(path).is_dir():
         raise RcloneMissingError(f"{path} is not a program that may be run.", _where_from(override))
+    # Room that does not grow: a program that talks without end would fill the memory.
+    answer = os.memfd_create("rclone-version", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
+        os.ftruncate(answer, VERSION_BYTES)
+        fcntl.fcntl(answer, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
         done = subprocess.run(
             [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), path, "version"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=answer,
+            stderr=answer,
             env=clean_environment(os.sep),
             timeout=VERSION_TIMEOUT_S,
             check=False,
         )
+        told = os.pread(answer, VERSION_BYTES, 0).rstrip(b"\0")
     except subprocess.TimeoutExpired as error:
         raise RcloneMissingError(
             f"rclone at {path} does not answer.", _where_from(override)
@@ -101,14 +108,16 @@ def _ask(path: str, override: str) -> Binary:
         raise RcloneMissingError(
             f"rclone at {path} does not start: {error.strerror}.", _where_from(override)
         ) from error
-    said = _FIRST_LINE.match(done.stdout)
+    finally:
+        os.close(answer)
+    said = _FIRST_LINE.match(told)
     if done.returncode or said is None:
-        words = clean(done.stdout[:500].decode(errors="replace").strip())
+        words = clean(told[:500].decode(errors="replace").strip())
         raise RcloneMissingError(
             f"{path} does not say which rclone it is.", _where_from(override), words
         )
     numbers = (int(said[1]), int(said[2]), int(said[3]))
-    version = ".".join(map(str, numbers)) + said[4].decode(errors="replace")
+    version = ".".join(map(str, numbers)) + clean(said[4].decode(errors="replace"))
     if numbers < MINIMUM:
         wanted = ".".join(map(str, MINIMUM))
         raise RcloneMissingError(

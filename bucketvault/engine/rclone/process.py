@@ -17,13 +17,16 @@ from typing import IO
 from bucketvault.engine.rclone import remotes, tether
 from bucketvault.engine.rclone.binary import Binary, clean_environment
 from bucketvault.engine.rclone.transcript import Progress, Transcript
-from bucketvault.errors import BucketvaultError
+from bucketvault.errors import BucketvaultError, RcloneMissingError
 from bucketvault.untrusted import Redactor
 
 POLL_S = 0.1
 READ_BYTES = 256 * 1024
 STOP_GRACE_S = 5.0
 STALL_S = 60.0  # a question that moves nothing for so long is given up
+# An answer that goes on and on would fill the memory. Names of two million objects are less.
+LONGEST_ANSWER_BYTES = 256 * 1024 * 1024
+LONGEST_LINE_BYTES = 1024 * 1024
 
 
 class CancelledError(BucketvaultError):
@@ -61,7 +64,8 @@ def call(
     lock). Its JSON log is read while it comes: `on_log` gets the bytes, `on_progress` each stats
     line, both in this thread, and `Done.transcript` has read it all. As soon as `enough` says so of
     what stdout has given, rclone is ended (`Done.cut`). Raises CancelledError soon after
-    `cancelled` is set. rclone is gone when this returns or raises, and dies when we do.
+    `cancelled` is set, RcloneMissingError when its answer does not end. rclone is gone when this
+    returns or raises, and dies when we do.
     """
     config = os.memfd_create("rclone-config")
     try:
@@ -167,10 +171,18 @@ class _Conversation:
             if data:
                 self._moved_at = time.monotonic()
             self.stdout += data
+            if len(self.stdout) > LONGEST_ANSWER_BYTES:
+                raise RcloneMissingError(
+                    "rclone was asked something, and its answer does not end.",
+                    "Make sure that the rclone in use is a real one: `rclone version`.",
+                )
             return bool(data)
         whole, newline, self._half = (self._half + data).rpartition(b"\n")
         if newline:
             self._lines(whole + newline)
+        if len(self._half) > LONGEST_LINE_BYTES:
+            self._lines(self._half)
+            self._half = b""
         return bool(data)
 
     def _lines(self, data: bytes) -> None:

@@ -18,6 +18,7 @@ from bucketvault.vocabulary import LineKind
 ERRORS_KEPT = 20  # the first and the last so many
 PLAIN_KEPT = 25
 MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
+LARGEST = 2**63 - 1  # that the database takes
 
 # When one listing of the destination fails, rclone takes what it did not see for absent: it uploads
 # every object below, over those that are there, without keeping them. (Seen with 1.75.2: one 403 on
@@ -127,7 +128,7 @@ class Tally:
             self.failed.add(key)
 
     def _copied(self, key: str, message: str, size: Any) -> None:
-        self.bytes += size if isinstance(size, int) and size > 0 else 0
+        self.bytes = min(LARGEST, self.bytes + _whole(size))
         self.failed.discard(key)
         if key in self.waiting:  # rclone says "(new)" for replaced objects too
             self.waiting.discard(key)
@@ -237,13 +238,10 @@ class Transcript:
 
     def _stats(self, stats: dict[str, Any]) -> None:
         def whole(name: str) -> int:
-            value = stats.get(name)
-            return value if isinstance(value, int) and not isinstance(value, bool) else 0
+            return _whole(stats.get(name))
 
         side_copies, side_bytes = whole("serverSideCopies"), whole("serverSideCopyBytes")
-        eta = stats.get("eta")
-        speed = stats.get("speed")
-        elapsed = stats.get("elapsedTime")
+        eta = _number(stats.get("eta"))
         # every move into the archive and every delete is counted as a check too
         self.checked = max(0, whole("checks") - whole("renames") - whole("deletes"))
         self.progress = Progress(
@@ -256,9 +254,9 @@ class Transcript:
             checks_total=whole("totalChecks"),
             listed=whole("listed"),
             errors=whole("errors"),
-            speed_bytes_s=float(speed) if isinstance(speed, int | float) else 0.0,
-            eta_s=int(eta) if isinstance(eta, int | float) else None,
-            elapsed_s=float(elapsed) if isinstance(elapsed, int | float) else 0.0,
+            speed_bytes_s=_number(stats.get("speed")) or 0.0,
+            eta_s=None if eta is None else int(eta),
+            elapsed_s=_number(stats.get("elapsedTime")) or 0.0,
             movement=tuple(whole(name) for name in MOVEMENT),
             transferring=_transferring(stats.get("transferring")),
         )
@@ -276,19 +274,28 @@ MOVEMENT = (
 )
 
 
+def _whole(value: Any) -> int:
+    """A count or a size that can be stored; 0 for anything else."""
+    is_one = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_one and 0 <= value <= LARGEST else 0
+
+
+def _number(value: Any) -> float | None:
+    """A number within reason; None for anything else. JSON as Python reads it has Infinity."""
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_one and abs(value) <= LARGEST else None
+
+
 def _transferring(value: Any) -> tuple[Transfer, ...]:
     if not isinstance(value, list):
         return ()
-    found = []
-    for entry in value[:64]:
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-            size, done = entry.get("size"), entry.get("bytes")
-            found.append(
-                Transfer(
-                    name=entry["name"][:1024],
-                    size=size if isinstance(size, int) else 0,
-                    bytes_done=done if isinstance(done, int) else 0,
-                    inside=str(entry.get("srcFs", "")).startswith("dest:"),
-                )
-            )
-    return tuple(found)
+    return tuple(
+        Transfer(
+            name=entry["name"][:1024],
+            size=_whole(entry.get("size")),
+            bytes_done=_whole(entry.get("bytes")),
+            inside=str(entry.get("srcFs", "")).startswith("dest:"),
+        )
+        for entry in value[:64]
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from bucketvault.engine.rclone import command, explain, process
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.rclone.transcript import LARGEST, Progress
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.errors import RunFailedError
 from bucketvault.vocabulary import Reason
@@ -132,11 +132,14 @@ class Preflight:
 def _read_size(stdout: bytes) -> SourceSize:
     try:
         told = json.loads(stdout)
-        return SourceSize(objects=int(told["count"]), bytes=int(told["bytes"]))
-    except (ValueError, KeyError, TypeError) as error:
+        size = SourceSize(objects=int(told["count"]), bytes=int(told["bytes"]))
+        if not (0 <= size.objects <= LARGEST and 0 <= size.bytes <= LARGEST):
+            raise ValueError("no size")
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunFailedError(
             Reason.RCLONE_ERROR,
             "rclone did not tell how large the source is. Nothing was touched.",
             "Make sure that the rclone in use is a real one: `rclone version`.",
             stdout[:500].decode(errors="replace"),
         ) from error
+    return size

@@ -1,5 +1,6 @@
 """Finding rclone and refusing what cannot be trusted with a backup."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ def test_something_that_is_no_rclone_is_refused_with_its_words_made_visible(tmp_
         find_binary(fake(tmp_path, r"printf 'hello \033[31m'"))
 
     assert "\x1b" not in caught.value.detail and r"\x1b" in caught.value.detail
+
+
+def test_something_that_talks_without_end_is_refused_before_it_fills_the_memory() -> None:
+    yes = shutil.which("yes")
+    assert yes is not None
+
+    with pytest.raises(RcloneMissingError, match="does not say which rclone") as caught:
+        find_binary(yes)
+
+    assert caught.value.detail.startswith("version")
+
+
+def test_a_version_beyond_counting_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RcloneMissingError, match="does not say which rclone"):
+        find_binary(fake(tmp_path, f"echo rclone v1.75.{'9' * 5000}"))
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "not executable", "not a program"])

@@ -95,12 +95,16 @@ def test_a_lost_key_file_fails_the_run_and_no_new_key_is_made(
 
 VERSION = 'if [ "$1" = version ]; then echo "rclone v1.75.2 fake"; exit 0; fi'
 REAL = 'exec {rclone} "$@"'
+UNCOUNTABLE = """echo '{"count": 1e999, "bytes": -1}'
+echo '{"level": "info", "stats": {"eta": NaN, "bytes": 1e999}}' >&2"""
 FAKES = {
     "missing": (None, "rclone_missing"),
     "too old": ('echo "rclone v1.60.1-DEV "', "rclone_missing"),
     "printing junk": ("echo junk", "rclone_missing"),
     "ending at once with success": (f"{VERSION}\nexit 0", "rclone_error"),
     "printing junk with success": (f"{VERSION}\nhead -c 3000 /dev/urandom", "rclone_error"),
+    "printing numbers nobody can count to": (f"{VERSION}\n{UNCOUNTABLE}", "rclone_error"),
+    "printing junk without end": (f"{VERSION}\nyes", "rclone_missing"),
     "lying about the copy only": (
         f'{VERSION}\nfor word in "$@"; do [ "$word" = sync ] && exit 0; done\n{REAL}',
         "rclone_error",
@@ -131,6 +135,31 @@ def test_an_rclone_that_cannot_be_trusted_never_makes_a_success(
     run = failed(bucketvault, both[1], both[1].objects())
 
     assert run["reason"] == reason, run
+
+
+def test_what_rclone_says_outside_its_log_is_kept_and_shown_as_it_is(
+    bucketvault: Program, both: tuple[Bucket, Bucket]
+) -> None:
+    fake = bucketvault.folder / "fake-rclone"
+    words = 'echo "on stdout"; echo "{not JSON}" >&2; printf "half a line"; exit 1'
+    fake.write_text(
+        f"""#!/bin/bash
+case " $* " in *" --dry-run "*) ;; *" sync "*) {words};; esac
+exec {rclone_path()} "$@"
+"""
+    )
+    fake.chmod(0o755)
+    bucketvault.backup(*both, shrink_limit_percent=100)
+    bucketvault.environment["BUCKETVAULT_RCLONE"] = str(fake)
+    both[1].delete("old.txt")
+    both[1].delete("b/c.txt")
+
+    run = failed(bucketvault, both[1], {})
+
+    said = "on stdout\n{not JSON}\nhalf a line"
+    assert bucketvault.raw_log(run["id"]).decode() == said
+    assert bucketvault.cli("log", "Photos").out == f"{said}\n"
+    assert run["explanation"] == "rclone failed: half a line."
 
 
 def test_nothing_temporary_is_left_after_runs_that_succeed_and_fail(
