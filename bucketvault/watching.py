@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -22,6 +23,8 @@ EXIT_OK, EXIT_FAILED = 0, 1
 LOOK_S = 0.25
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
+BAR_CELLS = 20
+USUAL_COLUMNS = 80  # where a terminal does not tell how wide it is
 ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 
@@ -124,46 +127,74 @@ class Watch:
 
 
 class ProgressLine:
-    """How far a run is: one line that moves on a terminal, a plain line now and then elsewhere."""
+    """How far a run is: a bar that moves on a terminal, a plain line now and then elsewhere."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._moving = out.isatty()
-        self._last = ""
+        self._last: object = None
         self._last_at = 0.0
         self._drawn = 0
 
     def draw(self, run: overview.RunView) -> None:
         """Show `run` as it stands."""
-        line = progress_in_words(run)
         if self._moving:
-            width = os.get_terminal_size(self._out.fileno()).columns
-            line = line[: width - 1]
-            self._out.write("\r" + line.ljust(self._drawn))
-            self._drawn = len(line)
-            self._out.flush()
+            self._redraw(_cut(progress_in_words(run, bar=True), self._columns() - 1))
             return
-        step = line.partition(":")[0]
+        step = (run.status, run.phase, run.stop_requested_at)
         now = time.monotonic()
         if step != self._last or now - self._last_at > PLAIN_EVERY_S:
             self._last, self._last_at = step, now
-            print(line, file=self._out, flush=True)
+            print(progress_in_words(run), file=self._out, flush=True)
 
     def end(self) -> None:
         """Clear the moving line."""
         if self._moving:
-            self._out.write("\r" + " " * self._drawn + "\r")
-            self._out.flush()
+            self._redraw("")
+            self._redraw("")
+
+    def _redraw(self, line: str) -> None:
+        cells = sum(map(_cells, line))
+        self._out.write(f"\r{line}{' ' * (self._drawn - cells)}")
+        self._drawn = cells
+        self._out.flush()
+
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns or USUAL_COLUMNS
+        except OSError:  # it was closed; that ends no run
+            return USUAL_COLUMNS
 
 
-def progress_in_words(run: overview.RunView) -> str:
-    """One line on a run under way."""
+def _cut(line: str, columns: int) -> str:
+    """As much of `line` as fits, so that a terminal never breaks it in two."""
+    for place, sign in enumerate(line):
+        columns -= _cells(sign)
+        if columns < 0:
+            return line[:place]
+    return line
+
+
+def _cells(sign: str) -> int:
+    """How many places of a terminal a sign takes."""
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in ("W", "F") else 1
+
+
+def progress_in_words(run: overview.RunView, *, bar: bool = False) -> str:
+    """One line on a run under way: `Photos: copying [#####-----] 50 %, 33 of 66 GB`."""
     if run.status == RunStatus.PENDING:
         return f"{run.backup_name}: waiting for its turn"
     if run.stop_requested_at is not None:
         return f"{run.backup_name}: stopping"
     if run.phase == Phase.CHECKING:
         return f"{run.backup_name}: checking both buckets"
+    if run.phase == Phase.TIDYING:
+        return f"{run.backup_name}: tidying up"
     if run.progress is None:
         return f"{run.backup_name}: copying"
-    return f"{run.backup_name}: copying, {formatting.progress_words(run.progress)}"
+    drawn, percent = ",", run.progress.percent
+    if bar and percent is not None:
+        drawn = f" [{('#' * int(BAR_CELLS * percent / 100)).ljust(BAR_CELLS, '-')}]"
+    return f"{run.backup_name}: copying{drawn} {formatting.progress_words(run.progress)}"

@@ -1,0 +1,159 @@
+"""How far a run is, on the command line: a bar on a terminal, plain lines elsewhere."""
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import pytest
+
+from bucketvault.engine import overview
+from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.vocabulary import Phase, RunStatus
+from bucketvault.watching import ProgressLine
+from tests.conftest import NewBucket
+from tests.store_fixtures import (
+    a_backup,
+    a_provider,
+    a_run,
+    a_storage,
+    data_folder,
+    new_database,
+    open_store,
+)
+from tests.support.gate import PausingS3
+from tests.support.program import Program, objects
+from tests.support.servers import RcloneS3
+
+__all__ = ["data_folder", "new_database", "open_store"]
+
+HALF = Progress(bytes_done=33_000_000, bytes_total=66_000_000, speed_bytes_s=1e6)
+
+
+@pytest.fixture
+def row(open_store: object) -> BackupRun:
+    """A run that waits."""
+    provider = a_provider()
+    ends = (a_storage(provider, "photos"), a_storage(provider, "copies"))
+    return a_run(a_backup("山の上", *ends), RunStatus.PENDING)
+
+
+def now(row: BackupRun, **changes: Any) -> overview.RunView:
+    """The run as it stands after these changes."""
+    BackupRun.update(**changes).where(BackupRun.id == row.id).execute()
+    return overview.run(row.id)
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, TextIO]]:
+    """Both ends of a terminal of 40 columns: what a person sees, and what is written to."""
+    ours, theirs = pty.openpty()
+    set_columns(theirs, 40)
+    with open(theirs, "w") as out:
+        yield ours, out
+    os.close(ours)
+
+
+def seen(ours: int, out: TextIO) -> str:
+    """All that came to the screen."""
+    out.close()
+    screen = b""
+    try:
+        while part := os.read(ours, 4096):
+            screen += part
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    return screen.decode()
+
+
+def set_columns(descriptor: int, columns: int) -> None:
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+
+def test_elsewhere_each_step_is_a_line(row: BackupRun) -> None:
+    out = io.StringIO()
+    show = ProgressLine(out)
+
+    show.draw(now(row))
+    show.draw(now(row))
+    show.draw(now(row, status=RunStatus.RUNNING, phase=Phase.CHECKING))
+    show.draw(now(row, phase=Phase.COPYING, progress=HALF.to_json()))
+    show.draw(now(row, phase=Phase.TIDYING))
+    show.draw(now(row, stop_requested_at=utcnow()))
+    show.end()
+
+    assert out.getvalue().splitlines() == [
+        "山の上: waiting for its turn",
+        "山の上: checking both buckets",
+        "山の上: copying, 50 %, 33.0 of 66.0 MB, 1.0 MB/s",
+        "山の上: tidying up",
+        "山の上: stopping",
+    ]
+
+
+def test_on_a_terminal_one_line_moves_and_never_breaks(
+    row: BackupRun, terminal: tuple[int, TextIO]
+) -> None:
+    ours, out = terminal
+    show = ProgressLine(out)
+
+    show.draw(now(row))
+    show.draw(now(row, status=RunStatus.RUNNING, phase=Phase.COPYING, progress=HALF.to_json()))
+    show.end()
+
+    waiting, copying, empty, back = seen(ours, out).split("\r")[1:]
+    assert waiting == "山の上: waiting for its turn"
+    # 39 places: three of the signs take two
+    assert copying == "山の上: copying [##########----------] 5"[: 39 - 3]
+    assert (empty, back) == (" " * 39, "")
+
+
+def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(
+    row: BackupRun, terminal: tuple[int, TextIO]
+) -> None:
+    ours, out = terminal
+    set_columns(out.fileno(), 0)
+
+    ProgressLine(out).draw(now(row, status=RunStatus.RUNNING, phase=Phase.CHECKING))
+
+    assert seen(ours, out) == "\r山の上: checking both buckets"
+
+
+def test_a_run_on_a_terminal_shows_its_bar_and_leaves_the_result_alone_on_its_line(
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(pausing, objects(20, 4000)), new_bucket(elsewhere))
+    ours, theirs = pty.openpty()
+    set_columns(theirs, 100)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "bucketvault", "run", "Photos", "--wait"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=bucketvault.environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    screen = ""
+    try:
+        while not re.search(r"Photos: copying \[#+-+\] \d+ %, ", screen):
+            screen += os.read(ours, 4096).decode()
+        pausing.thaw()
+        while part := os.read(ours, 4096):
+            screen += part.decode()
+    except OSError:  # Linux says so when the other side is closed
+        pass
+    finally:
+        os.close(ours)
+
+    assert run.wait(60) == 0
+    assert screen.endswith("\rPhotos: The copy is complete: 20 copied.\r\n")
+    assert screen.count("\n") == 1
