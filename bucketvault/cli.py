@@ -423,9 +423,16 @@ def _raw_from(run_id: int, start: int) -> int:
 
 def _find_run(name: str) -> int:
     """The run called by its number, or the newest of the backup of that name."""
-    if name.isdecimal():
-        return overview.run(int(name)).id
-    backup = overview.backup_by_name(name)
+    no_run: NotFoundError | None = None
+    if name.isdecimal() and len(name) < 19:  # more digits the database does not take
+        try:
+            return overview.run(int(name)).id
+        except NotFoundError as error:
+            no_run = error
+    try:
+        backup = overview.backup_by_name(name)
+    except NotFoundError as error:
+        raise no_run or error from None
     run = backup.active_run or backup.last_run
     if run is None:
         raise NotFoundError(

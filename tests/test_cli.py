@@ -1,7 +1,9 @@
 """The commands, as a person or a script meets them."""
 
 import datetime as dt
+import fcntl
 import json
+import uuid
 
 import pytest
 
@@ -30,7 +32,9 @@ def test_a_name_that_is_not_there_is_answered_with_one_that_is(
     assert done.code == 2 and 'no backup "Fotos"' in done.err and '"Photos"' in done.err
 
 
-@pytest.mark.parametrize("arguments", [["log", "7"], ["log", "Nothing"], ["run", ""]])
+@pytest.mark.parametrize(
+    "arguments", [["log", "7"], ["log", "9" * 20], ["log", "Nothing"], ["run", ""]]
+)
 def test_what_does_not_exist_is_said_without_a_traceback(
     bucketvault: Program, arguments: list[str]
 ) -> None:
@@ -125,6 +129,31 @@ def test_what_is_not_ours_among_the_runs_stays_and_stops_nothing(
     assert bucketvault.run()["status"] == "success"
 
     assert (foreign / "model.pt").read_text() == "precious"
+
+
+def test_what_an_ended_run_left_is_swept_at_start_and_what_somebody_works_on_stays(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere))
+    left, held = (bucketvault.data_dir / "runs" / str(uuid.uuid4()) for _ in range(2))
+    for folder in (left, held):
+        folder.mkdir()
+        (folder / "rclone.log").write_text("what it said")
+    with open(held / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        assert bucketvault.run()["status"] == "success"
+
+    assert not left.exists() and held.exists()
+
+
+def test_a_backup_called_by_a_number_has_its_log_found(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere), "2026")
+    bucketvault.run("2026")
+
+    assert bucketvault.cli("log", "2026").out.count("copied (new)") == 4
 
 
 def test_output_that_cannot_show_a_sign_escapes_it(
