@@ -249,7 +249,7 @@ class RunLogChunk(pw.Model):
     shown_count = pw.IntegerField()
     raw_bytes = pw.IntegerField()
     data = pw.BlobField()
-    kinds = pw.BlobField(null=True)  # compressed; a LineKind a byte and line; None: see 0006
+    kinds = pw.BlobField(null=True)  # compressed; a LineKind a byte and line; None: see 0007
 
     class Meta:
         database = database

@@ -296,6 +296,17 @@ def test_keys_come_back_as_they_were_entered(key: str, vault: Vault) -> None:
     assert remote.label == "Local"
 
 
+@pytest.mark.parametrize("column", ["access_key_id", "secret_access_key"])
+def test_a_ciphertext_moved_to_another_row_or_column_does_not_open(
+    column: str, vault: Vault
+) -> None:
+    first, second = (stored_provider(vault, name=name) for name in ("First", "Second"))
+    second.secret_access_key = getattr(first, column)
+
+    with pytest.raises(VaultError, match="moved"):
+        catalogue.decrypted_remote(second, vault)
+
+
 def test_keys_are_not_in_the_database_file(vault: Vault, open_store: Path) -> None:
     stored_provider(vault)
 

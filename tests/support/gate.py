@@ -75,6 +75,11 @@ class PausingS3(RcloneS3):
     def client(self) -> Any:
         return s3_client(super().endpoint, self.access_key_id, self.secret_access_key)
 
+    def hold_listings(self) -> None:
+        """Answer no listing until `thaw`: a run stays in its checks."""
+        self._gate.listing.clear()
+
     def thaw(self) -> None:
         """Hand out everything from now on."""
+        self._gate.listing.set()
         self._gate.let(1_000_000)

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from tests.conftest import NewBucket
+from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import MotoServer, RcloneS3
@@ -173,6 +174,25 @@ def archived_and_gone(
     (kept,) = destination.kept().values() or [{}]
     assert all(before[key] == body for key, body in kept.items())
     return sum(after.get(key) != body for key, body in kept.items())
+
+
+def test_a_backup_that_is_changed_while_it_runs_is_copied_as_it_was(
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(pausing, objects(20)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    pausing.hold_listings()
+    process = bucketvault.start("run", "Photos", "--wait")
+    until("the run is claimed", bucketvault.run_folder)
+
+    bucketvault.backup(source, destination, destination_path="other", comparison_mode="checksum")
+    pausing.thaw()
+
+    assert process.wait(60) == 0
+    assert destination.copy() == source.objects()
+    bucketvault.run()
+    moved = destination.objects("other/")
+    assert {key.removeprefix("other/"): body for key, body in moved.items()} == source.objects()
 
 
 def test_an_inherited_rclone_environment_changes_nothing(
