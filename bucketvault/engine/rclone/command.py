@@ -133,7 +133,7 @@ def list_kept_versions(bucket: str, archive_key: str) -> list[str]:
 
 def purge(bucket: str, archive_key: str, stamp: str) -> list[str]:
     """Remove one run's folder of kept versions."""
-    return ["purge", archive(bucket, archive_key, stamp), *ASK_FLAGS]
+    return ["purge", archive(bucket, archive_key, f"{stamp}/"), *ASK_FLAGS]
 
 
 def write_restore_text(bucket: str, archive_key: str) -> list[str]:

@@ -17,6 +17,7 @@ from bucketvault.vocabulary import LineKind
 
 ERRORS_KEPT = 20  # the first and the last so many
 PLAIN_KEPT = 25
+PASSED_OVER_KEPT = 10_000
 MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
 LARGEST = 2**63 - 1  # that the database takes
 
@@ -24,6 +25,9 @@ LARGEST = 2**63 - 1  # that the database takes
 # every object below, over those that are there, without keeping them. (Seen with 1.75.2: one 403 on
 # a listing, a good second try, exit code 0, and a former version gone.)
 _DESTINATION_UNSEEN = re.compile(r"error reading destination (root )?directory")
+# What a listing names and rclone then acts as if it were not there, and exits 0. Seen with 1.75.2:
+# below a path in a bucket, everything with `//` in its name (fs/list/list.go, backend/s3/s3.go).
+_PASSED_OVER = re.compile(r"Entry doesn't belong in directory|Odd (directory )?name received")
 _LOOKED = frozenset((LineKind.KEPT, LineKind.NEW))  # what a dry run says of an object it replaces
 
 
@@ -124,7 +128,7 @@ class Tally:
             self._copied(key, message, entry.get("size"))
         elif message == "Updated modification time in destination":
             self.touched += 1
-        elif entry.get("level") == "error":
+        elif entry.get("level") == "error" and not _PASSED_OVER.match(message):
             self.failed.add(key)
 
     def _copied(self, key: str, message: str, size: Any) -> None:
@@ -164,6 +168,7 @@ class Transcript:
         self.unseen = 0  # times that the destination could not be listed
         self.retried = False  # rclone tried again: from then on its sums count things twice
         self.unsure = 0  # objects uploaded then: perhaps over one that was not kept
+        self.passed_over: set[str] = set()  # messages about names in listings that rclone left out
         self._blind = False
         self._would_replace: set[str] = set()  # a dry run would set these aside, then copy them
 
@@ -202,6 +207,9 @@ class Transcript:
             kind = LineKind.REPLACED
         if self._blind and entry.get("msg") == "Copied (new)":
             self.unsure += 1
+        message = str(entry.get("msg", ""))
+        if _PASSED_OVER.match(message) and len(self.passed_over) < PASSED_OVER_KEPT:
+            self.passed_over.add(f"{message[:MESSAGE_LIMIT]} {entry.get('object', '')}")
         if entry["level"] in ("error", "critical"):
             self._error(entry)
         elif entry["level"] == "notice":

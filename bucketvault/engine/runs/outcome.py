@@ -266,6 +266,13 @@ def _warnings(record: ExitRecord, follower: Follower, expected: brake.Findings |
             )
     if tally.unkept:
         found.append(f"{tally.unkept:,} replaced without a kept version of the former object.")
+    if passed_over := len(follower.transcript.passed_over):
+        found.append(
+            f"rclone passed over {passed_over:,} names in listings (see the errors in the log): "
+            "below a path it does not see objects with // in their names. At the source these are "
+            "not copied. At the destination they are copied in every run, never removed, and no "
+            "former version of them is kept."
+        )
     if follower.transcript.unseen:
         found.append(
             f"The destination could not be listed for a moment; {follower.transcript.unsure:,} "

@@ -229,6 +229,7 @@ BEYOND_COUNTING = [
 @given(
     st.lists(st.binary(max_size=80) | entries.map(lambda e: json.dumps(e).encode()), max_size=20)
 )
+@example([b'{"level":"info","stats":{"eta":Infinity,"speed":NaN,"elapsedTime":-Infinity}}'])
 def test_nothing_rclone_may_print_breaks_the_reading(lines: list[bytes]) -> None:
     transcript = read(*lines)
 

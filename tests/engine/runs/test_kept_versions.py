@@ -29,7 +29,7 @@ from tests.support.at_time import cli_at
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
 from tests.support.proxies import RefusingProxy, Rule
-from tests.support.servers import RcloneS3, rclone_path
+from tests.support.servers import MotoServer, RcloneS3, rclone_path
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
 
@@ -520,6 +520,18 @@ def database_of(program: Program) -> Iterator[None]:
             yield
     finally:
         close_database()
+
+
+def test_a_folder_goes_also_beside_an_object_of_its_very_name(
+    moto: MotoServer, new_bucket: NewBucket
+) -> None:
+    ours = ".bucketvault-archive/photos-1"
+    stay = {f"{ours}/{OLD[0]}": b"an object", f"{ours}/{OLD[1]}/x": b"kept", f"{ours}/y": b"y"}
+    destination = new_bucket(moto, stay | {f"{ours}/{OLD[0]}/../x": b"old"})
+
+    Archive(find_binary(), remote(destination), destination.name, "photos-1").purge(OLD[0])
+
+    assert destination.objects() == stay
 
 
 # ---- what is shown of them

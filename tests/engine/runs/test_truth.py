@@ -41,6 +41,24 @@ def test_a_first_run_copies_everything_byte_for_byte_with_its_metadata(
         assert head["Metadata"]["a"] == "b"
 
 
+@pytest.mark.parametrize("end", ["source_path", "destination_path"])
+def test_names_that_rclone_passes_over_are_a_warning_and_no_clean_run(
+    bucketvault: Program, moto: MotoServer, new_bucket: NewBucket, end: str
+) -> None:
+    below = "p/" if end == "source_path" else ""
+    source = new_bucket(moto, {f"{below}a//b": b"one", f"{below}plain": b"one"})
+    there = {} if below else {"p/a//b": b"is there already"}
+    destination = new_bucket(moto, there)
+    bucketvault.backup(source, destination, comparison_mode="checksum", **{end: "p"})
+
+    run = bucketvault.run()
+
+    assert run["status"] == "success" and run["counts"]["errors"] == 0
+    (warning,) = run["warnings"]
+    assert "passed over 1 name" in warning and "// in their names" in warning
+    assert bucketvault.cli("status").code == 3
+
+
 @pytest.mark.parametrize("mode", ["default", "size_only", "checksum"])
 def test_two_revisions_are_counted_as_boto3_sees_them(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
