@@ -9,7 +9,6 @@ import functools
 import io
 import json
 import os
-import resource
 import shlex
 import sys
 import time
@@ -23,6 +22,7 @@ from bucketvault.config import Config, load_config
 from bucketvault.engine import installation, overview, settings, setup, status, timetable
 from bucketvault.engine.engine import holder, open_store, who_watches
 from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.runner import leave_no_core_file
 from bucketvault.errors import (
     AlreadyRunningError,
     BucketvaultError,
@@ -51,7 +51,7 @@ EXIT_USAGE, EXIT_IN_USE = 2, 75
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors a person can act on go to stderr, in words."""
     os.umask(0o077)  # first of all: nothing we make is for others
-    _leave_no_core_file()
+    leave_no_core_file()
     given = _parser().parse_args(arguments)
     _settle_output(cut_off_is_fine=given.command is _log)
     try:
@@ -83,15 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
-
-
-def _leave_no_core_file() -> None:
-    """A core file would hold the keys. rclone and the runner inherit this."""
-    _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    # With 1 the kernel hands none to a program named in core_pattern either; with 0 it does, and
-    # it is for that program to look at the limit (fs/coredump.c, systemd-coredump(8)).
-    limit = 0 if most == 0 else 1
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 def _settle_output(*, cut_off_is_fine: bool) -> None:

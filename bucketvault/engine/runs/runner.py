@@ -26,6 +26,15 @@ ROOM_BYTES = 4096
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
+def leave_no_core_file() -> None:
+    """A core file would hold the keys. What this process starts inherits this."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    # With 1 the kernel hands none to a program named in core_pattern either; with 0 it does, and
+    # it is for that program to look at the limit (fs/coredump.c, systemd-coredump(8)).
+    limit = 0 if most == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+
+
 def process_start(pid: int) -> int | None:
     """When the process began, in clock ticks since boot; None: no such process, or a zombie.
 
@@ -84,7 +93,7 @@ def _free_bytes() -> int:
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | {signal.SIGCHLD})
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
+    leave_no_core_file()
     folder, lock = sys.argv[1], int(sys.argv[2])
     os.chdir(folder)
     room, notes = _take_room(EXIT), _take_room(STARTED)
