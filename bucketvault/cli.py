@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 from bucketvault import __version__, access_commands, programlog
 from bucketvault.config import Config, load_config
 from bucketvault.engine import installation, overview, settings, setup, status, timetable
-from bucketvault.engine.engine import holder, open_store, who_watches
+from bucketvault.engine.engine import open_store
+from bucketvault.engine.holder import holder, who_watches
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.runner import leave_no_core_file
 from bucketvault.errors import (

@@ -28,7 +28,8 @@ import platformdirs
 from bucketvault.address import ADDRESS
 from bucketvault.config import DEFAULT_PORT, Config, load_config
 from bucketvault.engine import overview, setup
-from bucketvault.engine.engine import Engine, holder, open_store
+from bucketvault.engine.engine import Engine, open_store
+from bucketvault.engine.holder import holder
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment, find_binary
 from bucketvault.errors import AlreadyRunningError, BucketvaultError

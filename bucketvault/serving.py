@@ -16,7 +16,8 @@ import uvicorn
 from bucketvault import systemd
 from bucketvault.address import announcement, door_of, listening, note_door
 from bucketvault.config import Config
-from bucketvault.engine.engine import Engine, holder
+from bucketvault.engine.engine import Engine
+from bucketvault.engine.holder import holder
 from bucketvault.errors import AlreadyRunningError
 from bucketvault.sessions import Sessions
 
@@ -63,6 +64,8 @@ def serve(config: Config, around: Around = Around()) -> int:
             uvicorn.Config(
                 create_app(engine, sessions),
                 ws="wsproto",
+                # to a browser on this machine or behind SSH, packing costs more than it saves
+                ws_per_message_deflate=False,
                 proxy_headers=False,
                 server_header=False,
                 access_log=False,

@@ -13,7 +13,8 @@ from typing import TextIO
 
 from bucketvault.config import Config
 from bucketvault.engine import overview
-from bucketvault.engine.engine import Engine, holder
+from bucketvault.engine.engine import Engine
+from bucketvault.engine.holder import holder
 from bucketvault.errors import AlreadyRunningError
 from bucketvault.pages import formatting
 from bucketvault.store.database import BusyError

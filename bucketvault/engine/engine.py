@@ -4,8 +4,6 @@ One engine works on a data folder at a time: it holds `app.lock`. Others may rea
 pending runs; the engine finds those within a second.
 """
 
-import fcntl
-import json
 import logging
 import os
 import threading
@@ -20,6 +18,7 @@ from bucketvault.engine.buckets import Providers
 from bucketvault.engine.days import DayBook, Days
 from bucketvault.engine.first_steps import first_steps
 from bucketvault.engine.health import Monitor
+from bucketvault.engine.holder import FolderHold
 from bucketvault.engine.home import Home
 from bucketvault.engine.housekeeping import Housekeeper
 from bucketvault.engine.installation import Installation
@@ -33,11 +32,13 @@ from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.engine.scheduler import Scheduler
+from bucketvault.engine.shared import Shared
 from bucketvault.engine.verdict import Verdict, verdict
-from bucketvault.errors import AlreadyRunningError, NotFoundError
+from bucketvault.errors import NotFoundError
 from bucketvault.store import runlogs
 from bucketvault.store.database import (
     BusyError,
+    Writes,
     close_database,
     connection,
     data_version,
@@ -65,37 +66,6 @@ def open_store(config: Config, *, check: bool = False) -> Vault:
     return Vault(config.key_file)
 
 
-def holder(config: Config) -> str | None:
-    """Who works on this data folder, in words; None: nobody."""
-    try:
-        lock = os.open(config.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _holder_in_words(os.read(lock, 4096))
-    finally:
-        os.close(lock)
-    return None
-
-
-def _holder_in_words(note: bytes) -> str:
-    try:
-        told = json.loads(note)
-        return f"`bucketvault {told['role']}`, process {told['pid']}, since {told['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another bucketvault"
-
-
-def who_watches(config: Config, run: BackupRun) -> overview.Watched:
-    """Whether somebody looks after a run that is said to be under way."""
-    if run.status != RunStatus.RUNNING or holder(config) is not None:
-        return overview.Watched.YES
-    over = RunFolder(config.runs, run.uuid).is_free()
-    return overview.Watched.OVER if over else overview.Watched.ON_ITS_OWN
-
-
 class Engine:
     """Started once, stopped once. Every method may be called from any thread, and may block."""
 
@@ -106,15 +76,19 @@ class Engine:
         self.zone = ZoneInfo(timetable.server_time_zone())
         self.vault = Vault(config.key_file)
         self._day_book = DayBook(self.zone)
+        self._writes = Writes(config.database)
+        # asked by every open page at each change, while a run moves several times a second
+        self._backup_rows = Shared(self._writes.seen, overview.backups)
+        self._run_pages = Shared(self._writes.seen, overview.run_page)
+        self._answer = Shared(self._writes.seen, self._work_out_answer)
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault, self.live)
         self.ping = Ping(self._what_is_not_well, self.live)
         self.preferences = Preferences(config, self.live, lambda: self.vault, self.mail, self.ping)
         self.backups = Backups(self.live, self.wake)
-        self._role = role  # of the command that runs this engine, for whoever finds it running
         self._ending = threading.Event()
         self._wake = threading.Event()
-        self._lock: int | None = None
+        self._hold = FolderHold(config.lock, role)
         self._workers: dict[int, tuple[Worker, threading.Thread]] = {}
         self._workers_lock = threading.Lock()
         self._adopts_at = 0.0
@@ -131,13 +105,13 @@ class Engine:
         Raises AlreadyRunningError when another bucketvault holds the folder.
         """
         self.vault = open_store(self.config, check=True)
-        self._lock = self._take_lock()
+        self._hold.take()
         try:
             for thread in self._adopt():  # what is over is told before anything new begins
                 thread.join(ADOPT_S)
             self._sweep()
         except BaseException:
-            self._release()
+            self._hold.release()
             raise
         self._dispatcher.start()
         if self.schedules:
@@ -166,35 +140,9 @@ class Engine:
         for helper in (self._housekeeper, self.health):
             helper.stop(max(0.0, deadline - time.monotonic()))
         self.mail.stop()
-        self._release()
+        self._hold.release()
+        self._writes.close()
         close_database()
-
-    def _take_lock(self) -> int:
-        lock = os.open(self.config.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        # A `status` may be probing at this very moment; a real holder holds on.
-        for attempt in range(20):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if attempt == 19:
-                    who = _holder_in_words(os.read(lock, 4096))
-                    os.close(lock)
-                    raise AlreadyRunningError(
-                        f"The data folder {self.config.data_dir} is in use by {who}.",
-                        "Stop that one first, or name another folder with --data-dir.",
-                    ) from None
-                self._ending.wait(0.02)
-        note = {"pid": os.getpid(), "role": self._role, "since": utcnow().isoformat(" ", "seconds")}
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, json.dumps(note).encode(), 0)
-        return lock
-
-    def _release(self) -> None:
-        if self._lock is not None:
-            os.ftruncate(self._lock, 0)
-            os.close(self._lock)
-            self._lock = None
 
     # the queue
 
@@ -393,7 +341,7 @@ class Engine:
 
     def overview_backups(self) -> list[overview.BackupRow]:
         """Every backup with its newest runs."""
-        return overview.backups()
+        return self._backup_rows()
 
     def installation(self) -> Installation:
         """Whether what every backup rests on is in order."""
@@ -402,7 +350,7 @@ class Engine:
 
     def home(self) -> Home:
         """All that the home page shows."""
-        now, rows, state = utcnow(), overview.backups(), self.installation()
+        now, rows, state = utcnow(), self._backup_rows(), self.installation()
         return Home(
             rows,
             verdict(rows, state),
@@ -417,11 +365,14 @@ class Engine:
 
     def answer(self) -> Verdict:
         """Is everything fine? For the frame of each page."""
-        return verdict(overview.backups(), self.installation())
+        return self._answer()
+
+    def _work_out_answer(self) -> Verdict:
+        return verdict(self._backup_rows(), self.installation())
 
     def overview_run(self, run_id: int) -> overview.RunPage:
         """All about one run. Raises NotFoundError."""
-        return overview.run_page(run_id)
+        return self._run_pages(run_id)
 
     def log_size(self, run_id: int) -> runlogs.LogSize:
         """How long a run's stored log is."""

@@ -44,6 +44,7 @@ def show_on(
     async def work() -> None:
         nonlocal wanted, at_work
         at_work = True
+        loop = asyncio.get_running_loop()
         try:
             while wanted and not client.is_deleted:
                 wanted = False
@@ -51,7 +52,7 @@ def show_on(
                     await turn()
                 except Exception:
                     log.exception("a page could not be brought up to date", extra={"topic": topic})
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(_until_next_turn(loop.time(), pause_s))
         finally:
             at_work = False
 
@@ -67,3 +68,9 @@ def show_on(
     client.on_connect(changed)
     client.on_delete(unsubscribe)
     return changed
+
+
+def _until_next_turn(now_s: float, pause_s: float) -> float:
+    """All pages take their turns at the same moments: what one has fetched serves the others."""
+    wait_s = pause_s - now_s % pause_s
+    return wait_s if wait_s >= pause_s / 2 else wait_s + pause_s

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import logging
 import sqlite3
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,6 +162,32 @@ def data_version() -> int:
     It only means something when asked again over the same connection.
     """
     return int(database.execute_sql("PRAGMA data_version").fetchone()[0])
+
+
+class Writes:
+    """Notices what is written into a database, by any connection of any process.
+
+    It has a connection of its own, which writes nothing: `data_version` tells of all others.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def seen(self) -> int:
+        """A number that changes with every transaction that is committed. Any thread may ask."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = sqlite3.connect(self._path, check_same_thread=False)
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection; the next question opens another one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 def text_that_begins(beginning: str) -> str | None:
