@@ -8,31 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bucketvault.engine.locations import server_of
 from bucketvault.engine.runs.queue import Place, place_of
-from bucketvault.store.models import Provider, Storage
-from bucketvault.vocabulary import ProviderType
-
-
-def buckets() -> dict[int, tuple[str, str]]:
-    """The server and the bucket of every Storage by its id; inside the caller's connection."""
-    query: Any = Storage.select(
-        Storage.id,
-        Provider.provider_type,
-        Provider.endpoint,
-        Provider.region,
-        Storage.bucket_name,
-    ).join(Provider)
-    return {
-        storage_id: (server_of(ProviderType(kind), endpoint, region), bucket)
-        for storage_id, kind, endpoint, region, bucket in query.tuples()
-    }
 
 
 def has_moved(backup: Any, good_spec: str | None, where: Mapping[int, tuple[str, str]]) -> bool:
     """Whether the last good run, whose frozen settings `good_spec` is, was between other places.
 
-    `backup` has the columns of Backup, `where` comes from `buckets`. Without a good run: no.
+    `backup` has the columns of Backup; `where` tells the server and the bucket of each Storage by
+    its id. Without a good run: no.
     """
     then = _places(good_spec) if good_spec else None
     return then is not None and then != (

@@ -10,10 +10,12 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine import moved, outbox, settings
+from bucketvault.engine import outbox, settings
 from bucketvault.engine.copy_state import CopyState, copy_state
+from bucketvault.engine.locations import server_of
 from bucketvault.engine.mail_views import MailNote
 from bucketvault.engine.missed import missed_at
+from bucketvault.engine.moved import has_moved
 from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
@@ -270,7 +272,7 @@ def _providers_of(backup: Backup) -> tuple[tuple[int, str], ...]:
 
 def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
     found: list[Any] = list(_backup_query(which))
-    ends, where = _storage_ends(), moved.buckets()
+    ends, where = _storages()
     active: dict[int, BackupRun] = {
         run.backup_id: run for run in BackupRun.select().where(BackupRun.status.in_(ACTIVE))
     }
@@ -280,30 +282,30 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
     last = {run.id: run for run in ended}
     now = utcnow()
     rows = [
-        replace(
-            _backup_row(
-                backup, ends, active.get(backup.id), last.get(backup.last_id), unwatched, now
-            ),
-            moved=moved.has_moved(backup, backup.good_spec, where),
+        _backup_row(
+            backup, ends, where, active.get(backup.id), last.get(backup.last_id), unwatched, now
         )
         for backup in found
     ]
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
 
 
-def _storage_ends() -> dict[int, End]:
-    """Every Storage by its id, as an end without a path."""
-    query: Any = Storage.select(
-        Storage.id,
-        Provider.name,
-        Provider.provider_type,
-        Storage.bucket_name,
-        Storage.display_name,
-    ).join(Provider)
-    return {
-        storage_id: End(provider, ProviderType(kind), bucket, display_name, path="")
-        for storage_id, provider, kind, bucket, display_name in query.tuples()
+def _storages() -> tuple[dict[int, End], dict[int, tuple[str, str]]]:
+    """Every Storage by its id: as an end without a path, and its server and bucket."""
+    providers = {
+        one.id: (one.name, kind, server_of(kind, one.endpoint, one.region))
+        for one in Provider.select()
+        for kind in [ProviderType(one.provider_type)]
     }
+    query: Any = Storage.select(
+        Storage.id, Storage.provider, Storage.bucket_name, Storage.display_name
+    )
+    ends, where = {}, {}
+    for storage_id, provider_id, bucket, display_name in query.tuples():
+        name, kind, server = providers[provider_id]
+        ends[storage_id] = End(name, kind, bucket, display_name, path="")
+        where[storage_id] = server, bucket
+    return ends, where
 
 
 def _backup_query(which: pw.Expression | None) -> Any:
@@ -336,6 +338,7 @@ def _newest(column: Any, condition: Any) -> Any:
 def _backup_row(
     backup: Any,
     ends: Mapping[int, End],
+    where: Mapping[int, tuple[str, str]],
     active: BackupRun | None,
     last: Any,
     unwatched: Unwatched,
@@ -366,6 +369,7 @@ def _backup_row(
         last_run=run_view(last, backup, unwatched) if last is not None else None,
         last_good_at=good_at,
         size_bytes=backup.size,
+        moved=has_moved(backup, backup.good_spec, where),
     )
 
 
