@@ -335,8 +335,7 @@ class Engine:
             found = self._workers.get(run_id)
         if found is not None:
             found[0].stop()
-        else:
-            queue.request_stop(run_id)
+        queue.request_stop(run_id, is_told=found is not None)
         self.live.publish(run_topic(run_id), BACKUPS)
 
     def overview_backups(self) -> list[overview.BackupRow]:

@@ -1,5 +1,6 @@
 """A run as a person watches it in a real browser: live, stopped, cut off, and read afterwards."""
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -17,6 +18,7 @@ from bucketvault.store.database import FILE_NAME, close_database, open_database,
 from tests.conftest import NewBucket
 from tests.e2e.browsing import RUN_MS, Visit
 from tests.e2e.conftest import SetUp
+from tests.support.at_time import Clock
 from tests.support.gate import Gate
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
@@ -131,6 +133,34 @@ def test_stop_asks_first_and_then_ends_the_run(
     assert len(destination.copy_keys()) == (30 if phase == "copying" else 0)
 
 
+@pytest.mark.slow
+def test_a_stop_is_shown_while_rclone_takes_its_time_and_outlives_the_server(
+    bucketvault: Program, gate: Gate, set_up: SetUp, visit: Visit
+) -> None:
+    _, destination = set_up(objects(100))
+    gate.let(30)
+    served = bucketvault.serve()
+    visitor = visit(served)
+    bucketvault.cli("run", "Photos")
+    tab = visitor.tab("/run/1")
+    until("30 objects are copied", lambda: len(destination.copy_keys()) == 30)
+    (rclone,) = bucketvault.rclones()
+    rclone.suspend()
+
+    tab.stop.click()
+    tab.press("Stop this run")
+
+    expect(tab.verdict).to_contain_text("Stopping: rclone ends what it is at")
+    expect(tab.stop).to_be_disabled()
+    visitor.may_lose_the_connection = True
+    served.process.kill()
+    rclone.resume()
+    until("rclone has ended", lambda: not bucketvault.rclones())
+    bucketvault.serve()
+    until("the run is over", lambda: bucketvault.status()["running"] == 0)
+    assert bucketvault.last_run()["reason"] == "stopped"
+
+
 def test_the_question_stays_open_while_the_run_goes_on(
     bucketvault: Program, gate: Gate, set_up: SetUp, visit: Visit
 ) -> None:
@@ -206,6 +236,25 @@ def test_what_one_tab_or_the_command_line_starts_every_tab_shows(
     gate.listing.clear()
     assert bucketvault.cli("run", "Photos").code == 0
     everywhere(2)
+
+
+@pytest.mark.slow
+def test_what_the_schedule_starts_appears_in_a_tab_that_stands_open(
+    bucketvault: Program, gate: Gate, set_up: SetUp, visit: Visit
+) -> None:
+    clock = Clock(bucketvault, dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC))
+    set_up(objects(3), comparison_mode="size_only")
+    tab = visit(bucketvault.serve()).tab()
+    expect(tab.run_now()).to_be_visible()
+    tab.stays()
+
+    clock.move_to(dt.datetime(2026, 11, 2, 2, 15, tzinfo=dt.UTC))  # 03:15 in Berlin
+
+    expect(tab.watch()).to_have_attribute("href", "/run/1", timeout=RUN_MS)
+    gate.let(3)
+    expect(tab.page.locator(".backups .c-last .pill")).to_have_text("Succeeded", timeout=RUN_MS)
+    assert tab.stayed()
+    assert bucketvault.last_run()["trigger"] == "schedule"
 
 
 @pytest.mark.slow

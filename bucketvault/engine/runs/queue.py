@@ -17,7 +17,7 @@ from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.errors import InUseError, NotFoundError
-from bucketvault.store.database import connection, writing
+from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.vocabulary import Phase, ProviderType, Reason, RunStatus, Trigger
 
@@ -208,18 +208,23 @@ def cancel_pending(run_id: int) -> bool:
         )
 
 
-def request_stop(run_id: int) -> None:
+def request_stop(run_id: int, *, is_told: bool = False) -> None:
     """Write into the run's row that somebody pressed Stop; whoever looks after it sees that.
 
-    Raises NotFoundError. A run that ended already stays as it is.
+    With `is_told` that one knows already, and the row is for pages and the next start: a database
+    that is busy then loses nothing. Raises NotFoundError. A run that ended already stays as it is.
     """
-    if cancel_pending(run_id):
-        return
-    with writing():
-        run = BackupRun.get_or_none(BackupRun.id == run_id)
-        if run is None:
-            raise NotFoundError("This run is not there any more.")
-        run.change(RunStatus.RUNNING, stop_requested_at=utcnow())
+    try:
+        if cancel_pending(run_id):
+            return
+        with writing():
+            run = BackupRun.get_or_none(BackupRun.id == run_id)
+            if run is None:
+                raise NotFoundError("This run is not there any more.")
+            run.change(RunStatus.RUNNING, stop_requested_at=utcnow())
+    except BusyError:
+        if not is_told:
+            raise
 
 
 def cancel_planned(backup_id: int) -> bool:

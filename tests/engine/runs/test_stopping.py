@@ -1,0 +1,46 @@
+"""Stop, down to the runner: SIGINT first, and SIGKILL for an rclone that does not listen."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from bucketvault.engine.rclone.binary import Binary
+from bucketvault.engine.runs import folder
+from bucketvault.engine.runs.folder import RunFolder, reap
+from tests.support.program import until
+
+STUBBORN = """#!{python} -IS
+import os, signal
+def heard(number, frame):
+    os.write(1, b"%d\\n" % number)
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, heard)
+os.write(1, b"ready\\n")
+while True:
+    signal.pause()
+"""
+
+
+def test_an_rclone_that_does_not_listen_to_stop_is_killed_after_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder.STOP_GRACE_S == 30
+    monkeypatch.setattr(folder, "STOP_GRACE_S", 0.5)
+    stubborn = tmp_path / "rclone"
+    stubborn.write_text(STUBBORN.format(python=sys.executable))
+    stubborn.chmod(0o700)
+    run = RunFolder(tmp_path / "runs", "a run")
+    run.start(Binary(str(stubborn), "1.75.2"), [], "configuration", run.create())
+    until("it runs", lambda: run.started() and run.spool.read_bytes() == b"ready\n")
+
+    assert run.ask_to_stop()
+    until("nobody works on it any more", run.is_free, timeout_s=15)
+
+    record = run.exit_record()
+    assert record is not None
+    assert (record.stopped, record.exit_code) == (True, -signal.SIGKILL)
+    assert run.spool.read_bytes() == b"ready\n%d\n" % signal.SIGINT
+    assert record.elapsed_s >= 0.5
+    reap()
