@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from bucketvault.engine.copy_state import CopyKind
 from bucketvault.engine.mail_views import MailNote, Told
 from bucketvault.engine.overview import RunPage, RunSettings, RunView
+from bucketvault.engine.rclone.explain import meaning_of_exit_code
 from bucketvault.engine.verdict import Tone, tone_of_run
 from bucketvault.pages import would_words
 from bucketvault.pages.formatting import (
@@ -28,26 +29,6 @@ from bucketvault.vocabulary import ComparisonMode, Phase, Reason, RunStatus, Tri
 
 UNKNOWN = "-"  # what is not known yet
 
-# rclone/lib/exitcode/exitcode.go; 1 is also what a refused key or a missing bucket ends with.
-EXIT_CODES = {
-    0: "rclone succeeded",
-    1: "rclone ended with errors",
-    2: "rclone did not understand how it was called",
-    3: "a bucket or folder was not found",
-    4: "an object was not found",
-    5: "errors that another try may mend",
-    6: "errors that another try does not mend",
-    7: "an error that ends everything",
-    8: "the limit of what may be copied was reached",
-    9: "nothing was copied",
-    10: "the limit of time was reached",
-    130: "rclone was asked to stop",
-    137: "rclone was killed",
-    143: "rclone was asked to stop",
-    -2: "rclone was asked to stop",
-    -9: "rclone was killed",
-    -15: "rclone was asked to stop",
-}
 BEFORE_RCLONE = frozenset(
     {Reason.BRAKE, Reason.REFUSED, Reason.RCLONE_MISSING, Reason.SOURCE_MISSING}
 )
@@ -253,8 +234,7 @@ def _moved_note(view: RunView) -> str:
 def exit_code(view: RunView) -> str:
     """The exit code with its meaning, or why there is none."""
     if view.exit_code is not None:
-        meaning = EXIT_CODES.get(view.exit_code, "rclone ended in a way we do not know")
-        return f"{view.exit_code}: {meaning}"
+        return meaning_of_exit_code(view.exit_code, None)
     if view.status == RunStatus.PENDING:
         return "none yet: it has not started"
     if view.status == RunStatus.RUNNING:

@@ -110,7 +110,7 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
     await user.open("/")
 
     await user.should_see("Stopped by you.")
-    await user.should_see("130: rclone was asked to stop")
+    await user.should_see("rclone was asked to stop, by signal 2 (SIGINT)")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,8 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
         ({"trigger": Trigger.MANUAL, "scheduled_for": None}, "you, with Run now"),
         ({"trigger": Trigger.CLI, "scheduled_for": None}, "you, on the command line"),
         ({"trigger": Trigger.CATCH_UP, "skipped_slots": 2}, "2 earlier planned times skipped"),
-        ({"reason": Reason.KILLED, "status": RunStatus.FAILED, "exit_code": -9}, "-9: rclone was"),
+        ({"status": RunStatus.FAILED, "exit_code": -9}, "rclone was killed, by signal 9"),
+        ({"status": RunStatus.FAILED, "exit_code": 2}, "2: rclone did not accept its arguments"),
         (
             {"reason": Reason.INTERRUPTED, "status": RunStatus.FAILED, "exit_code": None},
             "no exit code: nobody saw rclone end",

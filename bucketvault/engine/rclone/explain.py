@@ -236,17 +236,22 @@ REASON_TEXTS: dict[Reason, tuple[str, str]] = {
 }
 
 _EXIT_CODES = {
-    0: "everything was done",
-    1: "some error; the log says which",
+    0: "rclone succeeded",
+    1: "rclone ended with errors",  # also where a key was refused, or a bucket is not there
     USAGE: "rclone did not accept its arguments, or crashed",
     DIRECTORY_NOT_FOUND: "a bucket or folder was not found",
     4: "an object was not found",
-    5: "a problem that may pass by itself did not pass in time",
-    6: "a problem that trying again does not mend",
-    FATAL: "a problem rclone could not go on from",
-    8: "the limit for data was reached",
-    9: "nothing had to be done",
-    10: "the limit for time was reached",
+    5: "errors that another try may mend",
+    6: "errors that another try does not mend",
+    FATAL: "an error that ends everything",
+    8: "the limit of what may be copied was reached",
+    9: "nothing was copied",
+    10: "the limit of time was reached",
+}
+_SIGNALS: dict[int, str] = {
+    signals.SIGINT: "asked to stop",
+    signals.SIGTERM: "asked to stop",
+    signals.SIGKILL: "killed",
 }
 
 
@@ -256,9 +261,9 @@ def reason_words(reason: Reason) -> str:
 
 
 def meaning_of_exit_code(code: int | None, signal: int | None) -> str:
-    """rclone's exit code in words, such as `0: everything was done`."""
+    """rclone's exit code in words, such as `0: rclone succeeded`."""
     if number := _signal(code, signal):
-        return f"ended by {_signal_words(number)}"
+        return f"rclone was {_SIGNALS.get(number, 'ended')}, by {_signal_words(number)}"
     if code is None:
         return "no exit code: rclone was not started, or nobody saw its end"
     return f"{code}: {_EXIT_CODES.get(code, 'not one of the codes rclone explains')}"

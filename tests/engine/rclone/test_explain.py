@@ -318,14 +318,16 @@ def test_every_reason_has_a_sentence_and_a_next_step() -> None:
 @pytest.mark.parametrize(
     ("code", "signal", "words"),
     [
-        (0, None, "0: everything was done"),
+        (0, None, "0: rclone succeeded"),
+        (2, None, "2: rclone did not accept its arguments, or crashed"),
         (3, None, "3: a bucket or folder was not found"),
         (42, None, "42: not one of the codes rclone explains"),
         (None, None, "no exit code: rclone was not started, or nobody saw its end"),
-        (None, 9, "ended by signal 9 (SIGKILL)"),
-        (-2, None, "ended by signal 2 (SIGINT)"),
-        (143, None, "ended by signal 15 (SIGTERM)"),
-        (None, 200, "ended by signal 200"),
+        (None, 9, "rclone was killed, by signal 9 (SIGKILL)"),
+        (-2, None, "rclone was asked to stop, by signal 2 (SIGINT)"),
+        (143, None, "rclone was asked to stop, by signal 15 (SIGTERM)"),
+        (-11, None, "rclone was ended, by signal 11 (SIGSEGV)"),
+        (None, 200, "rclone was ended, by signal 200"),
     ],
 )
 def test_an_exit_code_has_a_meaning(code: int | None, signal: int | None, words: str) -> None:
