@@ -89,13 +89,13 @@ def login_link(config: Config, *, new: bool) -> tuple[Door, str]:
 def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
     """Where the pages are, in lines."""
     door = door_of(config)
+    if tunnel := door.tunnel_line(os.environ.get("SSH_CONNECTION", "")):
+        yield f"First, on your own computer: {tunnel}"
     if with_link:
         yield f"Open bucketvault: {door.link(login_token(config.login_token))}"
     else:
         where = f"on the socket {door.socket}" if door.socket else f"on port {door.port}"
         yield f"bucketvault serves {where}. The login link: bucketvault url"
-    if tunnel := door.tunnel_line(os.environ.get("SSH_CONNECTION", "")):
-        yield f"First, on your own computer: {tunnel}"
 
 
 def _note(config: Config) -> Path:

@@ -1,6 +1,9 @@
 """`bucketvault serve` as it is: who gets in, how it ends, what runs while it does."""
 
 import contextlib
+import os
+import pty
+import pwd
 import signal
 import socket
 import sqlite3
@@ -16,7 +19,7 @@ from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, Served, objects, until
 from tests.support.raw_socket import RawSocket
-from tests.support.servers import RcloneS3
+from tests.support.servers import RcloneS3, free_port
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
@@ -210,6 +213,34 @@ def test_what_is_not_a_terminal_gets_no_token(bucketvault: Program) -> None:
     assert "bucketvault url" in out and link.partition("=")[2] not in out + err
     port = served.port
     assert f"ssh -N -L {port}:127.0.0.1:{port} -p 2222 " in out and "@192.0.2.1\n" in out
+
+
+def test_a_terminal_gets_the_link_and_before_it_the_way_over_ssh(bucketvault: Program) -> None:
+    came = {"SSH_CONNECTION": "203.0.113.7 50022 192.0.2.1 22"}
+    port = free_port()
+    ours, terminal = pty.openpty()
+    process = bucketvault.start("serve", "--port", str(port), stdout=terminal, **came)
+    os.close(terminal)
+
+    screen = ""
+    while "token=" not in screen or not screen.endswith("\n"):
+        screen += os.read(ours, 4096).decode()
+    os.close(ours)
+
+    first, second = screen.splitlines()
+    user = pwd.getpwuid(os.getuid()).pw_name
+    tunnel = f"ssh -N -L {port}:127.0.0.1:{port} {user}@192.0.2.1"
+    assert first == f"First, on your own computer: {tunnel}"
+    assert second == f"Open bucketvault: {bucketvault.cli('url').out.strip()}"
+    assert process.poll() is None
+
+
+def test_it_listens_where_no_other_computer_reaches_it(served: Served) -> None:
+    listening = [c for c in psutil.Process(served.process.pid).net_connections() if not c.raddr]
+
+    assert [c.laddr for c in listening if c.status == psutil.CONN_LISTEN] == [
+        ("127.0.0.1", served.port)
+    ]
 
 
 def test_a_new_link_ends_every_session_and_every_open_socket(bucketvault: Program) -> None:

@@ -192,12 +192,14 @@ class Program:
         self.module: tuple[str, ...] = ("bucketvault",)  # what Python starts, see `at_time.Clock`
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, stdout: int = subprocess.PIPE, **environment: str
+    ) -> "subprocess.Popen[str]":
         """Start a command and return at once; ended at the latest with the test."""
         process = subprocess.Popen(
             [sys.executable, "-m", *self.module, *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment | environment,
