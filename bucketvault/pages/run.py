@@ -86,8 +86,8 @@ def register(engine: "Engine") -> None:
             await go_to_run(engine.approve_run, run_id)
             look_again()  # where it was refused, the reason is a change
 
-        growing, looked = _is_active(page.run), only_looked(page.run)
-        log = await open_log(engine, run_id, growing=growing, looked=looked)
+        active, looked = _is_active(page.run), only_looked(page.run)
+        log = await open_log(engine, run_id, growing=active, looked=looked)
         with frame("Backups", engine.zone, answer) as around:
             screen = RunScreen(engine.zone, Acts(stop, run_again, approve, log.pick))
             now = dt.datetime.now(dt.UTC)
@@ -99,17 +99,28 @@ def register(engine: "Engine") -> None:
             screen.show(page, now)
 
         def show(page: RunPage) -> None:
+            nonlocal active
+            active = _is_active(page.run)
             screen.show(page, dt.datetime.now(dt.UTC))
             log.looked(only_looked(page.run))
-            log.growing(_is_active(page.run))
+            log.growing(active)
 
         def fetch() -> RunPage:
             return engine.overview_run(run_id)
+
+        def fetch_ended() -> RunPage | None:
+            # a newer run, whoever asked for it, is a neighbour and ends what can be approved
+            return None if active else fetch()
+
+        def show_ended(page: RunPage | None) -> None:
+            if page is not None:
+                show(page)
 
         # twice a second is as often as anybody reads; the log beside it is quicker
         topic = live.run_topic(run_id)
         look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
         show_on(engine.live, live.MAIL, fetch, show, pause_s=1.0)
+        show_on(engine.live, live.BACKUPS, fetch_ended, show_ended, pause_s=1.0)
         around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
@@ -158,7 +169,7 @@ class RunScreen:
         self._picked = ""
         self._head = element("div", "part")
         self._head_shown: tuple[object, ...] | None = None
-        self._questions = element("div")  # one that is open must not go with a redraw
+        self._questions = element("div", "part")  # one that is open must not go with a redraw
         self._result = element("div", "part")
         self._transfers = TransfersCard()
         self._numbers = element("div", "part")

@@ -1,17 +1,19 @@
 """What a run would do: a held run that waits for a decision, and a preview."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 from nicegui import ui
 from nicegui.testing import User
 
-from bucketvault.engine.live import run_topic
+from bucketvault.engine.live import BACKUPS, run_topic
 from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.verdict import Tone, tone_of, tone_of_run, verdict
 from bucketvault.vocabulary import Reason, RunStatus
 from tests.pages import scenes
+from tests.pages.test_backups_page import until
 
 
 def show(view: RunView, **changes: object) -> None:
@@ -113,6 +115,22 @@ async def test_a_newer_run_takes_the_approval_away_and_is_linked(user: User, eng
     await user.should_see("This run can no longer be approved: there is a newer one.")
     await user.should_not_see("Approve this run")
     assert {e.props.get("href") for e in user.find(marker="newer").elements} == {"/run/13"}
+
+
+async def test_an_approval_that_a_newer_run_takes_away_goes_without_a_reload(
+    user: User, engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked, ask = asyncio.get_running_loop().time, [], engine.overview_run
+    monkeypatch.setattr(engine, "overview_run", lambda run: (asked.append(now()), ask(run))[1])
+    await user.open("/run/6")
+    await user.should_see("Approve this run")
+    await until(lambda: now() - asked[-1] > 1)  # what a page does as it connects is over
+
+    engine.runs[6] = replace(engine.runs[6], can_be_approved=False)
+    engine.live.publish(BACKUPS)  # all that is told of what the command line did
+
+    await user.should_see("This run can no longer be approved", retries=20)
+    await user.should_not_see("Approve this run")
 
 
 async def test_nobody_can_approve_an_empty_source(user: User) -> None:
