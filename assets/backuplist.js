@@ -93,14 +93,14 @@ export default {
             <day-strip :days="row.days" :last="last" :aria-label="row.summary"></day-strip>
           </div>
           <div role="cell" class="c-last">
-            <a v-if="row.run" class="pill" :class="row.tone" :href="'/run/' + row.run"
-               :aria-label="row.word + ', the last run of ' + row.name">{{ row.word }}</a>
+            <a v-if="row.run" class="pill" :class="row.tone" :title="row.word"
+               :href="'/run/' + row.run" :aria-label="row.word + ', the last run of ' + row.name">{{ row.word }}</a>
             <span v-else class="pill" :class="row.tone">{{ row.word }}</span>
-            <div class="t13 ink3 clip" :title="row.when_exact || row.when">{{ row.when }}</div>
+            <div class="t13 ink3 clip" :title="whole(row.when, row.when_exact)">{{ row.when }}</div>
           </div>
           <div role="cell" class="c-next">
             <div class="clip" :title="row.schedule">{{ row.schedule }}</div>
-            <div class="t13 ink3 clip" :title="row.next_exact">{{ row.next }}</div>
+            <div class="t13 ink3 clip" :title="whole(row.next, row.next_exact)">{{ row.next }}</div>
           </div>
           <div role="cell" class="c-size num">{{ row.size }}</div>
           <div role="cell" class="c-action">
@@ -185,6 +185,8 @@ export default {
   },
 
   methods: {
+    // what may be cut, and the exact time behind it
+    whole: (...said) => said.filter((words) => words).join("\n"),
     // other rows, in the order of `ids`; null: the order has not changed
     change(rows, ids, today) {
       const known = new Map(this.all.map((row) => [row.id, row]));

@@ -58,18 +58,18 @@ export default {
     <section class="card log-card" :aria-label="title">
       <header>
         <h2>{{ title }}</h2>
-        <span class="t13 ink3 num">{{ words[0] }}<span v-if="size && lines" class="wide-only">, {{ size }}</span>{{
-          words[1] }}</span>
+        <span class="t13 ink3 num"><span class="nowrap">{{ words[0] }}</span><span v-if="size && lines" class="wide-only">, {{ size }}</span><span
+          :class="{ 'wide-only': !growing }">{{ words[1] }}</span></span>
         <span class="space"></span>
         <label v-if="growing && lines" class="line t13 ink2">
           <button type="button" class="switch" role="switch" :aria-checked="String(following)"
                   aria-label="Follow the end of the log" @click="setFollowing(!following)"></button>
           <span>Follow</span>
         </label>
-        <a v-if="lines" class="btn ghost small wide-only" :href="url + '/text'" download
-           title="Download the log as people read it">
+        <a v-if="lines" class="btn ghost small" :class="{ 'wide-only': growing }"
+           :href="url + '/text'" download title="Download the log as people read it">
           <i class="icon icon-down" aria-hidden="true"></i><span>As text</span></a>
-        <a v-if="lines" class="btn ghost small narrow-icon" :href="url + '/raw'" download
+        <a v-if="lines" class="btn ghost small" :href="url + '/raw'" download
            title="Download rclone's own log, unchanged" aria-label="Download the raw log">
           <i class="icon icon-down" aria-hidden="true"></i><span>Raw</span></a>
       </header>
@@ -114,7 +114,7 @@ export default {
           </div>
         </div>
       </div>
-      <div v-if="whole" class="log-whole" role="region" aria-label="The whole line">
+      <div v-if="whole" ref="whole" class="log-whole" role="region" aria-label="The whole line">
         <div class="stack">
           <span class="t12 ink3 num">Line {{ number((whole.number ?? here) + 1) }}{{
             whole.time ? ", " + whole.time : "" }}</span>
@@ -164,8 +164,10 @@ export default {
     },
     words() {
       if (!this.lines) return ["", ""];
-      const last = this.growing ? ", growing" : this.looked ? ", looked, not touched" : "";
-      return [`${this.number(this.total)} ${this.total === 1 ? "line" : "lines"}`, last];
+      const last = this.growing ? ", growing" : this.looked ? ", nothing touched" : "";
+      const all = this.only ? (this.totals[""] ?? 0) : this.total;
+      const some = this.only ? `${this.number(this.total)} of ` : "";
+      return [`${some}${this.number(all)} ${all === 1 ? "line" : "lines"}`, last];
     },
   },
 
@@ -369,6 +371,7 @@ export default {
       this.here = row;
       this.whole = this.cache.get(row) ?? ABSENT;
       this.paint();
+      this.$nextTick(() => this.$refs.whole?.scrollIntoView({ block: "nearest" }));
       if (this.whole !== ABSENT && this.whole.text.length < SHOWN_CHARACTERS) return;
       const answer = await this.ask("", { start: row, count: 1, whole: 1 }).catch(() => null);
       if (answer?.rows.length && this.here === row && this.whole) this.whole = answer.rows[0];

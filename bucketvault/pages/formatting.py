@@ -56,12 +56,12 @@ LINE_WORDS = {
     LineKind.TOUCHED: "modification time updated",
     LineKind.PURGED: "old kept version let go",
 }
-WOULD_WORDS = {  # of a run that only looked
+WOULD_WORDS = {  # of a run that only looked; a phone has room for 29 signs, with the size
     LineKind.NEW: "would be copied",
     LineKind.REPLACED: "would be replaced",
-    LineKind.KEPT: "former version would be kept",
-    LineKind.REMOVED: "would be removed here, former version kept",
-    LineKind.TOUCHED: "modification time would be updated",
+    LineKind.KEPT: "would be set aside",
+    LineKind.REMOVED: "would be removed here",
+    LineKind.TOUCHED: "date would be updated",
 }
 _MESSAGE_WORDS = {
     "There was nothing to transfer": "there was nothing to copy",

@@ -116,6 +116,7 @@ class Checks(BrowserChecks):
             seen.page.get_by_role("button", name="Errors 1").click()
             seen.settle()
             assert seen.numbers() == [70_000 - 700 + 1], seen.numbers()
+            seen.page.get_by_text("1 of 99,000 lines").wait_for()
             seen.page.locator(".log-row:not([hidden]) .text").click()
             seen.page.get_by_role("button", name="All", exact=True).click()
             seen.page.wait_for_selector(".log-row.hit:not([hidden])")
@@ -156,6 +157,9 @@ class Checks(BrowserChecks):
             hit.locator(".text").click()
             whole = seen.page.locator(".log-whole pre")
             whole.wait_for()
+            seen.page.wait_for_function(
+                "document.querySelector('.log-whole').getBoundingClientRect().top < innerHeight"
+            )
             seen.page.wait_for_function(
                 "document.querySelector('.log-whole pre').textContent.length > 6000"
             )
@@ -410,6 +414,26 @@ class Checks(BrowserChecks):
                         "document.querySelector('.log-row').getBoundingClientRect().height"
                     )
                     assert high == 46, high
+        for width in (390, 360):
+            with self.visit("/run/6", viewport={"width": width, "height": 740}) as seen:
+                seen.settle()
+                cut = seen.page.evaluate(
+                    "[...document.querySelectorAll("
+                    "'.log-row:not([hidden]) .text, .log-card > header > .num')]"
+                    ".filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+                )
+                assert not cut, (width, cut)
+
+    def check_a_question_leaves_the_page_as_it_was(self) -> None:
+        with self.visit("/run/1") as seen:
+            card = seen.page.locator("section.verdict")
+            before = card.bounding_box()
+            seen.page.get_by_role("button", name="Stop", exact=True).click()
+            seen.page.get_by_role("button", name="Cancel").click()
+            seen.page.locator(".card.dialog").wait_for(state="hidden")
+            assert card.bounding_box() == before
+            head = seen.page.locator(".page .head").bounding_box()
+            assert before["y"] - head["y"] - head["height"] <= 24, (head, before)
 
     def check_the_keyboard_reaches_everything(self) -> None:
         with self.visit("/") as seen:

@@ -153,6 +153,19 @@ class Checks(BrowserChecks):
                 wide = seen.page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= 390, wide
 
+    def check_what_is_cut_stands_whole_in_a_title(self) -> None:
+        self.engine.rows = scenes.bad_rows()
+        for width in (1440, 1100):
+            with self.visit("/", viewport={"width": width, "height": 900}) as seen:
+                seen.page.wait_for_function(f"{NAMES}.length === 8")
+                cut = seen.page.evaluate(
+                    "[...document.querySelectorAll('.b-row :is(.clip, .pill, .place)')]"
+                    ".filter(one => one.scrollWidth > one.clientWidth)"
+                    ".map(one => [one.textContent, one.closest('[title]')?.title ?? ''])"
+                )
+                assert all(said in title for said, title in cut), cut
+                assert width < 1440 or not cut, cut
+
     def check_a_row_moves_while_it_runs(self) -> None:
         self.engine.rows = scenes.good_rows()
         ending = threading.Event()

@@ -205,7 +205,7 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
                 1, "Skipped move", "notice", object="a", skipped="move into backup dir", size=9
             ),
             "removed",
-            "would be removed here, former version kept, 9 B",
+            "would be removed here, 9 B",
         ),
         (
             log_line(1, "Skipped copy", "notice", object="a", skipped="copy"),
