@@ -169,13 +169,13 @@ class RunScreen:
         self._picked = ""
         self._head = element("div", "part")
         self._head_shown: tuple[object, ...] | None = None
-        self._questions = element("div", "part")  # one that is open must not go with a redraw
         self._result = element("div", "part")
         self._transfers = TransfersCard()
         self._numbers = element("div", "part")
         self._decision = element("div", "part")
         self.log_place = element("div", "part log-place", id=LOG_PLACE, tabindex="-1")
         self._foot = element("div", "columns")
+        self._questions = element("div")  # one that is open must not go with a redraw
 
     def show(self, page: RunPage, now: dt.datetime) -> None:
         """Show the run as it stands at `now`."""

@@ -42,7 +42,7 @@ def draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
     if words is not None:
         _draw_copy(words, page)
     if page.run.detail:
-        with card("What rclone said", "the last lines of its output"):
+        with card(*run_words.detail_title(page.run)):
             element("pre", "code", "\n".join(map(clean, page.run.detail.splitlines())))
 
 
@@ -94,8 +94,9 @@ def draw_decision(page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Pres
         for term in words.terms:
             element("p", "ink2", clean(term))
 
-        def ask() -> None:
-            _ask(words, name, approve)
+        def ask() -> None:  # perhaps hours later: the times it tells count from then
+            asked = would_words.approval(page, name, zone, dt.datetime.now(dt.UTC))
+            _ask(asked, name, approve)
 
         with element("div", "actions"):
             button("Review", "eye", href=f"#{LOG_PLACE}", mark="review")

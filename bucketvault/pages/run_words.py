@@ -32,6 +32,7 @@ UNKNOWN = "-"  # what is not known yet
 BEFORE_RCLONE = frozenset(
     {Reason.BRAKE, Reason.REFUSED, Reason.RCLONE_MISSING, Reason.SOURCE_MISSING}
 )
+NOT_RCLONES_WORDS = frozenset({Reason.RCLONE_MISSING, Reason.INTERNAL})  # what `detail` holds then
 COMPARES = {
     ComparisonMode.DEFAULT: "size and modification time",
     ComparisonMode.SIZE_ONLY: "size only",
@@ -241,10 +242,19 @@ def exit_code(view: RunView) -> str:
         return "none yet: it is running"
     checking = view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE
     if checking and not view.log_lines:
+        if view.detail and view.reason not in NOT_RCLONES_WORDS:
+            return "no exit code: rclone only checked, it did not begin to copy"
         return "no exit code: rclone was not started"
     if view.reason == Reason.BRAKE or view.preview:
         return "no exit code: rclone only looked"
     return "no exit code: nobody saw rclone end"
+
+
+def detail_title(view: RunView) -> tuple[str, str]:
+    """What stands above a run's `detail`, and beside that."""
+    if view.reason in NOT_RCLONES_WORDS:
+        return "In detail", "for whoever looks into it"
+    return "What rclone said", "the last lines of its output"
 
 
 def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
@@ -279,10 +289,9 @@ def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
 
 def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:
     """When and by whom, for the card at the foot."""
-    took = UNKNOWN
-    if view.started_at is not None:
-        took = duration(((view.finished_at or now) - view.started_at).total_seconds())
-        took = took if view.finished_at is not None else f"{took} so far"
+    took = UNKNOWN  # while it runs, the top of the page counts; this card is not drawn again
+    if view.started_at is not None and view.finished_at is not None:
+        took = duration((view.finished_at - view.started_at).total_seconds())
     return (
         ("Started by", started_by(view, zone, now)),
         ("Queued", exact(view.queued_at, zone)),

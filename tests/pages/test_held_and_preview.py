@@ -11,6 +11,7 @@ from bucketvault.engine.live import BACKUPS, run_topic
 from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.verdict import Tone, tone_of, tone_of_run, verdict
+from bucketvault.figures import day
 from bucketvault.vocabulary import Reason, RunStatus
 from tests.pages import scenes
 from tests.pages.test_backups_page import until
@@ -86,6 +87,22 @@ async def test_approving_names_the_backup_the_counts_and_until_when(user: User, 
     await user.should_see("for one run and for 24 hours, until ")
     await user.should_see("more to remove or to replace, that run stops again and asks.")
     assert engine.approved == []
+
+
+async def test_an_approval_asked_for_hours_later_holds_from_then_on(user: User) -> None:
+    from bucketvault.pages import run
+
+    page = RunPage(scenes.held_run(), scenes.SETTINGS, None, None, None)
+
+    @ui.page("/")
+    def draw() -> None:
+        run.draw(page, scenes.ZONE, scenes.now() - 3 * scenes.DAY)
+
+    await user.open("/")
+    user.find(marker="approve").click()
+
+    tomorrow = day(scenes.now() + scenes.DAY, scenes.ZONE, scenes.now())
+    await user.should_see(f"for one run and for 24 hours, until {tomorrow}")
 
 
 async def test_approving_goes_to_the_new_run(user: User, engine) -> None:

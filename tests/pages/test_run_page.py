@@ -102,6 +102,19 @@ async def test_a_run_that_never_reached_rclone_says_so(user: User) -> None:
 
     await user.should_see("no exit code: rclone was not started")
     await user.should_see("rclone: command not found")
+    await user.should_not_see("What rclone said")
+
+
+async def test_a_check_that_failed_tells_what_rclone_said_and_not_that_it_was_not_started(
+    user: User,
+) -> None:
+    refused = {"reason": Reason.CREDENTIALS, "detail": "403: SignatureDoesNotMatch"}
+    show(replace(scenes.interrupted_run(), **refused))
+
+    await user.open("/")
+
+    await user.should_see("What rclone said")
+    await user.should_see("no exit code: rclone only checked, it did not begin to copy")
 
 
 async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
@@ -147,6 +160,16 @@ async def test_a_running_run_moves_without_being_drawn_again(user: User, engine)
 
     await user.should_see("Copying: 75 %", retries=20)
     assert set(user.client.elements) == before
+
+
+def test_what_is_not_drawn_again_while_a_run_goes_on_tells_no_time_that_passes() -> None:
+    live = scenes.live_run()
+    later = scenes.now() + scenes.DAY
+
+    told = run_words.this_run(live, scenes.ZONE, scenes.now())
+
+    assert told == run_words.this_run(live, scenes.ZONE, later)
+    assert dict(told)["Took"] == run_words.UNKNOWN
 
 
 async def test_a_run_that_ends_shows_its_result_and_keeps_its_log_viewer(
