@@ -93,7 +93,7 @@ def demo(config: Config, *, once: bool) -> int:
 
 def _with_pages(config: Config, source: Path) -> int:
     def begin(engine: Engine) -> None:
-        engine.run_now(overview.backup_by_name(BACKUP).id)
+        engine.run_now(overview.backup_by_name(BACKUP).id, Trigger.CLI)
         print(
             "The first run copies now, from a slow server, so that there is something to watch.\n"
             f"After it, change files in {source} and press Run now.\n"

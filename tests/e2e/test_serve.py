@@ -455,4 +455,5 @@ def test_the_demo_shows_a_run_under_way_and_ends_all_it_began(demo: Served) -> N
 
     assert code == 0 and took_s < 10
     assert not program.processes(str(program.folder))
-    assert program.last_run("Holiday photos")["reason"] == "stopped"
+    run = program.last_run("Holiday photos")
+    assert (run["trigger"], run["reason"]) == ("cli", "stopped")
