@@ -347,6 +347,7 @@ def test_object_names_are_text_whatever_they_hold(
     visitor = visit(bucketvault.serve())
     home = visitor.tab()
     home.run_now(backup).click()
+    expect(home.watch(backup)).to_be_visible(timeout=RUN_MS)
     tab = visitor.tab("/run/1")
     moving = tab.page.get_by_role("region", name="On the way now").locator(".mono")
 
