@@ -60,19 +60,22 @@ def circle_through(route: Route, routes: Iterable[Route]) -> list[str]:
 def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:
     """The server a Provider stands for, the same text whenever it is the same set of buckets.
 
-    Bucket names are unique over all of Amazon's regions, and over all of Backblaze's.
+    Bucket names are unique over all of Amazon's regions (China's are apart), and over all of
+    Backblaze's.
     """
     if not endpoint:
         if provider_type is ProviderType.AMAZON_S3:
-            return "amazonaws.com"
+            return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         if provider_type is ProviderType.BACKBLAZE_B2 and region:
             endpoint = b2_endpoint(region)
     parts = urllib.parse.urlsplit(endpoint)
     host = (parts.hostname or "").lower()
-    for whole in ("amazonaws.com", "backblazeb2.com"):
+    for whole in ("amazonaws.com", "amazonaws.com.cn", "backblazeb2.com"):
         if host.endswith("." + whole):
             return whole
     address = ip_address(host)
-    if host == "localhost" or (address is not None and address.is_loopback):
+    if address is not None:  # one address is written in several ways
+        host = "localhost" if address.is_loopback else str(address)
+    elif host.endswith(".localhost"):  # RFC 6761: this machine, whatever comes before
         host = "localhost"
     return f"{host}:{parts.port or (80 if parts.scheme == 'http' else 443)}"

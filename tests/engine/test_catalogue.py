@@ -714,7 +714,12 @@ SAME_SERVER = [
     ("amazon_s3", "http://localhost:9000", "", "amazon_s3", "http://127.0.0.1:9000", ""),
     ("amazon_s3", "http://localhost:9000", "", "cloudflare_r2", "https://[::1]:9000", "auto"),
     ("amazon_s3", "https://s3.example", "", "amazon_s3", "https://s3.example:443", "home"),
+    ("amazon_s3", "https://S3.Example:443", "", "amazon_s3", "https://s3.example", ""),
+    ("amazon_s3", "http://s3.localhost:9000", "", "amazon_s3", "http://127.0.0.1:9000", ""),
+    ("amazon_s3", "https://[fd00::7]", "", "amazon_s3", "https://[fd00:0:0::0:7]:443", ""),
+    ("amazon_s3", "https://192.168.1.7", "", "amazon_s3", "https://[::ffff:192.168.1.7]", ""),
     ("amazon_s3", "", "eu-central-1", "amazon_s3", "", "us-east-1"),
+    ("amazon_s3", "", "cn-north-1", "amazon_s3", "https://s3.cn-north-1.amazonaws.com.cn", ""),
     ("amazon_s3", "", "eu-central-1", "amazon_s3", "https://s3.eu-west-1.amazonaws.com", ""),
     (
         "backblaze_b2",
@@ -726,6 +731,8 @@ SAME_SERVER = [
     ),
 ]
 OTHER_SERVER = [
+    ("amazon_s3", "", "eu-central-1", "amazon_s3", "", "cn-north-1"),
+    ("amazon_s3", "https://[fd00::7]", "", "amazon_s3", "https://[fd00::8]", ""),
     ("amazon_s3", "http://localhost:9000", "", "amazon_s3", "http://localhost:9001", ""),
     ("amazon_s3", "https://s3.example", "", "amazon_s3", "https://s3.example:8443", ""),
     ("amazon_s3", "", "eu-central-1", "backblaze_b2", "", "eu-central-003"),
