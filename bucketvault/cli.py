@@ -322,13 +322,11 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
         yield from (f"  {warning}" for warning in last.warnings)
         return
     word = "held for your approval" if last.can_be_approved else "FAILED"
-    yield f"{backup.name}: {word}, {when}. {last.explanation}"
-    if last.copy_state is not None and "Nothing was touched" not in last.explanation:
-        yield f"  {last.copy_state.sentence}"
-    if last.hint:
-        yield f"  {last.hint}"
     good = backup.last_good_at
-    yield f"  Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."
+    state = last.copy_state.sentence if last.copy_state is not None else ""
+    told = f"Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."
+    yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
+    yield from (f"  {line}" for line in (last.explanation, last.hint) if line)
 
 
 def schedule_in_words(

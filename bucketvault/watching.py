@@ -1,6 +1,7 @@
 """Watching one run from the command line: its progress, its end, and Ctrl-C in between."""
 
 import contextlib
+import datetime as dt
 import os
 import shlex
 import signal
@@ -10,14 +11,16 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from typing import TextIO
+from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import overview
+from bucketvault.engine import overview, timetable
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.holder import holder
 from bucketvault.errors import AlreadyRunningError
 from bucketvault.pages import formatting
 from bucketvault.store.database import BusyError
+from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Phase, RunStatus
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -70,19 +73,16 @@ class Watch:
         if run.status not in ENDED:
             print(f"Run {run.id} goes on without this command: bucketvault status shows it.")
             return 128 + signal.SIGTERM
-        for warning in run.warnings:
-            print(f"Warning: {warning}", file=sys.stderr)
+        warnings = [f"Warning: {warning}" for warning in run.warnings]
         if run.status == RunStatus.SUCCESS:
+            for warning in warnings:
+                print(warning, file=sys.stderr)
             print(f"{run.backup_name}: {run.explanation}", flush=True)
             return EXIT_OK
-        untouched = "Nothing was touched" in run.explanation  # then that says it all
-        state = run.copy_state.sentence if run.copy_state is not None and not untouched else ""
-        # what is held says so itself
-        word = "" if run.can_be_approved else " failed"
-        print(f"{run.backup_name}{word}: {run.explanation}", file=sys.stderr)
-        for line in (state, run.hint):
-            if line:
-                print(line, file=sys.stderr)
+        zone = ZoneInfo(timetable.server_time_zone())
+        said = failed_in_words(overview.run_page(self._run_id), zone, utcnow())
+        for line in (*said, *warnings):
+            print(line, file=sys.stderr)
         if run.can_be_approved:
             name = shlex.quote(run.backup_name)
             print(f"Approve it: bucketvault run {name} --approve", file=sys.stderr)
@@ -125,6 +125,23 @@ class Watch:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def failed_in_words(page: overview.RunPage, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
+    """What a run that failed or is held says: first of all in what state it left the copy."""
+    run = page.run
+    if run.can_be_approved:
+        why = run.explanation.removesuffix(f" {formatting.UNTOUCHED}.")
+        copy = formatting.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
+        yield f"{run.backup_name}: {why} {copy}"
+    else:
+        state = run.copy_state.sentence if run.copy_state is not None else ""
+        good = formatting.last_good_words(page.last_good_at, zone, now)
+        what = "the preview failed" if run.preview else "failed"
+        yield " ".join(part for part in (f"{run.backup_name}: {what}.", state, good) if part)
+        yield run.explanation
+    if run.hint:
+        yield run.hint
 
 
 class ProgressLine:

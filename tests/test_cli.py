@@ -57,10 +57,14 @@ def test_status_tells_scripts_by_its_exit_code(
     bucketvault.run()
     good = bucketvault.cli("status")
     assert good.code == 0 and "Mail is not set up. Nobody is told" in good.out
+    good_at = bucketvault.last_run()["finished_at"]
     for key in objects(4):
         source.delete(key)
 
-    bucketvault.cli("run", "Photos", "--wait")
+    done = bucketvault.cli("run", "Photos", "--wait")
+    assert done.err.startswith(
+        "Photos: failed. The copy was not touched. The last good run ended on "
+    )
     told = bucketvault.cli("status", "--json")
 
     assert told.code == 1
@@ -68,7 +72,10 @@ def test_status_tells_scripts_by_its_exit_code(
     assert set(run) >= {"id", "status", "reason", "trigger", "exit_code", "counts", "warnings"}
     assert (run["status"], run["trigger"], run["exit_code"]) == ("failed", "cli", None)
     words = bucketvault.cli("status").out
-    assert "is empty" in words and "Last good run" in words
+    assert "is empty" in words
+    first = next(line for line in words.splitlines() if line.startswith("Photos: FAILED"))
+    assert "The copy was not touched. Last good run: " in first
+    assert json.loads(told.out)["backups"][0]["last_good_at"] == good_at
 
 
 def test_a_followed_log_ends_with_its_run_and_has_every_line(

@@ -1,4 +1,4 @@
-"""Whether an end of a backup was changed since its last good run: then there is no copy yet.
+"""Whether an end of a backup was changed since its last good run, or the copy since then.
 
 By what is meant, not by names: a provider that was renamed is where it was.
 """
@@ -8,7 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bucketvault.engine.runs.queue import Place, place_of
+from bucketvault.engine.runs.queue import Place, place_of, same_ends
+from bucketvault.store.models import BackupRun
+from bucketvault.vocabulary import Phase
 
 
 def has_moved(backup: Any, good_spec: str | None, where: Mapping[int, tuple[str, str]]) -> bool:
@@ -22,6 +24,19 @@ def has_moved(backup: Any, good_spec: str | None, where: Mapping[int, tuple[str,
         (*where[backup.source_storage], backup.source_path),
         (*where[backup.destination_storage], backup.destination_path),
     )
+
+
+def is_copy_of(good: BackupRun, run: BackupRun) -> bool:
+    """Whether the copy that `run` means still was what `good` had left, when `run` ended.
+
+    Inside the caller's connection; both are runs of one backup.
+    """
+    copied = BackupRun.select().where(
+        BackupRun.backup == run.backup_id,
+        BackupRun.id.between(good.id + 1, run.id),
+        BackupRun.phase.in_((Phase.COPYING, Phase.TIDYING)),
+    )
+    return bool(run.spec) and same_ends(good.spec, run.spec) and not copied.exists()
 
 
 @functools.lru_cache(maxsize=4096)

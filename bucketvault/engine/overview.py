@@ -15,7 +15,7 @@ from bucketvault.engine.copy_state import CopyState, copy_state
 from bucketvault.engine.locations import server_of
 from bucketvault.engine.mail_views import MailNote
 from bucketvault.engine.missed import missed_at
-from bucketvault.engine.moved import has_moved
+from bucketvault.engine.moved import has_moved, is_copy_of
 from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
@@ -123,6 +123,7 @@ class RunPage:
     log_retention_days: int = 0  # as it is set now; 0: for ever
     mail: MailNote | None = None  # whether anybody was told of its end; None: nothing to tell
     providers: tuple[tuple[int, str], ...] = ()  # ids and names, as they are now
+    untouched: bool = False  # nothing has touched the copy since the last good run
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
             log_retention_days=settings.load().log_retention_days,
             mail=outbox.note_of(row),
             providers=_providers_of(row.backup),
+            untouched=good is not None and is_copy_of(good, row),
         )
 
 

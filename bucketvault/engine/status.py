@@ -23,6 +23,7 @@ def status(installation: Installation, unwatched: Unwatched = watched) -> dict[s
                 "overdue": row.overdue,
                 "moved": row.moved,
                 "next_due_at": _time(row.next_due_at),
+                "last_good_at": _time(row.last_good_at),
                 "last_run": _ended_run_in_status(row.last_run),
                 "active_run": _active_run_in_status(row.active_run),
             }

@@ -162,7 +162,12 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
     elif last.started_at is not None:
         took = formatting.duration((last.finished_at - last.started_at).total_seconds())
         words += f" · {took}"
-    return words, formatting.exact(last.finished_at, zone)
+    ended = formatting.exact(last.finished_at, zone)
+    if tone in (Tone.BAD, Tone.HELD):
+        good_at = row.last_good_at
+        last_good = formatting.exact(good_at, zone) if good_at is not None else "none"
+        ended += f"; last good run: {last_good}"
+    return words, ended
 
 
 def live_words(view: RunView) -> dict[str, Any]:

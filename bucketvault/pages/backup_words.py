@@ -17,6 +17,7 @@ from bucketvault.pages.formatting import (
     day_and_time,
     duration,
     exact,
+    last_good_words,
     many,
     next_run,
     size,
@@ -67,7 +68,7 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     """Whether the copy is good; see `run_words.live_sentence` while a run is under way."""
     row = page.row
     tone, last, active = tone_of(row), row.last_run, row.active_run
-    good = would_words.last_good_words(row.last_good_at, zone, now)
+    good = last_good_words(row.last_good_at, zone, now)
     if active is not None and tone in (Tone.WAIT, Tone.RUN):
         waits = "The next run waits for its turn."
         return Answer(tone, waits if tone == Tone.WAIT else "A run is under way.", good)

@@ -175,7 +175,7 @@ def draw_answer(home: Home, outlook_words: str, now: dt.datetime, zone: ZoneInfo
                 with element("span", "why"):
                     why = need_words(need.tone, need.why, row, now, zone)
                     element("span", text=clean(why))
-                    copy = copy_words(need.copy, row, now, zone)
+                    copy = copy_words(need.tone, need.copy, row, now, zone)
                     if copy:
                         element("span", "ink3", clean(copy))
                 if need.run_id is not None:
@@ -214,13 +214,16 @@ def need_words(
     return f"{WORDS[tone]} {when}: {why}" if tone == Tone.BAD else f"{WORDS[tone]}: {why}"
 
 
-def copy_words(copy: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo) -> str:
-    """In what state a failed run left the copy, and when the last good one was."""
-    if not copy:
+def copy_words(
+    tone: Tone, copy: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo
+) -> str:
+    """In what state a failed or held run left the copy, and when the last good one was."""
+    if tone not in (Tone.BAD, Tone.HELD):
         return ""
-    if row is None or row.last_good_at is None:
-        return f"{copy} No run has succeeded yet."
-    return f"{copy} Last good run {formatting.clock(row.last_good_at, zone, now)}."
+    good = "No run has succeeded yet."
+    if row is not None and row.last_good_at is not None:
+        good = f"Last good run {formatting.clock(row.last_good_at, zone, now)}."
+    return f"{copy} {good}".strip()
 
 
 def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:

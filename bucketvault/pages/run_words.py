@@ -17,6 +17,7 @@ from bucketvault.pages.formatting import (
     day_and_time,
     duration,
     exact,
+    last_good_words,
     many,
     percent,
     size,
@@ -348,7 +349,7 @@ def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | N
     if view.status != RunStatus.FAILED or view.preview or tone_of_run(view) == Tone.HELD:
         return None
     sentence = view.copy_state.sentence if view.copy_state is not None else ""
-    last_good = would_words.last_good_words(page.last_good_at, zone, now)
+    last_good = last_good_words(page.last_good_at, zone, now)
     holes, errors = view.counts.get("holes", 0), view.counts.get("errors", 0)
     absent = max(0, errors - holes)
     total = view.source_objects

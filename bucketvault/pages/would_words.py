@@ -8,10 +8,9 @@ from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.engine.runs.brake import Findings, in_words
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
 from bucketvault.engine.verdict import Tone, tone_of_run
-from bucketvault.pages.formatting import count, day, day_and_time, many
+from bucketvault.pages.formatting import UNTOUCHED as UNTOUCHED
+from bucketvault.pages.formatting import count, day, day_and_time, many, untouched_words
 from bucketvault.pages.widgets import Tile
-
-UNTOUCHED = "Nothing was touched"
 
 
 def only_looked(view: RunView) -> bool:
@@ -56,8 +55,8 @@ def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
         rest = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
         rest = rest.replace(words, "").strip(" :.")
         why = f"{rest}." if rest else _share(page, view.findings)
-    last_good = last_good_words(page.last_good_at, zone, now)
-    return f"{why} {UNTOUCHED}: the copy is as it was. {last_good}".strip()
+    copy = untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
+    return f"{why} {copy}".strip()
 
 
 def _share(page: RunPage, found: Findings) -> str:
@@ -69,13 +68,6 @@ def _share(page: RunPage, found: Findings) -> str:
         return ""
     words = f"{int(share)}" if int(share) > limit else f"{share:.1f}"
     return f"That is {words} % of the copy; this backup asks above {limit} %."
-
-
-def last_good_words(last_good_at: dt.datetime | None, zone: ZoneInfo, now: dt.datetime) -> str:
-    """When a run succeeded last. Later ones may have changed the copy, so no more is claimed."""
-    if last_good_at is None:
-        return "No run of this backup has succeeded yet."
-    return f"The last good run ended on {day_and_time(last_good_at, zone, now)}."
 
 
 def preview_sentence(found: Findings | None) -> str:

@@ -323,6 +323,32 @@ def test_a_runs_page_leads_to_its_neighbours_of_the_same_backup(
     assert [page.last_good_at for page in pages] == [None, at(1), at(1)]
 
 
+@pytest.mark.parametrize(
+    ("between", "elsewhere", "is_that"),
+    [
+        (None, False, True),
+        (Phase.CHECKING, False, True),
+        (Phase.COPYING, False, False),  # it failed in the middle
+        (None, True, False),  # the last good run was to another place
+    ],
+)
+def test_the_copy_is_that_of_the_last_good_run_only_where_nothing_came_between(
+    photos: Backup,
+    ends: tuple[Storage, Storage],
+    between: Phase | None,
+    elsewhere: bool,
+    is_that: bool,
+) -> None:
+    spec = queue.freeze(photos, "20261101T000000Z")
+    there = spec | {"destination": spec["destination"] | {"path": "elsewhere"}}
+    a_run(photos, phase=Phase.TIDYING, spec=there if elsewhere else spec, finished_at=at(1))
+    if between is not None:
+        a_run(photos, RunStatus.FAILED, phase=between, spec=spec)
+    held = a_run(photos, RunStatus.FAILED, reason=Reason.BRAKE, phase=Phase.CHECKING, spec=spec)
+
+    assert overview.run_page(held.id).untouched is is_that
+
+
 # ---- status
 
 
@@ -350,6 +376,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                 "overdue": False,
                 "moved": False,
                 "next_due_at": "2026-11-05T02:00:00Z",
+                "last_good_at": "2026-11-01T03:00:00Z",
                 "last_run": {
                     "id": done.id,
                     "status": "success",

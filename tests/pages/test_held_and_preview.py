@@ -42,6 +42,16 @@ async def test_a_held_run_says_in_numbers_what_would_be_taken_away(user: User) -
     await user.should_see("Approve this run")
 
 
+async def test_a_copy_that_nothing_touched_since_is_that_of_the_last_good_run(
+    user: User,
+) -> None:
+    show(scenes.held_run(), untouched=True)
+
+    await user.open("/")
+
+    await user.should_see("Nothing was touched; the copy is that of ")
+
+
 FIRST = "No run between these two places has succeeded before."
 MORE = "It is more than was approved"
 ONE = "1 of 9 objects would be removed."

@@ -286,6 +286,8 @@ def assert_held(program: Program, done: Result, *words: str) -> None:
     status = program.cli("status")
     assert status.code == 1 and "held for your approval" in status.out
     assert "run Photos --approve" in done.err
+    assert done.err.startswith("Photos: Held: ")
+    assert ("; the copy is that of " in done.err) is not ("No run between" in done.err)
     for word in (*words, "Nothing was touched"):
         assert word in done.err and word in status.out, (word, done, status)
 
@@ -340,6 +342,7 @@ def test_a_run_that_would_remove_half_is_held_and_goes_through_once_when_approve
 
     run = is_held(bucketvault, destination, "11 of 20 objects would be removed, 1 replaced")
 
+    assert run["copy_state"] == "The copy was not touched."
     would = logged(bucketvault, run)
     assert would["move into backup dir"] == set(lost) and would["move"] == {max(before)}
     told = bucketvault.cli("log", "Photos").out
