@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK
     except OSError as error:
-        print(f"{error.strerror or error}: {error.filename or config.data_dir}", file=sys.stderr)
+        nameless = "the output" if given.command is _log else config.data_dir
+        print(f"{error.strerror or error}: {error.filename or nameless}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130

@@ -3,6 +3,8 @@
 import datetime as dt
 import fcntl
 import json
+import subprocess
+import sys
 import uuid
 
 import pytest
@@ -186,6 +188,26 @@ def test_a_log_cut_off_by_its_reader_is_no_error(
     assert reader.wait(30) == 0
     assert reader.stderr is not None and not reader.stderr.read()
     reader.stdout = None
+
+
+@pytest.mark.parametrize("how", [[], ["--raw"]], ids=["as people read it", "raw"])
+def test_a_log_that_finds_no_room_where_it_goes_says_so(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, how: list[str]
+) -> None:
+    bucketvault.backup(new_bucket(here, objects(2)), new_bucket(elsewhere))
+    bucketvault.run()
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bucketvault", "log", "Photos", *how],
+            env=bucketvault.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "No space left on device: the output"
 
 
 def test_a_log_that_went_for_its_age_is_said_and_not_shown_as_empty(
