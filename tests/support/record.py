@@ -123,6 +123,7 @@ B2_TRANSACTION_CAP = "Transaction cap exceeded, see the Caps & Alerts page to in
 WRONG = {"secret_access_key": "wrong-example-secret"}
 UNKNOWN = {"access_key_id": "AKIAUNKNOWNEXAMPLE1"}
 NOT_ENTITLED = "not entitled"
+COLD = "The operation is not valid for the object's storage class"
 
 
 def _refused(name: str, status: int, code: str, message: str) -> Case:
@@ -252,6 +253,16 @@ CASES = (
     Case(
         "sync_b2_storage_cap",
         at_destination=(Rule("PUT", "/copies/", 403, "AccessDenied", B2_STORAGE_CAP),),
+    ),
+    Case(
+        "sync_source_cold",
+        at_source=(Rule("GET", "/photos/new.txt", 403, "InvalidObjectState", COLD),),
+    ),
+    Case(
+        "sync_destination_cold",
+        at_destination=(
+            Rule("PUT", "/copies/", 403, "InvalidObjectState", COLD, "x-amz-copy-source"),
+        ),
     ),
     Case(
         "sync_destination_quota",

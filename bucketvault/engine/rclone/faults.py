@@ -67,6 +67,11 @@ _REFUSED_KEY = ("InvalidAccessKeyId", "AccessKeyIdNotFound", "NoSuchAccessKey")
 
 _ENTER_KEY = "Enter the key again on the provider's page."
 _GIVE_RIGHT = "Give the key this right in the service's console, or enter another key."
+_COLD = "An object in {place} lies in cold storage and cannot be read at once."
+_WARM_UP = (
+    "Restore it at the service first. A rule of the bucket may move objects there: look at its "
+    "lifecycle rules."
+)
 _TRY_LATER = "It often passes by itself: run the backup again later."
 
 # From the particular to the general: the first row that fits any message wins, so that one
@@ -195,8 +200,15 @@ RULES = (
     Rule(
         Reason.RCLONE_ERROR,
         True,
-        "An object in {place} lies in cold storage and cannot be read at once.",
-        "Restore it at the service first, or move it out of the backup's source.",
+        _COLD,
+        _WARM_UP,
+        phrase="Object in GLACIER, restore first",  # rclone's own words where it reads
+    ),
+    Rule(
+        Reason.RCLONE_ERROR,
+        True,
+        _COLD,
+        _WARM_UP,
         codes=("InvalidObjectState",),
     ),
     Rule(

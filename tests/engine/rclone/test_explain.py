@@ -91,6 +91,12 @@ EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
         "The region or the endpoint of Backblaze EU does not fit the bucket copies.": (
             "aws_wrong_region aws_other_endpoint"
         ),
+        "An object in photos/2024 lies in cold storage and cannot be read at once.": (
+            "sync_source_cold"
+        ),
+        "An object in copies lies in cold storage and cannot be read at once.": (
+            "sync_destination_cold"
+        ),
         "The storage at Backblaze EU is full, or its storage limit is reached.": (
             "sync_b2_storage_cap sync_destination_quota sync_destination_disk_full"
         ),
