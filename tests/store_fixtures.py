@@ -129,3 +129,16 @@ def a_run(backup: Backup, status: RunStatus = RunStatus.SUCCESS, **given: Any) -
 def at(hour: int, day: int = 1) -> dt.datetime:
     """A time in November 2026, UTC."""
     return dt.datetime(2026, 11, day, hour, tzinfo=dt.UTC)
+
+
+def fields(problems: Any) -> set[str]:
+    """The names of the fields that something is wrong with."""
+    return {problem.field for problem in problems}
+
+
+@pytest.fixture
+def ends(open_store: Path) -> tuple[Storage, Storage]:
+    """A bucket to copy from and one to copy to, at two providers."""
+    source = a_storage(a_provider("Here", endpoint="https://here.example"), "photos")
+    destination = a_storage(a_provider("There", endpoint="https://there.example"), "copies")
+    return source, destination

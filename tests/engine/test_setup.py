@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bucketvault.engine import catalogue, setup
-from bucketvault.engine.timetable import server_time_zone
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
@@ -413,38 +412,6 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path, vault: Vault) -> 
     path.write_bytes(b"\xef\xbb\xbf# nothing yet\n")
 
     assert setup.apply(path, vault, {}) == ["unchanged"]
-
-
-# ---- the server's time zone
-
-
-@pytest.mark.parametrize(
-    ("environ", "link", "text", "zone"),
-    [
-        ({"TZ": "Europe/Berlin"}, "Asia/Tokyo", "America/Lima", "Europe/Berlin"),
-        ({"TZ": ":Europe/Berlin"}, "Asia/Tokyo", "America/Lima", "Europe/Berlin"),
-        ({"TZ": "CET-1CEST"}, "Asia/Tokyo", "America/Lima", "Asia/Tokyo"),
-        ({"TZ": ""}, "Asia/Tokyo", "America/Lima", "Asia/Tokyo"),
-        ({}, "Asia/Tokyo", None, "Asia/Tokyo"),
-        ({}, "posix/Asia/Tokyo", None, "Asia/Tokyo"),
-        ({}, "America/Argentina/Salta", None, "America/Argentina/Salta"),
-        ({}, None, "America/Lima", "America/Lima"),
-        ({}, "no/such", "America/Lima", "America/Lima"),
-        ({}, None, "nowhere", "UTC"),
-        ({}, None, None, "UTC"),
-        ({}, "Etc/UTC", None, "UTC"),
-        ({"TZ": "Zulu"}, None, None, "UTC"),
-    ],
-)
-def test_the_servers_time_zone_is_found(
-    environ: dict[str, str], link: str | None, text: str | None, zone: str, tmp_path: Path
-) -> None:
-    if link is not None:
-        (tmp_path / "localtime").symlink_to(f"/usr/share/zoneinfo/{link}")
-    if text is not None:
-        (tmp_path / "timezone").write_text(f"{text}\n")
-
-    assert server_time_zone(environ, tmp_path) == zone
 
 
 def test_a_hundred_backups_are_applied_in_a_moment(apply: Apply) -> None:

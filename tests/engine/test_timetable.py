@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import zoneinfo
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -196,3 +197,35 @@ def test_a_run_after_the_planned_time_answers_it_and_one_before_does_not() -> No
 def test_the_grace_is_a_quarter_of_the_time_between_two_runs() -> None:
     assert timetable.grace(Schedule.DAILY) == dt.timedelta(hours=6)
     assert timetable.grace(Schedule.WEEKLY) == dt.timedelta(hours=42)
+
+
+# ---- the server's time zone
+
+
+@pytest.mark.parametrize(
+    ("environ", "link", "text", "zone"),
+    [
+        ({"TZ": "Europe/Berlin"}, "Asia/Tokyo", "America/Lima", "Europe/Berlin"),
+        ({"TZ": ":Europe/Berlin"}, "Asia/Tokyo", "America/Lima", "Europe/Berlin"),
+        ({"TZ": "CET-1CEST"}, "Asia/Tokyo", "America/Lima", "Asia/Tokyo"),
+        ({"TZ": ""}, "Asia/Tokyo", "America/Lima", "Asia/Tokyo"),
+        ({}, "Asia/Tokyo", None, "Asia/Tokyo"),
+        ({}, "posix/Asia/Tokyo", None, "Asia/Tokyo"),
+        ({}, "America/Argentina/Salta", None, "America/Argentina/Salta"),
+        ({}, None, "America/Lima", "America/Lima"),
+        ({}, "no/such", "America/Lima", "America/Lima"),
+        ({}, None, "nowhere", "UTC"),
+        ({}, None, None, "UTC"),
+        ({}, "Etc/UTC", None, "UTC"),
+        ({"TZ": "Zulu"}, None, None, "UTC"),
+    ],
+)
+def test_the_servers_time_zone_is_found(
+    environ: dict[str, str], link: str | None, text: str | None, zone: str, tmp_path: Path
+) -> None:
+    if link is not None:
+        (tmp_path / "localtime").symlink_to(f"/usr/share/zoneinfo/{link}")
+    if text is not None:
+        (tmp_path / "timezone").write_text(f"{text}\n")
+
+    assert timetable.server_time_zone(environ, tmp_path) == zone
