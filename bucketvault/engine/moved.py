@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bucketvault.engine.runs.queue import Place, place_of, same_ends
+from bucketvault.engine.runs.queue import Place, copied_between, place_of, same_ends
 from bucketvault.store.models import BackupRun
 from bucketvault.vocabulary import Phase
 
@@ -31,12 +31,8 @@ def is_copy_of(good: BackupRun, run: BackupRun) -> bool:
 
     Inside the caller's connection; both are runs of one backup.
     """
-    copied = BackupRun.select().where(
-        BackupRun.backup == run.backup_id,
-        BackupRun.id.between(good.id + 1, run.id),
-        BackupRun.phase.in_((Phase.COPYING, Phase.TIDYING)),
-    )
-    return bool(run.spec) and same_ends(good.spec, run.spec) and not copied.exists()
+    touched = run.phase in (Phase.COPYING, Phase.TIDYING) or copied_between(good, run)
+    return bool(run.spec) and same_ends(good.spec, run.spec) and not touched
 
 
 @functools.lru_cache(maxsize=4096)

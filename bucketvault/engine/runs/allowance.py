@@ -1,4 +1,4 @@
-"""What a run may take away: by its settings, its past, and what somebody approved."""
+"""What a run may take away, by its settings, its past, and what somebody approved."""
 
 import datetime as dt
 
@@ -39,6 +39,22 @@ def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
         )
         is not None
     )
+
+
+def missed(run: BackupRun) -> int:
+    """How many objects the checks did not see that the last good run had left in the copy.
+
+    0 where that cannot be known: an end was changed, or a run in between or a warning blurs it.
+    """
+    good = queue.last_good(run)
+    before = Findings.from_json(good.findings) if good is not None else None
+    found = Findings.from_json(run.findings)
+    if good is None or before is None or found is None or good.warnings:
+        return 0
+    if not queue.same_ends(good.spec, run.spec) or queue.copied_between(good, run):
+        return 0
+    left = before.destination_objects + good.copied - good.deleted
+    return max(0, left - found.destination_objects)
 
 
 def _approved(run: BackupRun) -> Findings | None:

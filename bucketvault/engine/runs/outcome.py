@@ -128,16 +128,24 @@ def of_exit(
     stalled: bool,
     expected: brake.Findings | None,
     overstepped: bool,
+    missed: int,
 ) -> Outcome:
     """What the exit file and the log together say.
 
-    `expected`: what the checks before had found; `overstepped`: far more than that was taken away.
+    `expected`: what the checks before had found; `overstepped`: far more than that was taken away;
+    `missed`: so many objects of the copy had they not seen.
     """
     said = follower.transcript
     took_s = record.elapsed_s
     warnings = _warnings(record, follower, expected)
     if overstepped and expected is not None:
         warnings.append(_overstep(said.tally, expected))
+    if missed:
+        warnings.append(
+            f"{missed:,} that the last good run had left were not seen at the destination: "
+            "somebody removed them there, or a listing was incomplete. What the source has of them "
+            "was copied again; a former version that was there unseen may not have been kept."
+        )
     columns: dict[str, Any] = {
         **follower.counts(),
         **_ended(record.ended_at),

@@ -114,11 +114,11 @@ def place_of(end: dict[str, Any]) -> Place:
     return server_of(provider_type, end["endpoint"], end["region"]), end["bucket"], end["path"]
 
 
-def succeeded_before(run: BackupRun) -> bool:
-    """Whether the newest successful run of this backup was between the same places."""
+def last_good(run: BackupRun) -> BackupRun | None:
+    """The newest successful run of this backup before `run`."""
     with connection():
-        last = (
-            BackupRun.select(BackupRun.spec)
+        found: BackupRun | None = (
+            BackupRun.select()
             .where(
                 BackupRun.backup == run.backup_id,
                 BackupRun.status == RunStatus.SUCCESS,
@@ -128,7 +128,27 @@ def succeeded_before(run: BackupRun) -> bool:
             .order_by(BackupRun.id.desc())
             .first()
         )
+    return found
+
+
+def succeeded_before(run: BackupRun) -> bool:
+    """Whether the newest successful run of this backup was between the same places."""
+    last = last_good(run)
     return last is not None and same_ends(last.spec, run.spec)
+
+
+def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
+    """Whether a run between two of this backup got as far as to touch the copy."""
+    with connection():
+        return (
+            BackupRun.select()
+            .where(
+                BackupRun.backup == later.backup_id,
+                BackupRun.id.between(earlier.id + 1, later.id - 1),
+                BackupRun.phase.in_((Phase.COPYING, Phase.TIDYING)),
+            )
+            .exists()
+        )
 
 
 def holes_before(run: BackupRun) -> int:
@@ -188,6 +208,9 @@ def _mark_claimed(run: BackupRun) -> None:
         started_at=now,
         archive_stamp=stamp,
         spec=freeze(run.backup, stamp),
+        findings={},  # of an attempt that never got beyond checking: it may have met another source
+        source_objects=None,
+        source_bytes=None,
     )
     if not run.preview:
         Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()

@@ -302,6 +302,7 @@ class Worker:
             overstepped=allowance.oversteps(
                 self._run, removed=tally.deleted, replaced=tally.replaced
             ),
+            missed=allowance.missed(self._run),
         )
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import json
+import os
 import random
 import signal
 import threading
@@ -21,7 +22,7 @@ from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.errors import RunFailedError
 from bucketvault.store.database import close_database, connection, open_database
 from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.vocabulary import ProviderType
+from bucketvault.vocabulary import ProviderType, RunStatus, Trigger
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at
 from tests.support.program import Bucket, Program, Result, objects, until
@@ -560,6 +561,30 @@ def test_after_an_end_was_changed_nothing_may_be_removed_until_a_run_has_succeed
 
     assert run["status"] == "success" and run["counts"]["deleted"] == 1
     assert elder.copy() == source.objects()
+
+
+def test_what_an_attempt_found_that_went_back_to_the_queue_is_forgotten(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    """Else a source that is empty by now could be approved, with the numbers of before."""
+    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
+    runs = bucketvault.data_dir / "runs"
+    runs.mkdir(exist_ok=True)
+    with database_of(bucketvault):
+        queue.enqueue(Backup.get().id, Trigger.CLI)
+        claimed = queue.claim(runs, 1)
+        assert claimed is not None
+        found = Findings(removed=12, destination_objects=20).to_json()
+        again = {"status": RunStatus.PENDING, "phase": None, "requeued": True}
+        assert claimed[0].change(RunStatus.RUNNING, findings=found, source_objects=8, **again)
+        os.close(claimed[2])
+
+    done = bucketvault.cli("run", "Photos", "--wait")
+
+    assert done.code == 1 and "is empty" in done.err and "--approve" not in done.err
+    with database_of(bucketvault):
+        run = BackupRun.get()
+        assert (run.findings, run.source_objects) == ({}, None)
 
 
 # ---- previews

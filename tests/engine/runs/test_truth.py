@@ -59,6 +59,28 @@ def test_names_that_rclone_passes_over_are_a_warning_and_no_clean_run(
     assert bucketvault.cli("status").code == 3
 
 
+def test_what_is_missing_from_the_copy_since_the_last_good_run_is_told_once(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source = new_bucket(here, objects(12))
+    destination = new_bucket(elsewhere, {min(objects(12)): b"another, of before"})
+    bucketvault.backup(source, destination, comparison_mode="checksum")
+    bucketvault.run()
+    source.put("new", b"new")
+    source.delete(max(objects(12)))
+    clean = bucketvault.run()
+    for key in destination.copy_keys()[:3]:
+        destination.delete(key)
+
+    told = bucketvault.run()
+    after = bucketvault.run()
+
+    (warning,) = told["warnings"]
+    assert warning.startswith("3 that the last good run had left were not seen")
+    assert (clean["warnings"], after["warnings"]) == ([], [])
+    assert told["counts"]["copied"] == 3 and destination.copy() == source.objects()
+
+
 @pytest.mark.parametrize("mode", ["default", "size_only", "checksum"])
 def test_two_revisions_are_counted_as_boto3_sees_them(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
