@@ -130,7 +130,7 @@ def checks_by_hand(folder: Path, source: Bucket, destination: Bucket) -> float:
     end = command.location("source", source.name)
     questions = (
         command.destination_answers(destination.name),
-        command.source_size(end),
+        command.size(end),
         command.dry_run(
             end,
             command.location("dest", destination.name),

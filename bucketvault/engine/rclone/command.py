@@ -97,12 +97,12 @@ def dry_run(
     ]
 
 
-def source_size(source: str) -> list[str]:
-    """Count what the run would read: `{"count": n, "bytes": n}` on stdout; listings only.
+def size(place: str) -> list[str]:
+    """Count what a run would read or find there: `{"count": n, "bytes": n}` on stdout; lists only.
 
     A missing bucket exits 3; a missing path counts 0, as an empty one does.
     """
-    return ["size", source, "--json", *EXCLUDE_ARCHIVE, *ASK_FLAGS]
+    return ["size", place, "--json", *EXCLUDE_ARCHIVE, *ASK_FLAGS]
 
 
 def destination_answers(bucket: str) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bucketvault.engine.rclone import explain, process
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.rclone.command import ASK_FLAGS, EXCLUDE_ARCHIVE, location, source_size
+from bucketvault.engine.rclone.command import ASK_FLAGS, EXCLUDE_ARCHIVE, location, size
 from bucketvault.engine.rclone.faults import Fault, take_apart
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import Progress
@@ -188,7 +188,7 @@ def measure_path(
     """
     asking = Asking(binary, remote, timeout_s, bucket, path)
     done = asking.ask(
-        source_size(location(SIDE, bucket, path)),
+        size(location(SIDE, bucket, path)),
         cancelled=cancelled,
         on_progress=lambda progress: on_seen(progress.listed),
     )

@@ -16,8 +16,8 @@ from bucketvault.vocabulary import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class SourceSize:
-    """What a run would read: objects and bytes below the source path."""
+class Size:
+    """Objects and bytes below a path, kept versions left out."""
 
     objects: int
     bytes: int
@@ -48,12 +48,11 @@ class Preflight:
         bucket = self._names.destination_bucket
         self._ask(command.destination_answers(bucket), "destination")
 
-    def source_size(self) -> SourceSize:
+    def source_size(self) -> Size:
         """Count the source. An empty one stops the run: copying it would empty the copy."""
         names = self._names
         source = command.location("source", names.source_bucket, names.source_path)
-        done = self._ask(command.source_size(source), "source")
-        size = _read_size(done.stdout)
+        size = self._size(source, "source")
         if size.objects == 0:
             where = f"{names.source_bucket}/{names.source_path}".rstrip("/")
             raise RunFailedError(
@@ -63,6 +62,20 @@ class Preflight:
                 "emptied the copy.",
             )
         return size
+
+    def changes(
+        self, spec: Mapping[str, Any], stamp: str, source: Size, *, is_first: bool
+    ) -> Findings:
+        """Count what the run would do. A first one into an empty place need not compare for it."""
+        names = self._names
+        if is_first:
+            place = command.location("dest", names.destination_bucket, names.destination_path)
+            if self._size(place, "destination").objects == 0:
+                return Findings(new=source.objects)
+        return self.dry_run(spec, stamp)
+
+    def _size(self, place: str, side: str) -> Size:
+        return _read_size(self._ask(command.size(place), side).stdout, side)
 
     def dry_run(
         self, spec: Mapping[str, Any], stamp: str, on_log: Callable[[bytes], None] | None = None
@@ -129,16 +142,16 @@ class Preflight:
         return RunFailedError(told.reason, told.summary, told.hint, told.detail)
 
 
-def _read_size(stdout: bytes) -> SourceSize:
+def _read_size(stdout: bytes, side: str) -> Size:
     try:
         told = json.loads(stdout)
-        size = SourceSize(objects=int(told["count"]), bytes=int(told["bytes"]))
+        size = Size(objects=int(told["count"]), bytes=int(told["bytes"]))
         if not (0 <= size.objects <= LARGEST and 0 <= size.bytes <= LARGEST):
             raise ValueError("no size")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunFailedError(
             Reason.RCLONE_ERROR,
-            "rclone did not tell how large the source is. Nothing was touched.",
+            f"rclone did not tell how large the {side} is. Nothing was touched.",
             "Make sure that the rclone in use is a real one: `rclone version`.",
             stdout[:500].decode(errors="replace"),
         ) from error

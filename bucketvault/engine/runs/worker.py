@@ -167,7 +167,8 @@ class Worker:
         )
         preflight.destination_answers()
         size = preflight.source_size()
-        found = preflight.dry_run(run.spec, str(run.archive_stamp))
+        is_first = not run.preview and not queue.succeeded_before(run)
+        found = preflight.changes(run.spec, str(run.archive_stamp), size, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
         held = allowance.why_held(run, found)
         if run.preview or held is not None:

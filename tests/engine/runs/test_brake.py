@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import os
 import random
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -404,6 +405,37 @@ def test_a_first_run_removes_nothing_of_a_bucket_that_is_in_use(
     bucketvault.backup(source, destination)
 
     is_held(bucketvault, destination, "1 of 1 objects would be removed", "No run between these two")
+
+
+@pytest.mark.parametrize(
+    ("there", "listings"),
+    [
+        ({}, 2),  # counted, and copied
+        ({".bucketvault-archive/other/20250101T000000Z/a": b"kept"}, 2),
+        ({"folder-0/object-00000.txt": b"theirs"}, 3),  # and compared before
+    ],
+    ids=["nothing", "another backup's kept versions", "an object"],
+)
+def test_a_first_copy_lists_its_source_once_more_only_where_there_is_something_to_lose(
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    there: dict[str, bytes],
+    listings: int,
+) -> None:
+    sent = objects(5)
+    source, destination = new_bucket(here, sent), new_bucket(elsewhere, there)
+    with RefusingProxy(here.endpoint) as proxy:
+        bucketvault.backup(
+            source, destination, source_endpoint=proxy.endpoint, comparison_mode="checksum"
+        )
+
+        bucketvault.run()
+
+        asked = [path for _, path in proxy.seen if re.search("list-type=2.*prefix=(&|$)", path)]
+    assert len(asked) == listings, asked
+    assert {key: destination.objects()[key] for key in sent} == sent
 
 
 @pytest.mark.parametrize("mode", ["checksum", "default"])
