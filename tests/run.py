@@ -69,7 +69,7 @@ def main() -> int:
             failed += bad
             skipped += skips
             passed += int(suite.get("tests", 0)) - bad - skips
-        worst = max(worst, how_bad(code, some_left_out=bool(unwanted)))
+        worst = max(worst, how_bad(code, some_left_out=bool(unwanted or further)))
     for why in missing.values():
         print(f"Left out: {why}")
     if skipped:
