@@ -28,6 +28,7 @@ _DESTINATION_UNSEEN = re.compile(r"error reading destination (root )?directory")
 # What a listing names and rclone then acts as if it were not there, and exits 0. Seen with 1.75.2:
 # below a path in a bucket, everything with `//` in its name (fs/list/list.go, backend/s3/s3.go).
 _PASSED_OVER = re.compile(r"Entry doesn't belong in directory|Odd (directory )?name received")
+_UNREAD = re.compile(r"Failed to copy: failed to open source object: ")
 _LOOKED = frozenset((LineKind.KEPT, LineKind.NEW))  # what a dry run says of an object it replaces
 
 
@@ -107,6 +108,8 @@ class Tally:
     unkept: int = 0  # replaced without an archived former version: worth a warning
     waiting: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)  # of these: nothing of them came from the source
+    on_the_way: set[str] = field(default_factory=set)  # the others that were to be copied
 
     def count(self, entry: dict[str, Any]) -> None:
         """Take one parsed line into account; lines about anything but an object change nothing."""
@@ -121,19 +124,41 @@ class Tally:
         elif message == "Moved into backup dir":
             self.deleted += 1
             self.waiting.discard(key)
-            self.failed.discard(key)
+            self._mended(key)
         elif message == "Copied (server-side copy)":
             pass  # destination to archive; its "Deleted" completes it
         elif "Copied (" in message and entry.get("level") == "info":
             self._copied(key, message, entry.get("size"))
         elif message == "Updated modification time in destination":
             self.touched += 1
+            self._mended(key)
         elif entry.get("level") == "error" and not _PASSED_OVER.match(message):
+            self._mended(key)
             self.failed.add(key)
+            if message.startswith("Failed to copy: "):
+                (self.unread if _UNREAD.match(message) else self.on_the_way).add(key)
+
+    def end_well(self) -> None:
+        """Settle what became of objects without a last word: rclone ended with 0.
+
+        Its last try found nothing left to do. So an object whose copying had failed has arrived
+        after all, and only the look at it was refused; or the source has lost it meanwhile, as
+        nothing of it was read.
+        """
+        self.deleted += len(self.waiting & self.unread)
+        self.replaced += len(self.waiting - self.unread)
+        self.copied += len(self.on_the_way - self.waiting)
+        self.failed -= self.unread
+        for each in (self.waiting, self.unread, self.on_the_way):
+            each.clear()
+
+    def _mended(self, key: str) -> None:
+        for each in (self.failed, self.unread, self.on_the_way):
+            each.discard(key)
 
     def _copied(self, key: str, message: str, size: Any) -> None:
         self.bytes = min(LARGEST, self.bytes + _whole(size))
-        self.failed.discard(key)
+        self._mended(key)
         if key in self.waiting:  # rclone says "(new)" for replaced objects too
             self.waiting.discard(key)
             self.replaced += 1

@@ -136,6 +136,8 @@ def of_exit(
     `missed`: so many objects of the copy had they not seen.
     """
     said = follower.transcript
+    if record.exit_code == 0:
+        said.tally.end_well()
     took_s = record.elapsed_s
     warnings = _warnings(record, follower, expected)
     if overstepped and expected is not None:
@@ -152,6 +154,9 @@ def of_exit(
         "exit_code": record.exit_code,
         "warnings": warnings,
     }
+    if said.retried and expected is not None:  # its sum counts what each try compared
+        on_both_sides = expected.destination_objects - expected.removed
+        columns["checked"] = min(columns["checked"], on_both_sides)
     if record.error:
         summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
         return Outcome(

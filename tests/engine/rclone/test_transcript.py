@@ -110,6 +110,42 @@ def test_an_error_that_a_later_try_mended_is_none() -> None:
     assert (tally.errors, tally.copied) == (0, 1)
 
 
+REFUSED_LOOK = line("Failed to copy: operation error S3: HeadObject, ...", level="error")
+UNREAD = line("Failed to copy: failed to open source object: object not found", level="error")
+NEXT_TRY = line("Attempt 1/3 failed with 1 errors and: no", None, "error")
+
+
+def test_what_arrived_though_the_look_at_it_was_refused_is_counted_once_all_ended_well() -> None:
+    new = read(REFUSED_LOOK, NEXT_TRY).tally
+    replaced = read(*ARCHIVED, REFUSED_LOOK, NEXT_TRY).tally
+
+    for tally in (new, replaced):
+        tally.end_well()
+        tally.end_well()
+
+    assert (new.copied, new.replaced, new.errors) == (1, 0, 1)
+    assert (replaced.copied, replaced.replaced, replaced.holes) == (0, 1, 0)
+
+
+def test_what_the_source_lost_before_it_could_be_read_is_no_hole_once_all_ended_well() -> None:
+    new = read(UNREAD, NEXT_TRY).tally
+    replaced = read(*ARCHIVED, UNREAD, NEXT_TRY).tally
+
+    for tally in (new, replaced):
+        tally.end_well()
+
+    assert (new.copied, new.deleted, new.errors) == (0, 0, 0)
+    assert (replaced.replaced, replaced.deleted, replaced.archived) == (0, 1, 1)
+    assert (replaced.holes, replaced.errors) == (0, 0)
+
+
+def test_a_date_that_is_set_at_the_second_try_has_no_error_as_its_last_word() -> None:
+    refused = line("Failed to set modification time: no", level="error")
+    tally = read(refused, NEXT_TRY, line("Updated modification time in destination")).tally
+
+    assert (tally.touched, tally.errors) == (1, 0)
+
+
 def test_a_replaced_object_without_a_kept_version_is_noticed() -> None:
     tally = read(line("Copied (replaced existing)", size=5)).tally
 

@@ -1,6 +1,7 @@
 """What a run says of itself, held against what boto3 sees in both buckets."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -198,6 +199,42 @@ def test_a_run_that_could_not_list_the_destination_once_is_never_clean(
     else:
         assert "could not list" in run["explanation"], run
     assert proxy.rules[0].times == 0
+
+
+class Losing(RefusingProxy):
+    """A source whose owner removes an object in the moment in which it is to be read."""
+
+    lost: Bucket | None = None
+
+    def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
+        if self.lost is not None and method == "GET" and path.partition("?")[0].endswith(GONE):
+            self.lost.delete(GONE)
+        return super().refusal(method, path, headers)
+
+
+GONE = "folder-0/object-00000.txt"
+
+
+def test_a_source_that_loses_an_object_under_way_leaves_no_hole_in_a_good_run(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(12)), new_bucket(elsewhere)
+    with Losing(here.endpoint) as proxy:
+        bucketvault.backup(
+            source, destination, comparison_mode="checksum", source_endpoint=proxy.endpoint
+        )
+        bucketvault.run()
+        change(source)
+        proxy.lost = source
+
+        run = bucketvault.run()
+
+    assert run["status"] == "success" and destination.copy() == source.objects()
+    assert GONE not in source.objects() and not run["warnings"], run
+    counts = run["counts"]
+    assert (counts["copied"], counts["replaced"], counts["deleted"]) == (1, 1, 2)
+    assert (counts["archived"], counts["holes"], counts["errors"]) == (3, 0, 0)
+    assert counts["checked"] == 11  # of two tries, and not the sum of both
 
 
 def change(source: Bucket) -> None:
