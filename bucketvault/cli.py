@@ -80,8 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK
     except OSError as error:
-        nameless = "the output" if given.command is _log else config.data_dir
-        print(f"{error.strerror or error}: {error.filename or nameless}", file=sys.stderr)
+        where = error.filename or config.data_dir
+        if given.command is _log and error.filename is None:
+            where = "the output"
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it still holds what would fail again
+        print(f"{error.strerror or error}: {where}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
