@@ -261,7 +261,7 @@ class Engine:
 
     def _what_is_not_well(self) -> str:
         """What keeps the ping from going out; empty while all is well."""
-        answer = self.answer()
+        answer = self._work_out_answer()  # as it is now: it is asked once a minute
         bad = [f"{want.title}." for want in answer.wants if want.is_bad]
         return answer.sentence if answer.needs else next(iter(bad), "")
 
