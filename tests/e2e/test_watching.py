@@ -141,8 +141,9 @@ def test_a_stop_is_shown_while_rclone_takes_its_time_and_outlives_the_server(
     gate.let(30)
     served = bucketvault.serve()
     visitor = visit(served)
-    bucketvault.cli("run", "Photos")
-    tab = visitor.tab("/run/1")
+    tab = visitor.tab()
+    tab.run_now().click()
+    tab.follow_to(tab.watch())
     until("30 objects are copied", lambda: len(destination.copy_keys()) == 30)
     (rclone,) = bucketvault.rclones()
     rclone.suspend()
@@ -156,9 +157,8 @@ def test_a_stop_is_shown_while_rclone_takes_its_time_and_outlives_the_server(
     served.process.kill()
     rclone.resume()
     until("rclone has ended", lambda: not bucketvault.rclones())
-    bucketvault.serve()
-    until("the run is over", lambda: bucketvault.status()["running"] == 0)
-    assert bucketvault.last_run()["reason"] == "stopped"
+    bucketvault.start("serve", "--port", str(served.port))
+    expect(tab.verdict).to_contain_text("Stopped by you.", timeout=RUN_MS)
 
 
 def test_the_question_stays_open_while_the_run_goes_on(
