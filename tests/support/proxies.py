@@ -125,7 +125,7 @@ class RefusingProxy(_Server):
     """
 
     def __init__(self, upstream_endpoint: str, rules: Iterable[Rule] = ()) -> None:
-        super().__init__(_ForwardingHandler)
+        super().__init__(ForwardingHandler)
         self.upstream = urlsplit(upstream_endpoint).netloc
         self.rules = list(rules)
         self.requests: Counter[str] = Counter()
@@ -148,7 +148,9 @@ class RefusingProxy(_Server):
         return None
 
 
-class _ForwardingHandler(BaseHTTPRequestHandler):
+class ForwardingHandler(BaseHTTPRequestHandler):
+    """One connection of a `RefusingProxy`."""
+
     server: RefusingProxy
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -226,11 +228,15 @@ class _ForwardingHandler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         while block := response.read(_BLOCK):
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block) if chunked else block)
+            self.write_body(b"%x\r\n%s\r\n" % (len(block), block) if chunked else block)
         if chunked:
             self.wfile.write(b"0\r\n\r\n")
         if response.length and not empty:  # cut off in the middle: so must ours be
             self.close_connection = True
+
+    def write_body(self, block: bytes) -> None:
+        """Hand on a part of the answer."""
+        self.wfile.write(block)
 
     def _body_blocks(self) -> Iterator[bytes]:
         """The request's body as it arrives, without its transfer encoding."""

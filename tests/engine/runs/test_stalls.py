@@ -25,7 +25,13 @@ from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import ProviderType, Reason, Trigger
 from tests.conftest import NewBucket
 from tests.support.program import Program, objects, until
-from tests.support.proxies import DrippingServer, FrozenServer, RefusingProxy, Rule
+from tests.support.proxies import (
+    DrippingServer,
+    ForwardingHandler,
+    FrozenServer,
+    RefusingProxy,
+    Rule,
+)
 from tests.support.servers import RcloneS3, free_port
 
 pytestmark = pytest.mark.slow
@@ -231,6 +237,45 @@ def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_ho
         # and the next one completes it
         again = bucketvault.run()
         assert again["status"] == "success" and destination.copy() == source.objects()
+
+
+class DrippingBodies(RefusingProxy):
+    """Answers at once, and hands out objects one byte every two seconds."""
+
+    def __init__(self, upstream_endpoint: str) -> None:
+        super().__init__(upstream_endpoint)
+        self.RequestHandlerClass = DrippingBody
+
+
+class DrippingBody(ForwardingHandler):
+    """The response's body, but for listings, byte by byte."""
+
+    server: DrippingBodies
+
+    def write_body(self, block: bytes) -> None:
+        if "list-type" in self.path:
+            super().write_body(block)
+            return
+        for byte in block:
+            self.wfile.write(bytes([byte]))
+            if self.server.stopping.wait(2.0):
+                return
+
+
+def test_a_source_that_drips_its_objects_is_stalled_though_a_byte_comes_now_and_then(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(4, 4000)), new_bucket(elsewhere)
+    with DrippingBodies(here.endpoint) as proxy:
+        bucketvault.backup(source, destination, source_endpoint=proxy.endpoint)
+        with database_of(bucketvault):
+            _, thread = work(bucketvault, stall_s=QUICK_S)
+
+            thread.join(30)
+
+            run = newest()
+        assert not thread.is_alive()
+    assert (run.status, run.reason) == ("failed", "stalled"), run.explanation
 
 
 def test_a_run_that_moves_slowly_is_not_stalled(
