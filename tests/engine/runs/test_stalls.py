@@ -37,6 +37,7 @@ from tests.support.servers import RcloneS3, free_port
 pytestmark = pytest.mark.slow
 
 QUICK_S = 2.0
+START_S = 6.0  # with less, a busy machine takes longer from rclone's start to its first word
 
 
 def remote(endpoint: str, server: RcloneS3 | None = None) -> Remote:
@@ -364,10 +365,10 @@ def test_a_provider_that_copies_a_large_object_into_the_kept_versions_has_the_ti
         bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
         destination.put("film.mov", large)
         with database_of(bucketvault):
-            _, thread = work(bucketvault, stall_s=QUICK_S)
+            _, thread = work(bucketvault, stall_s=START_S)
             until("it copies inside", proxy.asked.is_set)
 
-            thread.join(2 * QUICK_S)
+            thread.join(1.5 * START_S)
             proxy.may_copy.set()
             thread.join(60)
 
@@ -384,7 +385,7 @@ def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
         bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
         destination.put("note.txt", b"older")
         with database_of(bucketvault):
-            _, thread = work(bucketvault, stall_s=QUICK_S)
+            _, thread = work(bucketvault, stall_s=START_S)
             until("it copies inside", proxy.asked.is_set)
 
             thread.join(60)
