@@ -1,5 +1,6 @@
 """`make test` itself: what it could not run is no success, and is said in plain words."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -67,3 +68,21 @@ def test_a_test_that_skips_itself_is_left_out_too(
 def test_finding_no_test_is_good_only_where_some_were_left_out() -> None:
     assert run.how_bad(5, some_left_out=True) == 0
     assert run.how_bad(5, some_left_out=False) == 5
+
+
+def test_each_suite_runs_whatever_is_left_out() -> None:
+    every = set(marks(run.ROOT / "pyproject.toml"))
+
+    for invocation in run.invocations():
+        folder = run.ROOT / invocation[0]
+        ours = folder / "pytest.ini"
+        known = set(marks(ours)) if ours.exists() else every
+        assert known == every, folder  # with one it does not know, it would not run at all
+
+    assert every == {"browser", "mounts", "root", "slow", "sshd", "systemd"}
+
+
+def marks(file: Path) -> list[str]:
+    """The marks that a configuration of pytest knows."""
+    listed = file.read_text().partition("\nmarkers =")[2]
+    return re.findall(r"^ +\"?([a-z]+): ", listed, re.MULTILINE)
