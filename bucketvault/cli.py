@@ -42,6 +42,7 @@ from bucketvault.watching import (
     EXIT_OK,
     LOOK_S,
     Watch,
+    approval_command,
     become_engine,
     progress_in_words,
 )
@@ -331,6 +332,8 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
     told = f"Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."
     yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
     yield from (f"  {line}" for line in (last.explanation, last.hint) if line)
+    if last.can_be_approved:
+        yield f"  Approve it: {approval_command(backup.name)}"
 
 
 def schedule_in_words(
@@ -349,13 +352,14 @@ def schedule_in_words(
         yield f"  OVERDUE: planned {planned}, and nothing came of it."
     if due is None:
         return
+    nobody = "" if is_served else " Nobody starts it: bucketvault serve"
     if due > now:
-        yield f"  Next run: {formatting.next_run(due, zone, now)}."
+        yield f"  Next run: {formatting.next_run(due, zone, now)}.{nobody}"
     elif is_served:
         yield f"  Next run: {'after this one' if backup.active_run is not None else 'now'}."
     else:
         planned = formatting.day_and_time(due, zone, now)
-        yield f"  Next run: late since {planned}. Nobody starts it: bucketvault serve"
+        yield f"  Next run: late since {planned}.{nobody}"
 
 
 # doctor
@@ -392,6 +396,8 @@ def _log(given: argparse.Namespace, config: Config) -> int:
             return EXIT_OK
         shown = _raw_from(run_id, shown) if given.raw else _print_log(run_id, zone, shown)
         out.flush()
+        if ended and not shown:
+            print("This log has no lines.", file=sys.stderr)
         if ended or not given.follow:
             return EXIT_OK
         time.sleep(LOOK_S)  # between two looks; another process writes

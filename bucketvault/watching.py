@@ -84,8 +84,7 @@ class Watch:
         for line in (*said, *warnings):
             print(line, file=sys.stderr)
         if run.can_be_approved:
-            name = shlex.quote(run.backup_name)
-            print(f"Approve it: bucketvault run {name} --approve", file=sys.stderr)
+            print(f"Approve it: {approval_command(run.backup_name)}", file=sys.stderr)
         print(f"The whole log: bucketvault log {run.id}", file=sys.stderr)
         return EXIT_FAILED
 
@@ -125,6 +124,12 @@ class Watch:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def approval_command(name: str) -> str:
+    """What approves the held run of the backup of this name, to be pasted."""
+    after = f"--approve -- {shlex.quote(name)}" if name.startswith("-") else ""
+    return f"bucketvault run {after or f'{shlex.quote(name)} --approve'}"
 
 
 def failed_in_words(page: overview.RunPage, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:

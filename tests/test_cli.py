@@ -68,13 +68,15 @@ def test_status_tells_scripts_by_its_exit_code(
         "Photos: failed. The copy was not touched. The last good run ended on "
     )
     told = bucketvault.cli("status", "--json")
+    log = bucketvault.cli("log", "Photos")
 
     assert told.code == 1
+    assert (log.code, log.out, log.err) == (0, "", "This log has no lines.\n")
     run = json.loads(told.out)["backups"][0]["last_run"]
     assert set(run) >= {"id", "status", "reason", "trigger", "exit_code", "counts", "warnings"}
     assert (run["status"], run["trigger"], run["exit_code"]) == ("failed", "cli", None)
     words = bucketvault.cli("status").out
-    assert "is empty" in words
+    assert "is empty" in words and "Approve it" not in words
     first = next(line for line in words.splitlines() if line.startswith("Photos: FAILED"))
     assert "The copy was not touched. Last good run: " in first
     assert json.loads(told.out)["backups"][0]["last_good_at"] == good_at

@@ -72,13 +72,15 @@ def failed(
     state = copy_state(run)
     untouched = "Nothing was touched" in run.explanation
     named = clean(name)
-    subject = f"{named} is held for your approval" if held else f"{named} failed"
+    subject = f"{named} failed"
+    if held:  # without findings there is nothing to approve: the source is empty
+        subject = f"{named} is held for your approval" if run.findings else f"{named} is held"
     body = [
         _paragraph(
             state.sentence if state is not None else "",
             _last_good(name, last_good_at, home),
         ),
-        _told(f"{named} is held for your approval:" if held else f"{named} failed:", why),
+        _told(f"{subject}:", why),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
         _quoted("It would remove:", would_remove),

@@ -12,7 +12,7 @@ from bucketvault.engine.verdict import Tone, tone_of, tone_of_run
 from bucketvault.pages import assets, formatting
 from bucketvault.pages.run_words import SHORT_COPY_WORDS
 from bucketvault.pages.strip import draw_legend, letters, summary
-from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, WORDS, element
+from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, element, word_of
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Phase, RunStatus, Schedule
 
@@ -76,7 +76,7 @@ def list_row(
         "name": clean(row.name, limit=NAME_CHARACTERS),
         "run": run_shown.id if run_shown is not None else 0,
         "tone": CLASSES[tone],
-        "word": WORDS[tone],
+        "word": word_of(tone, row.last_run),
         "group": GROUPS.get(tone, ""),
         "when": when,
         "when_exact": when_exact,

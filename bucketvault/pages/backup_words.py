@@ -22,7 +22,7 @@ from bucketvault.pages.formatting import (
     next_run,
     size,
 )
-from bucketvault.pages.widgets import CLASSES, WORDS
+from bucketvault.pages.widgets import CLASSES, word_of
 from bucketvault.vocabulary import ComparisonMode, Phase, Trigger
 
 UNTOUCHED = "Nothing was touched."
@@ -150,13 +150,11 @@ def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...
 def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
     """One run as the list shows it: plain values that travel to the browser."""
     tone, asked = tone_of_run(view), view.scheduled_for or view.queued_at
-    word = WORDS[tone]
+    word = word_of(tone, view)
     if tone == Tone.WARN:
         word = f"Succeeded, {many(len(view.warnings), 'warning')}"
     elif view.preview and tone != Tone.LOOK:
         word = f"Preview: {word[0].lower()}{word[1:]}"
-    elif tone == Tone.HELD and not view.can_be_approved:
-        word = "Held"
     # of a run under way the page shows them elsewhere, where they move
     counted = view.finished_at is not None and view.phase not in (None, Phase.CHECKING)
     who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]

@@ -20,10 +20,10 @@ from bucketvault.pages.following import show_on
 from bucketvault.pages.layout import exists, frame, heading
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
-    WORDS,
     button,
     element,
     glyph,
+    word_of,
 )
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.untrusted import clean
@@ -211,7 +211,8 @@ def need_words(
     if tone == Tone.MISS or last is None or last.finished_at is None:
         return why
     when = formatting.clock(last.finished_at, zone, now)
-    return f"{WORDS[tone]} {when}: {why}" if tone == Tone.BAD else f"{WORDS[tone]}: {why}"
+    word = word_of(tone, last)
+    return f"{word} {when}: {why}" if tone == Tone.BAD else f"{word}: {why}"
 
 
 def copy_words(

@@ -26,13 +26,13 @@ from bucketvault.pages.run_result import (
 )
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
-    WORDS,
     Tiles,
     button,
     card,
     element,
     key_values,
     question,
+    word_of,
 )
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.pages.would_words import only_looked
@@ -223,7 +223,7 @@ class RunScreen:
     def _redraw(self, page: RunPage, now: dt.datetime) -> None:
         view = page.run
         name = clean(view.backup_name, limit=NAME_CHARACTERS)
-        ui.page_title(f"{WORDS[tone_of_run(view)]} · {name} · bucketvault")
+        ui.page_title(f"{word_of(tone_of_run(view), view)} · {name} · bucketvault")
         for place in (self._result, self._decision, self._foot):
             place.clear()
         self._show_head(page, name, now)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from bucketvault.engine.overview import End
+from bucketvault.engine.overview import End, RunView
 from bucketvault.engine.verdict import Tone
 from bucketvault.untrusted import clean
 from bucketvault.vocabulary import ProviderType
@@ -38,6 +38,13 @@ MARKS = {
 }
 OWN_ADDRESS = re.compile(r"/(?!/)|#")
 NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the room there is
+
+
+def word_of(tone: Tone, run: RunView | None) -> str:
+    """The word for a state; `run` is the newest one. It promises an approval only where one is."""
+    if tone == Tone.HELD and run is not None and not run.can_be_approved:
+        return "Held"
+    return WORDS[tone]
 
 
 def element(tag: str, classes: str = "", text: str | None = None, **attributes: str) -> ui.element:

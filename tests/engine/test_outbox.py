@@ -91,6 +91,18 @@ def test_what_a_person_did_or_only_looked_at_is_no_news(photos: Backup) -> None:
 
 
 @pytest.mark.usefixtures("mail_set_up")
+def test_a_mail_speaks_of_approval_only_where_there_is_something_to_approve(
+    photos: Backup,
+) -> None:
+    bad(photos, reason=Reason.BRAKE, explanation="The source is empty. Nothing was touched.")
+
+    mail = Mail.get()
+
+    assert mail.subject == "Photos is held: The source is empty."
+    assert "for your approval" not in mail.body and "--approve" not in mail.body
+
+
+@pytest.mark.usefixtures("mail_set_up")
 def test_a_good_run_after_failures_is_told_once(photos: Backup) -> None:
     good(photos)
     bad(photos, finished_at=at(3))

@@ -227,8 +227,8 @@ def empty_run() -> RunView:
     return held_run(
         id=11,
         explanation="The source acme-photos/originals is empty. Nothing was touched.",
-        hint="Check the bucket and the path for a typing error. Copying nothing would have emptied "
-        "the copy.",
+        hint="Check the bucket and the path for a typing error. An empty source is not copied; "
+        "if it is empty on purpose, switch the backup off: the copy stays.",
         findings=None,
         can_be_approved=False,
         log_lines=0,

@@ -89,6 +89,16 @@ async def test_each_backup_that_needs_somebody_stands_with_its_reason_and_a_way_
     assert {"/run/2", "/run/6", "/backups/4", "/backups/5"} <= links
 
 
+async def test_an_approval_is_not_spoken_of_where_nothing_can_be_approved(user: User) -> None:
+    row = scenes.backup_row(4, last_run=scenes.empty_run())
+    show([row])
+
+    await user.open("/")
+
+    await user.should_see("Held: The source acme-photos/originals is empty.")
+    assert [shown["word"] for shown in list_rows(user).values()] == ["Held"]
+
+
 async def test_a_failed_one_says_in_what_state_its_copy_is(user: User) -> None:
     row = scenes.backup_row(4, last_run=scenes.failed_run(), last_good_at=None)
     show([row])

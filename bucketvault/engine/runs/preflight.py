@@ -58,8 +58,8 @@ class Preflight:
             raise RunFailedError(
                 Reason.BRAKE,
                 f"The source {where} is empty. Nothing was touched.",
-                "Check the bucket and the path for a typing error. Copying nothing would have "
-                "emptied the copy.",
+                "Check the bucket and the path for a typing error. An empty source is not copied; "
+                "if it is empty on purpose, switch the backup off: the copy stays.",
             )
         return size
 
