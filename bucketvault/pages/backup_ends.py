@@ -166,12 +166,22 @@ class EndFields:
                 self._say(Tone.WARN, f"{error.summary} {error.hint}")
                 self._offer_look("Look again")
                 await self._asked.settled()
+            else:
+                self._drop(asked_for)
             return
         if self._is_current(asked_for):
             self.seen = seen
             self._show()
             self._asked.changed()
             await self._asked.settled()
+        else:
+            self._drop(asked_for)
+
+    def _drop(self, asked_for: tuple[int | None, str]) -> None:
+        """Say no more that it looks: what was asked for is typed over, and nothing newer asked."""
+        if asked_for == self._looked_at and not self._there.is_deleted:
+            self._there.clear()
+            self._offer_look()
 
     def _show(self) -> None:
         if self.side is SOURCE:

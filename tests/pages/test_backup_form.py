@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -154,6 +155,22 @@ async def test_a_look_says_what_is_there_on_both_sides(user: User, desk) -> None
     user.find(marker="source_path").trigger("blur")
     await user.should_see("Nothing is there: a run would stop before it touches", retries=40)
     assert desk.looked == [(2, ""), (1, ""), (2, "typo")]
+
+
+async def test_a_folder_typed_while_it_looks_is_not_said_to_be_looked_at(
+    user: User, desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, look = threading.Event(), desk.look
+    monkeypatch.setattr(desk, "look", lambda *place: answered.wait(20) and look(*place))
+    await user.open("/backups/new")
+    fill(user, source_storage_id=2)
+    await user.should_see("Looking what is there")
+
+    fill(user, source_path="2026")
+    answered.set()
+
+    await user.should_see("Look what is there", retries=40)
+    await user.should_not_see("Looking what is there")
 
 
 async def test_a_provider_that_refuses_the_look_is_told_and_asked_again(user: User, desk) -> None:
