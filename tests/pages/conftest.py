@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from nicegui import background_tasks
 from nicegui.testing import User
 
 from tests.pages import fake_engine
+from tests.pages.waiting import becomes
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -26,4 +28,10 @@ async def engine(user: User) -> AsyncIterator[fake_engine.FakeEngine]:
     made.live.attach(asyncio.get_running_loop())
     site.register(made)
     yield made
+    # A page on its way must be there first: ended before its first step, it would warn.
+    await becomes(lambda: not any(map(_is_navigation, background_tasks.running_tasks)))
     made.live.attach(None)
+
+
+def _is_navigation(task: "asyncio.Task[object]") -> bool:
+    return task.get_name().startswith("navigate ")

@@ -1,10 +1,8 @@
 """The form of a backup over a made-up engine, in NiceGUI's simulated browser."""
 
-import asyncio
 import datetime as dt
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,6 +15,7 @@ from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
 from tests.pages.fake_backups import stored_input
 from tests.pages.fake_engine import FakeEngine
+from tests.pages.waiting import becomes
 
 
 @pytest.fixture
@@ -42,14 +41,6 @@ def value(user: User, mark: str) -> object:
 
 def press(user: User, mark: str) -> None:
     user.find(marker=mark).click()
-
-
-async def becomes(look: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if look():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("not in time")
 
 
 async def test_a_new_backup_begins_with_the_browsers_zone_and_its_next_runs(

@@ -1,7 +1,6 @@
 """The page of one backup: its answer, what was agreed, its runs, kept versions and the way back."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from bucketvault.engine.runs.archive import ArchiveError
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from tests.pages import backup_scenes, fake_backups, scenes
+from tests.pages.waiting import becomes
 
 
 def answer(row: BackupRow) -> tuple[Tone, str, str]:
@@ -34,14 +34,6 @@ def rows_of(user: User, mark: str) -> list[dict[str, object]]:
 def switch_of(user: User) -> ui.element:
     (made,) = user.find(marker="enabled").elements
     return made
-
-
-async def becomes(look: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if look():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("not in time")
 
 
 def test_a_good_copy_says_how_old_it_is() -> None:
@@ -240,7 +232,8 @@ async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, eng
     await user.should_see("Nobody will clean them any more")
     assert any(row.id == 4 for row in engine.rows)
     user.find(marker="confirm").click()
-    await becomes(lambda: not any(row.id == 4 for row in engine.rows))
+    await user.should_see("New backup", retries=40)  # on the home page
+    assert not any(row.id == 4 for row in engine.rows)
 
 
 async def test_a_running_backup_is_not_deleted_and_says_how_to_stop_it(user: User, engine) -> None:

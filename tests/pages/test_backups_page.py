@@ -1,6 +1,5 @@
 """The home page, drawn from made-up rows, and over an engine that changes."""
 
-import asyncio
 import datetime as dt
 import re
 from dataclasses import replace
@@ -19,6 +18,7 @@ from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.vault import Vault
 from tests.pages import fake_engine, scenes
+from tests.pages.waiting import becomes
 
 
 def show(rows: list[BackupRow], installation: Installation = scenes.GOOD_INSTALLATION) -> None:
@@ -231,7 +231,7 @@ async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
 
     engine.rows = None  # it cannot be listed: a bug of ours
     engine.live.publish(BACKUPS)
-    await until(lambda: "could not be brought up to date" in caplog.text)
+    await becomes(lambda: "could not be brought up to date" in caplog.text)
     caplog.clear()
     engine.rows = scenes.bad_rows()
     engine.live.publish(BACKUPS)
@@ -304,7 +304,7 @@ async def test_the_switch_turns_the_schedule_off_and_says_what_that_means(
     press(user, "enable", {"id": 4, "on": False})
 
     await user.should_see("Postgres dumps is switched off: no run is planned.", retries=20)
-    await until(lambda: list_rows(user)["Postgres dumps"]["on"] is False)
+    await becomes(lambda: list_rows(user)["Postgres dumps"]["on"] is False)
     press(user, "enable", {"id": 4, "on": True})
     await user.should_see("Postgres dumps is on: it runs as planned.", retries=20)
 
@@ -367,7 +367,7 @@ async def test_the_last_step_runs_the_first_backup(
 
     user.find(marker="next").click()
 
-    await until(lambda: engine.queued == [1])
+    await becomes(lambda: engine.queued == [1])
     engine.rows = [replace(engine.rows[0], active_run=scenes.live_run())]
     engine.live.publish(BACKUPS)
     await user.should_see("The first run is on its way.", retries=20)
@@ -376,13 +376,6 @@ async def test_the_last_step_runs_the_first_backup(
 def press(user: User, name: str, told: object) -> None:
     """What a button in the list sends; the simulated browser draws no component of ours."""
     user.find(type(the_list(user))).trigger(name, told)
-
-
-async def until(condition, seconds: float = 5.0) -> None:
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 async def test_the_style_sheet_is_served_under_an_address_of_its_content(

@@ -14,6 +14,7 @@ from bucketvault.engine.runs.archive import ArchiveError
 from bucketvault.errors import BucketvaultError
 from tests.pages import scenes_catalogue as scenes
 from tests.pages.fake_engine import FakeEngine
+from tests.pages.waiting import becomes
 
 
 @pytest.fixture
@@ -282,10 +283,7 @@ async def test_storages_say_who_uses_them_and_are_edited(user: User, desk) -> No
     press(user, "choose-source_only")
     press(user, "save")
 
-    for _ in range(100):
-        if desk.all_storages[3].display_name:
-            break
-        await asyncio.sleep(0.02)
+    await becomes(lambda: bool(desk.all_storages[3].display_name))
     assert desk.all_storages[3].display_name == "By hand"
     assert desk.all_storages[3].usage_type == "source_only"
 

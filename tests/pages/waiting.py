@@ -1,0 +1,16 @@
+"""Waiting on a condition in the loop that pages run in."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+PATIENCE_S = 20.0
+
+
+async def becomes(look: Callable[[], bool]) -> None:
+    """Return as soon as `look` says yes; fails when it does not for too long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not look():
+        if time.monotonic() > deadline:
+            raise AssertionError("not in time")
+        await asyncio.sleep(0.02)
