@@ -35,7 +35,7 @@ from bucketvault.pages import formatting
 from bucketvault.store import runlogs
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import RunStatus, Trigger
+from bucketvault.vocabulary import Reason, RunStatus, Trigger
 from bucketvault.watching import (
     ENDED,
     EXIT_FAILED,
@@ -278,7 +278,6 @@ def _queued(given: argparse.Namespace, backup: overview.BackupRow) -> tuple[int,
 
 def _status(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
-
     unwatched = functools.partial(who_watches, config)
     told = status.status(installation.look(config), unwatched=unwatched)
     code = status.status_exit_code(told)
@@ -326,7 +325,8 @@ def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]
         yield f"{backup.name}: {state}, {when}. {last.explanation}"
         yield from (f"  {warning}" for warning in last.warnings)
         return
-    word = "held for your approval" if last.can_be_approved else "FAILED"
+    stopped = "held" if last.reason == Reason.BRAKE else "FAILED"
+    word = "held for your approval" if last.can_be_approved else stopped
     good = backup.last_good_at
     state = last.copy_state.sentence if last.copy_state is not None else ""
     told = f"Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."

@@ -21,7 +21,7 @@ from bucketvault.errors import AlreadyRunningError
 from bucketvault.pages import formatting
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import Phase, RunStatus
+from bucketvault.vocabulary import Phase, Reason, RunStatus
 
 EXIT_OK, EXIT_FAILED = 0, 1
 LOOK_S = 0.25
@@ -142,7 +142,8 @@ def failed_in_words(page: overview.RunPage, zone: ZoneInfo, now: dt.datetime) ->
     else:
         state = run.copy_state.sentence if run.copy_state is not None else ""
         good = formatting.last_good_words(page.last_good_at, zone, now)
-        what = "the preview failed" if run.preview else "failed"
+        what = "held" if run.reason == Reason.BRAKE else "failed"
+        what = "the preview failed" if run.preview else what
         yield " ".join(part for part in (f"{run.backup_name}: {what}.", state, good) if part)
         yield run.explanation
     if run.hint:

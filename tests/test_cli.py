@@ -65,7 +65,7 @@ def test_status_tells_scripts_by_its_exit_code(
 
     done = bucketvault.cli("run", "Photos", "--wait")
     assert done.err.startswith(
-        "Photos: failed. The copy was not touched. The last good run ended on "
+        "Photos: held. The copy was not touched. The last good run ended on "
     )
     told = bucketvault.cli("status", "--json")
     log = bucketvault.cli("log", "Photos")
@@ -77,7 +77,7 @@ def test_status_tells_scripts_by_its_exit_code(
     assert (run["status"], run["trigger"], run["exit_code"]) == ("failed", "cli", None)
     words = bucketvault.cli("status").out
     assert "is empty" in words and "Approve it" not in words
-    first = next(line for line in words.splitlines() if line.startswith("Photos: FAILED"))
+    first = next(line for line in words.splitlines() if line.startswith("Photos: held, "))
     assert "The copy was not touched. Last good run: " in first
     assert json.loads(told.out)["backups"][0]["last_good_at"] == good_at
 

@@ -64,6 +64,9 @@ class ImportDialog:
                 )
                 self._search.input.props["debounce"] = "150"
                 self._body = element("div", "buckets")
+                if first is None:
+                    with self._body:
+                        element("p", "t13 ink2", "Choose a provider: its buckets are listed here.")
                 with element("div", "typed"):
                     with element("div", "line"):
                         self._typed = Field("bucket", "A bucket that is not in the list?")

@@ -327,6 +327,8 @@ def test_an_empty_source_stops_every_run_and_cannot_be_approved(
     run = bucketvault.last_run()
     assert (done.code, run["reason"]) == (1, "brake")
     assert "is empty" in done.err and "--approve" not in done.err
+    assert done.err.startswith("Photos: held. The copy was not touched.")
+    assert "\nPhotos: held, " in f"\n{bucketvault.cli('status').out}"
     assert approved.code == 1 and "No run of Photos is held" in approved.err
     assert destination.objects() == before
 
