@@ -14,7 +14,7 @@ from bucketvault.engine.verdict import Tone, tone_of, tone_of_run, verdict
 from bucketvault.figures import day
 from bucketvault.vocabulary import Reason, RunStatus
 from tests.pages import scenes
-from tests.pages.test_backups_page import until
+from tests.pages.waiting import becomes
 
 
 def show(view: RunView, **changes: object) -> None:
@@ -151,7 +151,7 @@ async def test_an_approval_that_a_newer_run_takes_away_goes_without_a_reload(
     monkeypatch.setattr(engine, "overview_run", lambda run: (asked.append(now()), ask(run))[1])
     await user.open("/run/6")
     await user.should_see("Approve this run")
-    await until(lambda: now() - asked[-1] > 1)  # what a page does as it connects is over
+    await becomes(lambda: now() - asked[-1] > 1)  # what a page does as it connects is over
 
     engine.runs[6] = replace(engine.runs[6], can_be_approved=False)
     engine.live.publish(BACKUPS)  # all that is told of what the command line did

@@ -11,7 +11,7 @@ from nicegui.testing import User
 from bucketvault.engine.live import log_topic, run_topic
 from tests.pages import sample_logs, scenes
 from tests.pages.fake_engine import FakeEngine
-from tests.pages.test_backups_page import until
+from tests.pages.waiting import becomes
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ async def test_a_follower_is_told_the_new_lines(user: User, engine: FakeEngine) 
     told = Told(user)
 
     grow(engine, "new/one", "new/two")
-    await until(lambda: told.news)
+    await becomes(lambda: told.news)
 
     (news,) = told.news
     assert (news["lines"], news["totals"][""], news["again"]) == (42, 42, False)
@@ -249,7 +249,7 @@ async def test_who_scrolled_back_is_told_the_length_only(user: User, engine: Fak
     told.state(following=False, progress=False, rows=20)
 
     grow(engine, "new/one")
-    await until(lambda: told.news)
+    await becomes(lambda: told.news)
 
     assert (told.news[0]["lines"], told.news[0]["rows"]) == (41, [])
 
@@ -263,7 +263,7 @@ async def test_who_filters_is_told_the_new_lines_that_it_leaves(
 
     engine.logs[1].append(sample_logs.log_line(9, "Failed to copy: no", "error", object="bad"))
     grow(engine, "new/one")
-    await until(lambda: told.news)
+    await becomes(lambda: told.news)
 
     (news,) = told.news
     assert (news["only"], news["totals"]["errors"], news["totals"][""]) == ("errors", 1, 42)
@@ -284,10 +284,10 @@ async def test_a_tile_shows_its_lines_and_a_second_press_all(
     user.find(marker="tile-errors").click()
     told.state(following=False, progress=False, rows=20, only="errors")
     (tile,) = user.find(marker="tile-errors").elements
-    await until(lambda: tile.props["aria-pressed"] == "true")
+    await becomes(lambda: tile.props["aria-pressed"] == "true")
     user.find(marker="tile-errors").click()
 
-    await until(lambda: asked == ["errors", ""])
+    await becomes(lambda: asked == ["errors", ""])
 
 
 async def test_five_viewers_read_each_turn_once(
@@ -301,7 +301,7 @@ async def test_five_viewers_read_each_turn_once(
     before = engine.reads
 
     grow(engine, "new/one")
-    await until(lambda: all(one.news for one in told))
+    await becomes(lambda: all(one.news for one in told))
 
     assert {one.news[0]["lines"] for one in told} == {41}
     assert engine.reads == before + 1
@@ -314,7 +314,7 @@ async def test_many_lines_at_once_are_told_by_their_last_ones(
     told = Told(user)
 
     grow(engine, *(f"new/{number}" for number in range(5_000)))
-    await until(lambda: told.news)
+    await becomes(lambda: told.news)
 
     assert len(told.news[0]["rows"]) == 60
     assert told.news[0]["rows"][-1]["object"] == "new/4999"
@@ -331,7 +331,7 @@ async def test_a_follower_gets_at_most_ten_messages_a_second(
         await asyncio.sleep(0.01)
 
     assert 3 <= len(told.news) <= 13
-    await until(lambda: told.news[-1]["lines"] == 140)
+    await becomes(lambda: told.news[-1]["lines"] == 140)
 
 
 async def test_a_log_that_is_read_anew_is_said_to_be(user: User, engine: FakeEngine) -> None:
@@ -340,7 +340,7 @@ async def test_a_log_that_is_read_anew_is_said_to_be(user: User, engine: FakeEng
 
     del engine.logs[1][5:]
     grow(engine)
-    await until(lambda: told.news)
+    await becomes(lambda: told.news)
 
     assert (told.news[0]["lines"], told.news[0]["again"]) == (5, True)
 
@@ -351,7 +351,7 @@ async def test_the_end_of_a_run_is_told(user: User, engine: FakeEngine) -> None:
 
     engine.runs[1] = scenes.run_view(id=1)
     engine.live.publish(run_topic(1))
-    await until(lambda: told.news)
+    await becomes(lambda: told.news)
 
     assert told.news[-1]["growing"] is False
 

@@ -9,7 +9,7 @@ from tests.pages import scenes_settings
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.scenes_catalogue import FakeProviders
 from tests.pages.scenes_settings import FakePreferences
-from tests.pages.test_backups_page import until
+from tests.pages.waiting import becomes
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def test_a_section_is_saved_alone(user: User, preferences: FakePreferences
 
     user.find(marker="save-limits").click()
 
-    await until(lambda: preferences.saved)
+    await becomes(lambda: preferences.saved)
     (saved,) = preferences.saved
     assert saved == {
         "max_parallel_runs": "2",
@@ -73,7 +73,7 @@ async def test_the_password_is_never_in_the_page_and_unchanged_unless_typed(
 
     user.find(marker="save-mail").click()
 
-    await until(lambda: preferences.saved)
+    await becomes(lambda: preferences.saved)
     assert "smtp_password" not in preferences.saved[0]
 
 
@@ -118,7 +118,7 @@ async def test_the_second_of_two_tabs_is_told_and_both_ways_are_open(
 
     user.find(marker="overwrite").click()
 
-    await until(lambda: preferences.saved)
+    await becomes(lambda: preferences.saved)
     assert preferences.shown.settings.stall_minutes == 25
 
 
@@ -134,7 +134,7 @@ async def test_a_save_that_comes_second_is_not_taken(
     await user.should_see("This was changed meanwhile", retries=20)
     assert not preferences.saved
     user.find(marker="load-stored").click()
-    await until(lambda: value(user, "stall_minutes") == "40")
+    await becomes(lambda: value(user, "stall_minutes") == "40")
 
 
 async def test_a_change_elsewhere_shows_where_nothing_is_typed(
@@ -146,7 +146,7 @@ async def test_a_change_elsewhere_shows_where_nothing_is_typed(
     preferences.store(ping_url="https://example.com/other")
     engine.live.publish(SETTINGS)
 
-    await until(lambda: value(user, "ping_url") == "https://example.com/other")
+    await becomes(lambda: value(user, "ping_url") == "https://example.com/other")
     assert value(user, "stall_minutes") == "25"
     await user.should_not_see("This was changed meanwhile")
 
@@ -160,7 +160,7 @@ async def test_a_mail_that_was_given_up_can_be_tried_again(
 
     user.find(marker="try-again-2").click()
 
-    await until(lambda: preferences.tried == [2])
+    await becomes(lambda: preferences.tried == [2])
     engine.live.publish(MAIL)
     await user.should_not_see(marker="try-again-2", retries=60)
 
@@ -173,7 +173,7 @@ async def test_a_mail_that_was_given_up_can_be_dismissed(
 
     user.find(marker="dismiss-2").click()
 
-    await until(lambda: preferences.dismissed == [2])
+    await becomes(lambda: preferences.dismissed == [2])
     engine.live.publish(MAIL)
     await user.should_not_see(marker="dismiss-2", retries=60)
     assert preferences.tried == []
@@ -188,7 +188,7 @@ async def test_signing_out_everywhere_asks_first(user: User, preferences: FakePr
     await user.should_see("Sign out every browser?")
     assert not preferences.signed_out
     user.find(marker="confirm").click()
-    await until(lambda: preferences.signed_out)
+    await becomes(lambda: preferences.signed_out)
 
 
 async def test_without_mail_it_says_that_nobody_is_told(

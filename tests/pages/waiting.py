@@ -7,7 +7,7 @@ from collections.abc import Callable
 PATIENCE_S = 20.0
 
 
-async def becomes(look: Callable[[], bool]) -> None:
+async def becomes(look: Callable[[], object]) -> None:
     """Return as soon as `look` says yes; fails when it does not for too long."""
     deadline = time.monotonic() + PATIENCE_S
     while not look():
