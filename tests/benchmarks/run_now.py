@@ -76,9 +76,9 @@ def starts(folder: Path) -> None:
 def idle(served: Served) -> None:
     """What it costs while nothing happens and nobody looks."""
     pid = served.process.pid
-    time.sleep(2)  # it has just started
+    time.sleep(2)  # what a start costs is not what idling costs
     before = cpu_s(pid)
-    time.sleep(IDLE_S)
+    time.sleep(IDLE_S)  # what is measured is that nothing happens for so long
     share = 100 * (cpu_s(pid) - before) / IDLE_S
     print(f"idle for {IDLE_S} s: {share:.2f} % of a core, {megabytes(resident(pid))} resident")
 

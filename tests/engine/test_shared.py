@@ -35,6 +35,12 @@ def writes(path: Path) -> Iterator[Writes]:
     writes.close()
 
 
+@pytest.fixture(autouse=True)
+def nothing_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is; a test of expiring sets its own."""
+    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
+
+
 class Counter:
     """Work that counts how often it is done, and gives the number of the time."""
 
@@ -54,10 +60,7 @@ def write(path: Path) -> None:
     other.close()
 
 
-def test_what_did_not_change_is_worked_out_once(
-    writes: Writes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
+def test_what_did_not_change_is_worked_out_once(writes: Writes) -> None:
     work = Counter()
     asked = Shared(writes.seen, work)
 
@@ -65,9 +68,8 @@ def test_what_did_not_change_is_worked_out_once(
 
 
 def test_a_write_by_another_connection_is_seen_by_the_next_who_asks(
-    path: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
+    path: Path, writes: Writes
 ) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
     asked = Shared(writes.seen, Counter())
     before = asked()
 
@@ -77,9 +79,8 @@ def test_a_write_by_another_connection_is_seen_by_the_next_who_asks(
 
 
 def test_a_write_by_another_process_is_seen_by_the_next_who_asks(
-    path: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
+    path: Path, writes: Writes
 ) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
     asked = Shared(writes.seen, Counter())
     before = asked()
 
@@ -90,9 +91,8 @@ def test_a_write_by_another_process_is_seen_by_the_next_who_asks(
 
 
 def test_what_is_written_while_it_is_worked_out_makes_the_next_one_work_again(
-    path: Path, writes: Writes, monkeypatch: pytest.MonkeyPatch
+    path: Path, writes: Writes
 ) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
     times = Counter()
 
     def work() -> str:
@@ -114,19 +114,13 @@ def test_without_a_write_it_holds_for_a_second_only(
     assert [asked(), asked()] == ["1", "2"]
 
 
-def test_each_argument_has_a_value_of_its_own(
-    writes: Writes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
+def test_each_argument_has_a_value_of_its_own(writes: Writes) -> None:
     asked = Shared(writes.seen, Counter())
 
     assert [asked("a"), asked("b"), asked("a")] == ["a1", "b2", "a1"]
 
 
-def test_who_asks_while_it_is_worked_out_waits_and_has_the_same(
-    writes: Writes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
+def test_who_asks_while_it_is_worked_out_waits_and_has_the_same(writes: Writes) -> None:
     at_work, go_on = threading.Event(), threading.Event()
     times = Counter()
 
@@ -146,8 +140,7 @@ def test_who_asks_while_it_is_worked_out_waits_and_has_the_same(
     assert set(answers) == {"1"}
 
 
-def test_an_error_is_not_kept(writes: Writes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared, "LASTS_S", 3600.0)
+def test_an_error_is_not_kept(writes: Writes) -> None:
     times = Counter()
 
     def work() -> str:

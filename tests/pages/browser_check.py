@@ -484,7 +484,7 @@ class Checks(BrowserChecks):
     def check_nothing_is_left_when_pages_go(self) -> None:
         deadline = time.monotonic() + 60
         while self.engine.live._subscribers and time.monotonic() < deadline:
-            time.sleep(0.25)
+            time.sleep(0.25)  # between two looks, until the deadline
         assert not self.engine.live._subscribers, {
             topic: len(calls) for topic, calls in self.engine.live._subscribers.items()
         }
