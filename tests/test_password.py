@@ -2,10 +2,7 @@
 
 import asyncio
 import os
-import pty
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -152,16 +149,7 @@ async def test_passwords_are_hashed_one_at_a_time_and_never_in_the_event_loop(
 
 def typed(program: Program, *lines: str, arguments: tuple[str, ...] = ()) -> tuple[int, str]:
     """`bucketvault password` on a terminal, with these lines typed; its code and the screen."""
-    ours, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bucketvault", "password", *arguments],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=program.environment,
-        start_new_session=True,
-    )
-    os.close(terminal)
+    process, ours = program.on_terminal("password", *arguments)
     screen = ""
     try:
         for line in lines:

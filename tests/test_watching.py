@@ -6,8 +6,6 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -131,17 +129,7 @@ def test_a_run_on_a_terminal_shows_its_bar_and_leaves_the_result_alone_on_its_li
     bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     bucketvault.backup(new_bucket(pausing, objects(20, 4000)), new_bucket(elsewhere))
-    ours, theirs = pty.openpty()
-    set_columns(theirs, 100)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "bucketvault", "run", "Photos", "--wait"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=bucketvault.environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    run, ours = bucketvault.on_terminal("run", "Photos", "--wait")
     screen = ""
     try:
         while not re.search(r"Photos: copying \[#+-+\] \d+ %, ", screen):

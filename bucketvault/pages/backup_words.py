@@ -10,6 +10,7 @@ from bucketvault.engine.verdict import Tone, tone_of, tone_of_run
 from bucketvault.pages import run_words, would_words
 from bucketvault.pages.backup_rows import schedule_words
 from bucketvault.pages.formatting import (
+    UNTOUCHED,
     age,
     clock,
     count,
@@ -25,7 +26,6 @@ from bucketvault.pages.formatting import (
 from bucketvault.pages.widgets import CLASSES, word_of
 from bucketvault.vocabulary import ComparisonMode, Phase, Trigger
 
-UNTOUCHED = "Nothing was touched."
 UNPLANNABLE = (
     "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
 )
@@ -102,7 +102,7 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
             sentence = f"Missed: a run was planned {planned}, and no good one came since."
         return Answer(tone, sentence, good, run_id=id_)
     if tone == Tone.HELD:
-        detail = _joined(f"{would_words.UNTOUCHED}: the copy is as it was.", good)
+        detail = _joined(f"{UNTOUCHED}: the copy is as it was.", good)
         return Answer(tone, would_words.held_sentence(last), detail, last.warnings, id_, "Review")
     if tone == Tone.STOP:
         sentence = "The last run was stopped by you."

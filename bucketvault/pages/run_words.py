@@ -12,6 +12,7 @@ from bucketvault.engine.rclone.explain import meaning_of_exit_code
 from bucketvault.engine.verdict import Tone, tone_of_run
 from bucketvault.pages import would_words
 from bucketvault.pages.formatting import (
+    UNTOUCHED,
     clock,
     count,
     day_and_time,
@@ -86,7 +87,7 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
         return Result(tone, would_words.held_sentence(view), detail, view.warnings)
     if tone == Tone.LOOK:
         sentence = would_words.preview_sentence(view.findings)
-        detail = _sentences(f"{would_words.UNTOUCHED}.", ended)
+        detail = _sentences(f"{UNTOUCHED}.", ended)
         return Result(tone, sentence, detail, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
         done = changes(view.counts)

@@ -8,8 +8,7 @@ from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.engine.runs.brake import Findings, in_words
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
 from bucketvault.engine.verdict import Tone, tone_of_run
-from bucketvault.pages.formatting import UNTOUCHED as UNTOUCHED
-from bucketvault.pages.formatting import count, day, day_and_time, many, untouched_words
+from bucketvault.pages.formatting import UNTOUCHED, count, day, day_and_time, many, untouched_words
 from bucketvault.pages.widgets import Tile
 
 

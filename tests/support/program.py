@@ -3,9 +3,11 @@
 import http.client
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -190,7 +192,7 @@ class Program:
             "TZ": "Europe/Berlin",
         }
         self.module: tuple[str, ...] = ("bucketvault",)  # what Python starts, see `at_time.Clock`
-        self._started: list[subprocess.Popen[str]] = []
+        self._started: list[subprocess.Popen[Any]] = []
 
     def start(
         self, *arguments: str, stdout: int = subprocess.PIPE, **environment: str
@@ -207,6 +209,22 @@ class Program:
         )
         self._started.append(process)
         return process
+
+    def on_terminal(self, *arguments: str) -> "tuple[subprocess.Popen[bytes], int]":
+        """Start a command on a terminal; also our side of that, a descriptor to close."""
+        ours, terminal = pty.openpty()
+        termios.tcsetwinsize(terminal, (24, 100))  # rows, columns
+        process = subprocess.Popen(
+            [sys.executable, "-m", *self.module, *arguments],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=self.environment,
+            start_new_session=True,
+        )
+        os.close(terminal)
+        self._started.append(process)
+        return process, ours
 
     def cli(self, *arguments: str, **environment: str) -> Result:
         """Run a command to its end."""
