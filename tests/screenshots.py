@@ -132,6 +132,7 @@ def bad_settings(engine: fake_engine.FakeEngine) -> None:
 
 
 def go_offline(page: Page) -> None:
+    page.wait_for_function("window.did_handshake && window.socket.connected")
     page.context.set_offline(True)
     page.evaluate("window.socket.io.engine.close()")
     page.locator("#offline").wait_for()

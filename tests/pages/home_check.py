@@ -109,8 +109,7 @@ class Checks(BrowserChecks):
             page = seen.page
             page.get_by_role("button", name="Run now: Postgres dumps").wait_for()
             time = page.locator("#server-time").inner_text().split(" ")[0]
-            seen.context.set_offline(True)
-            page.evaluate("window.socket.io.engine.close()")
+            seen.cut()
             bar = page.locator("#offline")
             bar.wait_for()
             assert bar.inner_text() == (
@@ -121,17 +120,12 @@ class Checks(BrowserChecks):
             button.click()
             page.get_by_role("button", name="Good").click()  # looking still works
             page.wait_for_function(f"{NAMES}.length === 6")
-            seen.context.set_offline(False)
-            bar.wait_for(state="hidden", timeout=15000)
+            seen.connect_again()
+            bar.wait_for(state="hidden")
             page.wait_for_timeout(300)  # a press that had been kept would arrive now
             assert self.engine.queued == []
             button.click()
             page.get_by_text("Postgres dumps is queued.").first.wait_for()
-            seen.faults[:] = [
-                fault
-                for fault in seen.faults
-                if "ERR_INTERNET_DISCONNECTED" not in fault and "WebSocket connection" not in fault
-            ]
 
     def check_five_hundred_rows_are_there_and_found(self) -> None:
         base = scenes.bad_rows()
@@ -149,7 +143,7 @@ class Checks(BrowserChecks):
             self.engine.rows = rows
             self.engine.steps = None if rows else scenes.steps()
             with self.visit("/", viewport={"width": 390, "height": 844}) as seen:
-                seen.page.wait_for_timeout(300)
+                seen.connected()
                 wide = seen.page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= 390, wide
 

@@ -1,7 +1,7 @@
 """A tab of a real browser that must stay clean. For browser checks only."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,11 @@ ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
 READ = (
     ROWS + ".map(row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | '))"
 )
+
+
+NONE_ABSENT = "!document.querySelector('.log-row.k-absent:not([hidden])')"
+SAID_OF_A_LOSS = ("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
+PATIENCE_S = 30.0
 
 
 class Visit:
@@ -50,6 +55,8 @@ class Visit:
         socket.on("framereceived", received)
 
     def rows(self) -> list[str]:
+        """The rows in view as soon as every one of them has arrived, cells parted by bars."""
+        self.settle()
         found: list[str] = self.page.evaluate(READ)
         return found
 
@@ -58,17 +65,58 @@ class Visit:
 
     def settle(self) -> None:
         """Until every row in view has arrived."""
-        self.page.wait_for_function(
-            ROWS + ".length > 0 && !document.querySelector('.log-row.k-absent:not([hidden])')"
-        )
+        self.page.wait_for_function(f"{ROWS}.length > 0 && {NONE_ABSENT}")
 
     def focus(self) -> None:
         self.page.locator(".log-scroller").focus()
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)
-        self.page.wait_for_timeout(40)
         self.settle()
+
+    def wheel(self, times: int, by: int) -> None:
+        """Turn the wheel over the log, `by` pixels each time."""
+        self.page.locator(".log-scroller").scroll_into_view_if_needed()
+        self.page.mouse.move(700, 500)
+        for _ in range(times):
+            self.page.mouse.wheel(0, by)
+
+    def starts_with(self, wanted: int | range) -> None:
+        """Until the first row in view is that line of the log, or one of them."""
+        accepted = range(wanted, wanted + 1) if isinstance(wanted, int) else wanted
+        self.becomes(lambda: self.numbers()[0] in accepted, self.numbers)
+
+    def ends_with(self, wanted: int) -> None:
+        """Until the last row in view is that line of the log."""
+        self.becomes(lambda: self.numbers()[-1] == wanted, self.numbers)
+
+    def becomes(
+        self, look: Callable[[], object], shown: Callable[[], object] = lambda: "not in time"
+    ) -> None:
+        """Until `look` says yes; when it does not for too long, fails with what is `shown`."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not look():
+            if time.monotonic() > deadline:
+                raise AssertionError(shown())
+            self.page.wait_for_timeout(20)  # between two looks; lets the browser's events come in
+
+    def connected(self) -> None:
+        """Until the page and the server have greeted each other."""
+        self.page.wait_for_function("window.did_handshake && window.socket.connected")
+
+    def cut(self) -> None:
+        """Lose the connection, as by a cable that is pulled out."""
+        self.connected()  # a socket closed before it is open is not a lost one: nobody hears of it
+        self.context.set_offline(True)
+        self.page.evaluate("window.socket.io.engine.close()")
+
+    def connect_again(self) -> None:
+        """Plug it in again; what the browser said about the loss is no fault."""
+        self.context.set_offline(False)
+        self.connected()
+        self.faults[:] = [
+            fault for fault in self.faults if not any(said in fault for said in SAID_OF_A_LOSS)
+        ]
 
 
 @contextmanager
