@@ -17,10 +17,15 @@ function isOff() {
   return document.body.classList.contains("offline");
 }
 
+const GREETED_MS = 4000; // by then a page and a server that are well have greeted each other
+const LOOKS_MS = 5000;
+
 let waiting = 0;
+let looking = 0;
 
 function follow() {
   const off = notice()?.getAttribute("aria-hidden") === "false";
+  if (window.did_handshake) document.body.classList.add("greeted");
   clearTimeout(waiting);
   // going to another page closes the connection too: that is over before anybody reads
   waiting = setTimeout(() => show(off), off ? 800 : 0);
@@ -31,12 +36,33 @@ function show(off) {
   document.body.classList.toggle("offline", off);
   const bar = document.getElementById("offline");
   if (!bar) return;
-  if (off) {
-    // the server's own clock, as it last told it: this machine's may be another
-    const seen = document.getElementById("server-time")?.textContent.split("·")[0].trim();
-    bar.textContent = `Not connected. Trying again. What you see is from ${seen || "before"}.`;
-  }
   bar.hidden = !off;
+  clearInterval(looking);
+  if (!off) return;
+  say("Not connected. Trying again.");
+  look();
+  looking = setInterval(look, LOOKS_MS);
+}
+
+function say(what, ...links) {
+  const bar = document.getElementById("offline");
+  // the server's own clock, as it last told it: this machine's may be another
+  const seen = document.getElementById("server-time")?.textContent.split("·")[0].trim();
+  const words = `${what} What you see is from ${seen || "before"}.`;
+  if (bar.firstChild?.textContent === words) return;
+  bar.replaceChildren(words, ...links);
+}
+
+// The server takes no socket of somebody who signed out meanwhile, in another tab or by the command
+// line, so trying again would go on for ever. This file, too, is given to nobody else.
+async function look() {
+  const answer = await fetch(import.meta.url, { cache: "no-store" }).catch(() => {});
+  if (!isOff() || !answer) return;
+  if (answer.status !== 401) return say("Not connected. Trying again.");
+  const link = document.createElement("a");
+  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = "Sign in";
+  say("You are signed out.", " ", link);
 }
 
 // A press would be kept and sent when the server is back, perhaps minutes later: it is taken back.
@@ -57,5 +83,8 @@ function begin() {
   if (!shown) return;
   watching.observe(shown, { attributes: true, attributeFilter: ["aria-hidden"] });
   follow();
+  if (window.did_handshake) return;
+  // NiceGUI says nothing of a server that is gone before it was ever reached
+  waiting = setTimeout(() => show(!window.did_handshake), GREETED_MS);
 }
 begin();

@@ -201,8 +201,8 @@ export default {
     this.observer.observe(this.$refs.scroller);
     document.addEventListener("visibilitychange", this.onVisible);
     window.socket?.on("connect", this.refresh);
-    this.measure();
     this.tell();
+    this.measure();
   },
 
   unmounted() {
@@ -245,9 +245,14 @@ export default {
       if (!answer.ok) throw new Error(String(answer.status));
       return answer.json();
     },
+    most() {
+      // as many rows as it may come to show: with few lines the window is lower than it may be
+      const high = parseFloat(getComputedStyle(this.$refs.scroller).maxHeight) || 0;
+      return Math.ceil(Math.max(high, this.view) / this.row) + 1;
+    },
     tell() {
-      const rows = this.view ? Math.ceil(this.view / this.row) + 1 : 0; // 0: not known yet
       const { following, progress, only } = this;
+      const rows = (this.told = this.most());
       this.$emit("state", { following, progress, only, rows });
     },
 
@@ -268,13 +273,12 @@ export default {
       spacer.style.height = `${Math.min(this.total * this.row, MOST_PIXELS)}px`;
       const view = scroller.clientHeight;
       if (!view && this.total) return; // hidden: it keeps its place and is laid out when shown
-      const resized = view !== this.view;
       this.view = view;
       this.$refs.window.style.height = `${view}px`;
       this.position = this.following ? this.last() : Math.min(this.position, this.last());
       this.moveBar();
       this.paint();
-      if (resized) this.tell();
+      if (this.most() !== this.told) this.tell();
     },
     linesPerPixel() {
       const { scroller } = this.$refs;

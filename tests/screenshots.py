@@ -208,7 +208,7 @@ def tab(browser: Browser, address: str, options: dict[str, Any]) -> Iterator[Pag
     page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(address)
-    expect(page.locator(".only-on").first).to_be_attached()
+    expect(page.locator(".greeted .page")).to_be_attached()
     page.wait_for_load_state("networkidle")
     expect(page.locator(".log-row.k-absent:not([hidden])")).to_have_count(0)
     yield page

@@ -95,6 +95,8 @@ class Frame:
                 self._clock = text("div", "t12 ink3 num")
                 self._clock.props["id"] = "server-time"
                 with element("div", "t12 ink3 num"):
+                    # which of the three, frame.js says
+                    element("span", "only-before", "Connecting")
                     element("span", "only-on", "Connected")
                     element("span", "only-off", "Not connected")
                     element("span", text=f" · version {__version__}")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.conftest import NewBucket
 from tests.e2e.browsing import Visit, Visitor
@@ -16,6 +16,8 @@ from tests.support.servers import RcloneS3
 SCREEN = {"width": 1440, "height": 900}
 
 SetUp = Callable[..., tuple[Bucket, Bucket]]
+
+expect.set_options(timeout=20_000)  # what is there ends a wait at once; a busy machine takes long
 
 ARGUMENTS = [
     "--no-sandbox",

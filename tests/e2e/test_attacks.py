@@ -287,7 +287,7 @@ def test_a_click_in_a_tab_that_was_signed_out_does_nothing(
         }"""
     )
 
-    page.wait_for_url("**/login", timeout=10_000)
+    page.wait_for_url("**/login")
     assert runs(served) == before
     context.close()
 

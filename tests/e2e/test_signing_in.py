@@ -49,7 +49,7 @@ def test_the_link_opens_the_home_page_and_signing_out_closes_every_tab(
     page.evaluate("void fetch('/logout', {method: 'POST'})")
 
     for tab in (page, second):
-        tab.wait_for_url("**/login", timeout=10_000)
+        tab.wait_for_url("**/login")
         expect(tab.get_by_text("bucketvault url")).to_be_visible()
     other.wait_for_timeout(1500)  # longer than the server waits before it cuts a socket
     assert other.url == f"{served.base}/" and not elsewhere.wrong
@@ -86,7 +86,34 @@ def test_a_tab_whose_link_was_replaced_shows_the_sign_in_page(
 
     bucketvault.cli("url", "--new")
 
-    page.wait_for_url("**/login", timeout=10_000)
+    page.wait_for_url("**/login")
+    watched.context.close()
+
+
+def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_signing_in(
+    bucketvault: Program, browser: Browser
+) -> None:
+    served = bucketvault.serve()
+    watched = Watched(browser, served)
+    page = watched.page()
+    page.goto(served.link)
+    page.goto("/providers/new?kind=backblaze_b2")
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("Second copy")
+    watched.context.set_offline(True)
+    page.evaluate("window.socket.io.engine.close()")
+    expect(page.get_by_text("Not connected. Trying again.")).to_be_visible()
+
+    link = bucketvault.cli("url", "--new").out.split()[-1]
+    watched.context.set_offline(False)
+
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Second copy")
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Or paste the link").fill(link)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.url == f"{served.base}/providers/new?kind=backblaze_b2"
     watched.context.close()
 
 

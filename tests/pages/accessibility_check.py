@@ -27,7 +27,7 @@ def findings(page: Page, address: str, name: str, scene: str, path: str) -> Iter
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
     page.set_viewport_size(SCREEN)
     page.goto(address + path)
-    page.get_by_text("Connected", exact=True).first.wait_for(state="attached")
+    page.wait_for_selector(".greeted .page")
     press(page, name)
     yield from judged(page, "light", {})
     page.emulate_media(color_scheme="dark")

@@ -246,6 +246,21 @@ class Checks(BrowserChecks):
             seen.ends_with(len(self.engine.logs[1]))
             self.engine.runs[1] = scenes.live_run()
 
+    def check_a_short_log_grows_without_a_request(self) -> None:
+        self.engine.logs[1] = []
+        with self.visit("/run/1") as seen:
+            seen.connected()
+            seen.api.clear()
+            for lines in (1, 11, 14):  # the pane grows with them
+                self.engine.logs[1] += [
+                    sample_logs.log_line(number, object=f"few/{number}", size=1)
+                    for number in range(len(self.engine.logs[1]), lines)
+                ]
+                self.engine.live.publish(log_topic(1))
+                seen.page.wait_for_function(f"{ROWS}.length === {lines}")
+                seen.ends_with(lines)
+            assert not seen.api, seen.api
+
     def check_a_log_that_shrank_is_read_anew(self) -> None:
         with self.visit("/run/1") as seen:
             seen.settle()

@@ -266,7 +266,7 @@ def shoot(address: str, folder: Path, only: str = "") -> None:
                 if scene:
                     urllib.request.urlopen(address + scene).read()
                 page.goto(address + path)
-                page.wait_for_selector(".page")
+                page.wait_for_selector(".greeted .page")
                 press(page, name)
                 page.wait_for_timeout(700)
                 size = page.viewport_size

@@ -127,6 +127,16 @@ class Checks(BrowserChecks):
             button.click()
             page.get_by_text("Postgres dumps is queued.").first.wait_for()
 
+    def check_a_page_that_never_reached_its_server_says_so(self) -> None:
+        self.engine.rows = scenes.good_rows()
+        with self.visit("/", silent_ms=6000) as seen:
+            bar = seen.page.locator("#offline")
+            assert seen.page.get_by_text("Connecting", exact=True).is_visible()
+            seen.page.get_by_text("Not connected", exact=True).wait_for()
+            assert bar.inner_text().startswith("Not connected. Trying again."), bar.inner_text()
+            seen.page.get_by_text("Connected", exact=True).wait_for()
+            assert not bar.is_visible()
+
     def check_five_hundred_rows_are_there_and_found(self) -> None:
         base = scenes.bad_rows()
         self.engine.rows = [

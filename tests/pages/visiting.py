@@ -16,15 +16,27 @@ READ = (
 NONE_ABSENT = "!document.querySelector('.log-row.k-absent:not([hidden])')"
 SAID_OF_A_LOSS = ("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
 PATIENCE_S = 30.0
+HEARD_LATER = """
+const Real = window.WebSocket;
+window.WebSocket = class extends Real {
+  get onmessage() { return super.onmessage; }
+  set onmessage(heard) { super.onmessage = (said) => setTimeout(() => heard(said), %d); }
+};
+"""
 
 
 class Visit:
     """One page in a tab that must stay clean: no error, no foreign request."""
 
-    def __init__(self, browser: Browser, address: str, path: str, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, address: str, path: str, *, silent_ms: int = 0, **options: Any
+    ) -> None:
+        """With `silent_ms`, the page hears each word of the server so much later."""
         self.context = browser.new_context(
             **{"viewport": {"width": 1440, "height": 900}, **options}
         )
+        if silent_ms:
+            self.context.add_init_script(HEARD_LATER % silent_ms)
         self.page: Page = self.context.new_page()
         self.faults: list[str] = []
         self.api: list[str] = []

@@ -25,17 +25,6 @@ class Gate(RefusingProxy):
         """Let so many more objects through."""
         self._may_pass.release(count)
 
-    def let_slowly(self, count: int, each_second: int) -> None:
-        """Let so many more through, from now on, one after another."""
-
-        def let() -> None:
-            for _ in range(count):
-                if self.stopping.wait(1 / each_second):
-                    return
-                self.let(1)
-
-        threading.Thread(target=let, daemon=True).start()
-
     def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
         """Refuses nothing, but takes its time."""
         if method == "GET":
