@@ -187,7 +187,7 @@ def test_a_password_set_while_it_serves_ends_sessions_and_opens_the_page_asked_f
     code, screen = typed(bucketvault, WORD, WORD)
 
     assert code == 0 and "every session has ended" in screen and "walk" not in screen
-    until("the session has ended", lambda: served.ask("/").status == 401, timeout_s=5)
+    until("the session has ended", lambda: served.ask("/").status == 401)
     form = served.ask("/login?next=/run/1", signed_in=False).body
     assert "Password</label>" in form and 'autocomplete="current-password"' in form
     wrong = enter(served, "not the password")

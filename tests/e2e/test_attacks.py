@@ -230,7 +230,7 @@ def a_click_on_the_wire(page: Page, served: Served) -> list[str]:
         events = [text for text in said if text.startswith('42["event"')]
         return events if runs(served) > before else []
 
-    return until("the click was sent, and heard", clicked, timeout_s=10)
+    return until("the click was sent, and heard", clicked)
 
 
 def open_socket(served: Served) -> RawSocket:
@@ -238,7 +238,7 @@ def open_socket(served: Served) -> RawSocket:
     raw = RawSocket(served, Cookie=served.cookie, Origin=served.base)
     assert raw.status == 101
     raw.say("40")
-    until("socket.io greets", lambda: b"40" in raw.hears(), timeout_s=5)
+    until("socket.io greets", lambda: b"40" in raw.hears())
     return raw
 
 
@@ -261,7 +261,7 @@ def test_a_click_said_over_a_socket_counts_only_with_a_session_that_has_not_ende
     with open_socket(served) as raw:
         served.ask("/logout", method="POST", headers={"Origin": served.base})
         raw.say(click[0])
-        until("the socket is over", raw.is_over, timeout_s=10)
+        until("the socket is over", raw.is_over)
 
     assert served.ask("/").status == 401
     assert runs(served) == before + 2

@@ -44,7 +44,7 @@ def take_away(bucket: Bucket) -> None:
 
 
 def restarted(served: Served) -> Served:
-    assert served.end()[0] == 0
+    assert served.end() == 0
     return served.program.serve()
 
 

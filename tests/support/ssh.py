@@ -50,7 +50,7 @@ PermitRootLogin prohibit-password
                 [path, "-D", "-e", "-f", config], stdout=self._output, stderr=self._output
             )
         )
-        until("sshd listens", lambda: _listens(self.port), timeout_s=15)
+        until("sshd listens", lambda: _listens(self.port))
         return self
 
     def tunnel(self, far: str) -> int:
@@ -72,7 +72,7 @@ PermitRootLogin prohibit-password
             stderr=self._output,
         )
         self._processes.append(ssh)
-        until(f"the tunnel is open: {self.said()}", lambda: _listens(port), timeout_s=15)
+        until(f"the tunnel is open: {self.said()}", lambda: _listens(port))
         return port
 
     def said(self) -> str:

