@@ -17,6 +17,11 @@ FEW = 300  # more are put on the server's disk: thousands of objects in no time
 NewBucket = Callable[..., Bucket]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: begun at the end, one of a minute keeps everybody waiting."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
     """An S3 server of rclone, for sources."""
