@@ -9,6 +9,7 @@ from tests.support.program import Served
 
 RUN_MS = 60_000.0  # for what rclone has to do first
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
+NONE_ABSENT = "!document.querySelector('.log-row.k-absent:not([hidden])')"
 CELLS = "row => [...row.children].map(cell => cell.textContent)"
 CONNECTION_LOST = ("WebSocket", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE", "net::ERR_SOCKET")
 
@@ -74,18 +75,18 @@ class Tab:
 
     def rows(self) -> list[str]:
         """The log's rows in view, cells parted by spaces."""
-        self.settle()
-        found: list[list[str]] = self.page.evaluate(f"{ROWS}.map({CELLS})")
-        return ["  ".join(cell for cell in cells if cell) for cells in found]
+        # in one look: between two, some may be absent again
+        found = self.page.wait_for_function(
+            f"{ROWS}.length > 0 && {NONE_ABSENT} && {ROWS}.map({CELLS})"
+        )
+        return ["  ".join(cell for cell in cells if cell) for cells in found.json_value()]
 
     def numbers(self) -> list[int]:
         return [int(row.split()[0].replace(",", "")) for row in self.rows()]
 
     def settle(self) -> None:
         """Until every row in view has arrived."""
-        self.page.wait_for_function(
-            f"{ROWS}.length > 0 && !document.querySelector('.log-row.k-absent:not([hidden])')"
-        )
+        self.page.wait_for_function(f"{ROWS}.length > 0 && {NONE_ABSENT}")
 
     def key(self, key: str) -> None:
         """A key, in the log."""

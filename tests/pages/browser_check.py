@@ -248,6 +248,7 @@ class Checks(BrowserChecks):
 
     def check_a_short_log_grows_without_a_request(self) -> None:
         self.engine.logs[1] = []
+        self.engine.live.publish(log_topic(1))
         with self.visit("/run/1") as seen:
             seen.connected()
             seen.api.clear()

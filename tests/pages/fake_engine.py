@@ -94,7 +94,7 @@ class FakeEngine:
         self.reset()
 
     def reset(self) -> None:
-        """As it was at the start; who listens goes on listening."""
+        """As it was at the start; who listens goes on listening, and is told."""
         self.backups = FakeBackups(self.live, good_rows())
         self.installation = GOOD_INSTALLATION
         self.steps: FirstSteps | None = None
@@ -142,6 +142,7 @@ class FakeEngine:
         self.kept_pause_s = 0.0
         self.reads = 0
         self._last_good_at = now() - DAY
+        self.live.publish(*(log_topic(run) for run in self.logs))
 
     @property
     def rows(self) -> list[BackupRow]:

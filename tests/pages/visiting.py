@@ -8,9 +8,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, Request
 
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
-READ = (
-    ROWS + ".map(row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | '))"
-)
+CELLS = "row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | ')"
 
 
 NONE_ABSENT = "!document.querySelector('.log-row.k-absent:not([hidden])')"
@@ -68,9 +66,12 @@ class Visit:
 
     def rows(self) -> list[str]:
         """The rows in view as soon as every one of them has arrived, cells parted by bars."""
-        self.settle()
-        found: list[str] = self.page.evaluate(READ)
-        return found
+        # in one look: between two, some may be absent again
+        found = self.page.wait_for_function(
+            f"{ROWS}.length > 0 && {NONE_ABSENT} && {ROWS}.map({CELLS})"
+        )
+        rows: list[str] = found.json_value()
+        return rows
 
     def numbers(self) -> list[int]:
         return [int(row.split(" | ")[0].replace(",", "")) for row in self.rows()]
