@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime ## two local S3 servers, sample data, a first backup (ARG
 test: $(VENV)/.development ## everything this machine can test; says what it left out
 	@$(BIN)/python -m tests.run $(ARGS)
 
-fast: $(VENV)/.development ## the tests that take under a minute together
+fast: $(VENV)/.development ## the tests that start no server, no program and no browser
 	@$(BIN)/python -m tests.run --fast $(ARGS)
 
 lint: $(VENV)/.development ## format and types, as CI checks them

@@ -16,10 +16,21 @@ FEW = 300  # more are put on the server's disk: thousands of objects in no time
 
 NewBucket = Callable[..., Bucket]
 
+STARTED = frozenset(  # fixtures
+    {"bucketvault", "served", "browser", "here", "elsewhere", "slow", "pausing", "moto"}
+)
 
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out those of a mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first: begun at the end, one of a minute keeps everybody waiting."""
+    """Those of many seconds first; and each that starts a server or the program is slow, too.
+
+    Begun at the end, one of a minute would keep everybody waiting.
+    """
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if STARTED.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

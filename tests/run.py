@@ -49,7 +49,9 @@ def left_out() -> dict[str, str]:
 def main() -> int:
     """0 when everything that ran passed, and in CI nothing was left out."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fast", action="store_true", help="leave the slow ones out")
+    parser.add_argument(
+        "--fast", action="store_true", help="leave out what starts servers, programs or a browser"
+    )
     given, further = parser.parse_known_args()
     missing = left_out()
     unwanted = [*missing, *(["slow"] if given.fast else [])]
@@ -75,7 +77,7 @@ def main() -> int:
     if skipped:
         print(f"Left out: {skipped} that skipped themselves. Which, and why: make test ARGS=-rs")
     if given.fast:
-        print("Left out: the slow tests. Run them: make test")
+        print("Left out: what starts servers, programs or a browser. Run all: make test")
     if (missing or skipped) and os.environ.get("CI") == "true":
         print("In CI nothing may be left out.")
         worst = worst or 1
@@ -99,9 +101,9 @@ def invocations() -> list[list[str]]:
     pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "e2e"
     kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/e2e"]]
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
-    # two at a time: most of these tests wait for processes, and each worker has its own servers;
-    # worksteal, because the slow ones stand together in their files
-    return [[*kind, "-n", "2", "--dist", "worksteal"] for kind in kinds]
+    # more at a time than there are cores: most of these tests wait for processes;
+    # worksteal, because the slow ones stand together
+    return [[*kind, "-n", "3", "--dist", "worksteal"] for kind in kinds]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("check", ["browser_check", "home_check", "accessibility_check"])
 def test_the_pages_hold_in_a_real_browser(check: str) -> None:
