@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.program import Program, Served
+from tests.support.program import Program, Served, until
 
 pytestmark = pytest.mark.browser
 
@@ -94,6 +94,7 @@ def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_sign
     bucketvault: Program, browser: Browser
 ) -> None:
     served = bucketvault.serve()
+    served.sign_in()  # another session, which ends with all others
     watched = Watched(browser, served)
     page = watched.page()
     page.goto(served.link)
@@ -105,6 +106,7 @@ def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_sign
     expect(page.get_by_text("Not connected. Trying again.")).to_be_visible()
 
     link = bucketvault.cli("url", "--new").out.split()[-1]
+    until("the server knows it, too", lambda: served.ask("/").status == 401)
     watched.context.set_offline(False)
 
     expect(page.get_by_text("You are signed out.")).to_be_visible()
