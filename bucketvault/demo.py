@@ -144,7 +144,7 @@ def _run(engine: Engine, title: str) -> overview.RunView:
     backup = overview.backup_by_name(BACKUP)
     run_id = engine.run_now(backup.id, Trigger.CLI)
     while (run := overview.run(run_id)).status not in (RunStatus.SUCCESS, RunStatus.FAILED):
-        time.sleep(0.1)  # between two looks at the run
+        time.sleep(0.1)  # between two looks: the engine at work in other threads writes its end
     counts = run.counts
     took = 0.0
     if run.started_at is not None and run.finished_at is not None:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
-from tests.support.program import Bucket, Program, Served, objects, until
+from tests.support.program import CLEAN_STOP_S, Bucket, Program, Served, objects, until
 from tests.support.raw_socket import RawSocket
 from tests.support.servers import RcloneS3, free_port
 
@@ -364,7 +364,7 @@ def test_the_server_ends_cleanly_in_the_middle_of_a_run_and_the_next_one_takes_i
     program = served.program
     with RawSocket(served, Cookie=served.cookie, Origin=served.base) as raw:
         assert raw.status == 101
-        assert served.end(number) == 0
+        assert served.end(number, within_s=CLEAN_STOP_S) == 0
     assert rclone.is_running() and program.status()["running"] == 1
     assert "Traceback" not in served.process.communicate()[1]
 
@@ -386,7 +386,7 @@ def test_a_browser_that_reads_nothing_does_not_keep_the_server_from_ending(
     with socket.create_connection(("127.0.0.1", served.port)) as half:
         half.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n".encode())
 
-        assert served.end() == 0
+        assert served.end(within_s=CLEAN_STOP_S) == 0
 
 
 @pytest.mark.slow
@@ -399,7 +399,7 @@ def test_a_database_that_somebody_holds_does_not_keep_the_server_from_ending(
         held.execute("BEGIN IMMEDIATE")
         assert served.ask("/").status == 200  # seen now, which the server would like to note
 
-        assert served.end() == 0
+        assert served.end(within_s=CLEAN_STOP_S) == 0
 
 
 def test_with_a_server_running_the_command_line_asks_its_queue(
@@ -443,7 +443,7 @@ def test_the_demo_shows_a_run_under_way_and_ends_all_it_began(demo: Served) -> N
     assert demo.ask("/").status == 200
     until("rclone copies", program.rclones)
 
-    code = demo.end(signal.SIGINT)
+    code = demo.end(signal.SIGINT, within_s=10)
 
     assert code == 0
     assert not program.processes(str(program.folder))

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.program import Program, Served, until
+from tests.support.program import CLEAN_STOP_S, Program, Served, until
 
 pytestmark = pytest.mark.browser
 
@@ -126,7 +126,7 @@ def test_the_server_ends_while_pages_are_open(bucketvault: Program, browser: Bro
     page.goto(served.link)
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
 
-    code = served.end()
+    code = served.end(within_s=CLEAN_STOP_S)
 
     assert code == 0
     expect(page.get_by_text("Not connected", exact=True)).to_be_visible()
