@@ -133,6 +133,7 @@ class Checks(BrowserChecks):
             bar = seen.page.locator("#offline")
             assert seen.page.get_by_text("Connecting", exact=True).is_visible()
             seen.page.get_by_text("Not connected", exact=True).wait_for()
+            assert not seen.page.evaluate("window.did_handshake"), "it had reached it before"
             assert bar.inner_text().startswith("Not connected. Trying again."), bar.inner_text()
             seen.page.get_by_text("Connected", exact=True).wait_for()
             assert not bar.is_visible()
