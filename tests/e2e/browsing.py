@@ -11,7 +11,15 @@ RUN_MS = 60_000.0  # for what rclone has to do first
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
 NONE_ABSENT = "!document.querySelector('.log-row.k-absent:not([hidden])')"
 CELLS = "row => [...row.children].map(cell => cell.textContent)"
-CONNECTION_LOST = ("WebSocket", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE", "net::ERR_SOCKET")
+CONNECTION_LOST = (
+    "WebSocket",
+    "net::ERR_CONNECTION",
+    "net::ERR_EMPTY_RESPONSE",
+    "net::ERR_SOCKET",
+    # in the middle of an answer: a page's icon may come long after the page
+    "net::ERR_CONTENT_LENGTH_MISMATCH",
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+)
 
 
 class Tab:

@@ -54,11 +54,11 @@ class _Passing(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         near = self.request
-        if self.server.is_cut:
-            return
         with socket.create_connection(self.server.to) as far:
             ends = {near, far}
             with self.server.lock:
+                if self.server.is_cut:
+                    return
                 self.server.open |= ends
             back = threading.Thread(target=_pass_on, args=(far, near), daemon=True)
             back.start()
