@@ -23,7 +23,7 @@ from bucketvault.engine import installation, overview, settings, setup, status, 
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.holder import holder, who_watches
 from bucketvault.engine.runs import queue
-from bucketvault.engine.runs.runner import leave_no_core_file
+from bucketvault.engine.runs.runner import settle_process
 from bucketvault.errors import (
     AlreadyRunningError,
     BucketvaultError,
@@ -53,7 +53,7 @@ EXIT_USAGE, EXIT_IN_USE = 2, 75
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors a person can act on go to stderr, in words."""
     os.umask(0o077)  # first of all: nothing we make is for others
-    leave_no_core_file()
+    settle_process()
     given = _parser().parse_args(arguments)
     _settle_output(cut_off_is_fine=given.command is _log)
     try:

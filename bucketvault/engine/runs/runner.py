@@ -26,8 +26,16 @@ ROOM_BYTES = 4096
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def leave_no_core_file() -> None:
-    """A core file would hold the keys. What this process starts inherits this."""
+def settle_process() -> None:
+    """To be called first of all, whoever started us: what this process starts inherits it."""
+    _leave_no_core_file()
+    # Where SIGCHLD is ignored the kernel keeps no exit code of a child, and Python takes that for
+    # code 0, for success (waitpid(2); `subprocess.Popen._internal_poll`).
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _leave_no_core_file() -> None:
+    """A core file would hold the keys."""
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
     # With 1 the kernel hands none to a program named in core_pattern either; with 0 it does, and
     # it is for that program to look at the limit (fs/coredump.c, systemd-coredump(8)).
@@ -93,7 +101,7 @@ def _free_bytes() -> int:
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | {signal.SIGCHLD})
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    leave_no_core_file()
+    settle_process()
     folder, lock = sys.argv[1], int(sys.argv[2])
     os.chdir(folder)
     room, notes = _take_room(EXIT), _take_room(STARTED)
@@ -112,7 +120,8 @@ def main() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != me:
             os._exit(127)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        for number in (signal.SIGHUP, *STOP_SIGNALS):  # ignored, a Stop would be lost on rclone
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     result: dict[str, object] = {"exit_code": None, "stopped": False, "started_at": time.time()}
