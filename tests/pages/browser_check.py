@@ -1,4 +1,4 @@
-"""What only a browser can show, checked in Chromium over the gallery's server.
+"""What only a browser can show of the pages, checked in Chromium over the gallery's server.
 
 `python -m tests.pages.browser_check` prints what was measured and ends with 1 when a check fails.
 A program of its own: NiceGUI's test plugin and Playwright do not share a process.
@@ -6,285 +6,14 @@ A program of its own: NiceGUI's test plugin and Playwright do not share a proces
 
 import sys
 import threading
-import time
-from dataclasses import replace
 
 from bucketvault.engine.live import BACKUPS, log_topic, run_topic
-from bucketvault.vocabulary import RunStatus
 from tests.pages import sample_logs, scenes
 from tests.pages.checking import BrowserChecks, run
-from tests.pages.visiting import ROWS
 
 
 class Checks(BrowserChecks):
     """One method a check; `engine` is what the server shows."""
-
-    def check_a_long_log_is_held_by_few_rows(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            rows = seen.page.evaluate("document.querySelectorAll('.log-row').length")
-            below = seen.page.evaluate("document.querySelectorAll('.log *').length")
-            assert rows < 60 and below < 300, (rows, below)
-            seen.ends_with(99_000)
-            print(f"  rows in the page: {rows}, elements in the pane: {below}")
-
-    def check_home_end_pages_and_arrows(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            seen.focus()
-            seen.press("Home")
-            seen.starts_with(1)
-            page = len(seen.numbers())
-            seen.press("ArrowDown")
-            seen.starts_with(2)
-            seen.press("PageDown")
-            seen.starts_with(range(page - 2, page + 2))
-            seen.press("PageUp")
-            seen.starts_with(2)
-            seen.press("G")
-            seen.ends_with(99_000)
-            seen.press("g")
-            seen.starts_with(1)
-            jumps = []
-            for key in ("End", "Home", "End", "Home"):
-                started = time.perf_counter()
-                seen.page.keyboard.press(key)
-                seen.settle()
-                jumps.append((time.perf_counter() - started) * 1000)
-            print(f"  jumps between the ends: {', '.join(f'{ms:.0f} ms' for ms in jumps)}")
-
-    def check_the_wheel_is_exact(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            seen.focus()
-            seen.press("Home")
-            seen.starts_with(1)
-            seen.wheel(30, 180)
-            seen.starts_with(1 + 30 * 180 // 24)
-            seen.wheel(5, -24)
-            seen.starts_with(1 + 30 * 180 // 24 - 5)
-
-    def check_dragging_the_bar_reaches_the_middle(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            seen.page.evaluate(
-                "() => { const s = document.querySelector('.log-scroller'); "
-                "s.scrollTop = (s.scrollHeight - s.clientHeight) / 2 }"
-            )
-            seen.starts_with(range(49_500 - 40, 49_500 + 40))
-
-    def check_a_million_lines_keep_their_places(self) -> None:
-        base = self.engine.logs[8]
-        self.engine.logs[12] = base * 10
-        self.engine.runs[12] = replace(self.engine.runs[8], id=12)
-        self.engine.log_counts(12)  # made up here; a real log brings its kinds with it
-        started = time.perf_counter()
-        with self.visit("/run/12") as seen:
-            seen.settle()
-            print(
-                f"  a million lines: last ones painted after {time.perf_counter() - started:.2f} s"
-            )
-            seen.ends_with(990_000)
-            seen.focus()
-            seen.press("Home")
-            seen.starts_with(1)
-            seen.press("ArrowDown")
-            seen.press("ArrowDown")
-            seen.starts_with(3)
-            seen.wheel(10, 240)
-            seen.starts_with(103)
-            seen.press("End")
-            seen.ends_with(990_000)
-        del self.engine.logs[12]
-
-    def check_filters_keep_the_promises_of_the_viewer(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            seen.page.get_by_role("button", name="Errors 1").click()
-            seen.becomes(lambda: seen.numbers() == [70_000 - 700 + 1], seen.numbers)
-            seen.page.get_by_text("1 of 99,000 lines").wait_for()
-            seen.page.locator(".log-row:not([hidden]) .text").click()
-            seen.page.get_by_role("button", name="All", exact=True).click()
-            seen.page.wait_for_selector(".log-row.hit:not([hidden])")
-            around = 70_000 - 700 + 1
-            seen.becomes(lambda: around in seen.numbers() and len(seen.numbers()) > 1, seen.numbers)
-            changes = seen.page.get_by_role("button", name="Changes 98,999")
-            changes.click()
-            seen.becomes(lambda: changes.get_attribute("aria-pressed") == "true")
-            seen.focus()
-            seen.press("End")
-            seen.ends_with(99_000)
-            seen.press("Home")
-            seen.starts_with(1)
-            assert seen.page.locator(".log-row").count() < 200
-        with self.visit("/run/1") as seen:
-            seen.settle()
-            tile = seen.page.get_by_role("button", name="Errors 0 none so far")
-            tile.click()
-            seen.page.get_by_text("No such lines yet.").wait_for()
-            seen.becomes(lambda: tile.get_attribute("aria-pressed") == "true")
-            line = sample_logs.log_line(9, "Failed to copy: no", "error", object="late/bad")
-            self.engine.logs[1] += [line, sample_logs.log_line(9, object="late/good", size=1)]
-            self.engine.live.publish(log_topic(1))
-            seen.page.get_by_text("late/bad").wait_for()
-            assert len(seen.numbers()) == 1
-            tile.click()
-            seen.page.get_by_text("late/good").wait_for()
-
-    def check_search_first_error_and_the_whole_line(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            seen.page.get_by_role("button", name="First error").click()
-            seen.page.wait_for_selector(".log-row.hit:not([hidden])")
-            seen.settle()
-            hit = seen.page.locator(".log-row.hit:not([hidden])")
-            assert "the needle" in (hit.text_content() or "")
-            number = (hit.locator(".number").text_content() or "").replace(",", "")
-            assert int(number) == 70_000 - 700 + 1, number
-            hit.locator(".text").click()
-            whole = seen.page.locator(".log-whole pre")
-            whole.wait_for()
-            seen.page.wait_for_function(
-                "document.querySelector('.log-whole').getBoundingClientRect().top < innerHeight"
-            )
-            seen.page.wait_for_function(
-                "document.querySelector('.log-whole pre').textContent.length > 6000"
-            )
-            seen.page.get_by_role("button", name="Close the line").click()
-            seen.page.locator(".log-whole").wait_for(state="detached")
-            box = seen.page.get_by_placeholder("Search the log")
-            box.fill("C000123")
-            box.press("Enter")
-            seen.page.wait_for_function(
-                "document.querySelector('.log-row.hit:not([hidden])')?.textContent.includes('C000123')"
-            )
-            seen.focus()
-            seen.press("Home")
-            seen.starts_with(1)
-            box.fill("C0001")  # sought from what is in view
-            for expected in ("C000100", "C000101", "C000102"):
-                box.press("Enter")
-                seen.page.wait_for_function(
-                    "name => document.querySelector('.log-row.hit:not([hidden])')"
-                    "?.textContent.includes(name)",
-                    arg=expected,
-                )
-            box.press("Shift+Enter")
-            seen.page.wait_for_function(
-                "document.querySelector('.log-row.hit:not([hidden])')?.textContent.includes('C000101')"
-            )
-            box.fill("is nowhere in it")
-            box.press("Enter")
-            seen.page.get_by_text("Not found").wait_for()
-
-    def check_enter_opens_and_arrows_walk(self) -> None:
-        with self.visit("/run/2") as seen:
-            seen.settle()
-            seen.focus()
-            seen.press("Home")
-            seen.starts_with(1)
-            seen.press("Enter")
-            seen.page.locator(".log-whole pre").wait_for()
-            seen.press("ArrowDown")
-            seen.page.locator(".log-whole pre", has_text="manifest.json").wait_for()
-            seen.press("Escape")
-            seen.page.locator(".log-whole").wait_for(state="detached")
-
-    def check_progress_lines_come_when_asked_for(self) -> None:
-        with self.visit("/run/8") as seen:
-            seen.settle()
-            shows = seen.page.get_by_role("switch", name="Show progress lines")
-            shows.click()
-            seen.ends_with(100_000)
-            seen.page.locator(".log-row.k-progress:not([hidden])").first.wait_for()
-            shows.click()
-            seen.ends_with(99_000)
-            assert seen.page.locator(".log-row.k-progress:not([hidden])").count() == 0
-
-    def check_followers_get_lines_over_the_websocket(self) -> None:
-        ending = threading.Event()
-        with self.visit("/run/1") as seen:
-            seen.settle()
-            before_end = seen.numbers()[-1]
-            growing = threading.Thread(target=self.engine.grow, args=(2000, ending), daemon=True)
-            growing.start()
-            seen.becomes(lambda: seen.numbers()[-1] > before_end + 1000, seen.numbers)
-            seen.api.clear()
-            seen.frames.clear()
-            started = time.monotonic()
-            seen.becomes(lambda: seen.numbers()[-1] > before_end + 9000, seen.numbers)
-            lasted = time.monotonic() - started
-            calls = sum(text.count('\\"grew\\"') or text.count('"grew"') for _, text in seen.frames)
-            frames = sum("grew" in text for _, text in seen.frames)
-            size = sum(len(text) for _, text in seen.frames)
-            assert not seen.api, seen.api[:3]
-            assert 0 < calls <= 10 * lasted + 2, (calls, lasted)
-            print(
-                f"  2,000 lines/s: {calls / lasted:.1f} messages/s in {frames / lasted:.1f} "
-                f"frames/s, {size / lasted / 1000:.0f} kB/s, no request"
-            )
-            seen.focus()
-            seen.press("Home")
-            seen.starts_with(1)
-            told = len(seen.frames)
-            seen.becomes(lambda: len(seen.frames) > told + 5)
-            assert seen.numbers()[0] == 1, "scrolled back stays where it is"
-            follow = seen.page.get_by_role("switch", name="Follow the end of the log")
-            assert follow.get_attribute("aria-checked") == "false"
-            follow.click()
-            seen.becomes(lambda: seen.numbers()[-1] > before_end + 9000, seen.numbers)
-            first = seen.numbers()[-1]
-            seen.becomes(lambda: seen.numbers()[-1] > first, seen.numbers)
-            ending.set()
-            growing.join()
-            self.engine.runs[1] = replace(
-                self.engine.runs[1], status=RunStatus.SUCCESS, finished_at=scenes.now(), exit_code=0
-            )
-            self.engine.live.publish(run_topic(1), log_topic(1), BACKUPS)
-            seen.page.get_by_text("Succeeded:").wait_for()
-            seen.page.wait_for_function("!document.querySelector('.log-card [aria-label^=Follow]')")
-            seen.ends_with(len(self.engine.logs[1]))
-            self.engine.runs[1] = scenes.live_run()
-
-    def check_a_short_log_grows_without_a_request(self) -> None:
-        self.engine.logs[1] = []
-        self.engine.live.publish(log_topic(1))
-        with self.visit("/run/1") as seen:
-            seen.connected()
-            seen.api.clear()
-            for lines in (1, 11, 14):  # the pane grows with them
-                self.engine.logs[1] += [
-                    sample_logs.log_line(number, object=f"few/{number}", size=1)
-                    for number in range(len(self.engine.logs[1]), lines)
-                ]
-                self.engine.live.publish(log_topic(1))
-                seen.page.wait_for_function(f"{ROWS}.length === {lines}")
-                seen.ends_with(lines)
-            assert not seen.api, seen.api
-
-    def check_a_log_that_shrank_is_read_anew(self) -> None:
-        with self.visit("/run/1") as seen:
-            seen.settle()
-            del self.engine.logs[1][30:]
-            self.engine.live.publish(log_topic(1))
-            seen.ends_with(30)
-            assert "A003_C029" in seen.rows()[-1]
-
-    def check_a_cut_connection_heals(self) -> None:
-        with self.visit("/run/1") as seen:
-            seen.settle()
-            seen.cut()
-            seen.page.wait_for_selector("#popup[aria-hidden=false]", state="attached")
-            seen.page.locator("#offline").wait_for()
-            for number in range(100, 120):
-                line = sample_logs.log_line(number, object=f"while/away/{number}", size=5)
-                self.engine.logs[1].append(line)
-            self.engine.live.publish(log_topic(1))
-            seen.page.wait_for_timeout(500)  # nothing can come meanwhile: nobody could wait for it
-            assert "while/away" not in seen.rows()[-1]
-            seen.connect_again()
-            seen.page.wait_for_selector("#popup[aria-hidden=true]", state="attached")
-            seen.page.wait_for_function(ROWS + ".at(-1)?.textContent.includes('while/away/119')")
 
     def check_hostile_lines_are_text(self) -> None:
         for path in ("/run/10", "/", "/backups/1"):
@@ -298,27 +27,6 @@ class Checks(BrowserChecks):
                 assert "owned" not in seen.page.title()
                 assert seen.page.locator(".page script, .page img, .page b:has(*)").count() == 0
         self.engine.rows = scenes.good_rows()
-
-    def check_copied_rows_are_lines(self) -> None:
-        with self.visit("/run/2") as seen:
-            seen.settle()
-            copied = seen.page.evaluate(
-                """() => {
-                    const rows = [...document.querySelectorAll('.log-row')].slice(0, 2);
-                    const range = document.createRange();
-                    range.setStart(rows[0].querySelector('.time').firstChild, 0);
-                    range.setEnd(rows[1].querySelector('.text').firstChild, 3);
-                    document.getSelection().removeAllRanges();
-                    document.getSelection().addRange(range);
-                    const data = new DataTransfer();
-                    rows[0].dispatchEvent(new ClipboardEvent(
-                        'copy', {clipboardData: data, bubbles: true, cancelable: true}));
-                    return data.getData('text/plain');
-                }"""
-            )
-            assert copied.split("\n")[0] == (
-                "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
-            ), copied
 
     def check_the_home_page_moves_by_itself(self) -> None:
         self.engine.rows = scenes.good_rows()
@@ -477,14 +185,6 @@ class Checks(BrowserChecks):
             seen.page.get_by_role("button", name="Open navigation").click()
             seen.becomes(lambda: link.is_visible() and link.bounding_box()["x"] > 0)
             assert seen.page.get_by_role("button", name="Sign out").is_visible()
-
-    def check_nothing_is_left_when_pages_go(self) -> None:
-        deadline = time.monotonic() + 60
-        while self.engine.live._subscribers and time.monotonic() < deadline:
-            time.sleep(0.25)  # between two looks, until the deadline
-        assert not self.engine.live._subscribers, {
-            topic: len(calls) for topic, calls in self.engine.live._subscribers.items()
-        }
 
 
 if __name__ == "__main__":

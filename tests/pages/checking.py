@@ -1,6 +1,7 @@
 """What the programs of browser checks share: one method a check, over the gallery's server."""
 
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,15 @@ class BrowserChecks:
     def visit(self, path: str, **options: Any) -> Any:
         return visit(self.browser, self.address, path, **options)
 
+    def nothing_is_left(self) -> None:
+        """Pages that are gone take their listeners with them."""
+        deadline = time.monotonic() + 60
+        while self.engine.live._subscribers and time.monotonic() < deadline:
+            time.sleep(0.25)  # between two looks, until the deadline
+        assert not self.engine.live._subscribers, {
+            topic: len(calls) for topic, calls in self.engine.live._subscribers.items()
+        }
+
 
 def run(kind: type[BrowserChecks]) -> int:
     """Run the checks of `kind` whose name holds the first argument: 1 when one failed."""
@@ -32,7 +42,8 @@ def run(kind: type[BrowserChecks]) -> int:
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         checks = kind(browser, address, engine)
-        for name in [name for name in vars(kind) if name.startswith("check_") and wanted in name]:
+        named = [name for name in vars(kind) if name.startswith("check_") and wanted in name]
+        for name in [*named, "nothing_is_left"]:
             print(name.removeprefix("check_").replace("_", " "), flush=True)
             check: Callable[[], None] = getattr(checks, name)
             engine.reset()

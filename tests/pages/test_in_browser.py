@@ -10,7 +10,9 @@ import pytest
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("check", ["browser_check", "home_check", "accessibility_check"])
+@pytest.mark.parametrize(
+    "check", ["accessibility_check", "browser_check", "home_check", "logview_check"]
+)
 def test_the_pages_hold_in_a_real_browser(check: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"tests.pages.{check}"],

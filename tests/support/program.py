@@ -9,7 +9,8 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +18,10 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.store import runlogs
 from bucketvault.store.database import close_database, open_database
+from bucketvault.vocabulary import ProviderType
 from tests.support.servers import ServerProcess, clean_environment, free_port
 
 T = TypeVar("T")
@@ -175,6 +178,17 @@ class Bucket:
                 found.setdefault(parts[2], {})[parts[3]] = body
         return found
 
+    def remote(self, endpoint: str = "") -> Remote:
+        """How rclone is told of its server, or of another way there."""
+        return Remote(
+            label="x",
+            provider_type=ProviderType.AMAZON_S3,
+            endpoint=endpoint or self.server.endpoint,
+            region="",
+            access_key_id=self.server.access_key_id,
+            secret_access_key=self.server.secret_access_key,
+        )
+
 
 class Program:
     """`bucketvault` with a data folder and a key file of its own."""
@@ -326,13 +340,19 @@ destination.path = "{destination_path}"
         told = self.status()
         return next(b["last_run"] for b in told["backups"] if b["name"] == name)
 
-    def raw_log(self, run_id: int) -> bytes:
-        """The stored log, read past the program."""
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """The program's database, open past the program."""
         open_database(self.data_dir / "bucketvault.sqlite3")
         try:
-            return b"".join(runlogs.raw(run_id))
+            yield
         finally:
             close_database()
+
+    def raw_log(self, run_id: int) -> bytes:
+        """The stored log, read past the program."""
+        with self.database():
+            return b"".join(runlogs.raw(run_id))
 
     def run_folder(self) -> Path | None:
         """The folder of the run under way, if there is exactly one."""

@@ -1,34 +1,24 @@
 """A run that would take away more than it should is held: nothing is touched, somebody is asked."""
 
-import contextlib
-import datetime as dt
 import json
-import os
 import random
 import re
-import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs import brake, queue
+from bucketvault.engine.runs import brake
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.errors import RunFailedError
-from bucketvault.store.database import close_database, connection, open_database
-from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.vocabulary import ProviderType, RunStatus, Trigger
 from tests.conftest import NewBucket
-from tests.support.at_time import cli_at
-from tests.support.program import Bucket, Program, Result, objects, until
+from tests.engine.runs.held import is_held, logged
+from tests.support.program import Bucket, Program, objects
 from tests.support.proxies import RefusingProxy, Rule
-from tests.support.servers import MotoServer, RcloneS3, rclone_path
+from tests.support.servers import MotoServer, RcloneS3
 
 STAMP = "20260101T000000Z"
 
@@ -174,18 +164,6 @@ def test_findings_come_back_from_the_database_as_they_were() -> None:
 # ---- what a dry run counts, against boto3
 
 
-def remote(bucket: Bucket, endpoint: str = "") -> Remote:
-    server = bucket.server
-    return Remote(
-        label="x",
-        provider_type=ProviderType.AMAZON_S3,
-        endpoint=endpoint or server.endpoint,
-        region="",
-        access_key_id=server.access_key_id,
-        secret_access_key=server.secret_access_key,
-    )
-
-
 def preflight(source: Bucket, destination: Bucket, *, endpoint: str = "") -> Preflight:
     names = explain.Names(
         source_provider="Source",
@@ -197,7 +175,7 @@ def preflight(source: Bucket, destination: Bucket, *, endpoint: str = "") -> Pre
     )
     return Preflight(
         find_binary(),
-        {"source": remote(source), "dest": remote(destination, endpoint)},
+        {"source": source.remote(), "dest": destination.remote(endpoint)},
         names,
         stopped=threading.Event(),
         keep_open=(),
@@ -268,41 +246,6 @@ def test_a_dry_run_that_could_not_see_all_of_the_destination_does_not_count(
 
 
 # ---- through the program
-
-
-def is_held(
-    program: Program, destination: Bucket, *words: str, how: tuple[str, ...] = ("--wait",)
-) -> dict[str, Any]:
-    """A run now is held: said everywhere, its log names what would go, nothing is touched."""
-    before = destination.objects()
-    done = program.cli("run", "Photos", *how)
-    assert_held(program, done, *words)
-    assert destination.objects() == before
-    return program.last_run()
-
-
-def assert_held(program: Program, done: Result, *words: str) -> None:
-    run = program.last_run()
-    assert (done.code, run["status"], run["reason"]) == (1, "failed", "brake"), (done, run)
-    assert run["exit_code"] is None and set(run["counts"].values()) <= {0, run["counts"]["checked"]}
-    status = program.cli("status")
-    assert status.code == 1 and "held for your approval" in status.out
-    approve = "Approve it: bucketvault run Photos --approve\n"
-    assert approve in done.err and approve in status.out
-    assert done.err.startswith("Photos: Held: ")
-    assert ("; the copy is that of " in done.err) is not ("No run between" in done.err)
-    for word in (*words, "Nothing was touched"):
-        assert word in done.err and word in status.out, (word, done, status)
-
-
-def logged(program: Program, run: dict[str, Any]) -> dict[str, set[str]]:
-    """Which objects the run's log names, by what would happen to them."""
-    found: dict[str, set[str]] = {}
-    for line in program.raw_log(run["id"]).splitlines():
-        entry = json.loads(line)
-        if "skipped" in entry:
-            found.setdefault(entry["skipped"], set()).add(entry["object"])
-    return found
 
 
 @pytest.mark.parametrize("how", ["a mistyped path", "an emptied bucket"])
@@ -477,232 +420,3 @@ def test_three_dumps_that_rotate_every_night_never_hold_a_run(
 
         assert run["status"] == "success", run
         assert destination.copy() == source.objects()
-
-
-# ---- approving
-
-
-@pytest.fixture
-def waiting(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> tuple[Program, Bucket, Bucket]:
-    """A backup whose last run is held: 12 of 20 objects are gone at the source."""
-    source, destination = new_bucket(here, objects(20)), new_bucket(elsewhere)
-    bucketvault.backup(source, destination)
-    bucketvault.run()
-    for key in sorted(objects(20))[:12]:
-        source.delete(key)
-    assert bucketvault.run()["reason"] == "brake"
-    return bucketvault, source, destination
-
-
-@contextlib.contextmanager
-def database_of(program: Program) -> Iterator[None]:
-    """The program's database, opened past the program."""
-    open_database(program.data_dir / "bucketvault.sqlite3")
-    try:
-        with connection():
-            yield
-    finally:
-        close_database()
-
-
-@pytest.mark.slow
-def test_an_approved_run_is_held_again_when_the_source_has_lost_more(waiting) -> None:
-    program, source, destination = waiting
-    before = destination.copy()
-    source.delete(sorted(objects(20))[12])
-
-    is_held(program, destination, "more than was approved", "13 of 20", how=("--approve",))
-    again = program.cli("run", "Photos", "--approve")
-
-    assert again.code == 0 and destination.copy() == source.objects()
-    (kept,) = destination.kept().values()
-    assert kept == {key: before[key] for key in sorted(before)[:13]}
-
-
-@pytest.mark.slow
-def test_an_approved_run_goes_through_when_there_is_less_to_do_by_now(waiting) -> None:
-    program, source, destination = waiting
-    back = min(objects(20))
-    source.put(back, objects(20)[back])
-
-    done = program.cli("run", "Photos", "--approve")
-
-    assert done.code == 0 and program.last_run()["counts"]["deleted"] == 11
-    assert destination.copy() == source.objects()
-
-
-@pytest.mark.parametrize(("hours", "code"), [(23.5, 0), (24.5, 1)])
-@pytest.mark.slow
-def test_an_approval_holds_for_a_day(waiting, hours: float, code: int) -> None:
-    program, source, destination = waiting
-    with database_of(program):
-        queue.approve(BackupRun.select().order_by(BackupRun.id.desc()).get().id)
-
-    done = cli_at(program, utcnow() + dt.timedelta(hours=hours), "run", "Photos", "--wait")
-
-    assert done.code == code, done
-    assert program.last_run()["trigger"] == "approved"
-    if code:
-        assert_held(program, done, "12 of 20 objects would be removed")
-        assert len(destination.copy_keys()) == 20
-    else:
-        assert destination.copy() == source.objects()
-
-
-@pytest.mark.slow
-def test_what_was_held_before_the_backup_was_changed_cannot_be_approved(
-    waiting, new_bucket: NewBucket
-) -> None:
-    program, source, destination = waiting
-    program.backup(source, new_bucket(destination.server, {"somebody's": b"theirs"}))
-
-    done = program.cli("run", "Photos", "--approve")
-
-    assert done.code == 1 and "was changed since" in done.err
-    assert len(destination.copy_keys()) == 20
-
-
-@pytest.mark.slow
-def test_an_approved_run_that_waits_asks_again_when_the_backup_is_changed_meanwhile(
-    waiting, new_bucket: NewBucket
-) -> None:
-    program, source, destination = waiting
-    with database_of(program):
-        queue.approve(BackupRun.select().order_by(BackupRun.id.desc()).get().id)
-    theirs = new_bucket(destination.server, {f"theirs-{n}": b"theirs" for n in range(12)})
-    program.backup(source, theirs)
-
-    is_held(program, theirs, "12 of 12 objects would be removed", "No run between these two")
-
-    assert program.last_run()["trigger"] == "approved"
-
-
-@pytest.mark.slow
-def test_after_an_end_was_changed_nothing_may_be_removed_until_a_run_has_succeeded(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    source, destination = new_bucket(here, objects(30)), new_bucket(elsewhere)
-    bucketvault.backup(source, destination)
-    bucketvault.run()
-    elder = new_bucket(elsewhere, {**objects(30), "one more": b"x"})
-    bucketvault.backup(source, elder)
-
-    is_held(bucketvault, elder, "1 of 31 objects would be removed", "No run between these two")
-    assert bucketvault.cli("run", "Photos", "--approve").code == 0
-    source.delete(min(objects(30)))
-    run = bucketvault.run()
-
-    assert run["status"] == "success" and run["counts"]["deleted"] == 1
-    assert elder.copy() == source.objects()
-
-
-def test_what_an_attempt_found_that_went_back_to_the_queue_is_forgotten(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    """Else a source that is empty by now could be approved, with the numbers of before."""
-    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
-    runs = bucketvault.data_dir / "runs"
-    runs.mkdir(exist_ok=True)
-    with database_of(bucketvault):
-        queue.enqueue(Backup.get().id, Trigger.CLI)
-        claimed = queue.claim(runs, 1)
-        assert claimed is not None
-        found = Findings(removed=12, destination_objects=20).to_json()
-        again = {"status": RunStatus.PENDING, "phase": None, "requeued": True}
-        assert claimed[0].change(RunStatus.RUNNING, findings=found, source_objects=8, **again)
-        os.close(claimed[2])
-
-    done = bucketvault.cli("run", "Photos", "--wait")
-
-    assert done.code == 1 and "is empty" in done.err and "--approve" not in done.err
-    with database_of(bucketvault):
-        run = BackupRun.get()
-        assert (run.findings, run.source_objects) == ({}, None)
-
-
-# ---- previews
-
-
-@pytest.mark.slow
-def test_a_preview_touches_nothing_and_is_no_run_as_far_as_results_go(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    source = new_bucket(here, objects(3))
-    destination = new_bucket(elsewhere, {"somebody's": b"theirs"})
-    bucketvault.backup(source, destination)
-
-    done = bucketvault.cli("run", "Photos", "--preview")
-
-    assert done.code == 0, done
-    assert "would copy 3, replace 0 and remove 1 objects. Nothing was touched" in done.out
-    assert "somebody's  would be removed here" in done.out
-    assert destination.objects() == {"somebody's": b"theirs"}
-    status = bucketvault.status()["backups"][0]
-    assert status["last_run"] is None and status["active_run"] is None
-    assert "has not run yet" in bucketvault.cli("status").out
-    with database_of(bucketvault):
-        backup = Backup.get()
-        assert backup.last_run_at is None
-    # it is no success either: the first run still may not remove anything
-    is_held(bucketvault, destination, "1 of 1 objects would be removed", "No run between these two")
-
-
-@pytest.mark.slow
-def test_a_preview_of_a_held_run_leaves_it_to_be_approved(waiting) -> None:
-    program, source, destination = waiting
-    held_run = program.last_run()
-
-    preview = program.cli("run", "Photos", "--preview")
-
-    assert preview.code == 0 and "remove 12 objects" in preview.out
-    assert program.last_run() == held_run
-    approved = program.cli("run", "Photos", "--approve")
-    assert approved.code == 0 and destination.copy() == source.objects()
-
-
-@pytest.mark.slow
-def test_a_preview_that_cannot_be_made_says_why(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
-
-    done = bucketvault.cli("run", "Photos", "--preview")
-
-    assert done.code == 1 and "is empty" in done.err
-    assert bucketvault.status()["backups"][0]["last_run"] is None
-
-
-# ---- stopping while it checks
-
-
-@pytest.mark.slow
-def test_a_run_can_be_stopped_while_it_counts_what_would_change(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere, {"old": b"old"})
-    bucketvault.backup(source, destination)
-    slow = bucketvault.folder / "rclone-that-hangs-in-a-dry-run"
-    hang = 'for word; do [ "$word" = --dry-run ] && exec sleep 100; done'
-    slow.write_text(f'#!/bin/bash\n{hang}\nexec {rclone_path()} "$@"\n')
-    slow.chmod(0o755)
-    app = bucketvault.start("run", "Photos", "--wait", BUCKETVAULT_RCLONE=str(slow))
-    until("it counts", lambda: helpers(app, "sleep"))
-
-    app.send_signal(signal.SIGINT)
-    _, err = app.communicate(timeout=20)
-
-    run = bucketvault.last_run()
-    assert (app.returncode, run["status"], run["reason"]) == (1, "failed", "stopped")
-    assert "Nothing was touched" in err and destination.objects() == {"old": b"old"}
-
-
-def helpers(app: Any, word: str) -> list[psutil.Process]:
-    """The processes that the command asks rclone with, those with `word` in their command line."""
-    found = []
-    for process in psutil.Process(app.pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile
-            if word in " ".join(process.cmdline()):
-                found.append(process)
-    return found

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from bucketvault.store.database import close_database, connection, open_database
+from bucketvault.store.database import connection
 from bucketvault.store.models import BackupRun, counts_of
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
@@ -36,22 +36,18 @@ def midway(
 
 def runs(program: Program) -> list[dict]:
     """Every run, oldest first, read past the program."""
-    open_database(program.data_dir / "bucketvault.sqlite3")
-    try:
-        with connection():
-            return [
-                {
-                    "id": run.id,
-                    "status": run.status,
-                    "reason": run.reason,
-                    "exit_code": run.exit_code,
-                    "finished_at": run.finished_at,
-                    "counts": counts_of(run),
-                }
-                for run in BackupRun.select().order_by(BackupRun.id)
-            ]
-    finally:
-        close_database()
+    with program.database(), connection():
+        return [
+            {
+                "id": run.id,
+                "status": run.status,
+                "reason": run.reason,
+                "exit_code": run.exit_code,
+                "finished_at": run.finished_at,
+                "counts": counts_of(run),
+            }
+            for run in BackupRun.select().order_by(BackupRun.id)
+        ]
 
 
 def kill(*processes: psutil.Process) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bucketvault.store.database import close_database, open_database, writing
+from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.vocabulary import UsageType
 from tests.conftest import NewBucket
@@ -108,12 +108,8 @@ def test_backups_that_only_meet_are_saved(
 @contextlib.contextmanager
 def past_the_catalogue(program: Program) -> Iterator[None]:
     """The database, for changes that no form and no file would be allowed."""
-    open_database(program.data_dir / "bucketvault.sqlite3")
-    try:
-        with writing():
-            yield
-    finally:
-        close_database()
+    with program.database(), writing():
+        yield
 
 
 def contents(here: RcloneS3, buckets: dict[str, str]) -> dict[str, list[tuple[str, str]]]:

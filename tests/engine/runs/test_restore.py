@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.runs.restore_text import restore_text
-from bucketvault.store.database import close_database, open_database, writing
+from bucketvault.store.database import writing
 from bucketvault.store.models import Backup
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program
@@ -304,10 +304,8 @@ def test_a_renamed_backup_is_called_by_its_new_name_in_the_text(
     bucketvault.backup(source, destination)
     bucketvault.run()
     key = restore_key(destination)
-    open_database(bucketvault.data_dir / "bucketvault.sqlite3")
-    with writing():
+    with bucketvault.database(), writing():
         Backup.update(name="Pictures").execute()
-    close_database()
 
     bucketvault.run("Pictures")
 

@@ -19,7 +19,7 @@ from bucketvault.engine.runs import queue, tidying
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import RunFailedError
-from bucketvault.store.database import close_database, connection, open_database
+from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import ProviderType, Reason, Trigger
@@ -185,15 +185,6 @@ def work(program: Program, *, stall_s: float) -> tuple[Worker, threading.Thread]
     return worker, thread
 
 
-@contextlib.contextmanager
-def database_of(program: Program) -> Iterator[None]:
-    open_database(program.data_dir / "bucketvault.sqlite3")
-    try:
-        yield
-    finally:
-        close_database()
-
-
 def newest() -> BackupRun:
     with connection():
         run: BackupRun = BackupRun.select().order_by(BackupRun.id.desc()).get()
@@ -211,7 +202,7 @@ def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_ho
     ):
         source, destination = new_bucket(a, objects(60, 4000)), new_bucket(b)
         bucketvault.backup(source, destination)
-        with database_of(bucketvault):
+        with bucketvault.database():
             _, thread = work(bucketvault, stall_s=4)
             until("something is copied", destination.copy_keys)
             server = a if frozen == "source" else b
@@ -264,7 +255,7 @@ def test_a_source_that_drips_its_objects_is_stalled_though_a_byte_comes_now_and_
     source, destination = new_bucket(here, objects(4, 4000)), new_bucket(elsewhere)
     with DrippingBodies(here.endpoint) as proxy:
         bucketvault.backup(source, destination, source_endpoint=proxy.endpoint)
-        with database_of(bucketvault):
+        with bucketvault.database():
             _, thread = work(bucketvault, stall_s=QUICK_S)
 
             thread.join(30)
@@ -280,7 +271,7 @@ def test_a_run_that_moves_slowly_is_not_stalled(
     source, destination = new_bucket(slow, objects(2, 250_000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     began = time.monotonic()
-    with database_of(bucketvault):
+    with bucketvault.database():
         _, thread = work(bucketvault, stall_s=3)
         thread.join(120)
         run = newest()
@@ -296,7 +287,7 @@ def test_a_run_that_is_stalled_can_still_be_stopped_by_hand(
     with RcloneS3(tmp_path / "a", "AKIAFREEZES00000003", "own-secret-0003", extra_args=slowly) as a:
         source, destination = new_bucket(a, objects(60, 4000)), new_bucket(elsewhere)
         bucketvault.backup(source, destination)
-        with database_of(bucketvault):
+        with bucketvault.database():
             worker, thread = work(bucketvault, stall_s=600)
             until("something is copied", destination.copy_keys)
             a.freeze()
@@ -359,7 +350,7 @@ def test_a_provider_that_copies_a_large_object_into_the_kept_versions_has_the_ti
     with HoldingCopies(elsewhere.endpoint) as proxy:
         bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
         destination.put("film.mov", large)
-        with database_of(bucketvault):
+        with bucketvault.database():
             _, thread = work(bucketvault, stall_s=START_S)
             until("it copies inside", proxy.asked.is_set)
 
@@ -379,7 +370,7 @@ def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
     with HoldingCopies(elsewhere.endpoint) as proxy:
         bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
         destination.put("note.txt", b"older")
-        with database_of(bucketvault):
+        with bucketvault.database():
             _, thread = work(bucketvault, stall_s=START_S)
             until("it copies inside", proxy.asked.is_set)
 
@@ -411,7 +402,7 @@ def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it
         return real(*given, **more)
 
     monkeypatch.setattr(place, where, out_of_descriptors_once)
-    with database_of(bucketvault):
+    with bucketvault.database():
         _, thread = work(bucketvault, stall_s=600)
         thread.join(60)
         run = newest()
