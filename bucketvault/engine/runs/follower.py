@@ -44,6 +44,11 @@ class Follower:
         """How many secrets were masked in what was read."""
         return self._redactor.replaced
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits for the database that nothing more is read until it takes that."""
+        return self._writer.waiting_bytes > MOST_WAITING_BYTES
+
     def start_over(self) -> None:
         """Drop what an earlier program stored of this log; the spool has all of it."""
         with writing():
@@ -63,7 +68,8 @@ class Follower:
         With `final`, everything to the end, a last half line too. Raises peewee's errors when the
         database cannot take it now; the next call tries again, nothing is lost.
         """
-        stored = False
+        # Whatever waits goes first: with too much of it `_read` stops, and that is not the end.
+        stored = final and self._store(rclone_pid)
         while self._read() and final:
             stored |= self._store(rclone_pid)  # a long log is not kept in memory as a whole
         if final and self._half:
@@ -72,7 +78,7 @@ class Follower:
         return self._store(rclone_pid) or stored
 
     def _read(self) -> bool:
-        if self._writer.waiting_bytes > MOST_WAITING_BYTES:
+        if self.is_behind:
             return False  # the database has not taken what we have; rclone's file waits for us
         try:
             spool = os.open(self._spool, os.O_RDONLY | os.O_CLOEXEC)

@@ -24,7 +24,7 @@ class StallWatch:
     def stands(self, progress: Progress | None, now_s: float, *, blind: bool = False) -> bool:
         """Whether nothing has moved for too long; that stays so.
 
-        `blind`: what rclone says does not arrive, so that silence means nothing.
+        `blind`: what rclone says does not reach us, so that silence means nothing.
         """
         passed_s, self._looked_s = now_s - self._looked_s, now_s
         movement = progress.movement if progress is not None else None

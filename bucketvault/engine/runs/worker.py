@@ -309,8 +309,8 @@ class Worker:
 
     def _stands(self, follower: Follower) -> bool:
         """Whether nothing has moved for too long, whatever the log says."""
-        # a full disk swallows the lines that would tell
-        blind = not self._folder.has_room()
+        # a full disk swallows the lines that would tell; a held database keeps us from reading them
+        blind = not self._folder.has_room() or follower.is_behind
         self._stalled = self._stall.stands(
             follower.transcript.progress, time.monotonic(), blind=blind
         )
