@@ -1,5 +1,7 @@
 """Text from elsewhere reaches text nodes only: what could make it more is found in the source.
 
+Words of an error go to terminals, too: what they take from bytes of others is cleaned on its way.
+
 Names of objects, buckets and backups, providers' errors and mail servers' answers are all written
 by others. NiceGUI has doors through which text becomes markup, style, a property or a script; each
 use of one takes constants, or says in a comment `# safe: ...` (`// safe: ...`) why it may.
@@ -72,6 +74,8 @@ def _wrong(node: ast.AST, constants: set[str]) -> str:
         return name
     if any(keyword.arg in ("sanitize", "html") for keyword in node.keywords):
         return f"{name} with markup"
+    if last.endswith("Error") and any(map(_holds_words_as_they_came, given)):
+        return f"{name} with words as they came"
     if last in WORDS and not all(_is_constant(value, constants) for value in given):
         return f"{name} with data"
     if name in ("ui.link", "ui.navigate.to", "ui.download") and not _is_own_address(
@@ -79,6 +83,17 @@ def _wrong(node: ast.AST, constants: set[str]) -> str:
     ):
         return f"{name} to an address with data"
     return ""
+
+
+def _holds_words_as_they_came(node: ast.AST) -> bool:
+    """Whether bytes become text in it that is not cleaned."""
+    if isinstance(node, ast.Call):
+        name = _name(node.func).rpartition(".")[2]
+        if name in ("clean", "_cleaned"):
+            return False
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "decode":
+            return True
+    return any(map(_holds_words_as_they_came, ast.iter_child_nodes(node)))
 
 
 def _bad_entry(
@@ -211,6 +226,8 @@ def test_no_script_of_ours_makes_markup_of_text(path: Path) -> None:
         "ui.navigate.to(where)",
         "row = {'href': f'/{name}'}",
         "made.props['url'] = address",
+        "raise RunFailedError(reason, 'x', '', stdout[:500].decode(errors='replace'))",
+        "DiscoveryError(f'it said {said.decode()}')",
         "#\nui.html(x)  # unsafe: no reason",
     ],
 )
@@ -229,6 +246,7 @@ def test_the_rule_finds(source: str) -> None:
         "ui.link(name, f'/run/{number:d}')",
         "ui.label(name).classes(add=CLASSES[tone])",
         "ui.navigate.to('/providers')",
+        "raise RunFailedError(reason, 'x', '', clean(stdout[:500].decode(errors='replace')))",
         "row = {'href': f'/run/{run.id:d}' if run else ''}",
         "T = '''<a :href=\"'/run/' + props.row.id\">'''",
         "# safe: a constant of ours\nui.add_head_html(STYLE)",

@@ -2,7 +2,8 @@
 
 Only JSON fields count, never text around them: an object named like a log line changes nothing.
 Counts pair rclone's lines per object, because its stats sums are wrong after a retry even in a
-green run; the stats serve progress only. Seen with rclone 1.75.2.
+green run; the stats serve progress only. What is kept of its words is clean: providers and names
+of objects speak in them. Seen with rclone 1.75.2.
 """
 
 import json
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bucketvault.engine.rclone.lines import OBJECT_TYPE, line_kind
+from bucketvault.untrusted import clean
 from bucketvault.vocabulary import LineKind
 
 ERRORS_KEPT = 20  # the first and the last so many
@@ -220,7 +222,7 @@ class Transcript:
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
             if text := line.decode(errors="replace").strip():
-                self._plain.append(text[:MESSAGE_LIMIT])
+                self._plain.append(clean(text, limit=MESSAGE_LIMIT))
             return LineKind.PLAIN
         kind = line_kind(entry)
         if kind is LineKind.PROGRESS:
@@ -238,7 +240,7 @@ class Transcript:
         if entry["level"] in ("error", "critical"):
             self._error(entry)
         elif entry["level"] == "notice":
-            self.last_notice = str(entry.get("msg", ""))[:MESSAGE_LIMIT]
+            self.last_notice = clean(message, limit=MESSAGE_LIMIT)
         return kind
 
     def _would(self, entry: dict[str, Any]) -> bool:
@@ -260,8 +262,8 @@ class Transcript:
             self.retried = True
             self._blind = False  # the next try lists again
         found = ErrorLine(
-            object=str(entry.get("object", "")),
-            message=message[:MESSAGE_LIMIT],
+            object=clean(str(entry.get("object", ""))),
+            message=clean(message, limit=MESSAGE_LIMIT),
             level=entry["level"],
         )
         if len(self._first_errors) < ERRORS_KEPT:

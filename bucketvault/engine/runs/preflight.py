@@ -12,6 +12,7 @@ from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import LARGEST, Progress
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.errors import RunFailedError
+from bucketvault.untrusted import clean
 from bucketvault.vocabulary import Reason
 
 
@@ -153,6 +154,6 @@ def _read_size(stdout: bytes, side: str) -> Size:
             Reason.RCLONE_ERROR,
             f"rclone did not tell how large the {side} is. Nothing was touched.",
             "Make sure that the rclone in use is a real one: `rclone version`.",
-            stdout[:500].decode(errors="replace"),
+            clean(stdout[:500].decode(errors="replace")),
         ) from error
     return size

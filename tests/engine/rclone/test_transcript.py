@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bucketvault.engine.rclone.transcript import Progress, Transcript
+from bucketvault.untrusted import has_control_characters
 
 DATA = Path(__file__).parents[2] / "data" / "rclone"
 
@@ -25,6 +26,23 @@ def read(*lines: bytes) -> Transcript:
 
 
 ARCHIVED = (line("Copied (server-side copy)", size=7), line("Deleted"))
+
+
+signs = st.text(st.sampled_from('a:"\x1b\x85\x9b\u200b\u2028\u202e\n\t'), max_size=20)
+
+
+@given(message=signs, key=signs, level=st.sampled_from(["error", "critical", "notice"]))
+def test_words_of_others_are_kept_without_signs_that_do_things(
+    message: str, key: str, level: str
+) -> None:
+    plain = message.replace("\n", " ").encode()
+
+    said = read(line(f"Failed: {message}", key, level=level), b"panic: " + plain)
+
+    kept = [said.last_notice, *said.plain]
+    for error in said.errors:
+        kept += [error.object, error.message]
+    assert any(kept) and not any(map(has_control_characters, kept))
 
 
 def test_a_new_object_is_copied() -> None:

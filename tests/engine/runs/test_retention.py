@@ -191,11 +191,12 @@ def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
     )
     with RefusingProxy(destination.server.endpoint) as proxy:
         program.backup(source, destination, destination_endpoint=proxy.endpoint)
+        signs = "no \x9b2J\x9b31m \u202etxt"  # what clears a terminal, and turns a line around
         if what == "the delete":
-            proxy.rules = [Rule("DELETE", r"", 403, "AccessDenied")]
+            proxy.rules = [Rule("DELETE", r"", 403, "AccessDenied", signs)]
         else:
             key = place(destination).split("/")[1]
-            proxy.rules = [Rule("GET", rf"prefix=[^&]*{key}", 403, "AccessDenied")]
+            proxy.rules = [Rule("GET", rf"prefix=[^&]*{key}", 403, "AccessDenied", signs)]
         source.put("new.txt", b"new")
 
         run = program.run()
@@ -203,8 +204,9 @@ def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
     assert run["status"] == "success" and run["counts"]["purged"] == 0, run
     (warning,) = run["warnings"]
     assert "Destination did not let us" in warning and "copy itself is complete" in warning
-    assert "AccessDenied" in warning
-    assert program.cli("status").code == 3
+    assert r"AccessDenied: no \x9b2J\x9b31m \u202etxt" in warning
+    told = program.cli("status")
+    assert told.code == 3 and warning in told.out
     assert (go | stay).items() <= planted.left().items()
     assert destination.copy() == source.objects()
 
