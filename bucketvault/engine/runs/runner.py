@@ -20,7 +20,7 @@ import sys
 import time
 
 SPEC, SPOOL, STARTED, EXIT = "spec.json", "rclone.log", "started.json", "exit.json"
-CONFIG_MARK = "@CONFIG@"  # stands for the configuration's path in the arguments
+CONFIG_MARK = "@CONFIG@"  # alone, it stands for the configuration's path in the arguments
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 ROOM_BYTES = 4096
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -113,6 +113,7 @@ def main() -> None:
         return
     config = os.memfd_create("rclone-config")
     os.write(config, config_text)
+    config_path = f"/proc/self/fd/{config}"
     spool = os.open(SPOOL, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     me, libc = os.getpid(), ctypes.CDLL(None)
 
@@ -128,7 +129,7 @@ def main() -> None:
     began = time.monotonic()
     try:
         rclone = subprocess.Popen(
-            [word.replace(CONFIG_MARK, f"/proc/self/fd/{config}") for word in spec["arguments"]],
+            [config_path if word == CONFIG_MARK else word for word in spec["arguments"]],
             stdin=subprocess.DEVNULL,
             stdout=spool,
             stderr=spool,
