@@ -14,8 +14,13 @@ RESTORE_NAME = "RESTORE.txt"
 # Anchored: only the archive at the top of a bucket or path, not an object of that name below.
 EXCLUDE_ARCHIVE = ("--exclude", f"/{ARCHIVE_ROOT}/**")
 
+# Two keys that differ only in how Unicode writes the same letters (NFC, NFD) are two objects to S3.
+# To rclone they are one, of which it copies one and says so in a line nobody reads (1.75.2).
+EXACT_NAMES = ("--no-unicode-normalization",)
+
 SYNC_FLAGS = (
     *EXCLUDE_ARCHIVE,
+    *EXACT_NAMES,
     "--metadata",  # content type, cache control, user metadata travel too
     *("--log-level", "INFO", "--use-json-log", "--stats", "1s", "--stats-one-line"),
     # With rclone's defaults a refused connection takes over ten minutes to be called an error.
@@ -91,6 +96,7 @@ def dry_run(
         *("sync", source, destination, "--dry-run"),
         *("--backup-dir", archive(destination_bucket, archive_key, f"{stamp}/")),
         *EXCLUDE_ARCHIVE,
+        *EXACT_NAMES,
         "--size-only" if by_size else "--checksum",
         *("--checkers", "16"),
         *ASK_FLAGS,

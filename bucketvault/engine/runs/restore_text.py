@@ -42,6 +42,7 @@ def restore_text(spec: Mapping[str, Any], backup_name: str) -> str:
         kept_stamp=_quoted(kept + "STAMP/"),
         # only where kept versions may be: below a folder, such a name is an object like any other
         exclude=f"--exclude '/{command.ARCHIVE_ROOT}/**'",
+        exact=" ".join(command.EXACT_NAMES),
     )
 
 
@@ -100,7 +101,8 @@ Write this into a file named rclone.conf and put your key in:
   secret_access_key = YOUR SECRET KEY
 
 The last two settings before the key matter: without no_check_bucket rclone would create a bucket
-whose name was mistyped, and without that encoding it would not see some odd names.
+whose name was mistyped, and without that encoding it would not see some odd names. Without
+--no-unicode-normalization it would take two names that only look the same for one.
 
 Every command below copies to a folder named restored on this computer. To copy to another bucket
 instead, add a section [new] like the one above to rclone.conf and write new:BUCKET/ for restored/.
@@ -109,12 +111,12 @@ Use copy, never sync: copy removes nothing.
 
 EVERYTHING, AS IT WAS AFTER THE LAST RUN
 
-  rclone --config rclone.conf copy {copy} restored/ {exclude} --metadata --progress
+  rclone --config rclone.conf copy {copy} restored/ {exclude} {exact} --metadata --progress
 
 
 ONE FOLDER
 
-  rclone --config rclone.conf copy {folder} restored/FOLDER/ --metadata --progress
+  rclone --config rclone.conf copy {folder} restored/FOLDER/ {exact} --metadata --progress
 
 
 ONE OBJECT AS IT WAS ON A DAY
@@ -137,8 +139,18 @@ EVERYTHING AS IT WAS ON A DAY
 Copy everything as above. Then lay over it the folders that are later than the moment you want, the
 NEWEST FIRST and the oldest last, each with
 
-  rclone --config rclone.conf copy {kept_stamp} restored/ --metadata --ignore-times
+  rclone --config rclone.conf copy {kept_stamp} restored/ {exact} --metadata --ignore-times
 
 What this cannot give: objects that were new after that moment stay, because nothing was replaced
 when they came; and what was replaced more than {days} days ago is gone.
+
+
+NAMES THAT NEED MORE
+
+A folder on this computer cannot hold every name. One with // lands on the name with a single /,
+one with a part that is only . or .. is written with other signs, and an object cannot lie where a
+folder of its name is. To bring such names back as they were, copy to another bucket.
+
+rclone passes over names with // below a folder, so also among the kept versions, and says nothing:
+look for them, and fetch them, with another program for S3, such as your provider's own page.
 """

@@ -229,7 +229,7 @@ def test_each_service_gets_the_settings_it_needs(
         "access_key_id": "AKIAEXAMPLE",
         "secret_access_key": "example-secret",
         "no_check_bucket": "true",
-        "encoding": "Slash,InvalidUtf8",
+        "encoding": "Raw",
     }
     assert describe_service(entered) == service
 

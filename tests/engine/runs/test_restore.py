@@ -14,7 +14,7 @@ from bucketvault.store.database import writing
 from bucketvault.store.models import Backup
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program
-from tests.support.servers import RcloneS3, clean_environment, rclone_path
+from tests.support.servers import MotoServer, RcloneS3, clean_environment, rclone_path
 
 NASTY = 'it\'s $(touch /tmp/x) "quoted" & sp ace'
 
@@ -262,6 +262,44 @@ def test_the_text_is_only_written_again_when_it_would_say_something_else(
     assert f"'copy:{destination.name}/'" in told and elder.name not in told
 
 
+NAMES = [
+    *("caf\u00e9", "cafe\u0301"),  # the same letters, written in two ways
+    *("\u201b/x", "\u201bfirst", "q\u201bq", "w\u201b\uff0fv"),  # rclone's own sign for quoting
+    *("a\uff0fb", "\uff0fbegin", "x\uff0ey", "\uff0e\uff0e/t", "\u2400z", "\u2421", "\uff05\uff1a"),
+    *("./a", "x/../b", "/lead", "tab\there", " space ", "back\\slash", "*?[x]{y}", "%41"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["", "p"])
+def test_names_are_copied_replaced_kept_and_brought_back_as_they_are(
+    bucketvault: Program, moto: MotoServer, new_bucket: NewBucket, tmp_path: Path, path: str
+) -> None:
+    former = {name: name.encode() for name in NAMES}
+    source, destination, again = new_bucket(moto, former), new_bucket(moto), new_bucket(moto)
+    more = {"destination_path": path, "comparison_mode": "checksum"}
+    bucketvault.backup(source, destination, **more)
+    below = f"{path}/" if path else ""
+
+    first = bucketvault.run()
+    assert (first["warnings"], first["counts"]["copied"]) == ([], len(NAMES))
+    assert destination.copy() == {below + name: body for name, body in former.items()}
+    for name in NAMES:
+        source.put(name, b"the second " + name.encode())
+    second = bucketvault.run()
+    assert (second["warnings"], second["counts"]["replaced"]) == ([], len(NAMES))
+    assert destination.copy() == {below + name: body for name, body in source.objects().items()}
+    assert list(destination.kept().values()) == [former]
+
+    text = destination.objects()[restore_key(destination)].decode()
+    person = Person(Left(destination, path, text, [], []), tmp_path)
+    config = (tmp_path / "rclone.conf").read_text()
+    (tmp_path / "rclone.conf").write_text(f"{config}\n{config.replace('[copy]', '[new]')}\n")
+    everything = person.command("EVERYTHING, AS IT WAS AFTER THE LAST RUN")
+    person.do(everything.replace("restored/", f"new:{again.name}/"))
+    assert again.objects() == source.objects()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -288,7 +326,7 @@ def test_the_configuration_in_the_text_fits_each_service(
 ) -> None:
     text = restore_text(spec(**changes), "{name} of mine")
 
-    for word in (*words, "no_check_bucket = true", "encoding = Slash,InvalidUtf8", "{name} of"):
+    for word in (*words, "no_check_bucket = true", "encoding = Raw", "{name} of"):
         assert word in text
     assert "left out" not in text
     assert text == restore_text(
