@@ -220,9 +220,16 @@ def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
     if run.spec:
         facts += [("From", _place(run.spec["source"])), ("To", _place(run.spec["destination"]))]
     if run.copied or run.replaced or run.deleted:
-        moved = f"{run.copied:,} copied, {run.replaced:,} replaced, {run.deleted:,} removed"
-        facts.append(("Changed", f"{moved}, {size(run.bytes)} moved"))
+        facts.append(("Changed", _changed(run)))
     return facts
+
+
+def _changed(run: Any) -> str:
+    state = copy_state(run)
+    counts = ((run.copied, "copied"), (run.replaced, "replaced"), (run.deleted, "removed"))
+    at_least = state is not None and state.at_least  # "0 removed" would then be too much
+    told = [f"{count:,} {word}" for count, word in counts if count or not at_least]
+    return f"{'at least ' if at_least else ''}{', '.join(told)}, {size(run.bytes)} moved"
 
 
 def _place(end: dict[str, Any]) -> str:

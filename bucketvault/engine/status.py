@@ -76,6 +76,7 @@ def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:
         "copy_state": run.copy_state.sentence if run.copy_state is not None else "",
         "warnings": list(run.warnings),
         "counts": dict(run.counts),
+        "counts_at_least": run.copy_state is not None and run.copy_state.at_least,
     }
 
 

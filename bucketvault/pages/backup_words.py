@@ -170,7 +170,7 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
         "who": who,
         "took": _took(view),
         **{
-            name: count(view.counts.get(key, 0)) if counted else run_words.UNKNOWN
+            name: run_words.counted(view, key) if counted else run_words.UNKNOWN
             for name, key in (("copied", "copied"), ("replaced", "replaced"), ("gone", "deleted"))
         },
         "moved": size(view.counts.get("bytes", 0)) if counted else run_words.UNKNOWN,

@@ -167,6 +167,16 @@ def changes(counts: Mapping[str, int]) -> str:
     return ", ".join(parts)
 
 
+def counted(view: RunView, name: str) -> str:
+    """One count of a run; `≥ 14` where more may have come of it."""
+    least = "≥ " if _at_least(view) else ""
+    return f"{least}{count(view.counts.get(name, 0))}"
+
+
+def _at_least(view: RunView) -> bool:
+    return view.copy_state is not None and view.copy_state.at_least
+
+
 def tiles(view: RunView) -> tuple[Tile, ...]:
     """The numbers of a run: six of what it did, or four of what it would do; none while it has
     not begun to copy. What it did is no state: only errors carry a colour."""
@@ -179,36 +189,39 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
     kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
     errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
+    nothing = "none seen" if _at_least(view) else "nothing"
     return (
         Tile(
             "new",
             "Copied",
-            count(copied),
+            counted(view, "copied"),
             "new object" if copied == 1 else "new objects",
             picks="new",
         ),
         Tile(
             "swap",
             "Replaced",
-            count(replaced),
-            "former ones kept" if replaced else "nothing",
+            counted(view, "replaced"),
+            "former ones kept" if replaced else nothing,
             picks="replaced",
         ),
         Tile(
             "box",
             "Kept",
-            count(kept),
+            counted(view, "archived"),
             "kept version" if kept == 1 else "kept versions",
             picks="kept",
         ),
         Tile(
             "minus",
             "Removed",
-            count(removed),
-            "kept versions remain" if removed else "at the end" if running else "nothing",
+            counted(view, "deleted"),
+            "kept versions remain" if removed else "at the end" if running else nothing,
             picks="removed",
         ),
-        Tile("bytes", "Moved", size(moved, precise=True), _moved_note(view), picks="moved"),
+        Tile(
+            "bytes", "Moved", size(moved, precise=True), _moved_note(view, nothing), picks="moved"
+        ),
         Tile(
             "alert",
             "Errors",
@@ -224,12 +237,12 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     )
 
 
-def _moved_note(view: RunView) -> str:
+def _moved_note(view: RunView, nothing: str) -> str:
     copying = view.status == RunStatus.RUNNING and view.phase == Phase.COPYING
     if copying and view.progress is not None:
         return f"of {size(view.progress.bytes_total, precise=True)}"
     if view.started_at is None or view.finished_at is None or not view.counts.get("bytes"):
-        return "nothing" if not view.counts.get("bytes") else ""
+        return nothing if not view.counts.get("bytes") else ""
     seconds = max(1.0, (view.finished_at - view.started_at).total_seconds())
     return f"at {speed(view.counts['bytes'] / seconds)}"
 
@@ -364,7 +377,7 @@ def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | N
         words = f"{many(absent, 'object')} could not be brought up to date"
         parts.append((Tone.WARN, absent, words))
     if holes:
-        verb = "is" if holes == 1 else "are"
+        verb = "or more may be" if _at_least(view) else "is" if holes == 1 else "are"
         words = f"{many(holes, 'object')} {verb} missing until the next good run"
         parts.append((Tone.BAD, holes, words))
     return CopyWords(sentence, tuple(parts), last_good)

@@ -87,7 +87,22 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         COPYING,
         {"findings": FOUND, "copied": 9, "reason": Reason.STOPPED, "exit_code": -2},
         CopyKind.PARTLY,
-        "The copy is partly updated: at least 9 of 125 changes arrived, nothing removed.",
+        "The copy is partly updated: at least 9 of 125 changes arrived.",
+    ),
+    "ended from outside while it removed": (
+        COPYING,
+        {"findings": FOUND, "copied": 9, "deleted": 4, "archived": 5, "holes": 1, "exit_code": 130},
+        CopyKind.PARTLY,
+        (
+            "The copy is partly updated: at least 13 of 125 changes arrived, at least 4 removed. "
+            "1 object or more may be only among the kept versions until the next good run."
+        ),
+    ),
+    "rclone crashed": (
+        COPYING,
+        {"findings": FOUND, "copied": 9, "exit_code": 2},
+        CopyKind.PARTLY,
+        "The copy is partly updated: at least 9 of 125 changes arrived.",
     ),
     "ended from outside at once": (
         COPYING,
@@ -142,6 +157,7 @@ def test_a_failed_run_says_in_what_state_it_left_the_copy(case: str) -> None:
 
     assert state is not None
     assert (state.kind, state.sentence) == (kind, sentence)
+    assert state.at_least == ("at least" in sentence or kind == CopyKind.UNKNOWN)
 
 
 @pytest.mark.parametrize("phase", [COPYING, Phase.TIDYING])

@@ -365,6 +365,19 @@ def test_the_cause_is_read_in_a_mail_and_the_url_of_the_request_before_it_is_not
     assert "0123abc" not in told
 
 
+@pytest.mark.usefixtures("mail_set_up")
+@pytest.mark.parametrize(
+    ("exit_code", "changed"),
+    [(1, "3 copied, 0 replaced, 0 removed, 9 B moved"), (137, "at least 3 copied, 9 B moved")],
+)
+def test_a_mail_about_a_run_that_was_cut_off_counts_no_more_than_was_seen(
+    photos: Backup, exit_code: int, changed: str
+) -> None:
+    bad(photos, phase=Phase.COPYING, exit_code=exit_code, copied=3, bytes=9)
+
+    assert f"Changed: {changed}\n" in Mail.get().body
+
+
 def test_a_subject_stays_short_enough_to_read(photos: Backup, vault: Vault) -> None:
     settings.change(MAIL, vault)
 

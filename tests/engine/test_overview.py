@@ -390,6 +390,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "copy_state": "The copy is complete.",
                     "warnings": ["3 objects have no owner."],
                     "counts": dict.fromkeys(COUNT_NAMES, 0) | {"copied": 7},
+                    "counts_at_least": False,
                 },
                 "active_run": {
                     "id": waiting.id,

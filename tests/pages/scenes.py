@@ -176,7 +176,8 @@ def stopped_run() -> RunView:
         counts=counts,
         copy_state=CopyState(
             CopyKind.PARTLY,
-            "The copy is partly updated: 3 of 13 changes arrived, nothing removed.",
+            "The copy is partly updated: at least 3 of 13 changes arrived.",
+            at_least=True,
         ),
     )
 

@@ -126,6 +126,15 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
     await user.should_see("rclone was asked to stop, by signal 2 (SIGINT)")
 
 
+def test_counts_of_a_run_that_was_cut_off_claim_no_more_than_was_seen() -> None:
+    whole, cut = scenes.failed_run(counts=scenes.stopped_run().counts), scenes.stopped_run()
+
+    told = [{t.word: (t.value, t.note) for t in run_words.tiles(view)} for view in (whole, cut)]
+
+    assert [each["Copied"][0] for each in told] == ["3", "≥ 3"]
+    assert [each["Removed"] for each in told] == [("0", "nothing"), ("≥ 0", "none seen")]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -14,6 +14,7 @@ from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import Reason, RunStatus
 
 AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
+FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,11 @@ def in_words(said: Transcript) -> str:
     return f"The copy is complete: {', '.join(parts)}."
 
 
+def was_cut_off(exit_code: int | None) -> bool:
+    """Whether rclone was ended from outside, or crashed: what was on its way then may arrive."""
+    return exit_code in (None, explain.USAGE) or not 0 <= exit_code < FIRST_BY_SIGNAL
+
+
 def _lines_are_missing(said: Transcript) -> bool:
     """Whether rclone's own sums, right where it had no need to try again, tell of more copies."""
     told = said.progress
@@ -294,9 +300,12 @@ def _warnings(record: ExitRecord, follower: Follower, expected: brake.Findings |
     if record.exit_code == 0 and tally.errors:
         found.append(f"{tally.errors:,} with an error as their last word, though rclone succeeded.")
     if tally.holes:
+        only, arrived = "only", "did not arrive"
+        if was_cut_off(record.exit_code) or not record.log_whole:
+            only, arrived = "or more perhaps only", "was not seen to arrive"
         found.append(
-            f"{tally.holes:,} only among the kept versions until the next good run: "
-            "the former version was set aside, the new one did not arrive."
+            f"{tally.holes:,} {only} among the kept versions until the next good run: "
+            f"the former version was set aside, the new one {arrived}."
         )
     if masked := follower.masked:
         found.append(f"Known secrets were masked {masked:,} times in this log.")

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
-from tests.support.proxies import RefusingProxy, Rule
+from tests.support.proxies import ForwardingHandler, RefusingProxy, Rule
 from tests.support.servers import MotoServer, RcloneS3
 
 
@@ -235,6 +235,51 @@ def test_a_source_that_loses_an_object_under_way_leaves_no_hole_in_a_good_run(
     assert (counts["copied"], counts["replaced"], counts["deleted"]) == (1, 1, 2)
     assert (counts["archived"], counts["holes"], counts["errors"]) == (3, 0, 0)
     assert counts["checked"] == 11  # of two tries, and not the sum of both
+
+
+class SilentDeletes(RefusingProxy):
+    """A destination that removes what it is asked to, and does not say so any more."""
+
+    def __init__(self, upstream_endpoint: str) -> None:
+        super().__init__(upstream_endpoint)
+        self.RequestHandlerClass = SilentDelete
+
+
+class SilentDelete(ForwardingHandler):
+    """Every answer but that to a DELETE."""
+
+    server: SilentDeletes
+
+    def _relay(self, response: Any) -> None:
+        if self.command == "DELETE":
+            self.server.stopping.wait()
+        super()._relay(response)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_ended_while_it_removes_does_not_say_that_nothing_was_removed(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(20)), new_bucket(elsewhere)
+    with SilentDeletes(elsewhere.endpoint) as proxy:
+        bucketvault.backup(
+            source, destination, comparison_mode="checksum", destination_endpoint=proxy.endpoint
+        )
+        bucketvault.run()
+        source.delete(GONE)
+        source.put("new", b"new")
+        process = bucketvault.start("run", "Photos", "--wait")
+        until("it is removed", lambda: GONE not in destination.copy_keys())
+
+        (rclone,) = bucketvault.rclones()
+        rclone.kill()
+        _, told = process.communicate(timeout=60)
+
+    run = bucketvault.last_run()
+    assert run["reason"] == "killed" and run["counts"]["deleted"] == 0
+    assert run["copy_state"] == "The copy is partly updated: at least 1 of 2 changes arrived."
+    assert run["copy_state"] in told and "nothing removed" not in told
+    assert run["counts_at_least"]
 
 
 def change(source: Bucket) -> None:
