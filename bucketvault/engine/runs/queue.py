@@ -17,8 +17,9 @@ from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.errors import InUseError, NotFoundError
+from bucketvault.store import runlogs
 from bucketvault.store.database import BusyError, connection, writing
-from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
+from bucketvault.store.models import COUNT_NAMES, Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.vocabulary import Phase, ProviderType, Reason, RunStatus, Trigger
 
 APPROVAL_HOLDS = dt.timedelta(hours=24)
@@ -208,12 +209,18 @@ def _mark_claimed(run: BackupRun) -> None:
         started_at=now,
         archive_stamp=stamp,
         spec=freeze(run.backup, stamp),
-        findings={},  # of an attempt that never got beyond checking: it may have met another source
-        source_objects=None,
-        source_bytes=None,
+        **_nothing_yet(),
     )
+    runlogs.clear(run.id)
     if not run.preview:
         Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
+
+
+def _nothing_yet() -> dict[str, Any]:
+    """What an attempt leaves, as it is before one: the attempt before may have met other places."""
+    counted: dict[str, Any] = dict.fromkeys((*COUNT_NAMES, "log_lines", "log_bytes"), 0)
+    unknown = dict.fromkeys(("source_objects", "source_bytes", "rclone_pid"))
+    return counted | unknown | {"findings": {}, "progress": {}}
 
 
 def cancel_pending(run_id: int) -> bool:

@@ -1,0 +1,76 @@
+"""Taking the next run out of the queue: what it begins with, and what a refused attempt leaves."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bucketvault.engine.rclone.transcript import OBJECT_TYPE
+from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.brake import Findings
+from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.runs.follower import Follower
+from bucketvault.store import runlogs
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Backup, BackupRun, Storage
+from bucketvault.untrusted import Redactor
+from bucketvault.vocabulary import RunStatus, Trigger
+from tests.store_fixtures import a_backup
+
+LINES = (
+    b'{"time":"x","level":"info","msg":"Copied (new)","object":"%d","objectType":"'
+    + OBJECT_TYPE.encode()
+    + b'"}\n'
+)
+
+
+@pytest.fixture
+def backup(ends: tuple[Storage, Storage]) -> Backup:
+    backup = a_backup("Photos", *ends)
+    queue.enqueue(backup.id, Trigger.MANUAL)
+    return backup
+
+
+def taken(runs: Path) -> tuple[BackupRun, RunFolder]:
+    """The next run, whose worker holds the lock no more."""
+    claimed = queue.claim(runs, 1)
+    assert claimed is not None
+    run, folder, lock = claimed
+    os.close(lock)
+    return run, folder
+
+
+def row() -> dict[str, Any]:
+    with connection():
+        return BackupRun.select().dicts().get()
+
+
+def test_a_run_that_is_taken_again_begins_with_nothing_of_the_attempt_before(
+    backup: Backup, tmp_path: Path
+) -> None:
+    run, folder = taken(tmp_path / "runs")
+    begun = row()
+    folder.append_to_spool(b"".join(LINES % n for n in range(2000)))
+    Follower(run.id, folder.spool, Redactor(())).step(rclone_pid=17, final=True)
+    assert row()["copied"] == row()["log_lines"] == 2000
+    with writing():
+        run.change(
+            RunStatus.RUNNING,
+            status=RunStatus.PENDING,
+            phase=None,
+            findings=Findings(removed=3).to_json(),
+            source_objects=8,
+            source_bytes=9,
+            progress={"checks": 7},
+            requeued=True,
+        )
+
+    taken(tmp_path / "runs")
+
+    own = {"archive_stamp", "started_at", "spec", "requeued", "updated_at"}
+    assert {name: value for name, value in row().items() if name not in own} == {
+        name: value for name, value in begun.items() if name not in own
+    }
+    assert runlogs.size(run.id) == runlogs.LogSize(0, 0, 0)
+    assert list(runlogs.raw(run.id)) == []
