@@ -4,8 +4,10 @@ Everybody inserts the same row: the Run now button, the command line, the schedu
 keeps at most one pending or running run a backup.
 """
 
+import contextlib
 import datetime as dt
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +175,8 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
     `runs` is the folder of run folders. None when nothing waits or enough runs. The settings are
     frozen here: later edits of the backup do not touch a run under way.
     """
-    with writing():
+    # the commit may be refused, too: what is to be given back then lies around it
+    with contextlib.ExitStack() as claiming, writing():
         if BackupRun.select().where(BackupRun.status == RunStatus.RUNNING).count() >= max_parallel:
             return None
         waiting = (
@@ -190,13 +193,21 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
             return None
         folder = RunFolder(runs, run.uuid)
         folder.remove()  # of an attempt that never got beyond checking
-        lock = folder.create()
-        try:
-            _mark_claimed(run)
-        except BaseException:
-            os.close(lock)
-            raise
+        lock = claiming.enter_context(_taken(folder))
+        _mark_claimed(run)
         return run, folder, lock
+
+
+@contextlib.contextmanager
+def _taken(folder: RunFolder) -> Iterator[int]:
+    """The lock of a folder made for it, which stays held; both go when the claim fails."""
+    lock = folder.create()
+    try:
+        yield lock
+    except BaseException:
+        os.close(lock)
+        folder.remove()
+        raise
 
 
 def _mark_claimed(run: BackupRun) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peewee import IntegrityError
 
 from bucketvault.engine.rclone.transcript import OBJECT_TYPE
 from bucketvault.engine.runs import queue
@@ -12,7 +13,7 @@ from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.store import runlogs
-from bucketvault.store.database import connection, writing
+from bucketvault.store.database import connection, database, writing
 from bucketvault.store.models import Backup, BackupRun, Storage
 from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import RunStatus, Trigger
@@ -46,6 +47,18 @@ def row() -> dict[str, Any]:
         return BackupRun.select().dicts().get()
 
 
+def files_open_below(folder: Path) -> set[str]:
+    """What this process has open there, also what is deleted already."""
+    return {to for to in map(_target, Path("/proc/self/fd").iterdir()) if str(folder) in to}
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except FileNotFoundError:  # that of the listing itself, or another thread's
+        return ""
+
+
 def test_a_run_that_is_taken_again_begins_with_nothing_of_the_attempt_before(
     backup: Backup, tmp_path: Path
 ) -> None:
@@ -74,3 +87,27 @@ def test_a_run_that_is_taken_again_begins_with_nothing_of_the_attempt_before(
     }
     assert runlogs.size(run.id) == runlogs.LogSize(0, 0, 0)
     assert list(runlogs.raw(run.id)) == []
+
+
+def test_a_claim_that_is_refused_as_it_is_committed_leaves_nothing_open_and_nothing_behind(
+    backup: Backup, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    with writing():  # a full disk refuses at the commit; what SQLite checks only then does as well
+        database.execute_sql(
+            "CREATE TABLE late (id INTEGER REFERENCES backup (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        database.execute_sql(
+            "CREATE TRIGGER refused AFTER UPDATE ON backup_run "
+            "BEGIN INSERT INTO late VALUES (0); END"
+        )
+
+    with pytest.raises(IntegrityError):
+        queue.claim(runs, 1)
+
+    assert row()["status"] == RunStatus.PENDING
+    assert not list(runs.iterdir()) and not files_open_below(runs)
+    with writing():
+        database.execute_sql("DROP TRIGGER refused")
+    run, folder = taken(runs)
+    assert run.backup_id == backup.id and folder.path.is_dir()
