@@ -21,6 +21,9 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 
+# Persian words and some emoji are joined with the two: without them it is another name.
+_IN_TEXTS = "\n\u200c\u200d"
+
 
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
@@ -34,6 +37,11 @@ def clean(text: str, *, limit: int = 2000) -> str:
     """
     shown = _UNSEEN.sub(_visible, text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def clean_to_copy(text: str) -> str:
+    """Text of several lines to copy from: as `clean`, but whole and with the joiners in words."""
+    return _UNSEEN.sub(lambda sign: sign[0] if sign[0] in _IN_TEXTS else _visible(sign), text)
 
 
 def has_control_characters(text: str) -> bool:

@@ -1,13 +1,14 @@
 """Text from elsewhere: nothing unseen is shown, no secret is kept, everything else is untouched."""
 
 import json
+import re
 import urllib.parse
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketvault.untrusted import MASK, Redactor, clean, has_control_characters
+from bucketvault.untrusted import MASK, Redactor, clean, clean_to_copy, has_control_characters
 
 UNSEEN = {
     "\x00": "\\x00",
@@ -51,6 +52,20 @@ def test_clean_text_is_one_visible_line_of_bounded_length(text: str, limit: int)
     assert not has_control_characters(shown)
     assert clean(shown, limit=limit) == shown
     assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("text", ["a\nb\n", "می\u200cرود", "👩\u200d🚀", "é" * 3000 + "\n"])
+def test_a_text_to_copy_from_is_whole(text: str) -> None:
+    assert clean_to_copy(text) == text
+
+
+@given(texts)
+def test_a_text_to_copy_from_has_no_unseen_sign_but_line_breaks_and_joiners(text: str) -> None:
+    shown = clean_to_copy(text)
+
+    assert not has_control_characters(re.sub("[\n\u200c\u200d]", "", shown))
+    parts = re.split("([\n\u200c\u200d])", text)
+    assert shown == "".join(p if n % 2 else clean(p, limit=10_000) for n, p in enumerate(parts))
 
 
 @given(texts)

@@ -41,7 +41,7 @@ from bucketvault.pages.widgets import (
     text,
 )
 from bucketvault.pages.widgets import verdict as draw_verdict
-from bucketvault.untrusted import clean
+from bucketvault.untrusted import clean, clean_to_copy
 from bucketvault.vocabulary import RunStatus
 
 if TYPE_CHECKING:
@@ -331,9 +331,9 @@ class BackupScreen:
             with element("p", "t13 ink2"):
                 element("span", text=f"{words} ")
                 element("span", "mono", f"{clean(page.shown_prefix)}RESTORE.txt")
-            lines = "\n".join(map(clean, page.restore_text.splitlines()))
+            told = clean_to_copy(page.restore_text)  # its commands are copied from here, too
             label = "RESTORE.txt"
-            element("pre", "code tall", lines, tabindex="0", role="region", aria_label=label)
+            element("pre", "code tall", told, tabindex="0", role="region", aria_label=label)
             with element("div", "actions"):
                 address = f"/api/backups/{page.row.id:d}/RESTORE.txt"
                 made = button("RESTORE.txt", "down", "small", href=address, mark="restore")

@@ -389,6 +389,22 @@ async def test_the_way_back_can_be_read_and_downloaded(user: User, engine) -> No
     assert (await user.http_client.get("/api/backups/99/RESTORE.txt")).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["می\u200cرود/👩\u200d🚀", "'" * 1024], ids=["joined", "long"])
+async def test_the_way_back_that_is_shown_is_the_one_that_is_downloaded(
+    user: User, engine, monkeypatch, path: str
+) -> None:
+    quoted = path.replace("'", "'\\''")
+    command = f"  rclone --config rclone.conf copy 'copy:copies/{quoted}/' restored/"
+    page = backup_scenes.backup_page(scenes.backup_row(4), restore_text=f"TO\n\n{command}\n")
+    monkeypatch.setattr(engine, "overview_backup", lambda backup_id: page)
+    await user.open("/backups/4")
+
+    (shown,) = user.find("rclone --config").elements
+    file = await user.http_client.get("/api/backups/4/RESTORE.txt")
+
+    assert shown.text == file.text == page.restore_text
+
+
 @pytest.mark.parametrize("number", ["99", "0", "-1", "9" * 40])
 async def test_a_backup_that_is_not_there_is_not_found(user: User, engine, number: str) -> None:
     page = await user.http_client.get(f"/backups/{number}")

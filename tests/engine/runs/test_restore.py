@@ -1,17 +1,21 @@
 """RESTORE.txt alone brings a copy back, with a bare rclone, when everything of ours is gone."""
 
+import contextlib
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bucketvault.engine.rules import Refusal, listed_bucket_rule, name_rule, path_rule
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup
+from bucketvault.untrusted import clean_to_copy
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program
 from tests.support.servers import MotoServer, RcloneS3, clean_environment, rclone_path
@@ -221,6 +225,21 @@ def test_no_command_of_the_text_removes_anything_whatever_the_path(path: str) ->
         f"{below}PATH/OF/THE/OBJECT",
         f"{kept}STAMP/",
     ]
+
+
+@pytest.mark.parametrize("rule", [path_rule, listed_bucket_rule, name_rule])
+def test_pages_show_the_text_as_it_is_with_every_sign_that_a_backup_may_have(
+    rule: Callable[[object], str],
+) -> None:
+    taken = []
+    for sign in map(chr, range(0x10000)):
+        with contextlib.suppress(Refusal):
+            taken.append(rule(f"a{sign}b"))
+
+    text = restore_text(spec(path="/".join(taken)), "Photos")
+
+    assert len(taken) > 60_000
+    assert clean_to_copy(text) == text
 
 
 def modified(bucket: Bucket) -> object:
