@@ -165,7 +165,7 @@ class ProgressLine:
         if self._moving:
             self._redraw(_cut(progress_in_words(run, bar=True), self._columns() - 1))
             return
-        step = (run.status, run.phase, run.stop_requested_at)
+        step = (run.status, run.phase, run.stop_requested_at, run.waits_for)
         now = time.monotonic()
         if step != self._last or now - self._last_at > PLAIN_EVERY_S:
             self._last, self._last_at = step, now
@@ -208,6 +208,9 @@ def _cells(sign: str) -> int:
 
 def progress_in_words(run: overview.RunView, *, bar: bool = False) -> str:
     """One line on a run under way: `Photos: copying [#####-----] 50 %, 33 of 66 GB`."""
+    if run.status == RunStatus.PENDING and run.waits_for:
+        why = "it copies to a place that this one copies to or from"
+        return f'{run.backup_name}: waiting for the run of "{run.waits_for}" to end: {why}'
     if run.status == RunStatus.PENDING:
         return f"{run.backup_name}: waiting for its turn"
     if run.stop_requested_at is not None:

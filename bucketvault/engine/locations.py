@@ -57,6 +57,18 @@ def circle_through(route: Route, routes: Iterable[Route]) -> list[str]:
     return []
 
 
+def in_the_way(route: Route, under_way: Iterable[Route]) -> str:
+    """The name of the Backup whose run has to end before `route` may be copied; empty: none.
+
+    At once, both would write to one place, or what one copies would come back to its source.
+    """
+    others = [other for other in under_way if other.backup_id != route.backup_id]
+    for other in others:
+        if other.destination.overlaps(route.destination):
+            return other.name
+    return next(reversed(circle_through(route, others)), "")
+
+
 def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:
     """The server a Provider stands for, the same text whenever it is the same set of buckets.
 

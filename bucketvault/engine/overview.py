@@ -1,7 +1,7 @@
 """What pages and the command line show, as plain frozen values: no table leaves the engine."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -12,15 +12,18 @@ import peewee as pw
 
 from bucketvault.engine import outbox, settings
 from bucketvault.engine.copy_state import CopyState, copy_state
-from bucketvault.engine.locations import server_of
+from bucketvault.engine.locations import Location, Route, in_the_way, server_of
 from bucketvault.engine.mail_views import MailNote
 from bucketvault.engine.missed import missed_at
 from bucketvault.engine.moved import has_moved, is_copy_of
 from bucketvault.engine.rclone.command import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.rules import did_you_mean, same_name
+from bucketvault.engine.run_settings import End as End
+from bucketvault.engine.run_settings import RunSettings as RunSettings
+from bucketvault.engine.run_settings import run_settings
+from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.runs.queue import freeze
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
@@ -43,22 +46,6 @@ class Watched(Enum):
     YES = "yes"
     ON_ITS_OWN = "on its own"  # rclone copies, nobody watches
     OVER = "over"  # it has ended; the next `run` or `serve` records how
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a Backup: a bucket and perhaps a path in it."""
-
-    provider_name: str
-    provider_type: ProviderType
-    bucket_name: str
-    display_name: str  # empty: it is shown as bucket and provider
-    path: str  # empty: the whole bucket; else without slashes at its ends
-
-    @property
-    def place(self) -> str:
-        """Bucket and path as people write them."""
-        return f"{self.bucket_name}/{self.path}" if self.path else self.bucket_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +83,7 @@ class RunView:
     can_be_approved: bool = False  # it is held, and nothing newer has happened
     copy_state: CopyState | None = None  # how it left the copy; None before its end
     log_removed_at: dt.datetime | None = None  # by housekeeping, for its age
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What was frozen when a run was claimed ("settings of this run")."""
-
-    source: End
-    destination: End
-    comparison_mode: ComparisonMode
-    retention_days: int
-    shrink_limit_percent: int
-    rclone_version: str
-    arguments: tuple[str, ...]  # rclone's, without secrets
+    waits_for: str = ""  # the backup whose run has to end before this one may start
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +185,7 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
         if not rows:
             raise NotFoundError("This backup is not there any more.")
         backup = Backup.get_by_id(backup_id)
-        frozen = freeze(backup, "")
+        frozen = queue.freeze(backup, "")
         return BackupPage(
             row=rows[0],
             comparison_mode=backup.comparison_mode,
@@ -227,7 +202,7 @@ def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
     """One run as it stands now. Raises NotFoundError."""
     with connection():
         row = _run_row(run_id)
-        return run_view(row, row.backup, unwatched)
+        return run_view(row, row.backup, unwatched, waits_for=_waits_for(row))
 
 
 def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
@@ -245,8 +220,8 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
         )
         newer = after.where(~BackupRun.preview).exists()
         return RunPage(
-            run=run_view(row, row.backup, unwatched, newest=not newer),
-            settings=_run_settings(row.spec),
+            run=run_view(row, row.backup, unwatched, newest=not newer, waits_for=_waits_for(row)),
+            settings=run_settings(row.spec),
             last_good_at=good.finished_at if good is not None else None,
             previous_id=previous.id if previous is not None else None,
             next_id=following.id if following is not None else None,
@@ -283,9 +258,18 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
     ended = ended.objects(SimpleNamespace)
     last = {run.id: run for run in ended}
     now = utcnow()
+    is_any_waiting = any(run.status == RunStatus.PENDING for run in active.values())
+    under_way = queue.ways_under_way() if is_any_waiting else []
     rows = [
         _backup_row(
-            backup, ends, where, active.get(backup.id), last.get(backup.last_id), unwatched, now
+            backup,
+            ends,
+            where,
+            active.get(backup.id),
+            last.get(backup.last_id),
+            unwatched,
+            now,
+            under_way,
         )
         for backup in found
     ]
@@ -345,9 +329,12 @@ def _backup_row(
     last: Any,
     unwatched: Unwatched,
     now: dt.datetime,
+    under_way: Sequence[Route],
 ) -> BackupRow:
     good_at = BackupRun.finished_at.python_value(backup.good_at)
-    missed, unplannable = None, False
+    missed, unplannable, waits_for = None, False, ""
+    if active is not None and active.status == RunStatus.PENDING and not active.preview:
+        waits_for = in_the_way(_way(backup, where), under_way)
     try:
         if backup.enabled:
             missed = missed_at(backup, active, last, good_at, now)
@@ -367,12 +354,18 @@ def _backup_row(
         overdue=missed is not None or unplannable,
         missed_at=missed,
         unplannable=unplannable,
-        active_run=run_view(active, backup, unwatched) if active is not None else None,
+        active_run=run_view(active, backup, unwatched, waits_for=waits_for) if active else None,
         last_run=run_view(last, backup, unwatched) if last is not None else None,
         last_good_at=good_at,
         size_bytes=backup.size,
         moved=has_moved(backup, backup.good_spec, where),
     )
+
+
+def _way(backup: Any, where: Mapping[int, tuple[str, str]]) -> Route:
+    source = Location(*where[backup.source_storage], backup.source_path)
+    destination = Location(*where[backup.destination_storage], backup.destination_path)
+    return Route(backup.id, backup.name, source, destination)
 
 
 def _run_row(run_id: int) -> BackupRun:
@@ -385,7 +378,15 @@ def _run_row(run_id: int) -> BackupRun:
     return found
 
 
-def run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True) -> RunView:
+def _waits_for(run: BackupRun) -> str:
+    if run.status != RunStatus.PENDING:
+        return ""
+    return queue.waits_for(run, queue.ways_under_way())
+
+
+def run_view(
+    run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True, waits_for: str = ""
+) -> RunView:
     findings = Findings.from_json(run.findings)
     seen = unwatched(run) if run.status == RunStatus.RUNNING else Watched.YES
     return RunView(
@@ -420,29 +421,5 @@ def run_view(run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True
         log_removed_at=run.log_removed_at,
         on_its_own=seen is Watched.ON_ITS_OWN,
         ended_unseen=seen is Watched.OVER,
-    )
-
-
-def _run_settings(spec: Mapping[str, Any]) -> RunSettings | None:
-    """What was frozen at claim; None before."""
-    if not spec:
-        return None
-    return RunSettings(
-        source=_frozen_end(spec["source"]),
-        destination=_frozen_end(spec["destination"]),
-        comparison_mode=ComparisonMode(spec["comparison_mode"]),
-        retention_days=spec["retention_days"],
-        shrink_limit_percent=spec["shrink_limit_percent"],
-        rclone_version=spec["rclone_version"],
-        arguments=tuple(spec["arguments"]),
-    )
-
-
-def _frozen_end(frozen: Mapping[str, Any]) -> End:
-    return End(
-        provider_name=frozen["provider"],
-        provider_type=ProviderType(frozen["provider_type"]),
-        bucket_name=frozen["bucket"],
-        display_name=frozen["display_name"],
-        path=frozen["path"],
+        waits_for=waits_for,
     )

@@ -93,6 +93,7 @@ def _active_run_in_status(run: RunView | None) -> dict[str, Any] | None:
         "stop_requested_at": _time(run.stop_requested_at),
         "on_its_own": run.on_its_own,
         "ended_unseen": run.ended_unseen,
+        "waits_for": run.waits_for,
     }
 
 

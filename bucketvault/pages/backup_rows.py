@@ -138,9 +138,11 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
     active, last = row.active_run, row.last_run
     if active is not None and not active.preview:
         if active.started_at is None:
-            return f"queued {formatting.age(active.queued_at, now)}", formatting.exact(
-                active.queued_at, zone
-            )
+            queued = formatting.exact(active.queued_at, zone)
+            if active.waits_for:
+                other = clean(active.waits_for, limit=NAME_CHARACTERS)
+                queued += f'; waits for the run of "{other}" to end'
+            return f"queued {formatting.age(active.queued_at, now)}", queued
         since = (now - active.started_at).total_seconds()
         return f"for {formatting.roughly(since)}", formatting.exact(active.started_at, zone)
     if tone == Tone.MISS:

@@ -70,8 +70,12 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     tone, last, active = tone_of(row), row.last_run, row.active_run
     good = last_good_words(row.last_good_at, zone, now)
     if active is not None and tone in (Tone.WAIT, Tone.RUN):
-        waits = "The next run waits for its turn."
-        return Answer(tone, waits if tone == Tone.WAIT else "A run is under way.", good)
+        if tone == Tone.RUN:
+            return Answer(tone, "A run is under way.", good)
+        if active.waits_for:
+            sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
+            return Answer(tone, sentence, _joined(run_words.MEETS, good))
+        return Answer(tone, "The next run waits for its turn.", good)
     if last is None:
         planned = ""
         if row.enabled and row.next_due_at is not None:

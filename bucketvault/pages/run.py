@@ -87,6 +87,7 @@ def register(engine: "Engine") -> None:
             look_again()  # where it was refused, the reason is a change
 
         active, looked = _is_active(page.run), only_looked(page.run)
+        moves = page.run.status == RunStatus.RUNNING
         log = await open_log(engine, run_id, growing=active, looked=looked)
         with frame("Backups", engine.zone, answer) as around:
             screen = RunScreen(engine.zone, Acts(stop, run_again, approve, log.pick))
@@ -99,8 +100,9 @@ def register(engine: "Engine") -> None:
             screen.show(page, now)
 
         def show(page: RunPage) -> None:
-            nonlocal active
+            nonlocal active, moves
             active = _is_active(page.run)
+            moves = page.run.status == RunStatus.RUNNING
             screen.show(page, dt.datetime.now(dt.UTC))
             log.looked(only_looked(page.run))
             log.growing(active)
@@ -108,11 +110,12 @@ def register(engine: "Engine") -> None:
         def fetch() -> RunPage:
             return engine.overview_run(run_id)
 
-        def fetch_ended() -> RunPage | None:
-            # a newer run, whoever asked for it, is a neighbour and ends what can be approved
-            return None if active else fetch()
+        def fetch_resting() -> RunPage | None:
+            # a newer run, whoever asked for it, is a neighbour and ends what can be approved;
+            # what a run waits for may end without its own turn having come
+            return None if moves else fetch()
 
-        def show_ended(page: RunPage | None) -> None:
+        def show_resting(page: RunPage | None) -> None:
             if page is not None:
                 show(page)
 
@@ -120,7 +123,7 @@ def register(engine: "Engine") -> None:
         topic = live.run_topic(run_id)
         look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
         show_on(engine.live, live.MAIL, fetch, show, pause_s=1.0)
-        show_on(engine.live, live.BACKUPS, fetch_ended, show_ended, pause_s=1.0)
+        show_on(engine.live, live.BACKUPS, fetch_resting, show_resting, pause_s=1.0)
         around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))

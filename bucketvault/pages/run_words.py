@@ -47,6 +47,12 @@ PHASES = {
 }
 
 
+# for a backup that was edited while it runs: its page names other places by now
+MEETS = (
+    "With the settings it began with, that run copies to a place that this one copies to or from."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What the first lines of the page say."""
@@ -78,6 +84,9 @@ def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
 def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
     view = page.run
     tone, ended = tone_of_run(view), ended_words(view, zone, now)
+    if tone == Tone.WAIT and view.waits_for:
+        sentence = f'Waiting for the run of "{view.waits_for}" to end.'
+        return Result(tone, sentence, f"{MEETS} This one starts by itself then.")
     if tone == Tone.WAIT:
         return Result(tone, "Waiting for its turn.", "It starts by itself when there is room.")
     if tone == Tone.RUN:

@@ -402,6 +402,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "stop_requested_at": None,
                     "on_its_own": False,
                     "ended_unseen": False,
+                    "waits_for": "",
                 },
             }
         ],

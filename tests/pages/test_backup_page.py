@@ -82,6 +82,11 @@ def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
         ({"enabled": False}, Tone.OFF, "no run is planned"),
         ({"last_run": None, "last_good_at": None}, Tone.NONE, "There is no copy yet."),
         ({"active_run": scenes.pending_run()}, Tone.WAIT, "waits for its turn"),
+        (
+            {"active_run": replace(scenes.pending_run(), waits_for="Photos")},
+            Tone.WAIT,
+            'waits for the run of "Photos" to end.',
+        ),
         ({"active_run": scenes.live_run()}, Tone.RUN, "under way"),
         ({"active_run": scenes.checking_run(preview=True)}, Tone.OK, "The copy is complete."),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine.locations import server_of
+from bucketvault.engine.locations import Location, Route, in_the_way, server_of
 from bucketvault.engine.rclone import command
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.engine.runs.brake import Findings
@@ -173,7 +173,8 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
     """Take the next pending run: now RUNNING and checking, with its folder and the folder's lock.
 
     `runs` is the folder of run folders. None when nothing waits or enough runs. The settings are
-    frozen here: later edits of the backup do not touch a run under way.
+    frozen here: later edits of the backup do not touch a run under way, and whoever would meet it
+    at its places waits for its end.
     """
     # the commit may be refused, too: what is to be given back then lies around it
     with contextlib.ExitStack() as claiming, writing():
@@ -186,8 +187,15 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
         )
         # A run that this database does not know, after an older one was put back, may still copy.
         others = run_folders(runs)
+        under_way = ways_under_way()
         run = next(
-            (r for r in waiting if not any(f.works_for(r.backup.archive_key) for f in others)), None
+            (
+                run
+                for run in waiting
+                if not any(folder.works_for(run.backup.archive_key) for folder in others)
+                and not waits_for(run, under_way)
+            ),
+            None,
         )
         if run is None:
             return None
@@ -208,6 +216,32 @@ def _taken(folder: RunFolder) -> Iterator[int]:
         os.close(lock)
         folder.remove()
         raise
+
+
+def ways_under_way() -> list[Route]:
+    """The ways of the runs that may write now, with the settings they began with.
+
+    Inside the caller's connection. A preview only looks: it keeps nobody waiting.
+    """
+    running = BackupRun.select(BackupRun, Backup).join(Backup)
+    running = running.where(BackupRun.status == RunStatus.RUNNING, ~BackupRun.preview)
+    return [_way(run.backup, run.spec) for run in running if run.spec]
+
+
+def waits_for(run: BackupRun, under_way: list[Route]) -> str:
+    """The name of the backup whose run has to end before this pending one may start; or empty.
+
+    Inside the caller's connection. Two backups never share a place as they are saved, but one that
+    was edited meanwhile still runs between its places of before.
+    """
+    if run.preview or not under_way:
+        return ""
+    return in_the_way(_way(run.backup, freeze(run.backup, "")), under_way)
+
+
+def _way(backup: Backup, spec: dict[str, Any]) -> Route:
+    source, destination = (Location(*place_of(spec[end])) for end in ("source", "destination"))
+    return Route(backup.id, backup.name, source, destination)
 
 
 def _mark_claimed(run: BackupRun) -> None:
