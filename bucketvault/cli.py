@@ -33,7 +33,7 @@ from bucketvault.errors import (
 )
 from bucketvault.pages import formatting
 from bucketvault.store import runlogs
-from bucketvault.store.database import BusyError
+from bucketvault.store.database import SqliteError, in_words
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Reason, RunStatus, Trigger
 from bucketvault.watching import (
@@ -74,9 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, EXIT_IN_USE)
     except BucketvaultError as error:
         return _complain(error, EXIT_USAGE if isinstance(error, NotFoundError) else EXIT_FAILED)
-    except BusyError as error:
-        print(f"The database cannot be used now: {error}.", file=sys.stderr)
-        return EXIT_FAILED
+    except SqliteError as error:
+        return _complain(in_words(error, config.database), EXIT_FAILED)
     except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK

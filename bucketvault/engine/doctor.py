@@ -31,6 +31,7 @@ from bucketvault.store.database import (
     migrations_known,
     open_to_look,
     quick_check,
+    way_back,
 )
 from bucketvault.store.models import Backup, BackupRun, Mail, Provider, utcnow
 from bucketvault.store.vault import Vault
@@ -162,7 +163,7 @@ def _disk(config: Config) -> Reading:
 
 
 def _database(config: Config) -> Reading:
-    name, todo = "Database", f"Put the newest copy from {config.backups} in its place."
+    name, todo = "Database", way_back(config.database)
     if not config.database.exists():
         if config.backups.is_dir():
             words = f"{config.database} is gone, but copies of it are there."

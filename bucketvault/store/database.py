@@ -8,6 +8,7 @@ is locked" when somebody else wrote in between, whatever the busy timeout.
 import contextlib
 import fcntl
 import logging
+import shutil
 import sqlite3
 import threading
 import urllib.parse
@@ -18,22 +19,33 @@ import peewee as pw
 from playhouse import migrations
 
 from bucketvault.errors import DatabaseError
+from bucketvault.untrusted import clean
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 FILE_NAME = "bucketvault.sqlite3"
 HISTORY = "schema_migration"  # the table of applied migrations
+ROOM_BYTES = 64 * 1024  # what SQLite's index of its log takes, and some
 
 # Kept in the file: set once, in this order. After the switch to WAL, auto_vacuum stays off, and
 # setting them again on each connection would write, which a full disk refuses.
 OF_THE_FILE = (("auto_vacuum", "incremental"), ("journal_mode", "wal"))
 OF_A_CONNECTION = (("synchronous", "full"), ("foreign_keys", "on"), ("busy_timeout", 10_000))
 
+SqliteError = pw.DatabaseError  # whatever SQLite refuses; see `in_words`
 # The database cannot take something right now: another program holds it, or the disk is full.
 BusyError = pw.OperationalError
 
-database = pw.SqliteDatabase(None)
+
+class _Database(pw.SqliteDatabase):
+    def rollback(self) -> None:
+        """Undo what was written. On a full disk SQLite has done so: its word must not be lost."""
+        if pw.SqliteDatabase.connection(self).in_transaction:
+            super().rollback()
+
+
+database: pw.SqliteDatabase = _Database(None)
 
 
 def connection() -> contextlib.AbstractContextManager[object]:
@@ -74,10 +86,45 @@ def open_database(path: Path, *, check: bool = False) -> None:
             _settle_file()
             _migrate(path)
     except (pw.DatabaseError, sqlite3.DatabaseError) as error:
-        raise DatabaseError(
-            f"The database {path} cannot be opened: {error}.",
-            "Check the file and the folder it lies in, their owner and the free space.",
-        ) from error
+        raise in_words(error, path, "opened") from error
+
+
+def in_words(
+    error: pw.DatabaseError | sqlite3.DatabaseError, path: Path, what: str = "used now"
+) -> DatabaseError:
+    """What SQLite refused with the database `path`, and what to do."""
+    said = clean(str(error))
+    # before it writes anything it needs a small file beside the database: without room for that
+    # it speaks of an error of the disk
+    if "disk is full" in said or ("disk I/O error" in said and not _has_room(path.parent)):
+        return DatabaseError(
+            f"The disk of {path.parent} is full.",
+            "Make room there, then try again: bucketvault needs some to write down what it does.",
+        )
+    if "malformed" in said:
+        return _damaged(path, said)
+    if "locked" in said:
+        hint = "Another program holds it. Try again when it has let go."
+    else:
+        hint = "Check the file and the folder it lies in, their owner and the free space."
+    return DatabaseError(f"The database {path} cannot be {what}: {said}.", hint)
+
+
+def _has_room(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free > ROOM_BYTES
+
+
+def _damaged(path: Path, found: str) -> DatabaseError:
+    return DatabaseError(f"The database {path} is damaged.", way_back(path), clean(found))
+
+
+def way_back(path: Path) -> str:
+    """What to do where the database `path` is damaged."""
+    copies = path.parent / "backups"
+    return (
+        f"Put the newest copy from {copies} in its place while no bucketvault is at work, and "
+        "remove the files beside it that end in -wal and -shm."
+    )
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -96,11 +143,7 @@ def _refuse_foreign(path: Path) -> None:
 
 def _refuse_damaged(path: Path) -> None:
     if found := quick_check():
-        raise DatabaseError(
-            f"The database {path} is damaged.",
-            "Put a copy from its backups folder in its place; nothing was changed.",
-            found,
-        )
+        raise _damaged(path, found)
 
 
 def _settle_file() -> None:

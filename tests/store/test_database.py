@@ -16,10 +16,12 @@ from bucketvault.errors import DatabaseError
 from bucketvault.store import database as store
 from bucketvault.store.database import (
     FILE_NAME,
+    BusyError,
     backup_database,
     close_database,
     connection,
     data_version,
+    in_words,
     open_database,
     writing,
 )
@@ -116,6 +118,57 @@ def test_a_write_that_fails_leaves_nothing_behind(open_store: Path) -> None:
 
     with connection():
         assert Provider.select().count() == 0
+
+
+@pytest.mark.mounts
+def test_a_full_disk_is_said_as_that_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", small], check=True)
+    try:
+        open_database(small / FILE_NAME)
+        with connection():  # the files beside it are there
+            fill(small / "filler")
+
+            with pytest.raises(BusyError, match="disk is full") as refused, writing():
+                a_provider("Cloudflare")
+
+            assert not Provider.select().exists()
+            (small / "filler").unlink()
+            with writing():
+                a_provider("Backblaze")
+            assert Provider.select().count() == 1
+    finally:
+        close_database()
+        subprocess.run(["umount", small], check=True)
+    told = in_words(refused.value, small / FILE_NAME)
+    assert told.summary == f"The disk of {small} is full." and "Make room" in told.hint
+
+
+@pytest.mark.mounts
+def test_a_database_without_room_for_the_files_beside_it_says_that_the_disk_is_full(
+    tmp_path: Path,
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", small], check=True)
+    try:
+        open_database(small / FILE_NAME)
+        close_database()
+        fill(small / "filler")
+
+        with pytest.raises(DatabaseError, match=f"The disk of {small} is full"):
+            open_database(small / FILE_NAME)
+    finally:
+        close_database()
+        subprocess.run(["umount", small], check=True)
+
+
+def fill(file: Path) -> None:
+    """Leave no room on the disk of `file`."""
+    with file.open("wb", buffering=0) as out, contextlib.suppress(OSError):
+        while True:
+            out.write(b"\0" * 4096)
 
 
 def test_writers_wait_for_each_other_also_when_they_read_first(open_store: Path) -> None:
