@@ -159,7 +159,11 @@ def _absolute(name: str, value: str, problems: list[str]) -> Path | None:
     if "\0" in value or "\n" in value:
         problems.append(f"{name} is not the path of a file or folder.")
         return None
-    path = Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - keeps an unknown ~user
+    try:
+        path = Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - keeps an unknown ~user
+    except OSError:
+        problems.append(f"{name} is {value!r}, below a folder that is gone: name it from / on.")
+        return None
     if name.endswith(("dir", "DIR")) and path.exists() and not path.is_dir():
         problems.append(f"{name} names {path}, which is not a folder.")
     return path

@@ -1,11 +1,15 @@
 """The commands, as a person or a script meets them."""
 
+import contextlib
 import datetime as dt
 import fcntl
 import json
+import shlex
+import sqlite3
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +47,47 @@ def test_what_does_not_exist_is_said_without_a_traceback(
     done = bucketvault.cli(*arguments)
 
     assert done.code == 2 and done.err and "Traceback" not in done.err
+
+
+def test_a_damaged_database_is_said_with_the_way_back(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
+    database = bucketvault.data_dir / "bucketvault.sqlite3"
+    with contextlib.closing(sqlite3.connect(database)) as plain:
+        of_runs = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'backup_run'"
+        pages = plain.execute(of_runs).fetchall()
+        ((size,),) = plain.execute("PRAGMA page_size").fetchall()
+    with database.open("r+b") as file:
+        for (page,) in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+
+    for command in ("status", "status --json", "log 1", "run Photos"):
+        done = bucketvault.cli(*command.split())
+
+        assert done.code == 1 and not done.out and "Traceback" not in done.err, (command, done)
+        assert f"{database} is damaged" in done.err
+        assert f"Put the newest copy from {database.parent / 'backups'} in its place" in done.err
+
+
+def test_a_folder_named_from_one_that_is_gone_is_said_without_a_traceback(
+    bucketvault: Program, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = [sys.executable, "-m", "bucketvault", "--data-dir", "data", "status"]
+
+    done = subprocess.run(
+        ["sh", "-c", f'rmdir "$PWD" && exec {shlex.join(command)}'],
+        cwd=gone,
+        env=bucketvault.environment | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "--data-dir is 'data'" in done.stderr
 
 
 def test_a_wrong_setting_ends_with_code_2_and_its_name(bucketvault: Program) -> None:
