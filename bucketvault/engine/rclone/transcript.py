@@ -112,6 +112,8 @@ class Tally:
     failed: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)  # of these: nothing of them came from the source
     on_the_way: set[str] = field(default_factory=set)  # the others that were to be copied
+    sought: frozenset[str] = frozenset()  # names to look out for
+    back: set[str] = field(default_factory=set)  # of these: copied, and not removed again
 
     def count(self, entry: dict[str, Any]) -> None:
         """Take one parsed line into account; lines about anything but an object change nothing."""
@@ -126,6 +128,7 @@ class Tally:
         elif message == "Moved into backup dir":
             self.deleted += 1
             self.waiting.discard(key)
+            self.back.discard(key)
             self._mended(key)
         elif message == "Copied (server-side copy)":
             pass  # destination to archive; its "Deleted" completes it
@@ -150,6 +153,8 @@ class Tally:
         self.deleted += len(self.waiting & self.unread)
         self.replaced += len(self.waiting - self.unread)
         self.copied += len(self.on_the_way - self.waiting)
+        self.back |= self.sought & (self.on_the_way - self.waiting)
+        self.back -= self.waiting & self.unread
         self.failed -= self.unread
         for each in (self.waiting, self.unread, self.on_the_way):
             each.clear()
@@ -166,6 +171,8 @@ class Tally:
             self.replaced += 1
         elif "(new)" in message:
             self.copied += 1
+            if key in self.sought:
+                self.back.add(key)
         else:
             self.replaced += 1
             self.unkept += 1
@@ -184,8 +191,8 @@ class Tally:
 class Transcript:
     """Reads rclone's output in order. One thread uses it."""
 
-    def __init__(self) -> None:
-        self.tally = Tally()
+    def __init__(self, sought: frozenset[str] = frozenset()) -> None:
+        self.tally = Tally(sought=sought)
         self.progress: Progress | None = None
         self.checked = 0
         self._first_errors: list[ErrorLine] = []

@@ -43,10 +43,9 @@ class Outcome:
     def with_tidying(self, warnings: list[str], *, purged: int, back: int) -> "Outcome":
         """The same after tidying: its warnings, what went, and objects that are in the copy again.
 
-        `back`: how many were only among the kept versions before this run.
+        `back`: how many of these were only among the kept versions before this run.
         """
         told = self.explanation
-        back = min(back, self.columns.get("copied", 0))  # the source may have lost some meanwhile
         if back:
             those, verb = ("that was", "is") if back == 1 else ("that were", "are")
             told += f" {back:,} {those} only among the kept versions {verb} back."

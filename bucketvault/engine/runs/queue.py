@@ -154,21 +154,6 @@ def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
         )
 
 
-def holes_before(run: BackupRun) -> int:
-    """How many objects the runs since the last good one left only among the kept versions.
-
-    A hole counts once: an object that is missing cannot be put aside a second time.
-    """
-    with connection():
-        earlier = (BackupRun.backup == run.backup_id) & (BackupRun.id < run.id) & ~BackupRun.preview
-        last_good = BackupRun.select(pw.fn.MAX(BackupRun.id)).where(
-            earlier, BackupRun.status == RunStatus.SUCCESS
-        )
-        since = pw.fn.COALESCE(last_good, 0)
-        total = BackupRun.select(pw.fn.SUM(BackupRun.holes)).where(earlier, BackupRun.id > since)
-        return total.scalar() or 0
-
-
 def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | None:
     """Take the next pending run: now RUNNING and checking, with its folder and the folder's lock.
 

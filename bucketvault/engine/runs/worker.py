@@ -23,7 +23,7 @@ from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.process import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.rclone.transcript import Progress
-from bucketvault.engine.runs import allowance, brake, outcome, queue, tidying
+from bucketvault.engine.runs import allowance, brake, holes, outcome, queue, tidying
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.engine.runs.preflight import Preflight
@@ -323,7 +323,7 @@ class Worker:
         self._note(phase=Phase.TIDYING)
         self._lock = self._folder.create()
         follower.begin_tidying()
-        back = queue.holes_before(self._run)
+        back = self._patiently(lambda: holes.back(self._run))
         warnings: list[str] = []
         try:
             tidying.tidy(

@@ -148,7 +148,9 @@ def test_an_object_that_the_source_lost_meanwhile_is_not_said_to_be_back(
         assert bucketvault.run()["counts"]["holes"] == 1
         proxy.rules = []
         source.delete(changed)
+        source.put("quite-another", b"copied, and never among the kept versions")
 
         good = bucketvault.run()
 
     assert good["status"] == "success" and "back" not in good["explanation"], good
+    assert destination.copy() == source.objects()

@@ -15,7 +15,7 @@ from bucketvault.engine.live import Live
 from bucketvault.engine.rclone import command, explain, process
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs import queue, tidying
+from bucketvault.engine.runs import holes, queue, tidying
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import RunFailedError
@@ -378,7 +378,7 @@ def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
     assert destination.copy() == {"note.txt": b"older"}
 
 
-@pytest.mark.parametrize("where", ["tidy", "holes_before"])
+@pytest.mark.parametrize("where", ["tidy", "back"])
 def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it_for_ever(
     bucketvault: Program,
     here: RcloneS3,
@@ -389,7 +389,7 @@ def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it
 ) -> None:
     source, destination = new_bucket(here, objects(3)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
-    place = tidying if where == "tidy" else queue
+    place = tidying if where == "tidy" else holes
     real, met = getattr(place, where), []
 
     def out_of_descriptors_once(*given: Any, **more: Any) -> Any:
