@@ -1,23 +1,36 @@
 """Doing what a button says: in a thread, and telling what came of it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nicegui import run, ui
 
+from bucketvault.engine.busy import busy_in_words
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.untrusted import clean
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
+Given = ParamSpec("Given")
 Value = TypeVar("Value")
+
+
+async def in_thread(
+    act: Callable[Given, Value], *given: Given.args, **named: Given.kwargs
+) -> Value | None:
+    """What `act` gives, from a thread; None: shutting down.
+
+    Raises what it raises, and DatabaseError where the database is busy or its disk full.
+    """
+    with busy_in_words():
+        return await run.io_bound(act, *given, **named)
 
 
 async def told(act: Callable[[int], Value], number: int, done: str = "") -> Value | None:
     """What `act(number)` gives, and `done` is said; None when it was refused, and why is said."""
     try:
-        answer = await run.io_bound(act, number)
+        answer = await in_thread(act, number)
     except BucketvaultError as error:
         ui.notify(_why(error), type="negative", position="bottom-right", multi_line=True)
         return None

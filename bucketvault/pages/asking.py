@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from bucketvault.engine.busy import busy_in_words
+
 if TYPE_CHECKING:
     from bucketvault.engine.buckets import Providers
 
@@ -18,6 +20,10 @@ async def ask(
     *given: Given.args,
     **named: Given.kwargs,
 ) -> Value:
-    """What `act` gives; it may take half a minute."""
+    """What `act` gives; it may take half a minute.
+
+    Raises what it raises, and DatabaseError where the database is busy or its disk full.
+    """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(providers.pool, partial(act, *given, **named))
+    with busy_in_words():
+        return await loop.run_in_executor(providers.pool, partial(act, *given, **named))

@@ -358,10 +358,11 @@ class BackupForm:
         given = self.given()
         self._clear()
         self._save.props["disabled"] = True
+        saved = False
         try:
             self._ask_before_leaving(False)
             await self._asks.save(given, loaded)
-            return
+            saved = True
         except InvalidInputError as error:
             self._refuse(error.problems)
         except ChangedMeanwhileError as error:
@@ -370,7 +371,8 @@ class BackupForm:
             self._say(error.summary, f"{error.hint} Nothing you typed is lost.")
         finally:
             self._save.props["disabled"] = False
-        self._ask_before_leaving(True)
+            if not saved:  # also after a fault of ours
+                self._ask_before_leaving(True)
 
     def _clear(self) -> None:
         self._top.clear()

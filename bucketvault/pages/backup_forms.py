@@ -16,6 +16,7 @@ from bucketvault.engine.overview_catalogue import StorageRow
 from bucketvault.engine.rclone.discovery import PathLook, PathSize
 from bucketvault.engine.verdict import Verdict
 from bucketvault.errors import BucketvaultError, NotFoundError, Problem
+from bucketvault.pages.acting import in_thread
 from bucketvault.pages.asking import ask
 from bucketvault.pages.backup import draw_absent
 from bucketvault.pages.backup_form import (
@@ -123,19 +124,19 @@ def _asks(engine: "Engine", backup_id: int | None) -> Asks:
     providers, backups = engine.providers, engine.backups
 
     async def problems(given: BackupInput) -> Sequence[Problem]:
-        return await run.io_bound(backups.problems, given, backup_id) or ()
+        return await in_thread(backups.problems, given, backup_id) or ()
 
     async def save(given: BackupInput, loaded: BackupInput | None) -> None:
         if backup_id is None:
-            made = await run.io_bound(backups.create, given)
+            made = await in_thread(backups.create, given)
             if made is not None:  # None: shutting down
                 ui.navigate.to(f"/backups/{made:d}")
             return
-        await run.io_bound(backups.change, backup_id, given, loaded)
+        await in_thread(backups.change, backup_id, given, loaded)
         ui.navigate.to(f"/backups/{backup_id:d}")
 
     async def stored() -> BackupInput:
-        found = None if backup_id is None else await run.io_bound(backups.inputs, backup_id)
+        found = None if backup_id is None else await in_thread(backups.inputs, backup_id)
         if found is None:
             raise BucketvaultError("The program is stopping.")
         return found
@@ -156,6 +157,6 @@ def _asks(engine: "Engine", backup_id: int | None) -> Asks:
         return await ask(providers, bring, provider_id, name, usage, check=check)
 
     async def storages() -> Mapping[int, StorageRow]:
-        return {row.id: row for row in await run.io_bound(providers.storages) or []}
+        return {row.id: row for row in await in_thread(providers.storages) or []}
 
     return Asks(problems, save, stored, look, measure, list_buckets, import_bucket, storages)

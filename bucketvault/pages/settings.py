@@ -15,6 +15,7 @@ from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError
 from bucketvault.pages import settings_words as words
+from bucketvault.pages.acting import in_thread
 from bucketvault.pages.asking import ask
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many
@@ -51,7 +52,7 @@ def register(engine: "Engine") -> None:
 
         async def save(given: Mapping[str, object], seen: Settings) -> Settings:
             try:
-                stored = await run.io_bound(preferences.change, given, seen)
+                stored = await in_thread(preferences.change, given, seen)
             except ChangedMeanwhileError:
                 look_again()  # and then it is known what is stored now
                 raise
@@ -62,13 +63,13 @@ def register(engine: "Engine") -> None:
             return await ask(engine.providers, preferences.send_test, given)
 
         async def try_again(mail_id: int) -> None:
-            await run.io_bound(preferences.try_again, mail_id)
+            await in_thread(preferences.try_again, mail_id)
 
         async def dismiss(mail_id: int) -> None:
-            await run.io_bound(preferences.dismiss, mail_id)
+            await in_thread(preferences.dismiss, mail_id)
 
         async def sign_out_everywhere() -> None:
-            await run.io_bound(preferences.sign_out_everywhere)  # within a second, we go too
+            await in_thread(preferences.sign_out_everywhere)  # within a second, we go too
 
         with frame("Settings", engine.zone, answer) as around:
             with heading("Settings"):
@@ -280,12 +281,6 @@ class SettingsScreen:
             self._draw_dead(letter, now)
 
     def _draw_dead(self, letter: Letter, now: dt.datetime) -> None:
-        async def told(act: Callable[[int], Awaitable[None]]) -> None:
-            try:
-                await act(letter.id)
-            except BucketvaultError as error:
-                ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
-
         with element("div", "line top"):
             glyph(Tone.BAD)
             with element("div", "stack"):
@@ -297,12 +292,18 @@ class SettingsScreen:
                         ("Dismiss", self._acts.dismiss),
                     ):
                         mark = f"{label.lower().replace(' ', '-')}-{letter.id}"
-                        button(label, "", "small", mark=mark, on_click=partial(told, act))
+                        button(
+                            label,
+                            "",
+                            "small",
+                            mark=mark,
+                            on_click=partial(_told, partial(act, letter.id)),
+                        )
 
     def _ask_to_sign_out(self) -> None:
         async def confirmed() -> None:
             dialog.close()
-            await self._acts.sign_out_everywhere()
+            await _told(self._acts.sign_out_everywhere)
 
         self._questions.clear()
         with (
@@ -316,6 +317,13 @@ class SettingsScreen:
         ):
             button("Sign out everywhere", "close", "danger", mark="confirm", on_click=confirmed)
         dialog.open()
+
+
+async def _told(act: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await act()
+    except BucketvaultError as error:
+        ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
 
 
 def _draw_line(line: tuple[Tone, str, str]) -> None:

@@ -11,6 +11,7 @@ from bucketvault.engine.left_behind import Found
 from bucketvault.engine.overview_catalogue import StorageRow
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
+from bucketvault.pages.acting import in_thread
 from bucketvault.pages.asking import ask
 from bucketvault.pages.fields import Choice, Choices, Field, above
 from bucketvault.pages.following import show_on
@@ -62,10 +63,10 @@ def register(engine: "Engine") -> None:
 
         async def change(storage_id: int, display_name: str, usage: str | None) -> None:
             act = engine.providers.change_storage
-            await run.io_bound(act, storage_id, display_name, usage)
+            await in_thread(act, storage_id, display_name, usage)
 
         async def remove(storage_id: int) -> None:
-            await run.io_bound(engine.providers.delete_storage, storage_id)
+            await in_thread(engine.providers.delete_storage, storage_id)
 
         async def left_behind(storage_id: int) -> Found:
             return await ask(engine.providers, engine.providers.left_behind, storage_id)

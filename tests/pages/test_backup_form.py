@@ -5,11 +5,13 @@ import re
 import threading
 from dataclasses import replace
 
+import peewee as pw
 import pytest
 from nicegui.testing import User
 
 from bucketvault.engine.live import CATALOGUE
 from bucketvault.engine.rclone.discovery import PathLook
+from bucketvault.pages.backup_form import BackupForm
 from bucketvault.vocabulary import ComparisonMode, Schedule
 from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
@@ -362,6 +364,25 @@ async def test_a_backup_deleted_meanwhile_leaves_what_was_typed(user: User, engi
 
     await user.should_see("This backup is not there any more.", retries=40)
     assert value(user, "name") == "Mine"
+
+
+async def test_a_busy_database_is_told_and_what_was_typed_stays_and_is_asked_for(
+    user: User, engine, desk, monkeypatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise pw.OperationalError("database is locked")
+
+    monkeypatch.setattr(engine.backups, "change", busy)
+    asks: list[bool] = []
+    monkeypatch.setattr(BackupForm, "_ask_before_leaving", lambda _, ask: asks.append(ask))
+    await user.open("/backups/7/edit")
+    fill(user, name="Mine")
+
+    press(user, "save")
+
+    await user.should_see("The database is busy", retries=40)
+    assert value(user, "name") == "Mine"
+    await becomes(lambda: asks[-2:] == [False, True])
 
 
 @pytest.mark.parametrize("number", ["99", "0", "9" * 40])

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import peewee as pw
 import pytest
 from nicegui import ui
 from nicegui.testing import User
@@ -224,6 +225,22 @@ async def test_a_refused_switch_says_why_and_stays(user: User, engine, monkeypat
 
     await user.should_see("Another copies there.", retries=40)
     await becomes(lambda: switch_of(user).props["aria-checked"] == "true")
+
+
+@pytest.mark.parametrize("mark", ["run-now", "enabled"])
+async def test_a_press_that_a_busy_database_swallows_is_told(
+    user: User, engine, monkeypatch, mark: str
+) -> None:
+    def busy(*_: object) -> None:
+        raise pw.OperationalError("database is locked")
+
+    for name in ("run_now", "set_enabled"):
+        monkeypatch.setattr(engine, name, busy)
+    await user.open("/backups/4")
+
+    user.find(marker=mark).click()
+
+    await user.should_see("Nothing was changed. Press again.", retries=40)
 
 
 async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, engine) -> None:
