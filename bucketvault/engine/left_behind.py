@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from bucketvault.config import Config
 from bucketvault.engine import catalogue, checks
+from bucketvault.engine.locations import server_of
 from bucketvault.engine.rclone import command
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs.archive import Archive, ArchiveError
 from bucketvault.store.database import connection
-from bucketvault.store.models import Backup, Storage
+from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.vault import Vault
 
 _KEY = re.compile(r"[a-z0-9-]{1,80}-[0-9a-f]{6}", re.ASCII)  # as catalogue makes them
@@ -53,9 +54,15 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
         storage = checks.get(Storage, storage_id)
         remote = catalogue.decrypted_remote(storage.provider, vault)
         bucket = storage.bucket_name
-        backups = list(Backup.select(Backup.archive_key, Backup.name, Backup.destination_storage))
-    named = {backup.archive_key: backup.name for backup in backups}
-    here = {each.archive_key for each in backups if each.destination_storage_id == storage_id}
+        place = _place(storage)
+        backups = list(
+            Backup.select(Backup, Storage, Provider)
+            .join(Storage, on=Backup.destination_storage)
+            .join(Provider)
+        )
+        named = {backup.archive_key: backup.name for backup in backups}
+        # by what is meant: one bucket may be two storages, by two keys or two names of its server
+        here = {each.archive_key for each in backups if _place(each.destination_storage) == place}
     binary = find_binary(config.rclone)
     try:
         names = Archive(binary, remote, bucket, "").all_in_bucket()
@@ -81,6 +88,12 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
     left.sort(key=lambda each: (-each.size_bytes, each.archive_key))
     foreign = tuple(name for name in names if name not in ours)
     return Found(bucket, tuple(left), foreign, max(0, len(without) - MOST_COUNTED))
+
+
+def _place(storage: Storage) -> tuple[str, str]:
+    provider = storage.provider
+    server = server_of(provider.provider_type, provider.endpoint, provider.region)
+    return server, storage.bucket_name
 
 
 def removal(bucket: str, archive_key: str) -> str:

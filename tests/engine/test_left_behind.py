@@ -26,10 +26,10 @@ def providers(tmp_path: Path, vault: Vault) -> Providers:
     return Providers(load_config(environment), Live(), lambda: vault)
 
 
-def add(providers: Providers, server: RcloneS3) -> int:
+def add(providers: Providers, server: RcloneS3, **given: str) -> int:
     return providers.create(
         make.provider_input(
-            endpoint=server.endpoint,
+            **{"endpoint": server.endpoint} | given,
             access_key_id=server.access_key_id,
             secret_access_key=server.secret_access_key,
         ),
@@ -67,6 +67,40 @@ def test_only_what_no_backup_here_looks_after_is_told(
     assert (found.foreign, found.not_counted) == (("notes",), 0)
     assert bucket.keys() == before
     assert Backup.select().count() == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["another key", "another name"])
+def test_a_bucket_that_is_two_storages_has_the_same_backups_by_both(
+    providers: Providers, here: RcloneS3, new_bucket: NewBucket, host: str
+) -> None:
+    bucket = new_bucket(here)
+    one = add(providers, here)
+    two = add(providers, here, name="Two", endpoint=here.endpoint.replace("127.0.0.1", host))
+    storages = [
+        providers.import_bucket(provider, bucket.name, None, check=False) for provider in (one, two)
+    ]
+    source = providers.import_bucket(one, "photos", None, check=False)
+    backup = make.a_backup("Photos", source, storages[0])
+    bucket.put(f"{ROOT}/{backup.archive_key}/20260101T000000Z/a", b"1")
+
+    found = [providers.left_behind(storage).left for storage in storages]
+
+    assert found == [(), ()]
+
+
+def test_a_bucket_of_the_same_name_at_another_server_is_another(
+    providers: Providers, here: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucket = new_bucket(here)
+    storage = providers.import_bucket(add(providers, here), bucket.name, None, check=False)
+    there = add(providers, here, name="There", endpoint="https://there.example")
+    elsewhere = providers.import_bucket(there, bucket.name, None, check=False)
+    backup = make.a_backup("Photos", storage, elsewhere)
+    bucket.put(f"{ROOT}/{backup.archive_key}/20260101T000000Z/a", b"1")
+
+    (found,) = providers.left_behind(storage).left
+
+    assert (found.archive_key, found.moved, found.objects) == (backup.archive_key, "Photos", 1)
 
 
 def test_a_bucket_that_is_gone_is_an_error_and_not_an_empty_answer(
