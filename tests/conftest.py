@@ -4,11 +4,15 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, until
 from tests.support.servers import MotoServer, RcloneS3, ServerProcess
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes its time
+hypothesis.settings.load_profile("any machine")
 
 _numbers = itertools.count(1)
 

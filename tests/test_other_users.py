@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import NewBucket
+from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
@@ -130,7 +131,7 @@ class Spy:
 def test_another_user_sees_nothing_while_a_run_goes_on(
     program: Program, elsewhere: RcloneS3, new_bucket: NewBucket, tmp_path: Path
 ) -> None:
-    with RcloneS3(tmp_path / "own", *MARKS, extra_args=("--bwlimit", "60k")) as own:
+    with PausingS3(tmp_path / "own", *MARKS) as own:
         source = new_bucket(own, objects(20, 4000))
         program.backup(source, new_bucket(elsewhere))
         (program.folder / "setup.toml").unlink()  # the test's own file, with the keys in it
@@ -148,6 +149,7 @@ def test_another_user_sees_nothing_while_a_run_goes_on(
         assert program.cli("run", "Photos").code == 0
         rclone = until("rclone copies", lambda: next(iter(program.rclones()), None))
         inside = seen_from_inside(rclone)
+        own.thaw()
         until("the run is over", lambda: program.status()["running"] == 0)
         told = spy.told()
         listener.close()

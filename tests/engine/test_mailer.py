@@ -22,9 +22,7 @@ from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
 from tests.support.mailbox import PASSWORD, USER, Authority, Mailbox, talking
 from tests.support.program import until
 
-HASTY = Pace(
-    pauses_s=(0.05, 0.1), gives_up_after_s=60, look_s=0.02, patience=Patience(0.5, whole_s=1.0)
-)
+HASTY = Pace(pauses_s=(0.05, 0.1), gives_up_after_s=60, look_s=0.02)
 
 pytestmark = pytest.mark.usefixtures("open_store")
 

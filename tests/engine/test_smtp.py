@@ -138,7 +138,7 @@ def test_a_server_that_is_not_there_is_said_to_be_out_of_reach() -> None:
 
 def test_what_is_no_mail_server_is_called_so() -> None:
     with talking([b"SSH-2.0-OpenSSH_9.2\r\n"]) as port:
-        assert "is no mail server: " in trouble(server(port), HASTY).summary
+        assert "is no mail server: " in trouble(server(port)).summary
 
 
 def test_the_wrong_kind_of_protection_is_found_out(mailbox: Mailbox) -> None:
@@ -170,7 +170,7 @@ def test_being_asked_to_sign_in_is_no_refusal_of_the_mail(mailbox: Mailbox) -> N
 def test_whatever_a_server_says_to_signing_in_is_no_refusal_of_the_mail() -> None:
     greeting = [b"220 hello\r\n", b"250-there\r\n250 AUTH PLAIN\r\n", b"554 not today\r\n"]
     with talking(greeting) as port:
-        told = trouble(server(port, user=USER, password=PASSWORD), HASTY)
+        told = trouble(server(port, user=USER, password=PASSWORD))
 
     assert (told.trouble, told.summary) == (Trouble.SIGN_IN, "554 not today")
 

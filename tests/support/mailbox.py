@@ -157,6 +157,8 @@ class Mailbox:
             self,
             hostname="127.0.0.1",
             port=self.port,
+            ready_timeout=30,
+            server_hostname="mail.example",  # else it asks the network for this machine's own
             ssl_context=tls.context() if tls is not None else None,
             **options,
         )
