@@ -69,6 +69,11 @@ class PausingS3(RcloneS3):
         self._gate.listing.clear()
 
     def thaw(self) -> None:
-        """Hand out everything from now on."""
+        """Hand out everything from now on, also when it was frozen meanwhile."""
+        super().thaw()
+        self.hand_out()
+
+    def hand_out(self) -> None:
+        """Let every question through from now on, to a frozen server too."""
         self._gate.listing.set()
         self._gate.let(1_000_000)

@@ -24,7 +24,8 @@ from bucketvault.store.models import Backup, BackupRun
 from bucketvault.store.vault import Vault
 from bucketvault.vocabulary import ProviderType, Reason, Trigger
 from tests.conftest import NewBucket
-from tests.support.program import Program, objects, until
+from tests.support.gate import PausingS3
+from tests.support.program import Bucket, Program, objects, until
 from tests.support.proxies import (
     DrippingServer,
     ForwardingHandler,
@@ -75,7 +76,7 @@ def test_a_question_that_is_answered_slowly_but_steadily_is_not_given_up(
     """A listing that takes longer than the time for standing still: `listed` moves."""
     keys = ("AKIASLOWLISTING0001", "slow-secret-0001")
     with RcloneS3(tmp_path / "own", *keys) as own:
-        source = new_bucket(own, {f"{n}/x": b"x" for n in range(12)})
+        source = new_bucket(own, {f"{n}/x": b"x" for n in range(30)})
         with slow_door(own) as endpoint:
             began = time.monotonic()
 
@@ -83,10 +84,10 @@ def test_a_question_that_is_answered_slowly_but_steadily_is_not_given_up(
                 find_binary(),
                 ["sync", f"source:{source.name}/", "dest:nobody/", "--dry-run", "--checkers", "1"],
                 {"source": remote(endpoint, own), "dest": remote(endpoint, own)},
-                stall_s=QUICK_S,
+                stall_s=START_S,
             )
 
-    assert time.monotonic() - began > 2 * QUICK_S
+    assert time.monotonic() - began > 2 * START_S
     assert (done.exit_code, done.stalled) == (0, False)
 
 
@@ -191,22 +192,30 @@ def newest() -> BackupRun:
         return run
 
 
+def some_copied(destination: Bucket) -> None:
+    """Return once all that a `PausingS3` hands out is in the copy.
+
+    Its last object came after one whose copy was confirmed: no more than four are copied at once.
+    """
+    until("some are copied", lambda: len(destination.copy_keys()) == PausingS3.FIRST)
+
+
 @pytest.mark.parametrize("frozen", ["source", "destination"])
 def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_how_far_it_came(
     bucketvault: Program, new_bucket: NewBucket, tmp_path: Path, frozen: str
 ) -> None:
-    slowly = ("--bwlimit", "60k")
     with (
-        RcloneS3(tmp_path / "a", "AKIAFREEZES00000001", "own-secret-0001", extra_args=slowly) as a,
+        PausingS3(tmp_path / "a", "AKIAFREEZES00000001", "own-secret-0001") as a,
         RcloneS3(tmp_path / "b", "AKIAFREEZES00000002", "own-secret-0002") as b,
     ):
         source, destination = new_bucket(a, objects(60, 4000)), new_bucket(b)
         bucketvault.backup(source, destination)
         with bucketvault.database():
-            _, thread = work(bucketvault, stall_s=4)
-            until("something is copied", destination.copy_keys)
+            _, thread = work(bucketvault, stall_s=START_S)
+            some_copied(destination)
             server = a if frozen == "source" else b
             server.freeze()
+            a.hand_out()
 
             thread.join(60)
 
@@ -224,15 +233,16 @@ def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_ho
 
 
 class DrippingBodies(RefusingProxy):
-    """Answers at once, and hands out objects one byte every two seconds."""
+    """Answers at once, and hands out objects in pieces of so many bytes, with pauses."""
 
-    def __init__(self, upstream_endpoint: str) -> None:
+    def __init__(self, upstream_endpoint: str, piece: int, pause_s: float) -> None:
         super().__init__(upstream_endpoint)
         self.RequestHandlerClass = DrippingBody
+        self.piece, self.pause_s = piece, pause_s
 
 
 class DrippingBody(ForwardingHandler):
-    """The response's body, but for listings, byte by byte."""
+    """The response's body, but for listings, piece by piece."""
 
     server: DrippingBodies
 
@@ -240,9 +250,9 @@ class DrippingBody(ForwardingHandler):
         if "list-type" in self.path:
             super().write_body(block)
             return
-        for byte in block:
-            self.wfile.write(bytes([byte]))
-            if self.server.stopping.wait(2.0):
+        for start in range(0, len(block), self.server.piece):
+            self.wfile.write(block[start : start + self.server.piece])
+            if self.server.stopping.wait(self.server.pause_s):
                 return
 
 
@@ -250,12 +260,12 @@ def test_a_source_that_drips_its_objects_is_stalled_though_a_byte_comes_now_and_
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     source, destination = new_bucket(here, objects(4, 4000)), new_bucket(elsewhere)
-    with DrippingBodies(here.endpoint) as proxy:
+    with DrippingBodies(here.endpoint, piece=1, pause_s=2.0) as proxy:
         bucketvault.backup(source, destination, source_endpoint=proxy.endpoint)
         with bucketvault.database():
             _, thread = work(bucketvault, stall_s=QUICK_S)
 
-            thread.join(30)
+            thread.join(60)
 
             run = newest()
         assert not thread.is_alive()
@@ -263,31 +273,32 @@ def test_a_source_that_drips_its_objects_is_stalled_though_a_byte_comes_now_and_
 
 
 def test_a_run_that_moves_slowly_is_not_stalled(
-    bucketvault: Program, slow: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(2, 250_000)), new_bucket(elsewhere)
-    bucketvault.backup(source, destination)
-    began = time.monotonic()
-    with bucketvault.database():
-        _, thread = work(bucketvault, stall_s=3)
-        thread.join(120)
-        run = newest()
+    source, destination = new_bucket(here, objects(2, 100_000)), new_bucket(elsewhere)
+    with DrippingBodies(here.endpoint, piece=5_000, pause_s=0.4) as proxy:
+        bucketvault.backup(source, destination, source_endpoint=proxy.endpoint)
+        began = time.monotonic()
+        with bucketvault.database():
+            _, thread = work(bucketvault, stall_s=START_S)
+            thread.join(120)
+            run = newest()
 
     assert run.status == "success", run.explanation
-    assert time.monotonic() - began > 3  # longer than it may stand still
+    assert time.monotonic() - began > START_S  # longer than it may stand still
 
 
 def test_a_run_that_is_stalled_can_still_be_stopped_by_hand(
     bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path: Path
 ) -> None:
-    slowly = ("--bwlimit", "60k")
-    with RcloneS3(tmp_path / "a", "AKIAFREEZES00000003", "own-secret-0003", extra_args=slowly) as a:
+    with PausingS3(tmp_path / "a", "AKIAFREEZES00000003", "own-secret-0003") as a:
         source, destination = new_bucket(a, objects(60, 4000)), new_bucket(elsewhere)
         bucketvault.backup(source, destination)
         with bucketvault.database():
             worker, thread = work(bucketvault, stall_s=600)
-            until("something is copied", destination.copy_keys)
+            some_copied(destination)
             a.freeze()
+            a.hand_out()
             with connection():
                 BackupRun.update(stop_requested_at=dt.datetime.now(dt.UTC)).where(
                     BackupRun.id == worker.run_id
@@ -304,14 +315,14 @@ def test_a_run_that_is_stalled_can_still_be_stopped_by_hand(
 def test_the_setting_of_a_minute_ends_a_run_through_the_whole_program(
     bucketvault: Program, new_bucket: NewBucket, elsewhere: RcloneS3, tmp_path: Path
 ) -> None:
-    slowly = ("--bwlimit", "60k")
-    with RcloneS3(tmp_path / "a", "AKIAFREEZES00000004", "own-secret-0004", extra_args=slowly) as a:
+    with PausingS3(tmp_path / "a", "AKIAFREEZES00000004", "own-secret-0004") as a:
         source, destination = new_bucket(a, objects(60, 4000)), new_bucket(elsewhere)
         bucketvault.backup(source, destination)
         assert bucketvault.apply("[settings]\nstall_minutes = 1\n").code == 0
         app = bucketvault.start("run", "Photos", "--wait")
-        until("something is copied", destination.copy_keys)
+        some_copied(destination)
         a.freeze()
+        a.hand_out()
         began = time.monotonic()
 
         _, err = app.communicate(timeout=100)
