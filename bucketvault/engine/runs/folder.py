@@ -33,8 +33,10 @@ class ExitRecord:
 
     exit_code: int | None
     stopped: bool
+    cut_short: bool  # whoever started the runner was gone before it had all it needs
     log_whole: bool  # the disk had room all the time, and the log ends with a whole line
     error: str
+    error_number: int | None  # the system's, with `error`
     elapsed_s: float
     log_bytes: int  # how long the spool was then; what follows is ours, from tidying
     ended_at: float  # seconds since 1970; 0: not told
@@ -173,9 +175,11 @@ class RunFolder:
         return ExitRecord(
             exit_code=code if isinstance(code, int) else None,
             stopped=left.get("stopped") is True,
+            cut_short=left.get("cut_short") is True,
             log_whole=left.get("log_whole") is not False
             and int(left.get("least_free_bytes", ENOUGH_ROOM_BYTES)) >= ENOUGH_ROOM_BYTES,
             error=str(left.get("error", "")),
+            error_number=number if isinstance(number := left.get("errno"), int) else None,
             elapsed_s=float(left.get("elapsed_s", 0.0)),
             log_bytes=int(left.get("log_bytes", 0)),
             ended_at=float(left.get("ended_at", 0.0)),

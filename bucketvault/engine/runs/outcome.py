@@ -1,6 +1,8 @@
 """How a run ended, in the columns of its row and in words. Success is rclone's exit code 0."""
 
 import datetime as dt
+import errno
+import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +13,20 @@ from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.models import BackupRun, utcnow
-from bucketvault.vocabulary import Reason, RunStatus
+from bucketvault.vocabulary import Phase, Reason, RunStatus
+
+_UNTOUCHED = {"phase": Phase.CHECKING}  # also where it was about to copy: nothing came of that
+# What the system says when a program is not there, or is not one that it can start (execve(2)).
+_NO_PROGRAM = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOEXEC,
+    errno.ELIBBAD,
+}
+_NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
 
 AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
 FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
@@ -104,7 +119,7 @@ def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> Outcome:
     """A run that somebody stopped."""
     summary, hint = explain.REASON_TEXTS[Reason.STOPPED]
     if not touched:
-        hint = "Nothing was touched. Run the backup again when you like."
+        hint, columns = "Nothing was touched. Run the backup again when you like.", _UNTOUCHED
     return Outcome(RunStatus.FAILED, summary, Reason.STOPPED, hint, columns=columns or {})
 
 
@@ -113,9 +128,9 @@ def interrupted(folder: RunFolder, *, touched: bool) -> Outcome:
     summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
     if folder.machine_restarted():
         summary = f"{summary} The machine was restarted."
-    if not touched:
-        hint = "Nothing was touched. Run the backup again."
     columns = _ended(folder.last_sign_of_life())
+    if not touched:
+        hint, columns = "Nothing was touched. Run the backup again.", columns | _UNTOUCHED
     return Outcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
 
 
@@ -135,6 +150,8 @@ def of_exit(
     `expected`: what the checks before had found; `overstepped`: far more than that was taken away;
     `missed`: so many objects of the copy had they not seen.
     """
+    if record.error:
+        return _not_started(record)
     said = follower.transcript
     if record.exit_code == 0:
         said.tally.end_well()
@@ -157,11 +174,6 @@ def of_exit(
     if said.retried and expected is not None:  # its sum counts what each try compared
         on_both_sides = expected.destination_objects - expected.removed
         columns["checked"] = min(columns["checked"], on_both_sides)
-    if record.error:
-        summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
-        return Outcome(
-            RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
-        )
     if record.exit_code == 0:
         if said.progress is None and record.log_whole:
             # A real rclone ends its log with its totals. This one said nothing about any work.
@@ -192,6 +204,32 @@ def of_exit(
     told = explain.explain(explain.ending_of(record.exit_code, said), names)
     return Outcome(
         RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
+    )
+
+
+def _not_started(record: ExitRecord) -> Outcome:
+    columns = _ended(record.ended_at) | _UNTOUCHED
+    number = record.error_number
+    if number in _NO_PROGRAM:
+        summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
+        return Outcome(
+            RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
+        )
+    if number in _NO_ROOM_TO_START:
+        return Outcome(
+            RunStatus.FAILED,
+            f"This machine had no room for another process: {os.strerror(number)}.",
+            Reason.INTERRUPTED,
+            "Nothing was touched. Look at the memory on the Health page, then run again.",
+            columns=columns,
+        )
+    why = os.strerror(number) if number is not None else record.error.rstrip(".")
+    return Outcome(
+        RunStatus.FAILED,
+        f"rclone could not be started: {why}.",
+        Reason.RCLONE_ERROR,
+        "Nothing was touched. Run the backup again.",
+        columns=columns,
     )
 
 

@@ -109,7 +109,7 @@ def main() -> None:
         spec = json.load(file)
     config_text = sys.stdin.buffer.read()
     if not config_text:  # whoever started us was killed in that moment; nothing was touched
-        _leave_exit(room, {"exit_code": None, "stopped": False, "error": "no configuration came"})
+        _leave_exit(room, {"exit_code": None, "stopped": False, "cut_short": True})
         return
     config = os.memfd_create("rclone-config")
     os.write(config, config_text)
@@ -138,7 +138,9 @@ def main() -> None:
             preexec_fn=in_child,  # safe here: this program has one thread
         )
     except (OSError, subprocess.SubprocessError) as error:
-        _leave_exit(room, {**result, "error": str(error), "ended_at": time.time()})
+        number = getattr(error, "errno", None)
+        said = {"error": str(error), "errno": number, "ended_at": time.time()}
+        _leave_exit(room, {**result, **said})
         return
     os.close(config)
     kill_at: float | None = None

@@ -283,15 +283,14 @@ class Worker:
             follower.ends_at(record.log_bytes)
         self._read_to_the_end(follower)
         requested = self._stop_requested(look=True)
-        if record is None and self._run.phase == Phase.CHECKING and not requested:
-            if not self._run.requeued:
-                self._back_to_queue(once=True)
-                raise LeftAloneError
-            return outcome.interrupted(self._folder, touched=False)
-        if record is None:
-            if requested and self._run.phase == Phase.CHECKING:
-                return outcome.stopped(touched=False)
-            return outcome.interrupted(self._folder, touched=True)
+        untouched = self._run.phase == Phase.CHECKING if record is None else record.cut_short
+        if untouched and requested:
+            return outcome.stopped(touched=False)
+        if untouched and not self._run.requeued:
+            self._back_to_queue(once=True)
+            raise LeftAloneError
+        if untouched or record is None:
+            return outcome.interrupted(self._folder, touched=not untouched)
         tally = follower.transcript.tally
         ending = outcome.of_exit(
             record,

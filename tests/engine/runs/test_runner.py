@@ -1,12 +1,26 @@
 """What the detached runner starts, and what it leaves behind, with a stand-in for rclone."""
 
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from bucketvault.engine.copy_state import CopyKind, copy_state
+from bucketvault.engine.live import Live
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.runs import runner
+from bucketvault.engine.runs import queue, runner
 from bucketvault.engine.runs.folder import RunFolder, reap
+from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import BackupRun, Storage
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from tests.store_fixtures import a_backup
 from tests.support.program import until
 
 
@@ -33,4 +47,127 @@ def test_rclone_gets_the_places_it_was_meant_to_whatever_they_are_called(
 
     words = folder.spool.read_text("utf-8").splitlines()
     assert words[2:] == ["sync", *places, "the configuration"]
+    reap()
+
+
+# ---- ends of runs whose rclone never started
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, vault: Vault) -> Surroundings:
+    ending = threading.Event()
+    runs = tmp_path / "runs"
+    return Surroundings(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
+
+
+@pytest.fixture
+def begun(surroundings: Surroundings, ends: tuple[Storage, Storage]) -> BackupRun:
+    """A run that has just gone on to copying, as a program left it that was killed then."""
+    queue.enqueue(a_backup("Photos", *ends).id, Trigger.MANUAL)
+    return begins_to_copy(surroundings)
+
+
+def begins_to_copy(surroundings: Surroundings) -> BackupRun:
+    claimed = queue.claim(surroundings.runs, 1)
+    assert claimed is not None
+    run, folder, lock = claimed
+    with writing():
+        assert run.change(RunStatus.RUNNING, phase=Phase.COPYING)
+    (folder.path / runner.SPEC).write_text("{}", "utf-8")
+    no_configuration = subprocess.DEVNULL  # what a pipe is whose writer died
+    subprocess.run(
+        [sys.executable, "-I", "-S", runner.__file__, str(folder.path), str(lock)],
+        stdin=no_configuration,
+        pass_fds=(lock,),
+        check=True,
+    )
+    os.close(lock)
+    return run
+
+
+def adopted(surroundings: Surroundings, run: BackupRun) -> BackupRun:
+    """The run after the next program looked after it."""
+    Worker(surroundings, run, RunFolder(surroundings.runs, run.uuid), None).work()
+    with connection():
+        return BackupRun.get_by_id(run.id)
+
+
+def test_a_run_whose_program_was_killed_as_rclone_was_to_be_started_waits_again_once(
+    surroundings: Surroundings, begun: BackupRun
+) -> None:
+    once = adopted(surroundings, begun)
+    assert (once.status, once.phase, once.requeued) == (RunStatus.PENDING, None, True)
+
+    twice = adopted(surroundings, begins_to_copy(surroundings))
+
+    assert (twice.status, twice.reason) == (RunStatus.FAILED, Reason.INTERRUPTED)
+    assert twice.hint == "Nothing was touched. Run the backup again."
+    assert left_untouched(twice)
+
+
+def test_a_run_that_was_stopped_as_rclone_was_to_be_started_is_told_as_stopped(
+    surroundings: Surroundings, begun: BackupRun
+) -> None:
+    queue.request_stop(begun.id)
+
+    run = adopted(surroundings, begun)
+
+    assert (run.status, run.reason) == (RunStatus.FAILED, Reason.STOPPED) and left_untouched(run)
+
+
+def left_untouched(run: BackupRun) -> bool:
+    state = copy_state(run)
+    return state is not None and state.kind == CopyKind.UNTOUCHED
+
+
+NOT_STARTED = {
+    errno.ENOENT: (Reason.RCLONE_MISSING, "rclone is missing or too old."),
+    errno.EACCES: (Reason.RCLONE_MISSING, "rclone is missing or too old."),
+    errno.ENOEXEC: (Reason.RCLONE_MISSING, "rclone is missing or too old."),
+    errno.EAGAIN: (
+        Reason.INTERRUPTED,
+        "This machine had no room for another process: Resource temporarily unavailable.",
+    ),
+    errno.ENOMEM: (
+        Reason.INTERRUPTED,
+        "This machine had no room for another process: Cannot allocate memory.",
+    ),
+    errno.ETXTBSY: (Reason.RCLONE_ERROR, "rclone could not be started: Text file busy."),
+}
+
+
+@pytest.mark.parametrize("number", NOT_STARTED, ids=errno.errorcode.get)
+def test_a_run_whose_rclone_could_not_be_started_says_why_and_touched_nothing(
+    surroundings: Surroundings, begun: BackupRun, number: int
+) -> None:
+    error = OSError(number, os.strerror(number), "/usr/bin/rclone")
+    left = {"exit_code": None, "stopped": False, "error": str(error), "errno": number}
+    exit_file = surroundings.runs / begun.uuid / runner.EXIT
+    exit_file.write_text(json.dumps(left), "utf-8")
+
+    run = adopted(surroundings, begun)
+
+    assert (run.reason, run.explanation) == NOT_STARTED[number]
+    assert run.exit_code is None and left_untouched(run)
+
+
+@pytest.mark.parametrize(
+    ("content", "number"),
+    [(None, errno.ENOENT), ("no program", errno.ENOEXEC)],
+    ids=["missing", "no program"],
+)
+def test_the_runner_tells_the_systems_own_number_of_why_rclone_did_not_start(
+    folder: RunFolder, tmp_path: Path, content: str | None, number: int
+) -> None:
+    rclone = tmp_path / "rclone"
+    if content is not None:
+        rclone.write_text(content, "utf-8")
+        rclone.chmod(0o700)
+
+    folder.start(Binary(str(rclone), "1.75.2"), [], "the configuration", folder.create())
+    until("nobody works on it any more", folder.is_free)
+
+    record = folder.exit_record()
+    assert record is not None and record.exit_code is None
+    assert record.error_number == number and str(rclone) in record.error
     reap()
