@@ -181,6 +181,7 @@ export default {
     this.row = 24; // height of a row in pixels
     this.loading = false;
     this.generation = 0; // answers to questions from before a change of rows are dropped
+    this.heard = 0; // how often we were told how long it is: an answer from before may say less
     this.following = !this.looked; // what would change is read from its first line on
     this.take(this.first);
   },
@@ -221,6 +222,7 @@ export default {
       if (!document.hidden) this.layout(); // else when it is seen again
     },
     take(news) {
+      this.heard += 1;
       const before = this.total;
       Object.assign(this, { lines: news.lines, totals: news.totals, size: news.size });
       this.growing = news.growing;
@@ -230,9 +232,10 @@ export default {
       news.rows.forEach((entry, index) => this.cache.set(news.start + index, entry));
     },
     async refresh() {
+      const { heard } = this;
       const answer = await this.ask("", { start: 0, count: 0 }).catch(() => null);
-      if (!answer) return;
       const before = this.lines;
+      if (!answer || (answer.lines < before && heard !== this.heard)) return;
       this.lines = answer.lines;
       this.totals = answer.totals;
       if (answer.lines < before) this.forgetRows();
@@ -519,16 +522,19 @@ export default {
       for (let index = from; index < to && !absent; index++) absent = !this.cache.has(index);
       if (!absent) return;
       this.loading = true;
-      const { generation } = this;
+      const { generation, heard } = this;
       const start = Math.max(0, from - AROUND);
       let arrived = false;
       try {
         const answer = await this.ask("", { start, count: to - start + AROUND });
         if (generation === this.generation) {
           answer.rows.forEach((entry, place) => this.cache.set(answer.start + place, entry));
-          arrived = this.cache.has(from) || answer.total < this.total;
-          if (answer.total < this.total) {
+          const less = answer.total < this.total;
+          arrived = this.cache.has(from) || less;
+          if (less && heard === this.heard) {
             Object.assign(this, { lines: answer.lines, totals: answer.totals });
+          } else if (less) {
+            this.cache.delete(answer.total - 1); // may have been half a line then
           }
           this.tidy();
         }

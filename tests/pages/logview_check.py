@@ -19,6 +19,23 @@ from tests.pages.visiting import ROWS
 class Checks(BrowserChecks):
     """One method a check; `engine` is what the server shows."""
 
+    def make_lines(self, total: int) -> None:
+        """Let the log of run 1 grow to so many lines."""
+        lines = self.engine.logs[1]
+        lines += [
+            sample_logs.log_line(number, object=f"made/{number}", size=1)
+            for number in range(len(lines), total)
+        ]
+        self.engine.live.publish(log_topic(1))
+
+    def end_run_1(self, total: int) -> None:
+        """Let run 1 end with so many lines in its log."""
+        self.engine.runs[1] = replace(
+            self.engine.runs[1], status=RunStatus.SUCCESS, finished_at=scenes.now(), exit_code=0
+        )
+        self.make_lines(total)
+        self.engine.live.publish(run_topic(1), BACKUPS)
+
     def check_a_long_log_is_held_by_few_rows(self) -> None:
         with self.visit("/run/8") as seen:
             seen.settle()
@@ -237,10 +254,7 @@ class Checks(BrowserChecks):
             seen.becomes(lambda: seen.numbers()[-1] > first, seen.numbers)
             ending.set()
             growing.join()
-            self.engine.runs[1] = replace(
-                self.engine.runs[1], status=RunStatus.SUCCESS, finished_at=scenes.now(), exit_code=0
-            )
-            self.engine.live.publish(run_topic(1), log_topic(1), BACKUPS)
+            self.end_run_1(len(self.engine.logs[1]))
             seen.page.get_by_text("Succeeded:").wait_for()
             seen.page.wait_for_function("!document.querySelector('.log-card [aria-label^=Follow]')")
             seen.ends_with(len(self.engine.logs[1]))
@@ -269,6 +283,39 @@ class Checks(BrowserChecks):
             self.engine.live.publish(log_topic(1))
             seen.ends_with(30)
             assert "A003_C029" in seen.rows()[-1]
+
+    def check_a_late_answer_does_not_cut_the_log(self) -> None:
+        with self.visit("/run/1") as seen:
+            self.make_lines(200)
+            seen.ends_with(200)
+            seen.page.reload()
+            seen.settle()
+            seen.connected()
+            seen.focus()
+            scrolled = seen.hold("**/api/runs/1/log?*")
+            seen.page.keyboard.press("Home")
+            seen.becomes(lambda: scrolled)
+            self.make_lines(250)
+            seen.page.get_by_text("250 lines").wait_for()
+            self.end_run_1(300)
+            seen.page.get_by_text("300 lines").wait_for()
+            scrolled.release()
+            seen.starts_with(1)
+            seen.page.get_by_text("300 lines").wait_for()
+            seen.press("End")
+            seen.ends_with(300)
+        self.engine.reset()
+        with self.visit("/run/1") as seen:
+            seen.settle()
+            seen.connected()
+            looked = seen.hold("**/api/runs/1/log?*")
+            seen.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            seen.becomes(lambda: looked)
+            self.make_lines(60)
+            seen.ends_with(60)
+            looked.release()
+            seen.page.get_by_text("60 lines").wait_for()
+            seen.ends_with(60)
 
     def check_a_cut_connection_heals(self) -> None:
         with self.visit("/run/1") as seen:

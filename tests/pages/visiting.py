@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import APIResponse, Browser, Page, Request, Route
 
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
 CELLS = "row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | ')"
@@ -21,6 +21,19 @@ window.WebSocket = class extends Real {
   set onmessage(heard) { super.onmessage = (said) => setTimeout(() => heard(said), %d); }
 };
 """
+
+
+class Held(list[tuple[Route, APIResponse]]):
+    """Answers the server has given and the page has not heard."""
+
+    def take(self, route: Route) -> None:
+        self.append((route, route.fetch()))
+
+    def release(self) -> None:
+        """Let the page hear them, and wait until it has."""
+        for route, answer in self:
+            with route.request.frame.page.expect_event("requestfinished"):
+                route.fulfill(response=answer)
 
 
 class Visit:
@@ -112,6 +125,12 @@ class Visit:
             if time.monotonic() > deadline:
                 raise AssertionError(shown())
             self.page.wait_for_timeout(20)  # between two looks; lets the browser's events come in
+
+    def hold(self, addresses: str) -> Held:
+        """Keep the next answer of these addresses from the page until it is released."""
+        held = Held()
+        self.page.route(addresses, held.take, times=1)
+        return held
 
     def connected(self) -> None:
         """Until the page and the server have greeted each other."""
