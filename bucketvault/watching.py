@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import logging
 import os
 import shlex
 import signal
@@ -17,14 +18,17 @@ from bucketvault.config import Config
 from bucketvault.engine import overview, timetable
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.holder import holder
-from bucketvault.errors import AlreadyRunningError
+from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.pages import formatting
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Phase, Reason, RunStatus
 
+log = logging.getLogger(__name__)
+
 EXIT_OK, EXIT_FAILED = 0, 1
 LOOK_S = 0.25
+STOP_AGAIN_S = 1.0
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
 BAR_CELLS = 20
@@ -113,7 +117,8 @@ class Watch:
                 self._left.set()
             else:
                 # not here: a handler may interrupt a write to the same database
-                threading.Thread(target=self._engine.stop_run, args=(self._run_id,)).start()
+                told = (self._engine, self._run_id, self._left)
+                threading.Thread(target=stop_patiently, args=told, daemon=True).start()
 
         before = {
             signal.SIGINT: signal.signal(signal.SIGINT, interrupted),
@@ -124,6 +129,24 @@ class Watch:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def stop_patiently(engine: Engine, run_id: int, left: threading.Event) -> None:
+    """Stop a run, however long another program holds the database, or its disk is full.
+
+    Gives up once `left` is set.
+    """
+    said = False
+    while not left.is_set():
+        try:
+            with contextlib.suppress(NotFoundError):  # deleted meanwhile, with its backup
+                engine.stop_run(run_id)
+            return
+        except BusyError as error:
+            if not said:
+                log.warning("the Stop waits", extra={"run": run_id, "cause": str(error)})
+                said = True
+            left.wait(STOP_AGAIN_S)
 
 
 def approval_command(name: str) -> str:

@@ -1,22 +1,29 @@
 """How far a run is, on the command line: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import fcntl
 import io
 import os
 import pty
 import re
+import sqlite3
 import struct
 import termios
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
 
+from bucketvault.config import Config, load_config
 from bucketvault.engine import overview
+from bucketvault.engine.engine import Engine
 from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.store import database
 from bucketvault.store.models import BackupRun, utcnow
-from bucketvault.vocabulary import Phase, RunStatus
-from bucketvault.watching import ProgressLine
+from bucketvault.vocabulary import Phase, Reason, RunStatus
+from bucketvault.watching import ProgressLine, stop_patiently
 from tests.conftest import NewBucket
 from tests.store_fixtures import (
     a_backup,
@@ -123,6 +130,45 @@ def test_a_terminal_that_does_not_tell_its_width_has_the_usual_one(
     ProgressLine(out).draw(now(row, status=RunStatus.RUNNING, phase=Phase.CHECKING))
 
     assert seen(ours, out) == "\r山の上: checking both buckets"
+
+
+def test_a_stop_of_a_run_that_waits_is_made_when_the_database_takes_it(
+    open_store: Path, row: BackupRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = dict(database.OF_A_CONNECTION) | {"busy_timeout": 20}
+    monkeypatch.setattr(database, "OF_A_CONNECTION", tuple(hasty.items()))
+    database.open_database(open_store)
+    refused = threading.Event()
+
+    class Told(Engine):
+        def stop_run(self, run_id: int) -> None:
+            try:
+                super().stop_run(run_id)
+            except database.BusyError:
+                refused.set()
+                raise
+
+    with contextlib.closing(sqlite3.connect(open_store, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = (Told(config(open_store), "run"), row.id, threading.Event())
+        stop = threading.Thread(target=stop_patiently, args=asked)
+        stop.start()
+        assert refused.wait(60)
+        other.execute("ROLLBACK")
+    stop.join(60)
+
+    assert overview.run(row.id).reason == Reason.STOPPED
+
+
+def test_a_stop_of_a_run_that_is_gone_is_nothing_to_do(open_store: Path) -> None:
+    stop_patiently(Engine(config(open_store), "run"), 7, threading.Event())
+
+
+def config(open_store: Path) -> Config:
+    """The settings of a process on this database."""
+    folder = str(open_store.parent)
+    key = f"{folder}.key"
+    return load_config({"BUCKETVAULT_DATA_DIR": folder, "BUCKETVAULT_KEY_FILE": key})
 
 
 def test_a_run_on_a_terminal_shows_its_bar_and_leaves_the_result_alone_on_its_line(
