@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
@@ -10,6 +10,7 @@ from nicegui import ui
 from bucketvault.engine.history import RunsPage, Which
 from bucketvault.pages import backup_words
 from bucketvault.pages.formatting import day, many
+from bucketvault.pages.table import Column, Table
 from bucketvault.pages.widgets import button, card, element, text
 
 FILTERS = {
@@ -41,7 +42,7 @@ class RunsCard:
         self._newer: list[int | None] = []  # where the pages before this one began
         self._last: int | None = None  # the last run on this page
         self._shown: object = None
-        self._table: ui.table | None = None
+        self._table: Table | None = None
         with card("Runs", body=False) as header:
             self._body = element("div")
             with element("footer", "pages") as self._foot:
@@ -78,13 +79,13 @@ class RunsCard:
         _enable(self._to_newer, on=bool(self._newer))
         _enable(self._to_older, on=page.older)
         if self._table is not None and rows:
-            self._table.rows = rows
+            self._table.show(rows)
             return
         self._body.clear()
         self._table = None
         with self._body:
             if rows:
-                self._table = _draw_table(rows)
+                self._table = Table(COLUMNS, rows, ROW, "plain runs").mark("runs")
             else:
                 words = NOTHING if asked == Asked() else NOTHING_FOUND
                 element("p", "inset ink2", words)
@@ -118,32 +119,16 @@ def _enable(made: ui.element, *, on: bool) -> None:
         made.props["disabled"] = True
 
 
-def _draw_table(rows: list[dict[str, Any]]) -> ui.table:
-    columns = [
-        {
-            "name": name,
-            "label": label,
-            "field": name,
-            "align": align,
-            "headerClasses": f"c-{name}",
-        }
-        for name, label, align in (
-            ("when", "Planned or asked for", "left"),
-            ("word", "Result", "left"),
-            ("who", "Started by", "left"),
-            ("took", "Took", "right"),
-            ("copied", "Copied", "right"),
-            ("replaced", "Replaced", "right"),
-            ("gone", "Removed", "right"),
-            ("moved", "Moved", "right"),
-        )
-    ]
-    table = ui.table(columns=columns, rows=rows, row_key="id", pagination=0)
-    table.props("flat hide-pagination").classes("table plain runs").mark("runs")
-    table.add_slot("body", ROW)
-    return table
-
-
+COLUMNS = (
+    Column("Planned or asked for", classes="c-when"),
+    Column("Result", classes="c-word"),
+    Column("Started by", classes="c-who"),
+    Column("Took", right=True, classes="c-took"),
+    Column("Copied", right=True, classes="c-copied"),
+    Column("Replaced", right=True, classes="c-replaced"),
+    Column("Removed", right=True, classes="c-gone"),
+    Column("Moved", right=True, classes="c-moved"),
+)
 ROW = """
 <tr>
   <td><a class="link nowrap" :href="props.row.href" :title="props.row.exact"

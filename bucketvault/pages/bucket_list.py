@@ -13,6 +13,7 @@ from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.pages import provider_words as words
 from bucketvault.pages.fields import Field
 from bucketvault.pages.formatting import count, many
+from bucketvault.pages.table import Column, Row, Table
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     button,
@@ -49,7 +50,7 @@ class BucketsCard:
         self._loading = False
         self._error: BucketvaultError | None = None
         self._lines: list[words.BucketLine] = []
-        self._table: ui.table | None = None
+        self._table: Table | None = None
         self._shown: object = None
         with element("section", "card catalogue", aria_label="Buckets"):
             with element("header"):
@@ -128,7 +129,7 @@ class BucketsCard:
         found = words.found(self._lines, self._sought)
         rows = [words.bucket_row(place, line, self._page) for place, line in found[: self._limit]]
         if self._table is not None and rows:
-            self._table.rows = rows
+            self._table.show(rows)
         else:
             self._body.clear()
             with self._body:
@@ -141,19 +142,8 @@ class BucketsCard:
                 element("span", text=f"{left} more. Search for a name, or:")
                 button(f"Show {SHOWN} more", kind="small", mark="more", on_click=self._show_more)
 
-    def _draw_table(self, rows: list[dict[str, object]]) -> ui.table:
-        columns = [
-            {"name": name, "label": label, "field": name, "align": "left"}
-            for name, label in (
-                ("name", "Bucket"),
-                ("use", "Used to"),
-                ("by", "Used by"),
-                ("action", ""),
-            )
-        ]
-        table = ui.table(columns=columns, rows=rows, row_key="id", pagination=0)
-        table.props("flat hide-pagination").classes("table")
-        table.add_slot("body", ROW)
+    def _draw_table(self, rows: list[Row]) -> Table:
+        table = Table(COLUMNS, rows, ROW)
         table.on("import", self._import_listed)
         return table
 
@@ -273,6 +263,7 @@ class BucketsCard:
             element("span", "t13 ink2", "It is then marked as not checked.")
 
 
+COLUMNS = (Column("Bucket"), Column("Used to"), Column("Used by"), Column(""))
 ROW = """
 <tr class="entry">
   <td class="c-name"><div class="line">

@@ -77,7 +77,7 @@ class HealthScreen:
         self._zone = zone
         self._said: object = None
         self._lines: dict[str, _Line] = {}
-        self._copying: tuple[object, ...] | None = None
+        self._copying: dict[tuple[int, str], _RunLine] | None = None
         with heading("Health"):
             element("span", "t13 ink3", "Looks again every two seconds")
         self._answer = element("div", "part")
@@ -135,16 +135,13 @@ class HealthScreen:
     def _show_runs(self, found: Health) -> None:
         running = f"{count(len(found.copying))} running, {count(found.waiting)} waiting"
         self._counts.text = f"{running}, at most {count(found.at_most)} at a time"
-        rows = tuple(_row(copying, found.at) for copying in found.copying)
-        if rows == self._copying:
-            return
-        self._copying = rows
-        self._runs.clear()
-        with self._runs:
-            if rows:
-                _draw_runs(found.copying, found.at)
-            else:
-                element("p", "inset t13 ink3", "No run is under way.")
+        by_run = {(each.run_id, each.backup_name): each for each in found.copying}
+        if self._copying is None or list(self._copying) != list(by_run):
+            self._runs.clear()
+            with self._runs:
+                self._copying = dict(zip(by_run, _draw_runs(found.copying), strict=True))
+        for key, line in self._copying.items():
+            line.show(by_run[key], found.at)
 
 
 class _Line:
@@ -175,18 +172,6 @@ class _Line:
         self._todo.text = clean(reading.todo)
 
 
-def _row(copying: Copying, now: dt.datetime) -> tuple[str, ...]:
-    since = (now - copying.started_at).total_seconds() if copying.started_at else None
-    return (
-        clean(copying.backup_name, limit=NAME_CHARACTERS),
-        f"/run/{copying.run_id:d}",
-        str(copying.pid) if copying.pid is not None else "no rclone now",
-        percent_of_core(copying.processor_percent),
-        size(copying.memory_bytes) if copying.memory_bytes is not None else "-",
-        duration(since) if since is not None else "-",
-    )
-
-
 def percent_of_core(value: float | None) -> str:
     """As `top` counts: two cores at work are 200 %."""
     if value is None:
@@ -194,17 +179,37 @@ def percent_of_core(value: float | None) -> str:
     return percent(value) if value <= 100 else f"{int(value)} %"
 
 
-def _draw_runs(copying: Sequence[Copying], now: dt.datetime) -> None:
+def _draw_runs(copying: Sequence[Copying]) -> list["_RunLine"]:
+    if not copying:
+        element("p", "inset t13 ink3", "No run is under way.")
+        return []
     with element("div", "inset-scroll"), element("table", "plain-table"):
         with element("thead"), element("tr"):
             for title in ("Backup", "rclone's process", "Of a core", "Memory", "For"):
                 element("th", "right" if title != "Backup" else "", title, scope="col")
         with element("tbody"):
-            for run_now in copying:
-                name, href, *figures = _row(run_now, now)
-                with element("tr"):
-                    with element("td"), element("span", "line"):
-                        glyph(Tone.RUN)
-                        element("a", "link clip", name, href=href, title=name)
-                    for figure in figures:
-                        element("td", "right nowrap", figure)
+            return [_RunLine(each) for each in copying]
+
+
+class _RunLine:
+    """A run that is under way: its figures move, its link stays where it is."""
+
+    def __init__(self, copying: Copying) -> None:
+        name = clean(copying.backup_name, limit=NAME_CHARACTERS)
+        with element("tr"):
+            with element("td"), element("span", "line"):
+                glyph(Tone.RUN)
+                element("a", "link clip", name, href=f"/run/{copying.run_id:d}", title=name)
+            self._figures = [text("td", "right nowrap") for _ in range(4)]
+
+    def show(self, copying: Copying, now: dt.datetime) -> None:
+        """Change what changed."""
+        since = (now - copying.started_at).total_seconds() if copying.started_at else None
+        figures = (
+            str(copying.pid) if copying.pid is not None else "no rclone now",
+            percent_of_core(copying.processor_percent),
+            size(copying.memory_bytes) if copying.memory_bytes is not None else "-",
+            duration(since) if since is not None else "-",
+        )
+        for place, figure in zip(self._figures, figures, strict=True):
+            place.text = figure

@@ -15,6 +15,7 @@ from bucketvault.engine.runs.archive import Kept, KeptFolder
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.pages.formatting import count, day, day_and_time, exact, many, size
+from bucketvault.pages.table import Column, Table
 from bucketvault.pages.widgets import button, card, element, glyph, text
 from bucketvault.untrusted import clean
 
@@ -138,29 +139,24 @@ def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) ->
 
 def _draw_folders(folders: tuple[KeptFolder, ...], zone: ZoneInfo, now: dt.datetime) -> None:
     rows = [kept_row(folder, zone, now) for folder in folders]
-    columns = [
-        {"name": name, "label": label, "field": name, "align": align}
-        for name, label, align in (
-            ("when", "Replaced or removed", "left"),
-            ("objects", "Objects", "right"),
-            ("size", "Size", "right"),
-            ("goes", "Goes", "left"),
-        )
-    ]
-    table = ui.table(columns=columns, rows=rows[:FOLDERS_SHOWN], row_key="id", pagination=0)
-    table.props("flat hide-pagination").classes("table plain kept").mark("kept")
-    table.add_slot("body", ROW)
+    table = Table(COLUMNS, rows[:FOLDERS_SHOWN], ROW, "plain kept").mark("kept")
     if len(rows) > FOLDERS_SHOWN:
         with element("div", "card-foot") as more:
 
             def show_all() -> None:
-                table.rows = rows
+                table.show(rows)
                 more.delete()
 
             words = f"Show all {count(len(rows))}"
             button(words, "", "small", mark="all-kept", on_click=show_all)
 
 
+COLUMNS = (
+    Column("Replaced or removed"),
+    Column("Objects", right=True),
+    Column("Size", right=True),
+    Column("Goes"),
+)
 ROW = """
 <tr>
   <td :title="props.row.exact">{{ props.row.when }}</td>

@@ -13,12 +13,22 @@ from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many
 from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.provider_kinds import KINDS, kind_of_row
+from bucketvault.pages.table import Column, Table
 from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, button, card, element
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.untrusted import clean
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
+
+
+COLUMNS = (
+    Column("Provider", classes="c-name"),
+    Column("Kind"),
+    Column("Address"),
+    Column("Used by"),
+    Column(""),
+)
 
 
 def register(engine: "Engine") -> None:
@@ -37,25 +47,36 @@ def register(engine: "Engine") -> None:
         with frame("Providers", engine.zone, answer) as around:
             with heading("Providers"):
                 button("New provider", "plus", "primary", mark="new", href="/providers/new")
-            place = element("div", "part")
-            with place:
-                draw(rows)
+            screen = ProvidersScreen()
+            screen.show(rows)
 
-        def show(rows: list[ProviderRow]) -> None:
-            place.clear()
-            with place:
-                draw(rows)
-
-        show_on(engine.live, live.CATALOGUE, engine.providers.rows, show, pause_s=1.0)
+        show_on(engine.live, live.CATALOGUE, engine.providers.rows, screen.show, pause_s=1.0)
         around.follow(engine)
 
 
-def draw(rows: Sequence[ProviderRow]) -> None:
-    """Draw the list from plain values."""
-    if not rows:
-        _draw_none()
-        return
-    unreadable = [clean(row.name) for row in rows if not row.keys_readable]
+class ProvidersScreen:
+    """The list, and what is to be said above it."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+        self._unreadable: list[str] = []
+        self._place = element("div", "part")
+
+    def show(self, rows: Sequence[ProviderRow]) -> None:
+        """Draw the list from plain values; what stays as it is keeps its place."""
+        unreadable = [clean(row.name) for row in rows if not row.keys_readable]
+        if self._table is not None and rows and unreadable == self._unreadable:
+            self._table.show([_row(row) for row in rows])
+            return
+        self._unreadable = unreadable
+        self._place.clear()
+        with self._place:
+            self._table = _draw(rows, unreadable) if rows else None
+            if not rows:
+                _draw_none()
+
+
+def _draw(rows: Sequence[ProviderRow], unreadable: Sequence[str]) -> Table:
     if unreadable:
         whose = unreadable[0] if len(unreadable) == 1 else f"{len(unreadable)} providers"
         with draw_verdict(
@@ -64,21 +85,8 @@ def draw(rows: Sequence[ProviderRow]) -> None:
             "It was encrypted with another key file: put that back, or enter the key again.",
         ):
             pass
-    columns = [
-        {"name": name, "label": label, "field": name, "align": "left", "classes": f"c-{name}"}
-        for name, label in (
-            ("name", "Provider"),
-            ("kind", "Kind"),
-            ("address", "Address"),
-            ("used", "Used by"),
-            ("action", ""),
-        )
-    ]
     with element("section", "card catalogue", aria_label="All providers"):
-        table = ui.table(columns=columns, rows=[_row(row) for row in rows], row_key="id")
-        table.props("flat hide-pagination").classes("table")
-        table.props["pagination"] = {"rowsPerPage": 0}
-        table.add_slot("body", ROW)
+        return Table(COLUMNS, [_row(row) for row in rows], ROW)
 
 
 def _draw_none() -> None:

@@ -20,6 +20,7 @@ from bucketvault.pages.layout import frame, heading
 from bucketvault.pages.left_behind import LeftBehindCard
 from bucketvault.pages.provider_kinds import USAGE_WORDS
 from bucketvault.pages.provider_words import BACKUPS_SHOWN
+from bucketvault.pages.table import Column, Table
 from bucketvault.pages.widgets import (
     CLASSES,
     MARKS,
@@ -83,13 +84,23 @@ def register(engine: "Engine") -> None:
         around.follow(engine)
 
 
+COLUMNS = (
+    Column("Storage"),
+    Column("Provider"),
+    Column("Used to"),
+    Column("Used by"),
+    Column("At the last run"),
+    Column("", right=True),
+)
+
+
 class StoragesScreen:
     """The list, and the dialogs over it."""
 
     def __init__(self, acts: Acts, zone: ZoneInfo) -> None:
         self._acts = acts
         self._rows: dict[int, StorageRow] = {}
-        self._table: ui.table | None = None
+        self._table: Table | None = None
         self._list = element("div", "part")
         self._left = LeftBehindCard(zone)
         self._dialogs = element("div", "part")
@@ -98,7 +109,7 @@ class StoragesScreen:
         """Draw the list from plain values."""
         self._rows = {row.id: row for row in rows}
         if self._table is not None and rows:
-            self._table.rows = [table_row(row) for row in rows]
+            self._table.show([table_row(row) for row in rows])
             return
         self._list.clear()
         with self._list:
@@ -106,27 +117,9 @@ class StoragesScreen:
             if not rows:
                 _draw_none()
 
-    def _draw_table(self, rows: Sequence[StorageRow]) -> ui.table:
-        columns = [
-            {"name": name, "label": label, "field": name, "align": align}
-            for name, label, align in (
-                ("name", "Storage", "left"),
-                ("provider", "Provider", "left"),
-                ("use", "Used to", "left"),
-                ("by", "Used by", "left"),
-                ("size", "At the last run", "left"),
-                ("action", "", "right"),
-            )
-        ]
+    def _draw_table(self, rows: Sequence[StorageRow]) -> Table:
         with element("section", "card catalogue storages", aria_label="All storages"):
-            table = ui.table(
-                columns=columns,
-                rows=[table_row(row) for row in rows],
-                row_key="id",
-                pagination=0,
-            )
-            table.props("flat hide-pagination").classes("table")
-            table.add_slot("body", ROW)
+            table = Table(COLUMNS, [table_row(row) for row in rows], ROW)
             table.on("edit", self._edit)
             table.on("remove", self._remove)
             table.on("look", self._look)

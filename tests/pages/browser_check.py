@@ -6,8 +6,9 @@ A program of its own: NiceGUI's test plugin and Playwright do not share a proces
 
 import sys
 import threading
+from dataclasses import replace
 
-from bucketvault.engine.live import BACKUPS, log_topic, run_topic
+from bucketvault.engine.live import BACKUPS, CATALOGUE, log_topic, run_topic
 from tests.pages import sample_logs, scenes
 from tests.pages.checking import BrowserChecks, run
 
@@ -141,6 +142,43 @@ class Checks(BrowserChecks):
             assert card.bounding_box() == before
             head = seen.page.locator(".page .head").bounding_box()
             assert before["y"] - head["y"] - head["height"] <= 24, (head, before)
+
+    def check_what_has_the_keyboard_keeps_it_while_the_page_moves(self) -> None:
+        for path, held, move, moved in (
+            ("/providers", ".entry a.btn", self._move_a_provider, "moved.example"),
+            ("/storages", ".entry button", self._move_a_storage, "Moved here"),
+            ("/backups/1", ".runs a.link", self._move_a_backup, "Moved here"),
+            ("/health", "td a.link", self._move_a_figure, "777 MB"),
+        ):
+            with self.visit(path) as seen:
+                seen.connected()
+                seen.page.locator(held).first.focus()
+                seen.page.evaluate("document.activeElement.held = true")
+                move()
+                seen.page.get_by_text(moved).first.wait_for()
+                assert seen.page.evaluate("document.activeElement.held === true"), path
+
+    def _move_a_provider(self) -> None:
+        providers = self.engine.providers.all
+        providers[2] = replace(providers[2], address="moved.example")
+        self.engine.live.publish(CATALOGUE)
+
+    def _move_a_storage(self) -> None:
+        storages = self.engine.providers.all_storages
+        storages[2] = replace(storages[2], display_name="Moved here")
+        self.engine.live.publish(CATALOGUE)
+
+    def _move_a_backup(self) -> None:
+        self.engine.rows = [
+            replace(row, name="Moved here") if row.id == 1 else row for row in self.engine.rows
+        ]
+        self.engine.live.publish(BACKUPS)
+
+    def _move_a_figure(self) -> None:
+        well = self.engine.health.look()
+        first, *others = well.copying
+        moved = replace(first, memory_bytes=777_000_000)
+        self.engine.health.found = replace(well, copying=(moved, *others))
 
     def check_the_keyboard_reaches_everything(self) -> None:
         with self.visit("/") as seen:

@@ -96,6 +96,7 @@ class FakeEngine:
     def reset(self) -> None:
         """As it was at the start; who listens goes on listening, and is told."""
         self.backups = FakeBackups(self.live, good_rows())
+        self.health.found = None
         self.installation = GOOD_INSTALLATION
         self.steps: FirstSteps | None = None
         self.runs = {

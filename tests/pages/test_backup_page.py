@@ -14,6 +14,7 @@ from bucketvault.engine.overview import BackupRow
 from bucketvault.engine.runs.archive import ArchiveError
 from bucketvault.engine.verdict import Tone
 from bucketvault.errors import InUseError, InvalidInputError, Problem
+from bucketvault.pages.table import Table
 from tests.pages import backup_scenes, fake_backups, scenes
 from tests.pages.waiting import becomes
 
@@ -28,7 +29,7 @@ def answer(row: BackupRow) -> tuple[Tone, str, str]:
 
 def rows_of(user: User, mark: str) -> list[dict[str, object]]:
     (table,) = user.find(marker=mark).elements
-    assert isinstance(table, ui.table)
+    assert isinstance(table, Table)
     return table.rows
 
 

@@ -5,13 +5,13 @@ import json
 from typing import Any
 
 import pytest
-from nicegui import ui
 from nicegui.testing import User
 
 from bucketvault.engine.live import CATALOGUE
 from bucketvault.engine.rclone.rights import Outcome
 from bucketvault.engine.runs.archive import ArchiveError
 from bucketvault.errors import BucketvaultError
+from bucketvault.pages.table import Table
 from tests.pages import scenes_catalogue as scenes
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.waiting import becomes
@@ -26,7 +26,7 @@ def desk(engine: FakeEngine) -> scenes.FakeProviders:
 
 
 def table_rows(user: User) -> list[dict[str, Any]]:
-    (table,) = user.find(ui.table).elements
+    (table,) = user.find(Table).elements
     return list(table.rows)
 
 
@@ -175,7 +175,7 @@ async def test_import_asks_one_question(user: User, desk) -> None:
     await user.open("/providers/1")
     place = next(r["id"] for r in table_rows(user) if r["name"] == "acme-finance-2025")
 
-    user.find(ui.table).trigger("import", place)
+    user.find(Table).trigger("import", place)
     await user.should_see("Import acme-finance-2025?")
     press(user, "use-1")
 
@@ -274,7 +274,7 @@ async def test_storages_say_who_uses_them_and_are_edited(user: User, desk) -> No
     assert [use["how"] for use in rows[2]["uses"]] == ["copies from it"] * 2
     assert rows[3]["unchecked"] and not rows[1]["unchecked"]
 
-    user.find(ui.table).trigger("edit", 3)
+    user.find(Table).trigger("edit", 3)
     await user.should_see("Edit acme-typed-by-hand")
     fill(user, display_name="x" * 101)
     press(user, "save")
@@ -291,10 +291,10 @@ async def test_storages_say_who_uses_them_and_are_edited(user: User, desk) -> No
 async def test_a_used_storage_stays_and_an_unused_one_goes(user: User, desk) -> None:
     await user.open("/storages")
 
-    user.find(ui.table).trigger("remove", 1)
+    user.find(Table).trigger("remove", 1)
     await user.should_see("acme-archive cannot be removed yet")
     await user.should_see("These backups use it: Mail archive.")
-    user.find(ui.table).trigger("remove", 3)
+    user.find(Table).trigger("remove", 3)
     await user.should_see("Remove acme-typed-by-hand from the list?")
     press(user, "confirm")
 
@@ -310,7 +310,7 @@ async def test_kept_versions_of_deleted_backups_are_looked_for_where_some_may_be
         [row for row in desk.all_storages.values() if row.usage_type != "source_only"]
     )
 
-    user.find(ui.table).trigger("look", 1)
+    user.find(Table).trigger("look", 1)
 
     await user.should_see("mail-archive-1f2e3d", retries=20)
     await user.should_see("4,812 objects, 9.1 GB, put aside by 12 runs from")
@@ -328,7 +328,7 @@ async def test_a_storage_that_cannot_be_looked_into_says_why(user: User, desk) -
     desk.refuse = ArchiveError("It did not let us list.", "Look again.", "AccessDenied")
     await user.open("/storages")
 
-    user.find(ui.table).trigger("look", 1)
+    user.find(Table).trigger("look", 1)
 
     await user.should_see("It did not let us list.", retries=20)
     await user.should_see("AccessDenied")
