@@ -329,6 +329,7 @@ mail_to = "b@example.com"
     )
     page.on("response", lambda answer: _keep(answer, heard))
     page.goto(served.link)
+    page.wait_for_load_state("networkidle")
     addresses = ["/", "/providers", "/providers/1", "/providers/1/edit", "/storages", "/settings"]
 
     for address in addresses:

@@ -114,8 +114,8 @@ def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_sign
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("Or paste the link").fill(link)
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{served.base}/providers/new?kind=backblaze_b2")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    assert page.url == f"{served.base}/providers/new?kind=backblaze_b2"
     watched.context.close()
 
 

@@ -201,7 +201,8 @@ def test_a_reload_in_the_middle_shows_the_same_run_with_its_whole_log(
     expect(tab.log_words).to_contain_text("60 lines")
     expect(tab.verdict).to_have_class(re.compile(r"\bst-run\b"))
     logged = bucketvault.cli("log", "1").out.splitlines()
-    assert [row.split("  ", 1)[1] for row in tab.rows()] == logged[tab.numbers()[0] - 1 :]
+    rows = [row.split("  ", 1) for row in tab.rows()]
+    assert [words for _, words in rows] == logged[int(rows[0][0]) - 1 :]
     tab.key("Home")
     tab.until_rows("the first row is in view", lambda numbers: numbers[0] == 1)
     assert tab.rows()[0].split("  ", 1)[1] == logged[0]

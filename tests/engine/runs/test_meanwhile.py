@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,12 +24,19 @@ exec {rclone} "$@"
 """
 
 
-class SlowMoves(RefusingProxy):
-    """A provider that takes its time over each copy inside it: into the kept versions."""
+class FewMoves(RefusingProxy):
+    """A provider that makes `FEW` copies inside it, into the kept versions, and no further one."""
+
+    FEW = 70
+
+    def __init__(self, upstream_endpoint: str) -> None:
+        super().__init__(upstream_endpoint)
+        self._left = threading.Semaphore(self.FEW)
 
     def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
-        if "x-amz-copy-source" in headers:
-            self.stopping.wait(0.4)
+        if "x-amz-copy-source" in headers and not self._left.acquire(blocking=False):
+            self.stopping.wait()
+            return Rule(method, path, 503, "SlowDown")
         return super().refusal(method, path, headers)
 
 
@@ -58,7 +66,7 @@ def test_a_source_that_is_emptied_after_it_was_looked_at_stops_the_run(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
     source, destination = new_bucket(here, objects(120)), new_bucket(elsewhere)
-    with SlowMoves(elsewhere.endpoint) as proxy:
+    with FewMoves(elsewhere.endpoint) as proxy:
         bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
         bucketvault.run()
         before = destination.copy()

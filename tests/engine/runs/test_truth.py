@@ -330,9 +330,9 @@ def test_an_inherited_rclone_environment_changes_nothing(
 
 
 def test_the_stored_log_is_byte_for_byte_what_rclone_wrote(
-    bucketvault: Program, elsewhere: RcloneS3, new_bucket: NewBucket, slow: RcloneS3
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
-    source, destination = new_bucket(slow, objects(40, 4000)), new_bucket(elsewhere)
+    source, destination = new_bucket(pausing, objects(40, 4000)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
     process = bucketvault.start("run", "Photos", "--wait")
     link = bucketvault.folder / "spool"
@@ -345,6 +345,7 @@ def test_the_stored_log_is_byte_for_byte_what_rclone_wrote(
         return True
 
     until("the spool is there", linked)
+    pausing.thaw()
     process.communicate()
 
     run = bucketvault.last_run()
