@@ -95,7 +95,7 @@ class RunFolder:
         """Start the detached runner and give up our hold of `lock`; returns the runner's pid.
 
         SIGTERM and SIGINT are blocked in the runner from its first instruction. Its own output,
-        should it ever fail, ends in the spool too.
+        should it ever fail, ends in the spool too. Raises OSError when nothing was started.
         """
         spec = {
             "arguments": [binary.path, "--config", runner.CONFIG_MARK, *arguments],
@@ -104,6 +104,8 @@ class RunFolder:
         }
         try:
             (self.path / runner.SPEC).write_text(json.dumps(spec), "utf-8")
+            for name in (runner.EXIT, runner.STARTED):  # on a full disk the runner could not say so
+                os.close(runner.take_room(str(self.path / name)))
             spool = os.open(self.spool, _APPEND, 0o600)
         except OSError:
             os.close(lock)

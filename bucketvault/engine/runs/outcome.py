@@ -2,7 +2,6 @@
 
 import datetime as dt
 import errno
-import os
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +25,7 @@ _NO_PROGRAM = {
     errno.ENOEXEC,
     errno.ELIBBAD,
 }
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
 
 AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
@@ -91,7 +91,10 @@ def failed(reason: Reason, error: BucketvaultError) -> Outcome:
 
 
 def internal(error: Exception) -> Outcome:
-    """A run that met a fault of ours; the program's log has the traceback."""
+    """A run that met a fault of ours, or a full disk; the program's log has the traceback."""
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        summary, hint = explain.REASON_TEXTS[Reason.DISK_FULL]
+        return Outcome(RunStatus.FAILED, summary, Reason.DISK_FULL, hint)
     summary, hint = explain.REASON_TEXTS[Reason.INTERNAL]
     return Outcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
 
@@ -134,6 +137,27 @@ def interrupted(folder: RunFolder, *, touched: bool) -> Outcome:
     return Outcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
 
 
+def not_started(number: int | None, said: str, *, ended_at: float = 0.0) -> Outcome:
+    """A run that was about to copy and could not, by the system's error number and its words."""
+    why = said.removeprefix(f"[Errno {number}] ").rstrip(".")
+    reason, summary, hint = (
+        Reason.RCLONE_ERROR,
+        f"rclone could not be started: {why}.",
+        "Run the backup again.",
+    )
+    if number in _DISK_FULL:
+        reason = Reason.DISK_FULL
+        summary, hint = explain.REASON_TEXTS[reason]
+    elif number in _NO_ROOM_TO_START:
+        reason, summary, hint = (
+            Reason.INTERRUPTED,
+            f"This machine had no room for another process: {why}.",
+            "Look at the memory on the Health page, then run the backup again.",
+        )
+    columns = _ended(ended_at) | _UNTOUCHED
+    return Outcome(RunStatus.FAILED, summary, reason, f"Nothing was touched. {hint}", "", columns)
+
+
 def of_exit(
     record: ExitRecord,
     follower: Follower,
@@ -150,8 +174,14 @@ def of_exit(
     `expected`: what the checks before had found; `overstepped`: far more than that was taken away;
     `missed`: so many objects of the copy had they not seen.
     """
+    if record.error and record.error_number in _NO_PROGRAM:
+        summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
+        columns: dict[str, Any] = _ended(record.ended_at) | _UNTOUCHED
+        return Outcome(
+            RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
+        )
     if record.error:
-        return _not_started(record)
+        return not_started(record.error_number, record.error, ended_at=record.ended_at)
     said = follower.transcript
     if record.exit_code == 0:
         said.tally.end_well()
@@ -165,7 +195,7 @@ def of_exit(
             "somebody removed them there, or a listing was incomplete. What the source has of them "
             "was copied again; a former version that was there unseen may not have been kept."
         )
-    columns: dict[str, Any] = {
+    columns = {
         **follower.counts(),
         **_ended(record.ended_at),
         "exit_code": record.exit_code,
@@ -204,32 +234,6 @@ def of_exit(
     told = explain.explain(explain.ending_of(record.exit_code, said), names)
     return Outcome(
         RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
-    )
-
-
-def _not_started(record: ExitRecord) -> Outcome:
-    columns = _ended(record.ended_at) | _UNTOUCHED
-    number = record.error_number
-    if number in _NO_PROGRAM:
-        summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
-        return Outcome(
-            RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
-        )
-    if number in _NO_ROOM_TO_START:
-        return Outcome(
-            RunStatus.FAILED,
-            f"This machine had no room for another process: {os.strerror(number)}.",
-            Reason.INTERRUPTED,
-            "Nothing was touched. Look at the memory on the Health page, then run again.",
-            columns=columns,
-        )
-    why = os.strerror(number) if number is not None else record.error.rstrip(".")
-    return Outcome(
-        RunStatus.FAILED,
-        f"rclone could not be started: {why}.",
-        Reason.RCLONE_ERROR,
-        "Nothing was touched. Run the backup again.",
-        columns=columns,
     )
 
 

@@ -66,10 +66,14 @@ def boot_id() -> str:
         return ""
 
 
-def _take_room(name: str) -> int:
+def take_room(path: str) -> int:
     """Room for a file of ours, now: a disk that fills up later cannot swallow the truth."""
-    room = os.open(name + ".tmp", os.O_RDWR | os.O_CREAT, 0o600)
-    os.posix_fallocate(room, 0, ROOM_BYTES)
+    room = os.open(path + ".tmp", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(room, 0, ROOM_BYTES)
+    except OSError:
+        os.close(room)
+        raise
     return room
 
 
@@ -104,7 +108,7 @@ def main() -> None:
     settle_process()
     folder, lock = sys.argv[1], int(sys.argv[2])
     os.chdir(folder)
-    room, notes = _take_room(EXIT), _take_room(STARTED)
+    room, notes = take_room(EXIT), take_room(STARTED)
     with open(SPEC, encoding="utf-8") as file:
         spec = json.load(file)
     config_text = sys.stdin.buffer.read()

@@ -126,7 +126,7 @@ class Worker:
             if self._lock is None:
                 return self._follow(self._adopt())
             binary, source, destination, early = self._check()
-            return early or self._follow(self._start(binary, source, destination))
+            return early or self._copy(binary, source, destination)
         except CancelledError:
             if self._around.ending.is_set() and not self._stop_requested():
                 self._back_to_queue(once=False)
@@ -189,14 +189,17 @@ class Worker:
             self._change(progress=progress.to_json())
         self._publish(run_topic(self._run.id), BACKUPS)
 
-    def _start(self, binary: Binary, source: Remote, destination: Remote) -> Follower:
+    def _copy(self, binary: Binary, source: Remote, destination: Remote) -> outcome.Outcome:
         # The phase first: a crash between the two must not look like "nothing was touched".
         self._note(phase=Phase.COPYING, progress={})
         config = config_text({"source": source, "dest": destination})
         lock, self._lock = self._held_lock(), None
-        self._folder.start(binary, self._run.spec["arguments"], config, lock)
+        try:
+            self._folder.start(binary, self._run.spec["arguments"], config, lock)
+        except OSError as error:
+            return outcome.not_started(error.errno, str(error))
         self._log_story("rclone started")
-        return Follower(self._run.id, self._folder.spool, self._redactor)
+        return self._follow(Follower(self._run.id, self._folder.spool, self._redactor))
 
     def _remotes(self) -> tuple[Remote, Remote]:
         """Both ends, with the keys of now and at the places that were frozen."""

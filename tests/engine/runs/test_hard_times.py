@@ -1,20 +1,32 @@
 """A full disk and a held database never change how a run ended."""
 
 import contextlib
+import os
 import signal
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bucketvault.engine.live import Live
+from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.store.database import connection
+from bucketvault.store.models import Backup, BackupRun
+from bucketvault.store.vault import Vault
+from bucketvault.vocabulary import Trigger
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
 pytestmark = pytest.mark.slow
+PAGE_BYTES = 4096
 
 
 @contextlib.contextmanager
@@ -27,6 +39,15 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def fill_up(folder: Path) -> Path:
+    """Leave no room on the disk of `folder`; gives the file that takes it."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * PAGE_BYTES)
+    return filler
+
+
 @pytest.mark.mounts
 def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
     bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
@@ -36,10 +57,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
         bucketvault.backup(source, destination)
         app = bucketvault.start("run", "Photos", "--wait")
         until("something is copied", destination.copy_keys)
-        filler = bucketvault.data_dir / "filler"
-        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"\0" * 4096)
+        filler = fill_up(bucketvault.data_dir)
         pausing.thaw()
         until("rclone is done", lambda: not bucketvault.rclones())
         assert app.poll() is None  # it waits for room to write the end down
@@ -54,6 +72,54 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
         found = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3")
         assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         found.close()
+
+
+@pytest.mark.mounts
+@pytest.mark.parametrize("pages_left", [0, 2])
+def test_a_disk_that_is_full_as_rclone_is_to_be_started_is_named_and_the_copy_is_as_it_was(
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    pages_left: int,
+) -> None:
+    source, destination = new_bucket(here, objects(3)), new_bucket(elsewhere)
+    start = RunFolder.start
+
+    def start_on_a_full_disk(*about: Any) -> int:
+        filler = fill_up(bucketvault.data_dir)
+        os.truncate(filler, filler.stat().st_size - pages_left * PAGE_BYTES)
+        try:
+            return start(*about)
+        finally:
+            filler.unlink()
+
+    monkeypatch.setattr(RunFolder, "start", start_on_a_full_disk)
+    with small_disk(bucketvault.data_dir, "20M"):
+        bucketvault.backup(source, destination)
+        with bucketvault.database():
+            run = worked_on(bucketvault)
+        told = bucketvault.cli("status").out
+        assert not list((bucketvault.data_dir / "runs").iterdir())
+
+    assert (run.reason, run.explanation) == ("disk_full", "The disk of this machine is full.")
+    assert "The copy was not touched." in told and not destination.keys()
+
+
+def worked_on(program: Program) -> BackupRun:
+    """A run of the one backup, looked after here to its end."""
+    with connection():
+        queue.enqueue(Backup.get().id, Trigger.CLI)
+    runs = program.data_dir / "runs"
+    runs.mkdir(exist_ok=True)
+    claimed = queue.claim(runs, 1)
+    assert claimed is not None
+    vault, ending = Vault(program.key_file), threading.Event()
+    around = Surroundings(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
+    Worker(around, *claimed).work()
+    with connection():
+        return BackupRun.get()
 
 
 def test_a_stop_is_not_lost_while_somebody_holds_the_database(

@@ -13,7 +13,7 @@ import pytest
 from bucketvault.engine.copy_state import CopyKind, copy_state
 from bucketvault.engine.live import Live
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.runs import queue, runner
+from bucketvault.engine.runs import outcome, queue, runner
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.store.database import connection, writing
@@ -132,7 +132,11 @@ NOT_STARTED = {
         Reason.INTERRUPTED,
         "This machine had no room for another process: Cannot allocate memory.",
     ),
-    errno.ETXTBSY: (Reason.RCLONE_ERROR, "rclone could not be started: Text file busy."),
+    errno.ENOSPC: (Reason.DISK_FULL, "The disk of this machine is full."),
+    errno.ETXTBSY: (
+        Reason.RCLONE_ERROR,
+        "rclone could not be started: Text file busy: '/usr/bin/rclone'.",
+    ),
 }
 
 
@@ -140,7 +144,8 @@ NOT_STARTED = {
 def test_a_run_whose_rclone_could_not_be_started_says_why_and_touched_nothing(
     surroundings: Surroundings, begun: BackupRun, number: int
 ) -> None:
-    error = OSError(number, os.strerror(number), "/usr/bin/rclone")
+    of_a_file = () if number in (errno.EAGAIN, errno.ENOMEM) else ("/usr/bin/rclone",)
+    error = OSError(number, os.strerror(number), *of_a_file)
     left = {"exit_code": None, "stopped": False, "error": str(error), "errno": number}
     exit_file = surroundings.runs / begun.uuid / runner.EXIT
     exit_file.write_text(json.dumps(left), "utf-8")
@@ -171,3 +176,10 @@ def test_the_runner_tells_the_systems_own_number_of_why_rclone_did_not_start(
     assert record is not None and record.exit_code is None
     assert record.error_number == number and str(rclone) in record.error
     reap()
+
+
+def test_a_disk_that_was_full_while_a_run_checked_is_no_fault_of_ours() -> None:
+    full = outcome.internal(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)))
+    other = outcome.internal(OSError(errno.EIO, os.strerror(errno.EIO)))
+
+    assert (full.reason, other.reason) == (Reason.DISK_FULL, Reason.INTERNAL)
