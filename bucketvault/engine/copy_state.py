@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.runs.outcome import AT_LEAST, was_cut_off
+from bucketvault.engine.runs.outcome import AT_LEAST, BUT_FOR, NOT_COPIED, was_cut_off
 from bucketvault.vocabulary import Phase, Reason, RunStatus
 
 
@@ -13,6 +13,7 @@ class CopyKind(StrEnum):
     """How far the copy is from what the run wanted."""
 
     COMPLETE = "complete"
+    ALMOST = "complete but for names that rclone passed over"
     UNTOUCHED = "untouched"
     PARTLY = "partly updated"
     UNKNOWN = "unknown"
@@ -34,6 +35,8 @@ def copy_state(run: Any) -> CopyState | None:
     # what was written last may be lost with a machine, anything on a full disk
     gaps = run.reason == Reason.INTERRUPTED or any(AT_LEAST in warning for warning in run.warnings)
     if run.status == RunStatus.SUCCESS and not run.preview:
+        if any(NOT_COPIED in warning for warning in run.warnings):
+            return CopyState(CopyKind.ALMOST, f"The copy is complete {BUT_FOR}.", gaps)
         return CopyState(CopyKind.COMPLETE, "The copy is complete.", gaps)
     if run.preview or run.phase in (None, Phase.CHECKING):
         return CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")

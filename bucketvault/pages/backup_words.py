@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.copy_state import CopyKind
 from bucketvault.engine.overview import BackupPage, RunView
+from bucketvault.engine.runs.outcome import BUT_FOR
 from bucketvault.engine.verdict import Tone, tone_of, tone_of_run
 from bucketvault.pages import run_words, would_words
 from bucketvault.pages.backup_rows import schedule_words
@@ -122,7 +124,9 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     sentence = f"The copy is complete. It follows the source as it was {since}."
     if tone == Tone.WARN:
         warned = many(len(last.warnings), "warning")
-        sentence = f"The copy is there, as the source was {since}, with {warned}."
+        almost = last.copy_state is not None and last.copy_state.kind == CopyKind.ALMOST
+        but = f" {BUT_FOR}" if almost else ""
+        sentence = f"The copy is there{but}, as the source was {since}, with {warned}."
     return Answer(tone, sentence, detail, last.warnings, id_)
 
 

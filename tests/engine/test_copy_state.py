@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.copy_state import CopyKind, copy_state
-from bucketvault.engine.runs.outcome import AT_LEAST
+from bucketvault.engine.runs.outcome import AT_LEAST, NOT_COPIED
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import Phase, Reason, RunStatus
 
@@ -165,6 +165,15 @@ def test_a_good_run_left_a_complete_copy(phase: Phase) -> None:
     state = copy_state(a_run(RunStatus.SUCCESS, phase, copied=3))
 
     assert state is not None and state.kind == CopyKind.COMPLETE
+
+
+def test_a_good_run_for_which_rclone_passed_names_over_left_no_complete_copy() -> None:
+    warnings = [f"rclone passed over 1 name in listings. {NOT_COPIED}"]
+
+    state = copy_state(a_run(RunStatus.SUCCESS, COPYING, copied=3, warnings=warnings))
+
+    assert state is not None and state.kind == CopyKind.ALMOST
+    assert state.sentence == "The copy is complete but for what rclone passed over."
 
 
 @pytest.mark.parametrize("status", [RunStatus.SUCCESS, RunStatus.FAILED])

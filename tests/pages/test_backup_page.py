@@ -8,6 +8,7 @@ import pytest
 from nicegui import ui
 from nicegui.testing import User
 
+from bucketvault.engine.copy_state import CopyKind, CopyState
 from bucketvault.engine.history import Which
 from bucketvault.engine.live import BACKUPS
 from bucketvault.engine.overview import BackupRow
@@ -46,6 +47,16 @@ def test_a_good_copy_says_how_old_it_is() -> None:
         "The copy is complete. It follows the source as it was 1 h ago.",
     )
     assert detail.startswith("The last run succeeded: 14 copied, 2 replaced, 2 removed. Ended ")
+
+
+def test_a_copy_that_lacks_what_rclone_passed_over_says_so() -> None:
+    state = CopyState(CopyKind.ALMOST, "")
+    last = scenes.run_view(warnings=("one",), copy_state=state)
+
+    tone, sentence, _ = answer(scenes.backup_row(2, last_run=last))
+
+    assert tone == Tone.WARN
+    assert sentence.startswith("The copy is there but for what rclone passed over, as the source")
 
 
 def test_a_failed_one_says_first_in_what_state_the_copy_is() -> None:

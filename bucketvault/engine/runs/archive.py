@@ -185,7 +185,7 @@ class Archive:
             kind = ArchiveSilentError if done.stalled else ArchiveError
             raise kind(
                 f"{self._destination.label} did not let us {what}.",
-                "The copy itself is complete. The next good run tries again.",
+                "The copy itself is not affected. The next good run tries again.",
                 "It did not answer in time." if done.stalled or not words else words[0],
             )
         return done

@@ -29,6 +29,8 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
 
 AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
+NOT_COPIED = "At the source these are not copied."  # in the warning of names passed over
+BUT_FOR = "but for what rclone passed over"  # one name may be a folder's: no number of objects
 FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
 
 
@@ -186,7 +188,7 @@ def of_exit(
     if record.exit_code == 0:
         said.tally.end_well()
     took_s = record.elapsed_s
-    warnings = _warnings(record, follower, expected)
+    warnings = _warnings(record, follower, expected, names)
     if overstepped and expected is not None:
         warnings.append(_overstep(said.tally, expected))
     if missed:
@@ -215,7 +217,8 @@ def of_exit(
                 "\n".join(said.plain),
                 columns,
             )
-        return Outcome(RunStatus.SUCCESS, in_words(said), columns=columns, elapsed_s=took_s)
+        did = in_words(said, names)
+        return Outcome(RunStatus.SUCCESS, did, columns=columns, elapsed_s=took_s)
     if stop_requested:
         return stopped(touched=True, columns=columns)
     if stalled:
@@ -268,7 +271,7 @@ def _overstep(tally: Tally, expected: brake.Findings) -> str:
     )
 
 
-def in_words(said: Transcript) -> str:
+def in_words(said: Transcript, names: explain.Names) -> str:
     """What a good run did, as a sentence."""
     tally = said.tally
     parts = [
@@ -282,8 +285,16 @@ def in_words(said: Transcript) -> str:
         if count
     ]
     if not parts:
-        return "Nothing had changed: the copy was complete already."
-    return f"The copy is complete: {', '.join(parts)}."
+        but = f", {BUT_FOR}" if _lacks(said, names) else ""
+        return f"Nothing had changed: the copy was complete already{but}."
+    but = f" {BUT_FOR}" if _lacks(said, names) else ""
+    return f"The copy is complete{but}: {', '.join(parts)}."
+
+
+def _lacks(said: Transcript, names: explain.Names) -> bool:
+    """Whether objects of the source may not have been copied: rclone does not say at which end."""
+    only_there = names.destination_path and not names.source_path  # below a path alone it happens
+    return bool(said.passed_over) and not only_there
 
 
 def was_cut_off(exit_code: int | None) -> bool:
@@ -306,7 +317,27 @@ def _ended(seconds: float) -> dict[str, Any]:
     return {"finished_at": min(utcnow(), dt.datetime.fromtimestamp(seconds, dt.UTC))}
 
 
-def _warnings(record: ExitRecord, follower: Follower, expected: brake.Findings | None) -> list[str]:
+def _passed_over(said: Transcript, names: explain.Names) -> str:
+    number = len(said.passed_over)
+    noun = "name" if number == 1 else "names"
+    at_source = f" {NOT_COPIED}" if _lacks(said, names) else ""
+    at_destination = (
+        " At the destination they are copied in every run, never removed, and no former version of "
+        "them is kept."
+    )
+    return (
+        f"rclone passed over {number:,} {noun} in listings, of objects or of folders (see the "
+        "errors in the log): below a path it does not see objects with // "
+        f"in their names.{at_source}{at_destination if names.destination_path else ''}"
+    )
+
+
+def _warnings(
+    record: ExitRecord,
+    follower: Follower,
+    expected: brake.Findings | None,
+    names: explain.Names,
+) -> list[str]:
     tally = follower.transcript.tally
     found = []
     if not record.log_whole:
@@ -326,13 +357,8 @@ def _warnings(record: ExitRecord, follower: Follower, expected: brake.Findings |
             )
     if tally.unkept:
         found.append(f"{tally.unkept:,} replaced without a kept version of the former object.")
-    if passed_over := len(follower.transcript.passed_over):
-        found.append(
-            f"rclone passed over {passed_over:,} names in listings (see the errors in the log): "
-            "below a path it does not see objects with // in their names. At the source these are "
-            "not copied. At the destination they are copied in every run, never removed, and no "
-            "former version of them is kept."
-        )
+    if follower.transcript.passed_over:
+        found.append(_passed_over(follower.transcript, names))
     if follower.transcript.unseen:
         found.append(
             f"The destination could not be listed for a moment; {follower.transcript.unsure:,} "

@@ -28,7 +28,7 @@ def tidy(
     """Write RESTORE.txt when it changed; let go what is older than the backup keeps.
 
     Raises ArchiveError when the destination refuses, or when this machine has no room to ask it:
-    the copy is complete all the same. Raises CancelledError on Stop.
+    the copy is not affected. Raises CancelledError on Stop.
     """
     spec = run.spec
     archive = Archive(
@@ -51,7 +51,7 @@ def tidy(
     except (OSError, BusyError) as error:  # the disk is full, or the database is held
         raise ArchiveError(
             "Old kept versions could not be looked after.",
-            "The copy itself is complete. The next good run tries again.",
+            "The copy itself is not affected. The next good run tries again.",
             str(error),
         ) from error
 

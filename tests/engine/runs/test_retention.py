@@ -203,7 +203,7 @@ def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
 
     assert run["status"] == "success" and run["counts"]["purged"] == 0, run
     (warning,) = run["warnings"]
-    assert "Destination did not let us" in warning and "copy itself is complete" in warning
+    assert "Destination did not let us" in warning and "copy itself is not affected" in warning
     assert r"AccessDenied: no \x9b2J\x9b31m \u202etxt" in warning
     told = program.cli("status")
     assert told.code == 3 and warning in told.out
@@ -286,7 +286,7 @@ def test_a_full_disk_while_tidying_is_no_fault_of_the_run(planted: Planted) -> N
     with (
         program.database(),
         connection(),
-        pytest.raises(ArchiveError, match="copy itself is complete") as said,
+        pytest.raises(ArchiveError, match="copy itself is not affected") as said,
     ):
         tidy(program, destination, on_log=full)
 

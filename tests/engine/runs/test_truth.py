@@ -56,8 +56,17 @@ def test_names_that_rclone_passes_over_are_a_warning_and_no_clean_run(
 
     assert run["status"] == "success" and run["counts"]["errors"] == 0
     (warning,) = run["warnings"]
-    assert "passed over 1 name" in warning and "// in their names" in warning
-    assert bucketvault.cli("status").code == 3
+    assert "passed over 1 name in" in warning and "// in their names" in warning
+    told = bucketvault.cli("status")
+    assert told.code == 3
+    copied = {key.removeprefix("p/") for key in destination.copy()}
+    missing = copied != {key.removeprefix("p/") for key in source.objects()}
+    assert missing == ("not copied" in warning) == (end == "source_path")
+    but = " but for what rclone passed over" if missing else ""
+    assert run["copy_state"] == f"The copy is complete{but}."
+    assert f"The copy is complete{but}: " in run["explanation"] and run["explanation"] in told.out
+    again = bucketvault.run()
+    assert ("the copy was complete already, but for" in again["explanation"]) == missing
 
 
 def test_what_is_missing_from_the_copy_since_the_last_good_run_is_told_once(
