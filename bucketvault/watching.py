@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from bucketvault.config import Config
 from bucketvault.engine import overview, timetable
 from bucketvault.engine.engine import Engine
-from bucketvault.engine.holder import holder
+from bucketvault.engine.holder import is_served
 from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.pages import formatting
 from bucketvault.store.database import BusyError
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 EXIT_OK, EXIT_FAILED = 0, 1
 LOOK_S = 0.25
 STOP_AGAIN_S = 1.0
+SERVER_MAY_TAKE_S = 30.0  # to come back; whoever took its data folder meanwhile would keep it out
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
 BAR_CELLS = 20
@@ -53,12 +54,22 @@ class Watch:
     watching. SIGTERM leaves the run to itself.
     """
 
-    def __init__(self, config: Config, run_id: int, engine: Engine | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        run_id: int,
+        engine: Engine | None,
+        *,
+        server_may_take_s: float = SERVER_MAY_TAKE_S,
+    ) -> None:
         self._config = config
         self._engine = engine
         self._left = threading.Event()
         self._stops = 0
         self._run_id = run_id
+        self._server_may_take_s = server_may_take_s
+        self._served = engine is None and is_served(config)
+        self._server_ended: float | None = None  # by the monotonic clock
 
     def to_the_end(self) -> int:
         """The exit code: 0 for success, 1 for a failed run."""
@@ -106,8 +117,25 @@ class Watch:
             self._left.wait(LOOK_S)
             if self._engine is None and time.monotonic() - looked > 1:
                 looked = time.monotonic()  # whoever looked after it may be gone
-                if holder(self._config) is None:
-                    self._engine = become_engine(self._config)
+                self._look_who_works(show)
+
+    def _look_who_works(self, show: "ProgressLine") -> None:
+        """Do the work from now on where nobody does; but a server that ended may come back."""
+        served = is_served(self._config)
+        if served is not None:
+            self._served, self._server_ended = served, None
+            return
+        now = time.monotonic()
+        if self._served and self._server_ended is None:
+            self._server_ended = now
+            show.end()
+            print("The server has ended; waiting for it to come back ...", flush=True)
+        if self._server_ended is not None:
+            if now - self._server_ended < self._server_may_take_s:
+                return
+            show.end()
+            print("It did not come back: this command does the work itself.", flush=True)
+        self._engine = become_engine(self._config)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

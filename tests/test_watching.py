@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import re
+import signal
 import sqlite3
 import struct
 import termios
@@ -19,11 +20,12 @@ import pytest
 from bucketvault.config import Config, load_config
 from bucketvault.engine import overview
 from bucketvault.engine.engine import Engine
+from bucketvault.engine.holder import FolderHold
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.store import database
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import Phase, Reason, RunStatus
-from bucketvault.watching import ProgressLine, stop_patiently
+from bucketvault.watching import ProgressLine, Watch, stop_patiently
 from tests.conftest import NewBucket
 from tests.store_fixtures import (
     a_backup,
@@ -35,7 +37,7 @@ from tests.store_fixtures import (
     open_store,
 )
 from tests.support.gate import PausingS3
-from tests.support.program import Program, objects
+from tests.support.program import Program, objects, until
 from tests.support.servers import RcloneS3
 
 __all__ = ["data_folder", "new_database", "open_store"]
@@ -162,6 +164,61 @@ def test_a_stop_of_a_run_that_waits_is_made_when_the_database_takes_it(
 
 def test_a_stop_of_a_run_that_is_gone_is_nothing_to_do(open_store: Path) -> None:
     stop_patiently(Engine(config(open_store), "run"), 7, threading.Event())
+
+
+def test_a_server_that_ended_is_waited_for_before_its_work_is_taken_over(
+    open_store: Path, row: BackupRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = FolderHold(config(open_store).lock, "serve")
+    server.take()
+    watch = Watch(config(open_store), row.id, None, server_may_take_s=0.5)
+    server.release()
+
+    code = watch.to_the_end()
+
+    said = capsys.readouterr()
+    lines = [line for line in said.out.splitlines() if "waiting for its turn" not in line]
+    assert lines[:2] == [
+        "The server has ended; waiting for it to come back ...",
+        "It did not come back: this command does the work itself.",
+    ]
+    assert code == 1 and overview.run(row.id).reason == Reason.CREDENTIALS, said
+
+
+def test_a_server_that_restarts_gets_its_data_folder_back(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, tmp_path: Path
+) -> None:
+    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
+    server = FolderHold(bucketvault.data_dir / "app.lock", "serve")
+    server.take()
+    said = tmp_path / "said"
+    with said.open("w") as out:
+        command = bucketvault.start("run", "Photos", "--wait", stdout=out.fileno())
+    until("it watches", lambda: "waiting for its turn" in said.read_text())
+
+    server.release()
+    until("it has seen that", lambda: "waiting for it to come back" in said.read_text())
+    server.take()
+
+    command.terminate()
+    command.communicate(timeout=60)
+    server.release()
+    assert command.returncode == 128 + signal.SIGTERM
+    told = said.read_text()
+    assert "does the work itself" not in told and "Run 1 waits" in told
+
+
+def test_where_a_command_did_the_work_the_next_one_goes_on_without_waiting(
+    open_store: Path, row: BackupRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = FolderHold(config(open_store).lock, "run")
+    command.take()
+    watch = Watch(config(open_store), row.id, None)
+    command.release()
+
+    watch.to_the_end()
+
+    assert "server" not in capsys.readouterr().out
 
 
 def config(open_store: Path) -> Config:

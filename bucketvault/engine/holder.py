@@ -57,6 +57,17 @@ class FolderHold:
 
 def holder(config: Config) -> str | None:
     """Who works on this data folder, in words; None: nobody."""
+    note = _note(config)
+    return None if note is None else _in_words(note)
+
+
+def is_served(config: Config) -> bool | None:
+    """Whether it is a server that works on this data folder; None: nobody does."""
+    note = _note(config)
+    return None if note is None else _in_words(note).startswith("`bucketvault serve`")
+
+
+def _note(config: Config) -> bytes | None:
     try:
         lock = os.open(config.lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -64,7 +75,7 @@ def holder(config: Config) -> str | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _in_words(os.read(lock, 4096))
+        return os.read(lock, 4096)
     finally:
         os.close(lock)
     return None
