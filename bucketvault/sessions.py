@@ -144,15 +144,18 @@ class Sessions:
         if found is not None:  # never put back what another thread has just taken out
             found.seen = time.time()
 
-    async def exchange(self, guess: str) -> str | None:
-        """A new session for the login token or the password; None for anything else.
+    async def exchange(self, guess: str, held: str | None = None) -> str | None:
+        """A session for the login token or the password; None for anything else.
+
+        It is a new one, but where this browser holds one that is still valid: that goes on. With
+        another cookie in its place it would stay valid in open tabs, and nobody could end it.
 
         The right token always opens, and at once: all callers look the same from here, so locking
         out would hit the owner. Anything else is looked at one at a time, each wrong guess makes
         the next one wait longer, at most two seconds, and CrowdedError is raised when many wait.
         """
         if await asyncio.to_thread(self._is_token, guess):
-            return await asyncio.to_thread(self._begin)
+            return await asyncio.to_thread(self._begin, held)
         if self._waiting >= MOST_WAITING:
             raise CrowdedError
         self._waiting += 1
@@ -161,7 +164,7 @@ class Sessions:
                 await asyncio.sleep(self.pause_s())
                 if await asyncio.to_thread(password.matches, self._password_file, guess):
                     self._wrong = 0
-                    return await asyncio.to_thread(self._begin)
+                    return await asyncio.to_thread(self._begin, held)
                 recent = time.monotonic() - self._wrong_at <= FORGOTTEN_S
                 self._wrong, self._wrong_at = (self._wrong + 1 if recent else 1), time.monotonic()
         finally:
@@ -182,8 +185,11 @@ class Sessions:
     def _is_token(self, guess: str) -> bool:
         return hmac.compare_digest(_hash(guess), _hash(login_token(self._token_file)))
 
-    def _begin(self) -> str:
+    def _begin(self, held: str | None) -> str:
         self._end_all_if_replaced()
+        if held is not None and self.is_valid(held):
+            self.touch(held)
+            return held
         session = secrets.token_urlsafe(32)
         hashed, now = _hash(session), utcnow()
         with self._lock, writing():

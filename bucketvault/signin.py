@@ -30,16 +30,20 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
     async def ask(request: fastapi.Request, token: str = "", next: str = "/") -> Response:  # noqa: A002
         """The link with the token, or where a visitor without a session is sent."""
         wanted = local_path(next)
-        if request.method == "GET" and token:
-            return await _open(sessions, token, wanted)
-        if SESSION in request.scope:
-            return RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
-        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        opens = request.method == "GET" and token
+        held = request.scope.get(SESSION)
+        foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if held is None and foreign:
             # A link on another site led here: the browser has held our cookie back, and sends it
             # as soon as this page asks.
-            refresh = f'<meta http-equiv="refresh" content="0; url={escape(wanted)}">'
-            again = f'<p><a href="{escape(wanted)}">Go on</a></p>'
+            there = f"{SIGN_IN}?{request.url.query}" if opens else wanted
+            refresh = f'<meta http-equiv="refresh" content="0; url={escape(there)}">'
+            again = f'<p><a href="{escape(there)}">Go on</a></p>'
             return HTMLResponse(plain.page("One moment", again, head=refresh))
+        if opens:
+            return await _open(sessions, token, held, wanted)
+        if held is not None:
+            return RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
         return _form(sessions, wanted)
 
     @router.post(SIGN_IN)
@@ -50,7 +54,8 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
             return _too_large()
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         secret = _without_link(fields.get("token", "").strip())
-        return await _open(sessions, secret, local_path(fields.get("next", "/")))
+        held = request.scope.get(SESSION)
+        return await _open(sessions, secret, held, local_path(fields.get("next", "/")))
 
     @router.post("/logout")
     async def leave(request: fastapi.Request) -> Response:
@@ -104,9 +109,9 @@ def _without_link(pasted: str) -> str:
         return pasted
 
 
-async def _open(sessions: Sessions, secret: str, wanted: str) -> Response:
+async def _open(sessions: Sessions, secret: str, held: str | None, wanted: str) -> Response:
     try:
-        session = await sessions.exchange(secret)
+        session = await sessions.exchange(secret, held)
     except CrowdedError:
         return _form(
             sessions,

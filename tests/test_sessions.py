@@ -205,6 +205,29 @@ async def test_signing_out_ends_one_session_and_leaves_the_others(token_file: Pa
         assert not state.is_valid(one) and state.is_valid(other)
 
 
+async def test_whoever_signs_in_again_keeps_the_session_they_have(token_file: Path) -> None:
+    sessions = started(token_file)
+    one, other = await signed_in(sessions, token_file), await signed_in(sessions, token_file)
+    token = login_token(token_file)
+
+    assert await sessions.exchange(token, one) == one
+    assert await sessions.exchange("guess", one) is None
+    sessions.end(one)
+    new = await sessions.exchange(token, one)
+
+    assert new not in (None, one, other)
+    assert not sessions.is_valid(one) and sessions.is_valid(other)
+
+
+async def test_a_session_of_an_old_token_does_not_go_on_with_the_new_one(token_file: Path) -> None:
+    sessions = started(token_file)
+    before = await signed_in(sessions, token_file)
+
+    after = await sessions.exchange(replace_login_token(token_file), before)
+
+    assert after not in (None, before) and not sessions.is_valid(before)
+
+
 async def test_a_new_token_ends_every_session_also_of_a_running_server(token_file: Path) -> None:
     sessions = started(token_file)
     session = await signed_in(sessions, token_file)

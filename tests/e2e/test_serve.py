@@ -21,6 +21,7 @@ from tests.support.raw_socket import RawSocket
 from tests.support.servers import RcloneS3, free_port
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
+NAVIGATES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +154,7 @@ def test_a_body_that_is_too_large_is_refused(served: Served) -> None:
 
 def test_a_link_on_another_site_finds_the_session_that_browsers_hold_back(served: Served) -> None:
     """A strict cookie is not sent when another site leads here; it is when our own page asks."""
-    led = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-    led["Sec-Fetch-Dest"] = "document"
+    led = {"Sec-Fetch-Site": "cross-site", **NAVIGATES}
 
     first = served.ask("/run/1", signed_in=False, headers=led)
     second = served.ask(first.location, signed_in=False, headers=led)
@@ -274,6 +274,25 @@ def test_signing_out_ends_this_browsers_session_only(bucketvault: Program) -> No
     assert "Max-Age=0" in answer.headers["set-cookie"]
     assert served.ask("/").status == 401
     assert served.ask("/", headers={"Cookie": other}).status == 200
+
+
+def test_a_browser_that_opens_the_link_twice_is_signed_out_of_both_tabs_at_once(
+    bucketvault: Program,
+) -> None:
+    served = bucketvault.serve()
+    parts = urlsplit(served.link)
+    link = f"{parts.path}?{parts.query}"
+    served.sign_in()
+
+    again = served.ask(link)
+    led = served.ask(link, signed_in=False, headers={"Sec-Fetch-Site": "cross-site", **NAVIGATES})
+
+    assert again.headers["set-cookie"].partition(";")[0] == served.cookie
+    # the browser held the cookie back; asked by our own page, it sends it
+    assert led.status == 200 and "set-cookie" not in led.headers
+    assert f'content="0; url={link}"' in led.body
+    served.ask("/logout", method="POST", headers={"Origin": served.base})
+    assert served.ask("/").status == 401
 
 
 def test_a_session_outlives_a_restart_of_the_server(bucketvault: Program) -> None:

@@ -40,7 +40,7 @@ def test_the_link_opens_the_home_page_and_signing_out_closes_every_tab(
     expect(page.get_by_role("heading", name="Backups")).to_be_visible()
     assert page.url == f"{served.base}/"
     other.goto(served.link)
-    second.goto("/")
+    second.goto(served.link)  # once more in the same browser: both tabs have one session
     for tab in (second, other):
         expect(tab.get_by_text("Connected", exact=True)).to_be_visible()
     assert not here.wrong and not elsewhere.wrong
