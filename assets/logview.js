@@ -230,6 +230,7 @@ export default {
       this.cache.delete(before - 1); // the last line may have been half a line
       if (news.progress !== this.progress || news.only !== this.only) return;
       news.rows.forEach((entry, index) => this.cache.set(news.start + index, entry));
+      this.tidy();
     },
     async refresh() {
       const { heard } = this;
@@ -553,7 +554,8 @@ export default {
     },
     tidy() {
       if (this.cache.size <= MOST_CACHED) return;
-      const near = (row) => Math.abs(row - this.position) < MOST_CACHED / 3;
+      const at = this.following ? this.last() : this.position; // unseen, nothing is laid out
+      const near = (row) => Math.abs(row - at) < MOST_CACHED / 3;
       for (const row of this.cache.keys()) if (!near(row)) this.cache.delete(row);
     },
   },

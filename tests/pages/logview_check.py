@@ -317,6 +317,33 @@ class Checks(BrowserChecks):
             seen.page.get_by_text("60 lines").wait_for()
             seen.ends_with(60)
 
+    def check_a_follower_keeps_only_what_is_near(self) -> None:
+        with self.visit("/run/1") as seen:
+            seen.settle()
+            seen.connected()
+            seen.api.clear()
+            kept = seen.page.evaluate(
+                """() => {
+                    const view = getElement(document.querySelector('.log-card').id.slice(1));
+                    const kept = [];
+                    for (let total = 60; total <= 30_000; total += 60) {
+                        const rows = Array.from({ length: 60 }, (_, place) => ({
+                            number: total - 60 + place, time: '', kind: 'new',
+                            object: 'made/' + (total - 60 + place), text: 'copied (new)',
+                        }));
+                        view.grew({
+                            lines: total, totals: { '': total }, size: '1 MB', growing: true,
+                            progress: false, only: '', again: false, start: total - 60, rows,
+                        });
+                        kept.push(view.cache.size);
+                    }
+                    return kept;
+                }"""
+            )
+            assert max(kept) <= 3000, max(kept)
+            seen.ends_with(30_000)
+            assert not seen.api, seen.api
+
     def check_a_cut_connection_heals(self) -> None:
         with self.visit("/run/1") as seen:
             seen.settle()
