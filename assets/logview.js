@@ -381,8 +381,10 @@ export default {
       this.paint();
       this.$nextTick(() => this.$refs.whole?.scrollIntoView({ block: "nearest" }));
       if (this.whole !== ABSENT && this.whole.text.length < SHOWN_CHARACTERS) return;
+      const { generation } = this;
       const answer = await this.ask("", { start: row, count: 1, whole: 1 }).catch(() => null);
-      if (answer?.rows.length && this.here === row && this.whole) this.whole = answer.rows[0];
+      if (generation !== this.generation || this.here !== row || !this.whole) return;
+      if (answer?.rows.length) this.whole = answer.rows[0];
     },
     closeWhole() {
       this.here = this.whole = null;
@@ -443,7 +445,7 @@ export default {
       let start = back ? Math.ceil(this.position + this.view / this.row) : Math.floor(this.position);
       if (this.hit !== null) start = back ? this.hit : this.hit + 1;
       const seek = (from) => this.ask("/find", { q: this.query, start: from, back: back ? 1 : 0 });
-      const asked = this.query;
+      const { query, generation } = this;
       try {
         let { row } = await seek(Math.max(0, start));
         let note = "";
@@ -451,7 +453,7 @@ export default {
           ({ row } = await seek(back ? this.total : 0));
           note = row === null ? "Not found" : back ? "Went on from the end" : "Went on from the top";
         }
-        if (asked !== this.query) return;
+        if (query !== this.query || generation !== this.generation) return;
         this.note = note;
         if (row !== null) this.jump(row);
       } catch {
@@ -460,12 +462,14 @@ export default {
     },
     async firstError() {
       if (this.only && this.only !== "errors") this.showOnly("");
+      const { generation } = this;
       try {
         if (this.only) {
           if (this.total) this.jump(0);
           return;
         }
         const { row } = await this.ask("/first-error", {});
+        if (generation !== this.generation) return;
         this.note = row === null ? "No errors in this log" : "";
         if (row !== null) this.jump(row);
       } catch {

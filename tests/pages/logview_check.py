@@ -344,6 +344,33 @@ class Checks(BrowserChecks):
             seen.ends_with(30_000)
             assert not seen.api, seen.api
 
+    def check_an_answer_for_other_lines_is_dropped(self) -> None:
+        self.engine.logs[1] = [
+            sample_logs.log_line(number, "Failed to copy: no", "error", object=f"o{number:04}")
+            if number % 4 == 0
+            else sample_logs.log_line(number, object=f"o{number:04}", size=1)
+            for number in range(400)
+        ]
+        self.engine.live.publish(log_topic(1))
+        hits = ".log-row.hit:not([hidden])"
+        with self.visit("/run/1") as seen:
+            seen.ends_with(400)
+            seen.focus()
+            seen.press("Home")
+            box = seen.page.get_by_placeholder("Search the log")
+            box.fill("o0050")
+            for ask in (lambda: box.press("Enter"), seen.page.get_by_text("First error").click):
+                found = seen.hold("**/log/f*")
+                ask()
+                seen.becomes(lambda found=found: found)
+                seen.page.get_by_role("button", name="Errors 100").click()
+                seen.becomes(lambda: seen.numbers()[:2] == [1, 5], seen.numbers)
+                found.release()
+                seen.settle()
+                assert seen.page.locator(hits).count() == 0, seen.page.locator(hits).text_content()
+                seen.page.get_by_role("button", name="All", exact=True).click()
+                seen.becomes(lambda: seen.numbers()[:2] == [1, 2], seen.numbers)
+
     def check_a_cut_connection_heals(self) -> None:
         with self.visit("/run/1") as seen:
             seen.settle()
