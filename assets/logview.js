@@ -114,7 +114,8 @@ export default {
           </div>
         </div>
       </div>
-      <div v-if="whole" ref="whole" class="log-whole" role="region" aria-label="The whole line">
+      <div v-if="whole" ref="whole" class="log-whole" role="region" aria-label="The whole line"
+           @keydown.esc="closeWhole">
         <div class="stack">
           <span class="t12 ink3 num">Line {{ number((whole.number ?? here) + 1) }}{{
             whole.time ? ", " + whole.time : "" }}</span>

@@ -206,6 +206,10 @@ class Checks(BrowserChecks):
             seen.page.locator(".log-whole pre", has_text="manifest.json").wait_for()
             seen.press("Escape")
             seen.page.locator(".log-whole").wait_for(state="detached")
+            for inside in ("pre", "button"):
+                seen.press("Enter")
+                seen.page.locator(f".log-whole {inside}").press("Escape")
+                seen.page.locator(".log-whole").wait_for(state="detached")
 
     def check_progress_lines_come_when_asked_for(self) -> None:
         with self.visit("/run/8") as seen:
