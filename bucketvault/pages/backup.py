@@ -27,7 +27,7 @@ from bucketvault.pages.fields import Switch
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import size
 from bucketvault.pages.kept_versions import KeptCard
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.logview import LARGEST_NUMBER
 from bucketvault.pages.run_live import LiveCard
 from bucketvault.pages.strip import change_strip, draw_legend, draw_strip, summary
@@ -78,7 +78,7 @@ class Found(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page of each backup from `engine`, and its RESTORE.txt."""
 
-    @ui.page("/backups/{backup_id}", title="Backup · bucketvault")
+    @page_at("/backups/{backup_id}", "Backup")
     async def backup_page(backup_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
 

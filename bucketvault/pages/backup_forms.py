@@ -28,7 +28,7 @@ from bucketvault.pages.backup_form import (
 from bucketvault.pages.backup_form_words import new_backup
 from bucketvault.pages.backup_times import BROWSER_ZONE
 from bucketvault.pages.following import show_on
-from bucketvault.pages.layout import frame
+from bucketvault.pages.layout import frame, page_at
 from bucketvault.pages.logview import LARGEST_NUMBER
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Known(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the forms for a new backup and for a change."""
 
-    @ui.page("/backups/new", title="New backup · bucketvault")
+    @page_at("/backups/new", "New backup")
     async def new_page() -> None:
         """An empty form, with the browser's time zone."""
         known = await run.io_bound(_known, engine, None)
@@ -66,7 +66,7 @@ def register(engine: "Engine") -> None:
 
         ui.timer(FIRST_LOOK_S, adopt_zone, once=True)
 
-    @ui.page("/backups/{backup_id}/edit", title="Edit backup · bucketvault")
+    @page_at("/backups/{backup_id}/edit", "Edit backup")
     async def edit_page(backup_id: int) -> None:
         """A form with all that is stored."""
         try:

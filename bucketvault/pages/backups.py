@@ -17,7 +17,7 @@ from bucketvault.pages.acting import switch, told
 from bucketvault.pages.backup_rows import BackupList, in_order, list_row
 from bucketvault.pages.first_steps import draw_first_steps
 from bucketvault.pages.following import show_on
-from bucketvault.pages.layout import exists, frame, heading
+from bucketvault.pages.layout import exists, frame, heading, page_at
 from bucketvault.pages.widgets import (
     NAME_CHARACTERS,
     button,
@@ -54,7 +54,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the home page from `engine`."""
 
-    @ui.page("/", title="Backups · bucketvault")
+    @page_at("/", "Backups")
     async def backups_page() -> None:
         """Fetch, draw, and do so again whenever a backup or a run changes, while it is open."""
         home = await run.io_bound(engine.home)

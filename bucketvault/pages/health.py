@@ -15,7 +15,7 @@ from bucketvault.pages import assets
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import count, duration, percent, size, size_of
 from bucketvault.pages.health_plot import HourPlot
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.widgets import CLASSES, NAME_CHARACTERS, card, element, glyph, text
 from bucketvault.pages.widgets import verdict as draw_verdict
 from bucketvault.untrusted import clean
@@ -39,7 +39,7 @@ def register(engine: "Engine") -> None:
     # safe: the address of our own file
     ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
 
-    @ui.page("/health", title="Health · bucketvault")
+    @page_at("/health", "Health")
     async def health_page() -> None:
         """Look, draw, and look again every two seconds while the tab is open."""
         answer = await run.io_bound(engine.answer)

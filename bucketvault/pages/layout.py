@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing announces
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
+# what a busy machine may take to build a page: slow is better than an error (NiceGUI: 3 s)
+ANSWER_S = 30.0
 
 
 SCRIPTS = ("strip.js", "frame.js")
@@ -78,6 +80,11 @@ def install() -> None:
         ui.add_head_html(f'<script type="module" src="{address}"></script>', shared=True)
     # safe: a constant; in front of the drawer, so that it is the first stop of the Tab key
     ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
+
+
+def page_at(path: str, title: str) -> ui.page:
+    """The decorator of a page that is built at each visit; `title` stands in the browser's tab."""
+    return ui.page(path, title=f"{title} · bucketvault", response_timeout=ANSWER_S)
 
 
 class Frame:

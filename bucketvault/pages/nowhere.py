@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from nicegui import run, ui
 
 from bucketvault.engine.verdict import Tone, Verdict
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.widgets import button
 from bucketvault.pages.widgets import verdict as draw_verdict
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def register(engine: "Engine") -> None:
     """Answer every address that is left; to be called after all other pages."""
 
-    @ui.page("/{path:path}", title="No such page · bucketvault")
+    @page_at("/{path:path}", "No such page")
     async def page(path: str) -> None:
         """The way back."""
         answer = await run.io_bound(engine.answer)

@@ -17,7 +17,7 @@ from bucketvault.pages.asking import ask
 from bucketvault.pages.bucket_list import BucketsCard
 from bucketvault.pages.fields import Choice, Choices, above
 from bucketvault.pages.following import show_on
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.logview import LARGEST_NUMBER
 from bucketvault.pages.provider_kinds import RIGHT_WORDS, kind_of_row
 from bucketvault.pages.widgets import (
@@ -55,7 +55,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page of each provider from `engine`."""
 
-    @ui.page("/providers/{provider_id}", title="Provider · bucketvault")
+    @page_at("/providers/{provider_id}", "Provider")
     async def provider_page(provider_id: int) -> None:
         """Draw what is known, then ask for the buckets; show what changes while it is open."""
         answer = await run.io_bound(engine.answer)

@@ -28,7 +28,7 @@ from bucketvault.errors import (
 from bucketvault.pages.asking import ask
 from bucketvault.pages.fields import Choice, Choices, Field
 from bucketvault.pages.formatting import many
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.logview import LARGEST_NUMBER
 from bucketvault.pages.provider import draw_absent
 from bucketvault.pages.provider_kinds import COMPATIBLE, KINDS, R2, Asked, kind_of
@@ -62,7 +62,7 @@ class Start(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the forms for a new provider and for a change."""
 
-    @ui.page("/providers/new", title="New provider · bucketvault")
+    @page_at("/providers/new", "New provider")
     async def new_page(kind: str = R2.key) -> None:
         """An empty form; `kind` chooses what it asks for."""
 
@@ -72,7 +72,7 @@ def register(engine: "Engine") -> None:
 
         await _show(engine, Start(kind if kind in KINDS else R2.key, {}), save)
 
-    @ui.page("/providers/{provider_id}/edit", title="Edit provider · bucketvault")
+    @page_at("/providers/{provider_id}/edit", "Edit provider")
     async def edit_page(provider_id: int) -> None:
         """A form with all that is stored but for the keys."""
         try:

@@ -11,7 +11,7 @@ from bucketvault.engine.verdict import Tone
 from bucketvault.pages import assets
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.provider_kinds import KINDS, kind_of_row
 from bucketvault.pages.table import Column, Table
 from bucketvault.pages.widgets import CLASSES, MARKS, NAME_CHARACTERS, button, card, element
@@ -37,7 +37,7 @@ def register(engine: "Engine") -> None:
     # safe: the address of our own file
     ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
 
-    @ui.page("/providers", title="Providers · bucketvault")
+    @page_at("/providers", "Providers")
     async def providers_page() -> None:
         """Fetch, draw, and do so again whenever a provider changes."""
         answer = await run.io_bound(engine.answer)

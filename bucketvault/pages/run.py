@@ -15,7 +15,7 @@ from bucketvault.errors import NotFoundError
 from bucketvault.pages import run_words
 from bucketvault.pages.acting import go_to_run, told
 from bucketvault.pages.following import show_on
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.logview import LARGEST_NUMBER, open_log
 from bucketvault.pages.run_live import LiveCard, TransfersCard
 from bucketvault.pages.run_result import (
@@ -59,7 +59,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page of each run from `engine`."""
 
-    @ui.page("/run/{run_id}", title="Run · bucketvault")
+    @page_at("/run/{run_id}", "Run")
     async def run_page(run_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
         answer = await run.io_bound(engine.answer)

@@ -19,7 +19,7 @@ from bucketvault.pages.acting import in_thread
 from bucketvault.pages.asking import ask
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.settings_form import Save, SettingsForm
 from bucketvault.pages.widgets import button, card, element, glyph, key_values, question
 from bucketvault.untrusted import clean
@@ -41,7 +41,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page from `engine`."""
 
-    @ui.page("/settings", title="Settings · bucketvault")
+    @page_at("/settings", "Settings")
     async def settings_page() -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
         preferences = engine.preferences

@@ -16,7 +16,7 @@ from bucketvault.pages.asking import ask
 from bucketvault.pages.fields import Choice, Choices, Field, above
 from bucketvault.pages.following import show_on
 from bucketvault.pages.formatting import many, size
-from bucketvault.pages.layout import frame, heading
+from bucketvault.pages.layout import frame, heading, page_at
 from bucketvault.pages.left_behind import LeftBehindCard
 from bucketvault.pages.provider_kinds import USAGE_WORDS
 from bucketvault.pages.provider_words import BACKUPS_SHOWN
@@ -54,7 +54,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the list from `engine`."""
 
-    @ui.page("/storages", title="Storages · bucketvault")
+    @page_at("/storages", "Storages")
     async def storages_page() -> None:
         """Fetch, draw, and do so again whenever a storage changes."""
         answer = await run.io_bound(engine.answer)

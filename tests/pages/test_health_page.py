@@ -1,5 +1,6 @@
 """The page Health: its one answer, its readings, what moves in it."""
 
+import time
 from dataclasses import replace
 
 from nicegui import ui
@@ -72,3 +73,19 @@ async def test_the_page_stands_in_the_navigation(user: User, engine) -> None:
     await user.open("/")
 
     await user.should_see("Health")
+
+
+async def test_a_page_that_a_busy_machine_needs_long_for_is_shown(
+    user: User, engine, monkeypatch
+) -> None:
+    answer = engine.answer
+
+    def slowly() -> object:
+        time.sleep(3.3)  # longer than NiceGUI waits by itself
+        return answer()
+
+    monkeypatch.setattr(engine, "answer", slowly)
+
+    await user.open("/health")
+
+    await user.should_see("Processor")
