@@ -99,9 +99,10 @@ class Checks(BrowserChecks):
             seen.starts_with(1)
 
     def check_kept_versions_come_late_and_the_text_is_downloaded(self) -> None:
-        self.engine.kept_pause_s = 0.8
+        self.engine.kept_may_come.clear()
         with self.visit("/backups/4") as seen:
             seen.page.locator(".skeleton").first.wait_for()
+            self.engine.kept_may_come.set()
             seen.page.get_by_text("16 objects, 7.50 GB").wait_for()
             assert seen.page.locator(".kept tbody tr").count() == 5
             with seen.page.expect_download() as got:

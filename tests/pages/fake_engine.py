@@ -91,6 +91,7 @@ class FakeEngine:
     def __init__(self) -> None:
         self.live = Live()
         self.health = FakeMonitor()
+        self.kept_may_come = threading.Event()  # cleared, the provider keeps everybody waiting
         self.reset()
 
     def reset(self) -> None:
@@ -140,7 +141,7 @@ class FakeEngine:
         self.approved: list[int] = []
         self.previewed: list[int] = []
         self.kept: Kept | BucketvaultError = backup_scenes.kept()
-        self.kept_pause_s = 0.0
+        self.kept_may_come.set()
         self.reads = 0
         self._last_good_at = now() - DAY
         self.live.publish(*(log_topic(run) for run in self.logs))
@@ -185,7 +186,7 @@ class FakeEngine:
         raise NotFoundError("This backup is not there any more.")
 
     def kept_versions(self, backup_id: int) -> Kept:
-        time.sleep(self.kept_pause_s)
+        assert self.kept_may_come.wait(60), "nobody let the kept versions come"
         if isinstance(self.kept, BucketvaultError):
             raise self.kept
         return self.kept

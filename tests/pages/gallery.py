@@ -185,10 +185,8 @@ def build(engine: Any) -> Any:
 @contextmanager
 def serving(engine: Any, port: int = 0) -> Iterator[tuple[str, Any]]:
     """A server in a thread: its address, and the engine it shows."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-        port = probe.getsockname()[1]
+    door = socket.create_server(("127.0.0.1", port))  # handed over open: nobody takes it meanwhile
+    port = door.getsockname()[1]
     config = uvicorn.Config(
         build(engine),
         host="127.0.0.1",
@@ -198,9 +196,10 @@ def serving(engine: Any, port: int = 0) -> Iterator[tuple[str, Any]]:
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([door],), daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server ended before it had started"
         time.sleep(0.02)
     try:
         yield f"http://127.0.0.1:{port}", engine

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import peewee as pw
 import pytest
-from nicegui import ui
+from nicegui import background_tasks, ui
 from nicegui.testing import User
 
 from bucketvault.engine.copy_state import CopyKind, CopyState
@@ -322,9 +322,10 @@ async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:
 
 
 async def test_kept_versions_come_after_the_page(user: User, engine) -> None:
-    engine.kept_pause_s = 0.3
+    engine.kept_may_come.clear()
     await user.open("/backups/4")
     await user.should_see("Asking Backblaze EU", retries=20)
+    engine.kept_may_come.set()
 
     await user.should_see("16 objects, 7.50 GB", retries=30)
     rows = rows_of(user, "kept")
@@ -389,15 +390,20 @@ async def test_a_fault_of_ours_is_told_too(user: User, engine, caplog) -> None:
 async def test_a_page_that_is_closed_while_the_provider_is_asked_is_left_alone(
     user: User, engine, caplog
 ) -> None:
-    engine.kept_pause_s = 0.3
+    engine.kept_may_come.clear()
     client = await user.open("/backups/4")
     await user.should_see("Asking Backblaze EU", retries=20)
 
     client.delete()
-    await asyncio.sleep(0.4)  # longer than the provider takes: its answer finds nobody
+    engine.kept_may_come.set()
+    await becomes(lambda: not any(map(_asks_for_kept_versions, background_tasks.running_tasks)))
 
     assert "Traceback" not in caplog.text
     assert not engine.live._subscribers
+
+
+def _asks_for_kept_versions(task: "asyncio.Task[object]") -> bool:
+    return "KeptCard.load" in task.get_name()
 
 
 async def test_a_run_that_ended_meanwhile_makes_kept_versions_old(user: User, engine) -> None:

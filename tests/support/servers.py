@@ -3,6 +3,8 @@
 Both are processes of their own, so a test can freeze or kill them like any other.
 """
 
+import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -13,7 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,12 +40,25 @@ def rclone_path() -> str:
     raise FileNotFoundError("no rclone: install the package with its dependencies")
 
 
+def _own_ports() -> Iterator[int]:
+    """Ports that no other worker hands out, below those that every client's socket is given."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    share = int(worker.removeprefix("gw")) if worker else os.getpid()
+    first = 20_000 + share % 12 * 1_000
+    begin = os.getpid()  # a second run of the tests on this machine begins elsewhere
+    return (first + number % 1_000 for number in itertools.count(begin))
+
+
+_ports = _own_ports()
+
+
 def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on right now, and nobody is given by chance before it is used."""
+    for port in itertools.islice(_ports, 1_000):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
 
 
 def clean_environment() -> dict[str, str]:
