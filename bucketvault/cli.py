@@ -7,21 +7,20 @@ import argparse
 import contextlib
 import functools
 import io
-import json
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, TextIO
 from zoneinfo import ZoneInfo
 
-from bucketvault import __version__, access_commands, programlog
+from bucketvault import __version__, access_commands, programlog, status_commands
 from bucketvault.config import Config, load_config
-from bucketvault.engine import installation, overview, settings, setup, status, timetable
+from bucketvault.engine import overview, settings, setup, timetable
 from bucketvault.engine.engine import open_store
-from bucketvault.engine.holder import holder, who_watches
+from bucketvault.engine.holder import who_watches
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.runner import settle_process
 from bucketvault.errors import (
@@ -35,7 +34,7 @@ from bucketvault.pages import formatting
 from bucketvault.store import runlogs
 from bucketvault.store.database import SqliteError, in_words
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Trigger
 from bucketvault.watching import (
     ENDED,
     EXIT_FAILED,
@@ -43,11 +42,13 @@ from bucketvault.watching import (
     LOOK_S,
     Watch,
     approval_command,
+    approving_in_words,
     become_engine,
-    progress_in_words,
+    why_held,
 )
 
 EXIT_USAGE, EXIT_IN_USE = 2, 75
+NEWEST = 0  # no run has this number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -186,17 +187,16 @@ def _parser() -> argparse.ArgumentParser:
         "--preview", action="store_true", help="only say what a run would do, object by object"
     )
     how.add_argument(
-        "--approve", action="store_true", help="let the run that is held do what it would, once"
+        "--approve",
+        nargs="?",
+        type=_run_number,
+        const=NEWEST,
+        metavar="RUN",
+        help="let the held run of this number do what it would, once; without one, the newest",
     )
     run.set_defaults(command=_run)
 
-    status = commands.add_parser("status", help="is everything fine?")
-    status.add_argument("--json", action="store_true", help="for scripts")
-    status.set_defaults(command=_status)
-
-    doctor = commands.add_parser("doctor", help="look at all that it needs; changes nothing")
-    doctor.add_argument("--json", action="store_true", help="for scripts")
-    doctor.set_defaults(command=_doctor)
+    status_commands.add_to(commands)
 
     log = commands.add_parser("log", help="the log of a run")
     log.add_argument("run", metavar="RUN", help="a run's number, or a backup's name: its newest")
@@ -208,6 +208,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--once", action="store_true", help="print the result and end; exit 0 or 1")
     demo.set_defaults(command=_demo)
     return parser
+
+
+def _run_number(word: str) -> int:
+    if not word.isdecimal() or int(word) == NEWEST:
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is not the number of a run; the name goes first: NAME --approve 17"
+        )
+    return int(word)
 
 
 def _complain(error: BucketvaultError, code: int) -> int:
@@ -241,9 +249,17 @@ def _apply(given: argparse.Namespace, config: Config) -> int:
 def _run(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     backup = overview.backup_by_name(given.name)
+    approved = None if given.approve is None else _held(backup, given.approve)
+    if approved is not None:  # said before anything can start: nobody approves what was not shown
+        zone = ZoneInfo(timetable.server_time_zone())
+        for line in approving_in_words(approved, zone, utcnow()):
+            print(line, flush=True)
     engine = become_engine(config)
     try:
-        run_id, new = _queued(given, backup)
+        if approved is not None:
+            run_id, new = queue.approve(approved.id), True
+        else:
+            run_id, new = queue.enqueue(backup.id, Trigger.CLI, preview=given.preview)
     except BucketvaultError:
         if engine is not None:
             engine.stop()
@@ -262,119 +278,18 @@ def _run(given: argparse.Namespace, config: Config) -> int:
     return code
 
 
-def _queued(given: argparse.Namespace, backup: overview.BackupRow) -> tuple[int, bool]:
-    """The run that does what was asked for, and whether it is new."""
-    if not given.approve:
-        return queue.enqueue(backup.id, Trigger.CLI, preview=given.preview)
+def _held(backup: overview.BackupRow, number: int) -> overview.RunView:
+    """The held run of this number, or the newest. Raises InUseError when it is not held now."""
     held = backup.last_run
     if held is None or not held.can_be_approved:
         raise InUseError(f"No run of {backup.name} is held for your approval.")
-    return queue.approve(held.id), True
-
-
-# status
-
-
-def _status(given: argparse.Namespace, config: Config) -> int:
-    open_store(config)
-    unwatched = functools.partial(who_watches, config)
-    told = status.status(installation.look(config), unwatched=unwatched)
-    code = status.status_exit_code(told)
-    if given.json:
-        print(json.dumps(told, indent=2, ensure_ascii=False))
-        return code
-    zone = ZoneInfo(timetable.server_time_zone())
-    is_served = holder(config) is not None
-    for backup in overview.backups(unwatched=unwatched):
-        for line in (
-            *backup_in_words(backup, zone),
-            *schedule_in_words(backup, zone, is_served=is_served),
-        ):
-            print(line)
-    for problem in told["program"]:
-        print(problem)
-    if told["pending"] and holder(config) is None:
-        print("A run waits, but no bucketvault is at work: bucketvault serve")
-    if not told["backups"]:
-        print("There is no backup yet. Make one on the pages (bucketvault serve prints the link),")
-        print("or from a file: bucketvault apply setup.toml")
-    return code
-
-
-def backup_in_words(backup: overview.BackupRow, zone: ZoneInfo) -> Iterator[str]:
-    """What `status` says of one backup: a line on its state, then what needs a look."""
-    now = utcnow()
-    run = backup.active_run
-    if run is not None:
-        if run.ended_unseen:
-            yield f"{backup.name}: ended while no bucketvault watched; how, is not recorded yet"
-            yield "  The next `bucketvault run` or `bucketvault serve` records it."
-            return
-        alone = " (no bucketvault watches it; it goes on by itself)" if run.on_its_own else ""
-        yield f"{progress_in_words(run)}{alone}"
-        return
-    last = backup.last_run
-    if last is None or last.finished_at is None:
-        yield f"{backup.name}: has not run yet"
-        return
-    when = formatting.day_and_time(last.finished_at, zone, now)
-    if last.status == RunStatus.SUCCESS:
-        state = "succeeded, with warnings" if last.warnings else "good"
-        state = "no copy yet, an end was changed since the last good run" if backup.moved else state
-        yield f"{backup.name}: {state}, {when}. {last.explanation}"
-        yield from (f"  {warning}" for warning in last.warnings)
-        return
-    stopped = "held" if last.reason == Reason.BRAKE else "FAILED"
-    word = "held for your approval" if last.can_be_approved else stopped
-    good = backup.last_good_at
-    state = last.copy_state.sentence if last.copy_state is not None else ""
-    told = f"Last good run: {formatting.day_and_time(good, zone, now) if good else 'never'}."
-    yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
-    yield from (f"  {line}" for line in (last.explanation, last.hint) if line)
-    if last.can_be_approved:
-        yield f"  Approve it: {approval_command(backup.name)}"
-
-
-def schedule_in_words(
-    backup: overview.BackupRow, zone: ZoneInfo, *, is_served: bool
-) -> Iterator[str]:
-    """What `status` says of the planned times of a backup: one missed, the next."""
-    now, due = utcnow(), backup.next_due_at
-    if not backup.enabled:
-        yield "  Switched off: no run is planned."
-        return
-    if backup.unplannable:
-        yield "  OVERDUE: nothing starts it, its time zone is not known here. Choose another."
-        return
-    if backup.missed_at is not None:
-        planned = formatting.day_and_time(backup.missed_at, zone, now)
-        yield f"  OVERDUE: planned {planned}, and nothing came of it."
-    if due is None:
-        return
-    nobody = "" if is_served else " Nobody starts it: bucketvault serve"
-    if due > now:
-        yield f"  Next run: {formatting.next_run(due, zone, now)}.{nobody}"
-    elif is_served:
-        yield f"  Next run: {'after this one' if backup.active_run is not None else 'now'}."
-    else:
-        planned = formatting.day_and_time(due, zone, now)
-        yield f"  Next run: late since {planned}.{nobody}"
-
-
-# doctor
-
-
-def _doctor(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault import address
-    from bucketvault.engine import doctor
-
-    def ask() -> tuple[int, str]:
-        door = address.noted_door(config)
-        return doctor.ask_server(door.port, door.socket)
-
-    found = doctor.examine(config, holder(config), ask)
-    print(doctor.as_json(found) if given.json else "\n".join(doctor.in_lines(found)))
-    return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK
+    if number not in (NEWEST, held.id):
+        raise InUseError(
+            f"Run {number} is not the run of {backup.name} that is held now. Nothing was started.",
+            f"That is run {held.id}. {why_held(held)}",
+            f"Approve it: {approval_command(backup.name, held.id)}",
+        )
+    return held
 
 
 # log

@@ -99,7 +99,7 @@ class Watch:
         for line in (*said, *warnings):
             print(line, file=sys.stderr)
         if run.can_be_approved:
-            print(f"Approve it: {approval_command(run.backup_name)}", file=sys.stderr)
+            print(f"Approve it: {approval_command(run.backup_name, run.id)}", file=sys.stderr)
         print(f"The whole log: bucketvault log {run.id}", file=sys.stderr)
         return EXIT_FAILED
 
@@ -177,19 +177,30 @@ def stop_patiently(engine: Engine, run_id: int, left: threading.Event) -> None:
             left.wait(STOP_AGAIN_S)
 
 
-def approval_command(name: str) -> str:
-    """What approves the held run of the backup of this name, to be pasted."""
-    after = f"--approve -- {shlex.quote(name)}" if name.startswith("-") else ""
-    return f"bucketvault run {after or f'{shlex.quote(name)} --approve'}"
+def approval_command(name: str, run_id: int) -> str:
+    """What approves this held run of the backup of this name, and no other one; to be pasted."""
+    after = f"--approve {run_id} -- {shlex.quote(name)}" if name.startswith("-") else ""
+    return f"bucketvault run {after or f'{shlex.quote(name)} --approve {run_id}'}"
+
+
+def why_held(run: overview.RunView) -> str:
+    """What a held run says of itself: `Held: 21 of 40 objects would be removed.`"""
+    return run.explanation.removesuffix(f" {formatting.UNTOUCHED}.")
+
+
+def approving_in_words(held: overview.RunView, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
+    """What somebody approves with the held run `held`: which one, and what it would do."""
+    when = formatting.day_and_time(held.finished_at or held.queued_at, zone, now)
+    yield f"{held.backup_name}: approving run {held.id} of {when}. {why_held(held)}"
+    yield "If by now there is more to remove or to replace, the run stops again and asks."
 
 
 def failed_in_words(page: overview.RunPage, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
     """What a run that failed or is held says: first of all in what state it left the copy."""
     run = page.run
     if run.can_be_approved:
-        why = run.explanation.removesuffix(f" {formatting.UNTOUCHED}.")
         copy = formatting.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
-        yield f"{run.backup_name}: {why} {copy}"
+        yield f"{run.backup_name}: {why_held(run)} {copy}"
     else:
         state = run.copy_state.sentence if run.copy_state is not None else ""
         good = formatting.last_good_words(page.last_good_at, zone, now)

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from bucketvault.cli import _parser
 from bucketvault.engine.housekeeping import remove_old_logs
 from bucketvault.store.database import close_database, open_database, writing
 from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.watching import approval_command
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Program, objects, until
@@ -47,6 +49,25 @@ def test_what_does_not_exist_is_said_without_a_traceback(
     done = bucketvault.cli(*arguments)
 
     assert done.code == 2 and done.err and "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("name", ["Photos", "-x", "--wait", "two words; rm -r .", "17"])
+def test_the_command_that_approves_is_read_as_it_is_printed(name: str) -> None:
+    words = shlex.split(approval_command(name, 17))
+
+    given = _parser().parse_args(words[1:])
+
+    assert (given.name, given.approve) == (name, 17)
+
+
+@pytest.mark.parametrize("number", ["Photos", "0", "-1", "1.5", "9" * 5000])
+def test_what_is_no_number_of_a_run_approves_nothing(
+    number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _parser().parse_args(["run", "Photos", "--approve", number])
+
+    assert ended.value.code == 2 and "--approve" in capsys.readouterr().err
 
 
 def test_a_damaged_database_is_said_with_the_way_back(

@@ -261,7 +261,7 @@ def _commands(home: Home, run: Any, name: str, *, approve: bool = False, again: 
     """Lines for a shell; they are never wrapped."""
     lines = [] if run is None else [f"{home.command} log {run.id}"]
     if approve or again:
-        flag = " --approve" if approve else ""
+        flag = f" --approve {run.id}" if approve else ""
         after = f"{flag} -- {shlex.quote(name)}" if name.startswith("-") else ""
         lines.append(f"{home.command} run{after or f' {shlex.quote(name)}{flag}'}")
     return "\n".join(["Without a browser:", *(f"  {clean(line)}" for line in lines)])

@@ -103,6 +103,15 @@ def test_a_mail_speaks_of_approval_only_where_there_is_something_to_approve(
 
 
 @pytest.mark.usefixtures("mail_set_up")
+def test_the_command_in_the_mail_of_a_held_run_approves_that_run_only(photos: Backup) -> None:
+    found = {"removed": 21, "destination_objects": 40}
+
+    run = bad(photos, reason=Reason.BRAKE, findings=found)
+
+    assert f" run Photos --approve {run.id}\n" in Mail.get().body
+
+
+@pytest.mark.usefixtures("mail_set_up")
 def test_a_good_run_after_failures_is_told_once(photos: Backup) -> None:
     good(photos)
     bad(photos, finished_at=at(3))

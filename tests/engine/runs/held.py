@@ -23,7 +23,7 @@ def assert_held(program: Program, done: Result, *words: str) -> None:
     assert run["exit_code"] is None and set(run["counts"].values()) <= {0, run["counts"]["checked"]}
     status = program.cli("status")
     assert status.code == 1 and "held for your approval" in status.out
-    approve = "Approve it: bucketvault run Photos --approve\n"
+    approve = f"Approve it: bucketvault run Photos --approve {run['id']}\n"
     assert approve in done.err and approve in status.out
     assert done.err.startswith("Photos: Held: ")
     assert ("; the copy is that of " in done.err) is not ("No run between" in done.err)

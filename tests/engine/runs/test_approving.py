@@ -50,6 +50,30 @@ def test_an_approved_run_is_held_again_when_the_source_has_lost_more(waiting) ->
 
 
 @pytest.mark.slow
+def test_a_command_from_an_older_mail_approves_no_newer_run(waiting) -> None:
+    program, source, destination = waiting
+    older = program.last_run()["id"]
+    for key in sorted(objects(20))[12:15]:
+        source.delete(key)
+    newer = program.run()["id"]
+
+    refused = program.cli("run", "Photos", "--approve", str(older))
+
+    assert refused.code == 1 and refused.out == ""
+    assert f"Run {older} is not the run of Photos that is held now." in refused.err
+    assert f"run {newer}. Held: 15 of 20 objects would be removed.\n" in refused.err
+    assert f"bucketvault run Photos --approve {newer}\n" in refused.err
+    assert program.last_run()["id"] == newer and len(destination.copy_keys()) == 20
+
+    approved = program.cli("run", "Photos", "--approve")
+
+    first = approved.out.splitlines()[0]
+    assert approved.code == 0 and destination.copy() == source.objects()
+    assert first.startswith(f"Photos: approving run {newer} of ")
+    assert first.endswith(". Held: 15 of 20 objects would be removed.")
+
+
+@pytest.mark.slow
 def test_an_approved_run_goes_through_when_there_is_less_to_do_by_now(waiting) -> None:
     program, source, destination = waiting
     back = min(objects(20))

@@ -296,7 +296,7 @@ def test_a_run_that_would_remove_half_is_held_and_goes_through_once_when_approve
     told = bucketvault.cli("log", "Photos").out
     assert all(f"{key}  would be removed here" in told for key in lost)
 
-    approved = bucketvault.cli("run", "Photos", "--approve")
+    approved = bucketvault.cli("run", "Photos", "--approve", str(run["id"]))
 
     run = bucketvault.last_run()
     assert approved.code == 0 and run["trigger"] == "approved", approved
