@@ -18,16 +18,22 @@ def why_held(run: BackupRun, found: Findings) -> str | None:
 
 
 def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
-    """Whether a run takes away more than its checks had found, and more than it may unasked.
+    """Whether a run takes away more than its checks had found, and more than it may.
 
-    The source may lose objects after it was looked at, and runs take hours.
+    The source may lose objects after it was looked at, and runs take hours. It may take what
+    somebody approved, also where the checks had found less; of the rest, what it may unasked.
     """
     found = Findings.from_json(run.findings)
-    if found is None or (removed <= found.removed and replaced <= found.replaced):
+    if found is None:
+        return False
+    approved = _approved(run) or Findings()
+    removed_too = removed > max(found.removed, approved.removed)
+    replaced_too = replaced > max(found.replaced, approved.replaced)
+    if not removed_too and not replaced_too:
         return False
     more = Findings(
-        removed=removed if removed > found.removed else 0,
-        replaced=replaced if replaced > found.replaced else 0,
+        removed=removed if removed_too else 0,
+        replaced=replaced if replaced_too else 0,
         destination_objects=found.destination_objects,
     )
     return (
@@ -58,10 +64,10 @@ def missed(run: BackupRun) -> int:
 
 
 def _approved(run: BackupRun) -> Findings | None:
-    """What somebody approved, if that holds now: for a day, and between the places they saw."""
+    """What somebody approved, if it holds: begun within a day, and between the places they saw."""
     limits = run.approved_limits
     if not limits or limits.get("ends") != queue.ends_of(run.spec):
         return None
-    if utcnow() >= dt.datetime.fromisoformat(limits["until"]):
+    if (run.started_at or utcnow()) >= dt.datetime.fromisoformat(limits["until"]):
         return None
     return Findings(removed=limits["removed"], replaced=limits["replaced"])
