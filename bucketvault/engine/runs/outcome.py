@@ -225,7 +225,7 @@ def of_exit(
         summary, hint = explain.REASON_TEXTS[Reason.STALLED]
         detail = "\n".join(line.message for line in said.errors)
         return Outcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
-    if said.unseen:
+    if said.unseen and record.stopped:
         return _blind(said, names, columns)
     if overstepped and record.stopped:
         return _overstepped(names, columns)
@@ -243,10 +243,11 @@ def of_exit(
 def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> Outcome:
     return Outcome(
         RunStatus.FAILED,
-        f"{names.destination_provider} could not list {names.destination_bucket} for a moment. "
+        f"{names.destination_provider} could not list {names.destination_bucket}. "
         "The run was stopped, so that nothing is replaced without being kept.",
         Reason.RCLONE_ERROR,
-        "Run again: what is missing is copied then.",
+        "Run again: what is missing is copied then. If it is stopped again, rclone's own words "
+        "below tell why.",
         "\n".join(line.message for line in said.errors),
         columns,
     )
@@ -359,7 +360,7 @@ def _warnings(
         found.append(f"{tally.unkept:,} replaced without a kept version of the former object.")
     if follower.transcript.passed_over:
         found.append(_passed_over(follower.transcript, names))
-    if follower.transcript.unseen:
+    if follower.transcript.unseen and (record.exit_code == 0 or follower.transcript.unsure):
         found.append(
             f"The destination could not be listed for a moment; {follower.transcript.unsure:,} "
             "uploaded then, perhaps over former versions that were not kept."
