@@ -117,6 +117,10 @@ class RunLog:
         self._look = show_on(self._engine.live, live.log_topic(self._run_id), self.read, show)
         ui.context.client.on_delete(self._tail.leave)
 
+    def leave(self) -> None:
+        """Tell the viewer nothing any more: something else stands in its place."""
+        self._view = None
+
     def pick(self, only: str) -> None:
         """Let the viewer show only the lines of the filter of this name; empty: all."""
         if self._view is not None:

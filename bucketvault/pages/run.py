@@ -99,31 +99,38 @@ def register(engine: "Engine") -> None:
                 log.on_filter = screen.picked
             screen.show(page, now)
 
-        def show(page: RunPage) -> None:
+        def show(page: RunPage | NotFoundError | None) -> None:
             nonlocal active, moves
+            if page is None:
+                return
+            if isinstance(page, NotFoundError):
+                screen.show_gone(dt.datetime.now(dt.UTC))
+                log.leave()
+                return
             active = _is_active(page.run)
             moves = page.run.status == RunStatus.RUNNING
             screen.show(page, dt.datetime.now(dt.UTC))
             log.looked(only_looked(page.run))
             log.growing(active)
 
-        def fetch() -> RunPage:
-            return engine.overview_run(run_id)
+        def fetch() -> RunPage | NotFoundError | None:
+            if screen.is_gone:
+                return None
+            try:
+                return engine.overview_run(run_id)
+            except NotFoundError as error:  # its backup was deleted in another tab
+                return error
 
-        def fetch_resting() -> RunPage | None:
+        def fetch_resting() -> RunPage | NotFoundError | None:
             # a newer run, whoever asked for it, is a neighbour and ends what can be approved;
             # what a run waits for may end without its own turn having come
             return None if moves else fetch()
-
-        def show_resting(page: RunPage | None) -> None:
-            if page is not None:
-                show(page)
 
         # twice a second is as often as anybody reads; the log beside it is quicker
         topic = live.run_topic(run_id)
         look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
         show_on(engine.live, live.MAIL, fetch, show, pause_s=1.0)
-        show_on(engine.live, live.BACKUPS, fetch_resting, show_resting, pause_s=1.0)
+        show_on(engine.live, live.BACKUPS, fetch_resting, show, pause_s=1.0)
         around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
@@ -164,6 +171,7 @@ class RunScreen:
     def __init__(self, zone: ZoneInfo, acts: Acts) -> None:
         self._zone = zone
         self._acts = acts
+        self.is_gone = False
         self._page: RunPage | None = None
         self._state: tuple[object, ...] | None = None
         self._live: LiveCard | None = None
@@ -194,6 +202,34 @@ class RunScreen:
             self._live.show(view, now)
         self._transfers.show(view)
         self._show_numbers(view)
+
+    def show_gone(self, now: dt.datetime) -> None:
+        """Its backup was deleted while it was looked at, and nothing that was said of it holds."""
+        if self._page is None:
+            return
+        view = self._page.run
+        name = clean(view.backup_name, limit=NAME_CHARACTERS)
+        self.is_gone = True
+        self._page = self._live = self._tiles = None
+        self._transfers.show(replace(view, progress=None))
+        for place in (
+            self._head,
+            self._result,
+            self._numbers,
+            self._decision,
+            self.log_place,
+            self._foot,
+            self._questions,
+        ):
+            place.clear()
+        ui.page_title(f"Deleted · {name} · bucketvault")
+        with self._head, heading(run_words.title(view, self._zone, now), (("Backups", "/"),)):
+            pass
+        sentence = "This run is gone: its backup was deleted."
+        detail = "Its log went with it. What was copied is still in the bucket."
+        told = draw_verdict(Tone.NONE, sentence, detail)
+        with self._result, told as (actions, _), actions:
+            button("All backups", href="/")
 
     def _show_numbers(self, view: RunView) -> None:
         tiles = run_words.tiles(view)

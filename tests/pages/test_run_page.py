@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import pytest
 from nicegui import ui
+from nicegui.background_tasks import running_tasks
 from nicegui.testing import User
 
-from bucketvault.engine.live import run_topic
+from bucketvault.engine.live import BACKUPS, run_topic
 from bucketvault.engine.mail_views import MailNote, Told
 from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.pages import logview, run_words
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 from tests.pages import scenes
+from tests.pages.waiting import becomes
 
 
 def show(view: RunView, mail: MailNote | None = None) -> None:
@@ -266,6 +268,32 @@ async def test_a_run_that_is_not_there_is_not_found(user: User, engine, number: 
     answer = await user.http_client.get(f"/run/{number}")
 
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("number", [3, 5], ids=["ended", "waiting"])
+async def test_a_run_that_goes_with_its_backup_says_only_that(
+    user: User, engine, caplog, number: int
+) -> None:
+    await user.open(f"/run/{number}")
+
+    del engine.runs[number]
+    engine.live.publish(BACKUPS, run_topic(number))
+
+    await user.should_see("This run is gone: its backup was deleted.", retries=40)
+    for said in ("Waiting for its turn", "Succeeded", "Run again", "Stop", "Settings of"):
+        await user.should_not_see(said)
+    await user.should_not_see(kind=logview.LogView)
+    assert "brought up to date" not in caplog.text
+
+
+async def test_a_run_that_waits_has_the_new_name_of_its_backup(user: User, engine) -> None:
+    await user.open("/run/5")
+    await becomes(lambda: not any(t.get_name().startswith("bring ") for t in running_tasks))
+
+    engine.runs[5] = replace(engine.runs[5], backup_name="Another name")
+    engine.live.publish(BACKUPS)
+
+    await user.should_see("Another name", retries=40)
 
 
 async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
