@@ -8,6 +8,8 @@ of objects speak in them. Seen with rclone 1.75.2.
 
 import json
 import re
+from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -20,6 +22,7 @@ from bucketvault.vocabulary import LineKind
 ERRORS_KEPT = 20  # the first and the last so many
 PLAIN_KEPT = 25
 PASSED_OVER_KEPT = 10_000
+ASIDE_KNOWN = 1_000_000  # objects that one run set aside
 MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
 LARGEST = 2**63 - 1  # that the database takes
 
@@ -92,6 +95,46 @@ class ErrorLine:
     level: str
 
 
+class SetAside:
+    """Which names earlier tries of a run had set aside, in eight bytes each: a million at most.
+
+    That any two of a million look alike is less likely than one in thirty million.
+    """
+
+    def __init__(self) -> None:
+        self._all = array("q")
+        self._earlier = array("q")  # sorted
+        self._again: set[int] = set()
+        self._is_later = self._is_new_try = False
+
+    def add(self, name: str) -> None:
+        """A try has set `name` aside, the first one that did."""
+        if len(self._all) < ASIDE_KNOWN:
+            self._all.append(hash(name))
+
+    def later(self) -> None:
+        """A further try begins."""
+        self._is_later = self._is_new_try = True
+
+    def is_again(self, name: str) -> bool:
+        """Whether an earlier try had set `name` aside."""
+        if self._is_new_try:  # now, and not for every run: most need no second one, or only look
+            self._earlier, self._is_new_try = array("q", sorted(self._all)), False
+        place = bisect_left(self._earlier, hash(name))
+        return place < len(self._earlier) and self._earlier[place] == hash(name)
+
+    def note(self, name: str) -> bool:
+        """Note one that is set aside again; whether it is the first time."""
+        known = len(self._again)
+        self._again.add(hash(name))
+        return len(self._again) > known
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether an earlier try may have set aside some that are not known here."""
+        return self._is_later and len(self._all) == ASIDE_KNOWN
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of what a run did, from pairing rclone's lines per object.
@@ -99,6 +142,9 @@ class Tally:
     rclone archives an object by copying it aside and deleting it ("Deleted"), then uploads the new
     one ("Copied") or, where the source lost it, says "Moved into backup dir". An object that waits
     for that second line when the run ends is a hole: it is only among the kept versions.
+
+    Every try of a run keeps versions in the same folder: what a later one sets aside lies over what
+    an earlier one had, when the source changed an object once more in between.
     """
 
     copied: int = 0
@@ -107,13 +153,15 @@ class Tally:
     deleted: int = 0
     touched: int = 0
     bytes: int = 0
-    unkept: int = 0  # replaced without an archived former version: worth a warning
+    unkept: int = 0  # replaced or removed, and what was there before is not kept: a warning
+    unsure: int = 0  # set aside by a later try, when too many were before to know them all
     waiting: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)  # of these: nothing of them came from the source
     on_the_way: set[str] = field(default_factory=set)  # the others that were to be copied
     sought: frozenset[str] = frozenset()  # names to look out for
     back: set[str] = field(default_factory=set)  # of these: copied, and not removed again
+    aside: SetAside = field(default_factory=SetAside)
 
     def count(self, entry: dict[str, Any]) -> None:
         """Take one parsed line into account; lines about anything but an object change nothing."""
@@ -123,15 +171,14 @@ class Tally:
         if not isinstance(key, str) or not isinstance(message, str):
             return
         if message == "Deleted":
-            self.archived += 1
-            self.waiting.add(key)
+            self._set_aside(key)
         elif message == "Moved into backup dir":
             self.deleted += 1
             self.waiting.discard(key)
             self.back.discard(key)
             self._mended(key)
         elif message == "Copied (server-side copy)":
-            pass  # destination to archive; its "Deleted" completes it
+            self._goes_aside(key)  # destination to archive; its "Deleted" completes it
         elif "Copied (" in message and entry.get("level") == "info":
             self._copied(key, message, entry.get("size"))
         elif message == "Updated modification time in destination":
@@ -142,6 +189,28 @@ class Tally:
             self.failed.add(key)
             if message.startswith("Failed to copy: "):
                 (self.unread if _UNREAD.match(message) else self.on_the_way).add(key)
+
+    def next_try(self) -> None:
+        """rclone begins anew: it lists again, and keeps versions where it kept them before."""
+        self.aside.later()
+
+    def _goes_aside(self, key: str) -> None:
+        """Count once what was there before the run, if it is overwritten among the kept versions.
+
+        Now, not when the move is complete: it may be refused half way.
+        """
+        if self.aside.is_again(key):
+            self.unkept += self.aside.note(key)
+        elif self.aside.are_too_many:
+            self.unsure += 1
+
+    def _set_aside(self, key: str) -> None:
+        if not self.aside.is_again(key):
+            self.archived += 1
+            self.aside.add(key)
+        elif key not in self.waiting:  # it was replaced by an earlier try, and is now once more
+            self.replaced = max(0, self.replaced - 1)
+        self.waiting.add(key)
 
     def end_well(self) -> None:
         """Settle what became of objects without a last word: rclone ended with 0.
@@ -268,6 +337,7 @@ class Transcript:
         elif message.startswith("Attempt "):
             self.retried = True
             self._blind = False  # the next try lists again
+            self.tally.next_try()
         found = ErrorLine(
             object=clean(str(entry.get("object", ""))),
             message=clean(message, limit=MESSAGE_LIMIT),

@@ -357,7 +357,14 @@ def _warnings(
                 "their former versions may not have been kept."
             )
     if tally.unkept:
-        found.append(f"{tally.unkept:,} replaced without a kept version of the former object.")
+        found.append(
+            f"{tally.unkept:,} replaced or removed without a kept version of what was there before."
+        )
+    if tally.unsure:
+        found.append(
+            f"{tally.unsure:,} set aside by a later try of rclone, perhaps over what an earlier "
+            "one had set aside: they were too many to tell."
+        )
     if follower.transcript.passed_over:
         found.append(_passed_over(follower.transcript, names))
     if follower.transcript.unseen and (record.exit_code == 0 or follower.transcript.unsure):

@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bucketvault.engine.rclone import transcript as transcript_module
 from bucketvault.engine.rclone.transcript import Progress, Transcript
 from bucketvault.untrusted import has_control_characters
 
@@ -168,6 +170,52 @@ def test_a_replaced_object_without_a_kept_version_is_noticed() -> None:
     tally = read(line("Copied (replaced existing)", size=5)).tally
 
     assert (tally.replaced, tally.unkept) == (1, 1)
+
+
+ASIDE = line("Copied (server-side copy)", size=7)
+
+
+def test_what_a_later_try_sets_aside_over_what_an_earlier_one_had_is_counted_once_and_unkept() -> (
+    None
+):
+    first = (*ARCHIVED, line("Copied (new)", size=5), NEXT_TRY)
+    again, removed, refused = (
+        read(*first, *ARCHIVED, line("Copied (new)", size=6)),
+        read(*first, *ARCHIVED, line("Moved into backup dir")),
+        read(*first, ASIDE, NEXT_TRY, ASIDE),
+    )
+
+    told = [
+        (t.replaced, t.deleted, t.archived, t.unkept)
+        for t in (again.tally, removed.tally, refused.tally)
+    ]
+
+    assert told == [(1, 0, 1, 1), (0, 1, 1, 1), (1, 0, 1, 1)]
+
+
+def test_what_only_a_later_try_sets_aside_is_kept() -> None:
+    refused = read(ASIDE, line("Couldn't move: no", level="error"), NEXT_TRY, *ARCHIVED).tally
+    other = read(*ARCHIVED, NEXT_TRY, line("Copied (new)"), line("Deleted", "b")).tally
+
+    assert (refused.archived, refused.unkept, refused.unsure) == (1, 0, 0)
+    assert (other.archived, other.replaced, other.unkept) == (2, 1, 0)
+
+
+def test_what_arrived_unseen_and_is_set_aside_again_is_one_replaced_object() -> None:
+    told = read(*ARCHIVED, REFUSED_LOOK, NEXT_TRY, *ARCHIVED, line("Copied (new)")).tally
+
+    assert (told.replaced, told.archived, told.unkept, told.holes) == (1, 1, 1, 0)
+
+
+def test_of_more_names_than_are_kept_in_mind_it_is_said_that_they_are_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transcript_module, "ASIDE_KNOWN", 1)
+    names = [[line("Copied (server-side copy)", key), line("Deleted", key)] for key in "ab"]
+
+    told = read(*names[0], *names[1], NEXT_TRY, *names[1], *names[0]).tally
+
+    assert (told.unkept, told.unsure) == (1, 1)
 
 
 def test_lines_about_other_things_than_objects_count_nothing() -> None:
