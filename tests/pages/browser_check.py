@@ -41,7 +41,8 @@ class Checks(BrowserChecks):
             seen.page.get_by_text("Customer uploads is queued.").first.wait_for()
             assert self.engine.queued == [1], self.engine.queued
             ending = threading.Event()
-            threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True).start()
+            growing = threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True)
+            growing.start()
             bar = seen.page.locator(".c-live .bar > i")
             widths: set[str | None] = set()
 
@@ -49,8 +50,11 @@ class Checks(BrowserChecks):
                 widths.add(bar.get_attribute("style"))
                 return len(widths)
 
-            seen.becomes(lambda: widths_seen() >= 3)
-            ending.set()
+            try:
+                seen.becomes(lambda: widths_seen() >= 3)
+            finally:
+                ending.set()
+                growing.join()
         self.engine.rows = scenes.good_rows()
 
     def check_stop_asks_first(self) -> None:
@@ -136,6 +140,8 @@ class Checks(BrowserChecks):
     def check_a_question_leaves_the_page_as_it_was(self) -> None:
         with self.visit("/run/1") as seen:
             card = seen.page.locator("section.verdict")
+            seen.connected()
+            seen.settle()
             before = card.bounding_box()
             seen.page.get_by_role("button", name="Stop", exact=True).click()
             seen.page.get_by_role("button", name="Cancel").click()
@@ -219,10 +225,10 @@ class Checks(BrowserChecks):
 
     def check_the_navigation_opens_on_a_phone(self) -> None:
         with self.visit("/", viewport={"width": 390, "height": 844}, has_touch=True) as seen:
-            link = seen.page.locator(".nav a").first
-            seen.becomes(lambda: not link.is_visible() or link.bounding_box()["x"] < 0)
+            link = "document.querySelector('.nav a').getBoundingClientRect()"
+            seen.page.wait_for_function(f"!{link}.width || {link}.x < 0")
             seen.page.get_by_role("button", name="Open navigation").click()
-            seen.becomes(lambda: link.is_visible() and link.bounding_box()["x"] > 0)
+            seen.page.wait_for_function(f"{link}.width && {link}.x > 0")
             assert seen.page.get_by_role("button", name="Sign out").is_visible()
 
 

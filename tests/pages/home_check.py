@@ -108,10 +108,10 @@ class Checks(BrowserChecks):
         with self.visit("/") as seen:
             page = seen.page
             page.get_by_role("button", name="Run now: Postgres dumps").wait_for()
-            time = page.locator("#server-time").inner_text().split(" ")[0]
             seen.cut()
             bar = page.locator("#offline")
             bar.wait_for()
+            time = page.locator("#server-time").inner_text().split(" ")[0]
             assert bar.inner_text() == (
                 f"Not connected. Trying again. What you see is from {time}."
             ), bar.inner_text()
@@ -129,14 +129,15 @@ class Checks(BrowserChecks):
 
     def check_a_page_that_never_reached_its_server_says_so(self) -> None:
         self.engine.rows = scenes.good_rows()
-        with self.visit("/", silent_ms=6000) as seen:
+        with self.visit("/", deaf=True) as seen:
             bar = seen.page.locator("#offline")
-            assert seen.page.get_by_text("Connecting", exact=True).is_visible()
             seen.page.get_by_text("Not connected", exact=True).wait_for()
             assert not seen.page.evaluate("window.did_handshake"), "it had reached it before"
             assert bar.inner_text().startswith("Not connected. Trying again."), bar.inner_text()
+            seen.hear()
             seen.page.get_by_text("Connected", exact=True).wait_for()
             assert not bar.is_visible()
+            assert seen.states() == ["Connecting", "Not connected", "Connected"], seen.states()
 
     def check_five_hundred_rows_are_there_and_found(self) -> None:
         base = scenes.bad_rows()
@@ -177,8 +178,9 @@ class Checks(BrowserChecks):
         with self.visit("/") as seen:
             bar = seen.page.locator(".c-live .bar > i")
             bar.wait_for(state="attached")
-            before = bar.get_attribute("style")
-            threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True).start()
+            before = bar.evaluate("one => one.style.width")
+            growing = threading.Thread(target=self.engine.grow, args=(50, ending), daemon=True)
+            growing.start()
             try:
                 seen.page.wait_for_function(
                     "before => document.querySelector('.c-live .bar > i').style.width !== before",
@@ -186,6 +188,7 @@ class Checks(BrowserChecks):
                 )
             finally:
                 ending.set()
+                growing.join()
 
 
 if __name__ == "__main__":

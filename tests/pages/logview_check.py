@@ -4,6 +4,7 @@
 A program of its own: NiceGUI's test plugin and Playwright do not share a process.
 """
 
+import re
 import sys
 import threading
 import time
@@ -14,6 +15,8 @@ from bucketvault.vocabulary import RunStatus
 from tests.pages import sample_logs, scenes
 from tests.pages.checking import BrowserChecks, run
 from tests.pages.visiting import ROWS
+
+GREW_TO = re.compile(r"grew\W+lines\W+(\d+)")
 
 
 class Checks(BrowserChecks):
@@ -232,14 +235,14 @@ class Checks(BrowserChecks):
             seen.becomes(lambda: seen.numbers()[-1] > before_end + 1000, seen.numbers)
             seen.api.clear()
             seen.frames.clear()
-            started = time.monotonic()
             seen.becomes(lambda: seen.numbers()[-1] > before_end + 9000, seen.numbers)
-            lasted = time.monotonic() - started
-            calls = sum(text.count('\\"grew\\"') or text.count('"grew"') for _, text in seen.frames)
-            frames = sum("grew" in text for _, text in seen.frames)
-            size = sum(len(text) for _, text in seen.frames)
+            grown = [text for text in seen.frames if "grew" in text]
+            lines = [int(number) for text in grown for number in GREW_TO.findall(text)]
+            # by the log's own pace: a busy machine may hand us many messages at once
+            calls, frames, lasted = len(lines), len(grown), (lines[-1] - lines[0]) / 2000
+            size = sum(len(text) for text in seen.frames)
             assert not seen.api, seen.api[:3]
-            assert 0 < calls <= 10 * lasted + 2, (calls, lasted)
+            assert lasted > 3 and calls <= 10 * lasted + 2, (calls, lasted)
             print(
                 f"  2,000 lines/s: {calls / lasted:.1f} messages/s in {frames / lasted:.1f} "
                 f"frames/s, {size / lasted / 1000:.0f} kB/s, no request"

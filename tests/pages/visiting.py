@@ -14,12 +14,20 @@ CELLS = "row => [...row.children].map(cell => cell.textContent).filter(x => x).j
 NONE_ABSENT = "!document.querySelector('.log-row.k-absent:not([hidden])')"
 SAID_OF_A_LOSS = ("ERR_INTERNET_DISCONNECTED", "WebSocket connection")
 PATIENCE_S = 30.0
-HEARD_LATER = """
+DEAF = """
+const may = new Promise((resolve) => { window.hear = resolve; });
 const Real = window.WebSocket;
 window.WebSocket = class extends Real {
   get onmessage() { return super.onmessage; }
-  set onmessage(heard) { super.onmessage = (said) => setTimeout(() => heard(said), %d); }
+  set onmessage(heard) { super.onmessage = (said) => may.then(() => heard(said)); }
 };
+// what the page says of its connection, one after the other, however soon it is over
+window.states = [];
+new MutationObserver(() => {
+  const all = [...document.querySelectorAll(".only-before, .only-on, .only-off")];
+  const state = all.find((one) => one.getClientRects().length)?.textContent;
+  if (state && state !== window.states.at(-1)) window.states.push(state);
+}).observe(document, { subtree: true, childList: true, attributes: true });
 """
 
 
@@ -43,18 +51,18 @@ class Visit:
     """One page in a tab that must stay clean: no error, no foreign request."""
 
     def __init__(
-        self, browser: Browser, address: str, path: str, *, silent_ms: int = 0, **options: Any
+        self, browser: Browser, address: str, path: str, *, deaf: bool = False, **options: Any
     ) -> None:
-        """With `silent_ms`, the page hears each word of the server so much later."""
+        """If `deaf`, the page hears no word of the server before `hear`."""
         self.context = browser.new_context(
             **{"viewport": {"width": 1440, "height": 900}, **options}
         )
-        if silent_ms:
-            self.context.add_init_script(HEARD_LATER % silent_ms)
+        if deaf:
+            self.context.add_init_script(DEAF)
         self.page: Page = self.context.new_page()
         self.faults: list[str] = []
         self.api: list[str] = []
-        self.frames: list[tuple[float, str]] = []
+        self.frames: list[str] = []
         self.address = address
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
@@ -76,7 +84,7 @@ class Visit:
     def _websocket(self, socket: Any) -> None:
         def received(data: Any) -> None:
             text = data if isinstance(data, str) else bytes(data).decode(errors="replace")
-            self.frames.append((time.monotonic(), text))
+            self.frames.append(text)
 
         socket.on("framereceived", received)
 
@@ -138,6 +146,15 @@ class Visit:
     def connected(self) -> None:
         """Until the page and the server have greeted each other."""
         self.page.wait_for_function("window.did_handshake && window.socket.connected")
+
+    def hear(self) -> None:
+        """Let a deaf page hear what the server said, and says from now on."""
+        self.page.evaluate("window.hear()")
+
+    def states(self) -> list[str]:
+        """What a deaf page has said of its connection since it was there."""
+        states: list[str] = self.page.evaluate("window.states")
+        return states
 
     def cut(self) -> None:
         """Lose the connection, as by a cable that is pulled out."""
