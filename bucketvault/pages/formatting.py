@@ -4,7 +4,6 @@ Everything here is pure. What `figures` has is found here too.
 """
 
 import datetime as dt
-import functools
 import json
 import re
 from dataclasses import dataclass
@@ -110,7 +109,6 @@ class LogText:
         return "  ".join(part for part in (self.time, self.object, self.text) if part)
 
 
-@functools.lru_cache(maxsize=4096)  # several viewers of one run read the same lines
 def describe_log_line(
     raw: bytes, zone: ZoneInfo, kind: LineKind | None = None, *, limit: int = SHOWN_CHARACTERS
 ) -> LogText:

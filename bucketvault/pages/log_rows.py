@@ -1,5 +1,6 @@
 """Which lines of a log are rows, and how they are read: once for all who look at the same run."""
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
 MOST_ROWS_PUSHED = 60  # with one message to a follower
+REMEMBERED_BYTES = 2000  # of a longer line nothing is kept: it may have a megabyte
 
 
 class Filter(StrEnum):
@@ -83,10 +85,15 @@ def read_size(engine: "Engine", run_id: int) -> Size:
     return Size(sum(counts), found.bytes, totals)
 
 
+# several viewers of one run read the same lines
+_remembered = functools.lru_cache(maxsize=4096)(describe_log_line)
+
+
 def told_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> dict[str, Any]:
     """A row for the viewer. Whatever the filter, its number is the one it has among all rows."""
     limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
-    told = describe_log_line(row.line, zone, row.kind, limit=limit)
+    describe = _remembered if len(row.line) < REMEMBERED_BYTES else describe_log_line
+    told = describe(row.line, zone, row.kind, limit=limit)
     return {
         "number": row.line_number if LineKind.PROGRESS in wanted else row.shown_number,
         "time": told.time,

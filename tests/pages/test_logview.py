@@ -1,6 +1,8 @@
 """The log's addresses, and what a follower is told over the websocket."""
 
 import asyncio
+import gc
+import tracemalloc
 import time
 from typing import Any
 
@@ -146,6 +148,26 @@ def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     assert text[0] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
     assert len(text) == 19  # 21 lines, two of them progress
     assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21
+
+
+def test_no_long_line_stays_in_memory(ask: Ask, shown: FakeEngine) -> None:
+    shown.logs[3] = [
+        sample_logs.log_line(number, f"Failed: {number} " + "x" * 400_000, "error")
+        for number in range(40)
+    ]
+    shown.log_counts(3)
+    tracemalloc.start()
+
+    ask.get("/api/runs/3/log/text")
+    ask.get("/api/runs/3/log/find", params={"q": "nowhere"})
+    ask.get("/api/runs/3/log")
+    for number in range(40):
+        ask.get("/api/runs/3/log", params={"start": number, "whole": 1})
+
+    gc.collect()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 4_000_000
 
 
 @pytest.mark.parametrize(
