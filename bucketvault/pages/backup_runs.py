@@ -40,7 +40,7 @@ class RunsCard:
         self._zone, self._look_again = zone, look_again
         self.asked = Asked()
         self._newer: list[int | None] = []  # where the pages before this one began
-        self._last: int | None = None  # the last run on this page
+        self._last: int | None = None  # the last run on this page; None until it is shown
         self._shown: object = None
         self._table: Table | None = None
         with card("Runs", body=False) as header:
@@ -69,11 +69,11 @@ class RunsCard:
         if asked != self.asked:  # something else was chosen while they were fetched
             return
         rows = [backup_words.run_row(view, self._zone, now) for view in page.runs]
+        self._last = page.runs[-1].id if page.runs else None
         told = (rows, asked, page.older, page.total, page.since)
         if told == self._shown:
             return
         self._shown = told
-        self._last = page.runs[-1].id if page.runs else None
         self._note.text = self._words(page, now)
         self._foot.set_visibility(page.older or bool(self._newer))
         _enable(self._to_newer, on=bool(self._newer))
@@ -97,18 +97,18 @@ class RunsCard:
 
     def _choose(self, which: str) -> None:
         self._newer.clear()
-        self.asked = Asked(Which(which))
+        self.asked, self._last = Asked(Which(which)), None
         self._look_again()
 
     def _go_older(self) -> None:
         if self._last is not None:
             self._newer.append(self.asked.before)
-            self.asked = Asked(self.asked.which, self._last)
+            self.asked, self._last = Asked(self.asked.which, self._last), None
             self._look_again()
 
     def _go_newer(self) -> None:
         if self._newer:
-            self.asked = Asked(self.asked.which, self._newer.pop())
+            self.asked, self._last = Asked(self.asked.which, self._newer.pop()), None
             self._look_again()
 
 

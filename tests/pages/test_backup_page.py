@@ -178,6 +178,18 @@ async def test_runs_are_turned_page_by_page_and_found_by_result(user: User, engi
     await becomes(lambda: engine.backups.asked[-1] == (Which.FAILED, None))
 
 
+async def test_two_quick_presses_turn_one_page(user: User, engine) -> None:
+    await user.open("/backups/4")
+    newest = [row["id"] for row in rows_of(user, "runs")]
+    user.find(marker="older").click()
+    user.find(marker="older").click()
+    await becomes(lambda: [row["id"] for row in rows_of(user, "runs")] != newest)
+
+    user.find(marker="newer").click()
+
+    await becomes(lambda: [row["id"] for row in rows_of(user, "runs")] == newest)
+
+
 async def test_plots_are_fetched_when_they_come_into_view(user: User, engine) -> None:
     await user.open("/backups/4")
     assert engine.backups.measured == 0
