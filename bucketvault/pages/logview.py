@@ -144,18 +144,19 @@ class RunLog:
         tail = self._tail or Tail(self._engine, self._run_id)
         found = tail.size()
         told = self._told
-        if (found, self._growing) == (told, self._told_growing):
+        growing = self._growing
+        if (found, growing) == (told, self._told_growing):
             return {}
         again = found.lines < told.lines or found.bytes < told.bytes
         filtered, progress = self._filter, self._progress
         before, total = told.rows(filtered, progress), found.rows(filtered, progress)
-        self._told, self._told_growing = found, self._growing
         rows: list[dict[str, Any]] = []
         start = max(0, total - min(self._rows, MOST_ROWS_PUSHED))
         if not again:
             start = max(start, before - 1)  # the last line told may have been half a line
         if self._following and start < total:
             rows = tail.rows(start, total, wanted_lines(filtered, progress))
+        self._told, self._told_growing = found, growing  # now: who could not read tells it later
         return self._message(start, rows, again=again)
 
     def _message(self, start: int, rows: list[dict[str, Any]], *, again: bool) -> dict[str, Any]:
@@ -230,12 +231,17 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         """The next row from `start` on (with `back`: before it) that holds `q`, or null."""
         wanted = wanted_lines(only, progress)
         sought = Shown(q, engine.zone, progress=LineKind.PROGRESS in wanted)
-        return JSONResponse({"row": engine.log_find(run_id, sought, start, back, wanted)})
+        row = engine.log_find(run_id, sought, start, back, wanted)
+        if row is None:
+            _found(engine, run_id)
+        return JSONResponse({"row": row})
 
     @router.get("/first-error")
     def first_error(run_id: RunId, progress: bool = False) -> JSONResponse:
         """The first row that people read as an error, among all, or null."""
         found = engine.log_rows(run_id, 0, 1, FILTERS[Filter.ERRORS])
+        if not found:
+            _found(engine, run_id)
         numbers = [row.line_number if progress else row.shown_number for row in found]
         return JSONResponse({"row": numbers[0] if numbers else None})
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-import tracemalloc
 import time
+import tracemalloc
 from typing import Any
 
 import httpx
@@ -78,7 +78,7 @@ def test_a_range_that_makes_no_sense_is_refused(ask: Ask, query: str) -> None:
     assert ask.get(f"/api/runs/8/log{query}").status_code == 422
 
 
-@pytest.mark.parametrize("path", ["", "/raw", "/text"])
+@pytest.mark.parametrize("path", ["", "/raw", "/text", "/find?q=a", "/first-error"])
 @pytest.mark.parametrize(("run", "status"), [("99", 404), ("0", 422), ("x", 422), ("9" * 30, 422)])
 def test_a_run_that_is_not_there_is_not_found(ask: Ask, path: str, run: str, status: int) -> None:
     assert ask.get(f"/api/runs/{run}/log{path}").status_code == status
@@ -378,6 +378,29 @@ async def test_the_end_of_a_run_is_told(user: User, engine: FakeEngine) -> None:
     await becomes(lambda: told.news)
 
     assert told.news[-1]["growing"] is False
+
+
+async def test_the_end_is_told_after_lines_that_could_not_be_read(
+    user: User,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await user.open("/run/1")
+    told = Told(user)
+
+    def fail(*asked: object) -> None:
+        raise OSError("no database just now")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "log_rows", fail)
+        grow(engine, "new/last")
+        await becomes(lambda: "could not be brought up to date" in caplog.text)
+    caplog.clear()
+    engine.live.publish(log_topic(1))
+
+    await becomes(lambda: told.news)
+    assert [row["object"] for row in told.news[0]["rows"]][-1] == "new/last"
 
 
 async def test_a_log_line_in_the_page_is_data(user: User, engine: FakeEngine) -> None:
