@@ -6,6 +6,7 @@ known here.
 
 import datetime as dt
 import re
+import shlex
 from dataclasses import dataclass
 
 from bucketvault.config import Config
@@ -99,4 +100,4 @@ def _place(storage: Storage) -> tuple[str, str]:
 def removal(bucket: str, archive_key: str) -> str:
     """What a person types to remove them, with an rclone.conf as RESTORE.txt tells it."""
     place = command.archive(bucket, archive_key).replace("dest:", "copy:", 1)
-    return f"rclone --config rclone.conf purge {place}"
+    return f"rclone --config rclone.conf purge {shlex.quote(place)}"

@@ -1,5 +1,6 @@
 """Kept versions without a backup: found in the bucket, counted, and never touched."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,10 @@ def test_the_way_to_remove_them_names_their_folder_alone() -> None:
     assert removal("copies", "mail-0a1b2c") == (
         "rclone --config rclone.conf purge copy:copies/.bucketvault-archive/mail-0a1b2c/"
     )
+
+
+def test_the_way_to_remove_them_is_one_command_whatever_a_provider_calls_its_bucket() -> None:
+    words = shlex.split(removal("it's mine; rm -rf ~ $(id)", "mail-0a1b2c"))
+
+    place = "copy:it's mine; rm -rf ~ $(id)/.bucketvault-archive/mail-0a1b2c/"
+    assert words == ["rclone", "--config", "rclone.conf", "purge", place]
