@@ -22,9 +22,11 @@ from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, Usage
 
 # A listing gives 1,000 objects at most. The source is listed for its size, for the check and for
 # the run; the copy for the check and the run; two short listings see that the bucket is there and
-# what is kept. Comparing dates asks for each object at both ends (measured with rclone 1.75.2).
+# what is kept. Comparing dates asks for each object at both ends (measured with rclone 1.75.2), and
+# lists both once more in the check.
 LISTED_AT_ONCE = 1000
 LISTINGS_OF_BOTH = 5
+LISTINGS_BY_DATE = 2
 SHORT_LISTINGS = 2
 RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
 
@@ -207,7 +209,7 @@ def requests_a_month(mode: ComparisonMode, schedule: Schedule, objects: int) -> 
     pages = max(1, math.ceil(objects / LISTED_AT_ONCE))
     a_run = LISTINGS_OF_BOTH * pages + SHORT_LISTINGS
     if mode is ComparisonMode.DEFAULT:
-        a_run += 2 * objects
+        a_run += 2 * objects + LISTINGS_BY_DATE * pages
     return round(a_run * RUNS_A_MONTH[schedule])
 
 
@@ -224,7 +226,10 @@ def requests_words(mode: ComparisonMode, schedule: Schedule, objects: int | None
 
 def requests_note(objects: int | None) -> str:
     """What the numbers stand for."""
-    per_folder = f"Each folder adds up to {LISTINGS_OF_BOTH} requests to a run."
+    most = LISTINGS_OF_BOTH + LISTINGS_BY_DATE
+    per_folder = (
+        f"Each folder adds up to {LISTINGS_OF_BOTH} requests to a run, {most} by size and time."
+    )
     if objects is None:
         return f"{per_folder} Count the source above to see how many a month."
     return f"For {many(objects, 'object')}, nothing changed, both ends together. {per_folder}"

@@ -5,6 +5,8 @@ archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir
 (prints keys), --ignore-errors.
 """
 
+from enum import Enum, auto
+
 from bucketvault.vocabulary import ComparisonMode
 
 ARCHIVE_ROOT = ".bucketvault-archive"
@@ -39,6 +41,14 @@ COMPARISON_FLAGS: dict[ComparisonMode, tuple[str, ...]] = {
     ComparisonMode.SIZE_ONLY: ("--size-only",),
     ComparisonMode.CHECKSUM: ("--checksum",),
 }
+
+
+class Look(Enum):
+    """How a dry run compares. The first two list, and ask only for objects without a checksum."""
+
+    LISTED = auto()  # sizes where the backup does, else checksums; those without one by size
+    NEWER = auto()  # what was written later than its copy, by the servers' clocks, and may differ
+    EXACT = auto()  # as the run itself does: comparing dates asks for each object
 
 
 def location(side: str, bucket: str, path: str = "") -> str:
@@ -86,18 +96,21 @@ def dry_run(
     archive_key: str,
     stamp: str,
     comparison_mode: ComparisonMode,
+    look: Look = Look.LISTED,
 ) -> list[str]:
-    """What a run would do, by listings alone: nothing is read, written or removed.
-
-    Compares sizes where the backup does, else checksums: comparing dates would ask for each object.
-    """
+    """What a run would do: nothing is read, written or removed."""
     by_size = comparison_mode == ComparisonMode.SIZE_ONLY
+    flags = {
+        Look.LISTED: ("--size-only" if by_size else "--checksum",),
+        Look.NEWER: ("--update", "--use-server-modtime"),
+        Look.EXACT: COMPARISON_FLAGS[comparison_mode],
+    }
     return [
         *("sync", source, destination, "--dry-run"),
         *("--backup-dir", archive(destination_bucket, archive_key, f"{stamp}/")),
         *EXCLUDE_ARCHIVE,
         *EXACT_NAMES,
-        "--size-only" if by_size else "--checksum",
+        *flags[look],
         *("--checkers", "16"),
         *ASK_FLAGS,
     ]

@@ -36,9 +36,14 @@ def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
         replaced=replaced if replaced_too else 0,
         destination_objects=found.destination_objects,
     )
+    return is_heavy(run, more)
+
+
+def is_heavy(run: BackupRun, found: Findings) -> bool:
+    """Whether this is more than a run may take away unasked, whatever was approved."""
     return (
         brake.why_held(
-            more,
+            found,
             shrink_limit_percent=run.spec["shrink_limit_percent"],
             same_ends_before=queue.succeeded_before(run),
             approved=None,

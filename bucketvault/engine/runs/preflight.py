@@ -3,17 +3,18 @@
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bucketvault.engine.rclone import command, explain, process
 from bucketvault.engine.rclone.binary import Binary
+from bucketvault.engine.rclone.command import Look
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import LARGEST, Progress
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.errors import RunFailedError
 from bucketvault.untrusted import clean
-from bucketvault.vocabulary import Reason
+from bucketvault.vocabulary import ComparisonMode, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +66,42 @@ class Preflight:
         return size
 
     def changes(
-        self, spec: Mapping[str, Any], stamp: str, source: Size, *, is_first: bool
-    ) -> Findings:
-        """Count what the run would do. A first one into an empty place need not compare for it."""
+        self,
+        spec: Mapping[str, Any],
+        stamp: str,
+        source: Size,
+        is_heavy: Callable[[Findings], bool],
+        *,
+        is_first: bool,
+    ) -> tuple[Findings, Look]:
+        """Count what the run would do, and how one looks to see it by name.
+
+        A first one into an empty place need not compare for it.
+        """
         names = self._names
         if is_first:
             place = command.location("dest", names.destination_bucket, names.destination_path)
             if self._size(place, "destination").objects == 0:
-                return Findings(new=source.objects)
-        return self.dry_run(spec, stamp)
+                return Findings(new=source.objects), Look.LISTED
+        found = self.dry_run(spec, stamp)
+        # A run that compares dates also replaces what has no checksum. Too few, or none of them
+        # written since, and no more is asked: the exact answer costs as much as the run's own.
+        most = replace(found, replaced=found.destination_objects - found.removed)
+        if spec["comparison_mode"] == ComparisonMode.DEFAULT and is_heavy(most):
+            newer = self.dry_run(spec, stamp, look=Look.NEWER)
+            if newer.replaced > found.replaced and is_heavy(newer):
+                return self.dry_run(spec, stamp, look=Look.EXACT), Look.EXACT
+        return found, Look.LISTED
 
     def _size(self, place: str, side: str) -> Size:
         return _read_size(self._ask(command.size(place), side).stdout, side)
 
     def dry_run(
-        self, spec: Mapping[str, Any], stamp: str, on_log: Callable[[bytes], None] | None = None
+        self,
+        spec: Mapping[str, Any],
+        stamp: str,
+        on_log: Callable[[bytes], None] | None = None,
+        look: Look = Look.LISTED,
     ) -> Findings:
         """Count what the run would do; with `on_log`, also name each object there."""
         names = self._names
@@ -90,6 +112,7 @@ class Preflight:
             archive_key=spec["archive_key"],
             stamp=stamp,
             comparison_mode=spec["comparison_mode"],
+            look=look,
         )
         # Names only where somebody will read them: a first copy of a million objects would
         # otherwise write a million lines.

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,12 +29,7 @@ from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.stall import StallWatch
-from bucketvault.errors import (
-    BucketvaultError,
-    RcloneMissingError,
-    RunFailedError,
-    VaultError,
-)
+from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, Provider, utcnow
 from bucketvault.store.vault import Vault
@@ -168,12 +164,13 @@ class Worker:
         preflight.destination_answers()
         size = preflight.source_size()
         is_first = not run.preview and not queue.succeeded_before(run)
-        found = preflight.changes(run.spec, str(run.archive_stamp), size, is_first=is_first)
+        spec, stamp, is_heavy = run.spec, str(run.archive_stamp), partial(allowance.is_heavy, run)
+        found, look = preflight.changes(spec, stamp, size, is_heavy, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
         held = allowance.why_held(run, found)
         if run.preview or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
-            preflight.dry_run(run.spec, str(run.archive_stamp), self._folder.append_to_spool)
+            preflight.dry_run(spec, stamp, self._folder.append_to_spool, look)
             self._read_to_the_end(Follower(run.id, self._folder.spool, self._redactor))
         if run.preview:
             return binary, source, destination, outcome.previewed(found)
