@@ -30,7 +30,7 @@ from bucketvault.errors import (
     VaultError,
 )
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, BackupRun, BaseModel, Provider, Storage, utcnow
+from bucketvault.store.models import Backup, BackupRun, BaseModel, Provider, Storage, new_id, utcnow
 from bucketvault.store.vault import Vault, place
 from bucketvault.vocabulary import RunStatus
 
@@ -60,6 +60,7 @@ def create_provider(given: ProviderInput, vault: Vault) -> int:
         _refuse(problems)
         ready_for_secrets(vault)
         row = Provider(
+            id=new_id(Provider),
             name=values.name,
             provider_type=values.provider_type,
             endpoint=values.endpoint,
@@ -159,7 +160,7 @@ def create_storage(given: StorageInput, *, listed: bool = False) -> int:
     with writing():
         values, problems = checks.checked_storage(given, None, listed=listed)
         _refuse(problems)
-        return int(Storage.create(**checks.fields_of(values)).id)
+        return int(Storage.create(id=new_id(Storage), **checks.fields_of(values)).id)
 
 
 def change_storage(
@@ -214,7 +215,8 @@ def create_backup(given: BackupInput, *, with_others: bool = True) -> int:
     with writing():
         values, problems = checks.checked_backup(given, None, with_others=with_others)
         _refuse(problems)
-        row = Backup(**checks.fields_of(values), archive_key=_new_archive_key(values.name))
+        key = _new_archive_key(values.name)
+        row = Backup(id=new_id(Backup), archive_key=key, **checks.fields_of(values))
         _plan_anew(row)
         row.save(force_insert=True)
         return int(row.id)

@@ -445,6 +445,34 @@ def test_what_nobody_uses_is_deleted(ends: tuple[Storage, Storage]) -> None:
         assert Provider.select().count() == Storage.select().count() == 0
 
 
+def test_a_new_row_never_gets_the_number_of_a_deleted_one(vault: Vault) -> None:
+    """A page that stands open since then would act on the wrong one."""
+
+    def made() -> list[int]:
+        provider = catalogue.create_provider(provider_input(), vault)
+        ends = [
+            catalogue.create_storage(storage_input(provider, bucket_name=name))
+            for name in ("bucket-a", "bucket-b")
+        ]
+        return [provider, *ends, catalogue.create_backup(backup_input(*ends))]
+
+    def deleted(provider: int, source: int, destination: int, backup: int) -> None:
+        catalogue.delete_backup(backup)
+        for storage in (destination, source):  # the largest one first: the smaller must not win
+            catalogue.delete_storage(storage)
+        catalogue.delete_provider(provider)
+
+    first = made()
+    deleted(*first)
+    second = made()
+    deleted(*second)
+    third = made()
+
+    assert first[0] < second[0] < third[0]
+    assert len({*first[1:3], *second[1:3], *third[1:3]}) == 6
+    assert first[3] < second[3] < third[3]
+
+
 def test_a_running_backup_is_not_deleted(ends: tuple[Storage, Storage]) -> None:
     row = a_backup("Photos", *ends)
     a_run(row, RunStatus.RUNNING)
