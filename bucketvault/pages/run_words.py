@@ -9,6 +9,7 @@ from bucketvault.engine.copy_state import CopyKind
 from bucketvault.engine.mail_views import MailNote, Told
 from bucketvault.engine.overview import RunPage, RunSettings, RunView
 from bucketvault.engine.rclone.explain import meaning_of_exit_code
+from bucketvault.engine.runs.outcome import UNKEPT
 from bucketvault.engine.verdict import Tone, tone_of_run
 from bucketvault.pages import would_words
 from bucketvault.pages.formatting import (
@@ -198,6 +199,8 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
     kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
     errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
+    all_kept = not any(UNKEPT in warning for warning in view.warnings)
+    former = "former ones kept" if all_kept else "not all former ones kept"
     nothing = "none seen" if _at_least(view) else "nothing"
     return (
         Tile(
@@ -211,7 +214,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
             "swap",
             "Replaced",
             counted(view, "replaced"),
-            "former ones kept" if replaced else nothing,
+            former if replaced else nothing,
             picks="replaced",
         ),
         Tile(

@@ -128,6 +128,19 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
     await user.should_see("rclone was asked to stop, by signal 2 (SIGINT)")
 
 
+@pytest.mark.parametrize(
+    ("warning", "note"),
+    [
+        ("1 replaced or removed without a kept version of it.", "not all former ones kept"),
+        ("Another.", "former ones kept"),
+    ],
+)
+def test_former_versions_are_said_to_be_kept_only_where_they_are(warning: str, note: str) -> None:
+    tiles = run_words.tiles(scenes.run_view(warnings=(warning,)))
+
+    assert [tile.note for tile in tiles if tile.word == "Replaced"] == [note]
+
+
 def test_counts_of_a_run_that_was_cut_off_claim_no_more_than_was_seen() -> None:
     whole, cut = scenes.failed_run(counts=scenes.stopped_run().counts), scenes.stopped_run()
 

@@ -30,6 +30,7 @@ _NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # 
 
 AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
 NOT_COPIED = "At the source these are not copied."  # in the warning of names passed over
+UNKEPT = "without a kept version"  # in the warning of former versions that are lost
 BUT_FOR = "but for what rclone passed over"  # one name may be a folder's: no number of objects
 FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
 
@@ -357,9 +358,7 @@ def _warnings(
                 "their former versions may not have been kept."
             )
     if tally.unkept:
-        found.append(
-            f"{tally.unkept:,} replaced or removed without a kept version of what was there before."
-        )
+        found.append(f"{tally.unkept:,} replaced or removed {UNKEPT} of what was there before.")
     if tally.unsure:
         found.append(
             f"{tally.unsure:,} set aside by a later try of rclone, perhaps over what an earlier "
