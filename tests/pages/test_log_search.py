@@ -5,11 +5,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.untrusted import has_control_characters
 from bucketvault.vocabulary import LineKind
 from tests.pages.sample_logs import failed_log, log_line, looked_log
 from tests.pages.scenes import ZONE
 
-LINES = [*failed_log(), *looked_log(), b"panic: runtime error", log_line(9, "Deleted", object="x")]
+ODD_NAMES = [
+    "a\u202etxt.exe",
+    "a\x7fb",
+    "ärger in Grün/ÄRGER",
+    "Straße/ﬁnd/İstanbul/\u212a/ΟΔΟΣ",
+    'say "hello"\\now\tor\nlater',
+    "zero\u200bwidth\u0085\ufeff",
+]
+LINES = [
+    *failed_log(),
+    *looked_log(),
+    b"panic: runtime error",
+    b"goroutine 1:\n\tmain.go:7\r"[13:],
+    b"\xff not utf-8 \xe2\x80\xae drow \xed\xa0\x80",
+    log_line(9, "Deleted", object="x"),
+    log_line(9, 'Failed to copy: "no"\nÖrtlich\u2028', "error", object="y"),
+    *(log_line(9, object=name, size=5) for name in ODD_NAMES),
+]
 KINDS = Transcript().feed(LINES)
 
 
@@ -37,7 +55,7 @@ def test_any_part_of_what_is_read_is_found(text: str, upper: bool) -> None:
 
     for line, kind in zip(LINES, KINDS, strict=True):
         told = describe_log_line(line, ZONE, kind)
-        if any(text.lower() in part.lower() for part in (told.time, told.object, told.text)):
+        if any(text.casefold() in part.casefold() for part in (told.time, told.object, told.text)):
             assert sought.holds(line, kind)
         if sought.holds(line, kind):
             assert sought.may_hold(line + b"\n", bytes([kind]))
@@ -52,3 +70,44 @@ def test_a_chunk_without_it_is_passed_over_as_a_whole(text: str) -> None:
     may = Shown(text, ZONE).may_hold(b"\n".join(lines), bytes([LineKind.NEW] * 100))
 
     assert not may
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("\\u202e", "a\u202etxt.exe"),
+        ("u202etxt", "a\u202etxt.exe"),
+        ("\\x7f", "a\x7fb"),
+        ("\\x0a", "a\nb"),
+        ("ÄRGER", "ärger.txt"),
+        ("ärger", "ÄRGER.TXT"),
+        ("strasse", "Straße"),
+        ("STRASSE", "Straße"),
+        ("οδοσ", "ΟΔΟΣ"),
+    ],
+)
+def test_a_name_is_found_as_it_is_shown_and_in_any_case(text: str, name: str) -> None:
+    from bucketvault.pages.log_search import Shown
+
+    sought = Shown(text, ZONE)
+    told = log_line(1, "Failed to copy", "error", object=name)
+    named = log_line(1, f"Failed to copy {name}", "error", object="other")
+
+    for line, kind in (
+        (log_line(1, object=name, size=5), LineKind.NEW),
+        (told, LineKind.ERROR),
+        (named, LineKind.ERROR),
+    ):
+        assert sought.holds(line, kind)
+        assert sought.may_hold(line + b"\n", bytes([kind]))
+
+
+def test_every_sign_that_people_see_otherwise_is_known() -> None:
+    from bucketvault.pages.log_search import Shown
+
+    sought = Shown("nowhere", ZONE)
+    for code in range(0x7F, 0x10000):
+        sign = chr(code)
+        if has_control_characters(sign):
+            line = b'{"object":"' + sign.encode(errors="surrogatepass") + b'"}'
+            assert sought.may_hold(line, bytes([LineKind.NEW])), hex(code)
