@@ -86,7 +86,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def test_no_route_but_the_way_in_answers_a_stranger(listed: dict[str, Any], served: Served) -> None:
     paths = {path for _, path, _ in listed["routes"]}
-    assert {"/", "/run/{run_id}", "/providers", "/logout", "/login"} <= paths
+    assert {"/", "/run/{run_id:number}", "/providers", "/logout", "/login"} <= paths
     assert any("_nicegui_ws" in path for path in paths)
 
     answered = set()

@@ -78,7 +78,7 @@ class Found(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page of each backup from `engine`, and its RESTORE.txt."""
 
-    @page_at("/backups/{backup_id}", "Backup")
+    @page_at("/backups/{backup_id:number}", "Backup")
     async def backup_page(backup_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
 

@@ -66,7 +66,7 @@ def register(engine: "Engine") -> None:
 
         ui.timer(FIRST_LOOK_S, adopt_zone, once=True)
 
-    @page_at("/backups/{backup_id}/edit", "Edit backup")
+    @page_at("/backups/{backup_id:number}/edit", "Edit backup")
     async def edit_page(backup_id: int) -> None:
         """A form with all that is stored."""
         try:

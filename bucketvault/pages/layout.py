@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from nicegui import app, ui
+from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from bucketvault import __version__
 from bucketvault.engine import live
@@ -50,8 +51,15 @@ def exists(href: str) -> bool:
     return any(entry.href == href for entry in NAVIGATION)
 
 
+class _Number(IntegerConvertor):
+    """The number of a row in a page's address; with anything else, it is the address of no page."""
+
+    regex = "[0-9]{1,16}"  # more, no number has that JavaScript counts exactly
+
+
 def install() -> None:
     """What all pages share; called once, before the first page is registered."""
+    register_url_convertor("number", _Number())
     app.colors(
         primary="#2a5db0",
         positive="#2a9d66",

@@ -55,7 +55,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page of each provider from `engine`."""
 
-    @page_at("/providers/{provider_id}", "Provider")
+    @page_at("/providers/{provider_id:number}", "Provider")
     async def provider_page(provider_id: int) -> None:
         """Draw what is known, then ask for the buckets; show what changes while it is open."""
         answer = await run.io_bound(engine.answer)

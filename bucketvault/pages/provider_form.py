@@ -72,7 +72,7 @@ def register(engine: "Engine") -> None:
 
         await _show(engine, Start(kind if kind in KINDS else R2.key, {}), save)
 
-    @page_at("/providers/{provider_id}/edit", "Edit provider")
+    @page_at("/providers/{provider_id:number}/edit", "Edit provider")
     async def edit_page(provider_id: int) -> None:
         """A form with all that is stored but for the keys."""
         try:

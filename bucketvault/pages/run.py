@@ -59,7 +59,7 @@ class Acts(NamedTuple):
 def register(engine: "Engine") -> None:
     """Serve the page of each run from `engine`."""
 
-    @page_at("/run/{run_id}", "Run")
+    @page_at("/run/{run_id:number}", "Run")
     async def run_page(run_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
         answer = await run.io_bound(engine.answer)

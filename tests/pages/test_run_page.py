@@ -283,6 +283,26 @@ async def test_a_run_that_is_not_there_is_not_found(user: User, engine, number: 
     assert answer.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/run/abc",
+        "/run/1.5",
+        "/run/-1",
+        f"/run/{'9' * 5000}",
+        "/backups/abc",
+        "/backups/1.5/edit",
+        "/providers/abc",
+        "/providers/abc/edit",
+    ],
+)
+async def test_an_address_with_a_slip_is_answered_by_a_page(user: User, engine, path: str) -> None:
+    answer = await user.http_client.get(path)
+
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.text
+
+
 @pytest.mark.parametrize("number", [3, 5], ids=["ended", "waiting"])
 async def test_a_run_that_goes_with_its_backup_says_only_that(
     user: User, engine, caplog, number: int
