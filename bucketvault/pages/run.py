@@ -91,13 +91,10 @@ def register(engine: "Engine") -> None:
         log = await open_log(engine, run_id, growing=active, looked=looked)
         with frame("Backups", engine.zone, answer) as around:
             screen = RunScreen(engine.zone, Acts(stop, run_again, approve, log.pick))
-            now = dt.datetime.now(dt.UTC)
-            with screen.log_place:
-                draw_removed_log(page, engine.zone, now)
             if page.run.log_removed_at is None:
                 log.draw(screen.log_place)
                 log.on_filter = screen.picked
-            screen.show(page, now)
+            screen.show(page, dt.datetime.now(dt.UTC))
 
         def show(page: RunPage | NotFoundError | None) -> None:
             nonlocal active, moves
@@ -110,6 +107,8 @@ def register(engine: "Engine") -> None:
             active = _is_active(page.run)
             moves = page.run.status == RunStatus.RUNNING
             screen.show(page, dt.datetime.now(dt.UTC))
+            if page.run.log_removed_at is not None:
+                log.leave()
             log.looked(only_looked(page.run))
             log.growing(active)
 
@@ -166,7 +165,8 @@ def draw(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> "RunScreen":
 
 class RunScreen:
     """The page of one run. The parts that move with each progress line change in place; the rest
-    is drawn again only when the run's state changed; the log is never touched from here."""
+    is drawn again only when the run's state changed; the log is not touched from here before it
+    is removed."""
 
     def __init__(self, zone: ZoneInfo, acts: Acts) -> None:
         self._zone = zone
@@ -176,7 +176,7 @@ class RunScreen:
         self._state: tuple[object, ...] | None = None
         self._live: LiveCard | None = None
         self._tiles: Tiles | None = None
-        self._tiles_shown: tuple[str, ...] = ()
+        self._tiles_shown: tuple[object, ...] = ()
         self._picked = ""
         self._head = element("div", "part")
         self._head_shown: tuple[object, ...] | None = None
@@ -233,15 +233,16 @@ class RunScreen:
 
     def _show_numbers(self, view: RunView) -> None:
         tiles = run_words.tiles(view)
-        words = tuple(tile.word for tile in tiles)
-        if self._tiles is not None and words == self._tiles_shown:
+        has_log = view.log_removed_at is None
+        shown = (has_log, *(tile.word for tile in tiles))
+        if self._tiles is not None and shown == self._tiles_shown:
             self._tiles.show(tiles)
-        elif words != self._tiles_shown:
-            self._tiles_shown = words
+        elif shown != self._tiles_shown:
+            self._tiles_shown = shown
             self._numbers.clear()
             label = "What a run would change" if only_looked(view) else "What this run changed"
+            on_pick = self._pick if has_log else None
             with self._numbers:
-                on_pick = self._pick if view.log_removed_at is None else None
                 self._tiles = Tiles(label, tiles, on_pick) if tiles else None
             self.picked(self._picked)
 
@@ -266,6 +267,10 @@ class RunScreen:
         for place in (self._result, self._decision, self._foot):
             place.clear()
         self._show_head(page, name, now)
+        if view.log_removed_at is not None:
+            self.log_place.clear()
+            with self.log_place:
+                draw_removed_log(page, self._zone, now)
         with self._decision:
             draw_decision(page, self._zone, now, self._acts.approve)
         with self._result:

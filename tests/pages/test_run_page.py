@@ -7,7 +7,7 @@ from nicegui import ui
 from nicegui.background_tasks import running_tasks
 from nicegui.testing import User
 
-from bucketvault.engine.live import BACKUPS, run_topic
+from bucketvault.engine.live import BACKUPS, log_topic, run_topic
 from bucketvault.engine.mail_views import MailNote, Told
 from bucketvault.engine.overview import RunPage, RunView
 from bucketvault.pages import logview, run_words
@@ -348,6 +348,22 @@ async def test_a_run_whose_log_went_for_its_age_says_so_in_its_place(user: User,
     await user.should_see("logs are kept for 90 days. See Settings.")
     await user.should_see("1,204 lines")
     await user.should_not_see(kind=logview.LogView)
+
+
+async def test_a_log_that_goes_for_its_age_while_its_page_is_open_says_so_too(
+    user: User, engine
+) -> None:
+    await user.open("/run/8")
+    await user.should_see(kind=logview.LogView)
+    await user.should_see(marker="tile-new")
+    engine.runs[8] = replace(engine.runs[8], log_removed_at=scenes.now(), log_lines=1204)
+    engine.logs[8] = []
+
+    engine.live.publish(BACKUPS, log_topic(8))
+
+    await user.should_see("This log was removed ", retries=40)
+    await user.should_not_see(kind=logview.LogView)
+    await user.should_not_see(marker="tile-new")  # there are no lines to show
 
 
 @pytest.mark.parametrize(
