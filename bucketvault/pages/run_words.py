@@ -319,6 +319,9 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
     took = UNKNOWN  # while it runs, the top of the page counts; this card is not drawn again
     if view.started_at is not None and view.finished_at is not None:
         took = duration((view.finished_at - view.started_at).total_seconds())
+    went: list[tuple[str, str]] = []
+    if view.finished_at is not None and view.counts.get("purged"):
+        went = [("Old kept versions", f"{counted(view, 'purged')} let go, by their age")]
     return (
         ("Started by", started_by(view, zone, now)),
         ("Queued", exact(view.queued_at, zone)),
@@ -326,6 +329,7 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
         ("Ended", exact(view.finished_at, zone) if view.finished_at else "not yet"),
         ("Took", took),
         ("Exit code", exit_code(view)),
+        *went,
     )
 
 

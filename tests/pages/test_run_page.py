@@ -196,6 +196,18 @@ def test_what_is_not_drawn_again_while_a_run_goes_on_tells_no_time_that_passes()
     assert dict(told)["Took"] == run_words.UNKNOWN
 
 
+async def test_kept_versions_that_went_for_their_age_are_told(user: User, engine) -> None:
+    some, none = scenes.run_view(), scenes.run_view(id=4)
+    some = replace(some, counts=some.counts | {"purged": 1204})
+    engine.runs = {3: some, 4: none}
+
+    await user.open("/run/3")
+    await user.should_see("1,204 let go, by their age")
+
+    await user.open("/run/4")
+    await user.should_not_see("Old kept versions")
+
+
 async def test_a_run_that_ends_shows_its_result_and_keeps_its_log_viewer(
     user: User, engine
 ) -> None:
