@@ -38,7 +38,7 @@ class Table(ui.element, component=assets.folder() / "table.js"):
         ]
         self._props["row"] = row
         self._props["rows"] = self._rows = rows
-        self.classes(f"table {classes}".strip())
+        self.classes(f"table {classes}".strip())  # safe: a class can only choose among our own
 
     @property
     def rows(self) -> list[Row]:
