@@ -174,6 +174,7 @@ class RunScreen:
         self.is_gone = False
         self._page: RunPage | None = None
         self._state: tuple[object, ...] | None = None
+        self._today: dt.date | None = None
         self._live: LiveCard | None = None
         self._tiles: Tiles | None = None
         self._tiles_shown: tuple[object, ...] = ()
@@ -194,7 +195,8 @@ class RunScreen:
         view = page.run
         resting = replace(view, progress=None, counts={}, log_lines=0, log_bytes=0)
         beside = page.last_good_at, page.previous_id, page.next_id, page.mail
-        state = (resting, page.settings, *beside)
+        self._today = self._day_of(now)
+        state = (resting, page.settings, self._today, *beside)
         if state != self._state:
             self._state = state
             self._redraw(page, now)
@@ -256,9 +258,14 @@ class RunScreen:
             self._tiles.picked(picks)
 
     def tick(self, now: dt.datetime) -> None:
-        """Time passed, nothing else."""
+        """Time passed, nothing else; what was told as of today gets its day once that is over."""
+        if self._page is not None and self._day_of(now) != self._today:
+            self.show(self._page, now)
         if self._live is not None and self._page is not None:
             self._live.show(self._page.run, now)
+
+    def _day_of(self, now: dt.datetime) -> dt.date:
+        return now.astimezone(self._zone).date()
 
     def _redraw(self, page: RunPage, now: dt.datetime) -> None:
         view = page.run

@@ -1,5 +1,6 @@
 """The page of one run in each state, and what moves in it."""
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
@@ -278,6 +279,27 @@ async def test_a_check_says_how_much_it_has_seen_and_can_be_stopped(user: User, 
     user.find(marker="confirm").click()
     await user.should_see("Stopping: rclone ends what it is at", retries=20)
     assert engine.stopped == [15]
+
+
+async def test_what_ended_today_names_its_day_as_soon_as_that_is_over(user: User) -> None:
+    from bucketvault.pages import run
+
+    ended = dt.datetime(2026, 11, 22, 22, 42, tzinfo=dt.UTC)  # 23:42 where the page counts
+    page = RunPage(scenes.run_view(finished_at=ended), scenes.SETTINGS, None, 1, None)
+    screens: list[run.RunScreen] = []
+
+    @ui.page("/")
+    def draw() -> None:
+        screens.append(run.draw(page, scenes.ZONE, ended + 17 * scenes.MINUTE))
+
+    client = await user.open("/")
+    await user.should_see("Ended at 23:42")
+
+    with client:
+        screens[0].tick(ended + 18 * scenes.MINUTE)
+
+    await user.should_see("Ended on Sun 22 Nov, 23:42")
+    await user.should_not_see("Ended at 23:42")
 
 
 async def test_a_run_leads_to_its_backup(user: User) -> None:
