@@ -10,6 +10,7 @@ import pytest
 
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.rclone.command import Look
 from bucketvault.engine.runs import brake
 from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.preflight import Preflight
@@ -232,6 +233,19 @@ def test_a_dry_run_counts_what_boto3_sees_and_names_each_object(
     assert by_action.get("move", set()) == replaced
     assert by_action.get("copy", set()) - replaced == after.keys() - before.keys()
     assert destination.objects() == before | kept
+
+
+@pytest.mark.parametrize("look", Look)
+def test_a_dry_run_takes_names_that_only_look_the_same_for_two_objects(
+    new_bucket: NewBucket, here: RcloneS3, look: Look
+) -> None:
+    composed, in_pieces = "caf\u00e9", "cafe\u0301"
+    source = new_bucket(here, {composed: b"one", in_pieces: b"two"})
+    destination = new_bucket(here, {composed: b"one", "x": b"x"})
+
+    found = preflight(source, destination).dry_run(spec("default"), STAMP, look=look)
+
+    assert found == Findings(new=1, removed=1, destination_objects=2)
 
 
 def test_a_dry_run_that_could_not_see_all_of_the_destination_does_not_count(
