@@ -2,27 +2,29 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from bucketvault.errors import DatabaseError
-from bucketvault.store.database import BusyError
+from bucketvault.store.database import BusyError, SqliteError, database, in_words
+
+NOTHING = "Nothing was changed."
 
 
 @contextlib.contextmanager
 def busy_in_words() -> Iterator[None]:
-    """Around what somebody asked for: a BusyError leaves it as a DatabaseError with a next step.
+    """Around what somebody asked for: what the database refuses becomes a DatabaseError.
 
     The engine's own threads go without: what they try again by themselves must not be taken for
     something that a person has to mend.
     """
     try:
         yield
-    except BusyError as error:
+    except SqliteError as error:
         said = str(error)
         if "locked" in said:
-            summary, hint = "The database is busy: another program holds it.", "Press again."
-        elif "full" in said:
-            summary, hint = "The disk of the data folder is full.", "Make room, then press again."
-        else:
-            summary = "The database cannot be written."
-            hint = "See what is wrong with its disk: `bucketvault doctor`."
-        raise DatabaseError(summary, f"Nothing was changed. {hint}", said) from error
+            summary = "The database is busy: another program holds it."
+            raise DatabaseError(summary, f"{NOTHING} Press again.", said) from error
+        if not isinstance(error, BusyError) and "malformed" not in said:
+            raise  # a fault of ours
+        told = in_words(error, Path(database.database))
+        raise DatabaseError(told.summary, f"{NOTHING} {told.hint}", said) from error

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+import peewee as pw
 import pytest
 
 from bucketvault.engine.busy import busy_in_words
@@ -43,8 +44,16 @@ def test_a_full_disk_is_not_called_busy(hasty_store: Path) -> None:
     with database.connection():
         database.database.execute_sql("PRAGMA max_page_count = 1")  # no larger than it is
 
-        with pytest.raises(DatabaseError) as told, busy_in_words():
+        with pytest.raises(DatabaseError) as told, busy_in_words(), database.writing():
             Setting.create(key="long", value="x" * 1_000_000)
 
-    assert told.value.summary == "The disk of the data folder is full."
-    assert told.value.hint == "Nothing was changed. Make room, then press again."
+    assert told.value.summary == f"The disk of {hasty_store.parent} is full."
+    assert told.value.hint.startswith("Nothing was changed. Make room there, then try again")
+
+
+def test_a_damaged_database_is_said_to_be_and_a_fault_of_ours_is_not_dressed_up() -> None:
+    with pytest.raises(DatabaseError, match="is damaged"), busy_in_words():
+        raise pw.DatabaseError("database disk image is malformed")
+
+    with pytest.raises(pw.IntegrityError), busy_in_words():
+        raise pw.IntegrityError("UNIQUE constraint failed")
