@@ -151,6 +151,7 @@ class Engine:
             try:
                 with connection():  # one connection for all turns: data_version compares within it
                     seen = data_version()
+                    self.live.publish(BACKUPS, CATALOGUE)  # what others wrote since a fault
                     while not self._ending.is_set():
                         self.scheduler.heal()
                         if time.monotonic() > self._adopts_at:

@@ -10,8 +10,10 @@ import pytest
 from bucketvault.config import load_config
 from bucketvault.engine import engine as engine_module
 from bucketvault.engine.engine import Engine
-from bucketvault.store.database import connection, database, writing
-from bucketvault.store.models import BackupRun
+from bucketvault.engine.live import BACKUPS
+from bucketvault.engine.runs import queue
+from bucketvault.store.database import BusyError, connection, database, writing
+from bucketvault.store.models import BackupRun, Setting
 from bucketvault.vocabulary import RunStatus
 from tests import store_fixtures as make
 from tests.support.program import until
@@ -89,3 +91,27 @@ def test_a_folder_of_runs_that_somebody_removed_does_not_stop_the_queue(
     run_id = engine.run_now(1)
 
     until("it has ended", lambda: has_ended(run_id))
+
+
+def test_what_others_wrote_while_the_queue_met_a_busy_database_is_shown_all_the_same(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    claim = queue.claim
+
+    def write() -> None:
+        with writing():
+            Setting.create(key="of another program", value="")
+
+    def busy(*_: object) -> None:
+        other = threading.Thread(target=write)
+        other.start()
+        other.join()
+        monkeypatch.setattr(queue, "claim", claim)
+        monkeypatch.setattr(engine.live, "publish", lambda *topics: told.extend(topics))
+        raise BusyError("database is locked")
+
+    monkeypatch.setattr(engine_module, "LOOK_S", 0.05)
+    monkeypatch.setattr(queue, "claim", busy)
+
+    until("pages look again", lambda: BACKUPS in told)
