@@ -9,7 +9,7 @@ from nicegui import background_tasks
 from nicegui.testing import User
 
 from tests.pages import fake_engine
-from tests.pages.waiting import becomes
+from tests.pages.waiting import PATIENCE_S, becomes
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -22,6 +22,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: begun at the end, one of a minute would keep everybody waiting."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages fetch in threads and draw by timers: what should be seen has the time that takes."""
+    for look, pause_s in ((User.should_see, 0.1), (User.should_not_see, 0.05)):
+        monkeypatch.setitem(look.__kwdefaults__, "retries", round(PATIENCE_S / pause_s))
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ async def test_a_new_backup_offers_to_look_first_or_to_run(user: User, engine) -
 
     user.find(marker="first-preview").click()
 
-    await user.should_see("Checking both buckets", retries=40)
+    await user.should_see("Checking both buckets")
     assert engine.previewed == [1]
 
 
@@ -196,7 +196,7 @@ async def test_plots_are_fetched_when_they_come_into_view(user: User, engine) ->
 
     user.find(marker="plots").trigger("visibility", True)
 
-    await user.should_see("Size of the source", retries=40)
+    await user.should_see("Size of the source")
     await user.should_see("96.1 GB, 15 GB more than 89 runs ago")
     await user.should_see("1 failed, in red")
     assert engine.backups.measured == 1
@@ -233,9 +233,9 @@ async def test_switching_off_says_that_only_the_schedule_stops(user: User, engin
 
     user.find(marker="enabled").click()
 
-    await user.should_see("Postgres dumps is switched off: no run is planned. Run now", retries=40)
+    await user.should_see("Postgres dumps is switched off: no run is planned. Run now")
     assert engine.backups.switched == [(4, False)]
-    await user.should_see("Switched off: no run is planned.", retries=40)
+    await user.should_see("Switched off: no run is planned.")
 
 
 async def test_a_refused_switch_says_why_and_stays(user: User, engine, monkeypatch) -> None:
@@ -247,7 +247,7 @@ async def test_a_refused_switch_says_why_and_stays(user: User, engine, monkeypat
 
     user.find(marker="enabled").click()
 
-    await user.should_see("Another copies there.", retries=40)
+    await user.should_see("Another copies there.")
     await becomes(lambda: switch_of(user).props["aria-checked"] == "true")
 
 
@@ -264,7 +264,7 @@ async def test_a_press_that_a_busy_database_swallows_is_told(
 
     user.find(marker=mark).click()
 
-    await user.should_see("Nothing was changed. Press again.", retries=40)
+    await user.should_see("Nothing was changed. Press again.")
 
 
 async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, engine) -> None:
@@ -272,13 +272,13 @@ async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, eng
 
     user.find(marker="delete").click()
 
-    await user.should_see("Delete Postgres dumps?", retries=40)
+    await user.should_see("Delete Postgres dumps?")
     await user.should_see("412 runs and their logs (48 MB) go with it, for good.")
     await user.should_see("The copy stays in acme-pg-dumps-copy, and the kept versions in")
     await user.should_see("Nobody will clean them any more")
     assert any(row.id == 4 for row in engine.rows)
     user.find(marker="confirm").click()
-    await user.should_see("New backup", retries=40)  # on the home page
+    await user.should_see("New backup")  # on the home page
     assert not any(row.id == 4 for row in engine.rows)
 
 
@@ -287,7 +287,7 @@ async def test_a_running_backup_is_not_deleted_and_says_how_to_stop_it(user: Use
 
     user.find(marker="delete").click()
 
-    await user.should_see("Video masters cannot be deleted now", retries=40)
+    await user.should_see("Video masters cannot be deleted now")
     await user.should_see("Stop it on its page, or wait for its end.")
     (link,) = user.find(marker="open-running").elements
     assert link.props["href"] == "/run/1"
@@ -297,11 +297,11 @@ async def test_a_running_backup_is_not_deleted_and_says_how_to_stop_it(user: Use
 async def test_run_now_and_preview_go_to_their_run(user: User, engine) -> None:
     await user.open("/backups/4")
     user.find(marker="run-now").click()
-    await user.should_see("Waiting for its turn.", retries=20)
+    await user.should_see("Waiting for its turn.")
 
     await user.open("/backups/4")
     user.find(marker="preview").click()
-    await user.should_see("Checking both buckets: 120,000 objects seen", retries=20)
+    await user.should_see("Checking both buckets: 120,000 objects seen")
 
     assert (engine.queued, engine.previewed) == ([4], [4])
 
@@ -315,31 +315,31 @@ async def test_a_refused_preview_says_why(user: User, engine, monkeypatch) -> No
 
     user.find(marker="preview").click()
 
-    await user.should_see("A run of this backup is under way. Wait for its end.", retries=20)
+    await user.should_see("A run of this backup is under way. Wait for its end.")
 
 
 async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:
     await user.open("/backups/7")
     await user.should_see("Copying: 62 %")
     await user.should_see("Watch")
-    await user.should_see("16 objects", retries=20)
+    await user.should_see("16 objects")
     before = set(user.client.elements)
 
     view = replace(engine.rows[6].active_run, progress=scenes.progress(0.75))
     engine.rows[6] = replace(engine.rows[6], active_run=view)
     engine.live.publish(BACKUPS)
 
-    await user.should_see("Copying: 75 %", retries=20)
+    await user.should_see("Copying: 75 %")
     assert set(user.client.elements) == before
 
 
 async def test_kept_versions_come_after_the_page(user: User, engine) -> None:
     engine.kept_may_come.clear()
     await user.open("/backups/4")
-    await user.should_see("Asking Backblaze EU", retries=20)
+    await user.should_see("Asking Backblaze EU")
     engine.kept_may_come.set()
 
-    await user.should_see("16 objects, 7.50 GB", retries=30)
+    await user.should_see("16 objects, 7.50 GB")
     rows = rows_of(user, "kept")
     assert [row["objects"] for row in rows] == ["4", "3", "2", "4", "3"]
     assert rows[4]["goes"] == "with the next good run"
@@ -350,7 +350,7 @@ async def test_kept_versions_come_after_the_page(user: User, engine) -> None:
 async def test_only_backblaze_hides(user: User, engine) -> None:
     await user.open("/backups/2")
 
-    await user.should_see("16 objects", retries=20)
+    await user.should_see("16 objects")
     await user.should_not_see("On Backblaze")
 
 
@@ -359,7 +359,7 @@ async def test_foreign_names_are_shown_and_left_alone(user: User, engine) -> Non
 
     await user.open("/backups/4")
 
-    await user.should_see("There are none", retries=20)
+    await user.should_see("There are none")
     await user.should_see("Not ours, and left alone:")
     await user.should_see("notes.txt, \\u202egnp")
 
@@ -367,26 +367,26 @@ async def test_foreign_names_are_shown_and_left_alone(user: User, engine) -> Non
 async def test_many_folders_are_shown_when_asked_for(user: User, engine) -> None:
     engine.kept = backup_scenes.kept(50)
     await user.open("/backups/4")
-    await user.should_see("Show all 50", retries=20)
+    await user.should_see("Show all 50")
     assert len(rows_of(user, "kept")) == 30
 
     user.find(marker="all-kept").click()
 
-    await user.should_not_see("Show all 50", retries=20)
+    await user.should_not_see("Show all 50")
     assert len(rows_of(user, "kept")) == 50
 
 
 async def test_a_provider_that_refuses_is_told_in_place_and_asked_again(user: User, engine) -> None:
     engine.kept = ArchiveError("Backblaze EU said no.", "Look at the key.", "403 <b>AccessDenied")
     await user.open("/backups/4")
-    await user.should_see("Backblaze EU said no.", retries=20)
+    await user.should_see("Backblaze EU said no.")
     await user.should_see("Look at the key.")
     await user.should_see("403 <b>AccessDenied")
 
     engine.kept = backup_scenes.kept()
     user.find(marker="refresh-kept").click()
 
-    await user.should_see("16 objects", retries=20)
+    await user.should_see("16 objects")
     await user.should_not_see("Backblaze EU said no.")
 
 
@@ -394,7 +394,7 @@ async def test_a_fault_of_ours_is_told_too(user: User, engine, caplog) -> None:
     engine.kept = None  # its folders cannot be counted: a bug
     await user.open("/backups/4")
 
-    await user.should_see("They could not be listed.", retries=20)
+    await user.should_see("They could not be listed.")
     assert "kept versions could not be shown" in caplog.text
     caplog.clear()
 
@@ -404,7 +404,7 @@ async def test_a_page_that_is_closed_while_the_provider_is_asked_is_left_alone(
 ) -> None:
     engine.kept_may_come.clear()
     client = await user.open("/backups/4")
-    await user.should_see("Asking Backblaze EU", retries=20)
+    await user.should_see("Asking Backblaze EU")
 
     client.delete()
     engine.kept_may_come.set()
@@ -420,12 +420,12 @@ def _asks_for_kept_versions(task: "asyncio.Task[object]") -> bool:
 
 async def test_a_run_that_ended_meanwhile_makes_kept_versions_old(user: User, engine) -> None:
     await user.open("/backups/1")
-    await user.should_see("16 objects", retries=20)
+    await user.should_see("16 objects")
 
     engine.rows[0] = replace(engine.rows[0], last_run=scenes.run_view(id=99))
     engine.live.publish(BACKUPS)
 
-    await user.should_see("a run has ended since", retries=20)
+    await user.should_see("a run has ended since")
 
 
 async def test_the_way_back_can_be_read_and_downloaded(user: User, engine) -> None:
@@ -470,7 +470,7 @@ async def test_a_backup_that_is_deleted_meanwhile_says_so(user: User, engine) ->
     engine.rows = engine.rows[:3]
     engine.live.publish(BACKUPS)
 
-    await user.should_see("This backup was deleted.", retries=20)
+    await user.should_see("This backup was deleted.")
     await user.should_not_see("Run now")
 
 

@@ -182,7 +182,7 @@ async def test_what_another_tab_did_appears_without_a_reload(user: User, engine)
     engine.rows = scenes.bad_rows()
     engine.live.publish(BACKUPS)
 
-    await user.should_see("3 of 7 backups need you.", retries=20)
+    await user.should_see("3 of 7 backups need you.")
     assert list_rows(user)["Postgres dumps"]["word"] == "Failed"
 
 
@@ -199,7 +199,7 @@ async def test_the_first_backup_takes_its_place_below_the_first_steps(
     engine.rows, engine.steps = scenes.good_rows()[:1], None
     engine.live.publish(BACKUPS)
 
-    await user.should_see(BackupList, retries=20)
+    await user.should_see(BackupList)
     await user.should_not_see("First steps")
 
 
@@ -208,7 +208,7 @@ async def test_run_now_queues_the_backup_and_says_so(user: User, engine) -> None
 
     press(user, "run", 4)
 
-    await user.should_see("Postgres dumps is queued.", retries=20)
+    await user.should_see("Postgres dumps is queued.")
     assert engine.queued == [4]
 
 
@@ -221,7 +221,7 @@ async def test_a_refused_run_says_why(user: User, engine, monkeypatch) -> None:
 
     press(user, "run", 4)
 
-    await user.should_see("The backup is gone. Reload the page.", retries=20)
+    await user.should_see("The backup is gone. Reload the page.")
 
 
 async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
@@ -236,7 +236,7 @@ async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
     engine.rows = scenes.bad_rows()
     engine.live.publish(BACKUPS)
 
-    await user.should_see("3 of 7 backups need you.", retries=20)
+    await user.should_see("3 of 7 backups need you.")
 
 
 async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
@@ -303,10 +303,10 @@ async def test_the_switch_turns_the_schedule_off_and_says_what_that_means(
 
     press(user, "enable", {"id": 4, "on": False})
 
-    await user.should_see("Postgres dumps is switched off: no run is planned.", retries=20)
+    await user.should_see("Postgres dumps is switched off: no run is planned.")
     await becomes(lambda: list_rows(user)["Postgres dumps"]["on"] is False)
     press(user, "enable", {"id": 4, "on": True})
-    await user.should_see("Postgres dumps is on: it runs as planned.", retries=20)
+    await user.should_see("Postgres dumps is on: it runs as planned.")
 
 
 @pytest.mark.parametrize("told", [None, "4", {"id": "4", "on": True}, {"id": 4}, [4, True]])
@@ -319,7 +319,7 @@ async def test_what_no_button_sends_is_left_alone(
     press(user, "run", told)
     press(user, "run", 4)
 
-    await user.should_see("Postgres dumps is queued.", retries=20)
+    await user.should_see("Postgres dumps is queued.")
     assert engine.queued == [4]
     assert all(row.enabled is not (row.name == "Server logs") for row in engine.rows)
 
@@ -370,7 +370,7 @@ async def test_the_last_step_runs_the_first_backup(
     await becomes(lambda: engine.queued == [1])
     engine.rows = [replace(engine.rows[0], active_run=scenes.live_run())]
     engine.live.publish(BACKUPS)
-    await user.should_see("The first run is on its way.", retries=20)
+    await user.should_see("The first run is on its way.")
 
 
 def press(user: User, name: str, told: object) -> None:

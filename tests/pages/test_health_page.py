@@ -64,7 +64,7 @@ async def test_figures_change_in_place_while_somebody_looks(user: User, engine) 
         found, readings=(*found.readings[:2], disk, *found.readings[3:]), copying=()
     )
 
-    await user.should_see("8.8 GB of 20 GB free", retries=60)
+    await user.should_see("8.8 GB of 20 GB free")
     await user.should_see("No run is under way.")
     await user.should_not_see("9.1 GB of 20 GB free")
 

@@ -121,7 +121,7 @@ async def test_approving_goes_to_the_new_run(user: User, engine) -> None:
     user.find(marker="approve").click()
     user.find(marker="confirm").click()
 
-    await user.should_see("Waiting for its turn.", retries=20)
+    await user.should_see("Waiting for its turn.")
     assert engine.approved == [6]
 
 
@@ -132,8 +132,8 @@ async def test_an_approval_that_is_refused_says_why(user: User, engine) -> None:
     user.find(marker="approve").click()
     user.find(marker="confirm").click()
 
-    await user.should_see("A newer run has ended since.", retries=20)
-    await user.should_see("This run can no longer be approved", retries=20)
+    await user.should_see("A newer run has ended since.")
+    await user.should_see("This run can no longer be approved")
 
 
 async def test_a_newer_run_takes_the_approval_away_and_is_linked(user: User, engine) -> None:
@@ -156,7 +156,7 @@ async def test_an_approval_that_a_newer_run_takes_away_goes_without_a_reload(
     engine.runs[6] = replace(engine.runs[6], can_be_approved=False)
     engine.live.publish(BACKUPS)  # all that is told of what the command line did
 
-    await user.should_see("This run can no longer be approved", retries=20)
+    await user.should_see("This run can no longer be approved")
     await user.should_not_see("Approve this run")
 
 
@@ -193,7 +193,7 @@ async def test_a_run_that_becomes_held_shows_its_review_without_a_reload(
     engine.runs[15] = scenes.held_run(id=15)
     engine.live.publish(run_topic(15))
 
-    await user.should_see("Approve this run", retries=20)
+    await user.should_see("Approve this run")
     await user.should_see("Would be removed")
     assert viewer.props["looked"] is True
     assert user.find(LogView).elements == {viewer}
@@ -208,7 +208,7 @@ async def test_a_preview_says_what_a_run_would_do_now(user: User, engine) -> Non
     await user.should_see("you, with Preview")
     await user.should_see("no exit code: rclone only looked")
     user.find(marker="run-again").click()
-    await user.should_see("Waiting for its turn.", retries=20)
+    await user.should_see("Waiting for its turn.")
     assert engine.queued == [4]
 
 

@@ -57,7 +57,7 @@ async def test_all_problems_are_told_at_once_and_nothing_typed_is_lost(
 
     user.find(marker="save-limits").click()
 
-    await user.should_see("It takes a whole number of runs from 1 to 16.", retries=20)
+    await user.should_see("It takes a whole number of runs from 1 to 16.")
     await user.should_see("It takes a whole number of minutes from 1 to 1440.")
     assert (value(user, "max_parallel_runs"), value(user, "stall_minutes")) == ("99", "soon")
     assert not preferences.saved
@@ -86,7 +86,7 @@ async def test_a_test_mail_takes_what_is_typed_and_shows_the_answer(
 
     user.find(marker="send-test").click()
 
-    await user.should_see("The mail server took the test mail.", retries=20)
+    await user.should_see("The mail server took the test mail.")
     await user.should_see("250 2.0.0 Ok: queued as 4F2A Nothing was saved by this.")
     assert preferences.tested[0]["smtp_host"] == "smtp.other.example"
     assert preferences.tested[0]["smtp_password"] == "hush-hush"
@@ -102,7 +102,7 @@ async def test_a_refused_test_mail_says_what_the_server_said(
 
     user.find(marker="send-test").click()
 
-    await user.should_see(said, retries=20)
+    await user.should_see(said)
     await user.should_see("Check user and password.")
 
 
@@ -113,7 +113,7 @@ async def test_the_second_of_two_tabs_is_told_and_both_ways_are_open(
     typed(user, "stall_minutes", "25")
     preferences.store(stall_minutes=40)
     engine.live.publish(SETTINGS)
-    await user.should_see("This was changed meanwhile", retries=20)
+    await user.should_see("This was changed meanwhile")
     assert value(user, "stall_minutes") == "25"
 
     user.find(marker="overwrite").click()
@@ -131,7 +131,7 @@ async def test_a_save_that_comes_second_is_not_taken(
 
     user.find(marker="save-limits").click()
 
-    await user.should_see("This was changed meanwhile", retries=20)
+    await user.should_see("This was changed meanwhile")
     assert not preferences.saved
     user.find(marker="load-stored").click()
     await becomes(lambda: value(user, "stall_minutes") == "40")
@@ -162,7 +162,7 @@ async def test_a_mail_that_was_given_up_can_be_tried_again(
 
     await becomes(lambda: preferences.tried == [2])
     engine.live.publish(MAIL)
-    await user.should_not_see(marker="try-again-2", retries=60)
+    await user.should_not_see(marker="try-again-2")
 
 
 async def test_a_mail_that_was_given_up_can_be_dismissed(
@@ -175,7 +175,7 @@ async def test_a_mail_that_was_given_up_can_be_dismissed(
 
     await becomes(lambda: preferences.dismissed == [2])
     engine.live.publish(MAIL)
-    await user.should_not_see(marker="dismiss-2", retries=60)
+    await user.should_not_see(marker="dismiss-2")
     assert preferences.tried == []
 
 
