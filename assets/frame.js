@@ -65,18 +65,40 @@ async function look() {
   say("You are signed out.", " ", link);
 }
 
-// A press would be kept and sent when the server is back, perhaps minutes later: it is taken back.
-// What is typed is kept and sent too, and that is right.
-function refuse(event) {
-  if (!isOff() || !event.target.closest?.("button, [role=switch], [role=button]")) return;
-  // these work without the server
-  if (event.target.closest("form, .segments, .sort, .log-card")) return;
+// these work without the server
+const OWN = "form, .segments, .sort, .log-card";
+const SENT_MS = 100; // what was typed before the greeting is sent by then, in any order
+
+let held = null;
+
+function press(event) {
+  const pressed = event.target.closest?.("button, [role=switch], [role=button]");
+  if (!pressed || pressed.closest(OWN)) return;
+  // NiceGUI sets it to false when a page opens, and to true when it and the server have greeted
+  if (!isOff() && window.did_handshake !== false) return;
   event.preventDefault();
   event.stopImmediatePropagation();
+  // While the server is gone a press would be kept and sent when it is back, perhaps minutes later:
+  // it is taken back. What is typed is kept and sent too, and that is right.
+  if (isOff() || held) return;
+  held = pressed;
+  pressWhenGreeted();
+}
+
+// Until the greeting everything waits for itself and is then sent in any order: a press on Save
+// could come before what was typed.
+function pressWhenGreeted() {
+  if (!isOff() && !window.did_handshake) return setTimeout(pressWhenGreeted, 20);
+  const pressed = held;
+  if (isOff()) return (held = null);
+  setTimeout(() => {
+    held = null;
+    pressed.click();
+  }, SENT_MS);
 }
 
 document.addEventListener("keydown", slash);
-document.addEventListener("click", refuse, true);
+document.addEventListener("click", press, true);
 const watching = new MutationObserver(follow);
 function begin() {
   const shown = notice();

@@ -202,6 +202,31 @@ class Checks(BrowserChecks):
             assert names[0] == "Skip to content", names
             assert any(name.startswith("Run now: ") for name in names), names
 
+    def check_a_press_before_the_page_is_connected_comes_after_what_was_typed(self) -> None:
+        typed = {
+            "Name": "Mine",
+            "Endpoint": "https://s3.example.com",
+            "Access key ID": "AKIAEXAMPLE000000001",
+            "Secret access key": "example-secret-0001",
+        }
+        saved = self.engine.providers.saved
+        for turn in range(3):  # in which order things are sent then is chance
+            with self.visit("/providers/new?kind=s3_compatible", deaf=True) as seen:
+                for label, value in typed.items():
+                    seen.page.get_by_label(label, exact=True).fill(value)
+                seen.page.get_by_role("button", name="Save", exact=True).click()
+                seen.hear()
+                seen.page.wait_for_url("**/providers/1")
+                seen.hear()
+                seen.connected()
+            given, _ = saved[turn]
+            assert (
+                given.name,
+                given.endpoint,
+                given.access_key_id,
+                given.secret_access_key,
+            ) == tuple(typed.values()), given
+
     def check_a_form_on_a_phone_goes_to_what_is_wrong(self) -> None:
         phone = {"viewport": {"width": 390, "height": 844}}
         with self.visit("/providers/new?kind=backblaze_b2", **phone) as seen:
