@@ -122,8 +122,10 @@ def watch(served: Served, context: BrowserContext, folder: Path, run: int, viewe
     most = 0
     while time.monotonic() - began < SECONDS:
         most = max(most, resident(served.process.pid))
-        # between two samples; with pages, Playwright must go on hearing of them
-        pages[0].wait_for_timeout(500) if pages else time.sleep(0.5)
+        if pages:
+            pages[0].wait_for_timeout(500)  # between two samples, while Playwright hears of them
+        else:
+            time.sleep(0.5)  # between two samples
     took = time.monotonic() - began
     used = cpu_s(served.process.pid) - cpu
     frames = [page.evaluate("window.frames_drawn") / took for page in pages]

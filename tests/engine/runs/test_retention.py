@@ -6,8 +6,7 @@ import json
 import signal
 import sqlite3
 import threading
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,8 +33,7 @@ def place(destination: Bucket) -> str:
     return text.removesuffix("RESTORE.txt")
 
 
-@dataclass(frozen=True)
-class Planted:
+class Planted(NamedTuple):
     """A backup that has run, with kept versions of all ages and foreign names among them."""
 
     program: Program
@@ -76,13 +74,7 @@ def planted(
 
 
 def test_exactly_what_is_ours_and_old_goes_after_a_good_run(planted: Planted) -> None:
-    program, source, destination, go, stay = (
-        planted.program,
-        planted.source,
-        planted.destination,
-        planted.go,
-        planted.stay,
-    )
+    program, source, destination, go, stay = planted
     restore_text = place(destination) + "RESTORE.txt"
     # An object of 2020 that is replaced now is a minute old as a kept version.
     changed = min(source.keys())
@@ -142,13 +134,7 @@ def test_a_run_that_fails_or_is_held_lets_nothing_go(planted: Planted) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_fails_in_the_middle_lets_nothing_go(planted: Planted) -> None:
-    program, source, destination, go, stay = (
-        planted.program,
-        planted.source,
-        planted.destination,
-        planted.go,
-        planted.stay,
-    )
+    program, source, destination, go, stay = planted
     with RefusingProxy(source.server.endpoint) as proxy:
         program.backup(source, destination, source_endpoint=proxy.endpoint)
         source.put("unreadable.txt", b"x")
@@ -162,13 +148,7 @@ def test_a_run_that_fails_in_the_middle_lets_nothing_go(planted: Planted) -> Non
 
 @pytest.mark.slow
 def test_a_backup_that_is_switched_off_lets_nothing_go(planted: Planted) -> None:
-    program, source, destination, go, stay = (
-        planted.program,
-        planted.source,
-        planted.destination,
-        planted.go,
-        planted.stay,
-    )
+    program, source, destination, go, stay = planted
     program.backup(source, destination, enabled=False)
 
     run = program.run()
@@ -182,13 +162,7 @@ def test_a_backup_that_is_switched_off_lets_nothing_go(planted: Planted) -> None
 def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
     planted: Planted, what: str
 ) -> None:
-    program, source, destination, go, stay = (
-        planted.program,
-        planted.source,
-        planted.destination,
-        planted.go,
-        planted.stay,
-    )
+    program, source, destination, go, stay = planted
     with RefusingProxy(destination.server.endpoint) as proxy:
         program.backup(source, destination, destination_endpoint=proxy.endpoint)
         signs = "no \x9b2J\x9b31m \u202etxt"  # what clears a terminal, and turns a line around
@@ -227,13 +201,7 @@ def test_restore_text_is_written_also_where_nothing_may_be_deleted(planted: Plan
 
 @pytest.mark.slow
 def test_a_folder_that_may_not_go_does_not_keep_the_others(planted: Planted) -> None:
-    program, source, destination, go, stay = (
-        planted.program,
-        planted.source,
-        planted.destination,
-        planted.go,
-        planted.stay,
-    )
+    program, source, destination, go, stay = planted
     with RefusingProxy(destination.server.endpoint) as proxy:
         program.backup(source, destination, destination_endpoint=proxy.endpoint)
         # as a bucket with object lock answers for some objects
@@ -316,13 +284,7 @@ def test_a_database_held_by_somebody_else_only_delays_what_is_noted_of_tidying(
 def test_a_program_killed_while_it_tidies_ends_the_run_as_good_and_lets_the_rest_go(
     planted: Planted,
 ) -> None:
-    program, source, destination, go, stay = (
-        planted.program,
-        planted.source,
-        planted.destination,
-        planted.go,
-        planted.stay,
-    )
+    program, source, destination, go, stay = planted
     source.put("new.txt", b"new")
     slow = program.folder / "rclone-that-hangs-at-the-second-purge"
     again = program.folder / "purged-once"
