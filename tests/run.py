@@ -98,8 +98,8 @@ def how_bad(code: int, *, some_left_out: bool) -> int:
 
 def invocations() -> list[list[str]]:
     """The arguments of each pytest process."""
-    pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "e2e"
-    kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/e2e"]]
+    pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "browser"
+    kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/browser"]]
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
     # more at a time than there are cores: most of these tests wait for processes;
     # worksteal, because the slow ones stand together

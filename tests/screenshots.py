@@ -21,9 +21,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from bucketvault.engine.overview import BackupRow
-from bucketvault.sessions import Sessions
-from bucketvault.signin import sign_in_routes
+from bucketvault.access.sessions import Sessions
+from bucketvault.access.signin import sign_in_routes
+from bucketvault.engine.views.backups import BackupRow
 from tests.pages import fake_engine, sample_logs, scenes, scenes_catalogue, scenes_settings
 from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
 from tests.pages.scenes_catalogue import FakeProviders

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.inputs import BackupInput, ProviderInput, StorageInput
+from bucketvault.engine.domain.fields import BackupInput, ProviderInput, StorageInput
 from bucketvault.store import database
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import ProviderType, Reason, RunStatus, Trigger
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"

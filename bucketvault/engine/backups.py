@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import peewee as pw
 
-from bucketvault.engine import catalogue, checks, history
-from bucketvault.engine.inputs import BackupInput
-from bucketvault.engine.live import BACKUPS, CATALOGUE, Live
+from bucketvault.engine.catalogue import catalogue, conflicts
+from bucketvault.engine.domain.fields import BackupInput
+from bucketvault.engine.events import BACKUPS, CATALOGUE, Live
+from bucketvault.engine.views import history
 from bucketvault.errors import Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
@@ -68,7 +69,7 @@ class Backups:
     def going(self, backup_id: int) -> Going:
         """What would go with a backup. Raises NotFoundError."""
         with connection():
-            checks.get(Backup, backup_id)
+            conflicts.get(Backup, backup_id)
             mine = BackupRun.backup == backup_id
             counted = BackupRun.select(pw.fn.COUNT(BackupRun.id), pw.fn.SUM(BackupRun.log_bytes))
             runs, log_bytes = counted.where(mine).scalar(as_tuple=True)

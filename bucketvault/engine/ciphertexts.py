@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bucketvault.store.database import connection
 from bucketvault.store.models import BaseModel, Provider, Setting
-from bucketvault.store.vault import Vault, place
+from bucketvault.store.secrets import Vault, place
 
 KEY_COLUMNS = ("access_key_id", "secret_access_key")  # of a Provider
 SECRET_SETTINGS = ("smtp_password",)

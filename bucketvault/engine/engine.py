@@ -12,30 +12,34 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import catalogue, installation, overview, settings, timetable
+from bucketvault.engine import settings
 from bucketvault.engine.backups import Backups
-from bucketvault.engine.buckets import Providers
-from bucketvault.engine.days import DayBook, Days
-from bucketvault.engine.first_steps import first_steps
-from bucketvault.engine.health import Monitor
-from bucketvault.engine.holder import FolderHold
-from bucketvault.engine.home import Home
-from bucketvault.engine.housekeeping import Housekeeper
-from bucketvault.engine.installation import Installation
-from bucketvault.engine.live import BACKUPS, CATALOGUE, Live, run_topic
-from bucketvault.engine.mailer import Mailer
-from bucketvault.engine.ping import Ping
+from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.events import BACKUPS, CATALOGUE, Live, run_topic
+from bucketvault.engine.folder_lock import FolderHold
+from bucketvault.engine.health import installation
+from bucketvault.engine.health.installation import Installation
+from bucketvault.engine.health.monitor import Monitor
+from bucketvault.engine.heartbeat import Ping
+from bucketvault.engine.mail.sender import Mailer
+from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.preferences import Preferences
+from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import logs, queue
-from bucketvault.engine.runs.archive import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.folder import RunFolder, run_folders
+from bucketvault.engine.runs.kept_versions import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.worker import Surroundings, Worker
-from bucketvault.engine.scheduler import Scheduler
+from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.shared import Shared
-from bucketvault.engine.verdict import Verdict, verdict
+from bucketvault.engine.views import backups
+from bucketvault.engine.views.calendar import DayBook, Days
+from bucketvault.engine.views.first_steps import first_steps
+from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.situation import Verdict, verdict
 from bucketvault.errors import NotFoundError
-from bucketvault.store import runlogs
+from bucketvault.store import run_logs
 from bucketvault.store.database import (
     BusyError,
     Writes,
@@ -45,7 +49,7 @@ from bucketvault.store.database import (
     open_database,
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Kinds, LineKind, RunStatus, Trigger
 
 log = logging.getLogger(__name__)
@@ -78,8 +82,8 @@ class Engine:
         self._day_book = DayBook(self.zone)
         self._writes = Writes(config.database)
         # asked by every open page at each change, while a run moves several times a second
-        self._backup_rows = Shared(self._writes.seen, overview.backups)
-        self._run_pages = Shared(self._writes.seen, overview.run_page)
+        self._backup_rows = Shared(self._writes.seen, backups.backups)
+        self._run_pages = Shared(self._writes.seen, backups.run_page)
         self._answer = Shared(self._writes.seen, self._work_out_answer)
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault, self.live)
@@ -311,9 +315,9 @@ class Engine:
             hint = "See whether the provider answers and the key may list, then look again."
             raise ArchiveError(error.summary, hint, error.detail) from error
 
-    def overview_backup(self, backup_id: int) -> overview.BackupPage:
+    def overview_backup(self, backup_id: int) -> backups.BackupPage:
         """All about one backup, but for its kept versions. Raises NotFoundError."""
-        return overview.backup_page(backup_id)
+        return backups.backup_page(backup_id)
 
     def set_enabled(self, backup_id: int, enabled: bool) -> bool:
         """Switch a backup's schedule on or off; whether a planned run that waited was taken out.
@@ -339,7 +343,7 @@ class Engine:
         queue.request_stop(run_id, is_told=found is not None)
         self.live.publish(run_topic(run_id), BACKUPS)
 
-    def overview_backups(self) -> list[overview.BackupRow]:
+    def overview_backups(self) -> list[backups.BackupRow]:
         """Every backup with its newest runs."""
         return self._backup_rows()
 
@@ -359,7 +363,7 @@ class Engine:
             first_steps(rows, bool(state.mail_is_set_up)),
         )
 
-    def days(self, row: overview.BackupRow) -> Days:
+    def days(self, row: backups.BackupRow) -> Days:
         """The last 30 days of one backup, until today."""
         return self._day_book.days([row], utcnow()).get(row.id, ())
 
@@ -370,32 +374,32 @@ class Engine:
     def _work_out_answer(self) -> Verdict:
         return verdict(self._backup_rows(), self.installation())
 
-    def overview_run(self, run_id: int) -> overview.RunPage:
+    def overview_run(self, run_id: int) -> backups.RunPage:
         """All about one run. Raises NotFoundError."""
         return self._run_pages(run_id)
 
-    def log_size(self, run_id: int) -> runlogs.LogSize:
+    def log_size(self, run_id: int) -> run_logs.LogSize:
         """How long a run's stored log is."""
-        return runlogs.size(run_id)
+        return run_logs.size(run_id)
 
     def log_counts(self, run_id: int) -> tuple[int, ...]:
         """How many lines of each kind a run's stored log has, by LineKind."""
         return logs.counts(run_id)
 
-    def log_rows(self, run_id: int, start: int, count: int, wanted: Kinds) -> list[runlogs.LogRow]:
+    def log_rows(self, run_id: int, start: int, count: int, wanted: Kinds) -> list[run_logs.LogRow]:
         """Rows of a run's log, of the wanted kinds."""
         return logs.rows(run_id, start, count, wanted)
 
     def log_find(
-        self, run_id: int, sought: runlogs.Sought, start: int, backwards: bool, wanted: Kinds
+        self, run_id: int, sought: run_logs.Sought, start: int, backwards: bool, wanted: Kinds
     ) -> int | None:
         """The next row of the wanted kinds that holds what is sought."""
         return logs.find(run_id, sought, start, backwards, wanted)
 
     def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
         """Every line in turn, with what it tells."""
-        return runlogs.lines_and_kinds(run_id)
+        return run_logs.lines_and_kinds(run_id)
 
     def log_raw(self, run_id: int) -> Iterator[bytes]:
         """The whole log as rclone wrote it."""
-        return runlogs.raw(run_id)
+        return run_logs.raw(run_id)

@@ -8,19 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bucketvault import __version__, sessions
+from bucketvault import __version__
+from bucketvault.access import sessions
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.live import BACKUPS, SETTINGS, Live
-from bucketvault.engine.mail_views import MailState, PingState, Trial
-from bucketvault.engine.mailer import Mailer
-from bucketvault.engine.ping import Ping
+from bucketvault.engine.events import BACKUPS, SETTINGS, Live
+from bucketvault.engine.heartbeat import Ping
+from bucketvault.engine.mail.mail_views import MailState, PingState, Trial
+from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.errors import ChangedMeanwhileError, RcloneMissingError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Session, utcnow
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 
 LICENCES = (  # of what it stands on, as each one tells it
     ("rclone", "MIT"),

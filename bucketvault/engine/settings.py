@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from bucketvault.engine import setting_rules as allowed
 from bucketvault.engine.ciphertexts import place_of_setting, ready_for_secrets
-from bucketvault.engine.inputs import Sheet
-from bucketvault.engine.rules import Refusal, whole_number, word
+from bucketvault.engine.domain import setting_rules as allowed
+from bucketvault.engine.domain.fields import Sheet
+from bucketvault.engine.domain.rules import Refusal, whole_number, word
 from bucketvault.errors import InvalidInputError, Problem, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import MailSecurity
 
 USUAL_PORTS = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bucketvault.engine import catalogue, checks, settings
-from bucketvault.engine.inputs import BackupInput, ProviderInput, StorageInput
-from bucketvault.engine.rules import did_you_mean, same_name
+from bucketvault.engine import settings
+from bucketvault.engine.catalogue import catalogue, conflicts
+from bucketvault.engine.domain.fields import BackupInput, ProviderInput, StorageInput
+from bucketvault.engine.domain.rules import did_you_mean, same_name
+from bucketvault.engine.domain.times import server_time_zone
 from bucketvault.engine.setup_file import Entry, read_entries
-from bucketvault.engine.timetable import server_time_zone
 from bucketvault.errors import InvalidInputError, Problem
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, Provider, Storage
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Schedule
 
 UNCHANGED = "unchanged"
@@ -76,7 +77,7 @@ class _Work:
         # At the end, so that two Backups may change places; and for all Backups, since a change
         # may break one that is not in the file. While something is left out, only for those read.
         only = self.written_backups if self.problems else None
-        for found in checks.contradictions(only=only):
+        for found in conflicts.contradictions(only=only):
             key = _FILE_NAMES[found.field]
             self.problems.append(Problem(f'backup "{found.backup_name}": {key}', found.message))
 
@@ -101,7 +102,7 @@ class _Work:
         self._write(
             entry,
             row,
-            check=lambda: checks.checked_provider(wanted, row, with_users=False)[1],
+            check=lambda: conflicts.checked_provider(wanted, row, with_users=False)[1],
             create=lambda: catalogue.create_provider(wanted, self.vault),
             change=lambda i: catalogue.change_provider(i, wanted, self.vault, with_users=False),
         )
@@ -122,7 +123,7 @@ class _Work:
         self._write(
             entry,
             row,
-            check=lambda: checks.checked_storage(wanted, row, with_users=False)[1],
+            check=lambda: conflicts.checked_storage(wanted, row, with_users=False)[1],
             create=lambda: catalogue.create_storage(wanted),
             change=lambda i: catalogue.change_storage(i, wanted, with_users=False),
         )
@@ -143,7 +144,7 @@ class _Work:
         written = self._write(
             entry,
             row,
-            check=lambda: checks.checked_backup(wanted, row, with_others=False)[1],
+            check=lambda: conflicts.checked_backup(wanted, row, with_others=False)[1],
             create=lambda: catalogue.create_backup(wanted, with_others=False),
             change=lambda i: catalogue.change_backup(i, wanted, with_others=False),
         )

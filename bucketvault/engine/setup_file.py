@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bucketvault.engine.rules import did_you_mean, same_name
+from bucketvault.engine.domain.rules import did_you_mean, same_name
 from bucketvault.errors import InvalidInputError, Problem
-from bucketvault.untrusted import clean
+from bucketvault.sanitize import clean
 
 # What a key may hold.
 TEXT, NUMBER, YES_OR_NO, SECRET, END = "text", "number", "yes or no", "secret", "end"

@@ -2,20 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from bucketvault.pages import (
-    backup,
-    backup_forms,
-    backups,
-    health,
-    layout,
-    nowhere,
-    provider,
-    provider_form,
-    providers,
-    run,
-    settings,
-    storages,
-)
+from bucketvault.pages.backup import forms as backup_forms
+from bucketvault.pages.backup import page as backup
+from bucketvault.pages.health import page as health
+from bucketvault.pages.home import page as backups
+from bucketvault.pages.parts import frame, not_found
+from bucketvault.pages.providers import form as provider_form
+from bucketvault.pages.providers import list_page as providers
+from bucketvault.pages.providers import page as provider
+from bucketvault.pages.run import page as run
+from bucketvault.pages.settings import page as settings
+from bucketvault.pages.storages import page as storages
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(engine: "Engine") -> None:
     """Serve all pages from `engine`; once in a process."""
-    layout.install()
+    frame.install()
     backups.register(engine)
     backup_forms.register(engine)  # before the page of each: /backups/new is none of them
     backup.register(engine)
@@ -34,4 +31,4 @@ def register(engine: "Engine") -> None:
     storages.register(engine)
     settings.register(engine)
     health.register(engine)
-    nowhere.register(engine)  # after all others: what none of them answers
+    not_found.register(engine)  # after all others: what none of them answers

@@ -19,7 +19,7 @@ import peewee as pw
 from playhouse import migrations
 
 from bucketvault.errors import DatabaseError
-from bucketvault.untrusted import clean
+from bucketvault.sanitize import clean
 
 log = logging.getLogger(__name__)
 

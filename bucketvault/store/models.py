@@ -189,9 +189,9 @@ class BackupRun(BaseModel):
     spec: pw.Field[dict[str, Any]] = JsonField(
         default=dict
     )  # what ran, frozen at claim; no secrets
-    # What the dry run before it would have changed (engine/runs/brake.py), and how much of that
-    # somebody has approved: {"removed", "replaced", "until", "ends"}; both empty where there is
-    # none.
+    # What the dry run before it would have changed (engine/domain/findings.py), and how much of
+    # that somebody has approved: {"removed", "replaced", "until", "ends"}; both empty where there
+    # is none.
     findings: pw.Field[dict[str, Any]] = JsonField(default=dict)
     approved_limits: pw.Field[dict[str, Any]] = JsonField(default=dict)
     progress: pw.Field[dict[str, Any]] = JsonField(default=dict)  # the latest stats of rclone
@@ -239,7 +239,7 @@ class BackupRun(BaseModel):
 
 
 class RunLogChunk(pw.Model):
-    """About 64 KiB of a run's raw log, compressed; `store/runlogs.py` reads and writes them."""
+    """About 64 KiB of a run's raw log, compressed; `store/run_logs.py` reads and writes them."""
 
     run_id = pw.IntegerField()
     seq = pw.IntegerField()

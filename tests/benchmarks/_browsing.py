@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psutil
 from playwright.sync_api import BrowserContext, sync_playwright
 
-from tests.e2e.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS
 from tests.support.capabilities import chromium
 from tests.support.program import Served
 

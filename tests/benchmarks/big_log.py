@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page
 
 from bucketvault.engine.rclone.transcript import Transcript
-from bucketvault.store import runlogs
+from bucketvault.store import run_logs
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from tests.benchmarks._browsing import resident, signed_in
 from tests.benchmarks._measure import cores, megabytes
@@ -98,8 +98,8 @@ def fill(program: Program, run: int, size: int) -> None:
     open_database(program.data_dir / FILE_NAME)
     try:
         with writing():
-            runlogs.clear(run)
-        writer, transcript = runlogs.LogWriter(run), Transcript()
+            run_logs.clear(run)
+        writer, transcript = run_logs.LogWriter(run), Transcript()
         for number, line in enumerate(lines(size), 1):
             writer.add(line, *transcript.feed([line]))
             if number % FLUSH_EVERY == 0 or number == size:

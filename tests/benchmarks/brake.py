@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bucketvault.engine.rclone import command
+from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.vocabulary import ComparisonMode, ProviderType
 from tests.benchmarks._measure import Cost, cores, measure, megabytes

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bucketvault.engine.rclone import command
+from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.vocabulary import ComparisonMode, ProviderType
 from tests.benchmarks._measure import Cost, cores, measure, print_cost

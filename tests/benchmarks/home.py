@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext
 from bucketvault.config import load_config
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.shared import LASTS_S
-from bucketvault.pages.backup_rows import in_order, list_row
+from bucketvault.pages.home.rows import in_order, list_row
 from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
 from tests.benchmarks._browsing import signed_in, spread

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
 
-from bucketvault.store import runlogs
+from bucketvault.store import run_logs
 from bucketvault.store.database import FILE_NAME, close_database, open_database
 from tests.benchmarks._browsing import cpu_s, resident, signed_in, spread
 from tests.benchmarks._measure import cores, megabytes
@@ -143,7 +143,7 @@ def written(program: Program, run: int) -> list[float]:
     """When each shown row was written, in milliseconds since 1970."""
     open_database(program.data_dir / FILE_NAME)
     try:
-        found = [WRITTEN.search(line) for line in runlogs.lines(run)]
+        found = [WRITTEN.search(line) for line in run_logs.lines(run)]
     finally:
         close_database()
     return [int(match[1]) / 1000 for match in found if match]

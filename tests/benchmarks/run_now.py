@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bucketvault.engine.rclone import command
+from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.vocabulary import ComparisonMode, ProviderType
 from tests.benchmarks._browsing import cpu_s, resident, signed_in

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from bucketvault.engine.backups import Backups
-from bucketvault.engine.history import Which
-from bucketvault.engine.live import Live
-from bucketvault.engine.timetable import next_due
-from bucketvault.engine.verdict import Tone, tone_of_run
+from bucketvault.engine.domain.times import next_due
+from bucketvault.engine.events import Live
+from bucketvault.engine.views.history import Which
+from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus, Trigger

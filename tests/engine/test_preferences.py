@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault import sessions
+from bucketvault.access import sessions
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.live import Live
-from bucketvault.engine.mailer import Mailer
-from bucketvault.engine.ping import Ping
+from bucketvault.engine.events import Live
+from bucketvault.engine.heartbeat import Ping
+from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.preferences import LICENCES, Preferences
 from bucketvault.errors import ChangedMeanwhileError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Session
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 
 
 @pytest.fixture

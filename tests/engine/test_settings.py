@@ -9,7 +9,7 @@ from bucketvault.engine import ciphertexts, settings, setup
 from bucketvault.engine.settings import MailServer, Settings
 from bucketvault.errors import InvalidInputError, VaultError
 from bucketvault.store.models import Setting
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import MailSecurity
 from tests.store_fixtures import a_provider
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine import catalogue, setup
+from bucketvault.engine import setup
+from bucketvault.engine.catalogue import catalogue
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Reason, RunStatus, Schedule, Trigger, UsageType, Weekday
 from tests.store_fixtures import ACCOUNT, KEY_ID, SECRET, a_run
 

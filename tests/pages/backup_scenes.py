@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from bucketvault.engine.overview import BackupPage, BackupRow, RunView
-from bucketvault.engine.runs.archive import Kept, KeptFolder
+from bucketvault.engine.runs.kept_versions import Kept, KeptFolder
+from bucketvault.engine.views.backups import BackupPage, BackupRow, RunView
 from bucketvault.vocabulary import ComparisonMode, ProviderType
 from tests.pages.scenes import (
     DAY,

@@ -8,7 +8,7 @@ import sys
 import threading
 from dataclasses import replace
 
-from bucketvault.engine.live import BACKUPS, CATALOGUE, log_topic, run_topic
+from bucketvault.engine.events import BACKUPS, CATALOGUE, log_topic, run_topic
 from tests.pages import sample_logs, scenes
 from tests.pages.checking import BrowserChecks, run
 

@@ -3,10 +3,10 @@
 from dataclasses import fields, replace
 
 from bucketvault.engine.backups import Going
-from bucketvault.engine.history import Measure, RunsPage, Which
-from bucketvault.engine.inputs import BackupInput, backup_fields
-from bucketvault.engine.live import BACKUPS, Live
-from bucketvault.engine.overview import BackupRow, RunView
+from bucketvault.engine.domain.fields import BackupInput, backup_fields
+from bucketvault.engine.events import BACKUPS, Live
+from bucketvault.engine.views.backups import BackupRow, RunView
+from bucketvault.engine.views.history import Measure, RunsPage, Which
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, NotFoundError, Problem
 from tests.pages import backup_scenes, scenes
 

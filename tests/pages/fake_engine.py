@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bucketvault.engine.days import Days
-from bucketvault.engine.first_steps import FirstSteps
-from bucketvault.engine.home import Home
-from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
-from bucketvault.engine.overview import BackupPage, BackupRow, RunPage
+from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.rclone.transcript import Transcript
-from bucketvault.engine.runs.archive import Kept
-from bucketvault.engine.verdict import Verdict, verdict
+from bucketvault.engine.runs.kept_versions import Kept
+from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
+from bucketvault.engine.views.calendar import Days
+from bucketvault.engine.views.first_steps import FirstSteps
+from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.situation import Verdict, verdict
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
-from bucketvault.store.runlogs import LogRow, LogSize, Sought
+from bucketvault.store.run_logs import LogRow, LogSize, Sought
 from bucketvault.vocabulary import SHOWN_LINES, Kinds, LineKind, RunStatus
 from tests.pages import backup_scenes
 from tests.pages.fake_backups import FakeBackups

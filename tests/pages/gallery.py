@@ -125,7 +125,8 @@ PRESSED = {"backup-form-errors": "Save"}  # name -> the button to press before l
 
 def build(engine: Any) -> Any:
     """The application: our pages over `engine`, and the security headers around them."""
-    from bucketvault.pages import logview, site
+    from bucketvault.pages import site
+    from bucketvault.pages.run import log as logview
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

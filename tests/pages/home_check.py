@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from playwright.sync_api import Page
 
-from bucketvault.engine.live import BACKUPS
+from bucketvault.engine.events import BACKUPS
 from tests.pages import scenes
 from tests.pages.checking import BrowserChecks, run
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from bucketvault.engine.live import BACKUPS, log_topic, run_topic
+from bucketvault.engine.events import BACKUPS, log_topic, run_topic
 from bucketvault.vocabulary import RunStatus
 from tests.pages import sample_logs, scenes
 from tests.pages.checking import BrowserChecks, run
@@ -226,7 +226,7 @@ class Checks(BrowserChecks):
             assert seen.page.locator(".log-row.k-progress:not([hidden])").count() == 0
 
     def check_followers_get_lines_over_the_websocket(self) -> None:
-        from bucketvault.pages.logview import LogView
+        from bucketvault.pages.run.log import LogView
 
         ending, grew = threading.Event(), LogView.grew
         calls: defaultdict[LogView, list[float]] = defaultdict(list)

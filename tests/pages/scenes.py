@@ -4,15 +4,15 @@ import datetime as dt
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.copy_state import CopyKind, CopyState
-from bucketvault.engine.days import RANK, Days
-from bucketvault.engine.first_steps import FirstSteps
-from bucketvault.engine.home import Home
-from bucketvault.engine.installation import Installation
-from bucketvault.engine.overview import BackupRow, End, RunSettings, RunView
+from bucketvault.engine.domain.copy_state import CopyKind, CopyState
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.health.installation import Installation
 from bucketvault.engine.rclone.transcript import Progress, Transfer
-from bucketvault.engine.runs.brake import Findings
-from bucketvault.engine.verdict import Tone, tone_of, verdict
+from bucketvault.engine.views.backups import BackupRow, End, RunSettings, RunView
+from bucketvault.engine.views.calendar import RANK, Days
+from bucketvault.engine.views.first_steps import FirstSteps
+from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.situation import Tone, tone_of, verdict
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
     ComparisonMode,

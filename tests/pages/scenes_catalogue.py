@@ -5,13 +5,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from bucketvault.engine.buckets import ConnectionTest, Listing, ProviderPage
-from bucketvault.engine.catalogue import StoredProvider
-from bucketvault.engine.inputs import ProviderInput, provider_fields
-from bucketvault.engine.left_behind import Found, LeftBehind
-from bucketvault.engine.live import CATALOGUE, Live
-from bucketvault.engine.overview_catalogue import ProviderRow, StorageRow, Use
-from bucketvault.engine.rclone.discovery import (
+from bucketvault.engine.catalogue.catalogue import StoredProvider
+from bucketvault.engine.domain.fields import ProviderInput, provider_fields
+from bucketvault.engine.events import CATALOGUE, Live
+from bucketvault.engine.orphans import Found, LeftBehind
+from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
+from bucketvault.engine.rclone.buckets import (
     Bucket,
     BucketNotFoundError,
     DiscoveryError,
@@ -20,10 +19,11 @@ from bucketvault.engine.rclone.discovery import (
     PathSize,
     WrongSecretError,
 )
+from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.errors import Fault
 from bucketvault.engine.rclone.explain import Explanation
-from bucketvault.engine.rclone.faults import Fault
-from bucketvault.engine.rclone.process import CancelledError
-from bucketvault.engine.rclone.rights import Outcome, Right, RightResult
+from bucketvault.engine.rclone.key_test import Outcome, Right, RightResult
+from bucketvault.engine.views.catalogue import ProviderRow, StorageRow, Use
 from bucketvault.errors import (
     ChangedMeanwhileError,
     InUseError,
@@ -31,7 +31,7 @@ from bucketvault.errors import (
     NotFoundError,
     Problem,
 )
-from bucketvault.untrusted import Redactor
+from bucketvault.sanitize import Redactor
 from bucketvault.vocabulary import ProviderType, Reason, UsageType
 
 NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp.exe `${1}` "

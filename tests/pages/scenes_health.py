@@ -5,8 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from bucketvault.engine import readings
-from bucketvault.engine.health import EVERY_S, Copying, Health, Sample
+from bucketvault.engine.health.monitor import EVERY_S, Copying, Health, Sample, readings
 from bucketvault.engine.self_backup import SelfBackup
 from tests.pages.scenes import DAY, HOUR, MINUTE, now
 

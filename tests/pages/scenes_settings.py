@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bucketvault.engine.live import MAIL, SETTINGS, Live
-from bucketvault.engine.mail_views import Letter, MailState, PingState, Trial
+from bucketvault.engine.domain.rules import Refusal
+from bucketvault.engine.events import MAIL, SETTINGS, Live
+from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
 from bucketvault.engine.preferences import About, SettingsPage
-from bucketvault.engine.rules import Refusal
 from bucketvault.engine.settings import PASSWORD, RULES, Settings
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
 from bucketvault.vocabulary import MailKind, MailSecurity

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.store import runlogs
+from bucketvault.store import run_logs
 from bucketvault.store.database import close_database, open_database
 from bucketvault.vocabulary import ProviderType
 from tests.support.servers import ServerProcess, clean_environment, free_port
@@ -361,7 +361,7 @@ destination.path = "{destination_path}"
     def raw_log(self, run_id: int) -> bytes:
         """The stored log, read past the program."""
         with self.database():
-            return b"".join(runlogs.raw(run_id))
+            return b"".join(run_logs.raw(run_id))
 
     def run_folder(self) -> Path | None:
         """The folder of the run under way, if there is exactly one."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bucketvault.engine.rclone import tether
 from bucketvault.errors import RcloneMissingError
-from bucketvault.untrusted import clean
+from bucketvault.sanitize import clean
 
 # 1.75.0: redirects no longer carry credentials elsewhere (GHSA-8mxv-9xhp-86h4); the JSON stats
 # that we read (`listed`, `serverSideCopies`) are all there.

@@ -8,9 +8,9 @@ import signal as signals
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bucketvault.engine.rclone.faults import RULES, Rule, take_apart
+from bucketvault.engine.rclone.errors import RULES, Rule, take_apart
 from bucketvault.engine.rclone.transcript import Transcript
-from bucketvault.untrusted import clean
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Reason
 
 DETAIL_LINES = 25

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from bucketvault.engine.rclone.lines import OBJECT_TYPE, line_kind
-from bucketvault.untrusted import clean
+from bucketvault.engine.rclone.log_lines import OBJECT_TYPE, line_kind
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import LineKind
 
 ERRORS_KEPT = 20  # the first and the last so many

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 from bucketvault.engine.rclone.transcript import Transcript
-from bucketvault.store import runlogs
+from bucketvault.sanitize import Redactor
+from bucketvault.store import run_logs
 from bucketvault.store.database import writing
 from bucketvault.store.models import BackupRun
-from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import LineKind, RunStatus
 
 READ_BYTES = 4 * 1024 * 1024
@@ -29,7 +29,7 @@ class Follower:
         self._run_id = run_id
         self._spool = spool
         self._redactor = redactor
-        self._writer = runlogs.LogWriter(run_id)
+        self._writer = run_logs.LogWriter(run_id)
         self._offset = 0
         self._half = b""  # the unfinished last line
         self._rclone_pid: int | None = None
@@ -52,7 +52,7 @@ class Follower:
     def start_over(self) -> None:
         """Drop what an earlier program stored of this log; the spool has all of it."""
         with writing():
-            runlogs.clear(self._run_id)
+            run_logs.clear(self._run_id)
 
     def ends_at(self, spool_bytes: int) -> None:
         """The run's own rclone ended when the spool was so long; what follows is from tidying."""
@@ -94,7 +94,7 @@ class Follower:
         self._offset += len(data)
         whole, newline, self._half = (self._half + data).rpartition(b"\n")
         self._take(whole + newline)
-        if len(self._half) > runlogs.LONGEST_LINE_BYTES:
+        if len(self._half) > run_logs.LONGEST_LINE_BYTES:
             self._take(self._half)
             self._half = b""
         return True

@@ -5,9 +5,9 @@ import errno
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bucketvault.engine.domain import findings
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.transcript import Tally, Transcript
-from bucketvault.engine.runs import brake
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
@@ -112,7 +112,7 @@ def held(why: str) -> Outcome:
     )
 
 
-def previewed(found: brake.Findings) -> Outcome:
+def previewed(found: findings.Findings) -> Outcome:
     """A look at what a run would do."""
     return Outcome(
         RunStatus.SUCCESS,
@@ -168,7 +168,7 @@ def of_exit(
     *,
     stop_requested: bool,
     stalled: bool,
-    expected: brake.Findings | None,
+    expected: findings.Findings | None,
     overstepped: bool,
     missed: int,
 ) -> Outcome:
@@ -265,7 +265,7 @@ def _overstepped(names: explain.Names, columns: dict[str, Any]) -> Outcome:
     )
 
 
-def _overstep(tally: Tally, expected: brake.Findings) -> str:
+def _overstep(tally: Tally, expected: findings.Findings) -> str:
     return (
         f"{tally.deleted:,} were removed and {tally.replaced:,} replaced; the checks before had "
         f"found {expected.removed:,} and {expected.replaced:,}. Look whether the source is as it "
@@ -337,7 +337,7 @@ def _passed_over(said: Transcript, names: explain.Names) -> str:
 def _warnings(
     record: ExitRecord,
     follower: Follower,
-    expected: brake.Findings | None,
+    expected: findings.Findings | None,
     names: explain.Names,
 ) -> list[str]:
     tally = follower.transcript.tally

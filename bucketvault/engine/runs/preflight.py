@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bucketvault.engine.rclone import command, explain, process
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.rclone import call as process
+from bucketvault.engine.rclone import commands as command
+from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.rclone.command import Look
+from bucketvault.engine.rclone.commands import Look
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import LARGEST, Progress
-from bucketvault.engine.runs.brake import Findings
 from bucketvault.errors import RunFailedError
-from bucketvault.untrusted import clean
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ComparisonMode, Reason
 
 

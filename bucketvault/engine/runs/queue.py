@@ -13,13 +13,13 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine.locations import Location, Route, in_the_way, server_of
-from bucketvault.engine.rclone import command
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.places import Location, Route, in_the_way, server_of
+from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.explain import REASON_TEXTS
-from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.errors import InUseError, NotFoundError
-from bucketvault.store import runlogs
+from bucketvault.store import run_logs
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import COUNT_NAMES, Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.vocabulary import Phase, ProviderType, Reason, RunStatus, Trigger
@@ -241,7 +241,7 @@ def _mark_claimed(run: BackupRun) -> None:
         spec=freeze(run.backup, stamp),
         **_nothing_yet(),
     )
-    runlogs.clear(run.id)
+    run_logs.clear(run.id)
     if not run.preview:
         Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
 

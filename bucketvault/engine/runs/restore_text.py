@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from bucketvault.engine.rclone import command
+from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, section
 from bucketvault.vocabulary import ProviderType
 

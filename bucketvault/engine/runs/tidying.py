@@ -5,10 +5,15 @@ import threading
 from collections.abc import Callable, Iterable
 
 from bucketvault.engine.ages import settled
-from bucketvault.engine.rclone import command
+from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs.archive import Archive, ArchiveError, ArchiveSilentError, outlived
+from bucketvault.engine.runs.kept_versions import (
+    Archive,
+    ArchiveError,
+    ArchiveSilentError,
+    outlived,
+)
 from bucketvault.engine.runs.restore_text import restore_text, text_hash
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow

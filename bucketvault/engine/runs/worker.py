@@ -17,23 +17,25 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bucketvault.engine import catalogue, outbox
-from bucketvault.engine.checks import contradictions, refuse_path
-from bucketvault.engine.live import BACKUPS, Live, log_topic, run_topic
+from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
+from bucketvault.engine.domain import findings
+from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
+from bucketvault.engine.mail import outbox
 from bucketvault.engine.rclone.binary import Binary, find_binary
-from bucketvault.engine.rclone.process import CancelledError
+from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.rclone.transcript import Progress
-from bucketvault.engine.runs import allowance, brake, holes, outcome, queue, tidying
+from bucketvault.engine.runs import limits, outcome, queue, returned, tidying
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.stall import StallWatch
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
+from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, Provider, utcnow
-from bucketvault.store.vault import Vault
-from bucketvault.untrusted import Redactor
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Phase, Reason, RunStatus
 
 log = logging.getLogger(__name__)
@@ -164,10 +166,10 @@ class Worker:
         preflight.destination_answers()
         size = preflight.source_size()
         is_first = not run.preview and not queue.succeeded_before(run)
-        spec, stamp, is_heavy = run.spec, str(run.archive_stamp), partial(allowance.is_heavy, run)
+        spec, stamp, is_heavy = run.spec, str(run.archive_stamp), partial(limits.is_heavy, run)
         found, look = preflight.changes(spec, stamp, size, is_heavy, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
-        held = allowance.why_held(run, found)
+        held = limits.why_held(run, found)
         if run.preview or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
             preflight.dry_run(spec, stamp, self._folder.append_to_spool, look)
@@ -270,7 +272,7 @@ class Worker:
             # And what nobody was asked about is better not removed.
             removed = follower.transcript.tally.deleted
             wanted = self._stop_requested() or follower.transcript.unseen or self._stands(follower)
-            wanted = wanted or allowance.oversteps(self._run, removed=removed)
+            wanted = wanted or limits.oversteps(self._run, removed=removed)
             if wanted and not self._stop_told:
                 self._stop_told = self._folder.ask_to_stop()
             watched = self._around.live.is_watched(log_topic(self._run.id))
@@ -298,11 +300,9 @@ class Worker:
             self._names,
             stop_requested=requested,
             stalled=self._stalled,
-            expected=brake.Findings.from_json(self._run.findings),
-            overstepped=allowance.oversteps(
-                self._run, removed=tally.deleted, replaced=tally.replaced
-            ),
-            missed=allowance.missed(self._run),
+            expected=findings.Findings.from_json(self._run.findings),
+            overstepped=limits.oversteps(self._run, removed=tally.deleted, replaced=tally.replaced),
+            missed=limits.missed(self._run),
         )
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 
@@ -322,7 +322,7 @@ class Worker:
         self._note(phase=Phase.TIDYING)
         self._lock = self._folder.create()
         follower.begin_tidying()
-        back = self._patiently(lambda: holes.back(self._run))
+        back = self._patiently(lambda: returned.back(self._run))
         warnings: list[str] = []
         try:
             tidying.tidy(

@@ -16,7 +16,7 @@ from bucketvault.engine.rclone.explain import (
     meaning_of_exit_code,
     reason_words,
 )
-from bucketvault.untrusted import has_control_characters
+from bucketvault.sanitize import has_control_characters
 from bucketvault.vocabulary import Reason
 from tests.support.record import CASES, HOSTILE_KEY, RECORDINGS
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bucketvault.engine.rclone import transcript as transcript_module
 from bucketvault.engine.rclone.transcript import Progress, Transcript
-from bucketvault.untrusted import has_control_characters
+from bucketvault.sanitize import has_control_characters
 
 DATA = Path(__file__).parents[2] / "data" / "rclone"
 

@@ -9,8 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
+from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.runs import queue
-from bucketvault.engine.runs.brake import Findings
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import RunStatus, Trigger

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from bucketvault.engine.domain import findings
+from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.rclone.command import Look
-from bucketvault.engine.runs import brake
-from bucketvault.engine.runs.brake import Findings
+from bucketvault.engine.rclone.commands import Look
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.errors import RunFailedError
 from tests.conftest import NewBucket
@@ -38,7 +38,7 @@ def held(
     approved: Findings | None = None,
 ) -> str | None:
     found = Findings(new=new, replaced=replaced, removed=removed, destination_objects=of)
-    return brake.why_held(
+    return findings.why_held(
         found,
         shrink_limit_percent=limit,
         same_ends_before=same_ends_before,

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from peewee import IntegrityError
 
+from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.rclone.transcript import OBJECT_TYPE
 from bucketvault.engine.runs import queue
-from bucketvault.engine.runs.brake import Findings
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.runs.follower import Follower
-from bucketvault.store import runlogs
+from bucketvault.sanitize import Redactor
+from bucketvault.store import run_logs
 from bucketvault.store.database import connection, database, writing
 from bucketvault.store.models import Backup, BackupRun, Storage
-from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import RunStatus, Trigger
 from tests.store_fixtures import a_backup
 
@@ -85,8 +85,8 @@ def test_a_run_that_is_taken_again_begins_with_nothing_of_the_attempt_before(
     assert {name: value for name, value in row().items() if name not in own} == {
         name: value for name, value in begun.items() if name not in own
     }
-    assert runlogs.size(run.id) == runlogs.LogSize(0, 0, 0)
-    assert list(runlogs.raw(run.id)) == []
+    assert run_logs.size(run.id) == run_logs.LogSize(0, 0, 0)
+    assert list(run_logs.raw(run.id)) == []
 
 
 def test_a_claim_that_is_refused_as_it_is_committed_leaves_nothing_open_and_nothing_behind(

@@ -10,10 +10,10 @@ import pytest
 from bucketvault.engine.rclone.transcript import OBJECT_TYPE
 from bucketvault.engine.runs import follower as follower_module
 from bucketvault.engine.runs.follower import Follower
-from bucketvault.store import database, runlogs
+from bucketvault.sanitize import Redactor
+from bucketvault.store import database, run_logs
 from bucketvault.store.database import BusyError, connection
 from bucketvault.store.models import BackupRun, Storage
-from bucketvault.untrusted import Redactor
 from bucketvault.vocabulary import Phase, RunStatus
 from tests.store_fixtures import a_backup, a_run
 
@@ -28,7 +28,7 @@ def run(
     hasty = dict(database.OF_A_CONNECTION) | {"busy_timeout": 0}
     monkeypatch.setattr(database, "OF_A_CONNECTION", tuple(hasty.items()))
     monkeypatch.setattr(follower_module, "READ_BYTES", 20_001)  # never at the end of a line
-    monkeypatch.setattr(follower_module, "MOST_WAITING_BYTES", runlogs.CHUNK_BYTES)
+    monkeypatch.setattr(follower_module, "MOST_WAITING_BYTES", run_logs.CHUNK_BYTES)
     database.open_database(open_store)
     return a_run(a_backup("Photos", *ends), RunStatus.RUNNING, phase=Phase.COPYING)
 
@@ -78,7 +78,7 @@ def test_a_log_that_had_to_wait_for_the_database_is_read_to_its_end_all_the_same
     with connection():
         row = BackupRun.get_by_id(run.id)
     assert (row.replaced, row.archived, row.purged) == (OBJECTS, OBJECTS, 0)
-    assert b"".join(runlogs.raw(run.id)) == (tmp_path / "rclone.log").read_bytes()
+    assert b"".join(run_logs.raw(run.id)) == (tmp_path / "rclone.log").read_bytes()
 
 
 def test_a_follower_says_that_it_does_not_read_while_too_much_waits(

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.live import Live
+from bucketvault.engine.events import Live
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Trigger
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3

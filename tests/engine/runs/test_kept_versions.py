@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.runs.archive import read_stamp
+from bucketvault.engine.runs.kept_versions import read_stamp
 from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at

@@ -3,7 +3,7 @@
 from bucketvault.engine.runs import logs
 from bucketvault.store.database import writing
 from bucketvault.store.models import RunLogChunk
-from bucketvault.store.runlogs import LogWriter
+from bucketvault.store.run_logs import LogWriter
 from bucketvault.vocabulary import LineKind
 from tests.pages.sample_logs import failed_log
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage

@@ -9,11 +9,8 @@ from bucketvault.engine.rclone.explain import Names
 from bucketvault.engine.runs import outcome
 from bucketvault.engine.runs.folder import ExitRecord
 from bucketvault.engine.runs.follower import Follower
-from bucketvault.untrusted import Redactor
+from bucketvault.sanitize import Redactor
 from bucketvault.vocabulary import Reason
-from tests.store_fixtures import data_folder, new_database, open_store
-
-__all__ = ["data_folder", "new_database", "open_store"]
 
 NAMES = Names("R2", "photos", "", "Backblaze", "copies", "")
 REFUSED = (

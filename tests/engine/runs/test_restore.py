@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.rules import Refusal, listed_bucket_rule, name_rule, path_rule
+from bucketvault.engine.domain.rules import Refusal, listed_bucket_rule, name_rule, path_rule
 from bucketvault.engine.runs.restore_text import restore_text
+from bucketvault.sanitize import clean_to_copy
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup
-from bucketvault.untrusted import clean_to_copy
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program
 from tests.support.servers import MotoServer, RcloneS3, clean_environment, rclone_path

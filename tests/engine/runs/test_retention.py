@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.rclone.command import STAMP_FORMAT
+from bucketvault.engine.rclone.commands import STAMP_FORMAT
 from bucketvault.engine.runs import tidying
-from bucketvault.engine.runs.archive import Archive, ArchiveError
+from bucketvault.engine.runs.kept_versions import Archive, ArchiveError
 from bucketvault.store import database
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine.copy_state import CopyKind, copy_state
-from bucketvault.engine.live import Live
+from bucketvault.engine.domain.copy_state import CopyKind, copy_state
+from bucketvault.engine.events import Live
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.runs import outcome, queue, runner
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import BackupRun, Storage
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 from tests.store_fixtures import a_backup
 from tests.support.program import until

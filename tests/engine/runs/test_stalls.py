@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.live import Live
-from bucketvault.engine.rclone import command, explain, process
+from bucketvault.engine.events import Live
+from bucketvault.engine.rclone import call as process
+from bucketvault.engine.rclone import commands as command
+from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs import holes, queue, tidying
+from bucketvault.engine.runs import queue, returned, tidying
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.errors import RunFailedError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.store.vault import Vault
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import ProviderType, Reason, Trigger
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
@@ -400,7 +402,7 @@ def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it
 ) -> None:
     source, destination = new_bucket(here, objects(3)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
-    place = tidying if where == "tidy" else holes
+    place = tidying if where == "tidy" else returned
     real, met = getattr(place, where), []
 
     def out_of_descriptors_once(*given: Any, **more: Any) -> Any:

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from bucketvault.engine.rclone.command import STAMP_FORMAT
+from bucketvault.engine.rclone.commands import STAMP_FORMAT
 from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine import overview
+from bucketvault.cli.run import progress_in_words
 from bucketvault.engine.runs import queue
-from bucketvault.engine.verdict import Tone
-from bucketvault.pages import backup_rows, run_words
+from bucketvault.engine.views import backups
+from bucketvault.engine.views.situation import Tone
+from bucketvault.pages.home import rows as backup_rows
+from bucketvault.pages.run import words as run_words
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
 from bucketvault.vocabulary import RunStatus
-from bucketvault.watching import progress_in_words
 from tests.conftest import NewBucket
 from tests.pages import scenes
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
@@ -83,17 +84,17 @@ def test_a_run_that_would_meet_another_at_its_places_waits_and_says_for_whom(
 ) -> None:
     assert claimed(tmp_path) is None
 
-    view = overview.run(under_way.id)
-    (row,) = (row for row in overview.backups() if row.name == "Other")
-    assert view == row.active_run == overview.run_page(under_way.id).run
-    told = run_words.result(overview.run_page(under_way.id), scenes.ZONE, scenes.now())
+    view = backups.run(under_way.id)
+    (row,) = (row for row in backups.backups() if row.name == "Other")
+    assert view == row.active_run == backups.run_page(under_way.id).run
+    told = run_words.result(backups.run_page(under_way.id), scenes.ZONE, scenes.now())
     assert told.sentence == 'Waiting for the run of "Photos" to end.'
     assert progress_in_words(view).startswith('Other: waiting for the run of "Photos" to end: ')
     _, hover = backup_rows.last_words(row, Tone.WAIT, scenes.now(), scenes.ZONE)
     assert hover.endswith('; waits for the run of "Photos" to end')
     with writing():
         BackupRun.get(BackupRun.id != under_way.id).finish(RunStatus.SUCCESS)
-    assert overview.run(under_way.id).waits_for == ""
+    assert backups.run(under_way.id).waits_for == ""
     assert claimed(tmp_path) == under_way.id
 
 
@@ -101,7 +102,7 @@ def test_a_run_that_would_meet_another_at_its_places_waits_and_says_for_whom(
 def test_runs_that_do_not_spoil_each_other_go_side_by_side(
     under_way: BackupRun, tmp_path: Path
 ) -> None:
-    assert overview.run(under_way.id).waits_for == ""
+    assert backups.run(under_way.id).waits_for == ""
 
     assert claimed(tmp_path) == under_way.id
 
@@ -115,7 +116,7 @@ def test_a_preview_neither_waits_nor_keeps_anybody_waiting(
         one = Backup.get(Backup.name == looks)
         BackupRun.update(preview=True).where(BackupRun.backup == one).execute()
 
-    assert overview.run(under_way.id).waits_for == ""
+    assert backups.run(under_way.id).waits_for == ""
     assert claimed(tmp_path) == under_way.id
 
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bucketvault.engine.rclone.command import Look
-from bucketvault.engine.runs.brake import Findings
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.rclone.commands import Look
 from bucketvault.engine.runs.preflight import Size
 from tests.conftest import NewBucket
 from tests.engine.runs.held import logged

@@ -1,0 +1,265 @@
+"""Who may talk to us. Stands outside everything and refuses what it does not know.
+
+NiceGUI looks at neither Host nor Origin, and its socket needs no cookie. A page elsewhere could
+otherwise act through the browser of whoever has bucketvault open: over DNS rebinding, a form, a
+socket, a frame. Cookies do not tell ports apart, so the page of another local service is as
+foreign as any; only the exact comparison of Origin and Host keeps it out.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bucketvault.access import plain_pages
+from bucketvault.access.sessions import Sessions
+from bucketvault.sanitize import clean
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")  # at any port: a tunnel may use another
+SIGN_IN = "/login"
+STAYS_S = 1.5  # an open socket whose session has ended: long enough to send its page away
+READING = ("GET", "HEAD")
+OPEN = {  # what strangers may ask for, over HTTP only
+    SIGN_IN: (*READING, "POST"),
+    "/favicon.ico": READING,
+    "/healthz": READING,
+}
+KEPT_BY_BROWSERS = ("/_nicegui/", "/assets/")  # their addresses change with their content
+SESSION = "bucketvault.session"  # in the scope: the session's secret, for what is behind us
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # printable ASCII without the backslash
+
+# NiceGUI's pages compile their templates in the browser: neither 'unsafe-' can go. The policy
+# still keeps everything on this origin, and us out of frames.
+_PAGE_POLICY = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    b"style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    b"connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    b"frame-ancestors 'none'"
+)
+_PLAIN_POLICY = (
+    b"default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; "
+    b"form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    b"x-frame-options": b"DENY",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",  # with no-referrer, browsers send "Origin: null" in forms
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What we answer instead of passing a request on."""
+
+    status: HTTPStatus
+    title: str
+    texts: tuple[str, ...] = ()
+    location: str = ""  # a redirect's
+
+
+NO_SESSION = Refusal(
+    HTTPStatus.UNAUTHORIZED,
+    "You are not signed in",
+    ("Open the link that `bucketvault url` prints on the server.",),
+)
+
+
+def local_path(path: str) -> str:
+    """`path` if it is one on this site, and none that signs in or out; else "/"."""
+    if not _PATH.fullmatch(path) or path.split("?")[0] in (SIGN_IN, "/logout"):
+        return "/"
+    return path
+
+
+class Guard:
+    """Pure ASGI around the whole application. `allowed_hosts` are further names, at any port."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, allowed_hosts: Iterable[str] = ()) -> None:
+        self.app = app
+        self._sessions = sessions
+        self._further = frozenset(allowed_hosts)
+        self._names = self._further | set(LOCAL_NAMES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or refuse."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] not in ("http", "websocket"):
+            raise RuntimeError(f"unknown kind of connection: {scope['type']}")
+        headers = _Headers(scope)
+        session = self._sessions.find(headers.one("cookie") or "")
+        refusal = self._refusal(scope, headers, session)
+        if refusal is not None:
+            await _refuse(scope, receive, send, refusal)
+            return
+        if session is not None:
+            self._sessions.touch(session)
+            scope[SESSION] = session
+            if scope["type"] == "websocket":
+                receive = self._while_signed_in(session, receive)
+        await self.app(scope, receive, _with_headers(scope["path"], send))
+
+    def _refusal(self, scope: Scope, headers: "_Headers", session: str | None) -> Refusal | None:
+        """Why this is not passed on; None: it is."""
+        for name in ("host", "origin", "cookie"):
+            if headers.count(name) > 1:
+                return Refusal(
+                    HTTPStatus.BAD_REQUEST,
+                    "This request is not clear",
+                    (f"It has more than one {name.capitalize()} header.",),
+                )
+        host = (headers.one("host") or "").lower()
+        parts = _HOST.fullmatch(host)
+        if parts is None or parts["name"] not in self._names:
+            return self._foreign_host(host)
+        if self._is_foreign(scope, headers, host, parts["name"]):
+            return Refusal(
+                HTTPStatus.FORBIDDEN,
+                "This came from another site",
+                ("bucketvault only takes what its own pages send. Open it by its own address.",),
+            )
+        path = scope["path"]
+        if session is not None or (
+            scope["type"] == "http" and scope["method"] in OPEN.get(path, ())
+        ):
+            return None
+        return _to_sign_in(scope) if _is_navigation(scope, headers) else NO_SESSION
+
+    def _foreign_host(self, host: str) -> Refusal:
+        known = ", ".join((*LOCAL_NAMES, *sorted(self._further)))
+        name = clean(host, limit=100)
+        hint = "If you reach this server by another name, start it so: "
+        return Refusal(
+            HTTPStatus.FORBIDDEN,
+            "bucketvault does not go by this name",
+            (
+                f"You asked for {name}." if name else "The request names no host.",
+                f"These names are answered, at any port: {known}.",
+                f"{hint}`bucketvault serve --allowed-host NAME`",
+            ),
+        )
+
+    def _is_foreign(self, scope: Scope, headers: "_Headers", host: str, name: str) -> bool:
+        origin = headers.one("origin")
+        own = {f"http://{host}"}
+        if name in self._further:  # where somebody put TLS before us
+            own.add(f"https://{host}")
+        if origin is not None and origin.lower() not in own:
+            return True
+        reads = scope["type"] == "http" and scope["method"] in READING
+        if origin is None and not reads:
+            return True
+        if headers.one("sec-fetch-site") in (None, "same-origin", "none"):
+            return False
+        # a link on another page may lead here, but nothing of that page may look inside
+        navigates = headers.one("sec-fetch-mode") == "navigate"
+        return not (reads and navigates and headers.one("sec-fetch-dest") == "document")
+
+    def _while_signed_in(self, session: str, receive: Receive) -> Receive:
+        """An open socket says nothing any more once its session has ended."""
+
+        async def guarded() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                if not self._sessions.is_valid(session):
+                    # what was said is not passed on; the page is told meanwhile where to go
+                    await asyncio.sleep(STAYS_S)
+                    return {"type": "websocket.disconnect", "code": 1008}
+                self._sessions.touch(session)
+            return message
+
+        return guarded
+
+
+class _Headers:
+    def __init__(self, scope: Scope) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            self._values.setdefault(name.decode("latin-1").lower(), []).append(
+                value.decode("latin-1")
+            )
+
+    def count(self, name: str) -> int:
+        return len(self._values.get(name, ()))
+
+    def one(self, name: str) -> str | None:
+        """The header's only value; None when it is absent, or there are several."""
+        values = self._values.get(name, ())
+        return values[0] if len(values) == 1 else None
+
+
+def _is_navigation(scope: Scope, headers: _Headers) -> bool:
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return False
+    mode = headers.one("sec-fetch-mode")
+    if mode is not None:
+        return mode == "navigate"
+    return "text/html" in (headers.one("accept") or "")  # browsers on plain HTTP, old ones
+
+
+def _to_sign_in(scope: Scope) -> Refusal:
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    asked = path.decode("latin-1")
+    if query := scope.get("query_string"):
+        asked += "?" + query.decode("latin-1")
+    wanted = local_path(asked)
+    then = f"?next={quote(wanted, safe='/')}" if wanted != "/" else ""
+    return Refusal(HTTPStatus.SEE_OTHER, "Sign in", location=f"{SIGN_IN}{then}")
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
+    prefix = ""
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        prefix = "websocket."
+    body = b""
+    if not refusal.location:
+        body = plain_pages.page(refusal.title, plain_pages.paragraphs(*refusal.texts)).encode()
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        *_own_headers(_PLAIN_POLICY, kept=False),
+    ]
+    if refusal.location:
+        headers.append((b"location", refusal.location.encode("ascii")))
+    await send(
+        {"type": f"{prefix}http.response.start", "status": refusal.status, "headers": headers}
+    )
+    if scope["type"] == "http" and scope["method"] == "HEAD":
+        body = b""
+    await send({"type": f"{prefix}http.response.body", "body": body})
+
+
+def _own_headers(policy: bytes, *, kept: bool) -> Iterator[tuple[bytes, bytes]]:
+    yield b"content-security-policy", policy
+    yield from _HEADERS.items()
+    if not kept:
+        yield b"cache-control", b"no-store"
+
+
+def _with_headers(path: str, send: Send) -> Send:
+    """`send`, which sets our headers on each response, whatever else the application set there."""
+    policy = _PLAIN_POLICY if path in OPEN else _PAGE_POLICY
+
+    async def sending(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            fine = message["status"] in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
+            own = dict(_own_headers(policy, kept=fine and path.startswith(KEPT_BY_BROWSERS)))
+            theirs = [pair for pair in message.get("headers", ()) if pair[0].lower() not in own]
+            message = {**message, "headers": [*theirs, *own.items()]}
+        await send(message)
+
+    return sending

@@ -1,0 +1,102 @@
+"""`url`, `password`, `rotate-key`: the commands about who gets in, and the key that opens keys."""
+
+import argparse
+import getpass
+import sys
+from typing import Any
+
+from bucketvault.access import password
+from bucketvault.access.sessions import end_all_sessions
+from bucketvault.config import Config
+from bucketvault.engine import key_rotation
+from bucketvault.engine.engine import open_store
+from bucketvault.errors import BucketvaultError, ConfigError
+from bucketvault.server import address
+
+
+def add_to(commands: Any) -> None:
+    """Add them to the command line; `commands` is what argparse's `add_subparsers` gave."""
+    url = commands.add_parser("url", help="print the link that opens the pages")
+    url.add_argument("--new", action="store_true", help="with a new token; every session ends")
+    url.set_defaults(command=_url)
+
+    word = commands.add_parser("password", help="set a password that opens the pages too")
+    word.add_argument("--remove", action="store_true", help="only the link opens again")
+    word.set_defaults(command=_password)
+
+    rotate = commands.add_parser(
+        "rotate-key",
+        help="encrypt every stored key with a new key",
+        description="Encrypt every stored key with a new key. The old one is put aside, in a file "
+        "beside the key file: older copies of the database need it, and so do other data folders "
+        "with the same key file. Where it is needed, add its line at the end of the key file.",
+    )
+    rotate.add_argument(
+        "--new-key-file",
+        action="store_true",
+        help="the key file is lost: make another; every provider's keys must be entered again",
+    )
+    rotate.set_defaults(command=_rotate_key)
+
+
+def _url(given: argparse.Namespace, config: Config) -> int:
+    door, link = address.login_link(config, new=given.new)
+    print(link)
+    if not door.answers():
+        print("Nothing answers there now. Start it: bucketvault serve", file=sys.stderr)
+    elif door.socket is not None:
+        print(f"First, on your own computer: {door.tunnel_line('')}", file=sys.stderr)
+    return 0
+
+
+def _password(given: argparse.Namespace, config: Config) -> int:
+    open_store(config)
+    if given.remove:
+        if not password.is_set(config.password):
+            print("There is no password: only the link opens bucketvault (bucketvault url).")
+            return 0
+        end_all_sessions()
+        config.password.unlink()
+        print("The password is gone and every session has ended. The link: bucketvault url")
+        return 0
+    new = _asked_twice()
+    end_all_sessions()  # first: with a database that cannot be written, nothing changes
+    password.set_password(config.password, new)
+    print("The password is set and every session has ended. Sign in with it, or with the link.")
+    return 0
+
+
+def _asked_twice() -> str:
+    """A new password from the terminal, not shown. Raises BucketvaultError, ConfigError."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "A password is asked for on a terminal only, so that no file and no history has it.",
+            "Over SSH: ssh -t SERVER bucketvault password",
+        )
+    try:
+        new = getpass.getpass(f"New password, at least {password.SHORTEST} characters: ")
+        password.check(new)
+        if getpass.getpass("Again: ") != new:
+            raise ValueError("The two are not the same.")
+    except (ValueError, EOFError) as error:
+        raise BucketvaultError(
+            str(error) or "No password was given.", "Nothing was changed."
+        ) from error
+    return new
+
+
+def _rotate_key(given: argparse.Namespace, config: Config) -> int:
+    vault = open_store(config)
+    if given.new_key_file:
+        lost = key_rotation.new_key_file(vault)
+        print(f"There is a new key file: {config.key_file}")
+        for whose in lost:
+            print(f"Enter again: {whose}")
+        return 0
+    count, aside = key_rotation.rotate(vault)
+    print(f"{count} secrets are encrypted with a new key.")
+    print(f"Keep a copy of {config.key_file}, apart from the data folder.")
+    for file in aside:
+        print(f"The old key lies in {file}. Delete it once nothing needs it any more:")
+        print("copies of the database made before do, and other data folders with this key file.")
+    return 0

@@ -1,0 +1,343 @@
+"""What stands against a Provider, a Storage or a Backup because of the rows that are there.
+
+Names that are taken, storages that may not be that end, places that would overwrite each other.
+Reads the database and writes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import peewee as pw
+
+from bucketvault.engine.domain.fields import (
+    BackupInput,
+    BackupValues,
+    ProviderInput,
+    ProviderValues,
+    Sheet,
+    StorageInput,
+    StorageValues,
+    backup_fields,
+    provider_fields,
+    storage_fields,
+)
+from bucketvault.engine.domain.places import Location, Route, circle_through, server_of
+from bucketvault.engine.domain.rules import Refusal, endpoint_rule, path_rule, same_name
+from bucketvault.errors import BucketvaultError, NotFoundError, Problem
+from bucketvault.store.database import connection
+from bucketvault.store.models import Backup, BaseModel, Provider, Storage
+from bucketvault.vocabulary import UsageType
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def check_provider(given: ProviderInput, provider_id: int | None = None) -> list[Problem]:
+    """What is wrong with a new Provider, or with these changes to an existing one."""
+    with connection():
+        return checked_provider(given, _existing(Provider, provider_id))[1]
+
+
+def check_storage(
+    given: StorageInput, storage_id: int | None = None, *, listed: bool = False
+) -> list[Problem]:
+    """What is wrong with a new Storage, or with these changes to an existing one.
+
+    `listed`: the provider itself named the bucket, so the name need not follow today's rules.
+    """
+    with connection():
+        return checked_storage(given, _existing(Storage, storage_id), listed=listed)[1]
+
+
+def check_backup(given: BackupInput, backup_id: int | None = None) -> list[Problem]:
+    """What is wrong with a new Backup, or with these changes to an existing one."""
+    with connection():
+        return checked_backup(given, _existing(Backup, backup_id))[1]
+
+
+def refuse_endpoint(provider: Provider) -> None:
+    """Raise BucketvaultError when what is stored as its endpoint is not one that may be asked.
+
+    Asked each time it is used: a row may be older than a rule, or from another hand than ours.
+    """
+    try:
+        endpoint_rule(provider.endpoint)
+    except Refusal as refusal:
+        raise BucketvaultError(
+            f'The endpoint of the provider "{provider.name}" is not asked. {refusal}',
+            "Correct it at the provider.",
+        ) from refusal
+
+
+def refuse_path(path: str) -> None:
+    """The same for the path of one end of a Backup."""
+    try:
+        path_rule(path)
+    except Refusal as refusal:
+        raise BucketvaultError(f"{refusal} Nothing was touched.", "Change the backup.") from refusal
+
+
+def get(model: type[Model], row_id: int) -> Model:
+    """The row with this id, inside the caller's connection; NotFoundError when it is gone."""
+    row: Model | None = model.get_or_none(model._meta.primary_key == row_id)  # noqa: SLF001
+    if row is None:
+        raise NotFoundError(f"This {model.__name__.lower()} is not there any more.")
+    return row
+
+
+def fields_of(values: ProviderValues | StorageValues | BackupValues) -> dict[str, Any]:
+    """Checked values by field name."""
+    return {field.name: getattr(values, field.name) for field in fields(values)}
+
+
+# ---- the checked fields, and all problems with them; inside the caller's connection
+
+
+def checked_provider(
+    given: ProviderInput, row: Provider | None, *, with_users: bool = True
+) -> tuple[ProviderValues, list[Problem]]:
+    """A Provider's fields and their problems; `with_users`: also those of the Backups behind it."""
+    values, problems = provider_fields(given, new=row is None)
+    sheet = Sheet(problems)
+    _check_name(sheet, Provider, values.name, row)
+    if row is None or not with_users:
+        return values, sheet.problems
+    old, new = (server_of(v.provider_type, v.endpoint, v.region) for v in (row, values))
+    if old != new and sheet.is_good("provider_type", "endpoint", "region", "account_id"):
+        storages = Storage.select(Storage.id).where(Storage.provider == row.id)
+        users = Backup.source_storage.in_(storages) | Backup.destination_storage.in_(storages)
+        for found in _contradictions(users, servers={row.id: new}):
+            sheet.refuse("endpoint", f'Backup "{found.backup_name}": {found.message}')
+    return values, sheet.problems
+
+
+def checked_storage(
+    given: StorageInput, row: Storage | None, *, listed: bool = False, with_users: bool = True
+) -> tuple[StorageValues, list[Problem]]:
+    """A Storage's fields and their problems; `with_users`: also those of the Backups on it."""
+    # a name that was accepted once, as listed perhaps, is not questioned again
+    known = row is not None and given.bucket_name == row.bucket_name
+    values, problems = storage_fields(given, listed=listed or known)
+    sheet = Sheet(problems)
+    provider = Provider.get_or_none(Provider.id == values.provider_id)
+    if provider is None and sheet.is_good("provider_id"):
+        sheet.refuse("provider_id", "This provider is no longer there: choose another.")
+    if provider is not None and sheet.is_good("bucket_name"):
+        twin = Storage.get_or_none(
+            Storage.provider == provider, Storage.bucket_name == values.bucket_name
+        )
+        if twin is not None and (row is None or twin.id != row.id):
+            sheet.refuse(
+                "bucket_name",
+                f'The bucket "{values.bucket_name}" at "{provider.name}" is a storage already.',
+            )
+    if row is None or provider is None or sheet.problems or not with_users:
+        return values, sheet.problems
+    moved = (row.provider_id, row.bucket_name) != (values.provider_id, values.bucket_name)
+    if moved or row.usage_type != values.usage_type:
+        users = (Backup.source_storage == row.id) | (Backup.destination_storage == row.id)
+        future = {row.id: _Bucket.of(provider, values.bucket_name, values.usage_type)}
+        for found in _contradictions(users, buckets=future):
+            name = "bucket_name" if moved else "usage_type"
+            sheet.refuse(name, f'Backup "{found.backup_name}": {found.message}')
+    return values, sheet.problems
+
+
+def checked_backup(
+    given: BackupInput, row: Backup | None, *, with_others: bool = True
+) -> tuple[BackupValues, list[Problem]]:
+    """A Backup's fields and their problems; `with_others`: also where it meets other Backups."""
+    values, problems = backup_fields(given)
+    sheet = Sheet(problems)
+    _check_name(sheet, Backup, values.name, row)
+    ends = _buckets(Storage.id.in_([values.source_storage_id, values.destination_storage_id]))
+    source = ends.get(values.source_storage_id)
+    destination = ends.get(values.destination_storage_id)
+    for name, end in (("source_storage_id", source), ("destination_storage_id", destination)):
+        if end is None and sheet.is_good(name):
+            sheet.refuse(name, "This storage is no longer there: choose another.")
+    for name, message in _misused(source, destination):
+        sheet.refuse(name, message)
+    if destination is None or not sheet.is_good("destination_path"):
+        return values, sheet.problems
+    target = destination.location(values.destination_path)
+    if source is not None and sheet.is_good("source_path"):
+        objection = _why_not_between(source.location(values.source_path), target)
+        if objection is not None:
+            sheet.refuse("destination_path", objection)
+    if with_others:
+        others = _routes(but=row)
+        if taken := next((r.name for r in others if r.destination.overlaps(target)), None):
+            sheet.refuse("destination_path", _taken_by(taken))
+        elif source is not None and sheet.is_good("source_path"):
+            own = Route(0, values.name, source.location(values.source_path), target)
+            if circle := circle_through(own, others):
+                sheet.refuse("destination_path", _in_a_circle(circle))
+    return values, sheet.problems
+
+
+# ---- Backups that other changes would break
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Why a stored Backup cannot run as its Providers and Storages are."""
+
+    backup_id: int
+    backup_name: str
+    field: str  # as in `BackupInput`
+    message: str
+
+
+def contradictions(*, only: Collection[int] | None = None) -> list[Contradiction]:
+    """Every Backup that its Providers, Storages or another Backup forbid; `only`: among these."""
+    with connection():
+        return _contradictions(Backup.id.is_null(False) if only is None else Backup.id.in_([*only]))
+
+
+def _contradictions(
+    which: pw.Expression,
+    *,
+    servers: dict[int, str] | None = None,
+    buckets: "dict[int, _Bucket] | None" = None,
+) -> list[Contradiction]:
+    """The same for `which` Backups, if Providers and Storages were as given."""
+    ends = _buckets(servers=servers) | (buckets or {})
+    concerned = {backup.id for backup in Backup.select(Backup.id).where(which)}
+    found: list[Contradiction] = []
+    places: dict[tuple[str, str], list[tuple[int, str, Location]]] = defaultdict(list)
+    routes: list[Route] = []
+    for backup in Backup.select().order_by(Backup.name):
+        source, destination = ends[backup.source_storage_id], ends[backup.destination_storage_id]
+        target = destination.location(backup.destination_path)
+        place = (target.server, target.bucket_name)
+        places[place].append((backup.id, backup.name, target))
+        routes.append(Route(backup.id, backup.name, source.location(backup.source_path), target))
+        if backup.id in concerned:
+            objections = list(_misused(source, destination))
+            if message := _why_not_between(source.location(backup.source_path), target):
+                objections.append(("destination_path", message))
+            found += [Contradiction(backup.id, backup.name, *each) for each in objections]
+    for together in places.values():
+        for backup_id, name, target in together:
+            taken = next(
+                (n for i, n, other in together if i != backup_id and other.overlaps(target)), None
+            )
+            if taken and backup_id in concerned:
+                message = _taken_by(taken)
+                found.append(Contradiction(backup_id, name, "destination_path", message))
+    for route in routes:
+        if route.backup_id in concerned and (circle := circle_through(route, routes)):
+            message = _in_a_circle(circle)
+            found.append(Contradiction(route.backup_id, route.name, "destination_path", message))
+    return found
+
+
+# ---- the parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """A Storage as far as Backups care."""
+
+    server: str
+    bucket_name: str
+    usage_type: UsageType | None
+
+    @classmethod
+    def of(cls, provider: Provider, bucket_name: str, usage_type: UsageType | None) -> "_Bucket":
+        server = server_of(provider.provider_type, provider.endpoint, provider.region)
+        return cls(server, bucket_name, usage_type)
+
+    def location(self, path: str) -> Location:
+        return Location(self.server, self.bucket_name, path)
+
+
+def _buckets(
+    which: pw.Expression | None = None, *, servers: dict[int, str] | None = None
+) -> dict[int, _Bucket]:
+    """Storages by id, with Providers at other `servers` where given."""
+    query = Storage.select(Storage, Provider).join(Provider)
+    found = {}
+    for storage in query if which is None else query.where(which):
+        provider = storage.provider
+        moved = (servers or {}).get(provider.id)
+        server = moved or server_of(provider.provider_type, provider.endpoint, provider.region)
+        found[storage.id] = _Bucket(server, storage.bucket_name, storage.usage_type)
+    return found
+
+
+def _routes(*, but: Backup | None) -> list[Route]:
+    """The way of every Backup, switched off or not: one that is off can be run by hand."""
+    ends = _buckets()
+    return [
+        Route(
+            backup.id,
+            backup.name,
+            ends[backup.source_storage_id].location(backup.source_path),
+            ends[backup.destination_storage_id].location(backup.destination_path),
+        )
+        for backup in Backup.select().order_by(Backup.name)
+        if but is None or backup.id != but.id
+    ]
+
+
+def _existing(model: type[Model], row_id: int | None) -> Model | None:
+    return None if row_id is None else get(model, row_id)
+
+
+def _check_name(
+    sheet: Sheet, model: type[Provider] | type[Backup], name: str, row: BaseModel | None
+) -> None:
+    """Refuse a name that another row has, in whatever case: people would mix them up."""
+    if not sheet.is_good("name"):
+        return
+    own = None if row is None else row.id  # type: ignore[attr-defined]
+    others: Any = model.select(model.id, model.name).tuples()
+    for other_id, other in others:
+        if other_id != own and same_name(other) == same_name(name):
+            kind = model.__name__.lower()
+            sheet.refuse("name", f'There is a {kind} "{other}" already: choose another name.')
+
+
+def _misused(source: _Bucket | None, destination: _Bucket | None) -> Iterator[tuple[str, str]]:
+    """Field and message for each end whose Storage is kept for the other use."""
+    ends = (
+        ("source", source, UsageType.DESTINATION_ONLY, "destination"),
+        ("destination", destination, UsageType.SOURCE_ONLY, "source"),
+    )
+    for end, bucket, other_use, other in ends:
+        if bucket is not None and bucket.usage_type is other_use:
+            message = (
+                f'"{bucket.bucket_name}" is a {other} only: choose another {end}, '
+                "or change what the storage may be used for."
+            )
+            yield f"{end}_storage_id", message
+
+
+def _why_not_between(source: Location, destination: Location) -> str | None:
+    """Why nothing may be copied from one place to the other; None when it may."""
+    if source == destination:
+        return "Source and destination are the same place: choose another bucket or path."
+    if destination.contains(source):  # a sync removes whatever the source does not have
+        return "The source lies inside the destination, and would be cleared: choose another path."
+    if source.contains(destination):  # each run would copy the copies of the runs before
+        return "The destination lies inside the source, and would grow: choose another bucket."
+    return None
+
+
+def _in_a_circle(names: list[str]) -> str:
+    others = " and then ".join(f'"{name}"' for name in names)
+    return (
+        f"What this backup copies, {others} would copy back to where it came from: "
+        "a removal anywhere would run round. Choose another destination."
+    )
+
+
+def _taken_by(name: str) -> str:
+    # each of the two would remove what the other copied
+    return (
+        f'The backup "{name}" copies to the same place, or to one inside or around it: '
+        "give each backup a destination of its own."
+    )

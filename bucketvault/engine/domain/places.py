@@ -1,0 +1,93 @@
+"""Where a bucket is by what is meant: two rows may name the same place in different words."""
+
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bucketvault.engine.domain.rules import ip_address
+from bucketvault.engine.rclone.remotes import b2_endpoint
+from bucketvault.vocabulary import ProviderType
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A bucket, or a path in it, at a server; empty path: the whole bucket."""
+
+    server: str
+    bucket_name: str
+    path: str
+
+    def contains(self, other: "Location") -> bool:
+        """Whether `other` is this place or lies inside it."""
+        if (self.server, self.bucket_name) != (other.server, other.bucket_name):
+            return False
+        return not self.path or f"{other.path}/".startswith(f"{self.path}/")
+
+    def overlaps(self, other: "Location") -> bool:
+        """Whether one of the two places is, or lies inside, the other."""
+        return self.contains(other) or other.contains(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of one Backup."""
+
+    backup_id: int
+    name: str
+    source: Location
+    destination: Location
+
+
+def circle_through(route: Route, routes: Iterable[Route]) -> list[str]:
+    """The names of the other Backups over which what `route` copies comes back to its source.
+
+    Empty when it does not: chains are fine. A Backup feeds another when it writes where that reads.
+    """
+    all_routes = [other for other in routes if other.backup_id != route.backup_id]
+    ways: list[list[Route]] = [[route]]
+    seen = {route.backup_id}
+    while ways:
+        way = ways.pop(0)
+        if len(way) > 1 and way[-1].destination.overlaps(route.source):
+            return [step.name for step in way[1:]]
+        for other in all_routes:
+            if other.backup_id not in seen and way[-1].destination.overlaps(other.source):
+                seen.add(other.backup_id)
+                ways.append([*way, other])
+    return []
+
+
+def in_the_way(route: Route, under_way: Iterable[Route]) -> str:
+    """The name of the Backup whose run has to end before `route` may be copied; empty: none.
+
+    At once, both would write to one place, or what one copies would come back to its source.
+    """
+    others = [other for other in under_way if other.backup_id != route.backup_id]
+    for other in others:
+        if other.destination.overlaps(route.destination):
+            return other.name
+    return next(reversed(circle_through(route, others)), "")
+
+
+def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:
+    """The server a Provider stands for, the same text whenever it is the same set of buckets.
+
+    Bucket names are unique over all of Amazon's regions (China's are apart), and over all of
+    Backblaze's.
+    """
+    if not endpoint:
+        if provider_type is ProviderType.AMAZON_S3:
+            return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        if provider_type is ProviderType.BACKBLAZE_B2 and region:
+            endpoint = b2_endpoint(region)
+    parts = urllib.parse.urlsplit(endpoint)
+    host = (parts.hostname or "").lower()
+    for whole in ("amazonaws.com", "amazonaws.com.cn", "backblazeb2.com"):
+        if host.endswith("." + whole):
+            return whole
+    address = ip_address(host)
+    if address is not None:  # one address is written in several ways
+        host = "localhost" if address.is_loopback else str(address)
+    elif host.endswith(".localhost"):  # RFC 6761: this machine, whatever comes before
+        host = "localhost"
+    return f"{host}:{parts.port or (80 if parts.scheme == 'http' else 443)}"

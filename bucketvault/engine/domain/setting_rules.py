@@ -1,0 +1,146 @@
+"""What each setting may hold; the same kind of rules as in `rules`. Knows no database.
+
+No refusal repeats a value: it may hold a password.
+"""
+
+import ipaddress
+import re
+import urllib.parse
+
+from bucketvault.engine.domain.rules import LONGEST_SECRET, Refusal, ip_address, is_host_name
+from bucketvault.sanitize import has_control_characters
+
+LONGEST_ADDRESS = 254  # RFC 5321 4.5.3.1.3, without the brackets
+LONGEST_USER = 320
+LONGEST_URL = 2000
+
+# An address that never needs quotes or comments: nothing in it can end a header or a command.
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+
+def mail_host_rule(value: object) -> str:
+    """A mail server's name or IP address; empty: no mail."""
+    host = _text(value).strip().lower().removeprefix("[").removesuffix("]")
+    if not host:
+        return ""
+    if "/" in host or "@" in host:
+        raise Refusal("Enter the server's name alone, such as smtp.example.com.")
+    address = ip_address(host)
+    if address is None:
+        if ":" in host:
+            raise Refusal("Enter the port in its own field.")
+        if not is_host_name(host):
+            raise Refusal("This is not a host name: write it as in smtp.example.com.")
+        return host
+    _check_address(address)
+    return str(address)
+
+
+def mail_port_rule(value: object) -> int | None:
+    """A port; None or empty: the usual one."""
+    if value is None or value == "":
+        return None
+    number: object = value
+    if isinstance(value, float) and value.is_integer():  # as forms give numbers
+        number = int(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value.strip()):
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
+        raise Refusal("The port is a number from 1 to 65535; leave it empty for the usual one.")
+    return number
+
+
+def mail_user_rule(value: object) -> str:
+    """The name to sign in with at the mail server; empty: without signing in."""
+    user = _text(value).strip()
+    if len(user) > LONGEST_USER or has_control_characters(user):
+        raise Refusal("This user name is too long, or holds a character that cannot be seen.")
+    return user
+
+
+def mail_password_rule(value: object) -> str | None:
+    """The password for the mail server; None: as it is, empty: none any more."""
+    if value is None:
+        return None
+    password = _text(value)
+    if len(password) > LONGEST_SECRET or has_control_characters(password):
+        raise Refusal("The password is too long, or holds a character that cannot be seen.")
+    return password
+
+
+def mail_address_rule(value: object) -> str:
+    """A mail address, `name@example.com` and nothing around it; empty when none was entered."""
+    address = _text(value).strip()
+    if not address:
+        return ""
+    local, at, domain = address.rpartition("@")
+    good = (
+        at
+        and len(address) <= LONGEST_ADDRESS
+        and len(local) <= 64
+        and _LOCAL_PART.fullmatch(local)
+        and is_host_name(domain.lower())
+    )
+    if not good:
+        raise Refusal("Enter one address alone, such as you@example.com.")
+    return f"{local}@{domain.lower()}"
+
+
+def ping_url_rule(value: object) -> str:
+    """An address to call while all is well; empty: none."""
+    url = _text(value).strip()
+    if not url:
+        return ""
+    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise Refusal("The address is too long, or holds a space or a sign that does not belong.")
+    if re.match(r"https?://", url, re.IGNORECASE) is None:
+        raise Refusal("Begin the address with https://.")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError as error:
+        raise Refusal("The host or port cannot be read: check its spelling.") from error
+    if "@" in parts.netloc:
+        raise Refusal("Leave out user and password.")
+    if parts.fragment:
+        raise Refusal("Leave out the # and what follows it.")
+    if port == 0:
+        raise Refusal("The port is a number from 1 to 65535.")
+    address = ip_address(host)
+    if address is not None:
+        _check_address(address)
+    elif not is_host_name(host):
+        raise Refusal("The address has no host we can read: check its spelling.")
+    if parts.scheme.lower() == "http" and not is_near(host):
+        raise Refusal(
+            "Begin the address with https:// "
+            "(http is taken for localhost and private addresses such as 192.168.1.10)."
+        )
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this very machine, by what its name or address says."""
+    address = ip_address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine or one in a private network."""
+    address = ip_address(host)
+    return is_loopback(host) if address is None else address.is_loopback or address.is_private
+
+
+def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    if address.is_link_local or address.is_unspecified or address.is_multicast:
+        raise Refusal("This address belongs to no single server: enter the server's own.")
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+        raise Refusal("Leave out the % and what follows it.")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise Refusal("This must be text, in quotes.")
+    return value

@@ -1,0 +1,282 @@
+"""How this machine and this program do: for the page Health, which asks while somebody looks.
+
+Only the hour behind the plots is measured all the time: two numbers every ten seconds.
+"""
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import psutil
+
+from bucketvault.config import Config
+from bucketvault.engine import self_backup, settings
+from bucketvault.engine.health import readings
+from bucketvault.engine.health.readings import Reading
+from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.schedule.scheduler import Scheduler
+from bucketvault.engine.views.tones import Tone
+from bucketvault.errors import BucketvaultError, RcloneMissingError
+from bucketvault.store.database import BusyError, connection, database_bytes
+from bucketvault.store.models import Backup, BackupRun, Mail, Provider, utcnow
+from bucketvault.vocabulary import RunStatus
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 10.0
+HOUR_S = 3600.0
+FRESH_S = 1.0  # several tabs see the same look
+STOPPING = ("Scheduler", "rclone", "Disk of the data folder", "Memory", "Database")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Two numbers of the last hour."""
+
+    at: dt.datetime
+    processor_percent: float  # of all cores together, since the sample before
+    memory_bytes: int  # in use: what programs could not have
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """A run under way and its rclone. None: there is no such process now, or it was just met."""
+
+    run_id: int
+    backup_name: str
+    started_at: dt.datetime | None
+    pid: int | None
+    processor_percent: float | None  # of one core, as top counts
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One look at everything."""
+
+    at: dt.datetime
+    readings: tuple[Reading, ...]
+    hour: tuple[Sample, ...]  # oldest first
+    memory_bytes: int  # the machine has
+    copying: tuple[Copying, ...]
+    waiting: int
+    at_most: int  # runs at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Will anything here stop tonight's runs?"""
+
+    tone: Tone
+    sentence: str
+    detail: str
+
+
+def conclusion(found: tuple[Reading, ...]) -> Conclusion:
+    """The one sentence over all readings, and the most pressing of them."""
+    bad = [reading for reading in found if reading.tone is Tone.BAD]
+    stopping = [reading for reading in bad if reading.name in STOPPING]
+    if stopping:
+        names = _listed(stopping)
+        verb = "endangers" if len(stopping) == 1 else "endanger"
+        return Conclusion(Tone.BAD, f"{names} {verb} tonight's runs.", _first(stopping))
+    if bad:
+        verb = "needs" if len(bad) == 1 else "need"
+        sentence = f"Nothing here stops tonight's runs, but {_listed(bad)} {verb} you."
+        return Conclusion(Tone.BAD, sentence, _first(bad))
+    looks = [reading for reading in found if reading.tone is Tone.WARN]
+    if looks:
+        verb = "is" if len(looks) == 1 else "are"
+        sentence = f"Nothing here stops tonight's runs. {_listed(looks)} {verb} worth a look."
+        return Conclusion(Tone.WARN, sentence, _first(looks))
+    said = {reading.name: reading for reading in found}
+    details = ["Planned runs start."] if "Scheduler" in said else []
+    if disk := said.get("Disk of the data folder"):
+        details.append(f"{disk.value}. {disk.words}")
+    sentence = "This server is well. Nothing here stops tonight's runs."
+    return Conclusion(Tone.OK, sentence, " ".join(details))
+
+
+def problems(found: tuple[Reading, ...]) -> list[str]:
+    """A sentence for each thing that is bad, and what to do."""
+    return [f"{reading.name}: {_whole(reading)}" for reading in found if reading.tone is Tone.BAD]
+
+
+def _whole(reading: Reading) -> str:
+    return " ".join(part for part in (f"{reading.value}.", reading.words, reading.todo) if part)
+
+
+def _first(found: list[Reading]) -> str:
+    return " ".join(part for part in (found[0].words, found[0].todo) if part)
+
+
+def _listed(found: list[Reading]) -> str:
+    names = [reading.name for reading in found]
+    names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
+    if names[0] == "rclone":
+        names[0] = "The rclone"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+class _Processor:
+    """How busy all cores were between two looks of one and the same looker."""
+
+    def __init__(self) -> None:
+        self._before = psutil.cpu_times()
+
+    def percent(self) -> float | None:
+        """Since the call before; None when no time has passed."""
+        now, before = psutil.cpu_times(), self._before
+        passed = sum(now) - sum(before)
+        if passed <= 0:
+            return None
+        self._before = now
+        idle = (now.idle + now.iowait) - (before.idle + before.iowait)
+        return max(0.0, min(100.0, 100.0 * (passed - idle) / passed))
+
+
+class Monitor:
+    """Measures the hour, and looks when asked. Every method may be called from any thread."""
+
+    def __init__(self, config: Config, scheduler: Scheduler, zone: str) -> None:
+        self._config = config
+        self._zone = zone
+        self._scheduler = scheduler
+        self._hour: deque[Sample] = deque(maxlen=int(HOUR_S / EVERY_S))
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._measure, name="health", daemon=True)
+        self._looking = threading.Lock()
+        self._looked: tuple[float, Health] | None = None
+        self._processor = _Processor()
+        self._rclones: dict[int, tuple[psutil.Process, float, float]] = {}  # by run: time spent, at
+        self._me = psutil.Process()
+
+    def start(self) -> None:
+        """Begin to measure."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Measure no more."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _measure(self) -> None:
+        processor = _Processor()
+        while not self._ending.wait(EVERY_S):
+            try:
+                memory = psutil.virtual_memory()
+                percent = processor.percent()
+                if percent is not None:
+                    used = memory.total - memory.available
+                    self._hour.append(Sample(utcnow(), percent, used))
+            except Exception:  # the edge of a thread: it must not die
+                log.exception("measuring met a fault")
+
+    def look(self) -> Health:
+        """Everything as it is now; at most a second old. Blocks for some milliseconds."""
+        with self._looking:
+            if self._looked is not None and time.monotonic() - self._looked[0] < FRESH_S:
+                return self._looked[1]
+            found = self._look()
+            self._looked = (time.monotonic(), found)
+            return found
+
+    def _look(self) -> Health:
+        now, memory, swap = utcnow(), psutil.virtual_memory(), psutil.swap_memory()
+        found = [
+            readings.scheduler(self._scheduler.is_beating(), self._scheduler.last_beat_at, now),
+            self._rclone(),
+            self._disk(now),
+            readings.memory(memory.total, memory.available),
+            readings.swap(swap.total, swap.used),
+            readings.processor(
+                self._processor.percent(), psutil.getloadavg()[0], psutil.cpu_count() or 1
+            ),
+        ]
+        copying: list[Copying] = []
+        waiting, at_most = 0, 0
+        try:
+            with connection():
+                found += self._of_database(now)
+                copying = self._copying()
+                waiting = BackupRun.select().where(BackupRun.status == RunStatus.PENDING).count()
+                at_most = settings.load().max_parallel_runs
+        except (BusyError, BucketvaultError) as error:
+            words = f"It does not answer: {error}."
+            todo = "If that stays so: bucketvault doctor"
+            found.append(Reading("Database", Tone.BAD, "no answer", words, todo))
+        uptime = (time.time() - psutil.boot_time(), time.time() - self._me.create_time())
+        found.append(readings.uptime(*uptime))
+        return Health(
+            now, tuple(found), tuple(self._hour), memory.total, tuple(copying), waiting, at_most
+        )
+
+    def _rclone(self) -> Reading:
+        try:
+            binary = find_binary(self._config.rclone)
+        except RcloneMissingError as error:
+            return Reading("rclone", Tone.BAD, "cannot be used", error.summary, error.hint)
+        return readings.rclone(binary.version, binary.path, "")
+
+    def _disk(self, now: dt.datetime) -> Reading:
+        place = self._config.data_dir
+        disk = psutil.disk_usage(str(place))
+        growth = self_backup.growth_a_day(self._config.backups, now)
+        return readings.disk(disk.free, disk.total, growth, str(place))
+
+    def _of_database(self, now: dt.datetime) -> list[Reading]:
+        """What stands in the database, and what is known of it."""
+        set_up = settings.load()
+        newest = BackupRun.select().order_by(BackupRun.id.desc()).first()
+        noted = newest and (newest.finished_at or newest.started_at or newest.created_at)
+        first = Provider.select(Provider.created_at).order_by(Provider.id).first()
+        copy = self_backup.newest(self._config.backups, now)
+        dead = Mail.select().where(Mail.needs_somebody()).count()
+        sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
+        last = sent.first()
+        return [
+            readings.database(database_bytes(), set_up.log_retention_days),
+            readings.copy_of_database(copy, first.created_at if first else None, now),
+            readings.mail(set_up.mail_is_set_up, dead, last.sent_at if last else None, now),
+            readings.clock(now, noted, self._zone),
+        ]
+
+    def _copying(self) -> list[Copying]:
+        runs = (
+            BackupRun.select(BackupRun, Backup)
+            .join(Backup)
+            .where(BackupRun.status == RunStatus.RUNNING)
+            .order_by(BackupRun.id)
+        )
+        found = [self._of_run(run) for run in runs]
+        for ended in set(self._rclones) - {copying.run_id for copying in found}:
+            del self._rclones[ended]
+        return found
+
+    def _of_run(self, run: BackupRun) -> Copying:
+        percent = memory = pid = None
+        try:
+            process = self._process(run)
+            if process is not None:
+                spent, now = sum(process.cpu_times()[:2]), time.monotonic()
+                before = self._rclones.get(run.id)
+                if before is not None and before[0] == process and now > before[2]:
+                    percent = 100.0 * (spent - before[1]) / (now - before[2])
+                self._rclones[run.id] = (process, spent, now)
+                pid, memory = process.pid, int(process.memory_info().rss)
+        except psutil.Error:  # it has just ended
+            pid = None
+        return Copying(run.id, run.backup.name, run.started_at, pid, percent, memory)
+
+    def _process(self, run: BackupRun) -> psutil.Process | None:
+        """The run's rclone, and certainly that: it works in the folder of the run."""
+        if run.rclone_pid is None:
+            return None
+        process = psutil.Process(run.rclone_pid)
+        folder = RunFolder(self._config.runs, run.uuid).path
+        return process if process.cwd() == str(folder.resolve()) else None

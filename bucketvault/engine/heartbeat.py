@@ -1,0 +1,113 @@
+"""The ping out: a call to an address of the user's, once a minute while all is well.
+
+Who is called notices when nobody calls any more: a server that is off cannot send a mail. So none
+goes out while a backup needs somebody, the schedule stands still, or the database does not answer.
+"""
+
+import http.client
+import logging
+import ssl
+import threading
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bucketvault import __version__
+from bucketvault.engine import settings
+from bucketvault.engine.events import MAIL, Live
+from bucketvault.engine.mail.hanging_up import hang_up_after
+from bucketvault.engine.mail.mail_views import PingState
+from bucketvault.sanitize import clean
+from bucketvault.store.models import utcnow
+
+log = logging.getLogger(__name__)
+
+LEAVE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class PingPace:
+    """How often to call, and how long to wait."""
+
+    every_s: float = 60.0
+    answer_s: float = 10.0
+
+
+class Ping:
+    """Started once, stopped once. `why_not` says what is not well; empty: all is."""
+
+    def __init__(self, why_not: Callable[[], str], live: Live, pace: PingPace = PingPace()) -> None:
+        self._why_not = why_not
+        self._live = live
+        self._pace = pace
+        self._ending = threading.Event()
+        self._last = PingState(set_up=False)
+        self._thread = threading.Thread(target=self._work, name="ping", daemon=True)
+
+    def start(self) -> None:
+        """Begin to call."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Call no more."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(LEAVE_S)
+
+    def state(self) -> PingState:
+        """How the last call went, or why there is none."""
+        return self._last
+
+    def _work(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self._turn()
+            except Exception:  # the edge of a thread: it must not die; a busy database is not well
+                log.exception("the ping met a fault")
+            self._ending.wait(self._pace.every_s)
+
+    def _turn(self) -> None:
+        url = settings.load().ping_url
+        before = self._last
+        if not url:
+            self._last = PingState(set_up=False)
+        elif held_back := self._why_not():
+            self._last = PingState(True, before.at, before.good, before.answer, held_back)
+        else:
+            good, answer = call(url, self._pace.answer_s)
+            self._last = PingState(True, utcnow(), good, answer)
+            if not good:  # without the address: whoever knows it may call in our name
+                log.warning("ping not taken", extra={"answer": answer})
+        if self._last != before:
+            self._live.publish(MAIL)
+
+
+def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
+    """Whether `url` answered well, and what it said. Follows no redirect and uses no proxy."""
+    parts = urllib.parse.urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    connection: http.client.HTTPConnection
+    if parts.scheme.lower() == "https":
+        context = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(host, port, timeout=answer_s, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=answer_s)
+    path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    with hang_up_after(answer_s, lambda: connection.sock) as cut:
+        try:
+            connection.request("GET", path, headers={"User-Agent": f"bucketvault/{__version__}"})
+            answer = connection.getresponse()
+            if 300 <= answer.status < 400:
+                return False, f"HTTP {answer.status}: it sends elsewhere. Enter that address."
+            return 200 <= answer.status < 300, f"HTTP {answer.status}"
+        except TimeoutError:
+            return False, "No answer in time."
+        except ssl.SSLCertVerificationError as error:
+            return False, f"Its certificate is not to be trusted: {clean(error.verify_message)}."
+        except (OSError, http.client.HTTPException) as error:
+            if cut.is_set():
+                return False, "No answer in time."
+            said = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+            return False, clean(said, limit=200)
+        finally:
+            connection.close()

@@ -1,0 +1,89 @@
+"""A new key for all that is encrypted, and a way on where the key file is lost.
+
+Ended at any moment, everything still decrypts: the new key stands in the file before anything is
+encrypted with it, all is encrypted anew in one transaction, and only then the old key is put aside.
+A bucketvault at work meanwhile looks at the key file each time it needs a key.
+"""
+
+from pathlib import Path
+
+import peewee as pw
+
+from bucketvault.engine import ciphertexts
+from bucketvault.engine.ciphertexts import Ciphertext
+from bucketvault.errors import BucketvaultError, VaultError
+from bucketvault.store.database import connection, text_that_begins, writing
+from bucketvault.store.models import Provider
+from bucketvault.store.private_files import alone_in
+from bucketvault.store.secrets import VERSION, Vault
+
+
+def rotate(vault: Vault) -> tuple[int, list[Path]]:
+    """Encrypt everything with a new key; how many ciphertexts there are, where the old key lies.
+
+    One that was cut short before is finished, with the key it had made. Raises VaultError when
+    there is no key, or something does not decrypt; then nothing was changed.
+    """
+    if not vault.key_file.exists() and not any(ciphertexts.every()):
+        raise VaultError("There is no key yet.", "It is made with the first secret you enter.")
+    vault.key_ids()
+    with alone_in(vault.key_file.resolve().parent):
+        if lost := unreadable(vault):
+            raise VaultError(
+                f"These do not decrypt: {', '.join(lost)}.",
+                "Enter their keys again first, or delete them. Nothing was changed.",
+            )
+        if len(vault.key_ids()) == 1:
+            vault.add_key()
+        with writing():
+            everything = list(ciphertexts.every())
+            for found in everything:
+                _seal_anew(vault, found)
+        with writing():  # nobody encrypts meanwhile
+            for old in vault.key_ids()[1:]:
+                if where := text_that_begins(f"{VERSION}.{old}."):
+                    raise VaultError(
+                        f"Something in {where} still needs the old key.",
+                        "Both keys stay in the key file. Type the command again.",
+                    )
+            aside = vault.put_old_keys_aside()
+    return len(everything), aside
+
+
+def new_key_file(vault: Vault) -> list[str]:
+    """Make a key file in the place of a lost one; who needs their keys entered again.
+
+    What the lost key had encrypted stays as it is. Raises BucketvaultError where there is a file,
+    VaultError when none can be written.
+    """
+    if vault.key_file.exists():
+        raise BucketvaultError(
+            f"There is a key file already: {vault.key_file}.",
+            "For a new key in it: bucketvault rotate-key. If it is damaged, move it away first.",
+        )
+    vault.create_key()
+    return unreadable(vault)
+
+
+def unreadable(vault: Vault) -> list[str]:
+    """Whose secrets do not decrypt, in words."""
+    found: dict[str, None] = {}
+    with connection():
+        for ciphertext in ciphertexts.every():
+            try:
+                vault.decrypt(getattr(ciphertext.row, ciphertext.column), ciphertext.place)
+            except VaultError:
+                found[_owner(ciphertext)] = None
+    return list(found)
+
+
+def _seal_anew(vault: Vault, found: Ciphertext) -> None:
+    secret = vault.decrypt(getattr(found.row, found.column), found.place)
+    setattr(found.row, found.column, vault.encrypt(secret, found.place))
+    pw.Model.save(found.row)  # past ours, which would say that somebody changed it
+
+
+def _owner(found: Ciphertext) -> str:
+    if isinstance(found.row, Provider):
+        return f'the provider "{found.row.name}"'
+    return "the mail server's password"

@@ -1,0 +1,393 @@
+"""Mail, from the event that is worth one to the row that says it was taken or given up.
+
+A mail is born in the transaction of its event, whole, and then only sent: `mailer` does that. So a
+run and its mail end together or not at all, and nothing about a run is asked again later. Where
+mail was not set up at that moment there is no row, and never will be one.
+"""
+
+import contextlib
+import datetime as dt
+import functools
+import json
+import logging
+import shlex
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import peewee as pw
+import platformdirs
+
+from bucketvault.engine import settings
+from bucketvault.engine.domain.times import server_time_zone
+from bucketvault.engine.mail import texts
+from bucketvault.engine.mail.mail_views import Letter, MailNote, MailState, Told
+from bucketvault.errors import NotFoundError
+from bucketvault.store import run_logs
+from bucketvault.store.database import connection, database, writing
+from bucketvault.store.models import Backup, BackupRun, Mail, utcnow
+from bucketvault.vocabulary import MailKind, Reason, RunStatus
+
+log = logging.getLogger(__name__)
+
+ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
+DEAD_SHOWN = 50
+FARTHEST = dt.timedelta(hours=2)  # a next attempt later than that is from a clock that was wrong
+LINES_LOOKED_AT = 500  # of a held run's log, for names to quote
+
+
+# ---- events; each is called inside the `writing()` of what happened
+
+
+def run_ended(run: BackupRun) -> None:
+    """Write the mail that the end of `run` is worth, if it is worth one.
+
+    Call it in the transaction of the guarded change that ended the run, and only where that change
+    won. Runs stopped by the person and previews are worth none; so `queue.cancel_pending`, which
+    ends runs that wait, has nothing to tell.
+    """
+    if run.preview or run.status not in ENDED:
+        return
+    if run.status == RunStatus.SUCCESS:
+        _run_succeeded(run)
+    elif run.reason != Reason.STOPPED:
+        _run_failed(run)
+
+
+def overdue(backup: Backup, planned: dt.datetime, *, unplannable: bool = False) -> bool:
+    """Begin an overdue episode of `backup`: no run has succeeded since it was `planned`.
+
+    `unplannable`: none will, because its planned times cannot be worked out any more.
+    Notes the episode in the row and writes its one mail; False when it had begun before.
+    """
+    begun = (
+        Backup.update(overdue_since=planned)
+        .where(Backup.id == backup.id, Backup.overdue_since.is_null())
+        .execute()
+    )
+    if not begun:
+        return False
+    if _sender():
+        last = _runs(backup.id, BackupRun.status.in_(ENDED)).first()
+        good = _good_before(backup.id)
+        text = _written(
+            lambda home: texts.overdue(
+                backup.name,
+                home,
+                planned=planned,
+                last_good_at=good.finished_at if good is not None else None,
+                last=last,
+                unplannable=unplannable,
+            ),
+            f"{backup.name} is overdue",
+        )
+        _put(MailKind.OVERDUE, _episode(backup, planned), text, backup_id=backup.id)
+    return True
+
+
+def overdue_over(backup: Backup) -> None:
+    """End the overdue episode of `backup` after a run of it succeeded, and tell if it was told.
+
+    A run that succeeds does this by itself, in `run_ended`; calling it again does nothing.
+    """
+    good = _good_before(backup.id)
+    row = Backup.get_or_none(Backup.id == backup.id)
+    if good is not None and row is not None and row.overdue_since is not None:
+        _end_episode(row, good)
+
+
+def _run_failed(run: BackupRun) -> None:
+    if not _sender():
+        return
+    name = _backup(run).name
+    good = _good_before(run.backup_id, run.id)
+    since = BackupRun.id > (good.id if good is not None else 0)
+    in_a_row = _failures(run.backup_id, since).count()
+    text = _written(
+        lambda home: texts.failed(
+            run,
+            name,
+            home,
+            last_good_at=good.finished_at if good is not None else None,
+            in_a_row=in_a_row,
+            would_remove=_would_be_removed(run.id) if run.reason == Reason.BRAKE else (),
+        ),
+        f"{name} failed: {run.explanation}",
+    )
+    _put(MailKind.FAILED, f"{run.uuid}.failed", text, run=run)
+
+
+def _run_succeeded(run: BackupRun) -> None:
+    backup = _backup(run)
+    if backup.overdue_since is not None and _end_episode(backup, run):
+        return  # one mail says both
+    good = _good_before(run.backup_id, run.id)
+    since = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id - 1)
+    told = _failures(run.backup_id, since, _is_told()).exists()
+    if not told or not _sender():
+        return
+    failures = list(_failures(run.backup_id, since))
+    text = _written(
+        lambda home: texts.recovered(
+            run,
+            backup.name,
+            home,
+            failures=len(failures),
+            failing_since=failures[-1].finished_at,
+        ),
+        f"{backup.name} works again",
+    )
+    _put(MailKind.RECOVERED, f"{run.uuid}.recovered", text, run=run)
+
+
+def _end_episode(backup: Backup, run: BackupRun) -> bool:
+    """Note in the row that the episode is over; whether a mail says so."""
+    since = backup.overdue_since
+    assert since is not None  # noqa: S101 - for the type checker; both callers look
+    Backup.update(overdue_since=None).where(Backup.id == backup.id).execute()
+    episode = _episode(backup, since)
+    told = Mail.select().where(Mail.message_id.startswith(f"<{episode}@"), Mail.dead_at.is_null())
+    if not told.exists() or not _sender():
+        return False
+    good = _good_before(backup.id, run.id)
+    before = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id - 1)
+    failures = _failures(backup.id, before).count()
+    text = _written(
+        lambda home: texts.overdue_over(
+            run, backup.name, home, since=since, now=run.finished_at or utcnow(), failures=failures
+        ),
+        f"{backup.name} has a good copy again",
+    )
+    _put(MailKind.OVERDUE_OVER, f"{episode}_over", text, run=run)
+    return True
+
+
+# ---- queries of events
+
+
+def _sender() -> str:
+    """The address that mails come from; empty where mail is not set up."""
+    now = settings.load()
+    return now.mail_from if now.mail_is_set_up else ""
+
+
+def _backup(run: BackupRun) -> Backup:
+    """Its row as it is in this transaction, not as it was when the run was loaded."""
+    found: Backup = Backup.get_by_id(run.backup_id)
+    return found
+
+
+def _runs(backup_id: int, *which: Any) -> Any:
+    """Runs of a backup, newest first, without previews."""
+    query = BackupRun.select().where(BackupRun.backup == backup_id, ~BackupRun.preview, *which)
+    return query.order_by(BackupRun.id.desc())
+
+
+def _failures(backup_id: int, *which: Any) -> Any:
+    """Failed runs that nobody stopped, newest first."""
+    by_itself = BackupRun.reason != Reason.STOPPED
+    return _runs(backup_id, BackupRun.status == RunStatus.FAILED, by_itself, *which)
+
+
+def _good_before(backup_id: int, run_id: int | None = None) -> BackupRun | None:
+    earlier = () if run_id is None else (BackupRun.id < run_id,)
+    found: BackupRun | None = _runs(
+        backup_id, BackupRun.status == RunStatus.SUCCESS, *earlier
+    ).first()
+    return found
+
+
+def _is_told() -> Any:
+    """Whether a mail about a failed run was sent, or may still be."""
+    mail = Mail.select(pw.SQL("1")).where(
+        Mail.run == BackupRun.id, Mail.kind == MailKind.FAILED, Mail.dead_at.is_null()
+    )
+    return pw.fn.EXISTS(mail)
+
+
+def _would_be_removed(run_id: int) -> list[str]:
+    """Some of the objects that a held run would have removed, by the beginning of its log."""
+    names = []
+    for row in run_logs.rows(run_id, 0, LINES_LOOKED_AT):
+        with contextlib.suppress(ValueError, AttributeError, RecursionError):  # not JSON
+            entry = json.loads(row.line)
+            if entry.get("skipped") in ("move into backup dir", "delete"):
+                names.append(str(entry.get("object")))
+    return names
+
+
+def _episode(backup: Backup, planned: dt.datetime) -> str:
+    """What names an overdue episode: of one backup, since one planned time."""
+    return f"{backup.archive_key}.{planned:%Y%m%dT%H%M%SZ}.overdue"
+
+
+def _written(write: Callable[[texts.Home], texts.Text], otherwise: str) -> texts.Text:
+    """The mail's text. A fault of ours in it never keeps a run from ending: then it is short."""
+    try:
+        return write(home())
+    except Exception:
+        log.exception("a mail could not be written as it should be")
+        return texts.plain(otherwise)
+
+
+def _put(
+    kind: MailKind,
+    event: str,
+    text: texts.Text,
+    *,
+    run: BackupRun | None = None,
+    backup_id: int | None = None,
+) -> None:
+    """Store a mail that waits; an event that has one already keeps it."""
+    domain = _sender().rpartition("@")[2]
+    Mail.insert(
+        run=run.id if run is not None else None,
+        backup=run.backup_id if run is not None else backup_id,
+        kind=kind,
+        message_id=f"<{event}@{domain}>",
+        subject=text.subject,
+        body=text.body,
+    ).on_conflict_ignore().execute()
+    log.info("mail written", extra={"kind": kind, "subject": text.subject})
+
+
+def home() -> texts.Home:
+    """This installation, for the texts."""
+    folder = Path(str(database.database)).parent
+    usual = Path(platformdirs.user_data_dir("bucketvault", appauthor=False))
+    command = "bucketvault"
+    if folder != usual:
+        command += f" --data-dir {shlex.quote(str(folder))}"
+    return texts.Home(_zone(), socket.gethostname(), command)
+
+
+@functools.cache
+def _zone() -> ZoneInfo:
+    return ZoneInfo(server_time_zone())
+
+
+# ---- sending; called by `mailer`
+
+
+def next_waiting(now: dt.datetime) -> Mail | None:
+    """The mail that is to be tried now, if there is one."""
+    with connection():
+        found: Mail | None = (
+            Mail.select()
+            .where((Mail.next_attempt_at <= now) | (Mail.next_attempt_at > now + FARTHEST))
+            .order_by(Mail.next_attempt_at, Mail.id)
+            .first()
+        )
+        return found
+
+
+def event_time(mail: Mail) -> dt.datetime:
+    """When happened what a mail tells."""
+    with connection():
+        run = BackupRun.get_or_none(BackupRun.id == mail.run_id)
+    return run.finished_at if run is not None and run.finished_at is not None else mail.created_at
+
+
+def note_sent(mail_id: int, now: dt.datetime) -> None:
+    """The server took it. Others that wait for the server are tried at once."""
+    with writing():
+        _note(mail_id, sent_at=now, next_attempt_at=None, dead_at=None, last_error="")
+        Mail.update(next_attempt_at=now).where(Mail.next_attempt_at > now).execute()
+
+
+def note_failed(mail_id: int, error: str, next_attempt_at: dt.datetime | None) -> None:
+    """An attempt failed; without a next one the mail is given up."""
+    given_up = utcnow() if next_attempt_at is None else None
+    with writing():
+        _note(mail_id, next_attempt_at=next_attempt_at, dead_at=given_up, last_error=error)
+
+
+def _note(mail_id: int, **fields: Any) -> None:
+    Mail.update(attempts=Mail.attempts + 1, **fields).where(
+        Mail.id == mail_id, Mail.sent_at.is_null()
+    ).execute()
+
+
+def try_waiting_now(now: dt.datetime) -> None:
+    """Do not wait longer with any: the settings have changed."""
+    with writing():
+        Mail.update(next_attempt_at=now).where(Mail.next_attempt_at > now).execute()
+
+
+def try_again(mail_id: int) -> None:
+    """Send a mail that was given up after all. Raises NotFoundError; one that waits stays so."""
+    with writing():
+        mail = Mail.get_or_none(Mail.id == mail_id)
+        if mail is None:
+            raise NotFoundError("This mail is not there any more.")
+        Mail.update(next_attempt_at=utcnow(), dead_at=None, dismissed_at=None).where(
+            Mail.id == mail_id, Mail.sent_at.is_null()
+        ).execute()
+
+
+def dismiss(mail_id: int) -> None:
+    """Note that somebody has seen that a mail was given up; the page of its run goes on to say so.
+
+    Raises NotFoundError; one that waits or was taken meanwhile stays as it is.
+    """
+    with writing():
+        if Mail.get_or_none(Mail.id == mail_id) is None:
+            raise NotFoundError("This mail is not there any more.")
+        Mail.update(dismissed_at=utcnow()).where(
+            Mail.id == mail_id, Mail.needs_somebody()
+        ).execute()
+
+
+# ---- what pages show
+
+
+def state() -> MailState:
+    """Mail as it stands."""
+    with connection(), database.atomic():
+        now = settings.load()
+        newest = Mail.select().order_by(Mail.updated_at.desc())
+        sent = newest.where(Mail.sent_at.is_null(False)).first()
+        unmended = newest.where(Mail.sent_at.is_null(), Mail.last_error != "").first()
+        dead = newest.where(Mail.needs_somebody()).limit(DEAD_SHOWN)
+        return MailState(
+            set_up=now.mail_is_set_up,
+            recipient=now.mail_to if now.mail_is_set_up else "",
+            last_sent=_letter(sent) if sent is not None else None,
+            last_failed=_letter(unmended) if unmended is not None else None,
+            waiting=Mail.select().where(Mail.next_attempt_at.is_null(False)).count(),
+            dead=tuple(_letter(mail) for mail in dead),
+        )
+
+
+def note_of(run: BackupRun) -> MailNote | None:
+    """Whether somebody was told of the end of `run`; None: there was nothing to tell."""
+    mail = Mail.get_or_none(Mail.run == run.id)
+    if mail is not None:
+        told, at = _told(mail)
+        return MailNote(told, at, mail.last_error, mail.id)
+    worth_one = run.status == RunStatus.FAILED and run.reason != Reason.STOPPED
+    return MailNote(Told.NOBODY) if worth_one and not run.preview else None
+
+
+def _told(mail: Mail) -> tuple[Told, dt.datetime | None]:
+    if mail.sent_at is not None:
+        return Told.MAILED, mail.sent_at
+    if mail.dead_at is not None:
+        return Told.GIVEN_UP, mail.dead_at
+    return Told.WAITING, mail.next_attempt_at
+
+
+def _letter(mail: Mail) -> Letter:
+    return Letter(
+        id=mail.id,
+        kind=mail.kind,
+        subject=mail.subject,
+        created_at=mail.created_at,
+        attempts=mail.attempts,
+        next_attempt_at=mail.next_attempt_at,
+        sent_at=mail.sent_at,
+        dead_at=mail.dead_at,
+        last_error=mail.last_error,
+    )

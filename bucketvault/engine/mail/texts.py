@@ -1,0 +1,287 @@
+"""What the mails say: plain text, worth reading at two in the morning. Pure: no database, no mail.
+
+The first sentence tells the state of the copy and of its last good run; then what failed and what
+to do; then when, how long and how often; then rclone's first words, and commands that work where
+there is no browser. Names and answers from elsewhere are made visible, a line each, and cut.
+"""
+
+import datetime as dt
+import re
+import shlex
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.domain.copy_state import copy_state
+from bucketvault.humanize import duration, moment, size
+from bucketvault.sanitize import clean
+from bucketvault.vocabulary import Reason, RunStatus, Trigger
+
+WIDTH = 76
+SUBJECT_LIMIT = 120
+QUOTED_LINES = 5
+QUOTED_CHARACTERS = 300
+_URL = re.compile(r'https?://[^\s"]*')  # of a request: long, with accounts in it, before the cause
+PARAGRAPH_CHARACTERS = 2000
+
+OVERDUE = (
+    "See whether a run of it waits or was stopped, and whether this machine was off. "
+    "Running it now makes up for it."
+)
+UNPLANNABLE = (
+    "Its time zone is not known on this machine any more, so nothing starts it. "
+    "Edit it, and choose its time and its time zone anew."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A mail without its envelope: the subject on one line, the body with plain newlines."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the mails come from: the zone they tell times in, the machine, how to call us there."""
+
+    zone: ZoneInfo
+    machine: str
+    command: str  # `bucketvault`, with what it takes to mean this installation
+
+    def moment(self, then: dt.datetime) -> str:
+        """`Sun 22 Nov 2026, 03:15 Europe/Berlin`."""
+        return moment(then, self.zone)
+
+
+def failed(
+    run: Any,
+    name: str,
+    home: Home,
+    *,
+    last_good_at: dt.datetime | None,
+    in_a_row: int,
+    would_remove: Sequence[str] = (),
+) -> Text:
+    """A run failed, or is held for approval. `run` is a row with the columns of BackupRun."""
+    held = run.reason == Reason.BRAKE
+    why = run.explanation.removeprefix("Held: ") if held else run.explanation
+    state = copy_state(run)
+    untouched = "Nothing was touched" in run.explanation
+    named = clean(name)
+    subject = f"{named} failed"
+    if held:  # without findings there is nothing to approve: the source is empty
+        subject = f"{named} is held for your approval" if run.findings else f"{named} is held"
+    body = [
+        _paragraph(
+            state.sentence if state is not None else "",
+            _last_good(name, last_good_at, home),
+        ),
+        _told(f"{subject}:", why),
+        _told("What to do:", run.hint),
+        _facts(_circumstances(run, home), in_a_row=in_a_row),
+        _quoted("It would remove:", would_remove),
+        _quoted("The first errors:", _URL.sub("(URL)", run.detail).splitlines()),
+        _commands(home, run, name, approve=held and bool(run.findings)),
+    ]
+    reason = why.partition(" Nothing was touched")[0] if untouched else why
+    return _text(f"{subject}: {reason}" if reason else subject, body, home)
+
+
+def recovered(
+    run: Any, name: str, home: Home, *, failures: int, failing_since: dt.datetime | None
+) -> Text:
+    """A run succeeded after failed ones that were told."""
+    named = clean(name)
+    first = "on" if failures == 1 else "first on"
+    since = f", {first} {home.moment(failing_since)}" if failing_since is not None else ""
+    times = _times(failures)
+    body = [
+        _paragraph(run.explanation or "The copy is complete."),
+        _paragraph(f"{named} works again. Before, it had failed {times}{since}."),
+        *(_told("Worth a look:", warning) for warning in run.warnings),
+        _facts(_circumstances(run, home)),
+        _commands(home, run, name, again=False),
+    ]
+    return _text(f"{named} works again", body, home)
+
+
+def overdue(
+    name: str,
+    home: Home,
+    *,
+    planned: dt.datetime,
+    last_good_at: dt.datetime | None,
+    last: Any = None,
+    unplannable: bool = False,
+) -> Text:
+    """A backup should have succeeded by now. `last`: its newest run that ended, if there is one.
+
+    `unplannable`: its time zone is not known on this machine any more, so nothing starts it.
+    """
+    named = clean(name)
+    happened = "" if last is not None else "It has never run."
+    if last is not None and last.status == RunStatus.FAILED:
+        when = home.moment(last.finished_at)
+        happened = f"Its newest run ended on {when}: {last.explanation}"
+    body = [
+        _paragraph(_last_good(name, last_good_at, home)),
+        _paragraph(
+            f"{named} is overdue: it was planned for {home.moment(planned)}, and no run has "
+            "succeeded since.",
+            happened,
+        ),
+        _told("What to do:", UNPLANNABLE if unplannable else OVERDUE),
+        _commands(home, last, name),
+    ]
+    if last_good_at is None:
+        return _text(f"{named} is overdue: there is no copy yet", body, home)
+    day = home.moment(last_good_at).partition(",")[0]
+    return _text(f"{named} is overdue: no good copy since {day}", body, home)
+
+
+def overdue_over(
+    run: Any, name: str, home: Home, *, since: dt.datetime, now: dt.datetime, failures: int = 0
+) -> Text:
+    """A backup that was told to be overdue has succeeded, by `run`."""
+    named = clean(name)
+    times = _times(failures)
+    body = [
+        _paragraph(run.explanation or "The copy is complete."),
+        _paragraph(
+            f"{named} is not overdue any more. It had been planned for {home.moment(since)}, and "
+            f"succeeded {duration((now - since).total_seconds())} later.",
+            f"It had failed {times} meanwhile." if failures else "",
+        ),
+        *(_told("Worth a look:", warning) for warning in run.warnings),
+        _facts(_circumstances(run, home)),
+        _commands(home, run, name, again=False),
+    ]
+    return _text(f"{named} has a good copy again", body, home)
+
+
+def trial(home: Home) -> Text:
+    """The mail that Send test mail sends."""
+    body = [
+        _paragraph("Mail from bucketvault arrives. Nothing has failed: somebody pressed Send."),
+        _paragraph(
+            "You get one mail for each run that fails or waits for your approval, one when a "
+            "backup did not run when it should have, and one when either works again."
+        ),
+    ]
+    return _text("A test mail from bucketvault", body, home)
+
+
+def plain(subject: str) -> Text:
+    """What is left to say when a mail could not be written as it should be."""
+    told = "More than its subject could not be said: see the pages or `bucketvault status`."
+    return Text(clean(subject, limit=SUBJECT_LIMIT), f"{told}\n")
+
+
+# ---- parts
+
+
+def _text(subject: str, body: Iterable[str], home: Home) -> Text:
+    parts = [part for part in body if part]
+    signature = f"-- \nbucketvault on {clean(home.machine, limit=100)}"
+    return Text(clean(subject, limit=SUBJECT_LIMIT), "\n\n".join([*parts, signature]) + "\n")
+
+
+def _paragraph(*sentences: str) -> str:
+    told = " ".join(sentence for sentence in sentences if sentence)
+    return _wrapped(clean(told, limit=PARAGRAPH_CHARACTERS))
+
+
+def _told(heading: str, text: str) -> str:
+    return _paragraph(heading, text) if text else ""
+
+
+def _last_good(name: str, at: dt.datetime | None, home: Home) -> str:
+    if at is None:
+        return f"There has been no good run of {clean(name)} yet."
+    return f"The last good run of {clean(name)} ended on {home.moment(at)}."
+
+
+def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
+    began = run.started_at or run.created_at
+    took = (run.finished_at - began).total_seconds()
+    facts = [
+        ("Run", str(run.id)),
+        ("Began", home.moment(began)),
+        ("Ended", home.moment(run.finished_at)),
+        ("Took", duration(took)),
+    ]
+    if run.scheduled_for is not None:
+        late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""
+        facts.append(("Planned for", f"{home.moment(run.scheduled_for)}{late}"))
+    if run.spec:
+        facts += [("From", _place(run.spec["source"])), ("To", _place(run.spec["destination"]))]
+    if run.copied or run.replaced or run.deleted:
+        facts.append(("Changed", _changed(run)))
+    return facts
+
+
+def _changed(run: Any) -> str:
+    state = copy_state(run)
+    counts = ((run.copied, "copied"), (run.replaced, "replaced"), (run.deleted, "removed"))
+    at_least = state is not None and state.at_least  # "0 removed" would then be too much
+    told = [f"{count:,} {word}" for count, word in counts if count or not at_least]
+    return f"{'at least ' if at_least else ''}{', '.join(told)}, {size(run.bytes)} moved"
+
+
+def _place(end: dict[str, Any]) -> str:
+    path = f"/{end['path']}" if end["path"] else ""
+    return clean(f"{end['bucket']}{path} at {end['provider']}", limit=QUOTED_CHARACTERS)
+
+
+def _facts(facts: list[tuple[str, str]], *, in_a_row: int = 0) -> str:
+    if in_a_row > 1:
+        facts = [*facts, ("How often", f"{_ordinal(in_a_row)} failure in a row")]
+    column = max(len(label) for label, _ in facts) + 2
+    return "\n".join(
+        _wrapped(value, first=f"{label}:".ljust(column), rest=" " * column)
+        for label, value in facts
+    )
+
+
+def _quoted(heading: str, lines: Sequence[str]) -> str:
+    shown = [clean(line, limit=QUOTED_CHARACTERS) for line in lines if line.strip()]
+    if not shown:
+        return ""
+    told = [_wrapped(line, first="  ", rest="    ") for line in shown[:QUOTED_LINES]]
+    if len(shown) > QUOTED_LINES:
+        told.append("  ...")
+    return "\n".join([heading, *told])
+
+
+def _commands(home: Home, run: Any, name: str, *, approve: bool = False, again: bool = True) -> str:
+    """Lines for a shell; they are never wrapped."""
+    lines = [] if run is None else [f"{home.command} log {run.id}"]
+    if approve or again:
+        flag = f" --approve {run.id}" if approve else ""
+        after = f"{flag} -- {shlex.quote(name)}" if name.startswith("-") else ""
+        lines.append(f"{home.command} run{after or f' {shlex.quote(name)}{flag}'}")
+    return "\n".join(["Without a browser:", *(f"  {clean(line)}" for line in lines)])
+
+
+def _wrapped(text: str, *, first: str = "", rest: str = "") -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times in a row"
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"

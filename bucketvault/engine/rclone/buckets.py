@@ -1,0 +1,290 @@
+"""Asks a provider what is there: its buckets, a short look at a path. What a key may: `rights`.
+
+Knows rclone and no database. Every function blocks while rclone asks; nothing is written.
+"""
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bucketvault.engine.rclone import call as process
+from bucketvault.engine.rclone import explain
+from bucketvault.engine.rclone.binary import Binary
+from bucketvault.engine.rclone.commands import ASK_FLAGS, EXCLUDE_ARCHIVE, location, size
+from bucketvault.engine.rclone.errors import Fault, take_apart
+from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.errors import BucketvaultError
+from bucketvault.sanitize import Redactor, clean
+from bucketvault.vocabulary import Reason
+
+TIMEOUT_S = 30.0
+SIDE = "source"  # what the one remote is called in these calls
+
+# One request a second: a listing of more than one page can then be ended after its first.
+ONE_PAGE = ("--tpslimit", "1")
+
+_DENIED = ("AccessDenied", "AccessForbidden", "AllAccessDisabled", "Forbidden")
+_UNKNOWN_KEY = (
+    *("InvalidAccessKeyId", "AccessKeyIdNotFound", "NoSuchAccessKey"),
+    *("InvalidArgument", "InvalidRequest"),  # Cloudflare's answer to a key of the wrong length
+)
+_WRONG_REGION = (
+    *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
+    *("InvalidRegion", "InvalidRegionName"),
+)
+NAMES_SEEN = 3  # of a short look
+_MANY = 500  # entries of a listing: half a page, so that a whole one is never waited past
+
+
+# ---- what can come of it
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket as its provider lists it. `created` (UTC) is None where the provider keeps it."""
+
+    name: str
+    created: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathLook:
+    """What a short look at a path saw; kept versions do not count.
+
+    `objects_seen` counts objects and folders at the top of the path: all of them, or those of the
+    first page or two where there are more (`cut`). `names` are the first of them, a folder's with
+    a slash at its end; none where it was cut.
+    """
+
+    anything: bool
+    objects_seen: int
+    names: tuple[str, ...] = ()
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PathSize:
+    """All objects at a path, counted; kept versions do not count."""
+
+    objects: int
+    size_bytes: int
+
+
+class DiscoveryError(BucketvaultError):
+    """A provider did not do what it was asked; `code` is its own word, `operation` S3's."""
+
+    def __init__(self, told: explain.Explanation, fault: Fault, redactor: Redactor) -> None:
+        hint = told.hint.replace("run the backup again", "try again")
+        super().__init__(clean(told.summary), hint, redactor.text(told.detail))
+        self.operation = fault.operation
+        self.code = clean(f"{fault.status or ''} {fault.code}".strip(), limit=100)
+
+
+class UnreachableError(DiscoveryError):
+    """Nothing answers at the endpoint, or nothing that makes sense."""
+
+
+class KeyRefusedError(DiscoveryError):
+    """The provider does not take the key."""
+
+
+class UnknownKeyError(KeyRefusedError):
+    """It does not know the access key id."""
+
+
+class WrongSecretError(KeyRefusedError):
+    """It knows the id, but the secret is another."""
+
+
+class WrongRegionError(DiscoveryError):
+    """The key is for another region."""
+
+
+class DeniedError(DiscoveryError):
+    """The key is good, and may not do this."""
+
+
+class ListingDeniedError(DeniedError):
+    """The key is good, and may not see which buckets there are: their names must be typed."""
+
+
+class BucketNotFoundError(DiscoveryError):
+    """The provider has no such bucket."""
+
+
+# ---- questions
+
+
+def list_buckets(binary: Binary, remote: Remote, timeout_s: float = TIMEOUT_S) -> list[Bucket]:
+    """The buckets this key may see, by name.
+
+    Raises ListingDeniedError when the key is good but may not list (R2's object tokens never may),
+    KeyRefusedError, UnreachableError also after `timeout_s` without a word, other DiscoveryErrors.
+    """
+    asking = Asking(binary, remote, timeout_s)
+    done = asking.ask(["lsjson", f"{SIDE}:", "--no-mimetype"])
+    try:
+        found = [
+            Bucket(entry["Name"], _created(entry.get("ModTime")))
+            for entry in json.loads(done.stdout)
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise asking.error(f"{remote.label} sent a list of buckets that makes no sense.") from error
+    return sorted(found, key=lambda bucket: bucket.name)
+
+
+def check_bucket(binary: Binary, remote: Remote, bucket: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Make sure by one listing that a bucket is there and may be listed. Raises DiscoveryError."""
+    look_at_path(binary, remote, bucket, "", timeout_s)
+
+
+def look_at_path(
+    binary: Binary, remote: Remote, bucket: str, path: str, timeout_s: float = TIMEOUT_S
+) -> PathLook:
+    """Whether anything but kept versions is at a path: one page of a listing, two at the most.
+
+    Raises BucketNotFoundError, DeniedError, other DiscoveryErrors.
+    """
+    asking = Asking(binary, remote, timeout_s, bucket, path)
+    seen = 0
+    stop = threading.Event()
+
+    def look(progress: Progress) -> None:
+        nonlocal seen
+        seen = progress.listed
+        if seen > _MANY:
+            stop.set()
+
+    where = location(SIDE, bucket, path)
+    try:
+        done = asking.ask(
+            ["lsf", where, "--max-depth", "1", *EXCLUDE_ARCHIVE, *ONE_PAGE],
+            cancelled=stop,
+            on_progress=look,
+        )
+    except process.CancelledError:
+        return PathLook(True, seen, cut=True)
+    lines = done.stdout.split(b"\n")[:-1]
+    names = tuple(line.decode(errors="replace") for line in lines[:NAMES_SEEN])
+    return PathLook(bool(lines), len(lines), names)
+
+
+def measure_path(
+    binary: Binary,
+    remote: Remote,
+    bucket: str,
+    path: str,
+    *,
+    cancelled: threading.Event,
+    on_seen: Callable[[int], None],
+    timeout_s: float = TIMEOUT_S,
+) -> PathSize:
+    """Count all that a run would read at a path, by listings; a large bucket takes minutes.
+
+    `on_seen` gets how many objects were listed so far, in this thread. Raises CancelledError soon
+    after `cancelled` is set, DiscoveryError also after `timeout_s` without progress.
+    """
+    asking = Asking(binary, remote, timeout_s, bucket, path)
+    done = asking.ask(
+        size(location(SIDE, bucket, path)),
+        cancelled=cancelled,
+        on_progress=lambda progress: on_seen(progress.listed),
+    )
+    try:
+        told = json.loads(done.stdout)
+        return PathSize(objects=int(told["count"]), size_bytes=int(told["bytes"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise asking.error(f"{remote.label} told no size that makes sense.") from error
+
+
+# ---- how it is done
+
+
+class Asking:
+    """Calls of rclone to one provider, and what their failures mean."""
+
+    def __init__(
+        self, binary: Binary, remote: Remote, timeout_s: float, bucket: str = "", path: str = ""
+    ) -> None:
+        self._binary, self._remote, self._timeout_s = binary, remote, timeout_s
+        self._names = explain.Names(remote.label, bucket, path, "", "", "")
+        self._redactor = Redactor((remote.access_key_id, remote.secret_access_key))
+
+    def ask(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        cancelled: threading.Event | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        enough: Callable[[bytearray], bool] | None = None,
+    ) -> process.Done:
+        """How it ended, when it ended well. Raises DiscoveryError, CancelledError."""
+        done = process.call(
+            self._binary,
+            [*arguments, *ASK_FLAGS],
+            {SIDE: self._remote},
+            stall_s=self._timeout_s,
+            stdin=stdin,
+            cancelled=cancelled,
+            on_progress=on_progress,
+            enough=enough,
+        )
+        if done.stalled:
+            seconds = f"{self._timeout_s:.0f} seconds"
+            told = _told(Reason.UNREACHABLE, f"{self._remote.label} did not answer in {seconds}.")
+            raise UnreachableError(told, Fault(), self._redactor)
+        if done.exit_code and not done.cut:
+            raise self._failed(done)
+        return done
+
+    def error(self, summary: str) -> DiscoveryError:
+        """An answer that came, and does not make sense."""
+        return DiscoveryError(_told(Reason.RCLONE_ERROR, summary), Fault(), self._redactor)
+
+    def _failed(self, done: process.Done) -> DiscoveryError:
+        said = done.transcript
+        messages = tuple(line.message for line in said.errors) or (said.last_notice,)
+        code = done.exit_code
+        ending = explain.Ending(
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            errors=messages,
+            plain=said.plain,
+            side=SIDE,
+        )
+        told = explain.explain(ending, self._names)
+        faults = [take_apart(message) for message in messages]
+        fault = next((fault for fault in faults if fault.status), faults[0])
+        return _kind(told, fault)(told, fault, self._redactor)
+
+
+def _told(reason: Reason, summary: str) -> explain.Explanation:
+    hint = "Check the endpoint, and that this machine can reach the internet."
+    return explain.Explanation(reason, summary, hint, "", permanent=False)
+
+
+def _kind(told: explain.Explanation, fault: Fault) -> type[DiscoveryError]:
+    if fault.code == "SignatureDoesNotMatch":
+        return WrongSecretError
+    if fault.code in _WRONG_REGION or fault.status in (301, 307):
+        return WrongRegionError
+    if fault.code in _DENIED:
+        return ListingDeniedError if fault.operation == "ListBuckets" else DeniedError
+    if told.reason == Reason.CREDENTIALS:
+        return UnknownKeyError if fault.code in _UNKNOWN_KEY else KeyRefusedError
+    if told.reason == Reason.SOURCE_MISSING:
+        return BucketNotFoundError
+    return UnreachableError if told.reason == Reason.UNREACHABLE else DiscoveryError
+
+
+def _created(value: object) -> dt.datetime | None:
+    """rclone writes a date of its own where the provider gives none: those are old, or now."""
+    try:
+        moment = dt.datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None and moment.year > 2005 else None

@@ -1,0 +1,192 @@
+"""The kept versions of one backup, in its destination's bucket: listing them, letting old ones go.
+
+One folder a run, named by the run's stamp. Its age is read from that name, never from an object's
+own date: an object of 2020 that was replaced a minute ago is a minute old here.
+"""
+
+import datetime as dt
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from bucketvault.engine.rclone import call as process
+from bucketvault.engine.rclone import commands as command
+from bucketvault.engine.rclone.binary import Binary
+from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.errors import BucketvaultError
+
+_STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+
+
+class ArchiveError(BucketvaultError):
+    """The kept versions could not be listed or changed; the detail is rclone's word."""
+
+
+class ArchiveSilentError(ArchiveError):
+    """The destination did not answer at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What lies directly in a backup's archive. A file is never a run's, whatever its name."""
+
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFolder:
+    """The kept versions of one run."""
+
+    stamp: str
+    replaced_at: dt.datetime  # UTC; when these were replaced or removed
+    goes_at: dt.datetime  # UTC; from then on the next good run removes the folder
+    objects: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All kept versions of a backup; `foreign` are names in there that are not ours."""
+
+    folders: tuple[KeptFolder, ...]
+    foreign: tuple[str, ...]
+
+
+def read_stamp(name: str) -> dt.datetime | None:
+    """The time a folder's name tells, UTC; None for any other name, which is then not ours."""
+    if _STAMP.fullmatch(name) is None:
+        return None
+    try:
+        return dt.datetime.strptime(name, command.STAMP_FORMAT).replace(tzinfo=dt.UTC)
+    except ValueError:  # such as a 13th month
+        return None
+
+
+def outlived(
+    names: Iterable[str], *, now: dt.datetime, retention_days: int, own_stamp: str
+) -> list[str]:
+    """The folders that may go, oldest first, after the run of `own_stamp` has succeeded.
+
+    Kept for `retention_days` from the day it was replaced, and never what this run itself or a
+    later one put aside.
+    """
+    oldest_kept = now - dt.timedelta(days=retention_days)
+    return sorted(
+        name
+        for name in names
+        if name < own_stamp and (told := read_stamp(name)) is not None and told < oldest_kept
+    )
+
+
+class Archive:
+    """Speaks to rclone about one backup's archive. Blocks; raises ArchiveError, CancelledError."""
+
+    def __init__(
+        self,
+        binary: Binary,
+        destination: Remote,
+        bucket: str,
+        archive_key: str,
+        *,
+        stopped: threading.Event | None = None,
+        keep_open: Iterable[int] = (),
+        on_log: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._binary = binary
+        self._destination = destination
+        self._bucket = bucket
+        self._key = archive_key
+        self._stopped = stopped
+        self._keep_open = tuple(keep_open)
+        self._on_log = on_log
+
+    def names(self) -> Names:
+        """What lies in the archive."""
+        done = self._ask("list the kept versions", command.list_archive(self._bucket, self._key))
+        lines = done.stdout.decode(errors="replace").split("\n")
+        return Names(
+            folders=tuple(line[:-1] for line in lines if line.endswith("/")),
+            files=tuple(line for line in lines if line and not line.endswith("/")),
+        )
+
+    def all_in_bucket(self) -> tuple[str, ...]:
+        """The folders of this and every other backup's kept versions in the bucket."""
+        command_line = command.destination_answers(self._bucket)
+        done = self._ask("list the kept versions", command_line)
+        lines = done.stdout.decode(errors="replace").split("\n")
+        return tuple(line[:-1] for line in lines if line.endswith("/"))
+
+    def purge(self, stamp: str) -> None:
+        """Remove one run's folder; each object is a line of the log."""
+        if read_stamp(stamp) is None:
+            raise ValueError(f"not a folder of kept versions: {stamp!r}")
+        self._ask(
+            "remove old kept versions",
+            command.purge(self._bucket, self._key, stamp),
+            log_level="INFO",
+            on_log=self._on_log,
+        )
+
+    def write_restore_text(self, text: str) -> None:
+        """Put RESTORE.txt beside the folders."""
+        self._ask(
+            f"write {command.RESTORE_NAME}",
+            command.write_restore_text(self._bucket, self._key),
+            stdin=text.encode(),
+        )
+
+    def kept(self, retention_days: int) -> Kept:
+        """Every folder with its objects and size: one listing of all kept versions."""
+        done = self._ask(
+            "list the kept versions", command.list_kept_versions(self._bucket, self._key)
+        )
+        counted: dict[str, tuple[int, int]] = {}
+        foreign: set[str] = set()
+        for line in done.stdout.decode(errors="replace").split("\n"):
+            size, _, path = line.partition(";")
+            if not path or not size.lstrip("-").isdecimal():
+                continue  # the rest of a key that holds a line break
+            name, slash, _ = path.partition("/")
+            if not slash or read_stamp(name) is None:
+                foreign.add(name)
+                continue
+            objects, total = counted.get(name, (0, 0))
+            counted[name] = (objects + 1, total + max(0, int(size)))
+        folders = [
+            KeptFolder(name, told, told + dt.timedelta(days=retention_days), *counted[name])
+            for name in sorted(counted, reverse=True)
+            if (told := read_stamp(name)) is not None
+        ]
+        return Kept(tuple(folders), tuple(sorted(foreign - {command.RESTORE_NAME})))
+
+    def _ask(
+        self,
+        what: str,
+        arguments: Sequence[str],
+        *,
+        log_level: str = "NOTICE",
+        stdin: bytes = b"",
+        on_log: Callable[[bytes], None] | None = None,
+    ) -> process.Done:
+        done = process.call(
+            self._binary,
+            arguments,
+            {"dest": self._destination},
+            log_level=log_level,
+            cancelled=self._stopped,
+            keep_open=self._keep_open,
+            stdin=stdin,
+            on_log=on_log,
+        )
+        if done.stalled or done.exit_code:
+            # the first one names the cause; the last only sums up
+            words = [line.message for line in done.transcript.errors] or list(done.transcript.plain)
+            kind = ArchiveSilentError if done.stalled else ArchiveError
+            raise kind(
+                f"{self._destination.label} did not let us {what}.",
+                "The copy itself is not affected. The next good run tries again.",
+                "It did not answer in time." if done.stalled or not words else words[0],
+            )
+        return done

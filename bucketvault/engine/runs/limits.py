@@ -1,0 +1,79 @@
+"""What a run may take away, by its settings, its past, and what somebody approved."""
+
+import datetime as dt
+
+from bucketvault.engine.domain import findings
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.runs import queue
+from bucketvault.store.models import BackupRun, utcnow
+
+
+def why_held(run: BackupRun, found: Findings) -> str | None:
+    """Why a run that would do this must wait for somebody; None when it may go on."""
+    return findings.why_held(
+        found,
+        shrink_limit_percent=run.spec["shrink_limit_percent"],
+        same_ends_before=queue.succeeded_before(run),
+        approved=_approved(run),
+    )
+
+
+def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
+    """Whether a run takes away more than its checks had found, and more than it may.
+
+    The source may lose objects after it was looked at, and runs take hours. It may take what
+    somebody approved, also where the checks had found less; of the rest, what it may unasked.
+    """
+    found = Findings.from_json(run.findings)
+    if found is None:
+        return False
+    approved = _approved(run) or Findings()
+    removed_too = removed > max(found.removed, approved.removed)
+    replaced_too = replaced > max(found.replaced, approved.replaced)
+    if not removed_too and not replaced_too:
+        return False
+    more = Findings(
+        removed=removed if removed_too else 0,
+        replaced=replaced if replaced_too else 0,
+        destination_objects=found.destination_objects,
+    )
+    return is_heavy(run, more)
+
+
+def is_heavy(run: BackupRun, found: Findings) -> bool:
+    """Whether this is more than a run may take away unasked, whatever was approved."""
+    return (
+        findings.why_held(
+            found,
+            shrink_limit_percent=run.spec["shrink_limit_percent"],
+            same_ends_before=queue.succeeded_before(run),
+            approved=None,
+        )
+        is not None
+    )
+
+
+def missed(run: BackupRun) -> int:
+    """How many objects the checks did not see that the last good run had left in the copy.
+
+    0 where that cannot be known: an end was changed, or a run in between or a warning blurs it.
+    """
+    good = queue.last_good(run)
+    before = Findings.from_json(good.findings) if good is not None else None
+    found = Findings.from_json(run.findings)
+    if good is None or before is None or found is None or good.warnings:
+        return 0
+    if not queue.same_ends(good.spec, run.spec) or queue.copied_between(good, run):
+        return 0
+    left = before.destination_objects + good.copied - good.deleted
+    return max(0, left - found.destination_objects)
+
+
+def _approved(run: BackupRun) -> Findings | None:
+    """What somebody approved, if it holds: begun within a day, and between the places they saw."""
+    limits = run.approved_limits
+    if not limits or limits.get("ends") != queue.ends_of(run.spec):
+        return None
+    if (run.started_at or utcnow()) >= dt.datetime.fromisoformat(limits["until"]):
+        return None
+    return Findings(removed=limits["removed"], replaced=limits["replaced"])

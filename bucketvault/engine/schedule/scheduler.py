@@ -1,0 +1,217 @@
+"""Starts backups at their planned times, and makes up for the time when nobody could.
+
+What is due stands in the database: `next_due_at` is the first planned time that nothing was done
+for yet. A beat looks at every backup, each in a transaction of its own, so that one that cannot be
+planned starves no other. Nothing is remembered between two beats, so nothing is lost by a restart.
+"""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.runs import queue
+from bucketvault.engine.schedule import overdue
+from bucketvault.engine.schedule.pulse import Pulse
+from bucketvault.errors import TimingError
+from bucketvault.store.database import BusyError, connection, writing
+from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.vocabulary import Trigger
+
+log = logging.getLogger(__name__)
+
+LATE = dt.timedelta(minutes=5)  # after its planned time a run is called late
+WRONG = dt.timedelta(hours=1)  # a time so far ahead was noted by a clock that was wrong
+BEGINNING = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # before this program was, no clock is right
+FRESH_S = 60.0  # the last good beat of a scheduler that works
+SAY_AGAIN_S = 60.0
+TELL_EVERY_S = 60.0
+
+
+class Scheduler:
+    """The thread that plans. Every method may be called from any thread."""
+
+    def __init__(self, planned: Callable[[], None]) -> None:
+        """`planned` is called when something changed: a run waits, or a next planned time moved."""
+        self.last_beat_at: dt.datetime | None = None  # of the last one that did all its work
+        self._planned = planned
+        self._beaten: float | None = None  # the same by the monotonic clock
+        self._told: float | None = None  # when overdue backups were last looked for
+        self._waits_since: float | None = None  # the clock was wrong then, and that was logged
+        self._said: dict[int, float] = {}  # about which backup a fault was logged, and when
+        self._pulse = Pulse(self.beat)
+
+    def start(self) -> None:
+        """Begin; the first beat comes at once."""
+        self._beaten = time.monotonic()
+        self._pulse.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """Plan nothing any more."""
+        self._pulse.stop(timeout_s)
+        self._beaten = None
+
+    def heal(self) -> None:
+        """See that the thread lives."""
+        self._pulse.heal()
+
+    def is_beating(self) -> bool:
+        """Whether backups are started at their times: the last good beat is not long ago."""
+        return self._beaten is not None and time.monotonic() - self._beaten < FRESH_S
+
+    def beat(self) -> None:
+        """Queue what is due, and once a minute see what is overdue.
+
+        A backup at fault is logged, and the others are looked after; where the clock cannot be
+        right, nothing is, and this is no beat. Raises BusyError when the
+        database cannot take it; the next beat does it then.
+        """
+        now = utcnow()
+        if now < BEGINNING:  # the machine has just started, and is told the time soon, or never
+            self._wait_for_the_time(now)
+            return
+        due = _to_look_at(now, self._at_fault)
+        changed = self._for_each(due, lambda backup_id: plan(backup_id, now))
+        if self._told is None or time.monotonic() - self._told >= TELL_EVERY_S:
+            changed |= self._for_each(overdue.backups_to_tell(), overdue.tell)
+            self._told = time.monotonic()
+        if changed:
+            self._planned()
+        self.last_beat_at, self._beaten = now, time.monotonic()
+
+    def _wait_for_the_time(self, now: dt.datetime) -> None:
+        if self._waits_since is None or time.monotonic() - self._waits_since >= SAY_AGAIN_S:
+            self._waits_since = time.monotonic()
+            log.error("nothing is planned until the clock is right", extra={"clock": now})
+
+    def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], bool]) -> bool:
+        changed = False
+        for backup_id in backup_ids:
+            try:
+                changed |= work(backup_id)
+            except BusyError:
+                raise
+            except Exception as error:
+                self._at_fault(backup_id, error)
+        return changed
+
+    def _at_fault(self, backup_id: int, error: Exception) -> None:
+        said = self._said.get(backup_id)
+        if said is not None and time.monotonic() - said < SAY_AGAIN_S:
+            return
+        self._said[backup_id] = time.monotonic()
+        known = error if not isinstance(error, TimingError) else None
+        log.error(
+            "a backup cannot be planned",
+            extra={"backup": backup_id, "why": error},
+            exc_info=known,
+        )
+
+
+def _to_look_at(now: dt.datetime, at_fault: Callable[[int, Exception], None]) -> list[int]:
+    """Backups whose next planned time has come or is not right, in planned order."""
+    found = []
+    timing = (Backup.schedule, Backup.at, Backup.weekday, Backup.time_zone)
+    with connection():
+        active = BackupRun.select(BackupRun.backup).where(BackupRun.status.in_(queue.ACTIVE))
+        under_way = {run.backup_id for run in active}
+        enabled: Any = (
+            Backup.select(Backup.id, Backup.next_due_at, *timing)
+            .where(Backup.enabled)
+            .order_by(Backup.next_due_at, Backup.id)
+            .objects(SimpleNamespace)  # peewee's own take twice as long, every few seconds
+        )
+        for backup in enabled:
+            due = backup.next_due_at
+            if due is not None and due <= now:
+                if backup.id not in under_way:
+                    found.append(backup.id)
+                continue
+            try:
+                if due != timetable.next_due(backup, now):
+                    found.append(backup.id)
+            except TimingError as error:
+                at_fault(backup.id, error)
+    return found
+
+
+def plan(backup_id: int, now: dt.datetime) -> bool:
+    """Queue a run if a planned time has come, and note the next; whether anything changed.
+
+    One run makes up for all planned times that have passed, and the next regular one stays where
+    it is. While a run or a preview is under way nothing changes: the planned time waits for its
+    end. A next planned time that is not right any more, because the clock was put forward or back,
+    is set right. Raises TimingError.
+    """
+    with writing():
+        backup = Backup.get_or_none(Backup.id == backup_id)
+        if backup is None or not backup.enabled:
+            return False
+        due, expected = backup.next_due_at, timetable.next_due(backup, now)
+        if due is None or due > now:
+            if due is not None and due > expected:  # the clock was ahead: of then nothing is known
+                Backup.update(planned_since=now).where(Backup.id == backup_id).execute()
+            return _note_next(backup, expected)
+        if queue.run_under_way(backup_id) is not None:
+            return False
+        planned = timetable.latest_due(backup, now)
+        if planned >= due and not _is_done(backup_id, planned, now):
+            late = now - planned > LATE
+            queue.enqueue(
+                backup_id,
+                Trigger.CATCH_UP if late else Trigger.SCHEDULE,
+                scheduled_for=planned,
+                skipped_slots=_skipped(backup, due, planned),
+            )
+        return _note_next(backup, expected)
+
+
+def _note_next(backup: Backup, expected: dt.datetime) -> bool:
+    if backup.next_due_at == expected:
+        return False
+    Backup.update(next_due_at=expected).where(Backup.id == backup.id).execute()
+    return True
+
+
+def _is_done(backup_id: int, planned: dt.datetime, now: dt.datetime) -> bool:
+    """Whether a run was queued for this planned time.
+
+    One that was queued by a clock that was ahead, before the time had come, does not count, and is
+    not called the run of this planned time any more.
+    """
+    same = (BackupRun.backup == backup_id) & (BackupRun.scheduled_for == planned)
+    run = BackupRun.get_or_none(same)
+    if run is None:
+        return False
+    earlier_came_after = BackupRun.select().where(
+        BackupRun.backup == backup_id,
+        BackupRun.id > run.id,
+        BackupRun.scheduled_for < planned,
+    )
+    if run.created_at <= now + WRONG and not earlier_came_after.exists():
+        return True
+    BackupRun.update(scheduled_for=None, skipped_slots=0).where(same).execute()
+    return False
+
+
+def _skipped(backup: Backup, due: dt.datetime, planned: dt.datetime) -> int:
+    """How many planned times before `planned` nothing was done for.
+
+    `due` may lie before ones that were done, or before the backup was there: the clock may have
+    been behind meanwhile.
+    """
+    done = (
+        BackupRun.select(BackupRun.scheduled_for)
+        .where(BackupRun.backup == backup.id, BackupRun.scheduled_for < planned)
+        .order_by(BackupRun.scheduled_for.desc())
+        .first()
+    )
+    before = due - dt.timedelta(microseconds=1)  # `due` is one of them
+    if done is not None and done.scheduled_for is not None:
+        before = max(before, done.scheduled_for)
+    if backup.created_at < planned:
+        before = max(before, backup.created_at)
+    return timetable.planned_times(backup, before, planned) - 1

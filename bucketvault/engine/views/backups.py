@@ -1,0 +1,426 @@
+"""What pages and the command line show, as plain frozen values: no table leaves the engine."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any
+
+import peewee as pw
+
+from bucketvault.engine import settings
+from bucketvault.engine.domain.copy_state import CopyState, copy_state
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.missed import missed_at
+from bucketvault.engine.domain.moved import has_moved, is_copy_of
+from bucketvault.engine.domain.places import Location, Route, in_the_way, server_of
+from bucketvault.engine.domain.rules import did_you_mean, same_name
+from bucketvault.engine.domain.spec import End as End
+from bucketvault.engine.domain.spec import RunSettings as RunSettings
+from bucketvault.engine.domain.spec import run_settings
+from bucketvault.engine.mail import outbox
+from bucketvault.engine.mail.mail_views import MailNote
+from bucketvault.engine.rclone.commands import ARCHIVE_ROOT
+from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.restore_text import restore_text
+from bucketvault.errors import NotFoundError, TimingError
+from bucketvault.store.database import connection, database
+from bucketvault.store.models import LISTED, Backup, BackupRun, Provider, Storage, counts_of, utcnow
+from bucketvault.vocabulary import (
+    ComparisonMode,
+    Phase,
+    ProviderType,
+    Reason,
+    RunStatus,
+    Schedule,
+    Trigger,
+    Weekday,
+)
+
+
+class Watched(Enum):
+    """Whether a bucketvault looks after a run that is said to be under way."""
+
+    YES = "yes"
+    ON_ITS_OWN = "on its own"  # rclone copies, nobody watches
+    OVER = "over"  # it has ended; the next `run` or `serve` records how
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run as it stands now. Times are UTC."""
+
+    id: int
+    backup_id: int
+    backup_name: str
+    status: RunStatus
+    reason: Reason | None
+    trigger: Trigger
+    phase: Phase | None
+    scheduled_for: dt.datetime | None
+    skipped_slots: int
+    queued_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    stop_requested_at: dt.datetime | None
+    exit_code: int | None
+    explanation: str
+    hint: str
+    detail: str
+    warnings: tuple[str, ...]
+    counts: Mapping[str, int]  # names and order of store.models.COUNT_NAMES
+    source_objects: int | None
+    source_bytes: int | None
+    progress: Progress | None  # None before rclone's first stats line
+    log_lines: int
+    log_bytes: int
+    on_its_own: bool  # it runs, and no bucketvault watches it
+    ended_unseen: bool = False  # it is over, and the next bucketvault will record how
+    preview: bool = False  # it only looked
+    findings: Findings | None = None  # what its checks found would change; None before they did
+    can_be_approved: bool = False  # it is held, and nothing newer has happened
+    copy_state: CopyState | None = None  # how it left the copy; None before its end
+    log_removed_at: dt.datetime | None = None  # by housekeeping, for its age
+    waits_for: str = ""  # the backup whose run has to end before this one may start
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """All that the page of one run shows. Settings are None until the run was claimed."""
+
+    run: RunView
+    settings: RunSettings | None
+    last_good_at: dt.datetime | None  # end of the newest successful run before this one
+    previous_id: int | None
+    next_id: int | None
+    log_retention_days: int = 0  # as it is set now; 0: for ever
+    mail: MailNote | None = None  # whether anybody was told of its end; None: nothing to tell
+    providers: tuple[tuple[int, str], ...] = ()  # ids and names, as they are now
+    untouched: bool = False  # nothing has touched the copy since the last good run
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPage:
+    """What one backup is. Its runs are in `history`, its kept versions far away."""
+
+    row: "BackupRow"
+    comparison_mode: ComparisonMode
+    retention_days: int
+    shrink_limit_percent: int
+    archive_key: str
+    restore_text: str  # how to bring the copy back without us
+    deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
+    shown_prefix: str  # where the kept versions lie, for people
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRow:
+    """One backup in the list."""
+
+    id: int
+    name: str
+    enabled: bool
+    source: End
+    destination: End
+    schedule: Schedule
+    at: str  # HH:MM in `time_zone`
+    weekday: Weekday | None
+    time_zone: str
+    next_due_at: dt.datetime | None
+    overdue: bool
+    active_run: RunView | None  # pending or running
+    last_run: RunView | None  # the newest that ended
+    last_good_at: dt.datetime | None
+    size_bytes: int | None  # of the source, at the last run that measured it
+    missed_at: dt.datetime | None = None  # the planned time that makes it overdue
+    unplannable: bool = False  # its time zone or time of day is none: nothing starts it
+    moved: bool = False  # an end was changed since the last good run: there is no copy there yet
+
+
+# Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
+# look at: whoever asks brings the answer.
+Unwatched = Callable[[BackupRun], Watched]
+
+ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
+ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
+GOOD = (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
+
+
+def watched(run: BackupRun) -> Watched:
+    """Says of every run that somebody looks after it; who knows better hands in a better one."""
+    return Watched.YES
+
+
+def backups(unwatched: Unwatched = watched) -> list[BackupRow]:
+    """Every backup by name, with its newest runs; as many queries for one as for a thousand."""
+    with one_moment():
+        return _rows(unwatched)
+
+
+def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
+    """The backup called `name`, in whatever case. Raises NotFoundError, with names like it."""
+    with one_moment():
+        known = {row.name: row.id for row in Backup.select(Backup.id, Backup.name)}
+        same = [spelling for spelling in known if same_name(spelling) == same_name(name.strip())]
+        if not same:
+            raise NotFoundError(
+                f'There is no backup "{name}".',
+                did_you_mean(name, known).strip() or "`bucketvault status` names them all.",
+            )
+        return _rows(unwatched, Backup.id == known[same[0]])[0]
+
+
+def backup_row(backup_id: int) -> BackupRow | None:
+    """One backup as the list shows it; None when it is gone."""
+    with one_moment():
+        return next(iter(_rows(watched, Backup.id == backup_id)), None)
+
+
+def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
+    """All that the page of one backup shows. Raises NotFoundError."""
+    with one_moment():
+        rows = _rows(unwatched, Backup.id == backup_id)
+        if not rows:
+            raise NotFoundError("This backup is not there any more.")
+        backup = Backup.get_by_id(backup_id)
+        frozen = queue.freeze(backup, "")
+        return BackupPage(
+            row=rows[0],
+            comparison_mode=backup.comparison_mode,
+            retention_days=backup.retention_days,
+            shrink_limit_percent=backup.shrink_limit_percent,
+            archive_key=backup.archive_key,
+            restore_text=restore_text(frozen, backup.name),
+            deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
+            shown_prefix=f"{rows[0].destination.bucket_name}/{ARCHIVE_ROOT}/{backup.archive_key}/",
+        )
+
+
+def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
+    """One run as it stands now. Raises NotFoundError."""
+    with connection():
+        row = _run_row(run_id)
+        return run_view(row, row.backup, unwatched, waits_for=_waits_for(row))
+
+
+def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
+    """All that the page of one run shows. Raises NotFoundError."""
+    with one_moment():
+        row = _run_row(run_id)
+        before = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id < run_id)
+        after = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id > run_id)
+        previous = before.order_by(BackupRun.id.desc()).first()
+        following = after.order_by(BackupRun.id).first()
+        good = (
+            before.where(BackupRun.status == RunStatus.SUCCESS, ~BackupRun.preview)
+            .order_by(BackupRun.id.desc())
+            .first()
+        )
+        newer = after.where(~BackupRun.preview).exists()
+        return RunPage(
+            run=run_view(row, row.backup, unwatched, newest=not newer, waits_for=_waits_for(row)),
+            settings=run_settings(row.spec),
+            last_good_at=good.finished_at if good is not None else None,
+            previous_id=previous.id if previous is not None else None,
+            next_id=following.id if following is not None else None,
+            log_retention_days=settings.load().log_retention_days,
+            mail=outbox.note_of(row),
+            providers=_providers_of(row.backup),
+            untouched=good is not None and is_copy_of(good, row),
+        )
+
+
+# ---- from rows to values; inside the caller's connection
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """A connection in which all queries see the same state, whoever writes in between."""
+    with connection(), database.atomic():
+        yield
+
+
+def _providers_of(backup: Backup) -> tuple[tuple[int, str], ...]:
+    ends = (backup.source_storage.provider, backup.destination_storage.provider)
+    return tuple(dict.fromkeys((one.id, one.name) for one in ends))
+
+
+def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
+    found: list[Any] = list(_backup_query(which))
+    ends, where = _storages()
+    active: dict[int, BackupRun] = {
+        run.backup_id: run for run in BackupRun.select().where(BackupRun.status.in_(ACTIVE))
+    }
+    last_ids = [backup.last_id for backup in found if backup.last_id is not None]
+    ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))
+    ended = ended.objects(SimpleNamespace)
+    last = {run.id: run for run in ended}
+    now = utcnow()
+    is_any_waiting = any(run.status == RunStatus.PENDING for run in active.values())
+    under_way = queue.ways_under_way() if is_any_waiting else []
+    rows = [
+        _backup_row(
+            backup,
+            ends,
+            where,
+            active.get(backup.id),
+            last.get(backup.last_id),
+            unwatched,
+            now,
+            under_way,
+        )
+        for backup in found
+    ]
+    return sorted(rows, key=lambda row: (same_name(row.name), row.id))
+
+
+def _storages() -> tuple[dict[int, End], dict[int, tuple[str, str]]]:
+    """Every Storage by its id: as an end without a path, and its server and bucket."""
+    providers = {
+        one.id: (one.name, kind, server_of(kind, one.endpoint, one.region))
+        for one in Provider.select()
+        for kind in [ProviderType(one.provider_type)]
+    }
+    query: Any = Storage.select(
+        Storage.id, Storage.provider, Storage.bucket_name, Storage.display_name
+    )
+    ends, where = {}, {}
+    for storage_id, provider_id, bucket, display_name in query.tuples():
+        name, kind, server = providers[provider_id]
+        ends[storage_id] = End(name, kind, bucket, display_name, path="")
+        where[storage_id] = server, bucket
+    return ends, where
+
+
+def _backup_query(which: pw.Expression | None) -> Any:
+    """Backups, and of each the newest ended run and what is known of good ones.
+
+    The subqueries read backwards along the index on (backup, id) and stop at the first hit, so
+    that years of runs cost nothing.
+    """
+    query: Any = Backup.select(
+        Backup,
+        _newest(BackupRun.id, BackupRun.status.in_(ENDED) & ~BackupRun.preview).alias("last_id"),
+        _newest(BackupRun.finished_at, GOOD).alias("good_at"),
+        _newest(BackupRun.spec, GOOD).alias("good_spec"),
+        _newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
+    )
+    # plain objects: for hundreds of rows peewee's own take twice as long
+    return (query if which is None else query.where(which)).objects(SimpleNamespace)
+
+
+def _newest(column: Any, condition: Any) -> Any:
+    """`column` of the newest run of each backup that fulfils the condition."""
+    return (
+        BackupRun.select(column)
+        .where(BackupRun.backup == Backup.id, condition)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    )
+
+
+def _backup_row(
+    backup: Any,
+    ends: Mapping[int, End],
+    where: Mapping[int, tuple[str, str]],
+    active: BackupRun | None,
+    last: Any,
+    unwatched: Unwatched,
+    now: dt.datetime,
+    under_way: Sequence[Route],
+) -> BackupRow:
+    good_at = BackupRun.finished_at.python_value(backup.good_at)
+    missed, unplannable, waits_for = None, False, ""
+    if active is not None and active.status == RunStatus.PENDING and not active.preview:
+        waits_for = in_the_way(_way(backup, where), under_way)
+    try:
+        if backup.enabled:
+            missed = missed_at(backup, active, last, good_at, now)
+    except TimingError:
+        unplannable = True
+    return BackupRow(
+        id=backup.id,
+        name=backup.name,
+        enabled=backup.enabled,
+        source=replace(ends[backup.source_storage], path=backup.source_path),
+        destination=replace(ends[backup.destination_storage], path=backup.destination_path),
+        schedule=backup.schedule,
+        at=backup.at,
+        weekday=backup.weekday,
+        time_zone=backup.time_zone,
+        next_due_at=None if unplannable else backup.next_due_at,
+        overdue=missed is not None or unplannable,
+        missed_at=missed,
+        unplannable=unplannable,
+        active_run=run_view(active, backup, unwatched, waits_for=waits_for) if active else None,
+        last_run=run_view(last, backup, unwatched) if last is not None else None,
+        last_good_at=good_at,
+        size_bytes=backup.size,
+        moved=has_moved(backup, backup.good_spec, where),
+    )
+
+
+def _way(backup: Any, where: Mapping[int, tuple[str, str]]) -> Route:
+    source = Location(*where[backup.source_storage], backup.source_path)
+    destination = Location(*where[backup.destination_storage], backup.destination_path)
+    return Route(backup.id, backup.name, source, destination)
+
+
+def _run_row(run_id: int) -> BackupRun:
+    row = (
+        BackupRun.select(BackupRun, Backup).join(Backup).where(BackupRun.id == run_id).get_or_none()
+    )
+    if row is None:
+        raise NotFoundError(f"There is no run {run_id}.", "Its backup may have been deleted.")
+    found: BackupRun = row
+    return found
+
+
+def _waits_for(run: BackupRun) -> str:
+    if run.status != RunStatus.PENDING:
+        return ""
+    return queue.waits_for(run, queue.ways_under_way())
+
+
+def run_view(
+    run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True, waits_for: str = ""
+) -> RunView:
+    findings = Findings.from_json(run.findings)
+    seen = unwatched(run) if run.status == RunStatus.RUNNING else Watched.YES
+    return RunView(
+        id=run.id,
+        backup_id=backup.id,
+        backup_name=backup.name,
+        status=run.status,
+        reason=run.reason,
+        trigger=run.trigger,
+        phase=run.phase,
+        scheduled_for=run.scheduled_for,
+        skipped_slots=run.skipped_slots,
+        queued_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        stop_requested_at=run.stop_requested_at,
+        exit_code=run.exit_code,
+        explanation=run.explanation,
+        hint=run.hint,
+        detail=run.detail,
+        warnings=tuple(run.warnings),
+        counts=dict(counts_of(run)),
+        source_objects=run.source_objects,
+        source_bytes=run.source_bytes,
+        progress=Progress.from_json(run.progress) if run.progress else None,
+        log_lines=run.log_lines,
+        log_bytes=run.log_bytes,
+        preview=bool(run.preview),
+        findings=findings,
+        can_be_approved=run.reason == Reason.BRAKE and findings is not None and newest,
+        copy_state=copy_state(run),
+        log_removed_at=run.log_removed_at,
+        on_its_own=seen is Watched.ON_ITS_OWN,
+        ended_unseen=seen is Watched.OVER,
+        waits_for=waits_for,
+    )

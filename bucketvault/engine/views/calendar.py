@@ -1,0 +1,193 @@
+"""The last 30 days of every backup: the worst of each day, in the server's time zone.
+
+A run belongs to the day it was asked for; a planned one to the day of its planned time. A day is
+missed when a planned time fell on it and nothing was asked for on it. Of that we know from the
+moment on from which planned times count (`planned_since`), and from late runs, which name the
+planned time they make up for. Of earlier days nothing is made up: they are shown without a run.
+"""
+
+import datetime as dt
+import functools
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import peewee as pw
+
+from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.views.backups import BackupRow
+from bucketvault.engine.views.situation import Tone
+from bucketvault.errors import TimingError
+from bucketvault.store.database import connection, database
+from bucketvault.store.models import Backup, BackupRun
+from bucketvault.vocabulary import Reason, RunStatus, Schedule, Trigger, Weekday
+
+LENGTH = 30
+DAY = dt.timedelta(days=1)
+# The worst first. A preview leaves no trace, a run that still waits none but that it was asked for.
+WORST = (Tone.BAD, Tone.HELD, Tone.MISS, Tone.STOP, Tone.WARN, Tone.RUN, Tone.OK, Tone.NONE)
+RANK = {tone: rank for rank, tone in enumerate(WORST)}
+
+Days = tuple[Tone, ...]
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is known of one backup: of each day the worst, and days a planned time was late for."""
+
+    made_at: dt.datetime  # of the backup, whose id may have been another's before
+    worst: dict[dt.date, Tone] = field(default_factory=dict)
+    late: set[dt.date] = field(default_factory=set)
+
+
+class DayBook:
+    """Keeps what cannot change any more, so that each look reads new and open runs only.
+
+    A run that has ended stays as it is, so it is read once; which ones are new, their ids tell.
+    Safe to use from several threads.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._lock = threading.Lock()
+        self._past: dict[int, _Past] = {}
+        self._open: set[int] = set()
+        self._read_to: int | None = None  # the newest run that was read
+        self._first: dt.date | None = None  # no day before this one is kept
+
+    def days(self, rows: Sequence[BackupRow], now: dt.datetime) -> dict[int, Days]:
+        """Of each backup the 30 days until today, the oldest first; two queries for any number."""
+        today = now.astimezone(self._zone).date()
+        dates = [today - DAY * back for back in range(LENGTH - 1, -1, -1)]
+        with self._lock, connection(), database.atomic():
+            backups: Any = Backup.select(Backup.id, Backup.created_at, Backup.planned_since)
+            times = {one[0]: one[1:] for one in backups.tuples()}
+            made: dict[int, dt.datetime] = {one: of[0] for one, of in times.items()}
+            under_way = self._read(made, dates[0])
+            self._forget(made, dates[0])
+            return {
+                row.id: self._of(row, times[row.id][1], under_way.get(row.id), dates, now)
+                for row in rows
+                if row.id in made
+            }
+
+    def _read(self, made: dict[int, dt.datetime], first: dt.date) -> dict[int, _Past]:
+        """Take in what is new; gives what may still change."""
+        under_way: dict[int, _Past] = {}
+        still_open = set()
+        for run in self._runs(first):
+            run_id, backup_id, status, reason, warned, trigger, made_at, planned = run
+            self._read_to = max(self._read_to or 0, run_id)
+            ended = status in (RunStatus.SUCCESS, RunStatus.FAILED)
+            if not ended:
+                still_open.add(run_id)
+            pasts = self._past if ended else under_way
+            past = pasts.get(backup_id)
+            if past is None or past.made_at != made[backup_id]:  # ids are used again
+                past = pasts[backup_id] = _Past(made[backup_id])
+            planned_day = planned.astimezone(self._zone).date() if planned is not None else None
+            day = made_at.astimezone(self._zone).date()
+            if planned_day is not None and trigger == Trigger.SCHEDULE:
+                day = planned_day
+            elif planned_day is not None and planned_day != day:
+                past.late.add(planned_day)
+            _add(past.worst, day, _tone(status, reason, warned))
+        self._open = still_open
+        return under_way
+
+    def _runs(self, first: dt.date) -> Iterable[Any]:
+        query: Any = BackupRun.select(
+            BackupRun.id,
+            BackupRun.backup,
+            BackupRun.status,
+            BackupRun.reason,
+            pw.SQL("t1.warnings <> '[]'"),
+            BackupRun.trigger,
+            BackupRun.created_at,
+            BackupRun.scheduled_for,
+        ).where(~BackupRun.preview)
+        if self._read_to is None:
+            midnight = dt.datetime.combine(first, dt.time(), tzinfo=self._zone)
+            which = BackupRun.created_at >= midnight.astimezone(dt.UTC)
+        else:
+            # from the oldest open one on: what has ended since is taken in once more, unchanged
+            which = BackupRun.id >= min(self._open, default=self._read_to + 1)
+        rows: Iterable[Any] = query.where(which).tuples()
+        return rows
+
+    def _forget(self, made: dict[int, dt.datetime], first: dt.date) -> None:
+        for backup_id, past in list(self._past.items()):
+            if made.get(backup_id) != past.made_at:
+                del self._past[backup_id]
+        if self._first == first:
+            return
+        self._first = first
+        for past in self._past.values():
+            past.late = {day for day in past.late if day >= first}
+            for day in [day for day in past.worst if day < first]:
+                del past.worst[day]
+
+    def _of(
+        self,
+        row: BackupRow,
+        planned_since: dt.datetime,
+        under_way: _Past | None,
+        dates: list[dt.date],
+        now: dt.datetime,
+    ) -> Days:
+        past = self._past.get(row.id)
+        worst = past.worst if past is not None else {}
+        late = past.late if past is not None else set()
+        if under_way is not None:
+            worst, late = dict(worst), late | under_way.late
+            for day, tone in under_way.worst.items():
+                _add(worst, day, tone)
+        missed = [day for day in late if day not in worst]
+        if row.enabled:
+            until = now - timetable.grace(row.schedule)
+            timing = _Timing(row.schedule, row.at, row.weekday, row.time_zone)
+            missed += [
+                day
+                for moment, day in _planned(timing, self._zone, dates[0], dates[-1])
+                if day not in worst and planned_since < moment <= until
+            ]
+        if missed:
+            worst = {**worst, **dict.fromkeys(missed, Tone.MISS)}
+        return tuple([worst.get(date, Tone.NONE) for date in dates])
+
+
+class _Timing(NamedTuple):
+    schedule: Schedule
+    at: str
+    weekday: Weekday | None
+    time_zone: str
+
+
+@functools.lru_cache(maxsize=4096)  # the same all day long
+def _planned(
+    timing: _Timing, zone: ZoneInfo, first: dt.date, last: dt.date
+) -> tuple[tuple[dt.datetime, dt.date], ...]:
+    """Every planned time from `first` to `last`, and the day of `zone` it falls on."""
+    after, until = (dt.datetime.combine(day, dt.time(), tzinfo=zone) for day in (first, last + DAY))
+    try:
+        moments = list(timetable.all_between(timing, after, until))
+    except TimingError:  # told elsewhere: nothing is planned
+        return ()
+    return tuple((moment, moment.astimezone(zone).date()) for moment in moments)
+
+
+def _add(worst: dict[dt.date, Tone], day: dt.date, tone: Tone) -> None:
+    if day not in worst or RANK[tone] < RANK[worst[day]]:
+        worst[day] = tone
+
+
+def _tone(status: RunStatus, reason: Reason | None, warned: bool) -> Tone:
+    if status == RunStatus.SUCCESS:
+        return Tone.WARN if warned else Tone.OK
+    if status == RunStatus.FAILED:
+        return {Reason.BRAKE: Tone.HELD, Reason.STOPPED: Tone.STOP}.get(
+            reason or Reason.INTERNAL, Tone.BAD
+        )
+    return Tone.RUN if status == RunStatus.RUNNING else Tone.NONE

@@ -1,0 +1,226 @@
+"""Providers and Storages as pages show them: plain values, as many queries for any number."""
+
+import datetime as dt
+import urllib.parse
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.rclone.remotes import b2_endpoint
+from bucketvault.errors import NotFoundError, VaultError
+from bucketvault.store.database import connection
+from bucketvault.store.models import Backup, BackupRun, Provider, Storage
+from bucketvault.store.secrets import Vault
+from bucketvault.vocabulary import ProviderType, RunStatus, UsageType
+
+SHOWN_OF_A_KEY = 4
+LONG_ENOUGH = 12  # of a shorter access key id, four characters would be too much
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """One provider in the list."""
+
+    id: int
+    name: str
+    provider_type: ProviderType
+    compatible: bool  # any S3-compatible service: `AMAZON_S3` with an endpoint
+    address: str  # where it answers: a host, with a port perhaps
+    region: str  # empty: it has none, or the address says it
+    storages: int
+    backups: tuple[str, ...]  # names of those that copy from or to it
+    keys_readable: bool  # False: the key file is another, or gone
+    key_end: str  # the last characters of the access key id; empty where that says too much
+    changed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One end of a backup that a storage is."""
+
+    backup_id: int
+    backup_name: str
+    copies_from: bool  # else it copies to it
+    path: str  # empty: the whole bucket
+
+
+@dataclass(frozen=True, slots=True)
+class StorageRow:
+    """One storage in the list."""
+
+    id: int
+    provider_id: int
+    provider_name: str
+    provider_type: ProviderType
+    bucket_name: str
+    display_name: str
+    usage_type: UsageType | None
+    uses: tuple[Use, ...]
+    # As the last runs saw it: the most that a backup read from it, or all that backups copied to
+    # it, without kept versions. None: no run has measured it.
+    objects: int | None
+    size_bytes: int | None
+    # None: its name was typed, or came from a file, and nothing has looked whether it is there
+    checked_at: dt.datetime | None
+
+    @property
+    def shown_name(self) -> str:
+        """What people call it."""
+        return self.display_name or self.bucket_name
+
+
+def provider_rows(vault: Vault) -> list[ProviderRow]:
+    """Every provider by name."""
+    with connection():
+        rows = list(Provider.select().order_by(Provider.name))
+        return _provider_rows(rows, vault, storage_rows())
+
+
+def provider_row(provider_id: int, vault: Vault) -> tuple[ProviderRow, list[StorageRow]]:
+    """One provider with its storages by bucket. Raises NotFoundError."""
+    with connection():
+        row = Provider.get_or_none(Provider.id == provider_id)
+        if row is None:
+            raise NotFoundError("There is no such provider.", "It may have been deleted.")
+        storages = [each for each in storage_rows() if each.provider_id == provider_id]
+        return _provider_rows([row], vault, storages)[0], storages
+
+
+def storage_rows() -> list[StorageRow]:
+    """Every storage, by provider and bucket."""
+    with connection():
+        uses, sizes = _uses_and_sizes()
+        query: Any = (
+            Storage.select(
+                Storage.id,
+                Storage.provider,
+                Storage.bucket_name,
+                Storage.display_name,
+                Storage.usage_type,
+                Storage.checked_at,
+                Provider.name.alias("provider_name"),
+                Provider.provider_type.alias("provider_type"),
+            )
+            .join(Provider)
+            .order_by(Provider.name, Storage.bucket_name)
+            .objects(SimpleNamespace)
+        )
+        return [
+            StorageRow(
+                id=row.id,
+                provider_id=row.provider,
+                provider_name=row.provider_name,
+                provider_type=ProviderType(row.provider_type),
+                bucket_name=row.bucket_name,
+                display_name=row.display_name,
+                usage_type=row.usage_type,
+                uses=tuple(uses[row.id]),
+                objects=sizes[row.id].objects,
+                size_bytes=sizes[row.id].bytes,
+                checked_at=row.checked_at,
+            )
+            for row in query
+        ]
+
+
+def _provider_rows(
+    rows: Iterable[Provider], vault: Vault, storages: list[StorageRow]
+) -> list[ProviderRow]:
+    of_provider: dict[int, list[StorageRow]] = defaultdict(list)
+    for storage in storages:
+        of_provider[storage.provider_id].append(storage)
+    return [_provider_row(row, vault, of_provider[row.id]) for row in rows]
+
+
+def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> ProviderRow:
+    readable, key_end = True, ""
+    try:
+        key_id, _ = catalogue.decrypted_keys(row, vault)
+        key_end = key_id[-SHOWN_OF_A_KEY:] if len(key_id) >= LONG_ENOUGH else ""
+    except VaultError:
+        readable = False
+    names = {use.backup_name for storage in storages for use in storage.uses}
+    return ProviderRow(
+        id=row.id,
+        name=row.name,
+        provider_type=row.provider_type,
+        compatible=row.provider_type is ProviderType.AMAZON_S3 and bool(row.endpoint),
+        address=_address(row),
+        region="" if row.region == "auto" else row.region,
+        storages=len(storages),
+        backups=tuple(sorted(names)),
+        keys_readable=readable,
+        key_end=key_end,
+        changed_at=row.updated_at,
+    )
+
+
+def _address(row: Provider) -> str:
+    endpoint = row.endpoint
+    if not endpoint and row.provider_type is ProviderType.BACKBLAZE_B2:
+        endpoint = b2_endpoint(row.region)
+    if not endpoint:
+        return f"s3.{row.region}.amazonaws.com"
+    return urllib.parse.urlsplit(endpoint).netloc
+
+
+class _Size:
+    """What the last runs said about one storage, put together."""
+
+    def __init__(self) -> None:
+        self._read: list[tuple[int, int]] = []
+        self._written: list[tuple[int, int]] = []
+
+    def add(self, objects: int | None, size: int | None, *, read: bool) -> None:
+        if objects is not None and size is not None:
+            (self._read if read else self._written).append((size, objects))
+
+    @property
+    def _both(self) -> tuple[int, int] | None:
+        # two backups may read the same objects; no two may write to the same place
+        written = self._written
+        both = (sum(size for size, _ in written), sum(objects for _, objects in written))
+        return max([*self._read, *([both] if written else [])], default=None)
+
+    @property
+    def bytes(self) -> int | None:
+        return None if self._both is None else self._both[0]
+
+    @property
+    def objects(self) -> int | None:
+        return None if self._both is None else self._both[1]
+
+
+def _uses_and_sizes() -> tuple[dict[int, list[Use]], dict[int, _Size]]:
+    """By storage: the backups it is an end of, and how large they found it."""
+    uses: dict[int, list[Use]] = defaultdict(list)
+    sizes: dict[int, _Size] = defaultdict(_Size)
+    measured = BackupRun.source_bytes.is_null(False) & BackupRun.source_objects.is_null(False)
+    good = measured & (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
+    query: Any = Backup.select(
+        Backup,
+        _newest(BackupRun.source_objects, measured).alias("read_objects"),
+        _newest(BackupRun.source_bytes, measured).alias("read_bytes"),
+        _newest(BackupRun.source_objects, good).alias("copied_objects"),
+        _newest(BackupRun.source_bytes, good).alias("copied_bytes"),
+    ).order_by(Backup.name)
+    for row in query.objects(SimpleNamespace):
+        source, destination = row.source_storage, row.destination_storage
+        uses[source].append(Use(row.id, row.name, True, row.source_path))
+        uses[destination].append(Use(row.id, row.name, False, row.destination_path))
+        sizes[source].add(row.read_objects, row.read_bytes, read=True)
+        sizes[destination].add(row.copied_objects, row.copied_bytes, read=False)
+    return uses, sizes
+
+
+def _newest(column: Any, condition: Any) -> Any:
+    """`column` of the newest run of each backup that fulfils the condition."""
+    return (
+        BackupRun.select(column)
+        .where(BackupRun.backup == Backup.id, condition)
+        .order_by(BackupRun.id.desc())
+        .limit(1)
+    )

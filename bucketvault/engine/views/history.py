@@ -1,0 +1,139 @@
+"""The runs a backup has had: page by page, by result, and as numbers for plots."""
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import peewee as pw
+
+from bucketvault.engine.views.backups import RunView as RunView
+from bucketvault.engine.views.backups import Unwatched, one_moment, run_view, watched
+from bucketvault.store.models import Backup, BackupRun
+from bucketvault.vocabulary import Reason, RunStatus
+
+ON_A_PAGE = 25
+MEASURED = 90
+
+
+class Which(StrEnum):
+    """Which runs are looked for; the states are those of `verdict.tone_of_run`."""
+
+    ALL = "all"
+    GOOD = "good"
+    WARNED = "warned"
+    FAILED = "failed"
+    HELD = "held"
+    STOPPED = "stopped"
+    PREVIEWS = "previews"
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPage:
+    """Some runs of one backup, newest first."""
+
+    runs: tuple[RunView, ...]
+    older: bool  # whether there are more behind them
+    total: int  # of the runs looked for
+    since: dt.datetime | None  # UTC; when the first of all runs was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One run that ended, in numbers. Previews and runs that never copied have none."""
+
+    run_id: int
+    started_at: dt.datetime
+    took_s: float
+    moved_bytes: int
+    source_bytes: int | None
+    succeeded: bool
+
+
+def runs_page(
+    backup_id: int,
+    which: Which = Which.ALL,
+    before: int | None = None,
+    *,
+    unwatched: Unwatched = watched,
+    size: int = ON_A_PAGE,
+) -> RunsPage:
+    """The newest `size` runs of a backup that are older than the run `before`.
+
+    By id and not by number of page: what is new meanwhile moves nobody's page.
+    """
+    with one_moment():
+        backup = Backup.get_or_none(Backup.id == backup_id)
+        if backup is None:
+            return RunsPage((), older=False, total=0, since=None)
+        mine = BackupRun.backup == backup_id
+        wanted = mine if (asked := _CONDITIONS[which]) is None else mine & asked
+        here = wanted if before is None else wanted & (BackupRun.id < before)
+        newest = BackupRun.select().where(here).order_by(BackupRun.id.desc()).limit(size + 1)
+        rows: list[Any] = list(newest)
+        last_ended = (
+            BackupRun.select(BackupRun.id)
+            .where(mine, BackupRun.finished_at.is_null(False), ~BackupRun.preview)
+            .order_by(BackupRun.id.desc())
+            .limit(1)
+            .scalar()
+        )
+        first = BackupRun.select(BackupRun.created_at).where(mine).order_by(BackupRun.id).first()
+        return RunsPage(
+            runs=tuple(
+                run_view(row, backup, unwatched, newest=row.id == last_ended) for row in rows[:size]
+            ),
+            older=len(rows) > size,
+            total=BackupRun.select().where(wanted).count(),
+            since=None if first is None else first.created_at,
+        )
+
+
+def measures(backup_id: int, limit: int = MEASURED) -> tuple[Measure, ...]:
+    """The last runs that copied or tried to, oldest first."""
+    with one_moment():
+        found: Any = (
+            BackupRun.select()
+            .where(
+                BackupRun.backup == backup_id,
+                BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
+                ~BackupRun.preview,
+                BackupRun.started_at.is_null(False),
+                BackupRun.finished_at.is_null(False),
+                BackupRun.source_bytes.is_null(False),
+            )
+            .order_by(BackupRun.id.desc())
+            .limit(limit)
+        )
+        return tuple(
+            Measure(
+                run_id=run.id,
+                started_at=run.started_at,
+                took_s=max(0.0, (run.finished_at - run.started_at).total_seconds()),
+                moved_bytes=run.bytes,
+                source_bytes=run.source_bytes,
+                succeeded=run.status == RunStatus.SUCCESS,
+            )
+            for run in reversed(list(found))
+        )
+
+
+def _ended(reason: Any) -> Any:
+    return (BackupRun.status == RunStatus.FAILED) & reason & ~BackupRun.preview
+
+
+def _succeeded(warned: Any) -> Any:
+    return (BackupRun.status == RunStatus.SUCCESS) & warned & ~BackupRun.preview
+
+
+_NO_WARNINGS = pw.SQL("'[]'")  # as stored: a Python list would become a list of values
+_OTHER = BackupRun.reason.is_null() | BackupRun.reason.not_in([Reason.BRAKE, Reason.STOPPED])
+_CONDITIONS: dict[Which, Any] = {
+    Which.ALL: None,
+    Which.GOOD: _succeeded(BackupRun.warnings == _NO_WARNINGS),
+    Which.WARNED: _succeeded(BackupRun.warnings != _NO_WARNINGS),
+    Which.FAILED: _ended(_OTHER),
+    Which.HELD: _ended(BackupRun.reason == Reason.BRAKE),
+    Which.STOPPED: _ended(BackupRun.reason == Reason.STOPPED),
+    Which.PREVIEWS: BackupRun.preview,
+}

@@ -1,0 +1,203 @@
+"""Is everything fine? One answer for every page, from plain rows and the state of the program.
+
+"All good" is said only when all of it is known: every backup that is switched on has succeeded,
+without a warning, and none is overdue; the scheduler beats, rclone can be used, the disk has room
+and mail arrives. Knows no times and no places: whoever shows it adds them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bucketvault.engine.health.installation import Installation, Want, wants
+from bucketvault.engine.views.backups import BackupRow, RunView
+from bucketvault.engine.views.tones import Tone as Tone
+from bucketvault.vocabulary import Reason, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One backup that waits for a person: `why` is a sentence, `run_id` where to look.
+
+    `copy` says in what state a failed run left the copy; empty where that says nothing new.
+    """
+
+    tone: Tone
+    backup_id: int
+    name: str
+    why: str
+    run_id: int | None
+    copy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer: a state, a sentence, what stands behind it, and who needs a person."""
+
+    tone: Tone
+    sentence: str
+    detail: str = ""
+    short: str = ""  # for a corner of the screen: "All good"
+    needs: tuple[Need, ...] = ()  # backups
+    wants: tuple[Want, ...] = ()  # what the program itself needs
+    running: int = 0
+
+
+def tone_of_run(run: RunView) -> Tone:
+    """The state of one run."""
+    if run.status == RunStatus.PENDING:
+        return Tone.WAIT
+    if run.status == RunStatus.RUNNING:
+        return Tone.RUN
+    if run.status == RunStatus.SUCCESS and run.preview:
+        return Tone.LOOK
+    if run.status == RunStatus.SUCCESS:
+        return Tone.WARN if run.warnings else Tone.OK
+    if run.reason == Reason.BRAKE:
+        return Tone.HELD
+    return Tone.STOP if run.reason == Reason.STOPPED else Tone.BAD
+
+
+def tone_of(row: BackupRow) -> Tone:
+    """The state a backup is in now: what it does, else what is wrong, else its last result.
+
+    A preview under way changes nothing at that: what needs somebody goes on to need them.
+    """
+    if row.active_run is not None and not row.active_run.preview:
+        return tone_of_run(row.active_run)
+    if not row.enabled:
+        return Tone.OFF
+    last = _last_tone(row)
+    if row.overdue and last not in (Tone.BAD, Tone.HELD):
+        return Tone.MISS
+    return Tone.WAIT if row.moved and last in (Tone.OK, Tone.WARN) else last
+
+
+def verdict(rows: Sequence[BackupRow], installation: Installation) -> Verdict:
+    """The answer for all of it. Backups that are switched off count only while they run."""
+    told, wanted = _of_backups(rows), wants(installation)
+    bad = [want for want in wanted if want.is_bad]
+    if bad:
+        count = len(told.needs) + len(bad)
+        told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} you")
+        if not told.needs:  # else the backups' own sentence says more
+            sentence = f"{bad[0].title}." if count == 1 else f"{count} things need you."
+            told = replace(told, sentence=sentence, detail=_joined(told.sentence, told.detail))
+    elif told.tone == Tone.OK and wanted:
+        sentence = _joined(told.sentence, f"{wanted[0].title}.")
+        told = replace(told, tone=Tone.WARN, sentence=sentence, short=wanted[0].title)
+    elif told.tone == Tone.OK:
+        told = replace(told, sentence=f"All good. {told.sentence}", short="All good")
+    return replace(told, wants=wanted)
+
+
+def _of_backups(rows: Sequence[BackupRow]) -> Verdict:
+    running = [row.name for row in rows if tone_of(row) == Tone.RUN]
+    on = [row for row in rows if row.enabled]
+    if not rows:
+        detail = "Say what goes where, and the first run can start at once."
+        return Verdict(Tone.NONE, "Nothing is backed up yet.", detail, short="Not set up yet")
+    if not on:
+        return Verdict(
+            Tone.OFF,
+            "Every backup is switched off.",
+            _joined("Nothing runs until one is switched on.", _copying(running)),
+            short="Switched off",
+            running=len(running),
+        )
+    needs = tuple(sorted((need for row in on if (need := _need(row))), key=_urgency))
+    if needs:
+        tone, sentence, short = _needing(needs, len(on))
+        detail = _joined(_others(on, needs), _copying(running))
+    else:
+        tone, sentence, detail, short = _without_needs(on, running)
+    return Verdict(tone, sentence, detail, short, needs, running=len(running))
+
+
+def _need(row: BackupRow) -> Need | None:
+    tone, last = tone_of(row), row.last_run
+    copy = ""
+    if tone == Tone.MISS:
+        why = "No good copy since the last planned time."
+        if row.unplannable:
+            why = "Nothing starts it: its time zone is not known here. Edit it, choose another."
+        elif row.last_good_at is None:
+            why = "The planned time has passed, and there is no copy yet."
+    elif tone in (Tone.BAD, Tone.HELD) and last is not None:
+        why = last.explanation or "Nothing more is known: its log may tell."
+        if tone == Tone.HELD:  # the word stands before it
+            why = why.removeprefix("Held: ")
+        elif last.copy_state is not None:
+            copy = last.copy_state.sentence
+    else:
+        return None
+    return Need(tone, row.id, row.name, why, last.id if last is not None else None, copy)
+
+
+def _urgency(need: Need) -> tuple[int, str]:
+    return (Tone.BAD, Tone.HELD, Tone.MISS).index(need.tone), need.name.casefold()
+
+
+def _needing(needs: tuple[Need, ...], total: int) -> tuple[Tone, str, str]:
+    tones = {need.tone for need in needs}
+    tone = tones.pop() if len(tones) == 1 else Tone.BAD
+    if len(needs) == 1:
+        return tone, f"{needs[0].name} needs you.", "1 needs you"
+    if len(needs) == total:
+        return tone, f"All {total} backups need you.", f"{total} need you"
+    return tone, f"{len(needs)} of {total} backups need you.", f"{len(needs)} need you"
+
+
+def _others(on: Sequence[BackupRow], needs: tuple[Need, ...]) -> str:
+    waiting = {need.backup_id for need in needs}
+    others = [row for row in on if row.id not in waiting]
+    good = [row for row in others if _last_tone(row) in (Tone.OK, Tone.WARN) and not row.moved]
+    if not good:
+        return ""
+    if len(good) == 1:
+        return "The other one has a good copy." if len(others) == 1 else "One has a good copy."
+    return f"{'The other ' if len(good) == len(others) else ''}{len(good)} have a good copy."
+
+
+def _last_tone(row: BackupRow) -> Tone:
+    return tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE
+
+
+def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, str, str, str]:
+    last = [_last_tone(row) for row in on]
+    empty = [row.name for row in on if row.last_good_at is None or row.moved]
+    failed = [row.name for row, tone in zip(on, last, strict=True) if tone in (Tone.BAD, Tone.HELD)]
+    stopped = [row.name for row, tone in zip(on, last, strict=True) if tone == Tone.STOP]
+    warned = last.count(Tone.WARN)
+    busy = Tone.RUN if running else Tone.WAIT
+    if failed:  # and each of them is under way again, or it would need somebody
+        goes = "goes" if len(failed) == 1 else "go"
+        sentence = f"{_named(failed)} failed last time and {goes} again."
+        return busy, sentence, _copying(running), "Trying again"
+    if empty:
+        verb = "has" if len(empty) == 1 else "have"
+        return busy, f"{_named(empty)} {verb} no copy yet.", _copying(running), "No copy yet"
+    if stopped:
+        verb = "was" if len(stopped) == 1 else "were"
+        detail = _joined("The copy there is older than it should be.", _copying(running))
+        return Tone.STOP, f"{_named(stopped)} {verb} stopped by you.", detail, "Stopped"
+    if warned:
+        runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
+        return Tone.WARN, f"Every copy is there. {runs}.", _copying(running), "With warnings"
+    whose = "Every backup has" if len(on) > 1 else f"{on[0].name} has"
+    return Tone.OK, f"{whose} the copy it should have.", _copying(running), ""
+
+
+def _named(names: list[str]) -> str:
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{len(names)} backups"
+
+
+def _copying(names: list[str]) -> str:
+    if not names:
+        return ""
+    return f"{names[0]} runs now." if len(names) == 1 else f"{len(names)} backups run now."
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

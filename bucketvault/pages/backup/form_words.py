@@ -1,0 +1,365 @@
+"""What the form of a backup says: when it runs, what it costs, what can be brought back. Pure."""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.domain import rules
+from bucketvault.engine.domain.fields import BackupInput, backup_fields
+from bucketvault.engine.domain.findings import FEWEST_REMOVED
+from bucketvault.engine.domain.times import next_due
+from bucketvault.engine.rclone.buckets import PathLook, PathSize
+from bucketvault.engine.views.catalogue import StorageRow
+from bucketvault.engine.views.situation import Tone
+from bucketvault.humanize import count, day, day_and_time, exact, many, size, until
+from bucketvault.pages.parts.widgets import NAME_CHARACTERS
+from bucketvault.sanitize import clean
+from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
+
+# A listing gives 1,000 objects at most. The source is listed for its size, for the check and for
+# the run; the copy for the check and the run; two short listings see that the bucket is there and
+# what is kept. Comparing dates asks for each object at both ends (measured with rclone 1.75.2), and
+# lists both once more in the check.
+LISTED_AT_ONCE = 1000
+LISTINGS_OF_BOTH = 5
+LISTINGS_BY_DATE = 2
+SHORT_LISTINGS = 2
+RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
+
+SCHEDULES = {Schedule.DAILY.value: "Daily", Schedule.WEEKLY.value: "Weekly"}
+DAYS = {weekday.value: weekday.value.capitalize() for weekday in Weekday}
+BY_CHECKSUM = (
+    "Compares sizes and checksums from the listings: right for almost everybody. By size alone "
+    "where an object has no checksum, such as one that another program uploaded in parts."
+)
+COMPARING = (
+    (
+        ComparisonMode.CHECKSUM,
+        "Checksum",
+        BY_CHECKSUM,
+    ),
+    (ComparisonMode.SIZE_ONLY, "Size only", "Quickest; misses a change that keeps the size."),
+    (
+        ComparisonMode.DEFAULT,
+        "Size and time",
+        "Asks for each object at both ends, in every run. Slow and costly for many objects.",
+    ),
+)
+LABELS = {
+    "name": "Name",
+    "source_storage_id": "Copy from",
+    "source_path": "Only this folder",
+    "destination_storage_id": "Copy to",
+    "destination_path": "Into this folder",
+    "schedule": "How often",
+    "at": "At",
+    "weekday": "On",
+    "time_zone": "Time zone",
+    "enabled": "By itself",
+    "retention_days": "Keep former versions for (days)",
+    "comparison_mode": "How it finds what changed",
+    "shrink_limit_percent": "Ask me first above (%)",
+}
+TIMING = ("schedule", "at", "weekday", "time_zone")
+HIDES = (
+    "a delete only hides: what is removed costs on until a lifecycle rule ends it "
+    "(“Keep only the last version”)"
+)
+ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destination_path")
+
+
+def new_backup(time_zone: str) -> BackupInput:
+    """What a new backup begins with."""
+    return BackupInput(
+        name="",
+        source_storage_id=None,
+        source_path="",
+        destination_storage_id=None,
+        destination_path="",
+        schedule=Schedule.DAILY.value,
+        at="03:15",
+        weekday=None,
+        time_zone=time_zone,
+        comparison_mode=ComparisonMode.CHECKSUM.value,
+    )
+
+
+# ------------------------------------------------------------------ storages
+
+
+def storage_name(row: StorageRow) -> str:
+    """A storage as the list to choose from calls it."""
+    bucket = clean(row.bucket_name, limit=NAME_CHARACTERS)
+    shown = clean(row.display_name, limit=NAME_CHARACTERS)
+    name = f"{shown} ({bucket})" if shown else bucket
+    return f"{name} · {clean(row.provider_name, limit=NAME_CHARACTERS)}"
+
+
+def offered(
+    rows: Mapping[int, StorageRow], other_use: UsageType, chosen: int | None
+) -> dict[int, str]:
+    """The storages that may be this end, by what people call them; and the one that is chosen."""
+    return {
+        row.id: storage_name(row)
+        for row in rows.values()
+        if row.usage_type is not other_use or row.id == chosen
+    }
+
+
+def not_offered(rows: Mapping[int, StorageRow], other_use: UsageType) -> str:
+    """Why some storages cannot be chosen here."""
+    left_out = sum(row.usage_type is other_use for row in rows.values())
+    if not left_out:
+        return ""
+    use = "from" if other_use is UsageType.SOURCE_ONLY else "to"
+    verb = "is" if left_out == 1 else "are"
+    words = f"{many(left_out, 'storage')} {verb} for copying {use} only, and not offered here."
+    return f"{words} The page Storages changes that."
+
+
+# ------------------------------------------------------------------ what is there
+
+
+def source_words(look: PathLook | None, measured: PathSize | None) -> tuple[Tone, str]:
+    """What a look at the source saw, or what counting it found."""
+    if measured is not None and measured.objects:
+        found = f"{many(measured.objects, 'object')}, {size(measured.size_bytes)} there."
+        return Tone.OK, found
+    if measured is not None or (look is not None and not look.anything):
+        return Tone.WARN, "Nothing is there: a run would stop before it touches anything."
+    assert look is not None  # noqa: S101  one of both is known
+    return Tone.OK, f"There {_seen(look)}."
+
+
+def destination_words(look: PathLook, *, is_own_copy: bool) -> tuple[Tone, str]:
+    """What a look at the destination saw. `is_own_copy`: this backup copies there already."""
+    if not look.anything:
+        return Tone.OK, "Nothing is there yet: good for a first copy."
+    if is_own_copy:
+        return Tone.OK, f"There {_seen(look)}: the copy."
+    verb = "is" if look.objects_seen == 1 and not look.cut else "are"
+    number = f"More than {count(look.objects_seen)}" if look.cut else count(look.objects_seen)
+    things = "object or folder" if look.objects_seen == 1 else "objects and folders"
+    there = f"{number} {things} {verb} there already{_named(look)}."
+    return Tone.WARN, f"{there} The first run would ask you before it removes any."
+
+
+def _seen(look: PathLook) -> str:
+    if look.cut:
+        return f"are more than {count(look.objects_seen)} objects and folders"
+    verb = "is" if look.objects_seen == 1 else "are"
+    return f"{verb} {many(look.objects_seen, 'object or folder', 'objects and folders')}" + (
+        _named(look)
+    )
+
+
+def _named(look: PathLook) -> str:
+    names = ", ".join(clean(name, limit=60) for name in look.names)
+    more = ", …" if look.objects_seen > len(look.names) else ""
+    return f" ({names}{more})" if names else ""
+
+
+def looks_swapped(source: PathLook | None, destination: PathLook | None) -> bool:
+    """Whether the two ends seem to be the wrong way round."""
+    if source is None or destination is None:
+        return False
+    return destination.anything and not source.anything
+
+
+# ------------------------------------------------------------------ when
+
+
+def clock_typed(typed: str) -> str:
+    """`3:15` and `0315` as `03:15`; anything else as it was typed."""
+    found = re.fullmatch(r"([0-9]{1,2})[:.]?([0-9]{2})", typed.strip())
+    return f"{int(found[1]):02}:{found[2]}" if found else typed
+
+
+class NextRun(NamedTuple):
+    """One planned time: in words, and with nothing left to guess."""
+
+    words: str
+    exact: str
+
+
+def next_runs(given: BackupInput, now: dt.datetime) -> tuple[NextRun, ...]:
+    """The next three planned times, on the clocks of the backup's zone; none while one is wrong."""
+    values, problems = backup_fields(given)
+    if any(problem.field in TIMING for problem in problems):
+        return ()
+    zone, after = ZoneInfo(values.time_zone), now
+    found: list[NextRun] = []
+    for _ in range(3):
+        after = next_due(values, after)
+        away = until(after, now)
+        words = day_and_time(after, zone, now)
+        found.append(NextRun(f"{words}, {away}" if not found else words, exact(after, zone)))
+    return tuple(found)
+
+
+# ------------------------------------------------------------------ what it costs
+
+
+def requests_a_month(mode: ComparisonMode, schedule: Schedule, objects: int) -> int:
+    """How many requests the runs of a month make when nothing has changed, without folders."""
+    pages = max(1, math.ceil(objects / LISTED_AT_ONCE))
+    a_run = LISTINGS_OF_BOTH * pages + SHORT_LISTINGS
+    if mode is ComparisonMode.DEFAULT:
+        a_run += 2 * objects + LISTINGS_BY_DATE * pages
+    return round(a_run * RUNS_A_MONTH[schedule])
+
+
+def requests_words(mode: ComparisonMode, schedule: Schedule, objects: int | None) -> str:
+    """The same in words; where nobody knows how many objects, what it depends on."""
+    if objects is not None:
+        return (
+            f"about {count(_roughly(requests_a_month(mode, schedule, objects)))} requests a month"
+        )
+    if mode is ComparisonMode.DEFAULT:
+        return "2 requests for each object in each run"
+    return f"{LISTINGS_OF_BOTH} requests for 1,000 objects in each run"
+
+
+def requests_note(objects: int | None) -> str:
+    """What the numbers stand for."""
+    most = LISTINGS_OF_BOTH + LISTINGS_BY_DATE
+    per_folder = (
+        f"Each folder adds up to {LISTINGS_OF_BOTH} requests to a run, {most} by size and time."
+    )
+    if objects is None:
+        return f"{per_folder} Count the source above to see how many a month."
+    return f"For {many(objects, 'object')}, nothing changed, both ends together. {per_folder}"
+
+
+def _roughly(number: int) -> int:
+    """Two digits that count; the rest would claim too much."""
+    step = int(10 ** max(0, len(str(number)) - 2))
+    return round(number / step) * step
+
+
+# ------------------------------------------------------------------ if something is deleted
+
+
+def retention_words(typed: str, zone: ZoneInfo, now: dt.datetime) -> str:
+    """Until when a deletion of today can be undone; empty where the number is none."""
+    days = _number(typed)
+    if days is None or not 1 <= days <= rules.LONGEST_RETENTION_DAYS:
+        return ""
+    last = day(now + dt.timedelta(days=days), zone, now)
+    return f"An object deleted today can be brought back until {last}."
+
+
+def limit_words(typed: str) -> str:
+    """When a run asks first; empty where the number is none."""
+    percent = _number(typed)
+    if percent is None or not 0 <= percent <= 100:
+        return ""
+    if percent == 100:
+        return "Only an empty source, and removals by the first run between two places, ask you."
+    share = "more than half" if percent == 50 else f"more than {percent} %"
+    return (
+        f"A run that would remove or replace {share} of the copy is held for your approval. "
+        f"Fewer than {FEWEST_REMOVED} removals are not, "
+        "unless the source is empty or no run between these places has succeeded."
+    )
+
+
+def _number(typed: str) -> int | None:
+    typed = typed.strip()
+    return int(typed) if re.fullmatch(r"[0-9]{1,9}", typed) else None
+
+
+# ------------------------------------------------------------------ in words
+
+
+class Situation(NamedTuple):
+    """What the words beside the form speak of."""
+
+    given: BackupInput
+    source: StorageRow | None
+    destination: StorageRow | None
+    measured: PathSize | None
+    loaded: BackupInput | None  # what is stored; None: a new backup
+
+
+def sentence(given: BackupInput) -> str:
+    """What the backup will do."""
+    when = "Whenever you press Run now"
+    if given.enabled:
+        days = DAYS.get(str(given.weekday), "week")
+        often = "day" if given.schedule == Schedule.DAILY else days
+        wrong = any(problem.field == "at" for problem in backup_fields(given)[1])
+        when = f"Every {often}" if wrong else f"Every {often} at {given.at}"
+    kept = _number(str(given.retention_days))
+    stays = f" What was replaced or removed stays for {many(kept, 'day')}." if kept else ""
+    return f"{clean(when, limit=80)}, all that is new or changed is copied.{stays}"
+
+
+def consequences(now: Situation) -> list[tuple[str, str]]:
+    """What it means, line by line."""
+    lines = [_first_run(now)]
+    if now.loaded is None:
+        lines.append(("Later runs", "only what changed"))
+    lines.append(("Source", "is only read, never written"))
+    if now.destination and now.destination.provider_type is ProviderType.BACKBLAZE_B2:
+        lines.append(("On Backblaze", HIDES))
+    return lines
+
+
+def _first_run(now: Situation) -> tuple[str, str]:
+    if now.loaded is None:
+        if now.measured is None:
+            return "First run", "everything passes through this server: read there, written here"
+        volume = size(now.measured.size_bytes)
+        return "First run", f"{volume} pass through this server, in and out again"
+    ends = [name for name in ENDS if getattr(now.loaded, name) != getattr(now.given, name)]
+    if ends:
+        words = "asks you before it removes anything, because an end is another"
+        return "The next run", words
+    return "Takes effect", "with the next run; one under way goes on as it began"
+
+
+# ------------------------------------------------------------------ two tabs
+
+
+class Difference(NamedTuple):
+    """One field that somebody else changed meanwhile."""
+
+    label: str
+    stored: str
+    here: str
+
+
+def differences(
+    names: tuple[str, ...],
+    stored: BackupInput,
+    here: BackupInput,
+    storages: Mapping[int, StorageRow],
+) -> list[Difference]:
+    """What is stored now and what this form holds, for each field that was changed meanwhile."""
+    order = [field.name for field in fields(BackupInput) if field.name in names]
+    return [
+        Difference(
+            LABELS[name],
+            _shown(name, getattr(stored, name), storages),
+            _shown(name, getattr(here, name), storages),
+        )
+        for name in order
+    ]
+
+
+def _shown(name: str, value: object, storages: Mapping[int, StorageRow]) -> str:
+    if name.endswith("_storage_id"):
+        row = storages.get(value) if isinstance(value, int) else None
+        return storage_name(row) if row is not None else "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if name == "comparison_mode":
+        return next((title for mode, title, _ in COMPARING if mode == value), "")
+    if name.endswith("_path"):
+        return clean(str(value), limit=NAME_CHARACTERS) or "the whole bucket"
+    return clean(str(value or "none"), limit=NAME_CHARACTERS)

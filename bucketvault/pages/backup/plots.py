@@ -1,0 +1,182 @@
+"""What the last runs of a backup read, took and moved, as plots; fetched when they come into view.
+
+Each plot says in words what it shows: for whoever cannot see it, and for a quick look.
+"""
+
+import datetime as dt
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from nicegui import run, ui
+
+from bucketvault.engine.views.history import Measure
+from bucketvault.humanize import day, day_and_time, duration, many, size
+from bucketvault.pages.parts.widgets import card, element
+
+FEWEST = 2  # of one run there is nothing to compare
+SIZES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("B", 1))
+TIMES = (("h", 3600), ("min", 60), ("s", 1))
+# ECharts wants a real list; `inherit` cuts the labels.
+FONTS = "-apple-system,Segoe UI,Roboto,sans-serif"
+
+
+class Plot(NamedTuple):
+    """One plot: what it is of, what it says in words, and its numbers."""
+
+    title: str
+    words: str
+    unit: str
+    values: tuple[float | None, ...]
+    bars: bool
+
+
+class PlotsCard:
+    """A place for the plots, which asks for nothing until somebody scrolls to it."""
+
+    def __init__(self, zone: ZoneInfo, fetch: Callable[[], tuple[Measure, ...]]) -> None:
+        self._zone, self._fetch = zone, fetch
+        self._seen = False
+        # Quasar tells when it comes into view; with `once` it does not look any further
+        self._place = element("q-intersection", "plots").mark("plots")
+        self._place.props["once"] = True
+        self._place.on("visibility", self._look)
+        with self._place:
+            self._body = element("div", "plots-body")
+
+    async def _look(self) -> None:
+        self._seen = True
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Draw them as the runs are by now, if anybody has seen them."""
+        if not self._seen:
+            return
+        found = await run.io_bound(self._fetch)
+        if found is not None and not self._body.is_deleted:
+            self._draw(found)
+
+    def _draw(self, measured: Sequence[Measure]) -> None:
+        self._body.clear()
+        with self._body:
+            if len(measured) < FEWEST:
+                with card("Size, duration and bytes moved"):
+                    element("p", "ink2", "Plots come with the second run.")
+                return
+            now = dt.datetime.now(dt.UTC)
+            times = [day_and_time(each.started_at, self._zone, now) for each in measured]
+            failed = [not each.succeeded for each in measured]
+            for plot in plots(measured):
+                with card(plot.title, plot.words):
+                    # safe: numbers of ours, and times of ours as words
+                    made = ui.echart(options(plot, times, failed), renderer="svg")
+                    made.classes("plot")
+                    made.props.update({"role": "img", "aria-label": f"{plot.title}: {plot.words}"})
+                    with element("div", "line t12 ink3"):
+                        element("span", text=day(measured[0].started_at, self._zone, now))
+                        element("span", "space")
+                        element("span", text=day(measured[-1].started_at, self._zone, now))
+
+
+def plots(measured: Sequence[Measure]) -> tuple[Plot, Plot, Plot]:
+    """The three plots of some runs, oldest first."""
+    sizes = [each.source_bytes for each in measured]
+    took = [each.took_s for each in measured]
+    moved = [each.moved_bytes for each in measured]
+    return (
+        _plot("Size of the source", _growth(sizes), sizes, SIZES, bars=False),
+        _plot("How long it took", _usual_time(measured), took, TIMES, bars=True),
+        _plot("Moved", _moved(moved), moved, SIZES, bars=True),
+    )
+
+
+def _plot(
+    title: str,
+    words: str,
+    values: Sequence[float | None],
+    units: Sequence[tuple[str, int]],
+    *,
+    bars: bool,
+) -> Plot:
+    most = max((value for value in values if value is not None), default=0)
+    unit, one = next(((u, n) for u, n in units if most >= n), units[-1])
+    shown = tuple(None if value is None else round(value / one, 3) for value in values)
+    return Plot(title, words, unit, shown, bars)
+
+
+def _growth(sizes: Sequence[int | None]) -> str:
+    known = [value for value in sizes if value is not None]
+    if not known:
+        return "not measured"
+    first, last = known[0], known[-1]
+    back = many(len(known) - 1, "run")
+    if first == last:
+        return f"{size(last, precise=True)}, as {back} ago"
+    more = "more" if last > first else "less"
+    return f"{size(last, precise=True)}, {size(abs(last - first))} {more} than {back} ago"
+
+
+def _usual_time(measured: Sequence[Measure]) -> str:
+    took = [each.took_s for each in measured if each.succeeded]
+    failed = sum(not each.succeeded for each in measured)
+    words = f"{failed} failed, in red" if failed else ""
+    if not took:
+        return words
+    usual = f"usually {duration(statistics.median(took))}, at most {duration(max(took))}"
+    return f"{usual} · {words}" if words else usual
+
+
+def _moved(moved: Sequence[int]) -> str:
+    return f"{size(sum(moved))} in {many(len(moved), 'run')}, {size(max(moved))} at most"
+
+
+def options(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> dict[str, Any]:
+    """What ECharts draws. Colours are variables of the style sheet: light and dark follow."""
+    colour = "var(--plot)" if plot.bars else "var(--accent)"
+    label = {"color": "var(--ink3)", "fontSize": 11.5, "fontFamily": FONTS}
+    axis = {"axisLine": {"show": False}, "axisTick": {"show": False}}
+    data: list[Any] = [
+        {"value": value, "itemStyle": {"color": "var(--bad)"}} if plot.bars and wrong else value
+        for value, wrong in zip(plot.values, failed, strict=True)
+    ]
+    series: dict[str, Any] = {
+        "type": "bar" if plot.bars else "line",
+        "data": data,
+        "showSymbol": False,
+        "barWidth": "58%",
+        "barMaxWidth": 18,
+        "itemStyle": {"color": colour, "borderRadius": [2, 2, 0, 0]},
+        "lineStyle": {"width": 1.8, "color": colour},
+        "emphasis": {"disabled": True},
+    }
+    if not plot.bars:
+        series["areaStyle"] = {"color": colour, "opacity": 0.09}
+    return {
+        "animation": False,
+        "grid": {"left": 6, "right": 12, "top": 10, "bottom": 6, "containLabel": True},
+        "tooltip": {
+            "trigger": "axis",
+            "formatter": "{b}: {c} " + plot.unit,
+            "backgroundColor": "var(--card)",
+            "borderColor": "var(--line2)",
+            "textStyle": {"color": "var(--ink)", "fontSize": 12.5, "fontFamily": FONTS},
+            "axisPointer": {"lineStyle": {"color": "var(--line2)"}},
+        },
+        "xAxis": {
+            "type": "category",
+            "data": list(times),
+            "boundaryGap": plot.bars,
+            **axis,
+            "axisLabel": {**label, "show": False},
+        },
+        "yAxis": {
+            "type": "value",
+            "splitNumber": 3,
+            "scale": not plot.bars,
+            **axis,
+            "axisLabel": {**label, "formatter": "{value} " + plot.unit},
+            "splitLine": {"lineStyle": {"color": "var(--line)"}},
+        },
+        "series": [series],
+    }

@@ -1,0 +1,147 @@
+"""What to do next where nothing is backed up yet; each step ticks itself off."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from bucketvault.engine.views.backups import BackupRow
+from bucketvault.engine.views.first_steps import FirstSteps
+from bucketvault.engine.views.situation import Tone
+from bucketvault.pages.parts.frame import exists
+from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, code, element, glyph
+from bucketvault.sanitize import clean
+
+NAMED = 3  # names in one line
+EXAMPLE = """\
+[[provider]]
+name = "Backblaze EU"
+provider_type = "backblaze_b2"
+region = "eu-central-003"
+access_key_id = "003a8c1e0f71c0000000001"
+secret_access_key = { env = "B2_SECRET" }
+
+[[storage]]
+provider = "Backblaze EU"
+bucket_name = "photos"
+
+[[storage]]
+provider = "Backblaze EU"
+bucket_name = "photos-copy"
+
+[[backup]]
+name = "Photos"
+source = { provider = "Backblaze EU", bucket = "photos" }
+destination = { provider = "Backblaze EU", bucket = "photos-copy" }
+schedule = "daily"
+at = "01:30"
+"""
+
+
+class Step(NamedTuple):
+    """One step: what it is, what there is of it, and where it is done."""
+
+    title: str
+    done: str  # what is there; empty: nothing yet
+    note: str  # shown until then
+    act: str
+    href: str = ""
+    run_backup: int | None = None  # instead of an address: run this one
+
+
+def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
+    """The four steps to a first copy, in the order in which they are done."""
+    place = "/providers"
+    if len(steps.providers) == 1:
+        place = f"/providers/{steps.providers[0][0]:d}"
+    last = Step(
+        "Run it once",
+        "",
+        "The first run copies everything. It can start at once; planned runs follow by themselves.",
+        "Run now",
+        run_backup=rows[0].id if rows else None,
+    )
+    active = next((row.active_run for row in rows if row.active_run is not None), None)
+    failed = next((row.last_run for row in rows if row.last_run is not None), None)
+    if active is not None:
+        note = "The first run is on its way."
+        last = Step(last.title, "", note, "Watch", f"/run/{active.id:d}")
+    elif failed is not None:
+        note = "No run has succeeded yet. What stands above says why."
+        last = Step(last.title, "", note, "Look", f"/run/{failed.id:d}")
+    return (
+        Step(
+            "Connect a provider",
+            _names([name for _, name in steps.providers]),
+            "Cloudflare R2, Backblaze B2, Amazon S3, or anything that speaks S3.",
+            "Connect",
+            "/providers/new",
+        ),
+        Step(
+            "Pick the buckets",
+            _names(steps.buckets),
+            "One to copy from, and another one to copy to.",
+            "Pick buckets",
+            place,
+        ),
+        Step(
+            "Make the first backup",
+            _names([row.name for row in rows]),
+            "Say what goes where, and when.",
+            "New backup",
+            "/backups/new",
+        ),
+        last,
+    )
+
+
+def draw_first_steps(
+    steps: FirstSteps, rows: Sequence[BackupRow], on_run: Callable[[int], Awaitable[None]]
+) -> None:
+    """The steps, the next one as the page's primary button."""
+    with card("First steps", body=False):
+        waits = False  # a step before is open
+        with element("ol", "first-steps"):
+            for step in steps_of(steps, rows):
+                _draw(step, on_run, is_next=not waits and not step.done)
+                waits = waits or not step.done
+            with element("li", "first-step"):
+                glyph(Tone.OK if steps.mail_is_set_up else Tone.WARN)
+                with element("div", "stack"):
+                    element("span", "strong", "Get mail when something is wrong")
+                    note = "Set up." if steps.mail_is_set_up else "Until then only this page tells."
+                    element("span", "t13 ink3", note)
+                if steps.mail_is_set_up:
+                    element("span", "t13 ink3", "Done")
+                elif exists("/settings"):
+                    button("Set up mail", href="/settings")
+        if not steps.providers:
+            with element("details", "from-file"):
+                element("summary", text="Or all of it at once, from a file")
+                element(
+                    "p",
+                    "t13 ink2",
+                    "Write down a provider, two of its buckets and a backup between them, and hand "
+                    "it over. Secrets stay in the environment or in files of their own.",
+                )
+                code(EXAMPLE)
+                code("bucketvault apply setup.toml")
+
+
+def _draw(step: Step, on_run: Callable[[int], Awaitable[None]], *, is_next: bool) -> None:
+    with element("li", "first-step"):
+        glyph(Tone.OK if step.done else Tone.WAIT)
+        with element("div", "stack"):
+            element("span", "strong", step.title)
+            element("span", "t13 ink3", step.done or step.note)
+        backup_id = step.run_backup
+        if step.done:
+            element("span", "t13 ink3", "Done")
+        elif is_next and backup_id is not None:
+            button(step.act, kind="primary", mark="next", on_click=lambda: on_run(backup_id))
+        elif is_next and step.href:
+            button(step.act, kind="primary", mark="next", href=step.href)
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(clean(name, limit=NAME_CHARACTERS) for name in names[:NAMED])
+    more = len(names) - NAMED
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,235 @@
+"""The home page: is everything fine, and if not, what needs me? Then every backup in a row."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from nicegui import events, run, ui
+
+from bucketvault import humanize
+from bucketvault.engine import events as live
+from bucketvault.engine.health.installation import Part, Want
+from bucketvault.engine.views.backups import BackupRow
+from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.situation import Tone
+from bucketvault.pages.home.first_steps import draw_first_steps
+from bucketvault.pages.home.rows import BackupList, in_order, list_row
+from bucketvault.pages.parts.actions import switch, told
+from bucketvault.pages.parts.frame import exists, frame, heading, page_at
+from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, element, glyph, word_of
+from bucketvault.pages.parts.widgets import verdict as draw_verdict
+from bucketvault.sanitize import clean
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+AGES_S = 20.0  # how often "3 h ago" is looked at while nothing else happens
+PAUSE_S = 0.25  # between two redraws of the list: rclone speaks once a second
+NEEDS_SHOWN = 8
+
+MENDED = {  # where a part of the program is mended, and the words of the way there
+    Part.MAIL: ("/settings", "Set up mail"),
+    Part.LOST_MAIL: ("/settings", "Look"),
+    Part.RCLONE: ("/health", "Look"),
+    Part.SCHEDULER: ("/health", "Look"),
+    Part.DISK: ("/health", "Look"),
+}
+
+
+class Acts(NamedTuple):
+    """What the rows' buttons do."""
+
+    run_now: Callable[[int], Awaitable[None]]
+    enable: Callable[[int, bool], Awaitable[None]]
+
+
+def register(engine: "Engine") -> None:
+    """Serve the home page from `engine`."""
+
+    @page_at("/", "Backups")
+    async def backups_page() -> None:
+        """Fetch, draw, and do so again whenever a backup or a run changes, while it is open."""
+        home = await run.io_bound(engine.home)
+        if home is None:  # shutting down
+            return
+
+        async def run_now(backup_id: int) -> None:
+            await told(engine.run_now, backup_id, f"{name_of(backup_id)} is queued.")
+            look_again()
+
+        async def enable(backup_id: int, on: bool) -> None:
+            await switch(engine, backup_id, name_of(backup_id), on=on)
+            look_again()
+
+        def name_of(backup_id: int) -> str:
+            return clean(names.get(backup_id, "The backup"), limit=80)
+
+        names = {row.id: row.name for row in home.rows}
+        with frame("Backups", engine.zone, home.answer) as around:
+            with heading("Backups"):
+                new = button("New backup", "plus", "primary", mark="new", href="/backups/new")
+                new.set_visibility(bool(home.rows))  # before, the next step is the button
+            screen = BackupsScreen(engine.zone, Acts(run_now, enable))
+            screen.show(home, dt.datetime.now(dt.UTC))
+
+        def show(home: Home) -> None:
+            names.update((row.id, row.name) for row in home.rows)
+            around.show(home.answer)
+            new.set_visibility(bool(home.rows))
+            screen.show(home, dt.datetime.now(dt.UTC))
+
+        look_again = show_on(engine.live, live.BACKUPS, engine.home, show, pause_s=PAUSE_S)
+        # the first steps speak of providers and buckets
+        ui.context.client.on_delete(engine.live.subscribe(live.CATALOGUE, look_again))
+        ui.timer(AGES_S, look_again, immediate=False)
+
+
+class BackupsScreen:
+    """What the home page shows below its title; drawn again only where something changed."""
+
+    def __init__(self, zone: ZoneInfo, acts: Acts) -> None:
+        self._zone = zone
+        self._acts = acts
+        self._top = element("div", "part")
+        self._list = element("div", "part")
+        self._rows: BackupList | None = None
+        self._shown: tuple[object, ...] | None = None
+
+    def show(self, home: Home, now: dt.datetime) -> None:
+        """Draw it as it stands at `now`."""
+        self._show_top(home, now)
+        in_list = [
+            list_row(row, home.days.get(row.id, ()), home.today, now, self._zone)
+            for row in in_order(home.rows)
+        ]
+        if self._rows is not None and in_list:
+            self._rows.change(in_list, home.today)
+        elif in_list:
+            with self._list:
+                self._rows = BackupList(in_list, home.today, self._run_now, self._enable)
+        elif self._rows is not None:
+            self._list.clear()
+            self._rows = None
+
+    def _show_top(self, home: Home, now: dt.datetime) -> None:
+        words = outlook(home.rows, now, self._zone)
+        watched = [row.active_run.id for row in home.rows if row.active_run is not None]
+        said = (home.answer, words, home.steps, watched if home.steps else ())
+        if said == self._shown:
+            return
+        self._shown = said
+        self._top.clear()
+        with self._top:
+            draw_answer(home, words, now, self._zone)
+            if home.steps is not None:
+                draw_first_steps(home.steps, home.rows, self._acts.run_now)
+
+    async def _run_now(self, event: events.GenericEventArguments) -> None:
+        if isinstance(event.args, int):
+            await self._acts.run_now(event.args)
+
+    async def _enable(self, event: events.GenericEventArguments) -> None:
+        match event.args:
+            case {"id": int(backup_id), "on": bool(on)}:
+                await self._acts.enable(backup_id, on)
+
+
+def draw(home: Home, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
+    """Draw the list from plain values: no I/O here, so a test can call it with any state."""
+
+    async def run_now(_: int) -> None:
+        return
+
+    async def enable(_: int, __: bool) -> None:
+        return
+
+    screen = BackupsScreen(zone, Acts(run_now, enable))
+    screen.show(home, now)
+    return screen
+
+
+def draw_answer(home: Home, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
+    """The verdict, with a line for whatever needs somebody: the program, and each backup."""
+    answer, by_id = home.answer, {row.id: row for row in home.rows}
+    detail = " ".join(part for part in (answer.detail, outlook_words) if part)
+    with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines):
+        for want in answer.wants:
+            if home.steps is None or want.part is not Part.MAIL:  # there it is one of the steps
+                with lines:
+                    draw_want(want)
+        for need in answer.needs[:NEEDS_SHOWN]:
+            name = clean(need.name, limit=NAME_CHARACTERS)
+            with lines, element("div", "need"):
+                glyph(need.tone)
+                href = f"/backups/{need.backup_id:d}"
+                element("a", "strong clip", name, title=name, href=href)
+                row = by_id.get(need.backup_id)
+                with element("span", "why"):
+                    why = need_words(need.tone, need.why, row, now, zone)
+                    element("span", text=clean(why))
+                    copy = copy_words(need.tone, need.copy, row, now, zone)
+                    if copy:
+                        element("span", "ink3", clean(copy))
+                if need.run_id is not None:
+                    words = "Review" if need.tone == Tone.HELD else "Look"
+                    button(
+                        words, kind="small", href=f"/run/{need.run_id:d}", label=f"{words}: {name}"
+                    )
+        more = len(answer.needs) - NEEDS_SHOWN
+        if more > 0:
+            with lines, element("div", "need plain"):
+                element("span")
+                element("span", "why", f"and {humanize.count(more)} more, below")
+
+
+def draw_want(want: Want) -> None:
+    """What the program itself needs, with a way to where it is mended."""
+    with element("div", "need"):
+        glyph(Tone.BAD if want.is_bad else Tone.WARN)
+        element("span", "strong", want.title)
+        element("span", "why", clean(want.why))
+        href, words = MENDED[want.part]
+        if exists(href):
+            button(words, kind="small", href=href, label=f"{words}: {want.title}")
+
+
+def need_words(
+    tone: Tone, why: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo
+) -> str:
+    """Why a backup needs somebody, with the time: `Failed at 01:42: ...`."""
+    last = row.last_run if row is not None else None
+    if tone == Tone.MISS and row is not None and row.missed_at is not None:
+        return f"Planned {humanize.clock(row.missed_at, zone, now)}. {why}"
+    if tone == Tone.MISS or last is None or last.finished_at is None:
+        return why
+    when = humanize.clock(last.finished_at, zone, now)
+    word = word_of(tone, last)
+    return f"{word} {when}: {why}" if tone == Tone.BAD else f"{word}: {why}"
+
+
+def copy_words(
+    tone: Tone, copy: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo
+) -> str:
+    """In what state a failed or held run left the copy, and when the last good one was."""
+    if tone not in (Tone.BAD, Tone.HELD):
+        return ""
+    good = "No run has succeeded yet."
+    if row is not None and row.last_good_at is not None:
+        good = f"Last good run {humanize.clock(row.last_good_at, zone, now)}."
+    return f"{copy} {good}".strip()
+
+
+def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:
+    """The newest good copy and the next planned run, in words."""
+    good = [(row.last_good_at, row.name) for row in rows if row.last_good_at and row.enabled]
+    planned = [(row.next_due_at, row.name) for row in rows if row.next_due_at and row.enabled]
+    words = []
+    if good:
+        newest, name = max(good)
+        words.append(f"Newest copy {humanize.age(newest, now)} ({name}).")
+    if planned:
+        due, name = min(planned)
+        words.append(f"Next planned: {name}, {humanize.next_run(due, zone, now)}.")
+    return " ".join(words)

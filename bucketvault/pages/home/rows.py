@@ -1,0 +1,199 @@
+"""The list of backups: one row of plain values each, drawn in the browser (backuplist.js)."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from nicegui import events, ui
+
+from bucketvault import humanize
+from bucketvault.engine.views.backups import BackupRow, End, RunView
+from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run
+from bucketvault.pages.parts import assets
+from bucketvault.pages.parts.strip import draw_legend, letters, summary
+from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, element, word_of
+from bucketvault.pages.run.words import SHORT_COPY_WORDS
+from bucketvault.sanitize import clean
+from bucketvault.vocabulary import Phase, RunStatus, Schedule
+
+OnEvent = Callable[[events.GenericEventArguments], Awaitable[None]]
+
+GROUPS = {  # as the list filters by them
+    Tone.BAD: "need",
+    Tone.HELD: "need",
+    Tone.MISS: "need",
+    Tone.RUN: "run",
+    Tone.WAIT: "run",
+    Tone.OK: "good",
+    Tone.WARN: "good",
+    Tone.OFF: "off",
+}
+
+
+def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
+    """What needs somebody first, the rest by name: a row does not jump because it runs."""
+    rank = {Tone.BAD: 0, Tone.HELD: 1, Tone.MISS: 2}
+    return sorted(rows, key=lambda row: (rank.get(tone_of(row), 9), row.name.casefold(), row.id))
+
+
+class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
+    """The list as data, drawn in the browser; search, sort and filter happen there."""
+
+    def __init__(
+        self, rows: list[dict[str, Any]], today: dt.date, on_run: OnEvent, on_enable: OnEvent
+    ) -> None:
+        super().__init__()
+        self.rows, self._today = rows, today
+        self._props["rows"], self._props["today"] = rows, today.isoformat()
+        self.on("run", on_run)
+        self.on("enable", on_enable)
+        with self, element("footer"):
+            draw_legend()
+
+    def change(self, rows: list[dict[str, Any]], today: dt.date) -> None:
+        """Show other rows; only those that changed are sent."""
+        before = {row["id"]: row for row in self.rows}
+        changed = [row for row in rows if row != before.get(row["id"])]
+        order = [row["id"] for row in rows]
+        moved = order != [row["id"] for row in self.rows]
+        if changed or moved or today != self._today:
+            self.run_method("change", changed, order if moved else None, today.isoformat())
+        self.rows, self._today = rows, today
+
+
+def list_row(
+    row: BackupRow, days: Sequence[Tone], today: dt.date, now: dt.datetime, zone: ZoneInfo
+) -> dict[str, Any]:
+    """One backup as the list shows it: plain values that travel to the browser."""
+    tone = tone_of(row)
+    active = row.active_run
+    run_shown = active or row.last_run
+    when, when_exact = last_words(row, tone, now, zone)
+    look = "Review" if tone == Tone.HELD else ""
+    when_next, next_exact = next_words(row, now, zone)
+    return {
+        "id": row.id,
+        "name": clean(row.name, limit=NAME_CHARACTERS),
+        "run": run_shown.id if run_shown is not None else 0,
+        "tone": CLASSES[tone],
+        "word": word_of(tone, row.last_run),
+        "group": GROUPS.get(tone, ""),
+        "when": when,
+        "when_exact": when_exact,
+        "schedule": schedule_words(row, zone),
+        "next": when_next,
+        "next_exact": next_exact,
+        "size": humanize.size(row.size_bytes) if row.size_bytes is not None else "",
+        "days": letters(days),
+        "summary": summary(days, today),
+        "on": row.enabled,
+        "look": "Watch" if active is not None else look,
+        "live": live_words(active)
+        if active is not None and active.status == RunStatus.RUNNING
+        else None,
+        "by": {  # to sort by
+            "last": _seconds((run_shown.finished_at or run_shown.queued_at) if run_shown else None),
+            "next": _seconds(row.next_due_at if row.enabled else None),
+            "size": row.size_bytes,
+        },
+        "source": _end(row.source),
+        "destination": _end(row.destination),
+    }
+
+
+def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
+    """When it runs next, in short; and the exact time for the hover."""
+    if row.unplannable:
+        return "cannot be planned", "Its time zone is not known here: edit it, choose another."
+    due = row.next_due_at if row.enabled else None
+    if due is None:
+        return "no next run", ""
+    waits = due <= now and row.active_run is not None
+    return "after this run" if waits else humanize.until(due, now), humanize.exact(due, zone)
+
+
+def _end(end: End) -> dict[str, str]:
+    return {
+        "mark": MARKS[end.provider_type],
+        "place": clean(end.place, limit=NAME_CHARACTERS),
+        "whole": clean(f"{end.provider_name} · {end.place}"),
+    }
+
+
+def _seconds(moment: dt.datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
+
+
+def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:
+    """`Daily at 01:30`, `Mondays at 05:00`; with the zone where it is not the server's."""
+    day = "Daily"
+    if row.schedule == Schedule.WEEKLY:
+        day = f"{row.weekday.value.capitalize()}s" if row.weekday is not None else "Weekly"
+    elsewhere = f" ({row.time_zone})" if row.time_zone != zone.key else ""
+    return f"{day} at {row.at}{elsewhere}"
+
+
+def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
+    """What stands under the state: when, how long; and the exact time for the hover."""
+    active, last = row.active_run, row.last_run
+    if active is not None and not active.preview:
+        if active.started_at is None:
+            queued = humanize.exact(active.queued_at, zone)
+            if active.waits_for:
+                other = clean(active.waits_for, limit=NAME_CHARACTERS)
+                queued += f'; waits for the run of "{other}" to end'
+            return f"queued {humanize.age(active.queued_at, now)}", queued
+        since = (now - active.started_at).total_seconds()
+        return f"for {humanize.roughly(since)}", humanize.exact(active.started_at, zone)
+    if tone == Tone.MISS:
+        if row.last_good_at is None:
+            return "no good copy yet", ""
+        good = humanize.age(row.last_good_at, now)
+        return f"last good {good}", humanize.exact(row.last_good_at, zone)
+    if last is None or last.finished_at is None:
+        return "", ""
+    words = humanize.age(last.finished_at, now)
+    if tone == Tone.HELD:
+        words += " · nothing touched"
+    elif tone == Tone.WAIT and row.moved:
+        words = f"moved since the run {words}"
+    elif tone == Tone.OFF and tone_of_run(last) in (Tone.BAD, Tone.HELD):
+        words = f"last run failed {words}"
+    elif tone == Tone.BAD and last.copy_state is not None:
+        words += f" · {SHORT_COPY_WORDS.get(last.copy_state.kind, '')}"
+    elif last.started_at is not None:
+        took = humanize.duration((last.finished_at - last.started_at).total_seconds())
+        words += f" · {took}"
+    ended = humanize.exact(last.finished_at, zone)
+    if tone in (Tone.BAD, Tone.HELD):
+        good_at = row.last_good_at
+        last_good = humanize.exact(good_at, zone) if good_at is not None else "none"
+        ended += f"; last good run: {last_good}"
+    return words, ended
+
+
+def live_words(view: RunView) -> dict[str, Any]:
+    """The moving bar of a running backup: per cent, figures, time left."""
+    progress = view.progress
+    if view.status == RunStatus.RUNNING and view.phase == Phase.TIDYING:
+        return {"percent": 100, "lead": "Tidying up", "figures": "", "left": ""}
+    if view.phase in (None, Phase.CHECKING):
+        lead = "Preview: checking both buckets" if view.preview else "Checking both buckets"
+        figures = ""
+        if progress is not None and progress.listed:
+            figures = f" · {humanize.many(progress.listed, 'object')} seen"
+        return {"percent": None, "lead": lead, "figures": figures, "left": ""}
+    if progress is None:
+        return {"percent": None, "lead": "Copying: starting", "figures": "", "left": ""}
+    if progress.percent is None:
+        looked = f" · {humanize.count(progress.checks_done)} checked"
+        return {"percent": None, "lead": "Comparing", "figures": looked, "left": ""}
+    moved = humanize.size_of(progress.bytes_done, progress.bytes_total)
+    left = humanize.time_left(progress.eta_s)
+    return {
+        "percent": round(progress.percent, 1),
+        "lead": humanize.percent(progress.percent),
+        "figures": f" · {moved} · {humanize.speed(progress.speed_bytes_s)}",
+        "left": f" · {left}" if left else "",
+    }

@@ -1,0 +1,24 @@
+"""Where our style sheet, drawings and the log viewer's component lie, and how pages load them."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+URL = "/assets"
+
+
+@cache
+def folder() -> Path:
+    """The assets folder: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    for candidate in (package / "assets", package.parent / "assets"):
+        if (candidate / "bucketvault.css").is_file():
+            return candidate
+    raise FileNotFoundError(f"bucketvault's assets are neither in {package} nor beside it")
+
+
+@cache
+def url(name: str) -> str:
+    """The address of one asset; it changes with the content, so browsers may keep it."""
+    content = (folder() / name).read_bytes()
+    return f"{URL}/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"

@@ -1,0 +1,220 @@
+"""The frame around every page: navigation, the one-line answer in its foot, width and colours."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from nicegui import app, ui
+from starlette.convertors import IntegerConvertor, register_url_convertor
+
+from bucketvault import __version__, humanize
+from bucketvault.engine import events
+from bucketvault.engine.views.situation import Verdict
+from bucketvault.pages.parts import assets
+from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.parts.widgets import CLASSES, button, element, glyph, icon, text
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing announces
+PAUSE_S = 1.0  # between two looks at the whole, however much happens
+# what a busy machine may take to build a page: slow is better than an error (NiceGUI: 3 s)
+ANSWER_S = 30.0
+
+
+SCRIPTS = ("strip.js", "frame.js")
+
+
+class NavEntry(NamedTuple):
+    """One entry of the navigation."""
+
+    name: str
+    icon: str
+    href: str
+
+
+# One line for each page that exists. Backups carries the number of those that need somebody.
+NAVIGATION = (
+    NavEntry("Backups", "backups", "/"),
+    NavEntry("Providers", "providers", "/providers"),
+    NavEntry("Storages", "storages", "/storages"),
+    NavEntry("Health", "health", "/health"),
+    NavEntry("Settings", "settings", "/settings"),
+)
+
+
+def exists(href: str) -> bool:
+    """Whether there is such a page in the navigation."""
+    return any(entry.href == href for entry in NAVIGATION)
+
+
+class _Number(IntegerConvertor):
+    """The number of a row in a page's address; with anything else, it is the address of no page."""
+
+    regex = "[0-9]{1,16}"  # more, no number has that JavaScript counts exactly
+
+
+def install() -> None:
+    """What all pages share; called once, before the first page is registered."""
+    register_url_convertor("number", _Number())
+    app.colors(
+        primary="#2a5db0",
+        positive="#2a9d66",
+        negative="#d23f3f",
+        warning="#c08209",
+        info="#2f74d0",
+        dark="#151a20",
+        dark_page="#0e1216",
+    )
+    # no bar across the top for every request: pages say themselves what they wait for
+    app.config.quasar_config["loadingBar"] = {"skipHijack": True}
+    ui.button.default_props("unelevated no-caps")
+    ui.input.default_props("outlined dense")
+    # their addresses change with their content, so a browser may keep them for long
+    # safe: our own files
+    app.add_static_files(assets.URL, assets.folder(), max_cache_age=30 * humanize.DAY_S)
+    style_sheet = assets.url("bucketvault.css")
+    favicon = assets.url("favicon.svg")
+    # safe: addresses of our own files
+    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+    # safe: the same
+    ui.add_head_html(f'<link rel="icon" type="image/svg+xml" href="{favicon}">', shared=True)
+    for script in SCRIPTS:
+        address = assets.url(script)
+        # safe: the same
+        ui.add_head_html(f'<script type="module" src="{address}"></script>', shared=True)
+    # safe: a constant; in front of the drawer, so that it is the first stop of the Tab key
+    ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
+
+
+def page_at(path: str, title: str) -> ui.page:
+    """The decorator of a page that is built at each visit; `title` stands in the browser's tab."""
+    return ui.page(path, title=f"{title} · bucketvault", response_timeout=ANSWER_S)
+
+
+class Frame:
+    """The frame of one open page, and the parts of it that change."""
+
+    def __init__(self, active: str, zone: ZoneInfo) -> None:
+        """Draw it; `active` is the name of a navigation entry."""
+        self._zone = zone
+        self._shown: Verdict | None = None
+        drawer = _drawer()
+        with drawer:
+            self._badge = self._navigation(active)
+            with element("div", "foot"):
+                in_foot = element("div")
+                self._clock = text("div", "t12 ink3 num")
+                self._clock.props["id"] = "server-time"
+                with element("div", "t12 ink3 num"):
+                    # which of the three, frame.js says
+                    element("span", "only-before", "Connecting")
+                    element("span", "only-on", "Connected")
+                    element("span", "only-off", "Not connected")
+                    element("span", text=f" · version {__version__}")
+                # a plain form: it works also where the page's socket is gone
+                with element("form", method="post", action="/logout"):
+                    element("button", "quiet t12", "Sign out", type="submit").mark("sign-out")
+
+        def toggle() -> None:
+            drawer.run_method("toggle")
+
+        # filled and shown by frame.js, which also runs where the server is out of reach
+        element("div", "offline-bar", "", id="offline", role="status", hidden="")
+        with element("div", "topbar"):
+            button("", "menu", "ghost square", label="Open navigation", on_click=toggle)
+            with element("a", "line", href="/"):
+                element("i", "logo", aria_hidden="true")
+                element("span", "strong", "bucketvault")
+            element("span", "space")
+            at_top = element("div")
+        self._answers = (in_foot, at_top)
+        self._tick()
+        ui.timer(CLOCK_S, self._tick)
+
+    def show(self, verdict: Verdict) -> None:
+        """Show the answer for all backups in the foot, on phones at the top, and as a number."""
+        if verdict == self._shown:
+            return
+        self._shown = verdict
+        self._badge.clear()
+        if verdict.needs:
+            with self._badge:
+                kind = f"badge {CLASSES[verdict.tone]}"
+                element("span", kind, str(len(verdict.needs)), title=verdict.short)
+        for place in self._answers:
+            place.clear()
+            with place, element("a", f"pill {CLASSES[verdict.tone]}", href="/"):
+                glyph(verdict.tone)
+                element("span", text=verdict.short)
+                if verdict.running:
+                    element("span", "ink3 wide-only", f"· {verdict.running} running")
+
+    def follow(self, engine: "Engine") -> None:
+        """Keep the answer true while the page is open."""
+        look = show_on(engine.live, events.BACKUPS, engine.answer, self.show, pause_s=PAUSE_S)
+        ui.timer(CLOCK_S, look, immediate=False)
+
+    def _navigation(self, active: str) -> ui.element:
+        with element("a", "brand", href="/"):
+            element("i", "logo", aria_hidden="true")
+            element("span", text="bucketvault")
+        with element("nav", "nav", aria_label="Main"):
+            for entry in NAVIGATION:
+                with element("a", href=entry.href) as link:
+                    icon(entry.icon)
+                    element("span", text=entry.name)
+                    if entry.href == "/":
+                        badge = element("span", "badge-place")
+                if entry.name == active:
+                    link.props["aria-current"] = "page"
+        return badge
+
+    def _tick(self) -> None:
+        self._clock.text = humanize.wall_clock(dt.datetime.now(dt.UTC), self._zone)
+
+
+def _drawer() -> ui.element:
+    """Quasar's drawer, open where there is room.
+
+    Not `ui.left_drawer`: that one asks the browser whether it is open, and logs an error for
+    every tab that is closed before it has answered.
+    """
+    layout = ui.context.client.layout
+    layout.props["view"] = "hhh Lpr fff"  # the capital: it stays while the page scrolls
+    with layout:
+        drawer = element("q-drawer", side="left", aria_label="Navigation")
+    drawer.props.update({"show-if-above": True, "width": 228, "breakpoint": 900})
+    drawer.move(target_index=layout.default_slot.children.index(ui.context.client.page_container))
+    return drawer
+
+
+@contextmanager
+def frame(active: str, zone: ZoneInfo, verdict: Verdict) -> Iterator[Frame]:
+    """Draw the frame; what is drawn inside is the page."""
+    made = Frame(active, zone)
+    made.show(verdict)
+    with element("div", "page", id="main", tabindex="-1"):  # Quasar's q-page is the <main> already
+        yield made
+
+
+@contextmanager
+def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> Iterator[None]:
+    """The page's title under its way back (names and addresses); inside stand its buttons."""
+    with element("div", "head under" if crumbs else "head"):
+        with element("div", "stack"):
+            if crumbs:
+                with element("nav", "crumbs", aria_label="Breadcrumb"):
+                    for number, (name, href) in enumerate(crumbs):
+                        if number:
+                            element("span", text="/", aria_hidden="true")
+                        if href:
+                            element("a", "clip", name, href=href)
+                        else:
+                            element("span", "clip", name)
+            element("h1", text=title)
+        with element("div", "actions"):
+            yield

@@ -1,0 +1,37 @@
+"""What an address shows that no page has: a slip of the keyboard, or an old bookmark."""
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from nicegui import run, ui
+
+from bucketvault.engine.views.situation import Tone, Verdict
+from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.widgets import button
+from bucketvault.pages.parts.widgets import verdict as draw_verdict
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+
+def register(engine: "Engine") -> None:
+    """Answer every address that is left; to be called after all other pages."""
+
+    @page_at("/{path:path}", "No such page")
+    async def page(path: str) -> None:
+        """The way back."""
+        answer = await run.io_bound(engine.answer)
+        if answer is not None:  # None: shutting down
+            draw(engine.zone, answer)
+
+
+def draw(zone: ZoneInfo, answer: Verdict) -> None:
+    """Say so, and offer the first page."""
+    ui.context.client.status_code = 404
+    with frame("", zone, answer):
+        with heading("No such page"):
+            pass
+        detail = "The address has a slip, or is of an older version."
+        shown = draw_verdict(Tone.NONE, "There is no page at this address.", detail)
+        with shown as (actions, _), actions:
+            button("All backups", href="/")

@@ -1,0 +1,54 @@
+"""A table of rows that are plain values; its rows stay where they are while these change."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from nicegui import ui
+
+from bucketvault.pages.parts import assets
+
+Row = dict[str, Any]
+
+
+class Column(NamedTuple):
+    """A column's head: what it is called, and whether its figures stand at the right."""
+
+    label: str
+    right: bool = False
+    classes: str = ""
+
+
+class Table(ui.element, component=assets.folder() / "table.js"):
+    """Each row is drawn by `row`, a template of ours that knows it as `props.row`.
+
+    A row's `id` says which one it is. What the template says by `$parent.$emit` comes by `on`.
+    """
+
+    def __init__(
+        self, columns: Sequence[Column], rows: list[Row], row: str, classes: str = ""
+    ) -> None:
+        super().__init__()
+        self._props["columns"] = [
+            {
+                "name": str(place),
+                "label": column.label,
+                "classes": f"text-{'right' if column.right else 'left'} {column.classes}".strip(),
+            }
+            for place, column in enumerate(columns)
+        ]
+        self._props["row"] = row
+        self._props["rows"] = self._rows = rows
+        self.classes(f"table {classes}".strip())  # safe: a class can only choose among our own
+
+    @property
+    def rows(self) -> list[Row]:
+        """What is shown."""
+        return self._rows
+
+    def show(self, rows: list[Row]) -> None:
+        """Show these; nothing is sent when they are the same."""
+        if rows == self._rows:
+            return
+        self._rows = rows
+        self._props["rows"] = rows
+        self.update()

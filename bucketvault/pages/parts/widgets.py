@@ -1,0 +1,310 @@
+"""The small parts every page is drawn with: state glyphs, verdict, chips, cards, tiles, bars.
+
+Text goes in as text only: `element` sets it as a text node, attributes are set as values, never
+through a string that is parsed. What comes from elsewhere is cleaned where it enters the page.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from bucketvault.engine.views.backups import End, RunView
+from bucketvault.engine.views.situation import Tone
+from bucketvault.sanitize import clean
+from bucketvault.vocabulary import ProviderType
+
+WORDS = {
+    Tone.OK: "Succeeded",
+    Tone.WARN: "Succeeded, with warnings",
+    Tone.BAD: "Failed",
+    Tone.HELD: "Held for your approval",
+    Tone.MISS: "Missed",
+    Tone.RUN: "Running",
+    Tone.STOP: "Stopped by you",
+    Tone.WAIT: "Waiting",
+    Tone.OFF: "Switched off",
+    Tone.NONE: "Never run",
+    Tone.LOOK: "Preview",
+}
+CLASSES = {tone: f"st-{tone.value}" for tone in Tone}
+MARKS = {
+    ProviderType.CLOUDFLARE_R2: "R2",
+    ProviderType.BACKBLAZE_B2: "B2",
+    ProviderType.AMAZON_S3: "S3",
+}
+OWN_ADDRESS = re.compile(r"/(?!/)|#")
+NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the room there is
+
+
+def word_of(tone: Tone, run: RunView | None) -> str:
+    """The word for a state; `run` is the newest one. It promises an approval only where one is."""
+    if tone == Tone.HELD and run is not None and not run.can_be_approved:
+        return "Held"
+    return WORDS[tone]
+
+
+def element(tag: str, classes: str = "", text: str | None = None, **attributes: str) -> ui.element:
+    """An element with classes, text and attributes (`aria_label` becomes `aria-label`)."""
+    made = ui.element(tag) if text is None else TextElement(tag=tag, text=text)
+    if classes:
+        made.classes(classes)  # safe: a class can only choose among our own styles
+    for name, value in attributes.items():
+        if name == "href" and not OWN_ADDRESS.match(value):
+            raise ValueError(f"not an address of ours: {value}")  # a javascript: one would run
+        made.props[name.rstrip("_").replace("_", "-")] = value
+    return made
+
+
+def text(tag: str, classes: str = "", words: str = "") -> TextElement:
+    """An element that holds nothing but text, to be changed by `set_text`."""
+    made = TextElement(tag=tag, text=words)
+    made.classes(classes)  # safe: a class can only choose among our own styles
+    return made
+
+
+def icon(name: str) -> ui.element:
+    """One of our drawings, in the colour of the text around it."""
+    return element("i", f"icon icon-{name}", aria_hidden="true")
+
+
+def glyph(tone: Tone, large: bool = False) -> ui.element:
+    """The shape of a state; never without its word beside it."""
+    return element("i", f"glyph {CLASSES[tone]}" + (" large" if large else ""), aria_hidden="true")
+
+
+def pill(tone: Tone, words: str = "") -> ui.element:
+    """Shape and word of a state."""
+    with element("span", f"pill {CLASSES[tone]}") as made:
+        glyph(tone)
+        element("span", text=words or WORDS[tone])
+    return made
+
+
+def button(
+    words: str,
+    icon_name: str = "",
+    kind: str = "",
+    *,
+    href: str = "",
+    label: str = "",
+    mark: str = "",
+    on_click: Callable[[], Any] | None = None,
+) -> ui.element:
+    """A button, or a link that looks like one; `label` names one that shows only a drawing.
+
+    `mark` is the word by which tests find it.
+    """
+    attributes = {"href": href} if href else {"type": "button"}  # safe: `element` looks at it
+    made = element("a" if href else "button", f"btn {kind}", **attributes)
+    with made:
+        if icon_name:
+            icon(icon_name)
+        if words:
+            element("span", text=words)
+    if label:
+        made.props["aria-label"] = label
+        made.props["title"] = label
+    if mark:
+        made.mark(mark)
+    if on_click is not None:
+        made.on("click", _in_page(on_click))
+    return made
+
+
+def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
+    """`act`, so that it may draw its own button away before it is done.
+
+    NiceGUI runs a handler where its button stands; without that place, neither a notice nor the
+    way to another page would find the page any more.
+    """
+    client = ui.context.client
+
+    def pressed() -> Coroutine[Any, Any, None] | None:
+        with client:
+            begun = act()
+        # not everything that can be awaited: a dialog's `close` gives the dialog, which would open
+        return finish(begun) if isinstance(begun, Coroutine) else None
+
+    async def finish(begun: Coroutine[Any, Any, Any]) -> None:
+        with client:
+            await begun
+
+    return pressed
+
+
+def chip(end: End) -> None:
+    """One end of a backup: whose service, which bucket and path; the whole name on hover."""
+    mark = MARKS[end.provider_type]
+    place = clean(end.place, limit=NAME_CHARACTERS)
+    with element("span", "chip", title=clean(f"{end.provider_name} · {end.place}")):
+        element("span", f"mark {mark.lower()}", mark, aria_hidden="true")
+        element("span", "place", place)
+
+
+def way(source: End, destination: End) -> None:
+    """From where to where."""
+    with element("div", "way"):
+        chip(source)
+        icon("arrow")
+        element("span", "unseen", "is copied to")
+        chip(destination)
+
+
+@contextmanager
+def card(title: str, note: str = "", *, body: bool = True) -> Iterator[ui.element]:
+    """A titled card; yields its header. Without `body` the content has no padding around it."""
+    with element("section", "card", aria_label=title):
+        with element("header") as header:
+            element("h2", text=title)
+            if note:
+                element("span", "t13 ink3", note)
+        if body:
+            with element("div", "body"):
+                yield header
+        else:
+            yield header
+
+
+@contextmanager
+def verdict(tone: Tone, sentence: str, detail: str = "") -> Iterator[tuple[ui.element, ui.element]]:
+    """The first thing read on a page: shape, colour, one sentence.
+
+    Yields the places for buttons and for lines below; what stays empty is taken away.
+    """
+    with element("section", f"verdict {CLASSES[tone]}", role="status"):
+        with element("div", "top"):
+            glyph(tone, large=True)
+            with element("div", "stack"):
+                element("p", "say", sentence)
+                if detail:
+                    element("p", "sub", detail)
+            actions = element("div", "actions")
+        lines = element("div", "needs")
+        yield actions, lines
+        for place in (actions, lines):
+            if not place.default_slot.children:
+                place.delete()
+
+
+class Tile(NamedTuple):
+    """One number of a run: what it counts, how much, and a few words below."""
+
+    icon: str
+    word: str
+    value: str
+    note: str
+    tone: Tone | None = None
+    picks: str = ""  # what a press on it shows alone; empty: it cannot be pressed
+
+
+class Tiles:
+    """A row of tiles whose numbers change in place, and that can be pressed to pick one."""
+
+    def __init__(
+        self, label: str, tiles: Sequence[Tile], on_pick: Callable[[str], None] | None = None
+    ) -> None:
+        self._picks: dict[str, ui.element] = {}
+        self._parts: list[tuple[ui.element, TextElement, TextElement]] = []
+        kind = "card tiles four" if len(tiles) == 4 else "card tiles"
+        with element("section", kind, aria_label=label):
+            for tile in tiles:
+                with self._box(tile, on_pick) as box:
+                    with element("span", "line"):
+                        icon(tile.icon)
+                        element("span", text=tile.word)
+                    value = text("b", words=tile.value)
+                    note = text("span", "t12 ink3", tile.note)
+                self._parts.append((box, value, note))
+        self.show(tiles)
+
+    def _box(self, tile: Tile, on_pick: Callable[[str], None] | None) -> ui.element:
+        if on_pick is None or not tile.picks:
+            return element("div", "tile")
+        box = element("button", "tile", type="button", aria_pressed="false")
+        box.props["title"] = f"Show these lines of the log: {tile.word.lower()}"
+        box.mark(f"tile-{tile.picks}")
+        box.on("click", lambda: on_pick(tile.picks))
+        self._picks[tile.picks] = box
+        return box
+
+    def picked(self, picks: str) -> None:
+        """Show which one is picked; empty: none."""
+        for name, box in self._picks.items():
+            box.props["aria-pressed"] = "true" if name == picks else "false"
+
+    def show(self, tiles: Sequence[Tile]) -> None:
+        """Show other numbers; only what changed is sent."""
+        for (box, value, note), tile in zip(self._parts, tiles, strict=True):
+            value.text, note.text = tile.value, tile.note
+            for tone in (Tone.BAD, Tone.WARN):
+                if tile.tone == tone:
+                    box.classes(add=CLASSES[tone])
+                else:
+                    box.classes(remove=CLASSES[tone])
+
+
+class Bar:
+    """A bar that moves in place; `None` per cent: under way, nobody knows how far."""
+
+    def __init__(self, label: str, percent: float | None, *, kind: str = "") -> None:
+        with element("div", f"bar {kind}", role="progressbar", aria_label=label) as self._bar:
+            self._fill = element("i", CLASSES[Tone.RUN])
+        self._bar.props.update({"aria-valuemin": "0", "aria-valuemax": "100"})
+        self._shown: float | None = -1.0
+        self.show(percent)
+
+    def show(self, percent: float | None) -> None:
+        """Move the bar; less than a thousandth is not sent."""
+        if percent is not None:
+            percent = round(max(0.0, min(100.0, float(percent))), 1)
+        if percent == self._shown:
+            return
+        self._shown = percent
+        if percent is None:
+            self._bar.classes(add="unknown")
+            self._bar.props.pop("aria-valuenow", None)
+            return
+        self._bar.classes(remove="unknown")
+        self._bar.props["aria-valuenow"] = str(int(percent))
+        self._fill.style["width"] = f"{percent:.1f}%"  # a number we made, never text from elsewhere
+
+    def label(self, words: str) -> None:
+        """Say what this bar is of."""
+        if self._bar.props.get("aria-label") != words:
+            self._bar.props["aria-label"] = words
+
+
+def key_values(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and what they are, in two columns."""
+    with element("dl", "kv"):
+        for key, value in pairs:
+            element("dt", text=key)
+            element("dd", text=value)
+
+
+def code(words: str) -> None:
+    """Something to copy, as it is."""
+    element("pre", "code", words, tabindex="0")
+
+
+@contextmanager
+def question(
+    title: str, *paragraphs: str, leave: str = "Cancel"
+) -> Iterator[tuple[ui.dialog, ui.element]]:
+    """A dialog that asks before something ends or goes; yields it and the place of its buttons.
+
+    `leave` is the word of the button that does nothing, as Escape does; a click beside it
+    is a slip, and changes nothing.
+    """
+    with ui.dialog().props("no-backdrop-dismiss") as dialog, element("div", "card dialog"):
+        with element("div", "body"):
+            element("h2", text=title)
+            for paragraph in paragraphs:
+                element("p", "ink2", paragraph)
+            with element("div", "actions") as actions:
+                button(leave, on_click=dialog.close)
+        yield dialog, actions

@@ -1,0 +1,189 @@
+"""What each kind of provider calls its things, where they stand in its console, what a key needs.
+
+Texts only: a new kind, or a console that has moved, is a change here.
+"""
+
+from typing import NamedTuple
+
+from bucketvault.engine.rclone.key_test import Right
+from bucketvault.engine.views.catalogue import ProviderRow
+from bucketvault.vocabulary import ProviderType, UsageType
+
+
+class Asked(NamedTuple):
+    """One field of the form, in the provider's own words."""
+
+    name: str  # as in `ProviderInput`
+    label: str
+    placeholder: str = ""
+    hint: str = ""
+
+
+class Kind(NamedTuple):
+    """One kind of provider."""
+
+    key: str
+    provider_type: ProviderType
+    title: str
+    note: str
+    name_example: str
+    address: tuple[Asked, ...]
+    key_id: Asked
+    secret: Asked
+    where: tuple[str, ...]  # the steps to what the form asks for
+    rights: tuple[tuple[str, str], ...]  # what for, and the right's name there
+    console: str  # "In Backblaze's console"
+
+
+R2 = Kind(
+    "cloudflare_r2",
+    ProviderType.CLOUDFLARE_R2,
+    "Cloudflare R2",
+    "An account id, and an R2 API token",
+    "For example: Cloudflare main",
+    (
+        Asked("account_id", "Account ID", "32 letters and digits", "Or enter the endpoint below."),
+        Asked(
+            "endpoint",
+            "Endpoint (optional)",
+            "https://ACCOUNT.eu.r2.cloudflarestorage.com",
+            "Only for a bucket in a jurisdiction such as the EU.",
+        ),
+    ),
+    Asked("access_key_id", "Access Key ID"),
+    Asked("secret_access_key", "Secret Access Key"),
+    (
+        "In Cloudflare's dashboard open R2 Object Storage: Account Details has the Account ID.",
+        "Choose Manage API tokens, then Create Account API token.",
+        "Give it the permission Object Read & Write, and the buckets it is for.",
+        "Copy Access Key ID and Secret Access Key from below the token: they are shown once.",
+    ),
+    (
+        ("Copy from a bucket", "Object Read only"),
+        ("Copy to a bucket", "Object Read & Write"),
+        ("See which buckets there are", "Admin Read only; else you type the bucket's name"),
+    ),
+    "In Cloudflare's dashboard",
+)
+B2 = Kind(
+    "backblaze_b2",
+    ProviderType.BACKBLAZE_B2,
+    "Backblaze B2",
+    "A region, and an application key",
+    "For example: Backblaze EU",
+    (
+        Asked(
+            "region",
+            "Region",
+            "eu-central-003",
+            "The middle of the bucket's endpoint, or enter it:",
+        ),
+        Asked("endpoint", "Endpoint (optional)", "https://s3.eu-central-003.backblazeb2.com"),
+    ),
+    Asked("access_key_id", "keyID"),
+    Asked("secret_access_key", "applicationKey"),
+    (
+        "In Backblaze open Buckets: each shows its Endpoint, s3.REGION.backblazeb2.com.",
+        "Open Application Keys, then Add a New Application Key. The master key does not work here.",
+        "Choose Read and Write, and tick Allow List All Bucket Names.",
+        "Copy keyID and applicationKey: the second is shown once.",
+        (
+            "A bucket to copy to: under Lifecycle Settings choose Keep only the last version of "
+            "the file. A delete only hides there, and hidden versions cost."
+        ),
+    ),
+    (
+        ("Copy from a bucket", "listFiles, readFiles"),
+        ("Copy to a bucket", "also writeFiles, deleteFiles"),
+        ("See which buckets there are", "listAllBucketNames; else you type the bucket's name"),
+    ),
+    "In Backblaze's console",
+)
+AMAZON = Kind(
+    "amazon_s3",
+    ProviderType.AMAZON_S3,
+    "Amazon S3",
+    "A region, and an access key",
+    "For example: Amazon Frankfurt",
+    (
+        Asked(
+            "region", "AWS Region", "eu-central-1", "The code, as the bucket's properties show it."
+        ),
+    ),
+    Asked("access_key_id", "Access key ID"),
+    Asked("secret_access_key", "Secret access key"),
+    (
+        "In the S3 console open the bucket's Properties: they show its AWS Region.",
+        "In IAM open Users, choose one made for this, then Security credentials.",
+        "Choose Create access key, and copy both: the secret is shown once.",
+    ),
+    (
+        ("Copy from a bucket", "s3:ListBucket, s3:GetBucketLocation, s3:GetObject"),
+        ("Copy to a bucket", "also s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload"),
+        ("See which buckets there are", "s3:ListAllMyBuckets; else you type the bucket's name"),
+    ),
+    "In IAM",
+)
+COMPATIBLE = Kind(
+    "s3_compatible",
+    ProviderType.AMAZON_S3,
+    "S3-compatible",
+    "An endpoint: MinIO, Wasabi, Hetzner, your own",
+    "For example: The NAS in the cellar",
+    (
+        Asked("endpoint", "Endpoint", "https://s3.example.com"),
+        Asked("region", "Region (optional)", "eu-central-1", "Only if the service asks for one."),
+    ),
+    Asked("access_key_id", "Access key ID"),
+    Asked("secret_access_key", "Secret access key"),
+    (
+        "The service's manual names its S3 endpoint: an address that begins with https://.",
+        "Plain http:// is taken for localhost and private addresses.",
+        "Its console or command line makes an access key: an id and a secret.",
+    ),
+    (
+        ("Copy from a bucket", "list the bucket, read objects"),
+        ("Copy to a bucket", "also write, copy and delete objects"),
+        ("See which buckets there are", "list buckets; else you type the bucket's name"),
+    ),
+    "At the service",
+)
+KINDS = {kind.key: kind for kind in (R2, B2, AMAZON, COMPATIBLE)}
+
+RIGHT_WORDS = {
+    Right.CONNECT: "Reach the endpoint",
+    Right.KEYS: "Sign in",
+    Right.LIST_BUCKETS: "List buckets",
+    Right.LIST_OBJECTS: "List objects",
+    Right.READ: "Read an object",
+    Right.WRITE: "Write an object",
+    Right.OVERWRITE: "Replace an object",
+    Right.SET_ASIDE: "Copy inside the bucket",
+    Right.DELETE: "Delete an object",
+}
+# What a refused right would do to a run.
+WITHOUT = {
+    Right.LIST_OBJECTS: "No backup can work with this bucket.",
+    Right.READ: "Nothing can be copied from this bucket.",
+    Right.WRITE: "Nothing can be copied to this bucket.",
+    Right.OVERWRITE: "Runs that replace something would fail.",
+    Right.SET_ASIDE: "Former versions could not be kept: runs that replace something would fail.",
+    Right.DELETE: "Runs that replace or remove something would fail.",
+}
+USAGE_WORDS = {
+    None: "either",
+    UsageType.SOURCE_ONLY: "copy from",
+    UsageType.DESTINATION_ONLY: "copy to",
+}
+
+
+def kind_of(provider_type: ProviderType, compatible: bool) -> Kind:
+    """The kind of a stored provider."""
+    if provider_type is ProviderType.AMAZON_S3:
+        return COMPATIBLE if compatible else AMAZON
+    return R2 if provider_type is ProviderType.CLOUDFLARE_R2 else B2
+
+
+def kind_of_row(row: ProviderRow) -> Kind:
+    """The same, of a row."""
+    return kind_of(row.provider_type, row.compatible)

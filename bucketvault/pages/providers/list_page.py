@@ -1,0 +1,139 @@
+"""The list of providers, and what to do when there is none."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nicegui import run, ui
+
+from bucketvault.engine import events
+from bucketvault.engine.views.catalogue import ProviderRow
+from bucketvault.engine.views.situation import Tone
+from bucketvault.humanize import many
+from bucketvault.pages.parts import assets
+from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.parts.table import Column, Table
+from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, button, card, element
+from bucketvault.pages.parts.widgets import verdict as draw_verdict
+from bucketvault.pages.providers.kinds import KINDS, kind_of_row
+from bucketvault.sanitize import clean
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+
+COLUMNS = (
+    Column("Provider", classes="c-name"),
+    Column("Kind"),
+    Column("Address"),
+    Column("Used by"),
+    Column(""),
+)
+
+
+def register(engine: "Engine") -> None:
+    """Serve the list from `engine`, and the style sheet of all pages about providers."""
+    style_sheet = assets.url("catalogue.css")
+    # safe: the address of our own file
+    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+
+    @page_at("/providers", "Providers")
+    async def providers_page() -> None:
+        """Fetch, draw, and do so again whenever a provider changes."""
+        answer = await run.io_bound(engine.answer)
+        rows = await run.io_bound(engine.providers.rows)
+        if rows is None or answer is None:  # shutting down
+            return
+        with frame("Providers", engine.zone, answer) as around:
+            with heading("Providers"):
+                button("New provider", "plus", "primary", mark="new", href="/providers/new")
+            screen = ProvidersScreen()
+            screen.show(rows)
+
+        show_on(engine.live, events.CATALOGUE, engine.providers.rows, screen.show, pause_s=1.0)
+        around.follow(engine)
+
+
+class ProvidersScreen:
+    """The list, and what is to be said above it."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+        self._unreadable: list[str] = []
+        self._place = element("div", "part")
+
+    def show(self, rows: Sequence[ProviderRow]) -> None:
+        """Draw the list from plain values; what stays as it is keeps its place."""
+        unreadable = [clean(row.name) for row in rows if not row.keys_readable]
+        if self._table is not None and rows and unreadable == self._unreadable:
+            self._table.show([_row(row) for row in rows])
+            return
+        self._unreadable = unreadable
+        self._place.clear()
+        with self._place:
+            self._table = _draw(rows, unreadable) if rows else None
+            if not rows:
+                _draw_none()
+
+
+def _draw(rows: Sequence[ProviderRow], unreadable: Sequence[str]) -> Table:
+    if unreadable:
+        whose = unreadable[0] if len(unreadable) == 1 else f"{len(unreadable)} providers"
+        with draw_verdict(
+            Tone.BAD,
+            f"The stored key of {whose} cannot be read here.",
+            "It was encrypted with another key file: put that back, or enter the key again.",
+        ):
+            pass
+    with element("section", "card catalogue", aria_label="All providers"):
+        return Table(COLUMNS, [_row(row) for row in rows], ROW)
+
+
+def _draw_none() -> None:
+    with draw_verdict(
+        Tone.NONE,
+        "No provider yet.",
+        "A provider is a service that keeps buckets, and a key to it. Add the one to copy from "
+        "and the one to copy to; one provider can be both.",
+    ):
+        pass
+    with card("Which kind?"), element("div", "choices"):
+        for kind in KINDS.values():
+            with element("a", "choice", href=f"/providers/new?kind={kind.key}"):
+                element("span", "strong", kind.title)
+                element("span", "note", kind.note)
+
+
+def _row(row: ProviderRow) -> dict[str, Any]:
+    mark = MARKS[row.provider_type]
+    return {
+        "id": row.id,
+        "href": f"/providers/{row.id:d}",
+        "name": clean(row.name, limit=NAME_CHARACTERS),
+        "mark": mark,
+        "mark_kind": mark.lower(),
+        "kind": kind_of_row(row).title,
+        "address": clean(row.address, limit=NAME_CHARACTERS),
+        "used": f"{many(row.storages, 'storage')}, {many(len(row.backups), 'backup')}",
+        "readable": row.keys_readable,
+        "tone": CLASSES[Tone.BAD],
+    }
+
+
+ROW = """
+<tr class="entry">
+  <td class="c-name"><div class="line">
+    <span class="mark" :class="props.row.mark_kind" aria-hidden="true">{{ props.row.mark }}</span>
+    <a class="name clip" :href="props.row.href" :title="props.row.name">{{ props.row.name }}</a>
+  </div></td>
+  <td class="c-more nowrap">{{ props.row.kind }}</td>
+  <td class="c-more c-by"><div class="clip" :title="props.row.address">{{
+    props.row.address }}</div></td>
+  <td class="c-more nowrap">{{ props.row.used }}</td>
+  <td class="c-action"><div class="line">
+    <span v-if="!props.row.readable" class="pill" :class="props.row.tone">
+      <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>Key unreadable</span>
+    <a class="btn small" :href="props.row.href" :aria-label="'Open ' + props.row.name">Open</a>
+  </div></td>
+</tr>
+"""

@@ -1,0 +1,204 @@
+"""What the page of a provider says, worked out from plain values."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from bucketvault import humanize
+from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
+from bucketvault.engine.rclone.key_test import Outcome, Right, RightResult
+from bucketvault.engine.views.catalogue import StorageRow, Use
+from bucketvault.engine.views.situation import Tone
+from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS
+from bucketvault.pages.providers.kinds import RIGHT_WORDS, USAGE_WORDS, WITHOUT, kind_of_row
+from bucketvault.sanitize import clean
+
+OUTCOMES = {
+    Outcome.WORKS: (Tone.OK, "Works"),
+    Outcome.REFUSED: (Tone.BAD, "Refused"),
+    Outcome.FAILED: (Tone.BAD, "Failed"),
+    Outcome.NOT_TRIED: (Tone.NONE, "Not tried"),
+}
+BACKUPS_SHOWN = 2
+
+
+class Answer(NamedTuple):
+    """The first thing read: does the key work, and for what not."""
+
+    tone: Tone
+    sentence: str
+    detail: str
+
+
+def answer(page: ProviderPage, now: dt.datetime) -> Answer:
+    """Does the key work?"""
+    row, test = page.row, page.test
+    if not row.keys_readable:
+        return Answer(
+            Tone.BAD,
+            "The stored key cannot be read here.",
+            "It was encrypted with another key file: put that back, or enter the key again. "
+            "No backup that uses this provider can run.",
+        )
+    if test is None and page.listing is not None:  # so is a new key tried
+        return Answer(
+            Tone.OK,
+            f"The key works: it listed the buckets {humanize.age(page.listing.listed_at, now)}.",
+            "Test connection asks what else it may do. Nothing is written unless you ask for it.",
+        )
+    if test is None:
+        return Answer(
+            Tone.NONE,
+            "Not tested since bucketvault started.",
+            "Test connection asks what this key may do. Nothing is written unless you ask for it.",
+        )
+    return _tested(page, test)
+
+
+def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
+    console = kind_of_row(page.row).console
+    wrong = [r for r in test.rights if r.outcome in (Outcome.REFUSED, Outcome.FAILED)]
+    serious = [right for right in wrong if right.right is not Right.LIST_BUCKETS]
+    if not serious and any(r.outcome == Outcome.FAILED for r in wrong):
+        serious = wrong
+    if serious:
+        first = serious[0]
+        if first.right in (Right.CONNECT, Right.KEYS, Right.LIST_BUCKETS):
+            return Answer(Tone.BAD, first.note, first.hint)
+        if first.outcome == Outcome.FAILED:
+            return Answer(Tone.WARN, first.note, first.hint)
+        what = _joined([RIGHT_WORDS[each.right].lower() for each in serious])
+        hint = (
+            f"{WITHOUT.get(first.right, '')} {console}, give the key this right, then test again."
+        )
+        left = (
+            f" {first.note[first.note.index('Left behind') :]}"
+            if "Left behind" in first.note
+            else ""
+        )
+        return Answer(Tone.WARN, f"The key works, but it may not {what}.", f"{hint.strip()}{left}")
+    listing = " It may not list buckets: type a bucket's name below." if wrong else ""
+    if test.write:
+        sentence = "The key works: it may read, write, replace and delete."
+        return Answer(Tone.OK, sentence, f"Tried in {test.bucket}.{listing}")
+    if test.bucket and _outcome(test, Right.LIST_OBJECTS) == Outcome.WORKS:
+        more = "Whether it may write was not tried: Test writing does."
+        return Answer(Tone.OK, "The key works for reading.", f"{more}{listing}")
+    return Answer(
+        Tone.OK, "The key works.", f"What it may do inside a bucket was not tried.{listing}"
+    )
+
+
+def _outcome(test: ConnectionTest, right: Right) -> Outcome:
+    return next((r.outcome for r in test.rights if r.right is right), Outcome.NOT_TRIED)
+
+
+def _joined(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def test_note(test: ConnectionTest, now: dt.datetime) -> str:
+    """When it was, and how long it took."""
+    took = f"took {test.took_s:.1f} s" if test.took_s < 10 else f"took {test.took_s:.0f} s"
+    return f"{humanize.age(test.tested_at, now)}, {took}"
+
+
+def right_note(right: RightResult) -> str:
+    """The provider's code, and what was seen."""
+    return " · ".join(part for part in (right.code, right.note) if part)
+
+
+def facts(page: ProviderPage, now: dt.datetime) -> list[tuple[str, str]]:
+    """Key and address."""
+    row = page.row
+    kind = kind_of_row(row)
+    key = f"ends with {row.key_end}" if row.key_end else "stored encrypted"
+    used = f"{humanize.many(row.storages, 'storage')}, "
+    used += humanize.many(len(row.backups), "backup")
+    pairs = [("Kind", kind.title), ("Address", row.address)]
+    if row.region:
+        pairs.append(("Region", row.region))
+    return [
+        *pairs,
+        (kind.key_id.label, key if row.keys_readable else "cannot be read here"),
+        (kind.secret.label, "stored encrypted, never shown"),
+        ("Used by", used),
+        ("Last changed", humanize.age(row.changed_at, now)),
+    ]
+
+
+# ---- buckets
+
+
+class BucketLine(NamedTuple):
+    """A bucket that a provider listed, a storage, or both."""
+
+    name: str  # as it is: never shown without `clean`
+    storage: StorageRow | None
+    listed: bool
+
+
+def bucket_lines(page: ProviderPage) -> list[BucketLine]:
+    """Every bucket that is known, by name."""
+    storages = {storage.bucket_name: storage for storage in page.storages}
+    listed = {bucket.name for bucket in page.listing.buckets} if page.listing else set()
+    return [
+        BucketLine(name, storages.get(name), name in listed)
+        for name in sorted(listed | storages.keys())
+    ]
+
+
+def found(lines: Sequence[BucketLine], sought: str) -> list[tuple[int, BucketLine]]:
+    """Those whose names hold what is sought, with their places."""
+    needle = sought.strip().casefold()
+    return [
+        (place, line)
+        for place, line in enumerate(lines)
+        if needle in line.name.casefold()
+        or (line.storage is not None and needle in line.storage.display_name.casefold())
+    ]
+
+
+def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, Any]:
+    """One row of the table; `place` is what its button sends."""
+    mark = MARKS[page.row.provider_type]
+    storage = line.storage
+    name = clean(line.name, limit=NAME_CHARACTERS)
+    state, word, tone = "import", "", ""
+    if storage is not None:
+        state, word, tone = "imported", "Imported", CLASSES[Tone.OK]
+        if page.listing is not None and not line.listed:
+            word, tone = "Not in the list", CLASSES[Tone.WARN]
+        elif not line.listed and storage.checked_at is None and storage.objects is None:
+            word, tone = "Not checked", CLASSES[Tone.WAIT]
+    shown = clean(storage.display_name) if storage is not None else ""
+    return {
+        "id": place,
+        "name": name,
+        "shown": shown,
+        "whole": f"{name} ({shown})" if shown else name,
+        "mark": mark,
+        "kind": mark.lower(),
+        "use": USAGE_WORDS[storage.usage_type] if storage is not None else "",
+        **used_by(storage.uses if storage is not None else ()),
+        "state": state,
+        "word": word,
+        "tone": tone,
+    }
+
+
+def used_by(uses: Sequence[Use]) -> dict[str, Any]:
+    """The first backups as links, and how many more there are."""
+    by_backup = {use.backup_id: clean(use.backup_name, limit=NAME_CHARACTERS) for use in uses}
+    shown = list(by_backup.items())[:BACKUPS_SHOWN]
+    more = len(by_backup) - len(shown)
+    return {
+        "links": [{"name": name, "href": f"/backups/{number:d}"} for number, name in shown],
+        "links_more": f"and {more} more" if more > 0 else "",
+    }
+
+
+def listing_note(listing: Listing, now: dt.datetime) -> str:
+    """`14, listed 3 min ago`."""
+    age = humanize.age(listing.listed_at, now)
+    return f"{humanize.count(len(listing.buckets))}, listed {age}"

@@ -1,0 +1,131 @@
+"""What a run would do, in words: of a held run and of a preview. Pure; drawn by `run_result.py`."""
+
+import datetime as dt
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.domain.findings import Findings, in_words
+from bucketvault.engine.runs.queue import APPROVAL_HOLDS
+from bucketvault.engine.views.backups import RunPage, RunView
+from bucketvault.engine.views.log_text import UNTOUCHED, untouched_words
+from bucketvault.engine.views.situation import Tone, tone_of_run
+from bucketvault.humanize import count, day, day_and_time, many
+from bucketvault.pages.parts.widgets import Tile
+
+
+def only_looked(view: RunView) -> bool:
+    """Whether a run's log tells what would change, and not what did."""
+    return view.preview or (tone_of_run(view) == Tone.HELD and view.findings is not None)
+
+
+def tiles(found: Findings) -> tuple[Tile, ...]:
+    """What would be taken away comes first."""
+    return (
+        Tile(
+            "minus", "Would be removed", count(found.removed), "gone at the source", picks="removed"
+        ),
+        Tile(
+            "swap",
+            "Would be replaced",
+            count(found.replaced),
+            "changed at the source",
+            picks="replaced",
+        ),
+        Tile("new", "Would be copied", count(found.new), "new at the source", picks="new"),
+        Tile("bytes", "In the copy now", count(found.destination_objects), "objects"),
+    )
+
+
+def held_sentence(view: RunView) -> str:
+    """`Held for your approval: 625 of 1,037 objects would be removed, 9 replaced.`"""
+    if view.findings is not None:
+        return f"Held for your approval: {in_words(view.findings)}"
+    why = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
+    if not why:
+        return "Held: this run would take away too much."
+    return f"Held: {why[0].lower()}{why[1:]}" if why.startswith("The ") else f"Held: {why}"
+
+
+def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
+    """Why that is too much, and that the copy is as it was."""
+    view = page.run
+    why = view.hint
+    if view.findings is not None:
+        words = in_words(view.findings)
+        rest = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
+        rest = rest.replace(words, "").strip(" :.")
+        why = f"{rest}." if rest else _share(page, view.findings)
+    copy = untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
+    return f"{why} {copy}".strip()
+
+
+def _share(page: RunPage, found: Findings) -> str:
+    limit = page.settings.shrink_limit_percent if page.settings is not None else None
+    if limit is None or not found.destination_objects:
+        return ""
+    share = 100 * (found.removed + found.replaced) / found.destination_objects
+    if share <= limit:
+        return ""
+    words = f"{int(share)}" if int(share) > limit else f"{share:.1f}"
+    return f"That is {words} % of the copy; this backup asks above {limit} %."
+
+
+def preview_sentence(found: Findings | None) -> str:
+    """`What a run would do now: copy 3 new, replace 9 and remove 625 objects.`"""
+    if found is None:
+        return "What a run would do now is not known."
+    if not found.changes:
+        return "What a run would do now: nothing. The copy is as the source is."
+    return (
+        f"What a run would do now: copy {count(found.new)} new, replace {count(found.replaced)} "
+        f"and remove {many(found.removed, 'object')}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What somebody approves, before and while they are asked."""
+
+    terms: tuple[str, ...]  # beside the button
+    question: str
+    answers: tuple[str, ...]  # below the question
+
+
+def approval(page: RunPage, name: str, zone: ZoneInfo, now: dt.datetime) -> Approval:
+    """The words around Approve for a held run with findings; `name` and places are not cleaned."""
+    found = page.run.findings or Findings()
+    place = page.settings.destination.place if page.settings is not None else "the copy"
+    until = day_and_time(now + APPROVAL_HOLDS, zone, now)
+    kept = ""
+    if page.settings is not None:
+        last_day = day(now + dt.timedelta(days=page.settings.retention_days), zone, now)
+        days = many(page.settings.retention_days, "day")
+        kept = (
+            "What is removed or replaced stays among the kept versions "
+            f"for {days}, until {last_day}."
+        )
+    numbers = (("remove", found.removed), ("replace", found.replaced))
+    noun = "object" if found.removed + found.replaced == 1 else "objects"
+    asked = " and ".join(f"{verb} {count(number)}" for verb, number in numbers if number)
+    question = f"{asked.capitalize()} {noun} in {place}?"
+    done = " and ".join(f"{verb}s {count(number)}" for verb, number in numbers if number)
+    more = f" and copies {many(found.new, 'new object')}" if found.new else ""
+    of_all = f"of {many(found.destination_objects, 'object')} in the copy"
+    then = f"The next run of {name} {done} {of_all}{more}. The source is not touched."
+    holds = (
+        f"Your approval holds for one run and for 24 hours, until {until}. If by then there is "
+        "more to remove or to replace, that run stops again and asks."
+    )
+    limits = " or ".join(
+        f"more than {count(number)} would be {verb}d" if number else f"any would be {verb}d"
+        for verb, number in numbers
+    )
+    does = (
+        "Approve, and the next run does what is listed here, once. It stops again if by then "
+        f"{limits}. The approval holds for 24 hours."
+    )
+    return Approval(
+        terms=tuple(filter(None, (does, kept))),
+        question=question,
+        answers=tuple(filter(None, (then, kept, holds))),
+    )

@@ -1,0 +1,296 @@
+"""A run's log in the browser: the windowed viewer, and the addresses it reads lines from.
+
+New lines travel over the page's websocket to those who follow, at most ten messages a second; who
+scrolls back fetches ranges over HTTP. No line is ever markup: the viewer sets text nodes only.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import fastapi
+from fastapi.responses import JSONResponse, StreamingResponse
+from nicegui import events, run, ui
+
+from bucketvault.engine import events as live
+from bucketvault.engine.views.log_text import WHOLE_CHARACTERS, describe_log_line
+from bucketvault.errors import NotFoundError
+from bucketvault.humanize import size
+from bucketvault.pages.parts import assets
+from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.run.log_rows import (
+    FILTERS,
+    MOST_ROWS_PUSHED,
+    Filter,
+    Size,
+    Tail,
+    read_size,
+    told_row,
+    wanted_lines,
+)
+from bucketvault.pages.run.log_search import Shown
+from bucketvault.vocabulary import LineKind
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+MOST_ROWS_FETCHED = 1000  # with one request
+BLOCK_BYTES = 64 * 1024
+LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
+
+
+RunId = Annotated[int, fastapi.Path(ge=1, le=LARGEST_NUMBER)]
+RowNumber = Annotated[int, fastapi.Query(ge=0, le=LARGEST_NUMBER)]
+
+
+class LogView(ui.element, component=assets.folder() / "logview.js"):
+    """The viewer element. `first` is the news it starts with (see `RunLog`)."""
+
+    def __init__(self, run_id: int, first: dict[str, Any], *, looked: bool) -> None:
+        super().__init__()
+        self.looked(looked)
+        self.props["url"] = f"/api/runs/{run_id:d}/log"
+        self.props["first"] = first
+
+    def looked(self, looked: bool) -> None:
+        """Whether the lines tell what would change, and not what did."""
+        self.props["looked"] = looked
+
+    def grew(self, news: dict[str, Any]) -> None:
+        """Tell the browser; returns at once."""
+        self.run_method("grew", news)
+
+    def show_only(self, only: Filter) -> None:
+        """Show only these lines, and come into view; returns at once."""
+        self.run_method("showOnly", only.value)
+
+
+async def open_log(
+    engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
+) -> "RunLog":
+    """The log of a run with its newest lines, ready to be drawn."""
+    log = RunLog(engine, run_id, growing=growing, looked=looked)
+    await log.open()
+    return log
+
+
+class RunLog:
+    """One open page's view of a log: what it was told, and whether it follows."""
+
+    def __init__(
+        self, engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
+    ) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._growing = growing
+        self._looked = looked
+        self._following = True  # these as the viewer starts, until it says otherwise
+        self._progress = False
+        self._filter = Filter.ALL
+        self._rows = MOST_ROWS_PUSHED
+        self._told = Size()
+        self._told_growing: bool | None = None
+        self._first: dict[str, Any] = {}
+        self._view: LogView | None = None
+        self._look: Callable[[], None] | None = None
+        self._tail: Tail | None = None
+        self.on_filter: Callable[[str], None] | None = None  # which lines are shown from now on
+
+    async def open(self) -> None:
+        """Read what the viewer starts with."""
+        self._first = await run.io_bound(self.read) or {}
+
+    def draw(self, place: ui.element) -> None:
+        """Draw the viewer in `place`."""
+        with place:
+            first = self._first or self._message(0, [], again=False)
+            self._view = LogView(self._run_id, first, looked=self._looked)
+            self._view.on("state", self._on_state)
+
+    def follow(self) -> None:
+        """Tell the viewer whenever the log grows, as long as the page is open."""
+
+        def show(news: dict[str, Any]) -> None:
+            if news and self._view is not None:
+                self._view.grew(news)
+
+        self._tail = Tail.of(self._engine, self._run_id)  # first: it must hear of news before us
+        self._look = show_on(self._engine.live, live.log_topic(self._run_id), self.read, show)
+        ui.context.client.on_delete(self._tail.leave)
+
+    def leave(self) -> None:
+        """Tell the viewer nothing any more: something else stands in its place."""
+        self._view = None
+
+    def pick(self, only: str) -> None:
+        """Let the viewer show only the lines of the filter of this name; empty: all."""
+        if self._view is not None:
+            self._view.show_only(Filter(only))
+
+    def growing(self, growing: bool) -> None:
+        """Say whether more may come."""
+        if growing != self._growing:
+            self._growing = growing
+            if self._look is not None:
+                self._look()
+
+    def looked(self, looked: bool) -> None:
+        """Say whether it tells what would change, and not what did."""
+        if looked != self._looked and self._view is not None:
+            self._looked = looked
+            self._view.looked(looked)
+
+    def read(self) -> dict[str, Any]:
+        """What is new since the last call, for the viewer; empty when nothing is. Blocks."""
+        tail = self._tail or Tail(self._engine, self._run_id)
+        found = tail.size()
+        told = self._told
+        growing = self._growing
+        if (found, growing) == (told, self._told_growing):
+            return {}
+        again = found.lines < told.lines or found.bytes < told.bytes
+        filtered, progress = self._filter, self._progress
+        before, total = told.rows(filtered, progress), found.rows(filtered, progress)
+        rows: list[dict[str, Any]] = []
+        start = max(0, total - min(self._rows, MOST_ROWS_PUSHED))
+        if not again:
+            start = max(start, before - 1)  # the last line told may have been half a line
+        if self._following and start < total:
+            rows = tail.rows(start, total, wanted_lines(filtered, progress))
+        self._told, self._told_growing = found, growing  # now: who could not read tells it later
+        return self._message(start, rows, again=again)
+
+    def _message(self, start: int, rows: list[dict[str, Any]], *, again: bool) -> dict[str, Any]:
+        return {
+            "lines": self._told.lines,
+            "totals": self._told.totals,
+            "size": size(self._told.bytes),
+            "growing": self._growing,
+            "progress": self._progress,
+            "only": self._filter.value,
+            "again": again,  # what was told before holds no more
+            "start": start,
+            "rows": rows,
+        }
+
+    def _on_state(self, event: events.GenericEventArguments) -> None:
+        state = event.args if isinstance(event.args, dict) else {}
+        self._following = bool(state.get("following"))
+        self._progress = bool(state.get("progress"))
+        rows = state.get("rows")
+        self._rows = rows if isinstance(rows, int) and rows > 0 else MOST_ROWS_PUSHED
+        only = str(state.get("only"))
+        filtered = next((known for known in Filter if known.value == only), Filter.ALL)
+        if filtered is not self._filter:
+            self._filter = filtered
+            if self.on_filter is not None:
+                self.on_filter(filtered)
+
+
+# ------------------------------------------------------------------ addresses
+
+
+def log_api(engine: "Engine") -> fastapi.APIRouter:
+    """Where the viewer and downloads read a run's log; each answer is made in a thread."""
+    router = fastapi.APIRouter(prefix="/api/runs/{run_id}/log", include_in_schema=False)
+
+    @router.get("")
+    def rows(
+        run_id: RunId,
+        start: RowNumber = 0,
+        count: Annotated[int, fastapi.Query(ge=0, le=MOST_ROWS_FETCHED)] = 200,
+        only: Filter = Filter.ALL,
+        progress: bool = False,
+        whole: bool = False,
+    ) -> JSONResponse:
+        """Rows `start` and on, and how many there are. `whole`: one row with its whole text."""
+        found = read_size(engine, run_id)
+        if not found.lines:
+            _found(engine, run_id)
+        count = min(count, 1) if whole else count
+        wanted = wanted_lines(only, progress)
+        read = engine.log_rows(run_id, start, count, wanted) if count else []
+        return JSONResponse(
+            {
+                "start": start,
+                "total": found.rows(only, progress),
+                "lines": found.lines,
+                "totals": found.totals,
+                "rows": [told_row(row, engine.zone, wanted, whole=whole) for row in read],
+            }
+        )
+
+    @router.get("/find")
+    def find(
+        run_id: RunId,
+        q: Annotated[str, fastapi.Query(min_length=1, max_length=1000)],
+        start: RowNumber = 0,
+        back: bool = False,
+        only: Filter = Filter.ALL,
+        progress: bool = False,
+    ) -> JSONResponse:
+        """The next row from `start` on (with `back`: before it) that holds `q`, or null."""
+        wanted = wanted_lines(only, progress)
+        sought = Shown(q, engine.zone, progress=LineKind.PROGRESS in wanted)
+        row = engine.log_find(run_id, sought, start, back, wanted)
+        if row is None:
+            _found(engine, run_id)
+        return JSONResponse({"row": row})
+
+    @router.get("/first-error")
+    def first_error(run_id: RunId, progress: bool = False) -> JSONResponse:
+        """The first row that people read as an error, among all, or null."""
+        found = engine.log_rows(run_id, 0, 1, FILTERS[Filter.ERRORS])
+        if not found:
+            _found(engine, run_id)
+        numbers = [row.line_number if progress else row.shown_number for row in found]
+        return JSONResponse({"row": numbers[0] if numbers else None})
+
+    @router.get("/raw")
+    def raw(run_id: RunId) -> StreamingResponse:
+        """rclone's own log, byte for byte."""
+        _found(engine, run_id)
+        return _download(engine.log_raw(run_id), f"bucketvault-run-{run_id:d}.jsonl")
+
+    @router.get("/text")
+    def text(run_id: RunId, progress: bool = False) -> StreamingResponse:
+        """The log as people read it, a line each."""
+        _found(engine, run_id)
+        lines = _as_text(engine.log_lines(run_id), engine.zone, progress=progress)
+        return _download(lines, f"bucketvault-run-{run_id:d}.txt")
+
+    return router
+
+
+def _found(engine: "Engine", run_id: int) -> None:
+    """Whether there is such a run: a log without lines may be one of a run without a log."""
+    try:
+        engine.overview_run(run_id)
+    except NotFoundError as error:
+        raise fastapi.HTTPException(404, error.summary) from error
+
+
+def _as_text(
+    lines: Iterator[tuple[bytes, LineKind | None]], zone: ZoneInfo, *, progress: bool
+) -> Iterator[bytes]:
+    block = bytearray()
+    for line, kind in lines:
+        told = describe_log_line(line, zone, kind, limit=WHOLE_CHARACTERS)
+        if told.kind is LineKind.PROGRESS and not progress:
+            continue
+        block += told.as_line().encode() + b"\n"
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
+
+
+def _download(content: Iterator[bytes], name: str) -> StreamingResponse:
+    return StreamingResponse(
+        content,
+        media_type="application/octet-stream",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',  # our words and a number
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

@@ -1,0 +1,167 @@
+"""Which lines of a log are rows, and how they are read: once for all who look at the same run."""
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine import events
+from bucketvault.engine.runs.logs import LogRow
+from bucketvault.engine.views.log_text import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+MOST_ROWS_PUSHED = 60  # with one message to a follower
+REMEMBERED_BYTES = 2000  # of a longer line nothing is kept: it may have a megabyte
+
+
+class Filter(StrEnum):
+    """Which lines of a log are rows."""
+
+    ALL = ""
+    CHANGES = "changes"
+    WARNINGS = "warnings"
+    ERRORS = "errors"
+    NEW = "new"
+    REPLACED = "replaced"
+    KEPT = "kept"
+    REMOVED = "removed"
+    MOVED = "moved"  # what brought bytes over
+
+
+FILTERS: dict[Filter, Kinds] = {
+    Filter.ALL: SHOWN_LINES,
+    Filter.CHANGES: frozenset(
+        {
+            LineKind.NEW,
+            LineKind.REPLACED,
+            LineKind.KEPT,
+            LineKind.REMOVED,
+            LineKind.TOUCHED,
+            LineKind.PURGED,
+        }
+    ),
+    # what is no line of rclone's log is worth a look: a panic is such a thing
+    Filter.WARNINGS: frozenset({LineKind.WARNING, LineKind.PLAIN}),
+    Filter.ERRORS: frozenset({LineKind.ERROR}),
+    Filter.NEW: frozenset({LineKind.NEW}),
+    Filter.REPLACED: frozenset({LineKind.REPLACED}),
+    Filter.KEPT: frozenset({LineKind.KEPT}),
+    Filter.REMOVED: frozenset({LineKind.REMOVED}),
+    Filter.MOVED: frozenset({LineKind.NEW, LineKind.REPLACED}),
+}
+
+
+def wanted_lines(only: Filter, progress: bool) -> Kinds:
+    """The lines that are rows. Progress belongs to no filter."""
+    return ALL_LINES if progress and only is Filter.ALL else FILTERS[only]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long a log is, and how many rows each filter leaves."""
+
+    lines: int = 0
+    bytes: int = 0
+    totals: Mapping[Filter, int] = field(default_factory=lambda: dict.fromkeys(Filter, 0))
+
+    def rows(self, only: Filter, progress: bool) -> int:
+        """How many rows there are."""
+        return self.lines if progress and only is Filter.ALL else self.totals[only]
+
+
+def read_size(engine: "Engine", run_id: int) -> Size:
+    """How long a log is now. Blocks."""
+    found = engine.log_size(run_id)
+    if not found.lines:
+        return Size()
+    counts = engine.log_counts(run_id)
+    totals = {only: sum(counts[kind] for kind in kinds) for only, kinds in FILTERS.items()}
+    return Size(sum(counts), found.bytes, totals)
+
+
+# several viewers of one run read the same lines
+_remembered = functools.lru_cache(maxsize=4096)(describe_log_line)
+
+
+def told_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> dict[str, Any]:
+    """A row for the viewer. Whatever the filter, its number is the one it has among all rows."""
+    limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
+    describe = _remembered if len(row.line) < REMEMBERED_BYTES else describe_log_line
+    told = describe(row.line, zone, row.kind, limit=limit)
+    return {
+        "number": row.line_number if LineKind.PROGRESS in wanted else row.shown_number,
+        "time": told.time,
+        "kind": told.kind.word,
+        "object": told.object,
+        "text": told.text,
+    }
+
+
+class Tail:
+    """The end of a run's log, read once a turn for all pages that follow it."""
+
+    def __init__(self, engine: "Engine", run_id: int) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._lock = threading.Lock()
+        self._stale = True
+        self._size = Size()
+        self._rows: dict[Kinds, tuple[int, list[dict[str, Any]]]] = {}  # how many there were then
+        self._users = 0
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    @classmethod
+    def of(cls, engine: "Engine", run_id: int) -> "Tail":
+        """The one of this run; `leave` it when the page closes. Called in the event loop."""
+        key = (id(engine.live), run_id)
+        tail = _tails.get(key)
+        if tail is None:
+            tail = _tails[key] = cls(engine, run_id)
+            tail._unsubscribe = engine.live.subscribe(events.log_topic(run_id), tail._changed)
+        tail._users += 1
+        return tail
+
+    def leave(self) -> None:
+        """One page less."""
+        self._users -= 1
+        if not self._users:
+            self._unsubscribe()
+            _tails.pop((id(self._engine.live), self._run_id), None)
+
+    def _changed(self) -> None:
+        self._stale = True  # pages are told after us: what they read now is read anew
+
+    def size(self) -> Size:
+        """How long it is. Blocks."""
+        with self._lock:
+            if self._stale:
+                self._stale = False
+                try:
+                    found = read_size(self._engine, self._run_id)
+                except BaseException:
+                    self._stale = True
+                    raise
+                if found.lines < self._size.lines:  # it was dropped, and is read anew
+                    self._rows.clear()
+                self._size = found
+            return self._size
+
+    def rows(self, start: int, total: int, wanted: Kinds) -> list[dict[str, Any]]:
+        """The rows from `start` on, of the last few before `total`. Blocks."""
+        with self._lock:
+            known, rows = self._rows.get(wanted, (-1, []))
+            if known != total:
+                first = max(0, total - MOST_ROWS_PUSHED)
+                read = self._engine.log_rows(self._run_id, first, total - first, wanted)
+                rows = [told_row(row, self._engine.zone, wanted) for row in read]
+                self._rows[wanted] = (total, rows)
+            return rows[max(0, start - max(0, total - MOST_ROWS_PUSHED)) :]
+
+
+_tails: dict[tuple[int, int], Tail] = {}

@@ -1,0 +1,109 @@
+"""A run under way: how far it is, and what is on its way now. Everything changes in place."""
+
+import datetime as dt
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from bucketvault.engine.rclone.transcript import Transfer
+from bucketvault.engine.views.backups import RunView
+from bucketvault.engine.views.situation import Tone
+from bucketvault.humanize import size_of
+from bucketvault.pages.parts.widgets import CLASSES, Bar, element, glyph, pill, text
+from bucketvault.pages.run import words as run_words
+from bucketvault.sanitize import clean
+from bucketvault.vocabulary import Phase, RunStatus
+
+TRANSFERS_SHOWN = 8
+
+
+class LiveCard:
+    """How far a running run is; its words and its bar change in place, as long as its phase
+    is the same."""
+
+    def __init__(self, view: RunView) -> None:
+        with element("section", f"verdict {CLASSES[Tone.RUN]}", role="status", aria_live="off"):
+            with element("div", "top"):
+                glyph(Tone.RUN, large=True)
+                with element("div", "stack spaced"):
+                    with element("div", "line wrap baseline"):
+                        self._say = text("p", "say num")
+                        element("span", "space")
+                        _draw_steps(view)
+                    self._bar = Bar("The whole run", None, kind="tall live")
+                    self._numbers = []
+                    with element("div", "figures"):
+                        for name, _ in run_words.figures(view, view.queued_at):
+                            with element("span"):
+                                element("span", "t13 ink3", name)
+                                self._numbers.append(text("b", "strong"))
+            if view.on_its_own:
+                with element("div", "needs"), element("div", "need plain"):
+                    glyph(Tone.WARN)
+                    words = "It goes on by itself: no bucketvault is watching it just now."
+                    element("span", "why", words)
+
+    def show(self, view: RunView, now: dt.datetime) -> None:
+        """Show how far it is at `now`; only what changed is sent."""
+        self._say.text = run_words.live_sentence(view)
+        share = view.progress.percent if view.progress is not None else None
+        if view.phase == Phase.TIDYING:
+            share = 100.0
+        self._bar.show(None if view.phase in (None, Phase.CHECKING) else share)
+        for number, (_, value) in zip(self._numbers, run_words.figures(view, now), strict=True):
+            number.text = value
+
+
+def _draw_steps(view: RunView) -> None:
+    with element("ol", "steps", aria_label="Phases"):
+        for number, (tone, words) in enumerate(run_words.steps(view)):
+            if number:
+                element("li", "to", aria_hidden="true")
+            with element("li"):
+                pill(tone, words)
+
+
+class TransfersCard:
+    """The objects on their way now: a few rows that are made once and filled again and again."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[ui.element, TextElement, TextElement, Bar]] = []
+        with element("section", "card", aria_label="On the way now") as self._card:
+            with element("header"):
+                element("h2", text="On the way now")
+                self._note = text("span", "t13 ink3")
+            self._body = element("div")
+        self._card.set_visibility(False)
+
+    def show(self, view: RunView) -> None:
+        """Fill the rows with what is on its way."""
+        moving: tuple[Transfer, ...] = ()
+        # while it checks, rclone only acts as if it copied
+        copying = view.status == RunStatus.RUNNING and view.phase == Phase.COPYING
+        if copying and view.progress is not None:
+            moving = view.progress.transferring
+        self._card.set_visibility(bool(moving))
+        if not moving:
+            return
+        more = len(moving) - TRANSFERS_SHOWN
+        self._note.text = f"{len(moving)} at a time" + (f", {more} more" if more > 0 else "")
+        moving = moving[:TRANSFERS_SHOWN]
+        while len(self._rows) < len(moving):
+            with self._body, element("div", "transfer") as row:
+                name = text("span", "mono clip")
+                amount = text("span", "t13 ink3 num nowrap right")
+                self._rows.append((row, name, amount, Bar("", 0)))
+        for place, (row, name, amount, bar) in enumerate(self._rows):
+            row.set_visibility(place < len(moving))
+            if place < len(moving):
+                _fill(name, amount, bar, moving[place])
+
+
+def _fill(name: TextElement, amount: TextElement, bar: Bar, transfer: Transfer) -> None:
+    words = clean(transfer.name)
+    if name.text != words:
+        name.text = words
+        name.props["title"] = words
+        bar.label(words)
+    amount.text = size_of(transfer.bytes_done, transfer.size)
+    bar.show(100 * transfer.bytes_done / transfer.size if transfer.size else None)

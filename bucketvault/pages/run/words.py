@@ -1,0 +1,426 @@
+"""A run in words: its result, who started it, what its exit code means. Pure; drawn by `run.py`."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.domain.copy_state import CopyKind
+from bucketvault.engine.mail.mail_views import MailNote, Told
+from bucketvault.engine.rclone.explain import meaning_of_exit_code
+from bucketvault.engine.runs.outcome import UNKEPT
+from bucketvault.engine.views.backups import RunPage, RunSettings, RunView
+from bucketvault.engine.views.log_text import UNTOUCHED, last_good_words
+from bucketvault.engine.views.situation import Tone, tone_of_run
+from bucketvault.humanize import (
+    clock,
+    count,
+    day_and_time,
+    duration,
+    exact,
+    many,
+    percent,
+    size,
+    size_of,
+    speed,
+    time_left,
+)
+from bucketvault.pages.parts.widgets import Tile
+from bucketvault.pages.run import approval as would_words
+from bucketvault.vocabulary import ComparisonMode, Phase, Reason, RunStatus, Trigger
+
+UNKNOWN = "-"  # what is not known yet
+
+BEFORE_RCLONE = frozenset(
+    {Reason.BRAKE, Reason.REFUSED, Reason.RCLONE_MISSING, Reason.SOURCE_MISSING}
+)
+NOT_RCLONES_WORDS = frozenset({Reason.RCLONE_MISSING, Reason.INTERNAL})  # what `detail` holds then
+COMPARES = {
+    ComparisonMode.DEFAULT: "size and modification time",
+    ComparisonMode.SIZE_ONLY: "size only",
+    ComparisonMode.CHECKSUM: "checksum",
+}
+PHASES = {
+    Phase.CHECKING: "Checking both buckets",
+    Phase.COPYING: "Copying",
+    Phase.TIDYING: "Tidying up",
+}
+
+
+# for a backup that was edited while it runs: its page names other places by now
+MEETS = (
+    "With the settings it began with, that run copies to a place that this one copies to or from."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the first lines of the page say."""
+
+    tone: Tone
+    sentence: str
+    detail: str
+    lines: tuple[str, ...] = ()  # warnings, one each
+
+
+def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
+    """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
+    told = _result(page, zone, now)
+    return replace(told, detail=_sentences(told.detail, late_words(page.run, zone, now)))
+
+
+def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
+    """Where what stopped this run is mended, if that is at a provider; the one it names, else both.
+
+    Ids and names.
+    """
+    view = page.run
+    if tone_of_run(view) != Tone.BAD or "on the provider's page" not in view.hint:
+        return ()
+    named = tuple(one for one in page.providers if one[1] in view.explanation)
+    return named or page.providers
+
+
+def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
+    view = page.run
+    tone, ended = tone_of_run(view), ended_words(view, zone, now)
+    if tone == Tone.WAIT and view.waits_for:
+        sentence = f'Waiting for the run of "{view.waits_for}" to end.'
+        return Result(tone, sentence, f"{MEETS} This one starts by itself then.")
+    if tone == Tone.WAIT:
+        return Result(tone, "Waiting for its turn.", "It starts by itself when there is room.")
+    if tone == Tone.RUN:
+        return Result(tone, live_sentence(view), "")
+    if tone == Tone.HELD:
+        detail = would_words.held_detail(page, zone, now)
+        return Result(tone, would_words.held_sentence(view), detail, view.warnings)
+    if tone == Tone.LOOK:
+        sentence = would_words.preview_sentence(view.findings)
+        detail = _sentences(f"{UNTOUCHED}.", ended)
+        return Result(tone, sentence, detail, view.warnings)
+    if tone in (Tone.OK, Tone.WARN):
+        done = changes(view.counts)
+        sentence = f"Succeeded: {done}." if done else "Succeeded: nothing had changed."
+        if tone == Tone.WARN:
+            sentence = f"Succeeded, with {many(len(view.warnings), 'warning')}" + (
+                f": {done}." if done else "."
+            )
+        checked = many(view.counts.get("checked", 0), "object")
+        detail = f"{checked} compared." if view.counts.get("checked") else ""
+        return Result(tone, sentence, _sentences(detail, ended), view.warnings)
+    if tone == Tone.STOP:
+        return Result(tone, "Stopped by you.", _sentences(view.hint, ended), view.warnings)
+    sentence = view.explanation or "Nothing more is known: the log may tell."
+    word = "The preview failed" if view.preview else "Failed"
+    return Result(tone, f"{word}: {sentence}", _sentences(view.hint, ended), view.warnings)
+
+
+def live_sentence(view: RunView) -> str:
+    """`Copying: 62 %, about 5 min left`."""
+    if view.stop_requested_at is not None:
+        return "Stopping: rclone ends what it is at"
+    progress = view.progress
+    if view.phase in (None, Phase.CHECKING) and progress is not None and progress.listed:
+        return f"{PHASES[Phase.CHECKING]}: {many(progress.listed, 'object')} seen"
+    if view.phase != Phase.COPYING:
+        return PHASES[view.phase or Phase.CHECKING]
+    if progress is None:
+        return "Copying: starting"
+    if progress.percent is None:
+        return f"Comparing: {many(progress.checks_done, 'object')} so far"
+    parts = (f"Copying: {percent(progress.percent)}", time_left(progress.eta_s))
+    return ", ".join(part for part in parts if part)
+
+
+def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
+    """What stands below the bar of a running run; in one phase always the same names."""
+    progress, started = view.progress, view.started_at
+    running = duration((now - started).total_seconds()) if started is not None else "not yet"
+    if view.phase in (None, Phase.CHECKING):
+        return (("Touched", "nothing yet"), ("Running for", running))
+    if progress is None:
+        return (
+            ("Moved", UNKNOWN),
+            ("Speed", UNKNOWN),
+            ("Objects", UNKNOWN),
+            ("Running for", running),
+        )
+    objects = f"{count(progress.objects_done)} of {count(progress.objects_total)}"
+    return (
+        ("Moved", size_of(progress.bytes_done, progress.bytes_total)),
+        ("Speed", speed(progress.speed_bytes_s)),
+        ("Objects", objects),
+        ("Running for", running),
+    )
+
+
+def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
+    """The phases, and how far the run is through them."""
+    if view.preview:
+        return ((Tone.RUN, "Preview"),)
+    order = list(PHASES)
+    here = order.index(view.phase) if view.phase is not None else 0
+    tones = (Tone.OK, Tone.RUN, Tone.WAIT)
+    return tuple(
+        (tones[(place > here) - (place < here) + 1], PHASES[phase])
+        for place, phase in enumerate(order)
+    )
+
+
+def changes(counts: Mapping[str, int]) -> str:
+    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
+    names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
+    parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
+    if not parts and counts.get("touched"):
+        parts.append(f"{many(counts['touched'], 'modification time')} updated")
+    return ", ".join(parts)
+
+
+def counted(view: RunView, name: str) -> str:
+    """One count of a run; `≥ 14` where more may have come of it."""
+    least = "≥ " if _at_least(view) else ""
+    return f"{least}{count(view.counts.get(name, 0))}"
+
+
+def _at_least(view: RunView) -> bool:
+    return view.copy_state is not None and view.copy_state.at_least
+
+
+def tiles(view: RunView) -> tuple[Tile, ...]:
+    """The numbers of a run: six of what it did, or four of what it would do; none while it has
+    not begun to copy. What it did is no state: only errors carry a colour."""
+    if would_words.only_looked(view):
+        return would_words.tiles(view.findings) if view.findings is not None else ()
+    if view.phase in (None, Phase.CHECKING):
+        return ()
+    counts = view.counts
+    running = view.status == RunStatus.RUNNING
+    copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
+    kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
+    errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
+    all_kept = not any(UNKEPT in warning for warning in view.warnings)
+    former = "former ones kept" if all_kept else "not all former ones kept"
+    nothing = "none seen" if _at_least(view) else "nothing"
+    return (
+        Tile(
+            "new",
+            "Copied",
+            counted(view, "copied"),
+            "new object" if copied == 1 else "new objects",
+            picks="new",
+        ),
+        Tile(
+            "swap",
+            "Replaced",
+            counted(view, "replaced"),
+            former if replaced else nothing,
+            picks="replaced",
+        ),
+        Tile(
+            "box",
+            "Kept",
+            counted(view, "archived"),
+            "kept version" if kept == 1 else "kept versions",
+            picks="kept",
+        ),
+        Tile(
+            "minus",
+            "Removed",
+            counted(view, "deleted"),
+            "kept versions remain" if removed else "at the end" if running else nothing,
+            picks="removed",
+        ),
+        Tile(
+            "bytes", "Moved", size(moved, precise=True), _moved_note(view, nothing), picks="moved"
+        ),
+        Tile(
+            "alert",
+            "Errors",
+            count(errors),
+            ("object not copied" if errors == 1 else "objects not copied")
+            if errors
+            else "none so far"
+            if running
+            else "none",
+            Tone.BAD if errors else None,
+            picks="errors",
+        ),
+    )
+
+
+def _moved_note(view: RunView, nothing: str) -> str:
+    copying = view.status == RunStatus.RUNNING and view.phase == Phase.COPYING
+    if copying and view.progress is not None:
+        return f"of {size(view.progress.bytes_total, precise=True)}"
+    if view.started_at is None or view.finished_at is None or not view.counts.get("bytes"):
+        return nothing if not view.counts.get("bytes") else ""
+    seconds = max(1.0, (view.finished_at - view.started_at).total_seconds())
+    return f"at {speed(view.counts['bytes'] / seconds)}"
+
+
+def exit_code(view: RunView) -> str:
+    """The exit code with its meaning, or why there is none."""
+    if view.exit_code is not None:
+        return meaning_of_exit_code(view.exit_code, None)
+    if view.status == RunStatus.PENDING:
+        return "none yet: it has not started"
+    if view.status == RunStatus.RUNNING:
+        return "none yet: it is running"
+    checking = view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE
+    if checking and not view.log_lines:
+        if view.detail and view.reason not in NOT_RCLONES_WORDS:
+            return "no exit code: rclone only checked, it did not begin to copy"
+        return "no exit code: rclone was not started"
+    if view.reason == Reason.BRAKE or view.preview:
+        return "no exit code: rclone only looked"
+    return "no exit code: nobody saw rclone end"
+
+
+def detail_title(view: RunView) -> tuple[str, str]:
+    """What stands above a run's `detail`, and beside that."""
+    if view.reason in NOT_RCLONES_WORDS:
+        return "In detail", "for whoever looks into it"
+    return "What rclone said", "the last lines of its output"
+
+
+def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """Who asked for the run, with the planned time where there was one."""
+    planned = ""
+    if view.scheduled_for is not None:
+        planned = f" (planned time: {day_and_time(view.scheduled_for, zone, now)})"
+    if view.skipped_slots:
+        planned += f"; {many(view.skipped_slots, 'earlier planned time')} skipped"
+    who = {
+        Trigger.SCHEDULE: "the schedule",
+        Trigger.CATCH_UP: "the schedule, late",
+        Trigger.MANUAL: "you, with Run now",
+        Trigger.CLI: "you, on the command line",
+        Trigger.APPROVED: "you, by approving it",
+    }
+    told = "you, with Preview" if view.preview and view.trigger == Trigger.MANUAL else ""
+    return (told or who.get(view.trigger, view.trigger.value)) + planned
+
+
+def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Late: planned on Sat 21 Nov, 03:15, 2 planned times skipped.`; empty for any other run."""
+    if view.trigger != Trigger.CATCH_UP:
+        return ""
+    parts = ["Late"]
+    if view.scheduled_for is not None:
+        parts = [f"Late: planned {clock(view.scheduled_for, zone, now)}"]
+    if view.skipped_slots:
+        parts.append(f"{many(view.skipped_slots, 'planned time')} skipped")
+    return f"{', '.join(parts)}."
+
+
+def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:
+    """When and by whom, for the card at the foot."""
+    took = UNKNOWN  # while it runs, the top of the page counts; this card is not drawn again
+    if view.started_at is not None and view.finished_at is not None:
+        took = duration((view.finished_at - view.started_at).total_seconds())
+    went: list[tuple[str, str]] = []
+    if view.finished_at is not None and view.counts.get("purged"):
+        went = [("Old kept versions", f"{counted(view, 'purged')} let go, by their age")]
+    return (
+        ("Started by", started_by(view, zone, now)),
+        ("Queued", exact(view.queued_at, zone)),
+        ("Started", exact(view.started_at, zone) if view.started_at else "not yet"),
+        ("Ended", exact(view.finished_at, zone) if view.finished_at else "not yet"),
+        ("Took", took),
+        ("Exit code", exit_code(view)),
+        *went,
+    )
+
+
+def mail_about(
+    note: MailNote | None, zone: ZoneInfo, now: dt.datetime
+) -> tuple[tuple[str, str], ...]:
+    """Whether anybody was told of its end, for the card at the foot; empty: nothing to tell."""
+    if note is None:
+        return ()
+    if note.told is Told.NOBODY:
+        return (("Mail", "Nobody was told: mail was not set up when this run ended."),)
+    at = exact(note.at, zone) if note.at is not None else UNKNOWN
+    if note.told is Told.MAILED:
+        return (("Mail", f"taken by the mail server, {at}"),)
+    if note.told is Told.GIVEN_UP:
+        return (("Mail", f"given up, {at}: {note.error}"),)
+    if not note.error:
+        return (("Mail", "on its way"),)
+    again = clock(note.at, zone, now) if note.at is not None else ""
+    return (("Mail", f"not taken yet, tried again {again}: {note.error}"),)
+
+
+def settings_of(settings: RunSettings) -> tuple[tuple[str, str], ...]:
+    """What was fixed when the run started."""
+    ends = (("From", settings.source), ("To", settings.destination))
+    return (
+        *((word, f"{end.provider_name} · {end.place}") for word, end in ends),
+        ("Compares", COMPARES[settings.comparison_mode]),
+        ("Kept versions", many(settings.retention_days, "day")),
+        ("Asks first", f"above {settings.shrink_limit_percent} % removed or replaced"),
+        ("rclone", settings.rclone_version),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CopyWords:
+    """In what state the copy is after a run that did not succeed; parts where they are known."""
+
+    sentence: str
+    parts: tuple[tuple[Tone, int, str], ...]
+    last_good: str
+
+
+def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | None:
+    """The copy after a run that failed or was stopped; None where the result says all of it."""
+    view = page.run
+    if view.status != RunStatus.FAILED or view.preview or tone_of_run(view) == Tone.HELD:
+        return None
+    sentence = view.copy_state.sentence if view.copy_state is not None else ""
+    last_good = last_good_words(page.last_good_at, zone, now)
+    holes, errors = view.counts.get("holes", 0), view.counts.get("errors", 0)
+    absent = max(0, errors - holes)
+    total = view.source_objects
+    parts = []
+    # Exit code 1 comes after the last try; any other may have come half way, with objects that
+    # nobody looked at. And "up to date" would be too much: what could not be listed is unknown.
+    if total and errors and view.exit_code == 1 and holes + absent <= total:
+        good = total - holes - absent
+        parts.append((Tone.OK, good, f"{count(good)} of {many(total, 'object')} met no error"))
+    if absent:
+        words = f"{many(absent, 'object')} could not be brought up to date"
+        parts.append((Tone.WARN, absent, words))
+    if holes:
+        verb = "or more may be" if _at_least(view) else "is" if holes == 1 else "are"
+        words = f"{many(holes, 'object')} {verb} missing until the next good run"
+        parts.append((Tone.BAD, holes, words))
+    return CopyWords(sentence, tuple(parts), last_good)
+
+
+SHORT_COPY_WORDS = {
+    CopyKind.UNTOUCHED: "copy untouched",
+    CopyKind.PARTLY: "copy partly updated",
+    CopyKind.UNKNOWN: "copy unknown",
+}
+
+
+def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
+    what = "Preview" if view.preview else "Run"
+    return f"{what} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
+
+
+def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Ended at 01:42, after 12 min 4 s.`; empty while it runs."""
+    if view.finished_at is None:
+        return ""
+    if view.started_at is None:
+        return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
+    took = duration((view.finished_at - view.started_at).total_seconds())
+    how_long = f"in {took}" if took.startswith("under") else f"after {took}"
+    return f"Ended {clock(view.finished_at, zone, now)}, {how_long}."
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

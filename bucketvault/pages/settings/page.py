@@ -1,0 +1,336 @@
+"""The settings: mail, a sign of life, limits, who is signed in, and what this program is."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from nicegui import run, ui
+
+from bucketvault.engine import events
+from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
+from bucketvault.engine.preferences import SettingsPage
+from bucketvault.engine.settings import PASSWORD, Settings
+from bucketvault.engine.views.situation import Tone
+from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError
+from bucketvault.humanize import many
+from bucketvault.pages.parts.actions import in_thread
+from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.parts.widgets import button, card, element, glyph, key_values, question
+from bucketvault.pages.settings import words
+from bucketvault.pages.settings.form import Save, SettingsForm
+from bucketvault.sanitize import clean
+
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+
+class Acts(NamedTuple):
+    """What the page's buttons do. All raise BucketvaultError."""
+
+    save: Save
+    send_test: Callable[[Mapping[str, object]], Awaitable[Trial]]
+    try_again: Callable[[int], Awaitable[None]]
+    dismiss: Callable[[int], Awaitable[None]]
+    sign_out_everywhere: Callable[[], Awaitable[None]]
+
+
+def register(engine: "Engine") -> None:
+    """Serve the page from `engine`."""
+
+    @page_at("/settings", "Settings")
+    async def settings_page() -> None:
+        """Fetch, draw, and show in place what changes while the tab is open."""
+        preferences = engine.preferences
+        answer = await run.io_bound(engine.answer)
+        page = await run.io_bound(preferences.page)
+        if page is None or answer is None:  # shutting down
+            return
+
+        async def save(given: Mapping[str, object], seen: Settings) -> Settings:
+            try:
+                stored = await in_thread(preferences.change, given, seen)
+            except ChangedMeanwhileError:
+                look_again()  # and then it is known what is stored now
+                raise
+            ui.notify("Saved.", position="bottom-right")
+            return stored or seen
+
+        async def send_test(given: Mapping[str, object]) -> Trial:
+            return await ask(engine.providers, preferences.send_test, given)
+
+        async def try_again(mail_id: int) -> None:
+            await in_thread(preferences.try_again, mail_id)
+
+        async def dismiss(mail_id: int) -> None:
+            await in_thread(preferences.dismiss, mail_id)
+
+        async def sign_out_everywhere() -> None:
+            await in_thread(preferences.sign_out_everywhere)  # within a second, we go too
+
+        with frame("Settings", engine.zone, answer) as around:
+            with heading("Settings"):
+                pass
+            acts = Acts(save, send_test, try_again, dismiss, sign_out_everywhere)
+            screen = SettingsScreen(page, engine.zone, acts)
+
+        def show(page: SettingsPage) -> None:
+            screen.show(page, dt.datetime.now(dt.UTC))
+
+        look_again = show_on(engine.live, events.SETTINGS, preferences.page, show, pause_s=0.5)
+        show_on(engine.live, events.MAIL, preferences.page, show, pause_s=1.0)
+        around.follow(engine)
+
+
+def draw(page: SettingsPage, zone: ZoneInfo) -> "SettingsScreen":
+    """Draw the settings from plain values, with buttons that do nothing."""
+
+    async def nothing(*_: object) -> None:
+        return
+
+    async def kept(_: object, seen: Settings) -> Settings:
+        return seen
+
+    async def no_trial(_: Mapping[str, object]) -> Trial:
+        return Trial(False, "")
+
+    return SettingsScreen(page, zone, Acts(kept, no_trial, nothing, nothing, nothing))
+
+
+class SettingsScreen:
+    """One open page of the settings."""
+
+    def __init__(self, page: SettingsPage, zone: ZoneInfo, acts: Acts) -> None:
+        self._zone = zone
+        self._acts = acts
+        self._shown: tuple[MailState, PingState] | None = None
+        stored = page.settings
+        with element("div", "split"):
+            with element("div", "part"):
+                with card("Mail", "one mail for each run that fails", body=True):
+                    self._mail = self._mail_form(stored)
+                with card("Sign of life", "for a service that notices when this server is gone"):
+                    self._ping = self._ping_form(stored)
+                with card("Limits"):
+                    self._limits = self._limits_form(stored)
+            with element("div", "part"):
+                with card("What became of mail"):
+                    self._mail_state = element("div", "stack spaced")
+                with card("Sign-in"), element("div", "stack spaced"):
+                    self._browsers = element("div")
+                    button(
+                        "Sign out everywhere",
+                        "close",
+                        mark="sign-out-everywhere",
+                        on_click=self._ask_to_sign_out,
+                    )
+                with card("About"):
+                    self._about = element("div")
+                with card("What it stands on", "and under which licence each part is"):
+                    key_values(
+                        (clean(name), clean(licence)) for name, licence in page.about.licences
+                    )
+        self._questions = element("div")
+        self.show(page, dt.datetime.now(dt.UTC))
+
+    # forms
+
+    def _mail_form(self, stored: Settings) -> SettingsForm:
+        form = SettingsForm("mail", stored, self._acts.save)
+        with element("div", "fields"):
+            with element("div", "two"):
+                form.field(
+                    "mail_to",
+                    "To",
+                    placeholder="you@example.com",
+                    hint="Who is told. One address.",
+                )
+                form.field(
+                    "mail_from",
+                    "From",
+                    placeholder="bucketvault@example.com",
+                    hint="An address your mail server lets you send from.",
+                )
+            with element("div", "two"):
+                form.field(
+                    "smtp_host",
+                    "Mail server",
+                    placeholder="smtp.example.com",
+                    hint="Its name alone; your mail provider calls it SMTP or outgoing server.",
+                )
+                form.field(
+                    "smtp_port",
+                    "Port (optional)",
+                    placeholder="the usual one",
+                    hint="Leave it empty for the usual one of the protection below.",
+                    numeric=True,
+                )
+            form.pick(
+                "smtp_security",
+                "Protection",
+                words.PROTECTION,
+                "The server's certificate is checked; nothing is ever sent in clear instead.",
+            )
+            with element("div", "two"):
+                form.field("smtp_user", "User (optional)", hint="Often the whole address.")
+                form.secret(
+                    PASSWORD,
+                    "Password",
+                    "Stored encrypted, never shown again. Some providers want an app password.",
+                )
+        with form.actions():
+            form.add_button("Send test mail", "", "send-test", self._send_test)
+        return form
+
+    def _ping_form(self, stored: Settings) -> SettingsForm:
+        form = SettingsForm("ping", stored, self._acts.save)
+        with element("div", "fields"):
+            form.field(
+                "ping_url",
+                "Address to call (optional)",
+                placeholder="https://hc-ping.com/…",
+                hint="Called at most once a minute while all is well. A service such as "
+                "Healthchecks then tells you when the calls stop.",
+            )
+            self._ping_state = element("div")
+        form.actions()
+        return form
+
+    def _limits_form(self, stored: Settings) -> SettingsForm:
+        form = SettingsForm("limits", stored, self._acts.save)
+        with element("div", "fields"):
+            form.field(
+                "max_parallel_runs",
+                "Runs at the same time",
+                hint="Others wait for their turn. Each may use a core and some memory.",
+                numeric=True,
+            )
+            form.field(
+                "stall_minutes",
+                "Minutes without movement",
+                hint="A run in which nothing moves for so long is ended, and fails.",
+                numeric=True,
+            )
+            logs = form.field("log_retention_days", "Days that logs are kept", numeric=True)
+
+            def tell() -> None:
+                logs.hint(words.retention_words(logs.value))
+
+            logs.input.on_value_change(tell)
+            tell()
+        form.actions()
+        return form
+
+    async def _send_test(self) -> None:
+        form = self._mail
+        form.clear()
+        form.busy(True)
+        form.say(Tone.RUN, "Sending a test mail …", "It may take up to a minute.")
+        try:
+            trial = await self._acts.send_test(form.given())
+        except InvalidInputError as error:
+            form.clear()
+            form.refuse(error.problems)
+            return
+        except BucketvaultError as error:
+            form.say(Tone.BAD, error.summary, error.hint)
+            return
+        finally:
+            form.busy(False)
+        if trial.sent:
+            saved = " Nothing was saved by this." if form.is_touched() else ""
+            said = f"Its answer: {trial.answer}{saved}"
+            form.say(Tone.OK, "The mail server took the test mail.", said)
+        else:
+            form.say(Tone.BAD, trial.answer or "The mail was not sent.", trial.hint)
+
+    # what changes
+
+    def show(self, page: SettingsPage, now: dt.datetime) -> None:
+        """Show what is stored and how things are at `now`."""
+        for form in (self._mail, self._ping, self._limits):
+            form.take(page.settings)
+        if (page.mail, page.ping) != self._shown:
+            self._shown = (page.mail, page.ping)
+            self._mail_state.clear()
+            with self._mail_state:
+                self._draw_mail(page.mail, now)
+            self._ping_state.clear()
+            with self._ping_state:
+                _draw_line(words.ping_line(page.ping, self._zone, now))
+        self._browsers.clear()
+        with self._browsers:
+            signed_in = f"{many(page.browsers, 'browser')} signed in."
+            way = "the link and the password open" if page.has_password else "the link opens"
+            element("p", text=signed_in)
+            more = f"Only {way} these pages."
+            if not page.has_password:
+                more += " The command bucketvault password, on the server, sets a password, too."
+            element("p", "t13 ink2", more)
+        self._about.clear()
+        with self._about:
+            key_values((key, clean(value)) for key, value in words.about_pairs(page.about))
+
+    def _draw_mail(self, mail: MailState, now: dt.datetime) -> None:
+        for line in words.mail_lines(mail, self._zone, now):
+            _draw_line(line)
+        for letter in mail.dead:
+            self._draw_dead(letter, now)
+
+    def _draw_dead(self, letter: Letter, now: dt.datetime) -> None:
+        with element("div", "line top"):
+            glyph(Tone.BAD)
+            with element("div", "stack"):
+                element("span", "strong", clean(letter.subject))
+                element("span", "t13 ink2 wrap", clean(words.dead_words(letter, self._zone, now)))
+                with element("div", "line"):
+                    for label, act in (
+                        ("Try again", self._acts.try_again),
+                        ("Dismiss", self._acts.dismiss),
+                    ):
+                        mark = f"{label.lower().replace(' ', '-')}-{letter.id}"
+                        button(
+                            label,
+                            "",
+                            "small",
+                            mark=mark,
+                            on_click=partial(_told, partial(act, letter.id)),
+                        )
+
+    def _ask_to_sign_out(self) -> None:
+        async def confirmed() -> None:
+            dialog.close()
+            await _told(self._acts.sign_out_everywhere)
+
+        self._questions.clear()
+        with (
+            self._questions,
+            question(
+                "Sign out every browser?",
+                "This one, too. The link that opened these pages no longer works: "
+                "the command bucketvault url, on the server, prints the new one. A password stays.",
+            ) as (dialog, actions),
+            actions,
+        ):
+            button("Sign out everywhere", "close", "danger", mark="confirm", on_click=confirmed)
+        dialog.open()
+
+
+async def _told(act: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await act()
+    except BucketvaultError as error:
+        ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
+
+
+def _draw_line(line: tuple[Tone, str, str]) -> None:
+    tone, sentence, said = line
+    with element("div", "line top"):
+        glyph(tone)
+        with element("div", "stack"):
+            element("span", text=clean(sentence))
+            if said:
+                element("span", "t13 ink2 wrap", clean(said))

@@ -1,0 +1,99 @@
+"""The settings in words: what came of mail and ping, and the program itself. Pure."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.mail.mail_views import Letter, MailState, PingState
+from bucketvault.engine.preferences import About
+from bucketvault.engine.views.situation import Tone
+from bucketvault.humanize import age, day_and_time, many, size
+from bucketvault.vocabulary import MailSecurity
+
+PROTECTION = {
+    MailSecurity.STARTTLS.value: "STARTTLS (usual port 587)",
+    MailSecurity.TLS.value: "TLS from the first byte (usual port 465)",
+    MailSecurity.NONE.value: "none, to this machine only (usual port 25)",
+}
+
+
+def mail_lines(
+    mail: MailState, zone: ZoneInfo, now: dt.datetime
+) -> tuple[tuple[Tone, str, str], ...]:
+    """What came of mail: state, sentence, and what the mail server said to it."""
+    if not mail.set_up:
+        told = "Nobody is told when a backup fails: mail is not set up."
+        return ((Tone.WARN, told, ""), *_failures(mail, zone, now))
+    lines: list[tuple[Tone, str, str]] = []
+    if mail.last_sent is not None and mail.last_sent.sent_at is not None:
+        when = day_and_time(mail.last_sent.sent_at, zone, now)
+        ago = age(mail.last_sent.sent_at, now)
+        lines.append((Tone.OK, f"The last mail went out {ago}, on {when}.", mail.last_sent.subject))
+    else:
+        lines.append((Tone.NONE, f"No mail has gone to {mail.recipient} yet.", ""))
+    return (*lines, *_failures(mail, zone, now))
+
+
+def _failures(
+    mail: MailState, zone: ZoneInfo, now: dt.datetime
+) -> tuple[tuple[Tone, str, str], ...]:
+    lines: list[tuple[Tone, str, str]] = []
+    if mail.waiting:
+        waits = "waits" if mail.waiting == 1 else "wait"
+        lines.append((Tone.WAIT, f"{many(mail.waiting, 'mail')} {waits} for the mail server.", ""))
+    failed = mail.last_failed
+    if failed is not None and failed.dead_at is None:
+        next_try = ""
+        if failed.next_attempt_at is not None:
+            next_try = f" It is tried again on {day_and_time(failed.next_attempt_at, zone, now)}."
+        tries = many(failed.attempts, "time")
+        told = f"The last attempt failed; it was tried {tries}.{next_try}"
+        lines.append((Tone.BAD, told, failed.last_error))
+    return tuple(lines)
+
+
+def dead_words(letter: Letter, zone: ZoneInfo, now: dt.datetime) -> str:
+    """Since when nobody tries a mail any more, and why."""
+    given_up = day_and_time(letter.dead_at, zone, now) if letter.dead_at is not None else ""
+    tries = many(letter.attempts, "time")
+    return f"Tried {tries}, given up on {given_up}. {letter.last_error}".strip()
+
+
+def ping_line(ping: PingState, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, str, str]:
+    """How the last ping went, or why none is sent."""
+    if not ping.set_up:
+        return Tone.OFF, "No sign of life is sent.", ""
+    if ping.held_back:
+        return Tone.WARN, "None is sent now, because not all is well.", ping.held_back
+    if ping.at is None:
+        return Tone.WAIT, "The first one goes out within a minute.", ""
+    when = f"The last one was sent {age(ping.at, now)}"
+    return (
+        (Tone.OK, f"{when} and taken.", ping.answer)
+        if ping.good
+        else (Tone.BAD, f"{when} and not taken.", ping.answer)
+    )
+
+
+def about_pairs(about: About) -> tuple[tuple[str, str], ...]:
+    """Versions and places."""
+    return (
+        ("bucketvault", about.version),
+        ("rclone", about.rclone),
+        ("Python", about.python),
+        ("NiceGUI", about.nicegui),
+        ("SQLite", about.sqlite),
+        ("Data folder", about.data_dir),
+        ("Key file", about.key_file),
+        ("Database", size(about.database_bytes)),
+    )
+
+
+def retention_words(typed: str) -> str:
+    """What the number of days for logs means."""
+    days = typed.strip()
+    if days == "0":
+        return "Logs stay for ever."
+    if not days.isascii() or not days.isdecimal():
+        return "In days; 0: for ever."
+    told = many(int(days[:9]), "day")
+    return f"Logs go after {told}; the newest of each backup stays, and so does every result."

@@ -1,0 +1,90 @@
+"""Composition: the one place that knows engine, pages and guard. `serving` runs what it makes.
+
+Importing this imports NiceGUI, which asks the environment where to keep its files as it is
+imported: set NICEGUI_STORAGE_PATH first.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from nicegui import ui
+
+from bucketvault.access.guard import Guard
+from bucketvault.access.sessions import Sessions
+from bucketvault.access.signin import close_pages_of_ended_sessions, sign_in_routes
+from bucketvault.engine.engine import Engine
+from bucketvault.pages import site
+from bucketvault.pages.parts import assets
+from bucketvault.pages.run.log import log_api
+from bucketvault.server import alive
+from bucketvault.store.database import BusyError
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # how soon a new login token, or the end of a session, reaches open pages
+RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads anew
+
+
+def create_app(engine: Engine, sessions: Sessions) -> Guard:
+    """The whole application around a started engine; once in a process.
+
+    The engine delivers to the event loop that runs this, from its start to its end.
+    """
+
+    @contextlib.asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        engine.live.attach(asyncio.get_running_loop())
+        watching = asyncio.create_task(_watch(sessions), name="watch sessions")
+        feeding = asyncio.create_task(alive.feed_watchdog(engine), name="feed the watchdog")
+        yield
+        engine.live.attach(None)
+        watching.cancel()
+        feeding.cancel()
+
+    api = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+    api.include_router(sign_in_routes(sessions))
+    api.include_router(log_api(engine))
+    _add_small_answers(api, engine)
+    site.register(engine)
+    ui.run_with(
+        api,
+        title="bucketvault",
+        dark=None,  # as the browser says
+        language="en-US",
+        tailwind=False,  # our own style sheet has all there is
+        favicon=assets.folder() / "favicon.svg",
+        binding_refresh_interval=None,
+        reconnect_timeout=RECONNECT_S,
+        show_welcome_message=False,
+    )
+    return Guard(api, sessions, engine.config.allowed_hosts)
+
+
+def _add_small_answers(api: FastAPI, engine: Engine) -> None:
+    @api.api_route("/favicon.ico", methods=["GET", "HEAD"])
+    async def favicon() -> Response:
+        return FileResponse(assets.folder() / "favicon.svg", media_type="image/svg+xml")
+
+    @api.api_route("/healthz", methods=["GET", "HEAD"])
+    async def healthz() -> Response:
+        if fault := await alive.fault(engine):
+            return PlainTextResponse(f"{fault}\n", HTTPStatus.SERVICE_UNAVAILABLE)
+        return PlainTextResponse("ok\n")
+
+
+async def _watch(sessions: Sessions) -> None:
+    while True:
+        await asyncio.sleep(LOOK_S)
+        try:
+            if sessions.has_work():
+                await asyncio.to_thread(sessions.work)
+            close_pages_of_ended_sessions(sessions)
+        except BusyError as error:
+            log.warning("sessions could not be looked after", extra={"why": error})
+        except Exception:  # the edge of a task: it must not die
+            log.exception("looking after sessions met a fault")

@@ -1,0 +1,385 @@
+"""A run's log as compressed chunks: appended while it grows, read at any line, searched whole.
+
+Raw bytes go in and the same bytes come out (`raw`). For people the log is rows: `shown` leaves out
+the lines in which rclone tells its progress once a second.
+"""
+
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bucketvault.store.database import connection
+from bucketvault.store.log_index import forget, index_of
+from bucketvault.store.models import BackupRun, RunLogChunk
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
+
+CHUNK_BYTES = 64 * 1024
+MOST_AT_ONCE = 32  # chunks in memory while many are read
+LONGEST_LINE_BYTES = 1024 * 1024  # a longer one goes on in the next row
+
+
+def is_progress(line: bytes) -> bool:
+    """Whether `line` is one of rclone's once-a-second stats lines.
+
+    A quote inside a JSON string is escaped, so no object name can look like the `stats` key.
+    """
+    return line.startswith(b'{"time"') and b'"stats":{' in line
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line of a log: its number among the rows asked for (from 0), its bytes, no newline."""
+
+    number: int
+    line: bytes
+    kind: LineKind | None  # None: not known, as in logs of before
+    line_number: int  # among all lines
+    shown_number: int  # among those shown when progress is hidden
+
+
+@dataclass(frozen=True, slots=True)
+class LogSize:
+    """How long a log is: all lines, those shown when progress is hidden, and raw bytes."""
+
+    lines: int
+    shown: int
+    bytes: int
+
+
+# number, first line, lines, first shown line, shown lines, the lines, their kinds
+_Chunk = tuple[int, int, int, int, int, bytes, bytes]
+
+
+class LogWriter:
+    """Appends to one run's log. One thread uses it; `flush` runs in the caller's transaction."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        self.lines = 0
+        self.shown = 0
+        self.bytes = 0
+        self._seq = 0
+        self._open = bytearray()
+        self._open_kinds = bytearray()
+        self._open_first = (0, 0)  # first line, first shown line of the open chunk
+        self._closed: list[_Chunk] = []
+        self._changed = False
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much is in memory only, because no flush was committed since."""
+        return len(self._closed) * CHUNK_BYTES
+
+    def add(self, line: bytes, kind: LineKind = LineKind.PLAIN) -> None:
+        """Append one line with its newline, or the last half line without one."""
+        if self._open and not self._open.endswith(b"\n"):
+            self._close()  # after half a line: what follows is a line of its own
+        self._open += line
+        self.lines += 1
+        if is_progress(line):
+            kind = LineKind.PROGRESS
+        else:
+            self.shown += 1
+            kind = LineKind.INFO if kind is LineKind.PROGRESS else kind
+        self._open_kinds.append(kind)
+        self.bytes += len(line)
+        self._changed = True
+        if len(self._open) >= CHUNK_BYTES:
+            self._close()
+
+    def _row(self) -> _Chunk:
+        first, first_shown = self._open_first
+        return (
+            self._seq,
+            first,
+            self.lines - first,
+            first_shown,
+            self.shown - first_shown,
+            bytes(self._open),
+            bytes(self._open_kinds),
+        )
+
+    def _close(self) -> None:
+        self._closed.append(self._row())
+        self._seq += 1
+        self._open, self._open_kinds = bytearray(), bytearray()
+        self._open_first = (self.lines, self.shown)
+
+    def flush(self) -> bool:
+        """Write what came since `stored` to the database; False when nothing did.
+
+        Call inside `writing()`, and `stored` after the commit: what a failed commit lost is
+        written again by the next call.
+        """
+        if not self._changed:
+            return False
+        rows = self._closed + ([self._row()] if self._open else [])
+        for seq, first, count, first_shown, shown, raw, kinds in rows:
+            RunLogChunk.insert(
+                run_id=self.run_id,
+                seq=seq,
+                first_line=first,
+                line_count=count,
+                first_shown=first_shown,
+                shown_count=shown,
+                raw_bytes=len(raw),
+                data=zlib.compress(raw, 1),
+                kinds=zlib.compress(kinds, 1),
+            ).on_conflict_replace().execute()
+        BackupRun.update(log_lines=self.lines, log_bytes=self.bytes).where(
+            BackupRun.id == self.run_id
+        ).execute()
+        return True
+
+    def stored(self) -> None:
+        """Forget what the last `flush` wrote: its transaction is committed."""
+        self._closed, self._changed = [], False
+
+
+def clear(run_id: int) -> None:
+    """Drop what is stored of a log, before its spool is read again. Call inside `writing()`."""
+    RunLogChunk.delete().where(RunLogChunk.run_id == run_id).execute()
+    forget(run_id)
+
+
+def size(run_id: int) -> LogSize:
+    """How long the stored log is now; reads one row."""
+    with connection():
+        last = (
+            RunLogChunk.select()
+            .where(RunLogChunk.run_id == run_id)
+            .order_by(RunLogChunk.seq.desc())
+            .first()
+        )
+        if last is None:
+            return LogSize(0, 0, 0)
+        run = BackupRun.select(BackupRun.log_bytes).where(BackupRun.id == run_id).first()
+    return LogSize(
+        last.first_line + last.line_count,
+        last.first_shown + last.shown_count,
+        run.log_bytes if run else 0,
+    )
+
+
+def counts(run_id: int) -> tuple[int, ...]:
+    """How many lines of each kind the stored log has, by LineKind. Raises KindsMissingError."""
+    return index_of(run_id).totals()
+
+
+def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> list[LogRow]:
+    """Up to `count` rows from row `start` on, counting only lines of the wanted kinds.
+
+    Reads only the chunks these rows lie in. Raises KindsMissingError where a log without kinds
+    is to be filtered.
+    """
+    found: list[LogRow] = []
+    if count <= 0:
+        return found
+    for chunk, first in _chunks_from(run_id, max(start, 0), wanted):
+        for row in _numbered(chunk, first, zlib.decompress(chunk.data), wanted):
+            if row.number >= start:
+                found.append(row)
+            if len(found) == count:  # now: the next row may lie behind hours of hidden progress
+                return found
+    return found
+
+
+class Sought(Protocol):
+    """What is searched for."""
+
+    def may_hold(self, data: bytes, kinds: bytes) -> bool:
+        """Whether a line among all these may hold it; no kinds: they are not known."""
+
+    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+        """Whether this line holds it."""
+
+
+class RawText:
+    """Text as rclone wrote it; upper and lower case are the same."""
+
+    def __init__(self, text: str) -> None:
+        self._sought = text.encode().lower()
+
+    def may_hold(self, data: bytes, kinds: bytes) -> bool:
+        """Whether it is anywhere in there."""
+        return bool(self._sought) and self._sought in data.lower()
+
+    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+        """Whether it is in the line."""
+        return self._sought in line.lower()
+
+
+def find(
+    run_id: int,
+    sought: Sought,
+    start: int,
+    *,
+    backwards: bool = False,
+    wanted: Kinds = SHOWN_LINES,
+) -> int | None:
+    """The number of the next row from `start` on (or before it) that holds `sought`; None: none.
+
+    Raises KindsMissingError as `rows` does.
+    """
+    start = max(start, 0)
+    chunks = _chunks_before if backwards else _chunks_from
+    for chunk, first in chunks(run_id, start, wanted):
+        data = zlib.decompress(chunk.data)
+        if not sought.may_hold(data, _kinds(chunk)):
+            continue
+        hits = [
+            row.number
+            for row in _numbered(chunk, first, data, wanted)
+            if (row.number < start if backwards else row.number >= start)
+            and sought.holds(row.line, row.kind)
+        ]
+        if hits:
+            return hits[-1] if backwards else hits[0]
+    return None
+
+
+def raw_from(run_id: int, start: int) -> Iterator[bytes]:
+    """The log from byte `start` on; reads only the chunks that hold it."""
+    with connection():
+        sizes: list[tuple[int, int]] = [
+            (chunk.seq, chunk.raw_bytes)
+            for chunk in RunLogChunk.select(RunLogChunk.seq, RunLogChunk.raw_bytes)
+            .where(RunLogChunk.run_id == run_id)
+            .order_by(RunLogChunk.seq)
+        ]
+    begin = 0
+    for seq, length in sizes:
+        if begin + length > start:
+            with connection():
+                chunk = RunLogChunk.get((RunLogChunk.run_id == run_id) & (RunLogChunk.seq == seq))
+            # the last chunk may have grown since: never more than was counted
+            yield zlib.decompress(chunk.data)[max(0, start - begin) : length]
+        begin += length
+
+
+def raw(run_id: int) -> Iterator[bytes]:
+    """The whole log, byte for byte as stored, chunk by chunk, each in its own connection."""
+    for chunk in _in_turn(run_id):
+        yield zlib.decompress(chunk.data)
+
+
+def _in_turn(run_id: int) -> Iterator[RunLogChunk]:
+    seq = -1
+    while True:
+        with connection():
+            chunk = (
+                RunLogChunk.select()
+                .where(RunLogChunk.run_id == run_id, RunLogChunk.seq > seq)
+                .order_by(RunLogChunk.seq)
+                .first()
+            )
+        if chunk is None:
+            return
+        seq = chunk.seq
+        yield chunk
+
+
+def lines(run_id: int) -> Iterator[bytes]:
+    """Every line of the log in turn, without its newline."""
+    for data in raw(run_id):
+        yield from _split(data)
+
+
+def lines_and_kinds(run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
+    """Every line in turn with what it tells, chunk by chunk; None: not known."""
+    for chunk in _in_turn(run_id):
+        for row in _numbered(chunk, 0, zlib.decompress(chunk.data), ALL_LINES):
+            yield row.line, row.kind
+
+
+def set_kinds(run_id: int, kinds: Sequence[LineKind]) -> None:
+    """Keep what each line tells beside a log that has none. Call inside `writing()`."""
+    query: Any = RunLogChunk.select(RunLogChunk.seq, RunLogChunk.first_line, RunLogChunk.line_count)
+    for seq, first, count in list(query.where(RunLogChunk.run_id == run_id).tuples()):
+        packed = zlib.compress(bytes(kinds[first : first + count]), 1)
+        RunLogChunk.update(kinds=packed).where(
+            RunLogChunk.run_id == run_id, RunLogChunk.seq == seq
+        ).execute()
+
+
+def _chunks_from(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
+    """The chunks with rows from row `start` on, and the number of each one's first row."""
+    column = _NUMBERED_BY.get(wanted)
+    if column is None:
+        yield from _some(run_id, index_of(run_id).holding(wanted, start))
+        return
+    with connection():
+        holder = (
+            RunLogChunk.select(RunLogChunk.seq)
+            .where(RunLogChunk.run_id == run_id, column <= start)
+            .order_by(RunLogChunk.seq.desc())
+            .first()
+        )
+        query = (
+            RunLogChunk.select()
+            .where(RunLogChunk.run_id == run_id, RunLogChunk.seq >= (holder.seq if holder else 0))
+            .order_by(RunLogChunk.seq)
+        )
+        for chunk in query.iterator():
+            yield chunk, getattr(chunk, column.name)
+
+
+def _chunks_before(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
+    """The chunks with rows before row `start`, the last first."""
+    column = _NUMBERED_BY.get(wanted)
+    if column is None:
+        found = [each for each in index_of(run_id).holding(wanted, 0) if each[1] < start]
+        yield from _some(run_id, reversed(found))
+        return
+    with connection():
+        query = (
+            RunLogChunk.select()
+            .where(RunLogChunk.run_id == run_id, column < start)
+            .order_by(RunLogChunk.seq.desc())
+        )
+        for chunk in query.iterator():
+            yield chunk, getattr(chunk, column.name)
+
+
+# Numbers that every chunk carries; those of other choices are the index's.
+_NUMBERED_BY = {ALL_LINES: RunLogChunk.first_line, SHOWN_LINES: RunLogChunk.first_shown}
+_KINDS = tuple(LineKind)
+
+
+def _some(run_id: int, wanted: Iterable[tuple[int, int]]) -> Iterator[tuple[RunLogChunk, int]]:
+    """These chunks in this order: the first ones alone, for a page; then more at a time."""
+    left = iter(wanted)
+    many = 1
+    while batch := list(itertools.islice(left, many)):
+        with connection():
+            query = RunLogChunk.select().where(
+                RunLogChunk.run_id == run_id, RunLogChunk.seq.in_([seq for seq, _ in batch])
+            )
+            chunks = {chunk.seq: chunk for chunk in query}
+        yield from ((chunks[seq], first) for seq, first in batch if seq in chunks)
+        many = min(2 * many, MOST_AT_ONCE)
+
+
+def _kinds(chunk: RunLogChunk) -> bytes:
+    return zlib.decompress(chunk.kinds) if chunk.kinds is not None else b""
+
+
+def _numbered(chunk: RunLogChunk, number: int, data: bytes, wanted: Kinds) -> Iterator[LogRow]:
+    kinds = _kinds(chunk)
+    shown = chunk.first_shown
+    for place, line in enumerate(_split(data)):
+        kind = _KINDS[kinds[place]] if place < len(kinds) else None
+        hidden = is_progress(line) if kind is None else kind is LineKind.PROGRESS
+        if (kind in wanted) if kind is not None else (not hidden or LineKind.PROGRESS in wanted):
+            yield LogRow(number, line, kind, chunk.first_line + place, shown)
+            number += 1
+        shown += not hidden
+
+
+def _split(data: bytes) -> list[bytes]:
+    found = data.split(b"\n")
+    if not found[-1]:
+        found.pop()
+    return found

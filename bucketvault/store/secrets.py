@@ -1,0 +1,202 @@
+"""Secrets at rest: AES-256-GCM under a key that lies outside the data folder.
+
+An envelope reads `v1.<key id>.<nonce>.<ciphertext>`; its place (table, column, row) is the
+associated data, so a ciphertext moved to another row does not decrypt. The key file holds one key a
+line, the current one first; older ones stay readable until everything is encrypted anew.
+"""
+
+import base64
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from bucketvault.errors import VaultError
+from bucketvault.store.private_files import write_private
+
+VERSION = "v1"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+
+def place(table: str, column: str, row: str) -> str:
+    """The associated data of a secret: where it stands. `row` is the row's UUID."""
+    return f"{table}|{column}|{row}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ring:
+    """What a key file holds: the keys by id, the current one first."""
+
+    stamp: object  # changes when the file does
+    keys: dict[str, bytes]
+
+    @property
+    def current(self) -> str:
+        return next(iter(self.keys))
+
+
+class Vault:
+    """Encrypts and decrypts the secrets of one installation. May be used from any thread.
+
+    The key file is looked at each time, so that one put back, or with a new key in it, heals a
+    running program. While it is away, what a running program has read still decrypts.
+    """
+
+    def __init__(self, key_file: Path) -> None:
+        self.key_file = key_file
+        self._ring: _Ring | None = None
+
+    def create_key(self) -> None:
+        """Make the key file with a fresh key, readable by the owner only; an existing one stays.
+
+        Only call this where nothing is encrypted yet: a new key does not open old secrets.
+        Raises VaultError when the file cannot be written.
+        """
+        try:
+            self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            line = base64.urlsafe_b64encode(os.urandom(KEY_BYTES)) + b"\n"
+            handle, name = tempfile.mkstemp(dir=self.key_file.parent)  # mode 0600
+            try:
+                os.write(handle, line)
+                os.fsync(handle)
+                os.link(name, self.key_file)  # fails where one exists: the first one made wins
+            except FileExistsError:
+                pass
+            finally:
+                os.close(handle)
+                Path(name).unlink()
+        except OSError as error:
+            raise VaultError(
+                f"The key file {self.key_file} cannot be written: {error.strerror}.",
+                "Name another place with BUCKETVAULT_KEY_FILE.",
+            ) from error
+
+    def has_key(self) -> bool:
+        """Whether there is a key to work with."""
+        try:
+            self._load()
+        except VaultError:
+            return False
+        return True
+
+    def key_ids(self) -> tuple[str, ...]:
+        """The names of the keys in the file, the current one first. Raises VaultError."""
+        return tuple(self._load().keys)
+
+    def add_key(self) -> None:
+        """Put a fresh key first in the file; the others stay readable. Raises VaultError."""
+        keys = [os.urandom(KEY_BYTES), *self._load().keys.values()]
+        self._write(keys)
+
+    def put_old_keys_aside(self) -> list[Path]:
+        """Leave the current key alone in the file; where each other one lies now. VaultError.
+
+        Only call this where nothing stored needs another one. Copies of the database may, and
+        other data folders that share the file: so none is ever deleted here.
+        """
+        ring = self._load()
+        aside = []
+        for key_id, key in ring.keys.items():
+            if key_id != ring.current:
+                aside.append(self.key_file.with_name(f"{self.key_file.name}.old-{key_id}"))
+                self._write([key], aside[-1])
+        self._write([ring.keys[ring.current]])
+        return aside
+
+    def encrypt(self, secret: str, where: str) -> str:
+        """The envelope for `secret` at the place `where`. Raises VaultError without a key.
+
+        Call it inside the write transaction that stores the envelope: a change of the key waits
+        for those, so that nothing is stored under a key that has just gone.
+        """
+        ring = self._load()
+        nonce = os.urandom(NONCE_BYTES)
+        cipher = AESGCM(ring.keys[ring.current])
+        sealed = cipher.encrypt(nonce, secret.encode(), where.encode())
+        return ".".join((VERSION, ring.current, _encode(nonce), _encode(sealed)))
+
+    def decrypt(self, envelope: str, where: str) -> str:
+        """The secret in `envelope`, which must have been made for `where`.
+
+        Raises VaultError when the key is missing or another, or the envelope was changed or moved.
+        """
+        ring = self._load_or_remember()
+        try:
+            version, key_id, nonce, sealed = envelope.split(".")
+            if version != VERSION:
+                raise ValueError(version)
+            decoded = base64.urlsafe_b64decode(nonce), base64.urlsafe_b64decode(sealed)
+            if len(decoded[0]) != NONCE_BYTES:
+                raise ValueError("nonce")
+        except ValueError as error:
+            raise VaultError("A stored key is not in a form that can be read.") from error
+        key = ring.keys.get(key_id)
+        if key is None:
+            raise VaultError(
+                "A stored key was encrypted with another key file.",
+                f"Put the key file back as {self.key_file}, or enter the provider's keys again.",
+            )
+        try:
+            return AESGCM(key).decrypt(*decoded, where.encode()).decode()
+        except InvalidTag as error:
+            raise VaultError(
+                "A stored key does not decrypt: it was changed, or moved from another place.",
+                "Enter the provider's keys again.",
+            ) from error
+
+    def _load_or_remember(self) -> _Ring:
+        try:
+            return self._load()
+        except VaultError:
+            if self._ring is None:
+                raise
+            return self._ring
+
+    def _load(self) -> _Ring:
+        try:
+            found = self.key_file.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if self._ring is not None and self._ring.stamp == stamp:
+                return self._ring
+            text = self.key_file.read_text("ascii")
+        except FileNotFoundError as error:
+            raise VaultError(
+                f"The key file {self.key_file} is missing.",
+                "Put it back, or name it with BUCKETVAULT_KEY_FILE. If it is lost, type "
+                "`bucketvault rotate-key --new-key-file`, then enter each provider's keys again.",
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise VaultError(f"The key file {self.key_file} cannot be read.") from error
+        keys: dict[str, bytes] = {}
+        for line in text.split():
+            try:
+                key = base64.urlsafe_b64decode(line)
+            except ValueError:
+                key = b""
+            if len(key) != KEY_BYTES:
+                raise VaultError(f"The key file {self.key_file} does not hold a key.")
+            keys[hashlib.sha256(key).hexdigest()[:8]] = key
+        if not keys:
+            raise VaultError(f"The key file {self.key_file} is empty.")
+        self._ring = _Ring(stamp, keys)
+        return self._ring
+
+    def _write(self, keys: list[bytes], file: Path | None = None) -> None:
+        file = file or self.key_file.resolve()
+        text = "".join(f"{_encode(key)}\n" for key in keys)
+        try:
+            write_private(file, text)
+        except OSError as error:
+            raise VaultError(
+                f"The key file {file} cannot be written: {error.strerror}.",
+                "Nothing was changed.",
+            ) from error
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode()

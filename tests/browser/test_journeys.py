@@ -1,0 +1,194 @@
+"""Whole journeys of somebody who has read no manual: by what the pages say, and nothing else."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.browsing import RUN_MS, Tab, Visit
+from tests.conftest import NewBucket
+from tests.support.mailbox import Mailbox
+from tests.support.program import Program, objects, until
+from tests.support.servers import RcloneS3
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def add_provider(tab: Tab, name: str, server: RcloneS3) -> None:
+    """Fill the form of a provider that stands open, and see that its key works."""
+    tab.page.get_by_role("radio", name=re.compile("S3-compatible")).click()
+    tab.field("Name").fill(name)
+    tab.field("Endpoint").fill(server.endpoint)
+    tab.field("Access key ID").fill(server.access_key_id)
+    tab.field("Secret access key").fill(server.secret_access_key)
+    tab.press("Save")
+    expect(tab.title).to_have_text(name)
+    tab.press("Test connection")
+    expect(tab.verdict).to_contain_text("The key works", timeout=RUN_MS)
+
+
+def import_bucket(tab: Tab, name: str, use: str) -> None:
+    """Import a bucket that stands in the list of the provider's page."""
+    tab.press(f"Import {name}")
+    tab.press(use)
+    expect(tab.page.get_by_text(f"{name} is imported.")).to_be_visible()
+
+
+def test_the_first_hour_through_forms_alone(
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    visit: Visit,
+) -> None:
+    source, destination = new_bucket(here, objects(12)), new_bucket(elsewhere)
+    tab = visit(bucketvault.serve()).tab()
+
+    # two providers, each tried, and a bucket of each
+    tab.go("Connect")
+    add_provider(tab, "The office", here)
+    import_bucket(tab, source.name, "Copy from it")
+    tab.menu("Providers")
+    tab.go("New provider")
+    add_provider(tab, "The cellar", elsewhere)
+    import_bucket(tab, destination.name, "Copy to it")
+
+    # a backup between them: the form says what is there, and when it will run
+    tab.menu("Backups")
+    tab.go("New backup")
+    tab.field("Name").fill("Design files")
+    tab.choose("Copy from", f"{source.name} · The office")
+    tab.choose("Copy to", f"{destination.name} · The cellar")
+    expect(tab.page.get_by_text("There are 7 objects and folders")).to_be_visible()
+    expect(tab.page.get_by_text("Nothing is there yet: good for a first copy.")).to_be_visible()
+    expect(tab.page.get_by_text("The next three runs")).to_be_visible()
+    tab.press("Save")
+    expect(tab.title).to_have_text("Design files")
+    expect(tab.verdict).to_contain_text("There is no copy yet.")
+
+    # run now, watch, green
+    tab.page.get_by_role("button", name="Run now").first.click()
+    expect(tab.verdict).to_contain_text("Succeeded: 12 copied.", timeout=RUN_MS)
+    assert destination.copy() == source.objects()
+
+    # nobody would hear of a failure: home says so, and leads to where it is mended
+    tab.menu("Backups")
+    expect(tab.verdict).to_contain_text("Mail is not set up")
+    expect(tab.verdict).not_to_contain_text("All good")
+    tab.verdict.get_by_role("link", name=re.compile("mail", re.IGNORECASE)).click()
+    with Mailbox().up() as mailbox:
+        tab.field("To").fill("me@example.org")
+        tab.field("From").fill("backup@example.com")
+        tab.field("Mail server").fill("127.0.0.1")
+        tab.field("Port (optional)").fill(str(mailbox.port))
+        tab.choose("Protection", "none, to this machine only (usual port 25)")
+        tab.press("Send test mail")
+        expect(tab.page.get_by_text("The mail server took the test mail.")).to_be_visible()
+        assert len(mailbox.raw) == 1
+        tab.page.get_by_role("region", name="Mail", exact=True).get_by_role(
+            "button", name="Save"
+        ).click()
+        expect(tab.page.get_by_text("Saved.")).to_be_visible()
+
+        tab.menu("Backups")
+        expect(tab.verdict).to_contain_text("All good")
+
+
+def test_a_wrong_secret_is_found_understood_and_mended(
+    bucketvault: Program,
+    here: RcloneS3,
+    new_bucket: NewBucket,
+    visit: Visit,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    mailbox = Mailbox()
+    root = tmp_path_factory.mktemp("changing")
+    with RcloneS3(root, secret_access_key="the-first-secret-0001") as changing, mailbox.up():
+        source, destination = new_bucket(here, objects(12)), new_bucket(changing)
+        bucketvault.apply(mailbox.settings)
+        bucketvault.backup(source, destination)
+        assert bucketvault.run()["status"] == "success"
+        changing.stop()
+        changing.secret_access_key = "another-secret-0002"  # at the provider, behind our back
+        changing.start()
+        source.put("new.txt", b"new")
+        tab = visit(bucketvault.serve()).tab()
+        tab.run_now().click()
+
+        # home says what is wrong, with whom, and where to look
+        expect(tab.verdict).to_contain_text("Photos", timeout=RUN_MS)
+        expect(tab.verdict).to_contain_text("The secret key for Destination is wrong.")
+        tab.page.get_by_role("link", name="Look: Photos").first.click()
+        expect(tab.verdict).to_contain_text("Failed: The secret key for Destination is wrong.")
+        assert changing.secret_access_key not in tab.page.content()
+        until("the failure is mailed", lambda: len(mailbox.raw) == 1)
+
+        # mended where the key is entered; what stands there is never shown
+        tab.go("Open Destination")
+        tab.go("Edit")
+        expect(tab.field("Secret access key")).to_have_value("")
+        tab.field("Secret access key").fill("a-slip-of-the-hand")
+        tab.press("Save")
+        expect(
+            tab.page.get_by_role("alert").filter(has_text="SignatureDoesNotMatch")
+        ).to_be_visible(timeout=RUN_MS)
+        tab.field("Secret access key").fill(changing.secret_access_key)
+        tab.press("Save")
+        expect(tab.title).to_have_text("Destination")
+        assert changing.secret_access_key not in tab.page.content()
+
+        # and green again, which is mailed, too
+        tab.menu("Backups")
+        tab.run_now().click()
+        expect(tab.verdict).to_have_class(re.compile(r"\bst-ok\b"), timeout=RUN_MS)
+        expect(tab.verdict).to_contain_text("All good")
+        until("the recovery is mailed", lambda: len(mailbox.raw) == 2)
+        assert ["failed" in mailbox.subjects[0], "again" in mailbox.subjects[1]] == [True, True]
+        assert destination.copy() == source.objects()
+
+
+def test_a_held_run_is_reviewed_line_by_line_and_approved(
+    bucketvault: Program,
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    new_bucket: NewBucket,
+    visit: Visit,
+) -> None:
+    source, destination = new_bucket(here, objects(30)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    bucketvault.run()
+    before = destination.copy()
+    gone = source.keys()[:20]
+    for key in gone:
+        source.delete(key)
+    tab = visit(bucketvault.serve()).tab()
+    tab.run_now().click()
+
+    # held, and nothing is touched
+    expect(tab.verdict).to_contain_text("Held for your approval", timeout=RUN_MS)
+    tab.page.get_by_role("link", name="Review: Photos").first.click()
+    expect(tab.verdict).to_contain_text("20 of 30")
+    expect(tab.verdict).to_contain_text("Nothing was touched")
+    assert destination.copy() == before
+
+    # which objects would go
+    tab.go("Review")
+    tab.page.get_by_role("button", name=re.compile("would be removed", re.IGNORECASE)).click()
+    tab.until(
+        "every object that would go",
+        lambda: {key for row in tab.rows() for key in gone if key in row} == set(gone),
+    )
+
+    # approved by somebody who was told what that means
+    tab.press("Approve this run")
+    expect(tab.page.get_by_role("dialog")).to_contain_text("20")
+    assert destination.copy() == before
+    tab.press("Approve and run")
+    expect(tab.verdict).to_contain_text("Succeeded", timeout=RUN_MS)
+    assert destination.copy() == source.objects()
+
+    # what was taken away is kept, and the backup's page lists it
+    tab.go("Photos")
+    kept = tab.page.get_by_role("region", name="Kept versions")
+    expect(kept).to_contain_text("20 objects", timeout=RUN_MS)
+    assert {key for folder in destination.kept().values() for key in folder} == set(gone)

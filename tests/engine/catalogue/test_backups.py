@@ -1,0 +1,519 @@
+"""What may be entered for a Backup, the places it means, what it keeps, what may be deleted."""
+
+import dataclasses
+import zoneinfo
+from typing import Any
+
+import pytest
+
+from bucketvault.engine.catalogue import catalogue, conflicts
+from bucketvault.engine.domain.times import next_due
+from bucketvault.errors import InUseError, InvalidInputError, NotFoundError
+from bucketvault.store import run_logs
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Backup, BackupRun, Provider, RunLogChunk, Storage, utcnow
+from bucketvault.store.secrets import Vault
+from bucketvault.vocabulary import ProviderType, RunStatus, UsageType
+from tests.store_fixtures import (
+    ACCOUNT,
+    a_backup,
+    a_provider,
+    a_run,
+    a_storage,
+    backup_input,
+    fields,
+    provider_input,
+    storage_input,
+)
+
+pytestmark = pytest.mark.usefixtures("open_store")
+
+# ---- field by field
+
+PATHS_TAKEN = {
+    "": "",
+    "photos": "photos",
+    "photos/": "photos",
+    "photos/2026": "photos/2026",
+    " leading space": " leading space",
+    ".hidden/..x/x..": ".hidden/..x/x..",
+    "mī\u200cnevīsam": "mī\u200cnevīsam",
+    "x/.bucketvault-archive": "x/.bucketvault-archive",
+    ".bucketvault-archives": ".bucketvault-archives",
+    "a" * 1024: "a" * 1024,
+    "a" * 1024 + "/": "a" * 1024,
+}
+PATHS_REFUSED = [
+    "/",
+    "/photos",
+    "photos//2026",
+    "photos//",
+    "..",
+    ".",
+    "../x",
+    "a/../b",
+    "a/./b",
+    "a/..",
+    "a\nb",
+    "a\x7fb",
+    "a\u202eb",
+    ".bucketvault-archive",
+    ".bucketvault-archive/",
+    ".bucketvault-archive/x",
+    "a" * 1025,
+    "ä" * 513,
+    7,
+]
+
+
+@pytest.mark.parametrize("column", ["source_path", "destination_path"])
+@pytest.mark.parametrize(("entered", "stored"), PATHS_TAKEN.items())
+def test_a_path_is_stored_without_slashes_at_its_ends(
+    column: str, entered: str, stored: str, ends: tuple[Storage, Storage]
+) -> None:
+    row_id = catalogue.create_backup(backup_input(*(e.id for e in ends), **{column: entered}))
+
+    with connection():
+        assert getattr(Backup.get_by_id(row_id), column) == stored
+
+
+@pytest.mark.parametrize("column", ["source_path", "destination_path"])
+@pytest.mark.parametrize("path", PATHS_REFUSED, ids=repr)
+def test_a_path_that_leads_elsewhere_is_refused(
+    column: str, path: object, ends: tuple[Storage, Storage]
+) -> None:
+    problems = catalogue.check_backup(backup_input(*(e.id for e in ends), **{column: path}))
+
+    assert fields(problems) == {column}
+
+
+BACKUP_FIELDS_TAKEN = [
+    {"at": "00:00"},
+    {"at": "23:59"},
+    {"schedule": "weekly", "weekday": "sunday"},
+    {"weekday": ""},
+    {"time_zone": "UTC"},
+    {"time_zone": "America/Argentina/Buenos_Aires"},
+    {"enabled": False},
+    {"retention_days": 1},
+    {"retention_days": 3650},
+    {"retention_days": 30.0},
+    {"retention_days": "30"},
+    {"shrink_limit_percent": 0},
+    {"shrink_limit_percent": 100},
+    {"comparison_mode": "default"},
+    {"comparison_mode": "size_only"},
+    {"comparison_mode": "checksum"},
+]
+
+
+@pytest.mark.parametrize("given", BACKUP_FIELDS_TAKEN, ids=repr)
+def test_a_backup_takes_what_its_fields_may_hold(
+    given: dict[str, Any], ends: tuple[Storage, Storage]
+) -> None:
+    assert catalogue.check_backup(backup_input(*(e.id for e in ends), **given)) == []
+
+
+BACKUP_FIELDS_REFUSED = [
+    ({"at": ""}, "at"),
+    ({"at": "24:00"}, "at"),
+    ({"at": "12:60"}, "at"),
+    ({"at": "2:30"}, "at"),
+    ({"at": "02:30:00"}, "at"),
+    ({"at": "0\u0662:30"}, "at"),
+    ({"at": 230}, "at"),
+    ({"schedule": ""}, "schedule"),
+    ({"schedule": "hourly"}, "schedule"),
+    ({"schedule": "weekly"}, "weekday"),
+    ({"schedule": "weekly", "weekday": ""}, "weekday"),
+    ({"schedule": "weekly", "weekday": "sun"}, "weekday"),
+    ({"schedule": "daily", "weekday": "sunday"}, "weekday"),
+    ({"time_zone": ""}, "time_zone"),
+    ({"time_zone": "Berlin"}, "time_zone"),
+    ({"time_zone": "europe/berlin"}, "time_zone"),
+    ({"time_zone": "../etc/passwd"}, "time_zone"),
+    ({"time_zone": "localtime"}, "time_zone"),
+    ({"time_zone": "+02:00"}, "time_zone"),
+    ({"enabled": "yes"}, "enabled"),
+    ({"enabled": 1}, "enabled"),
+    ({"enabled": None}, "enabled"),
+    ({"retention_days": 0}, "retention_days"),
+    ({"retention_days": 3651}, "retention_days"),
+    ({"retention_days": 1.5}, "retention_days"),
+    ({"retention_days": float("nan")}, "retention_days"),
+    ({"retention_days": True}, "retention_days"),
+    ({"retention_days": ""}, "retention_days"),
+    ({"retention_days": None}, "retention_days"),
+    ({"shrink_limit_percent": -1}, "shrink_limit_percent"),
+    ({"shrink_limit_percent": 101}, "shrink_limit_percent"),
+    ({"shrink_limit_percent": "50%"}, "shrink_limit_percent"),
+    ({"comparison_mode": "crc"}, "comparison_mode"),
+    ({"comparison_mode": None}, "comparison_mode"),
+    ({"source_storage_id": None}, "source_storage_id"),
+    ({"source_storage_id": 999}, "source_storage_id"),
+    ({"destination_storage_id": "copies"}, "destination_storage_id"),
+    ({"destination_storage_id": 999}, "destination_storage_id"),
+]
+
+
+@pytest.mark.parametrize(("given", "field"), BACKUP_FIELDS_REFUSED, ids=repr)
+def test_a_backup_says_which_field_is_wrong(
+    given: dict[str, Any], field: str, ends: tuple[Storage, Storage]
+) -> None:
+    ids = {"source": ends[0].id, "destination": ends[1].id}
+
+    problems = catalogue.check_backup(dataclasses.replace(backup_input(**ids), **given))
+
+    assert fields(problems) == {field}
+
+
+def test_every_time_zone_there_is_can_be_chosen() -> None:
+    from bucketvault.engine.domain.rules import time_zone_names
+
+    assert {"Europe/Berlin", "UTC", "Asia/Kolkata"} <= time_zone_names()
+    assert all(zoneinfo.ZoneInfo(name) for name in time_zone_names())
+
+
+def test_every_message_is_a_sentence(ends: tuple[Storage, Storage]) -> None:
+    ids = (ends[0].id, ends[1].id)
+
+    problems = [
+        problem
+        for given, _ in BACKUP_FIELDS_REFUSED
+        for problem in catalogue.check_backup(dataclasses.replace(backup_input(*ids), **given))
+    ]
+
+    assert problems
+    for problem in problems:
+        assert problem.message[0].isupper()
+        assert problem.message[-1] in ".?"
+
+
+# ---- the places they mean
+
+
+@pytest.mark.parametrize(
+    ("source_path", "destination_path", "good"),
+    [
+        ("", "", False),
+        ("photos", "photos", False),
+        ("photos", "photos/", False),
+        ("", "copy", False),  # each run would copy the copies
+        ("photos", "", False),  # the copy would clear the source
+        ("photos/2026", "photos", False),
+        ("photos", "photos-copy", True),
+        ("photos", "copy/photos", True),
+    ],
+)
+def test_source_and_destination_keep_apart_in_one_bucket(
+    source_path: str, destination_path: str, good: bool
+) -> None:
+    storage = a_storage(a_provider(), "photos")
+    given = backup_input(
+        storage.id, storage.id, source_path=source_path, destination_path=destination_path
+    )
+
+    assert fields(catalogue.check_backup(given)) == (set() if good else {"destination_path"})
+
+
+SAME_SERVER = [
+    ("amazon_s3", "http://localhost:9000", "", "amazon_s3", "http://127.0.0.1:9000", ""),
+    ("amazon_s3", "http://localhost:9000", "", "cloudflare_r2", "https://[::1]:9000", "auto"),
+    ("amazon_s3", "https://s3.example", "", "amazon_s3", "https://s3.example:443", "home"),
+    ("amazon_s3", "https://S3.Example:443", "", "amazon_s3", "https://s3.example", ""),
+    ("amazon_s3", "http://s3.localhost:9000", "", "amazon_s3", "http://127.0.0.1:9000", ""),
+    ("amazon_s3", "https://[fd00::7]", "", "amazon_s3", "https://[fd00:0:0::0:7]:443", ""),
+    ("amazon_s3", "https://192.168.1.7", "", "amazon_s3", "https://[::ffff:192.168.1.7]", ""),
+    ("amazon_s3", "", "eu-central-1", "amazon_s3", "", "us-east-1"),
+    ("amazon_s3", "", "cn-north-1", "amazon_s3", "https://s3.cn-north-1.amazonaws.com.cn", ""),
+    ("amazon_s3", "", "eu-central-1", "amazon_s3", "https://s3.eu-west-1.amazonaws.com", ""),
+    (
+        "backblaze_b2",
+        "",
+        "us-west-004",
+        "amazon_s3",
+        "https://s3.us-west-004.backblazeb2.com",
+        "",
+    ),
+]
+OTHER_SERVER = [
+    ("amazon_s3", "", "eu-central-1", "amazon_s3", "", "cn-north-1"),
+    ("amazon_s3", "https://[fd00::7]", "", "amazon_s3", "https://[fd00::8]", ""),
+    ("amazon_s3", "http://localhost:9000", "", "amazon_s3", "http://localhost:9001", ""),
+    ("amazon_s3", "https://s3.example", "", "amazon_s3", "https://s3.example:8443", ""),
+    ("amazon_s3", "", "eu-central-1", "backblaze_b2", "", "eu-central-003"),
+    (
+        "cloudflare_r2",
+        f"https://{ACCOUNT}.r2.cloudflarestorage.com",
+        "auto",
+        "cloudflare_r2",
+        f"https://{ACCOUNT}.eu.r2.cloudflarestorage.com",
+        "auto",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("servers", "same"),
+    [(servers, True) for servers in SAME_SERVER] + [(servers, False) for servers in OTHER_SERVER],
+)
+def test_the_same_bucket_in_other_words_is_the_same_bucket(
+    servers: tuple[str, str, str, str, str, str], same: bool
+) -> None:
+    kind, endpoint, region, other_kind, other_endpoint, other_region = servers
+    one = a_provider("One", provider_type=ProviderType(kind), endpoint=endpoint, region=region)
+    two = a_provider(
+        "Two", provider_type=ProviderType(other_kind), endpoint=other_endpoint, region=other_region
+    )
+
+    problems = catalogue.check_backup(
+        backup_input(a_storage(one, "photos").id, a_storage(two, "photos").id)
+    )
+
+    assert fields(problems) == ({"destination_path"} if same else set())
+
+
+@pytest.mark.parametrize(
+    ("usage", "as_source", "as_destination"),
+    [
+        (None, True, True),
+        (UsageType.SOURCE_ONLY, True, False),
+        (UsageType.DESTINATION_ONLY, False, True),
+    ],
+)
+def test_a_storage_is_only_what_it_may_be(
+    usage: UsageType | None, as_source: bool, as_destination: bool
+) -> None:
+    provider = a_provider()
+    limited = a_storage(provider, "limited", usage_type=usage)
+    free = a_storage(provider, "free")
+
+    source = fields(catalogue.check_backup(backup_input(limited.id, free.id)))
+    destination = fields(catalogue.check_backup(backup_input(free.id, limited.id)))
+
+    assert source == (set() if as_source else {"source_storage_id"})
+    assert destination == (set() if as_destination else {"destination_storage_id"})
+
+
+@pytest.mark.parametrize(
+    ("path", "enabled", "good"),
+    [
+        ("photos", True, False),
+        ("", True, False),
+        ("photos/2026", True, False),
+        ("photos-2026", True, True),
+        ("photos", False, False),  # a backup that is switched off can still be run by hand
+    ],
+)
+def test_two_backups_never_share_a_destination(
+    path: str, enabled: bool, good: bool, ends: tuple[Storage, Storage]
+) -> None:
+    a_backup("First", *ends, destination_path="photos")
+    given = backup_input(*(e.id for e in ends), destination_path=path, enabled=enabled)
+
+    assert fields(catalogue.check_backup(given)) == (set() if good else {"destination_path"})
+
+
+def test_a_backup_cannot_be_switched_on_while_another_copies_to_its_place(
+    ends: tuple[Storage, Storage],
+) -> None:
+    a_backup("First", *ends)
+    second = a_backup("Second", *ends, enabled=False)
+    given = dataclasses.replace(catalogue.backup_input(second.id), enabled=True)
+
+    with pytest.raises(InvalidInputError, match='"First"'):
+        catalogue.change_backup(second.id, given)
+
+
+def test_a_backup_may_copy_on_what_another_one_copied(ends: tuple[Storage, Storage]) -> None:
+    a_backup("First", *ends)
+    third = a_storage(a_provider("Third", endpoint="https://third.example"), "copies")
+
+    assert catalogue.check_backup(backup_input(ends[1].id, third.id)) == []
+
+
+# ---- changes that would break a backup
+
+
+def test_a_storage_in_use_keeps_a_usage_type_its_backups_can_live_with(
+    ends: tuple[Storage, Storage],
+) -> None:
+    a_backup("Photos", *ends)
+
+    bad = dataclasses.replace(catalogue.storage_input(ends[1].id), usage_type="source_only")
+    good = dataclasses.replace(bad, usage_type="destination_only")
+
+    assert fields(catalogue.check_storage(bad, ends[1].id)) == {"usage_type"}
+    assert catalogue.change_storage(ends[1].id, good) == ("usage_type",)
+
+
+def test_a_change_of_bucket_cannot_make_source_and_destination_one() -> None:
+    provider = a_provider()
+    source, destination = a_storage(provider, "photos"), a_storage(provider, "copies")
+    a_backup("Photos", source, destination)
+    other = a_provider("Other words", endpoint="https://s3.eu-west-1.amazonaws.com")
+    given = storage_input(other.id, bucket_name="photos")
+
+    with pytest.raises(InvalidInputError, match='"Photos"'):
+        catalogue.change_storage(destination.id, given)
+
+
+def test_a_change_of_endpoint_cannot_make_source_and_destination_one(vault: Vault) -> None:
+    here = a_provider("Here", endpoint="https://here.example")
+    there = a_provider("There", endpoint="https://there.example")
+    a_backup("Photos", a_storage(here, "photos"), a_storage(there, "photos"))
+    given = dataclasses.replace(catalogue.provider_input(there.id), endpoint="https://here.example")
+
+    with pytest.raises(InvalidInputError, match='"Photos"'):
+        catalogue.change_provider(there.id, given, vault)
+
+    assert [found.backup_name for found in conflicts.contradictions()] == []
+
+
+# ---- what a backup keeps
+
+
+def test_the_archive_key_is_made_from_the_name_and_survives_a_rename(
+    ends: tuple[Storage, Storage],
+) -> None:
+    row_id = catalogue.create_backup(backup_input(*(e.id for e in ends), name="Fotos für Oma!"))
+    with connection():
+        before = Backup.get_by_id(row_id).archive_key
+
+    changed = catalogue.change_backup(
+        row_id, dataclasses.replace(catalogue.backup_input(row_id), name="Other")
+    )
+
+    assert changed == ("name",)
+    with connection():
+        assert Backup.get_by_id(row_id).archive_key == before
+    slug, _, random = before.rpartition("-")
+    assert slug == "fotos-fur-oma"
+    assert len(random) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [("写真", "backup"), ("x" * 90, "x" * 40), ("../..", "backup"), ("A  b", "a-b")],
+)
+def test_the_archive_key_is_plain_whatever_the_name(
+    name: str, slug: str, ends: tuple[Storage, Storage]
+) -> None:
+    row_id = catalogue.create_backup(backup_input(*(e.id for e in ends), name=name))
+
+    with connection():
+        assert Backup.get_by_id(row_id).archive_key.rpartition("-")[0] == slug
+
+
+def test_a_form_filled_from_a_backup_changes_nothing(ends: tuple[Storage, Storage]) -> None:
+    given = backup_input(*(e.id for e in ends), schedule="weekly", weekday="monday")
+    row_id = catalogue.create_backup(given)
+
+    assert catalogue.change_backup(row_id, catalogue.backup_input(row_id)) == ()
+
+
+def test_a_new_time_of_day_plans_anew_and_a_new_name_does_not(
+    ends: tuple[Storage, Storage],
+) -> None:
+    row = a_backup("Photos", *ends, next_due_at=utcnow())
+    renamed = dataclasses.replace(catalogue.backup_input(row.id), name="Pictures")
+
+    catalogue.change_backup(row.id, renamed)
+    with connection():
+        kept = Backup.get_by_id(row.id).next_due_at
+    catalogue.change_backup(row.id, dataclasses.replace(renamed, at="05:00"))
+    with connection():
+        stored = Backup.get_by_id(row.id)
+
+    assert kept == row.next_due_at
+    assert stored.next_due_at == next_due(stored, stored.planned_since)
+    assert stored.planned_since > row.planned_since
+
+
+# ---- deleting
+
+
+def test_what_nobody_uses_is_deleted(ends: tuple[Storage, Storage]) -> None:
+    row = a_backup("Photos", *ends)
+
+    catalogue.delete_backup(row.id)
+    for storage in ends:
+        catalogue.delete_storage(storage.id)
+        catalogue.delete_provider(storage.provider_id)
+
+    with connection():
+        assert Provider.select().count() == Storage.select().count() == 0
+
+
+def test_a_new_row_never_gets_the_number_of_a_deleted_one(vault: Vault) -> None:
+    """A page that stands open since then would act on the wrong one."""
+
+    def made() -> list[int]:
+        provider = catalogue.create_provider(provider_input(), vault)
+        ends = [
+            catalogue.create_storage(storage_input(provider, bucket_name=name))
+            for name in ("bucket-a", "bucket-b")
+        ]
+        return [provider, *ends, catalogue.create_backup(backup_input(*ends))]
+
+    def deleted(provider: int, source: int, destination: int, backup: int) -> None:
+        catalogue.delete_backup(backup)
+        for storage in (destination, source):  # the largest one first: the smaller must not win
+            catalogue.delete_storage(storage)
+        catalogue.delete_provider(provider)
+
+    first = made()
+    deleted(*first)
+    second = made()
+    deleted(*second)
+    third = made()
+
+    assert first[0] < second[0] < third[0]
+    assert len({*first[1:3], *second[1:3], *third[1:3]}) == 6
+    assert first[3] < second[3] < third[3]
+
+
+def test_a_running_backup_is_not_deleted(ends: tuple[Storage, Storage]) -> None:
+    row = a_backup("Photos", *ends)
+    a_run(row, RunStatus.RUNNING)
+
+    with pytest.raises(InUseError, match='"Photos" is running'):
+        catalogue.delete_backup(row.id)
+
+    with connection():
+        assert Backup.select().count() == 1
+
+
+def test_a_deleted_backup_takes_its_runs_its_logs_and_a_waiting_run_with_it(
+    ends: tuple[Storage, Storage],
+) -> None:
+    row, other = a_backup("Photos", *ends), a_backup("Other", *ends, enabled=False)
+    for run in (a_run(row), a_run(row, RunStatus.PENDING), a_run(other)):
+        writer = run_logs.LogWriter(run.id)
+        writer.add(b"line\n")
+        with writing():
+            writer.flush()
+
+    catalogue.delete_backup(row.id)
+
+    with connection():
+        assert BackupRun.select().count() == RunLogChunk.select().count() == 1
+
+
+def test_what_is_gone_is_not_found(vault: Vault, ends: tuple[Storage, Storage]) -> None:
+    calls = [
+        lambda: catalogue.change_provider(99, provider_input(), vault),
+        lambda: catalogue.delete_provider(99),
+        lambda: catalogue.provider_input(99),
+        lambda: catalogue.check_storage(storage_input(1), 99),
+        lambda: catalogue.change_storage(99, storage_input(1)),
+        lambda: catalogue.delete_storage(99),
+        lambda: catalogue.storage_input(99),
+        lambda: catalogue.change_backup(99, backup_input(1, 2)),
+        lambda: catalogue.delete_backup(99),
+        lambda: catalogue.backup_input(99),
+    ]
+
+    for call in calls:
+        with pytest.raises(NotFoundError):
+            call()

@@ -1,0 +1,58 @@
+"""What a run may take away while it copies, beside what its checks had found."""
+
+import datetime as dt
+
+import pytest
+
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.runs import limits, queue
+from bucketvault.store.models import BackupRun, Storage, utcnow
+from bucketvault.vocabulary import RunStatus, Trigger
+from tests.store_fixtures import a_backup, a_run
+
+FOUND = Findings(removed=990, replaced=40, destination_objects=1500)
+APPROVED = {"removed": 1000, "replaced": 50}
+
+
+@pytest.fixture
+def approved(ends: tuple[Storage, Storage]) -> BackupRun:
+    """A run that copies, of which somebody approved a little more than its checks then found."""
+    backup = a_backup("Photos", *ends)
+    spec = queue.freeze(backup, "20261101T120000Z")
+    a_run(backup, RunStatus.SUCCESS, spec=spec)
+    until = utcnow() + dt.timedelta(minutes=1)
+    return a_run(
+        backup,
+        RunStatus.RUNNING,
+        trigger=Trigger.APPROVED,
+        spec=spec,
+        findings=FOUND.to_json(),
+        approved_limits={**APPROVED, "until": until.isoformat(), "ends": queue.ends_of(spec)},
+        started_at=utcnow(),
+    )
+
+
+def test_a_run_may_take_all_that_was_approved_and_nothing_more(approved: BackupRun) -> None:
+    assert limits.why_held(approved, Findings(**APPROVED)) is None
+    assert not limits.oversteps(approved, **APPROVED)
+    assert limits.oversteps(approved, removed=1001)
+    assert limits.oversteps(approved, removed=1000, replaced=1051)
+
+
+def test_what_was_approved_of_a_run_that_has_begun_holds_to_its_end(
+    approved: BackupRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tomorrow = utcnow() + dt.timedelta(days=1)
+    monkeypatch.setattr(limits, "utcnow", lambda: tomorrow)
+
+    assert not limits.oversteps(approved, **APPROVED)
+
+    approved.started_at = tomorrow
+    assert limits.oversteps(approved, removed=1000)
+    assert limits.why_held(approved, FOUND) is not None
+
+
+def test_what_was_approved_between_other_places_covers_nothing(approved: BackupRun) -> None:
+    approved.approved_limits["ends"][0][1] = "another-bucket"
+
+    assert limits.oversteps(approved, removed=1000)

@@ -1,0 +1,467 @@
+"""The form of a backup over a made-up engine, in NiceGUI's simulated browser."""
+
+import datetime as dt
+import re
+import threading
+from dataclasses import replace
+
+import peewee as pw
+import pytest
+from nicegui.testing import User
+
+from bucketvault.engine.events import CATALOGUE
+from bucketvault.engine.rclone.buckets import PathLook
+from bucketvault.pages.backup.form import BackupForm
+from bucketvault.vocabulary import ComparisonMode, Schedule
+from tests.pages import scenes
+from tests.pages import scenes_catalogue as catalogue
+from tests.pages.fake_backups import stored_input
+from tests.pages.fake_engine import FakeEngine
+from tests.pages.waiting import becomes
+
+
+@pytest.fixture
+def desk(engine: FakeEngine, user: User) -> catalogue.FakeProviders:
+    """What the form asks of providers; the browser is in Tokyo."""
+    made = catalogue.FakeProviders(engine.live)
+    engine.providers = made
+    zone = re.compile(r"return Intl\.DateTimeFormat.*")
+    user.javascript_rules[zone] = lambda _: "Asia/Tokyo"
+    return made
+
+
+def fill(user: User, **values: object) -> None:
+    for mark, value in values.items():
+        (element,) = user.find(marker=mark).elements
+        element.set_value(value)
+
+
+def value(user: User, mark: str) -> object:
+    (element,) = user.find(marker=mark).elements
+    return element.value
+
+
+def press(user: User, mark: str) -> None:
+    user.find(marker=mark).click()
+
+
+async def test_a_new_backup_begins_with_the_browsers_zone_and_its_next_runs(
+    user: User, desk
+) -> None:
+    await user.open("/backups/new")
+
+    await user.should_see("The next three runs, on the clocks of Asia/Tokyo")
+    assert value(user, "time_zone") == "Asia/Tokyo"
+    fill(user, at="25:00")
+    await user.should_see("Enter a time as HH:MM to see the next runs.")
+
+
+async def test_a_zone_that_was_chosen_is_not_taken_back(user: User, desk) -> None:
+    (rule,) = [rule for rule in user.javascript_rules if "Intl" in rule.pattern]
+    told: list[str] = []
+    user.javascript_rules[rule] = lambda _: told.append("Tokyo") or "Asia/Tokyo"
+
+    await user.open("/backups/new")
+    fill(user, time_zone="Europe/Paris")
+
+    await becomes(lambda: bool(told))
+    await user.should_see("on the clocks of Europe/Paris")
+    assert value(user, "time_zone") == "Europe/Paris"
+
+
+async def test_a_zone_nobody_knows_is_not_taken(user: User, desk) -> None:
+    (rule,) = [rule for rule in user.javascript_rules if "Intl" in rule.pattern]
+    told: list[str] = []
+    user.javascript_rules[rule] = lambda _: told.append("odd") or "<b>Not/AZone"
+
+    await user.open("/backups/new")
+
+    await becomes(lambda: bool(told))
+    assert value(user, "time_zone") == "Europe/Berlin", "the server's"
+
+
+async def test_all_problems_show_at_once_and_nothing_typed_is_lost(
+    user: User, engine, desk
+) -> None:
+    await user.open("/backups/new")
+    fill(user, source_path="/photos", at="9 o'clock", retention_days="0")
+
+    press(user, "save")
+
+    await user.should_see("Six things to mend before it can be saved.")
+    for words in (
+        "Enter a name.",
+        "Choose the bucket to copy from.",
+        "Choose the bucket to copy to.",
+        "Leave out the slash at the beginning",
+        "Write the time as HH:MM",
+        "Kept versions stay for a whole number of days from 1 to 3650.",
+    ):
+        await user.should_see(words)
+    assert value(user, "source_path") == "/photos"
+    assert value(user, "at") == "9 o'clock"
+    assert not engine.backups.created
+
+
+async def test_a_good_one_is_stored_as_it_was_entered_and_its_page_opens(
+    user: User, engine, desk
+) -> None:
+    await user.open("/backups/new")
+    fill(user, name="Design", source_storage_id=2, source_path="2026/", at="315")
+    fill(user, destination_storage_id=1, destination_path="design", schedule="weekly")
+    fill(user, weekday="friday", time_zone="Europe/Paris", retention_days="60")
+    press(user, "choose-size_only")
+    press(user, "enabled")
+
+    press(user, "save")
+
+    await user.should_see("Postgres dumps")
+    (given,) = engine.backups.created
+    assert given == stored_input(
+        name="Design",
+        source_path="2026/",
+        destination_path="design",
+        at="03:15",
+        weekday="friday",
+        time_zone="Europe/Paris",
+        enabled=False,
+        retention_days="60",
+        comparison_mode="size_only",
+        shrink_limit_percent="50",
+    )
+
+
+async def test_a_look_says_what_is_there_on_both_sides(user: User, desk) -> None:
+    await user.open("/backups/new")
+
+    fill(user, source_storage_id=2)
+    await user.should_see("There are 2 objects and folders (2026/, cut.mov).")
+    fill(user, destination_storage_id=1)
+
+    await user.should_see(
+        "3 objects and folders are there already (mail/, notes.txt, old/). "
+        "The first run would ask you before it removes any.",
+    )
+    await user.should_see("a delete only hides")
+    fill(user, source_path="typo")
+    user.find(marker="source_path").trigger("blur")
+    await user.should_see("Nothing is there: a run would stop before it touches")
+    assert desk.looked == [(2, ""), (1, ""), (2, "typo")]
+
+
+async def test_a_folder_typed_while_it_looks_is_not_said_to_be_looked_at(
+    user: User, desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, look = threading.Event(), desk.look
+    monkeypatch.setattr(desk, "look", lambda *place: answered.wait(20) and look(*place))
+    await user.open("/backups/new")
+    fill(user, source_storage_id=2)
+    await user.should_see("Looking what is there")
+
+    fill(user, source_path="2026")
+    answered.set()
+
+    await user.should_see("Look what is there")
+    await user.should_not_see("Looking what is there")
+
+
+async def test_a_provider_that_refuses_the_look_is_told_and_asked_again(user: User, desk) -> None:
+    desk.refuse = catalogue.may_not_list()
+    await user.open("/backups/new")
+
+    fill(user, source_storage_id=2)
+    await user.should_see("may not see which buckets there are.")
+    press(user, "look-source")
+
+    await user.should_see("There are 2 objects and folders")
+
+
+async def test_ends_that_look_swapped_can_be_swapped(user: User, desk) -> None:
+    desk.there[(3, "")] = PathLook(True, 1, ("a",))
+    desk.there[(2, "")] = PathLook(False, 0)
+    await user.open("/backups/new")
+    fill(user, source_storage_id=4, destination_storage_id=3, destination_path="")
+    await user.should_see("Are they the wrong way round?")
+
+    press(user, "swap")
+
+    await becomes(lambda: value(user, "source_storage_id") == 3)
+    await becomes(lambda: value(user, "destination_storage_id") == 4)
+    await user.should_not_see("Are they the wrong way round?")
+
+
+async def test_storages_kept_for_the_other_use_are_not_offered_and_it_is_said(
+    user: User, desk
+) -> None:
+    await user.open("/backups/new")
+
+    (source,) = user.find(marker="source_storage_id").elements
+    (destination,) = user.find(marker="destination_storage_id").elements
+    assert set(source.options) == {2, 3, 4}
+    assert set(destination.options) == {1, 3, 4}
+    assert source.options[2] == "Video masters (acme-masters) · Backblaze EU"
+    assert "\\u202e" in source.options[4]
+    await user.should_see("1 storage is for copying to only, and not offered here.")
+
+
+async def test_the_same_place_is_refused_before_saving(user: User, desk) -> None:
+    await user.open("/backups/new")
+
+    fill(user, source_storage_id=3)
+    fill(user, destination_storage_id=3)
+
+    await user.should_see("Source and destination are the same place.")
+
+
+async def test_counting_tells_the_first_run_and_the_requests(user: User, desk) -> None:
+    await user.open("/backups/new")
+    await user.should_see("2 requests for each object in each run")
+    fill(user, source_storage_id=2)
+    await user.should_see("Count objects and size")
+
+    press(user, "count-source")
+
+    await user.should_see("18,240 objects, 61 GB there.")
+    await user.should_see("61 GB pass through this server, in and out again")
+    await user.should_see("about 3,000 requests a month")
+    await user.should_see("about 1,100,000 requests a month")
+
+
+async def test_counting_can_be_stopped(user: User, desk) -> None:
+    desk.counted.clear()
+    await user.open("/backups/new")
+    fill(user, source_storage_id=2)
+    await user.should_see("Count objects and size")
+    press(user, "count-source")
+    await user.should_see("Counting: 12,000 objects so far")
+
+    press(user, "stop-counting")
+
+    await user.should_see("Count objects and size")
+
+
+async def test_a_bucket_is_imported_and_chosen_without_leaving(user: User, desk) -> None:
+    await user.open("/backups/new")
+    fill(user, name="Mine")
+    press(user, "import-source")
+    await user.should_see("Import a bucket to copy from")
+    await user.should_see("Choose a provider: its buckets are listed here.")
+
+    fill(user, provider=1)
+    await user.should_see("bucket-0000")
+    await user.should_see("4,950 more: search for a name.")
+    await user.should_not_see("Choose a provider")
+    fill(user, **{"search-buckets": "4321"})
+    await user.should_not_see("bucket-0000")
+    press(user, "import-listed")
+
+    await user.should_see("bucket-4321 is imported.")
+    await becomes(lambda: value(user, "source_storage_id") == 5)
+    assert desk.all_storages[5].usage_type == "source_only"
+    assert value(user, "name") == "Mine"
+
+
+async def test_a_typed_bucket_that_is_not_found_can_be_imported_all_the_same(
+    user: User, desk
+) -> None:
+    await user.open("/backups/new")
+    press(user, "import-destination")
+    await user.should_see("Import a bucket to copy to")
+    fill(user, provider=1)
+    await user.should_see("bucket-0000")
+    fill(user, bucket="not-there")
+    press(user, "import-typed")
+    await user.should_see("There is no bucket called not-there.")
+
+    press(user, "import-anyway")
+
+    await becomes(lambda: value(user, "destination_storage_id") == 5)
+    assert desk.all_storages[5].checked_at is None
+    assert desk.all_storages[5].usage_type == "destination_only"
+
+
+async def test_without_a_provider_the_first_step_is_offered(user: User, desk) -> None:
+    desk.all.clear()
+    desk.all_storages.clear()
+    await user.open("/backups/new")
+    await user.should_see("No bucket to choose yet.")
+
+    press(user, "import-source")
+
+    await user.should_see("There is no provider yet")
+    (link,) = user.find(marker="add-provider").elements
+    assert link.props["href"] == "/providers/new"
+
+
+async def test_a_storage_imported_in_another_tab_appears_and_the_choice_stays(
+    user: User, engine, desk
+) -> None:
+    await user.open("/backups/new")
+    fill(user, source_storage_id=2)
+    (source,) = user.find(marker="source_storage_id").elements
+
+    desk.all_storages[9] = catalogue.storage(9, "brand-new")
+    engine.live.publish(CATALOGUE)
+
+    await becomes(lambda: 9 in source.options)
+    assert source.value == 2
+
+
+async def test_editing_starts_with_what_is_stored_and_says_from_when(
+    user: User, engine, desk
+) -> None:
+    await user.open("/backups/7/edit")
+
+    assert value(user, "name") == "Video masters"
+    assert value(user, "weekday") == "sunday"
+    await user.should_see("with the next run; one under way goes on as it began")
+    fill(user, destination_path="elsewhere")
+    await user.should_see("asks you before it removes anything, because an end is another")
+
+    press(user, "save")
+
+    await becomes(lambda: engine.backups.stored[7].destination_path == "elsewhere")
+    await user.should_see("Video masters")
+
+
+async def test_a_stored_zone_that_is_none_any_more_is_asked_for_anew(
+    user: User, engine, desk
+) -> None:
+    engine.backups.stored[7] = stored_input(time_zone="Mars/Olympus")
+    await user.open("/backups/7/edit")
+    assert value(user, "time_zone") is None
+
+    press(user, "save")
+
+    await user.should_see("Enter a time zone by its IANA name")
+
+
+async def test_the_second_of_two_tabs_is_told_and_may_overwrite(user: User, engine, desk) -> None:
+    await user.open("/backups/7/edit")
+    fill(user, name="Mine")
+    engine.backups.stored[7] = stored_input(at="05:00", retention_days=90)
+
+    press(user, "save")
+
+    await user.should_see("This backup was changed meanwhile")
+    await user.should_see("stored now: 05:00")
+    await user.should_see("here: 03:15")
+    await user.should_see("stored now: 90")
+    assert engine.backups.stored[7].name == "Video masters"
+    assert value(user, "name") == "Mine"
+    press(user, "overwrite")
+    await becomes(lambda: engine.backups.stored[7].name == "Mine")
+    assert engine.backups.stored[7].at == "03:15"
+
+
+async def test_a_backup_deleted_meanwhile_leaves_what_was_typed(user: User, engine, desk) -> None:
+    await user.open("/backups/7/edit")
+    fill(user, name="Mine")
+    del engine.backups.stored[7]
+
+    press(user, "save")
+
+    await user.should_see("This backup is not there any more.")
+    assert value(user, "name") == "Mine"
+
+
+async def test_a_busy_database_is_told_and_what_was_typed_stays_and_is_asked_for(
+    user: User, engine, desk, monkeypatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise pw.OperationalError("database is locked")
+
+    monkeypatch.setattr(engine.backups, "change", busy)
+    asks: list[bool] = []
+    monkeypatch.setattr(BackupForm, "_ask_before_leaving", lambda _, ask: asks.append(ask))
+    await user.open("/backups/7/edit")
+    fill(user, name="Mine")
+
+    press(user, "save")
+
+    await user.should_see("The database is busy")
+    assert value(user, "name") == "Mine"
+    await becomes(lambda: asks[-2:] == [False, True])
+
+
+@pytest.mark.parametrize("number", ["99", "0", "9" * 40])
+async def test_the_form_of_a_backup_that_is_not_there_is_not_found(
+    user: User, desk, number: str
+) -> None:
+    answer = await user.http_client.get(f"/backups/{number}/edit")
+
+    assert answer.status_code == 404
+
+
+async def test_names_in_the_form_are_text(user: User, engine, desk) -> None:
+    engine.backups.stored[7] = stored_input(name=catalogue.NASTY, source_storage_id=4)
+
+    page = (await user.http_client.get("/backups/7/edit")).text
+
+    assert "<img src=x" not in page
+
+
+async def test_a_closed_form_leaves_no_subscription(user: User, engine, desk) -> None:
+    client = await user.open("/backups/new")
+    assert engine.live._subscribers
+
+    client.delete()
+
+    assert not engine.live._subscribers
+
+
+@pytest.mark.parametrize(
+    ("mode", "schedule", "objects", "requests"),
+    [
+        (ComparisonMode.CHECKSUM, Schedule.DAILY, 0, 213),
+        (ComparisonMode.SIZE_ONLY, Schedule.DAILY, 18_240, 2_950),
+        (ComparisonMode.DEFAULT, Schedule.DAILY, 18_240, 1_113_706),
+        (ComparisonMode.CHECKSUM, Schedule.WEEKLY, 1_000_000, 21_735),
+    ],
+)
+def test_requests_follow_from_objects_mode_and_schedule(
+    mode: ComparisonMode, schedule: Schedule, objects: int, requests: int
+) -> None:
+    from bucketvault.pages.backup import form_words as words
+
+    assert words.requests_a_month(mode, schedule, objects) == requests
+
+
+def test_the_next_runs_are_told_on_the_clocks_of_the_backup() -> None:
+    from bucketvault.pages.backup import form_words as words
+
+    now = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+    runs = words.next_runs(stored_input(), now)
+
+    assert [run.words for run in runs] == [
+        "Sun 29 Nov, 03:15, in 6 d",
+        "Sun 6 Dec, 03:15",
+        "Sun 13 Dec, 03:15",
+    ]
+    assert runs[0].exact == "Sun 29 Nov 2026, 03:15:00 Europe/Berlin"
+    assert words.next_runs(replace(stored_input(), weekday=None), now) == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [("3:15", "03:15"), ("0315", "03:15"), ("3.15", "03:15"), ("03:15", "03:15"), ("noon", "noon")],
+)
+def test_a_time_may_be_typed_as_people_type_it(typed: str, stored: str) -> None:
+    from bucketvault.pages.backup import form_words as words
+
+    assert words.clock_typed(typed) == stored
+
+
+def test_what_can_be_brought_back_and_what_is_held_is_said_in_words() -> None:
+    from bucketvault.pages.backup import form_words as words
+
+    now = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+
+    assert words.retention_words("30", scenes.ZONE, now) == (
+        "An object deleted today can be brought back until Tue 22 Dec."
+    )
+    assert words.retention_words("many", scenes.ZONE, now) == ""
+    assert words.limit_words("20").startswith("A run that would remove or replace more than 20 %")
+    assert "held for your approval" in words.limit_words("20")
+    assert words.limit_words("101") == ""

@@ -1,0 +1,182 @@
+"""Is everything fine? "All good" only when all of it is known to be."""
+
+from dataclasses import replace
+
+import pytest
+
+from bucketvault.engine.views.backups import BackupRow
+from bucketvault.engine.views.situation import Tone, Verdict, tone_of
+from bucketvault.engine.views.situation import verdict as of_all
+from bucketvault.vocabulary import Phase
+from tests.pages import scenes
+from tests.pages.scenes import GOOD_INSTALLATION, backup_row
+
+
+def verdict(rows: list[BackupRow]) -> Verdict:
+    return of_all(rows, GOOD_INSTALLATION)
+
+
+def test_nothing_is_set_up() -> None:
+    assert verdict([]).sentence == "Nothing is backed up yet."
+
+
+def test_all_good_when_every_enabled_backup_has_succeeded() -> None:
+    said = verdict(scenes.good_rows())
+
+    assert (said.tone, said.sentence) == (
+        Tone.OK,
+        "All good. Every backup has the copy it should have.",
+    )
+    assert said.detail == "Video masters runs now."
+    assert (said.needs, said.running) == ((), 1)
+
+
+def test_one_backup_is_called_by_its_name() -> None:
+    said = verdict([backup_row(1)])
+
+    assert said.sentence == "All good. Customer uploads has the copy it should have."
+
+
+BACKUPS_CLAUSES = {
+    "no backup at all": None,
+    "every backup is switched off": {"enabled": False},
+    "failed": {"last_run": scenes.failed_run()},
+    "held": {"last_run": scenes.held_run()},
+    "stopped": {"last_run": scenes.stopped_run()},
+    "warned": {"last_run": scenes.warned_run()},
+    "never run": {"last_run": None, "last_good_at": None},
+    "no good copy": {"last_good_at": None},
+    "overdue": {"overdue": True},
+    "an end was changed since": {"moved": True},
+    "failed, and under way again": {
+        "last_run": scenes.failed_run(),
+        "active_run": scenes.live_run(),
+    },
+    "its first run waits": {
+        "last_run": None,
+        "last_good_at": None,
+        "active_run": scenes.pending_run(),
+    },
+}
+PROGRAM_CLAUSES = {
+    "the scheduler does not beat": ({"scheduler_beats": False}, "Planned runs do not start"),
+    "nobody knows whether it beats": (
+        {"scheduler_beats": None},
+        "Not known whether planned runs start",
+    ),
+    "rclone is missing": ({"rclone_problem": "rclone is missing."}, "rclone cannot be used"),
+    "nobody knows of rclone": ({"rclone_problem": None}, "Not known whether rclone can be used"),
+    "the disk is full": ({"disk_problem": "12 MB left."}, "The disk is nearly full"),
+    "nobody knows of the disk": ({"disk_problem": None}, "Not known whether the disk has room"),
+    "mail is not set up": ({"mail_is_set_up": False}, "Mail is not set up"),
+    "nobody knows of mail": ({"mail_is_set_up": None}, "Not known whether mail arrives"),
+    "a mail was given up": ({"dead_mails": 1}, "Mail does not arrive"),
+    "nobody knows of lost mails": ({"dead_mails": None}, "Not known whether mail arrives"),
+}
+
+
+def never_all_good(said: Verdict) -> bool:
+    return "good" not in said.sentence.lower() + said.short.lower() and said.tone != Tone.OK
+
+
+@pytest.mark.parametrize("clause", BACKUPS_CLAUSES)
+def test_a_backup_that_is_less_than_good_is_never_all_good(clause: str) -> None:
+    changes = BACKUPS_CLAUSES[clause]
+
+    rows = [] if changes is None else [backup_row(2, **changes)]
+    said = verdict(rows)
+
+    assert never_all_good(said)
+    if changes is not None and changes.get("enabled", True):
+        assert never_all_good(verdict([backup_row(1), *rows]))
+
+
+@pytest.mark.parametrize("clause", PROGRAM_CLAUSES)
+def test_a_program_that_is_less_than_good_is_never_all_good_and_says_why(clause: str) -> None:
+    changes, title = PROGRAM_CLAUSES[clause]
+
+    said = of_all(scenes.good_rows(), replace(GOOD_INSTALLATION, **changes))
+
+    assert never_all_good(said)
+    assert [want.title for want in said.wants] == [title]
+    assert f"{title}." in said.sentence
+
+
+def test_what_keeps_copies_from_being_made_is_as_bad_as_a_failed_backup() -> None:
+    broken = replace(GOOD_INSTALLATION, rclone_problem="rclone is missing.", mail_is_set_up=False)
+
+    good, bad = of_all(scenes.good_rows(), broken), of_all(scenes.bad_rows(), broken)
+
+    assert (good.tone, good.sentence, good.short) == (
+        Tone.BAD,
+        "rclone cannot be used.",
+        "1 needs you",
+    )
+    assert good.detail.startswith("Every backup has the copy it should have.")
+    assert [want.is_bad for want in good.wants] == [True, False]
+    assert (bad.tone, bad.sentence, bad.short) == (
+        Tone.BAD,
+        "3 of 7 backups need you.",
+        "4 need you",
+    )
+
+
+def test_mail_that_is_not_set_up_leaves_the_backups_their_word() -> None:
+    said = of_all([backup_row(1)], replace(GOOD_INSTALLATION, mail_is_set_up=False))
+
+    assert said.tone == Tone.WARN
+    assert said.sentence == ("Customer uploads has the copy it should have. Mail is not set up.")
+    assert (said.short, said.wants[0].why) == (
+        "Mail is not set up",
+        "Nobody is told when a backup fails.",
+    )
+
+
+def test_a_single_one_that_needs_somebody_is_named() -> None:
+    said = verdict([backup_row(1), backup_row(4, last_run=scenes.failed_run())])
+
+    assert (said.tone, said.sentence) == (Tone.BAD, "Postgres dumps needs you.")
+    assert said.detail == "The other one has a good copy."
+    assert said.needs[0].run_id == 2
+
+
+def test_the_most_urgent_stands_first() -> None:
+    said = verdict(scenes.bad_rows())
+
+    assert said.sentence == "3 of 7 backups need you."
+    assert [need.tone for need in said.needs] == [Tone.BAD, Tone.HELD, Tone.MISS]
+    assert said.short == "3 need you"
+
+
+def test_only_held_ones_are_not_called_failed() -> None:
+    said = verdict([backup_row(5, last_run=scenes.held_run())])
+
+    assert said.tone == Tone.HELD
+
+
+def test_a_failed_one_that_runs_again_does_not_need_anybody_yet() -> None:
+    again = backup_row(4, last_run=scenes.failed_run(), active_run=scenes.live_run())
+
+    said = verdict([backup_row(1), again])
+
+    assert (said.tone, said.needs) == (Tone.RUN, ())
+    assert said.sentence == "Postgres dumps failed last time and goes again."
+
+
+def test_backups_that_are_switched_off_do_not_count() -> None:
+    off = backup_row(6, enabled=False, last_run=scenes.failed_run())
+
+    assert verdict([backup_row(1), off]).tone == Tone.OK
+    assert verdict([off]).sentence == "Every backup is switched off."
+
+
+def test_the_state_of_a_row_is_what_it_does_now() -> None:
+    row = backup_row(1)
+
+    assert tone_of(row) == Tone.OK
+    assert tone_of(replace(row, active_run=scenes.live_run(phase=Phase.CHECKING))) == Tone.RUN
+    assert tone_of(replace(row, active_run=scenes.pending_run())) == Tone.WAIT
+    assert tone_of(replace(row, overdue=True)) == Tone.MISS
+    assert tone_of(replace(row, overdue=True, last_run=scenes.failed_run())) == Tone.BAD
+    assert tone_of(replace(row, enabled=False)) == Tone.OFF
+    assert tone_of(replace(row, last_run=None)) == Tone.NONE
