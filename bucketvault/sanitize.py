@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 MASK = "[secret]"
 
-# Shorter values stand in ordinary words ("test", "admin"): masking them would garble the whole
-# log and hide nothing. Real keys are 16 signs and longer at every provider we know.
+# Shorter values occur in ordinary words ("test", "admin"): masking them would garble the whole
+# log and hide nothing. Real keys have 16 characters or more at every known provider.
 SHORTEST_SECRET = 8
 
 # C0, DEL, C1, zero-width signs, line and paragraph separators, bidi embeddings, overrides and
@@ -45,7 +45,7 @@ def clean_to_copy(text: str) -> str:
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether `text` holds anything that `clean` would have to make visible."""
+    """True if `text` holds anything that `clean` would have to make visible."""
     return _UNSEEN.search(text) is not None
 
 

@@ -12,7 +12,7 @@ class ProviderType(StrEnum):
 
 
 class UsageType(StrEnum):
-    """What a Storage may be used for; a Storage without one may be either end."""
+    """The ends a Storage may be used for; a Storage without one may be either."""
 
     SOURCE_ONLY = "source_only"
     DESTINATION_ONLY = "destination_only"
@@ -46,7 +46,7 @@ class ComparisonMode(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """Where a Run stands. It moves from left to right, once."""
+    """State of a Run. It moves downwards, once."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -55,10 +55,10 @@ class RunStatus(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a running Run is doing."""
+    """Phase of a running Run."""
 
     CHECKING = "checking"  # nothing has been touched yet
-    COPYING = "copying"  # rclone runs, detached from us
+    COPYING = "copying"  # rclone runs, detached from this process
     TIDYING = "tidying"  # rclone succeeded; old kept versions go
 
 
@@ -91,7 +91,7 @@ class Reason(StrEnum):
 
 
 class MailKind(StrEnum):
-    """What a mail tells."""
+    """Subject of a mail."""
 
     FAILED = "failed"  # a run failed
     RECOVERED = "recovered"  # a run succeeded after failed ones
@@ -108,7 +108,7 @@ class MailSecurity(StrEnum):
 
 
 class LineKind(IntEnum):
-    """What one line of a run's log tells. Kept in the database: never renumber."""
+    """Meaning of one line of a run's log. Kept in the database: never renumber."""
 
     INFO = 0
     NEW = 1  # copied, and nothing was there before

@@ -1,7 +1,7 @@
-"""Who may talk to us. Stands outside everything and refuses what it does not know.
+"""ASGI middleware that checks Host, Origin and session of every request and websocket.
 
 NiceGUI looks at neither Host nor Origin, and its socket needs no cookie. A page elsewhere could
-otherwise act through the browser of whoever has bucketvault open: over DNS rebinding, a form, a
+otherwise act through the browser of a user who has bucketvault open: by DNS rebinding, a form, a
 socket, a frame. Cookies do not tell ports apart, so the page of another local service is as
 foreign as any; only the exact comparison of Origin and Host keeps it out.
 """
@@ -58,7 +58,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What we answer instead of passing a request on."""
+    """The answer to a request that is not passed on."""
 
     status: HTTPStatus
     title: str
@@ -152,7 +152,7 @@ class Guard:
     def _is_foreign(self, scope: Scope, headers: "_Headers", host: str, name: str) -> bool:
         origin = headers.one("origin")
         own = {f"http://{host}"}
-        if name in self._further:  # where somebody put TLS before us
+        if name in self._further:  # a proxy with TLS may be in front
             own.add(f"https://{host}")
         if origin is not None and origin.lower() not in own:
             return True

@@ -45,12 +45,12 @@ def set_password(file: Path, password: str) -> None:
 
 
 def is_set(file: Path) -> bool:
-    """Whether there is a password."""
+    """True if there is a password."""
     return file.exists()
 
 
 def matches(file: Path, guess: str) -> bool:
-    """Whether `guess` is the password; takes a quarter of a second, False where there is none."""
+    """True if `guess` is the password; takes a quarter of a second, False if there is none."""
     try:
         kind, n, r, p, salt, hashed = file.read_text("ascii").strip().split("$")
         if kind != "scrypt":

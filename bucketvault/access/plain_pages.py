@@ -1,4 +1,4 @@
-"""Pages for whoever is not signed in: plain HTML without a script, the same in every browser."""
+"""Pages for users who are not signed in: plain HTML without scripts, the same in every browser."""
 
 from html import escape
 
@@ -30,7 +30,7 @@ button { margin-top: 12px; border: 0; background: var(--btn); color: var(--btn-i
 
 
 def page(title: str, body: str, *, head: str = "") -> str:
-    """A whole page. `title` is text; `body` and `head` are markup of ours, escaped where needed."""
+    """A whole page. `title` is text; `body` and `head` are markup, escaped by the caller."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -42,7 +42,7 @@ def page(title: str, body: str, *, head: str = "") -> str:
 
 
 def paragraphs(*texts: str) -> str:
-    """Each text as a paragraph, escaped; what stands between backticks looks like a command."""
+    """Each text as a paragraph, escaped; text between backticks looks like a command."""
     return "".join(f"<p>{_code(text)}</p>" for text in texts if text)
 
 

@@ -1,6 +1,6 @@
 """The login token, the password if there is one, and the sessions they open.
 
-The token lies in the data folder: whoever may read that folder may sign in. A session is a random
+The token is in the data folder: any user who may read it may sign in. A session is a random
 secret in one browser's cookie; the database has its hash. Whether a session is valid is asked at
 every request and every message of a socket, in the event loop, so the answer comes from memory.
 """
@@ -135,7 +135,7 @@ class Sessions:
         return None
 
     def is_valid(self, session: str) -> bool:
-        """Whether this session's owner is signed in now."""
+        """True if this session is valid now."""
         found = self._open.get(_hash(session))
         return found is not None and time.time() - found.seen < IDLE_S
 
@@ -146,10 +146,10 @@ class Sessions:
             found.seen = time.time()
 
     async def exchange(self, guess: str, held: str | None = None) -> str | None:
-        """A session for the login token or the password; None for anything else.
+        """Return a session for the login token or the password; None for anything else.
 
-        It is a new one, but where this browser holds one that is still valid: that goes on. With
-        another cookie in its place it would stay valid in open tabs, and nobody could end it.
+        A new one, unless this browser has one that is still valid: that one is kept. Replaced by
+        another cookie, it would stay valid in open tabs, and no sign-out could end it.
 
         The right token always opens, and at once: all callers look the same from here, so locking
         out would hit the owner. Anything else is looked at one at a time, each wrong guess makes
@@ -180,7 +180,7 @@ class Sessions:
         return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._wrong - 1, 10))
 
     def has_password(self) -> bool:
-        """Whether there is a password."""
+        """True if there is a password."""
         return password.is_set(self._password_file)
 
     def _is_token(self, guess: str) -> bool:
@@ -208,7 +208,7 @@ class Sessions:
         log.info("somebody signed out")
 
     def has_work(self) -> bool:
-        """Whether `work` has something to do; cheap enough to ask every second in the loop."""
+        """True if `work` has something to do; cheap enough to ask every second in the loop."""
         if self._stamps_now() != self._stamps:
             return True
         return any(found.seen - found.noted > NOTED_EVERY_S for found in list(self._open.values()))

@@ -56,7 +56,7 @@ NEWEST = 0  # no run has this number
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors a person can act on go to stderr, in words."""
-    os.umask(0o077)  # first of all: nothing we make is for others
+    os.umask(0o077)  # first of all: no file is for other users
     settle_process()
     given = _parser().parse_args(arguments)
     _settle_output(cut_off_is_fine=given.command is _log)
@@ -102,7 +102,7 @@ def _settle_output(*, cut_off_is_fine: bool) -> None:
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started us
+        if stream is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we live
             continue
         stream.reconfigure(errors="backslashreplace")
@@ -111,7 +111,7 @@ def _settle_output(*, cut_off_is_fine: bool) -> None:
 
 
 class _Deaf(io.TextIOBase):
-    """A stream that goes on to nowhere when its reader has gone or its disk is full."""
+    """A stream that drops its text when its reader has gone or its disk is full."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="bucketvault",
         description="Bucket-to-bucket backups: rclone copies, bucketvault watches and tells.",
     )
-    # `serve` says more in its log: nobody else tells its story
+    # `serve` logs more: it has no other output
     parser.set_defaults(log_level="warning", port="", host="", socket="", allowed_hosts=())
     parser.add_argument("--version", action="version", version=f"bucketvault {__version__}")
     parser.add_argument(
@@ -253,7 +253,7 @@ def _run(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     backup = backups.backup_by_name(given.name)
     approved = None if given.approve is None else _held(backup, given.approve)
-    if approved is not None:  # said before anything can start: nobody approves what was not shown
+    if approved is not None:  # printed before anything starts: only what was shown is approved
         zone = ZoneInfo(timetable.server_time_zone())
         for line in approving_in_words(approved, zone, utcnow()):
             print(line, flush=True)

@@ -2,7 +2,7 @@
 
 Everything it does is what a person would do: a setup file, a daily backup, a run, a change of the
 source, a second run. With pages, the first run is slow enough to be watched, and the rest is up to
-whoever watches. It lives in a folder of its own below the user's cache and ends all it began.
+the user. It has a folder of its own below the user's cache and ends all it began.
 """
 
 import contextlib
@@ -268,7 +268,7 @@ comparison_mode = "checksum"
 
 @contextlib.contextmanager
 def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator[Server]:
-    """`rclone serve s3` over a folder whose folders are buckets; it ends with this block, or us."""
+    """`rclone serve s3` over a folder of buckets; it ends with this block or this process."""
     binary = find_binary(config.rclone)
     key_id, secret = f"DEMO{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
     address = f"{ADDRESS}:{_free_port()}"
@@ -305,7 +305,7 @@ def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator
 
 
 def _free_port(preferred: int = 0) -> int:
-    """A port nobody listens on right now: `preferred`, if it is free."""
+    """Return a port that is free right now: `preferred`, if it is."""
     for port in (preferred, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a demo's of a minute ago

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 EXIT_OK, EXIT_FAILED = 0, 1
 LOOK_S = 0.25
 STOP_AGAIN_S = 1.0
-SERVER_MAY_TAKE_S = 30.0  # to come back; whoever took its data folder meanwhile would keep it out
+SERVER_MAY_TAKE_S = 30.0  # to come back; taking its data folder meanwhile would keep it out
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
 BAR_CELLS = 20
@@ -49,7 +49,7 @@ def become_engine(config: Config) -> Engine | None:
 
 
 class Watch:
-    """Watches one run from the command line to its end, and looks after it when nobody else does.
+    """Watches one run from the command line to its end, and does its work if no server does.
 
     Ctrl-C stops the run when this command does the work; when a server does, it only stops
     watching. SIGTERM leaves the run to itself.
@@ -109,7 +109,7 @@ class Watch:
         while True:
             try:
                 run = backups.run(self._run_id)
-            except BusyError:  # a full disk, or somebody holds it: the worker waits too
+            except BusyError:  # a full disk, or another program holds it: the worker waits too
                 self._left.wait(1.0)
                 continue
             if run.status in ENDED or self._left.is_set():
@@ -117,11 +117,11 @@ class Watch:
             show.draw(run)
             self._left.wait(LOOK_S)
             if self._engine is None and time.monotonic() - looked > 1:
-                looked = time.monotonic()  # whoever looked after it may be gone
+                looked = time.monotonic()  # the process that did the work may be gone
                 self._look_who_works(show)
 
     def _look_who_works(self, show: "ProgressLine") -> None:
-        """Do the work from now on where nobody does; but a server that ended may come back."""
+        """Take over the work if no process does it; but a server that ended may come back."""
         served = is_served(self._config)
         if served is not None:
             self._served, self._server_ended = served, None
@@ -179,25 +179,25 @@ def stop_patiently(engine: Engine, run_id: int, left: threading.Event) -> None:
 
 
 def approval_command(name: str, run_id: int) -> str:
-    """What approves this held run of the backup of this name, and no other one; to be pasted."""
+    """Return the command that approves this held run of the backup, and no other; to be pasted."""
     after = f"--approve {run_id} -- {shlex.quote(name)}" if name.startswith("-") else ""
     return f"bucketvault run {after or f'{shlex.quote(name)} --approve {run_id}'}"
 
 
 def why_held(run: backups.RunView) -> str:
-    """What a held run says of itself: `Held: 21 of 40 objects would be removed.`"""
+    """Return a held run's reason: `Held: 21 of 40 objects would be removed.`"""
     return run.explanation.removesuffix(f" {log_text.UNTOUCHED}.")
 
 
 def approving_in_words(held: backups.RunView, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
-    """What somebody approves with the held run `held`: which one, and what it would do."""
+    """Say what approving the held run `held` means: which one it is, and what it would do."""
     when = humanize.day_and_time(held.finished_at or held.queued_at, zone, now)
     yield f"{held.backup_name}: approving run {held.id} of {when}. {why_held(held)}"
     yield "If by now there is more to remove or to replace, the run stops again and asks."
 
 
 def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
-    """What a run that failed or is held says: first of all in what state it left the copy."""
+    """Say why a run failed or is held: first of all in what state it left the copy."""
     run = page.run
     if run.can_be_approved:
         copy = log_text.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
@@ -224,7 +224,7 @@ class ProgressLine:
         self._drawn = 0
 
     def draw(self, run: backups.RunView) -> None:
-        """Show `run` as it stands."""
+        """Show `run` as it is now."""
         if self._moving:
             self._redraw(_cut(progress_in_words(run, bar=True), self._columns() - 1))
             return

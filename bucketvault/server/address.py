@@ -39,11 +39,11 @@ class Door:
         return f"bucketvault_{hashlib.sha256(os.fsencode(self.socket)).hexdigest()[:12]}"
 
     def link(self, token: str) -> str:
-        """The address that signs in."""
+        """Return the address that signs in."""
         return f"http://{ADDRESS}:{self.port}/login?token={token}"
 
     def answers(self) -> bool:
-        """Whether anything listens there."""
+        """True if anything listens there."""
         try:
             if self.socket is not None:
                 _connect(self.socket).close()
@@ -54,10 +54,10 @@ class Door:
         return True
 
     def tunnel_line(self, ssh_connection: str) -> str:
-        """What to type on the computer somebody came from over SSH.
+        """Return the `ssh -L` line to type on the computer from which the user came by SSH.
 
-        Empty when nobody did; with a socket there is no other way in, so user and server are then
-        left for the reader.
+        Empty without an SSH connection; with a socket there is no other way in, so user and
+        server are then left for the reader to fill in.
         """
         far = shlex.quote(str(self.socket)) if self.socket else f"{ADDRESS}:{self.port}"
         with contextlib.suppress(KeyError):  # a user without an entry, as in a container
@@ -103,7 +103,7 @@ def _note(config: Config) -> Path:
 
 
 def note_door(config: Config) -> None:
-    """Write down where we serve, for `bucketvault url`."""
+    """Write down where pages are served, for `bucketvault url`."""
     where = {"port": config.port, "socket": str(config.socket or "")}
     write_private(_note(config), json.dumps(where))
 
@@ -138,7 +138,7 @@ def listening(door: Door) -> Iterator[socket.socket]:
             yield listener
         finally:
             with contextlib.suppress(OSError):
-                if door.socket.stat().st_ino == ours:  # and not that of who came after us
+                if door.socket.stat().st_ino == ours:  # and not the socket of a later process
                     door.socket.unlink()
 
 
@@ -193,7 +193,7 @@ def _refuse_open_folder(folder: Path) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Take away a socket nobody listens on any more; anything else stays, and is an error."""
+    """Delete a socket on which nothing listens any more; anything else stays, and is an error."""
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_socket() or path.is_symlink():

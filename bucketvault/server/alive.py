@@ -1,6 +1,6 @@
-"""Whether this server does its work: the answer of /healthz, and what systemd's watchdog is fed by.
+"""The server's own health: the answer of /healthz, and the condition of systemd's watchdog.
 
-Only what a restart can mend belongs here. A full disk or a missing rclone is for the pages.
+Only what a restart can fix belongs here. A full disk or a missing rclone is for the pages.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ ANSWER_S = 3.0  # the database has so long
 
 
 async def fault(engine: Engine) -> str:
-    """What keeps it from its work, in words; empty: nothing."""
+    """Return what keeps the server from its work, in words; empty: nothing."""
     try:
         await asyncio.wait_for(asyncio.to_thread(_ask_database), ANSWER_S)
     except Exception as error:  # an edge: whatever keeps the database from answering
@@ -30,7 +30,7 @@ async def fault(engine: Engine) -> str:
 
 
 async def feed_watchdog(engine: Engine) -> None:
-    """Tell systemd that we live while we do our work; in the event loop, so while that turns.
+    """Tell systemd that the server works; runs in the event loop, so only while that turns.
 
     Returns at once where no watchdog is set.
     """

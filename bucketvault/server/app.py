@@ -27,7 +27,7 @@ from bucketvault.store.database import BusyError
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # how soon a new login token, or the end of a session, reaches open pages
-RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads anew
+RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads again
 
 
 def create_app(engine: Engine, sessions: Sessions) -> Guard:

@@ -31,10 +31,10 @@ END_S = 4.5
 
 @dataclass(frozen=True)
 class Around:
-    """What a caller adds to serving."""
+    """Options and hooks of a caller around serving."""
 
     role: str = "serve"
-    print_link: bool = False  # also where nobody looks: else only on a terminal
+    print_link: bool = False  # also without a terminal
     end_s: float = END_S
     started: Callable[[Engine], None] = field(default=lambda engine: None)
     ending: Callable[[Engine], None] = field(default=lambda engine: None)  # before the engine stops
@@ -140,14 +140,14 @@ class _Ending:
         if not self._asked.is_set():
             self._asked.set()
             systemd.tell(systemd.STOPPING)
-            # Somebody waits for us: systemd, a shell. Whatever still hangs then (a query behind a
+            # systemd or a shell waits for the end. Whatever still hangs then (a query behind a
             # lock, a browser that does not read) is safe to leave: the database is transactional.
             last = threading.Timer(self._end_s, os._exit, (0,))
             last.daemon = True
             last.start()
 
     def is_set(self) -> bool:
-        """Whether we were asked to end."""
+        """True if the process was asked to end."""
         return self._asked.is_set()
 
 

@@ -1,6 +1,6 @@
-"""What systemd is told (sd_notify(3)): started, alive, ending. Started by anything else: nothing.
+"""Messages to systemd (sd_notify(3)): started, alive, ending. Started by anything else: none.
 
-A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ stands for the zero
+A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ means the zero
 byte of an abstract one.
 """
 
@@ -27,7 +27,7 @@ def tell(message: str) -> None:
 
 
 def watchdog_s() -> float | None:
-    """Within how many seconds ALIVE is expected again and again; None: nobody waits for it."""
+    """Return the watchdog's period, within which ALIVE is expected; None: there is no watchdog."""
     pid, microseconds = (os.environ.get(f"WATCHDOG_{name}", "") for name in ("PID", "USEC"))
     if pid not in ("", str(os.getpid())) or not microseconds.isdecimal():
         return None

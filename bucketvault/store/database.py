@@ -2,7 +2,7 @@
 
 Every thread works inside `connection()`; every write inside `writing()`. A plain `atomic()` begins
 deferred, and a deferred transaction that reads first and then writes fails at once with "database
-is locked" when somebody else wrote in between, whatever the busy timeout.
+is locked" when another connection wrote in between, whatever the busy timeout.
 """
 
 import contextlib
@@ -92,7 +92,7 @@ def open_database(path: Path, *, check: bool = False) -> None:
 def in_words(
     error: pw.DatabaseError | sqlite3.DatabaseError, path: Path, what: str = "used now"
 ) -> DatabaseError:
-    """What SQLite refused with the database `path`, and what to do."""
+    """Say what SQLite refused with the database `path`, and what to do."""
     said = clean(str(error))
     # before it writes anything it needs a small file beside the database: without room for that
     # it speaks of an error of the disk
@@ -119,7 +119,7 @@ def _damaged(path: Path, found: str) -> DatabaseError:
 
 
 def way_back(path: Path) -> str:
-    """What to do where the database `path` is damaged."""
+    """Say what to do if the database `path` is damaged."""
     copies = path.parent / "backups"
     return (
         f"Put the newest copy from {copies} in its place while no bucketvault is at work, and "
@@ -128,7 +128,7 @@ def way_back(path: Path) -> str:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """Refuse somebody else's database before our settings, WAL above all, are written into it."""
+    """Refuse another program's database before settings, WAL above all, are written into it."""
     if not path.exists():
         return
     with contextlib.closing(sqlite3.connect(path)) as plain:
@@ -166,7 +166,7 @@ def open_to_look(path: Path) -> None:
     Raises nothing; what is wrong with the file shows when it is read.
     """
     close_database()
-    # without a log beside it nobody is at work on it, and no file needs to be made to read it
+    # without a log beside it no process works on it, and no file needs to be made to read it
     log_file = path.with_name(path.name + "-wal")
     how = "mode=ro" if log_file.exists() else "mode=ro&immutable=1"
     address = f"file:{urllib.parse.quote(str(path))}?{how}"
@@ -174,7 +174,7 @@ def open_to_look(path: Path) -> None:
 
 
 def quick_check() -> str:
-    """What SQLite finds wrong with the file; empty: nothing. Reads all of it."""
+    """Return what SQLite finds wrong with the file; empty: nothing. Reads all of it."""
     with connection():
         found = database.execute_sql("PRAGMA quick_check(1)").fetchone()
     said = str(found[0]) if found else "no answer"
@@ -276,7 +276,7 @@ def backup_database(target: Path) -> None:
 
 
 def database_bytes() -> int:
-    """How large the database is; what lies in its write-ahead log counts, too."""
+    """Return the size of the database, its write-ahead log included."""
     with connection():
         pages, size, free = (
             int(database.execute_sql(f"PRAGMA {name}").fetchone()[0])
@@ -300,7 +300,7 @@ def give_back_space(pages: int) -> bool:
 
 
 def write_log_back() -> None:
-    """Write SQLite's log back into the file as far as nobody is in the way; returns at once."""
+    """Write SQLite's log back into the file as far as no reader is in the way; returns at once."""
     with connection():
         database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 

@@ -1,4 +1,4 @@
-"""Where the lines of each kind lie in a log: how many of them every chunk holds.
+"""Index of a log's lines by kind: how many of each kind every chunk holds.
 
 A few bytes a chunk, made from the kinds that are stored beside the lines, never from the lines:
 a filter over a million lines costs no more memory than that, and knows any of its rows at once.
@@ -16,7 +16,7 @@ from bucketvault.store.database import connection, database
 from bucketvault.store.models import RunLogChunk
 from bucketvault.vocabulary import Kinds, LineKind
 
-MOST_INDEXES = 8  # logs that somebody looks at, or has just looked at
+MOST_INDEXES = 8  # logs that are open in a browser, or were just now
 
 
 class KindsMissingError(LookupError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put `text` into `path`, mode 0600: whoever reads meanwhile finds the old or the new, whole.
+    """Put `text` into `path`, mode 0600: a reader meanwhile finds the old or the new, whole.
 
     Also after a crash of the machine, once this has returned.
     """

@@ -17,11 +17,11 @@ from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
 
 CHUNK_BYTES = 64 * 1024
 MOST_AT_ONCE = 32  # chunks in memory while many are read
-LONGEST_LINE_BYTES = 1024 * 1024  # a longer one goes on in the next row
+LONGEST_LINE_BYTES = 1024 * 1024  # a longer one continues in the next row
 
 
 def is_progress(line: bytes) -> bool:
-    """Whether `line` is one of rclone's once-a-second stats lines.
+    """True if `line` is one of rclone's once-a-second stats lines.
 
     A quote inside a JSON string is escaped, so no object name can look like the `stats` key.
     """
@@ -187,13 +187,13 @@ def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> li
 
 
 class Sought(Protocol):
-    """What is searched for."""
+    """A search in a log."""
 
     def may_hold(self, data: bytes, kinds: bytes) -> bool:
-        """Whether a line among all these may hold it; no kinds: they are not known."""
+        """True if a line among all these may match; no kinds: they are not known."""
 
     def holds(self, line: bytes, kind: LineKind | None) -> bool:
-        """Whether this line holds it."""
+        """True if this line matches."""
 
 
 class RawText:
@@ -203,11 +203,11 @@ class RawText:
         self._sought = text.encode().lower()
 
     def may_hold(self, data: bytes, kinds: bytes) -> bool:
-        """Whether it is anywhere in there."""
+        """True if the text is anywhere in `data`."""
         return bool(self._sought) and self._sought in data.lower()
 
     def holds(self, line: bytes, kind: LineKind | None) -> bool:
-        """Whether it is in the line."""
+        """True if the text is in the line."""
         return self._sought in line.lower()
 
 

@@ -1,8 +1,8 @@
-"""Secrets at rest: AES-256-GCM under a key that lies outside the data folder.
+"""Secrets at rest: AES-256-GCM under a key that is kept outside the data folder.
 
 An envelope reads `v1.<key id>.<nonce>.<ciphertext>`; its place (table, column, row) is the
 associated data, so a ciphertext moved to another row does not decrypt. The key file holds one key a
-line, the current one first; older ones stay readable until everything is encrypted anew.
+line, the current one first; older ones stay readable until everything is encrypted again.
 """
 
 import base64
@@ -24,13 +24,13 @@ NONCE_BYTES = 12
 
 
 def place(table: str, column: str, row: str) -> str:
-    """The associated data of a secret: where it stands. `row` is the row's UUID."""
+    """Return the associated data of a secret: its place. `row` is the row's UUID."""
     return f"{table}|{column}|{row}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Ring:
-    """What a key file holds: the keys by id, the current one first."""
+    """Content of a key file: the keys by id, the current one first."""
 
     stamp: object  # changes when the file does
     keys: dict[str, bytes]
@@ -77,7 +77,7 @@ class Vault:
             ) from error
 
     def has_key(self) -> bool:
-        """Whether there is a key to work with."""
+        """True if there is a key to work with."""
         try:
             self._load()
         except VaultError:
@@ -94,7 +94,7 @@ class Vault:
         self._write(keys)
 
     def put_old_keys_aside(self) -> list[Path]:
-        """Leave the current key alone in the file; where each other one lies now. VaultError.
+        """Leave only the current key in the file; return the files of the others. VaultError.
 
         Only call this where nothing stored needs another one. Copies of the database may, and
         other data folders that share the file: so none is ever deleted here.
