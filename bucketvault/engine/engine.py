@@ -19,7 +19,7 @@ from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.events import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.folder_lock import FolderHold
 from bucketvault.engine.health import installation
-from bucketvault.engine.health.installation import Installation
+from bucketvault.engine.health.installation import Installation, wants
 from bucketvault.engine.health.monitor import Monitor
 from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
@@ -37,7 +37,7 @@ from bucketvault.engine.views import backups
 from bucketvault.engine.views.calendar import DayBook, Days
 from bucketvault.engine.views.first_steps import first_steps
 from bucketvault.engine.views.home import Home
-from bucketvault.engine.views.situation import Verdict, verdict
+from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import (
@@ -267,8 +267,8 @@ class Engine:
     def _what_is_not_well(self) -> str:
         """What keeps the ping from going out; empty while all is well."""
         answer = self._work_out_answer()  # as it is now: it is asked once a minute
-        bad = [f"{want.title}." for want in answer.wants if want.is_bad]
-        return answer.sentence if answer.needs else next(iter(bad), "")
+        bad = [f"{want.title}." for want in answer.installation_issues if want.is_bad]
+        return answer.sentence if answer.backup_issues else next(iter(bad), "")
 
     # what pages and commands ask for
 
@@ -357,7 +357,7 @@ class Engine:
         now, rows, state = utcnow(), self._backup_rows(), self.installation()
         return Home(
             rows,
-            verdict(rows, state),
+            situation_of(rows, wants(state)),
             self._day_book.days(rows, now),
             now.astimezone(self.zone).date(),
             first_steps(rows, bool(state.mail_is_set_up)),
@@ -367,12 +367,12 @@ class Engine:
         """The last 30 days of one backup, until today."""
         return self._day_book.days([row], utcnow()).get(row.id, ())
 
-    def answer(self) -> Verdict:
+    def answer(self) -> Situation:
         """Is everything fine? For the frame of each page."""
         return self._answer()
 
-    def _work_out_answer(self) -> Verdict:
-        return verdict(self._backup_rows(), self.installation())
+    def _work_out_answer(self) -> Situation:
+        return situation_of(self._backup_rows(), wants(self.installation()))
 
     def overview_run(self, run_id: int) -> backups.RunPage:
         """All about one run. Raises NotFoundError."""

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
+from bucketvault.engine.health.installation import wants
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.first_steps import FirstSteps
 from bucketvault.engine.views.home import Home
-from bucketvault.engine.views.situation import Verdict, verdict
+from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.run_logs import LogRow, LogSize, Sought
 from bucketvault.vocabulary import SHOWN_LINES, Kinds, LineKind, RunStatus
@@ -160,8 +161,8 @@ class FakeEngine:
     def overview_backups(self) -> list[BackupRow]:
         return list(self.rows)
 
-    def answer(self) -> Verdict:
-        return verdict(self.rows, self.installation)
+    def answer(self) -> Situation:
+        return situation_of(self.rows, wants(self.installation))
 
     def home(self) -> Home:
         days = {row.id: self.days(row) for row in self.rows}

@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.health.installation import Installation
+from bucketvault.engine.health.installation import Installation, wants
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.engine.views.backups import BackupRow, End, RunSettings, RunView
 from bucketvault.engine.views.calendar import RANK, Days
 from bucketvault.engine.views.first_steps import FirstSteps
 from bucketvault.engine.views.home import Home
-from bucketvault.engine.views.situation import Tone, tone_of, verdict
+from bucketvault.engine.views.situation import Tone, situation_of, tone_of
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -407,7 +407,9 @@ def running_rows() -> list[BackupRow]:
 def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> Home:
     """What the engine would say of `rows`."""
     days = {row.id: days_of(row) for row in rows}
-    return Home(rows, verdict(rows, installation), days, now().astimezone(ZONE).date(), None)
+    return Home(
+        rows, situation_of(rows, wants(installation)), days, now().astimezone(ZONE).date(), None
+    )
 
 
 def started() -> FirstSteps:

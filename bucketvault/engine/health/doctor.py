@@ -22,7 +22,7 @@ from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.health import readings
 from bucketvault.engine.health.readings import Reading
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.views.tones import Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, RcloneMissingError, VaultError
 from bucketvault.humanize import many, size
 from bucketvault.sanitize import clean

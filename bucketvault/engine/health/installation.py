@@ -4,25 +4,15 @@ Nothing here is guessed: what this process cannot know is None, and "All good" i
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from bucketvault.config import Config
 from bucketvault.engine import settings
 from bucketvault.engine.health.readings import disk_problem
 from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.views.situation import InstallationIssue, Part
 from bucketvault.errors import RcloneMissingError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Mail
-
-
-class Part(StrEnum):
-    """One thing that every backup rests on; a page knows where each is mended."""
-
-    RCLONE = "rclone"
-    SCHEDULER = "scheduler"
-    DISK = "disk"
-    MAIL = "mail"
-    LOST_MAIL = "lost mail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +24,6 @@ class Installation:
     disk_problem: str | None  # in words; empty: there is room
     mail_is_set_up: bool | None
     dead_mails: int | None  # given up, and nobody has looked at them
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """One thing of the program that needs a person.
-
-    `is_bad`: copies are not made meanwhile. Not `is_known`: it may be in order, nobody can tell.
-    """
-
-    part: Part
-    title: str  # a few words, such as "Mail is not set up"
-    why: str  # a sentence: what that means
-    is_bad: bool
-    is_known: bool = True
 
 
 def look(config: Config, scheduler_beats: bool | None = None) -> Installation:
@@ -74,7 +50,7 @@ def _rclone_problem(override: str) -> str:
     return ""
 
 
-def wants(installation: Installation) -> tuple[Want, ...]:
+def wants(installation: Installation) -> tuple[InstallationIssue, ...]:
     """What needs a person, the worst first. Empty only when everything is known and in order."""
     return (
         *_rclone(installation.rclone_problem),
@@ -84,38 +60,50 @@ def wants(installation: Installation) -> tuple[Want, ...]:
     )
 
 
-def _rclone(problem: str | None) -> tuple[Want, ...]:
+def _rclone(problem: str | None) -> tuple[InstallationIssue, ...]:
     if problem is None:
         return (_unknown(Part.RCLONE, "rclone can be used"),)
-    return (Want(Part.RCLONE, "rclone cannot be used", problem, is_bad=True),) if problem else ()
+    return (
+        (InstallationIssue(Part.RCLONE, "rclone cannot be used", problem, is_bad=True),)
+        if problem
+        else ()
+    )
 
 
-def _scheduler(beats: bool | None) -> tuple[Want, ...]:
+def _scheduler(beats: bool | None) -> tuple[InstallationIssue, ...]:
     if beats is None:
         return (_unknown(Part.SCHEDULER, "planned runs start"),)
     why = "The scheduler does not beat. Restart bucketvault; Run now still works."
-    return () if beats else (Want(Part.SCHEDULER, "Planned runs do not start", why, is_bad=True),)
+    return (
+        ()
+        if beats
+        else (InstallationIssue(Part.SCHEDULER, "Planned runs do not start", why, is_bad=True),)
+    )
 
 
-def _disk(problem: str | None) -> tuple[Want, ...]:
+def _disk(problem: str | None) -> tuple[InstallationIssue, ...]:
     if problem is None:
         return (_unknown(Part.DISK, "the disk has room"),)
-    return (Want(Part.DISK, "The disk is nearly full", problem, is_bad=True),) if problem else ()
+    return (
+        (InstallationIssue(Part.DISK, "The disk is nearly full", problem, is_bad=True),)
+        if problem
+        else ()
+    )
 
 
-def _mail(is_set_up: bool | None, dead: int | None) -> tuple[Want, ...]:
+def _mail(is_set_up: bool | None, dead: int | None) -> tuple[InstallationIssue, ...]:
     if is_set_up is None or dead is None:
         return (_unknown(Part.MAIL, "mail arrives"),)
     if not is_set_up:
         why = "Nobody is told when a backup fails."
-        return (Want(Part.MAIL, "Mail is not set up", why, is_bad=False),)
+        return (InstallationIssue(Part.MAIL, "Mail is not set up", why, is_bad=False),)
     if not dead:
         return ()
     count = "One mail was" if dead == 1 else f"{dead} mails were"
     why = f"{count} given up: what they would have said, nobody was told."
-    return (Want(Part.LOST_MAIL, "Mail does not arrive", why, is_bad=False),)
+    return (InstallationIssue(Part.LOST_MAIL, "Mail does not arrive", why, is_bad=False),)
 
 
-def _unknown(part: Part, what: str) -> Want:
+def _unknown(part: Part, what: str) -> InstallationIssue:
     title = f"Not known whether {what}"
-    return Want(part, title, "This process cannot tell.", is_bad=False, is_known=False)
+    return InstallationIssue(part, title, "This process cannot tell.", is_bad=False, is_known=False)

@@ -19,7 +19,7 @@ from bucketvault.engine.health.readings import Reading
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
-from bucketvault.engine.views.tones import Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, RcloneMissingError
 from bucketvault.store.database import BusyError, connection, database_bytes
 from bucketvault.store.models import Backup, BackupRun, Mail, Provider, utcnow

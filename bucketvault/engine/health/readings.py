@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.self_backup import SelfBackup
-from bucketvault.engine.views.tones import Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import age, count, duration, many, percent, roughly, size, wall_clock
 
 MB, GB = 10**6, 10**9

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.first_steps import FirstSteps
-from bucketvault.engine.views.situation import Verdict
+from bucketvault.engine.views.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Home:
     """Every backup, its last 30 days, and whether everything is fine."""
 
     rows: list[BackupRow]
-    answer: Verdict
+    answer: Situation
     days: Mapping[int, Days]  # by the id of the backup, until `today`
     today: dt.date
     steps: FirstSteps | None  # until a first backup has succeeded

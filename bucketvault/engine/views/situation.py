@@ -7,15 +7,54 @@ and mail arrives. Knows no times and no places: whoever shows it adds them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from bucketvault.engine.health.installation import Installation, Want, wants
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.engine.views.tones import Tone as Tone
 from bucketvault.vocabulary import Reason, RunStatus
 
 
+class Tone(StrEnum):
+    """The state a row, a run or the whole is in: a word, a shape and a colour each."""
+
+    OK = "ok"
+    WARN = "warn"  # succeeded, with warnings
+    BAD = "bad"  # failed
+    HELD = "held"  # waits for approval
+    MISS = "miss"  # overdue
+    RUN = "run"
+    STOP = "stop"  # stopped by the person
+    WAIT = "wait"
+    OFF = "off"
+    NONE = "none"  # never run
+    LOOK = "look"  # a preview: it only looked
+
+
+class Part(StrEnum):
+    """One thing that every backup rests on; a page knows where each is mended."""
+
+    RCLONE = "rclone"
+    SCHEDULER = "scheduler"
+    DISK = "disk"
+    MAIL = "mail"
+    LOST_MAIL = "lost mail"
+
+
 @dataclass(frozen=True, slots=True)
-class Need:
+class InstallationIssue:
+    """One thing of the program that needs a person.
+
+    `is_bad`: copies are not made meanwhile. Not `is_known`: it may be in order, nobody can tell.
+    """
+
+    part: Part
+    title: str  # a few words, such as "Mail is not set up"
+    why: str  # a sentence: what that means
+    is_bad: bool
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BackupIssue:
     """One backup that waits for a person: `why` is a sentence, `run_id` where to look.
 
     `copy` says in what state a failed run left the copy; empty where that says nothing new.
@@ -30,15 +69,15 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Situation:
     """The answer: a state, a sentence, what stands behind it, and who needs a person."""
 
     tone: Tone
     sentence: str
     detail: str = ""
     short: str = ""  # for a corner of the screen: "All good"
-    needs: tuple[Need, ...] = ()  # backups
-    wants: tuple[Want, ...] = ()  # what the program itself needs
+    backup_issues: tuple[BackupIssue, ...] = ()
+    installation_issues: tuple[InstallationIssue, ...] = ()
     running: int = 0
 
 
@@ -72,48 +111,50 @@ def tone_of(row: BackupRow) -> Tone:
     return Tone.WAIT if row.moved and last in (Tone.OK, Tone.WARN) else last
 
 
-def verdict(rows: Sequence[BackupRow], installation: Installation) -> Verdict:
-    """The answer for all of it. Backups that are switched off count only while they run."""
-    told, wanted = _of_backups(rows), wants(installation)
-    bad = [want for want in wanted if want.is_bad]
+def situation_of(
+    rows: Sequence[BackupRow], installation_issues: tuple[InstallationIssue, ...]
+) -> Situation:
+    """Return the answer for all of it. Switched off backups count only while they run."""
+    told = _of_backups(rows)
+    bad = [issue for issue in installation_issues if issue.is_bad]
     if bad:
-        count = len(told.needs) + len(bad)
+        count = len(told.backup_issues) + len(bad)
         told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} you")
-        if not told.needs:  # else the backups' own sentence says more
+        if not told.backup_issues:  # else the backups' own sentence says more
             sentence = f"{bad[0].title}." if count == 1 else f"{count} things need you."
             told = replace(told, sentence=sentence, detail=_joined(told.sentence, told.detail))
-    elif told.tone == Tone.OK and wanted:
-        sentence = _joined(told.sentence, f"{wanted[0].title}.")
-        told = replace(told, tone=Tone.WARN, sentence=sentence, short=wanted[0].title)
+    elif told.tone == Tone.OK and installation_issues:
+        sentence = _joined(told.sentence, f"{installation_issues[0].title}.")
+        told = replace(told, tone=Tone.WARN, sentence=sentence, short=installation_issues[0].title)
     elif told.tone == Tone.OK:
         told = replace(told, sentence=f"All good. {told.sentence}", short="All good")
-    return replace(told, wants=wanted)
+    return replace(told, installation_issues=installation_issues)
 
 
-def _of_backups(rows: Sequence[BackupRow]) -> Verdict:
+def _of_backups(rows: Sequence[BackupRow]) -> Situation:
     running = [row.name for row in rows if tone_of(row) == Tone.RUN]
     on = [row for row in rows if row.enabled]
     if not rows:
         detail = "Say what goes where, and the first run can start at once."
-        return Verdict(Tone.NONE, "Nothing is backed up yet.", detail, short="Not set up yet")
+        return Situation(Tone.NONE, "Nothing is backed up yet.", detail, short="Not set up yet")
     if not on:
-        return Verdict(
+        return Situation(
             Tone.OFF,
             "Every backup is switched off.",
             _joined("Nothing runs until one is switched on.", _copying(running)),
             short="Switched off",
             running=len(running),
         )
-    needs = tuple(sorted((need for row in on if (need := _need(row))), key=_urgency))
-    if needs:
-        tone, sentence, short = _needing(needs, len(on))
-        detail = _joined(_others(on, needs), _copying(running))
+    issues = tuple(sorted((issue for row in on if (issue := _issue(row))), key=_urgency))
+    if issues:
+        tone, sentence, short = _needing(issues, len(on))
+        detail = _joined(_others(on, issues), _copying(running))
     else:
         tone, sentence, detail, short = _without_needs(on, running)
-    return Verdict(tone, sentence, detail, short, needs, running=len(running))
+    return Situation(tone, sentence, detail, short, issues, running=len(running))
 
 
-def _need(row: BackupRow) -> Need | None:
+def _issue(row: BackupRow) -> BackupIssue | None:
     tone, last = tone_of(row), row.last_run
     copy = ""
     if tone == Tone.MISS:
@@ -130,25 +171,25 @@ def _need(row: BackupRow) -> Need | None:
             copy = last.copy_state.sentence
     else:
         return None
-    return Need(tone, row.id, row.name, why, last.id if last is not None else None, copy)
+    return BackupIssue(tone, row.id, row.name, why, last.id if last is not None else None, copy)
 
 
-def _urgency(need: Need) -> tuple[int, str]:
-    return (Tone.BAD, Tone.HELD, Tone.MISS).index(need.tone), need.name.casefold()
+def _urgency(issue: BackupIssue) -> tuple[int, str]:
+    return (Tone.BAD, Tone.HELD, Tone.MISS).index(issue.tone), issue.name.casefold()
 
 
-def _needing(needs: tuple[Need, ...], total: int) -> tuple[Tone, str, str]:
-    tones = {need.tone for need in needs}
+def _needing(issues: tuple[BackupIssue, ...], total: int) -> tuple[Tone, str, str]:
+    tones = {issue.tone for issue in issues}
     tone = tones.pop() if len(tones) == 1 else Tone.BAD
-    if len(needs) == 1:
-        return tone, f"{needs[0].name} needs you.", "1 needs you"
-    if len(needs) == total:
+    if len(issues) == 1:
+        return tone, f"{issues[0].name} needs you.", "1 needs you"
+    if len(issues) == total:
         return tone, f"All {total} backups need you.", f"{total} need you"
-    return tone, f"{len(needs)} of {total} backups need you.", f"{len(needs)} need you"
+    return tone, f"{len(issues)} of {total} backups need you.", f"{len(issues)} need you"
 
 
-def _others(on: Sequence[BackupRow], needs: tuple[Need, ...]) -> str:
-    waiting = {need.backup_id for need in needs}
+def _others(on: Sequence[BackupRow], issues: tuple[BackupIssue, ...]) -> str:
+    waiting = {issue.backup_id for issue in issues}
     others = [row for row in on if row.id not in waiting]
     good = [row for row in others if _last_tone(row) in (Tone.OK, Tone.WARN) and not row.moved]
     if not good:

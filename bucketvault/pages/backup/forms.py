@@ -14,7 +14,7 @@ from bucketvault.engine.providers import Listing
 from bucketvault.engine.rclone.buckets import PathLook, PathSize
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.catalogue import StorageRow
-from bucketvault.engine.views.situation import Verdict
+from bucketvault.engine.views.situation import Situation
 from bucketvault.errors import BucketvaultError, NotFoundError, Problem
 from bucketvault.pages.backup.form import Asks, BackupForm, Start, draw
 from bucketvault.pages.backup.form_words import new_backup
@@ -36,7 +36,7 @@ ZONE_S = 3.0
 class _Known(NamedTuple):
     """What a form needs to know before it is drawn."""
 
-    answer: Verdict
+    answer: Situation
     storages: Mapping[int, StorageRow]
     providers: Mapping[int, str]
     stored: BackupInput | None

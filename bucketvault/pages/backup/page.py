@@ -16,7 +16,7 @@ from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, End
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.history import Measure, RunsPage
-from bucketvault.engine.views.situation import Tone, Verdict
+from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.errors import NotFoundError
 from bucketvault.humanize import size
 from bucketvault.pages.backup import words as backup_words
@@ -169,7 +169,7 @@ def _find(engine: "Engine", backup_id: int, asked: Asked) -> Found:
     return Found(page, engine.days(page.row), runs, asked)
 
 
-def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Verdict) -> None:
+def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None:
     """There is no such backup (any more)."""
     ui.context.client.status_code = 404
     with frame("Backups", zone, answer):

@@ -10,7 +10,7 @@ from nicegui import run, ui
 from bucketvault.engine import events
 from bucketvault.engine.health.monitor import Copying, Health, conclusion
 from bucketvault.engine.health.readings import Reading
-from bucketvault.engine.views.situation import Tone, Verdict
+from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot
 from bucketvault.pages.parts import assets
@@ -56,7 +56,7 @@ def register(engine: "Engine") -> None:
             if now is not None and not client.is_deleted:
                 screen.show(now)
 
-        def show_around(answer: Verdict) -> None:
+        def show_around(answer: Situation) -> None:
             around.show(answer)
 
         ui.timer(LOOK_S, look)

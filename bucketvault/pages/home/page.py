@@ -9,10 +9,9 @@ from nicegui import events, run, ui
 
 from bucketvault import humanize
 from bucketvault.engine import events as live
-from bucketvault.engine.health.installation import Part, Want
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import Home
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
 from bucketvault.pages.home.first_steps import draw_first_steps
 from bucketvault.pages.home.rows import BackupList, in_order, list_row
 from bucketvault.pages.parts.actions import switch, told
@@ -155,11 +154,11 @@ def draw_answer(home: Home, outlook_words: str, now: dt.datetime, zone: ZoneInfo
     answer, by_id = home.answer, {row.id: row for row in home.rows}
     detail = " ".join(part for part in (answer.detail, outlook_words) if part)
     with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines):
-        for want in answer.wants:
+        for want in answer.installation_issues:
             if home.steps is None or want.part is not Part.MAIL:  # there it is one of the steps
                 with lines:
                     draw_want(want)
-        for need in answer.needs[:NEEDS_SHOWN]:
+        for need in answer.backup_issues[:NEEDS_SHOWN]:
             name = clean(need.name, limit=NAME_CHARACTERS)
             with lines, element("div", "need"):
                 glyph(need.tone)
@@ -177,14 +176,14 @@ def draw_answer(home: Home, outlook_words: str, now: dt.datetime, zone: ZoneInfo
                     button(
                         words, kind="small", href=f"/run/{need.run_id:d}", label=f"{words}: {name}"
                     )
-        more = len(answer.needs) - NEEDS_SHOWN
+        more = len(answer.backup_issues) - NEEDS_SHOWN
         if more > 0:
             with lines, element("div", "need plain"):
                 element("span")
                 element("span", "why", f"and {humanize.count(more)} more, below")
 
 
-def draw_want(want: Want) -> None:
+def draw_want(want: InstallationIssue) -> None:
     """What the program itself needs, with a way to where it is mended."""
     with element("div", "need"):
         glyph(Tone.BAD if want.is_bad else Tone.WARN)

@@ -11,7 +11,7 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from bucketvault import __version__, humanize
 from bucketvault.engine import events
-from bucketvault.engine.views.situation import Verdict
+from bucketvault.engine.views.situation import Situation
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import CLASSES, button, element, glyph, icon, text
@@ -101,7 +101,7 @@ class Frame:
     def __init__(self, active: str, zone: ZoneInfo) -> None:
         """Draw it; `active` is the name of a navigation entry."""
         self._zone = zone
-        self._shown: Verdict | None = None
+        self._shown: Situation | None = None
         drawer = _drawer()
         with drawer:
             self._badge = self._navigation(active)
@@ -135,23 +135,23 @@ class Frame:
         self._tick()
         ui.timer(CLOCK_S, self._tick)
 
-    def show(self, verdict: Verdict) -> None:
+    def show(self, situation: Situation) -> None:
         """Show the answer for all backups in the foot, on phones at the top, and as a number."""
-        if verdict == self._shown:
+        if situation == self._shown:
             return
-        self._shown = verdict
+        self._shown = situation
         self._badge.clear()
-        if verdict.needs:
+        if situation.backup_issues:
             with self._badge:
-                kind = f"badge {CLASSES[verdict.tone]}"
-                element("span", kind, str(len(verdict.needs)), title=verdict.short)
+                kind = f"badge {CLASSES[situation.tone]}"
+                element("span", kind, str(len(situation.backup_issues)), title=situation.short)
         for place in self._answers:
             place.clear()
-            with place, element("a", f"pill {CLASSES[verdict.tone]}", href="/"):
-                glyph(verdict.tone)
-                element("span", text=verdict.short)
-                if verdict.running:
-                    element("span", "ink3 wide-only", f"· {verdict.running} running")
+            with place, element("a", f"pill {CLASSES[situation.tone]}", href="/"):
+                glyph(situation.tone)
+                element("span", text=situation.short)
+                if situation.running:
+                    element("span", "ink3 wide-only", f"· {situation.running} running")
 
     def follow(self, engine: "Engine") -> None:
         """Keep the answer true while the page is open."""
@@ -193,10 +193,10 @@ def _drawer() -> ui.element:
 
 
 @contextmanager
-def frame(active: str, zone: ZoneInfo, verdict: Verdict) -> Iterator[Frame]:
+def frame(active: str, zone: ZoneInfo, situation: Situation) -> Iterator[Frame]:
     """Draw the frame; what is drawn inside is the page."""
     made = Frame(active, zone)
-    made.show(verdict)
+    made.show(situation)
     with element("div", "page", id="main", tabindex="-1"):  # Quasar's q-page is the <main> already
         yield made
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine.views.situation import Tone, Verdict
+from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.widgets import button
 from bucketvault.pages.parts.widgets import verdict as draw_verdict
@@ -25,7 +25,7 @@ def register(engine: "Engine") -> None:
             draw(engine.zone, answer)
 
 
-def draw(zone: ZoneInfo, answer: Verdict) -> None:
+def draw(zone: ZoneInfo, answer: Situation) -> None:
     """Say so, and offer the first page."""
     ui.context.client.status_code = 404
     with frame("", zone, answer):

@@ -10,7 +10,7 @@ from nicegui import run, ui
 
 from bucketvault.engine import events
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
-from bucketvault.engine.views.situation import Tone, Verdict
+from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.errors import BucketvaultError, NotFoundError
 from bucketvault.pages.parts.asking import ask
 from bucketvault.pages.parts.fields import Choice, Choices, above
@@ -113,7 +113,7 @@ def _acts(engine: "Engine", provider_id: int) -> Acts:
     return Acts(test, listing, import_bucket, delete)
 
 
-def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Verdict) -> None:
+def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None:
     """There is no such provider (any more)."""
     ui.context.client.status_code = 404
     with frame("Providers", zone, answer):

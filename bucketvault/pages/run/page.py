@@ -10,7 +10,7 @@ from nicegui import run, ui
 
 from bucketvault.engine import events
 from bucketvault.engine.views.backups import RunPage, RunView
-from bucketvault.engine.views.situation import Tone, Verdict, tone_of_run
+from bucketvault.engine.views.situation import Situation, Tone, tone_of_run
 from bucketvault.errors import NotFoundError
 from bucketvault.pages.parts.actions import go_to_run, told
 from bucketvault.pages.parts.frame import frame, heading, page_at
@@ -134,7 +134,7 @@ def _is_active(view: RunView) -> bool:
     return view.status in (RunStatus.PENDING, RunStatus.RUNNING)
 
 
-def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Verdict) -> None:
+def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None:
     """There is no such run (any more)."""
     ui.context.client.status_code = 404
     with frame("Backups", zone, answer):

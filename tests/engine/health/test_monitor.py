@@ -13,7 +13,7 @@ from bucketvault.engine.health import monitor as health
 from bucketvault.engine.health.monitor import Health, Monitor
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
-from bucketvault.engine.views.tones import Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.store.database import close_database
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import RunStatus

@@ -8,7 +8,7 @@ import pytest
 from bucketvault.engine.health.monitor import conclusion, problems, readings
 from bucketvault.engine.health.readings import GB, MB, Reading
 from bucketvault.engine.self_backup import SelfBackup
-from bucketvault.engine.views.tones import Tone
+from bucketvault.engine.views.situation import Tone
 
 NOW = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)

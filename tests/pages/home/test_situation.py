@@ -4,35 +4,35 @@ from dataclasses import replace
 
 import pytest
 
+from bucketvault.engine.health.installation import Installation, wants
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.situation import Tone, Verdict, tone_of
-from bucketvault.engine.views.situation import verdict as of_all
+from bucketvault.engine.views.situation import Situation, Tone, situation_of, tone_of
 from bucketvault.vocabulary import Phase
 from tests.pages import scenes
 from tests.pages.scenes import GOOD_INSTALLATION, backup_row
 
 
-def verdict(rows: list[BackupRow]) -> Verdict:
-    return of_all(rows, GOOD_INSTALLATION)
+def of_all(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> Situation:
+    return situation_of(rows, wants(installation))
 
 
 def test_nothing_is_set_up() -> None:
-    assert verdict([]).sentence == "Nothing is backed up yet."
+    assert of_all([]).sentence == "Nothing is backed up yet."
 
 
 def test_all_good_when_every_enabled_backup_has_succeeded() -> None:
-    said = verdict(scenes.good_rows())
+    said = of_all(scenes.good_rows())
 
     assert (said.tone, said.sentence) == (
         Tone.OK,
         "All good. Every backup has the copy it should have.",
     )
     assert said.detail == "Video masters runs now."
-    assert (said.needs, said.running) == ((), 1)
+    assert (said.backup_issues, said.running) == ((), 1)
 
 
 def test_one_backup_is_called_by_its_name() -> None:
-    said = verdict([backup_row(1)])
+    said = of_all([backup_row(1)])
 
     assert said.sentence == "All good. Customer uploads has the copy it should have."
 
@@ -75,7 +75,7 @@ PROGRAM_CLAUSES = {
 }
 
 
-def never_all_good(said: Verdict) -> bool:
+def never_all_good(said: Situation) -> bool:
     return "good" not in said.sentence.lower() + said.short.lower() and said.tone != Tone.OK
 
 
@@ -84,11 +84,11 @@ def test_a_backup_that_is_less_than_good_is_never_all_good(clause: str) -> None:
     changes = BACKUPS_CLAUSES[clause]
 
     rows = [] if changes is None else [backup_row(2, **changes)]
-    said = verdict(rows)
+    said = of_all(rows)
 
     assert never_all_good(said)
     if changes is not None and changes.get("enabled", True):
-        assert never_all_good(verdict([backup_row(1), *rows]))
+        assert never_all_good(of_all([backup_row(1), *rows]))
 
 
 @pytest.mark.parametrize("clause", PROGRAM_CLAUSES)
@@ -98,7 +98,7 @@ def test_a_program_that_is_less_than_good_is_never_all_good_and_says_why(clause:
     said = of_all(scenes.good_rows(), replace(GOOD_INSTALLATION, **changes))
 
     assert never_all_good(said)
-    assert [want.title for want in said.wants] == [title]
+    assert [want.title for want in said.installation_issues] == [title]
     assert f"{title}." in said.sentence
 
 
@@ -113,7 +113,7 @@ def test_what_keeps_copies_from_being_made_is_as_bad_as_a_failed_backup() -> Non
         "1 needs you",
     )
     assert good.detail.startswith("Every backup has the copy it should have.")
-    assert [want.is_bad for want in good.wants] == [True, False]
+    assert [want.is_bad for want in good.installation_issues] == [True, False]
     assert (bad.tone, bad.sentence, bad.short) == (
         Tone.BAD,
         "3 of 7 backups need you.",
@@ -126,30 +126,30 @@ def test_mail_that_is_not_set_up_leaves_the_backups_their_word() -> None:
 
     assert said.tone == Tone.WARN
     assert said.sentence == ("Customer uploads has the copy it should have. Mail is not set up.")
-    assert (said.short, said.wants[0].why) == (
+    assert (said.short, said.installation_issues[0].why) == (
         "Mail is not set up",
         "Nobody is told when a backup fails.",
     )
 
 
 def test_a_single_one_that_needs_somebody_is_named() -> None:
-    said = verdict([backup_row(1), backup_row(4, last_run=scenes.failed_run())])
+    said = of_all([backup_row(1), backup_row(4, last_run=scenes.failed_run())])
 
     assert (said.tone, said.sentence) == (Tone.BAD, "Postgres dumps needs you.")
     assert said.detail == "The other one has a good copy."
-    assert said.needs[0].run_id == 2
+    assert said.backup_issues[0].run_id == 2
 
 
 def test_the_most_urgent_stands_first() -> None:
-    said = verdict(scenes.bad_rows())
+    said = of_all(scenes.bad_rows())
 
     assert said.sentence == "3 of 7 backups need you."
-    assert [need.tone for need in said.needs] == [Tone.BAD, Tone.HELD, Tone.MISS]
+    assert [need.tone for need in said.backup_issues] == [Tone.BAD, Tone.HELD, Tone.MISS]
     assert said.short == "3 need you"
 
 
 def test_only_held_ones_are_not_called_failed() -> None:
-    said = verdict([backup_row(5, last_run=scenes.held_run())])
+    said = of_all([backup_row(5, last_run=scenes.held_run())])
 
     assert said.tone == Tone.HELD
 
@@ -157,17 +157,17 @@ def test_only_held_ones_are_not_called_failed() -> None:
 def test_a_failed_one_that_runs_again_does_not_need_anybody_yet() -> None:
     again = backup_row(4, last_run=scenes.failed_run(), active_run=scenes.live_run())
 
-    said = verdict([backup_row(1), again])
+    said = of_all([backup_row(1), again])
 
-    assert (said.tone, said.needs) == (Tone.RUN, ())
+    assert (said.tone, said.backup_issues) == (Tone.RUN, ())
     assert said.sentence == "Postgres dumps failed last time and goes again."
 
 
 def test_backups_that_are_switched_off_do_not_count() -> None:
     off = backup_row(6, enabled=False, last_run=scenes.failed_run())
 
-    assert verdict([backup_row(1), off]).tone == Tone.OK
-    assert verdict([off]).sentence == "Every backup is switched off."
+    assert of_all([backup_row(1), off]).tone == Tone.OK
+    assert of_all([off]).sentence == "Every backup is switched off."
 
 
 def test_the_state_of_a_row_is_what_it_does_now() -> None:

@@ -10,7 +10,7 @@ from nicegui.testing import User
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.events import BACKUPS, run_topic
 from bucketvault.engine.views.backups import RunPage, RunView
-from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, verdict
+from bucketvault.engine.views.situation import Tone, situation_of, tone_of, tone_of_run
 from bucketvault.humanize import day
 from bucketvault.vocabulary import Reason, RunStatus
 from tests.pages import scenes
@@ -246,9 +246,9 @@ def test_a_preview_is_no_run_of_its_backup() -> None:
     failed = scenes.backup_row(4, last_run=scenes.failed_run(), active_run=looking)
     good = scenes.backup_row(1, active_run=looking)
 
-    said = verdict([failed, good], scenes.GOOD_INSTALLATION)
+    said = situation_of([failed, good], ())
 
     assert tone_of_run(scenes.preview_run()) == Tone.LOOK
     assert (tone_of(failed), tone_of(good)) == (Tone.BAD, Tone.OK)
-    assert [need.backup_id for need in said.needs] == [4]
+    assert [need.backup_id for need in said.backup_issues] == [4]
     assert said.running == 0
