@@ -1,9 +1,13 @@
-"""`status`, `doctor`: the commands that look at all of it and change nothing."""
+"""`status`, `doctor`: the commands that look at all of it and change nothing.
+
+What `--json` prints is for scripts and monitors: keys are only ever added.
+"""
 
 import argparse
+import datetime as dt
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,10 +17,17 @@ from bucketvault.config import Config
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
-from bucketvault.engine.health import installation
-from bucketvault.engine.views import backups, status
+from bucketvault.engine.health import checks, doctor
+from bucketvault.engine.views import backups
+from bucketvault.engine.views.backups import BackupRow, RunView, Unwatched, watched
+from bucketvault.engine.views.situation import InstallationIssue, Tone
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Reason, RunStatus
+
+EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
+SHAPES = {Tone.OK: ("✓", "good"), Tone.WARN: ("!", "look"), Tone.BAD: ("✗", "BAD")}
+NO_SHAPE = ("·", "none")
+NAME_WIDTH = 24
 
 
 def add_to(commands: Any) -> None:
@@ -33,8 +44,8 @@ def add_to(commands: Any) -> None:
 def _status(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     unwatched = functools.partial(who_watches, config)
-    told = status.status(installation.look(config), unwatched=unwatched)
-    code = status.status_exit_code(told)
+    told = status(checks.installation_issues(config), unwatched)
+    code = status_exit_code(told)
     if given.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return code
@@ -56,7 +67,93 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     return code
 
 
-def backup_in_words(backup: backups.BackupRow, zone: ZoneInfo) -> Iterator[str]:
+def status(issues: tuple[InstallationIssue, ...], unwatched: Unwatched = watched) -> dict[str, Any]:
+    """What `bucketvault status --json` prints: plain values, times as text in UTC."""
+    rows = backups.backups(unwatched)
+    active = [row.active_run.status for row in rows if row.active_run is not None]
+    return {
+        "backups": [
+            {
+                "name": row.name,
+                "enabled": row.enabled,
+                "overdue": row.overdue,
+                "moved": row.moved,
+                "next_due_at": _time(row.next_due_at),
+                "last_good_at": _time(row.last_good_at),
+                "last_run": _ended_run_in_status(row.last_run),
+                "active_run": _active_run_in_status(row.active_run),
+            }
+            for row in rows
+        ],
+        "running": active.count(RunStatus.RUNNING),
+        "pending": active.count(RunStatus.PENDING),
+        "program": [f"{issue.title}. {issue.why}" for issue in issues if issue.is_known],
+    }
+
+
+def status_exit_code(status: Mapping[str, Any]) -> int:
+    """0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
+
+    A backup that is switched off does not count; nor does what the program itself needs, such
+    as mail: this is the answer about the copies.
+    """
+    concerned = [backup for backup in status["backups"] if backup["enabled"]]
+    last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]
+    if any(backup["overdue"] for backup in concerned):
+        return EXIT_BAD
+    active = [backup["active_run"] for backup in concerned if backup["active_run"] is not None]
+    if any(run["ended_unseen"] for run in active):  # how it ended is not known yet
+        return EXIT_BAD
+    if any(run["status"] == RunStatus.FAILED for run in last_runs):
+        return EXIT_BAD
+    if any(run["warnings"] for run in last_runs) or any(each["moved"] for each in concerned):
+        return EXIT_WARNINGS
+    return EXIT_GOOD
+
+
+def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "status": run.status.value,
+        "reason": run.reason.value if run.reason is not None else None,
+        "trigger": run.trigger.value,
+        "scheduled_for": _time(run.scheduled_for),
+        "started_at": _time(run.started_at),
+        "finished_at": _time(run.finished_at),
+        "exit_code": run.exit_code,
+        "explanation": run.explanation,
+        "copy_state": run.copy_state.sentence if run.copy_state is not None else "",
+        "warnings": list(run.warnings),
+        "counts": dict(run.counts),
+        "counts_at_least": run.copy_state is not None and run.copy_state.at_least,
+    }
+
+
+def _active_run_in_status(run: RunView | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "id": run.id,
+        "status": run.status.value,
+        "phase": run.phase.value if run.phase is not None else None,
+        "trigger": run.trigger.value,
+        "queued_at": _time(run.queued_at),
+        "started_at": _time(run.started_at),
+        "stop_requested_at": _time(run.stop_requested_at),
+        "on_its_own": run.on_its_own,
+        "ended_unseen": run.ended_unseen,
+        "waits_for": run.waits_for,
+    }
+
+
+def _time(moment: dt.datetime | None) -> str | None:
+    """Such as `2026-11-22T02:30:00Z`."""
+    return None if moment is None else f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
     """What `status` says of one backup: a line on its state, then what needs a look."""
     now = utcnow()
     run = backup.active_run
@@ -90,9 +187,7 @@ def backup_in_words(backup: backups.BackupRow, zone: ZoneInfo) -> Iterator[str]:
         yield f"  Approve it: {approval_command(backup.name, last.id)}"
 
 
-def schedule_in_words(
-    backup: backups.BackupRow, zone: ZoneInfo, *, is_served: bool
-) -> Iterator[str]:
+def schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:
     """What `status` says of the planned times of a backup: one missed, the next."""
     now, due = utcnow(), backup.next_due_at
     if not backup.enabled:
@@ -117,7 +212,6 @@ def schedule_in_words(
 
 
 def _doctor(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault.engine.health import doctor
     from bucketvault.server import address
 
     def ask() -> tuple[int, str]:
@@ -125,5 +219,31 @@ def _doctor(given: argparse.Namespace, config: Config) -> int:
         return doctor.ask_server(door.port, door.socket)
 
     found = doctor.examine(config, holder(config), ask)
-    print(doctor.as_json(found) if given.json else "\n".join(doctor.in_lines(found)))
+    print(_as_json(found) if given.json else "\n".join(_in_lines(found)))
     return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK
+
+
+def _in_lines(found: list[checks.Reading]) -> Iterator[str]:
+    """A line each with its shape and word, and what to do below it."""
+    for reading in found:
+        shape, word = SHAPES.get(reading.tone, NO_SHAPE)
+        said = ": ".join(part for part in (reading.value, reading.words) if part)
+        yield f"{shape} {word.ljust(4)}  {reading.name.ljust(NAME_WIDTH)} {said}"
+        if reading.todo:
+            yield f"{' ' * (NAME_WIDTH + 9)}-> {reading.todo}"
+
+
+def _as_json(found: list[checks.Reading]) -> str:
+    """The same for scripts; keys are only ever added."""
+    told = [
+        {
+            "name": reading.name,
+            "state": SHAPES.get(reading.tone, NO_SHAPE)[1].lower(),
+            "value": reading.value,
+            "words": reading.words,
+            "todo": reading.todo,
+        }
+        for reading in found
+    ]
+    whole = {"good": not doctor.is_bad(found), "checks": told}
+    return json.dumps(whole, indent=2, ensure_ascii=False)

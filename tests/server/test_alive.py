@@ -10,7 +10,7 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine.engine import Engine
-from bucketvault.server import alive, systemd
+from bucketvault.server import systemd
 from tests.support.program import Program, until
 
 
@@ -85,11 +85,11 @@ def test_the_watchdog_is_fed_as_often_as_it_wants(
 def test_a_server_whose_scheduler_stands_still_is_not_well(data_folder: Path) -> None:
     engine = Engine(load_config({}, data_dir=str(data_folder)), "serve", schedules=True)
     engine.scheduler.start()
-    well = asyncio.run(alive.fault(engine))
+    well = asyncio.run(systemd.fault(engine))
 
     engine.scheduler.stop(5)
 
-    assert (well, asyncio.run(alive.fault(engine))) == ("", "the scheduler does not beat")
+    assert (well, asyncio.run(systemd.fault(engine))) == ("", "the scheduler does not beat")
 
 
 def test_systemd_hears_of_start_life_trouble_and_end(bucketvault: Program, tmp_path: Path) -> None:

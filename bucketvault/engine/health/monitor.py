@@ -14,15 +14,14 @@ import psutil
 
 from bucketvault.config import Config
 from bucketvault.engine import self_backup, settings
-from bucketvault.engine.health import readings
-from bucketvault.engine.health.readings import Reading
-from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.health import checks
+from bucketvault.engine.health.checks import Context, Reading, Subject
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, RcloneMissingError
-from bucketvault.store.database import BusyError, connection, database_bytes
-from bucketvault.store.models import Backup, BackupRun, Mail, Provider, utcnow
+from bucketvault.errors import BucketvaultError
+from bucketvault.store.database import BusyError, connection
+from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import RunStatus
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,13 @@ log = logging.getLogger(__name__)
 EVERY_S = 10.0
 HOUR_S = 3600.0
 FRESH_S = 1.0  # several tabs see the same look
-STOPPING = ("Scheduler", "rclone", "Disk of the data folder", "Memory", "Database")
+STOPPING = {
+    Subject.SCHEDULER,
+    Subject.RCLONE,
+    Subject.DISK,
+    Subject.MEMORY,
+    Subject.DATABASE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +99,11 @@ def conclusion(found: tuple[Reading, ...]) -> Conclusion:
         sentence = f"Nothing here stops tonight's runs. {_listed(looks)} {verb} worth a look."
         return Conclusion(Tone.WARN, sentence, _first(looks))
     said = {reading.name: reading for reading in found}
-    details = ["Planned runs start."] if "Scheduler" in said else []
-    if disk := said.get("Disk of the data folder"):
+    details = ["Planned runs start."] if Subject.SCHEDULER in said else []
+    if disk := said.get(Subject.DISK):
         details.append(f"{disk.value}. {disk.words}")
     sentence = "This server is well. Nothing here stops tonight's runs."
     return Conclusion(Tone.OK, sentence, " ".join(details))
-
-
-def problems(found: tuple[Reading, ...]) -> list[str]:
-    """A sentence for each thing that is bad, and what to do."""
-    return [f"{reading.name}: {_whole(reading)}" for reading in found if reading.tone is Tone.BAD]
-
-
-def _whole(reading: Reading) -> str:
-    return " ".join(part for part in (f"{reading.value}.", reading.words, reading.todo) if part)
 
 
 def _first(found: list[Reading]) -> str:
@@ -115,7 +111,7 @@ def _first(found: list[Reading]) -> str:
 
 
 def _listed(found: list[Reading]) -> str:
-    names = [reading.name for reading in found]
+    names = [str(reading.name) for reading in found]
     names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
     if names[0] == "rclone":
         names[0] = "The rclone"
@@ -142,9 +138,8 @@ class _Processor:
 class Monitor:
     """Measures the hour, and looks when asked. Every method may be called from any thread."""
 
-    def __init__(self, config: Config, scheduler: Scheduler, zone: str) -> None:
+    def __init__(self, config: Config, scheduler: Scheduler) -> None:
         self._config = config
-        self._zone = zone
         self._scheduler = scheduler
         self._hour: deque[Sample] = deque(maxlen=int(HOUR_S / EVERY_S))
         self._ending = threading.Event()
@@ -153,7 +148,6 @@ class Monitor:
         self._looked: tuple[float, Health] | None = None
         self._processor = _Processor()
         self._rclones: dict[int, tuple[psutil.Process, float, float]] = {}  # by run: time spent, at
-        self._me = psutil.Process()
 
     def start(self) -> None:
         """Begin to measure."""
@@ -187,64 +181,30 @@ class Monitor:
             return found
 
     def _look(self) -> Health:
-        now, memory, swap = utcnow(), psutil.virtual_memory(), psutil.swap_memory()
-        found = [
-            readings.scheduler(self._scheduler.is_beating(), self._scheduler.last_beat_at, now),
-            self._rclone(),
-            self._disk(now),
-            readings.memory(memory.total, memory.available),
-            readings.swap(swap.total, swap.used),
-            readings.processor(
-                self._processor.percent(), psutil.getloadavg()[0], psutil.cpu_count() or 1
-            ),
-        ]
+        now = utcnow()
+        context = Context(
+            self._config,
+            now,
+            self._scheduler,
+            self_backup.growth_a_day(self._config.backups, now),
+            self._processor.percent(),
+        )
+        found = [check(context) for check in checks.HEALTH_OF_MACHINE]
         copying: list[Copying] = []
         waiting, at_most = 0, 0
         try:
             with connection():
-                found += self._of_database(now)
+                found += [check(context) for check in checks.HEALTH_OF_DATABASE]
                 copying = self._copying()
                 waiting = BackupRun.select().where(BackupRun.status == RunStatus.PENDING).count()
                 at_most = settings.load().max_parallel_runs
         except (BusyError, BucketvaultError) as error:
             words = f"It does not answer: {error}."
             todo = "If that stays so: bucketvault doctor"
-            found.append(Reading("Database", Tone.BAD, "no answer", words, todo))
-        uptime = (time.time() - psutil.boot_time(), time.time() - self._me.create_time())
-        found.append(readings.uptime(*uptime))
-        return Health(
-            now, tuple(found), tuple(self._hour), memory.total, tuple(copying), waiting, at_most
-        )
-
-    def _rclone(self) -> Reading:
-        try:
-            binary = find_binary(self._config.rclone)
-        except RcloneMissingError as error:
-            return Reading("rclone", Tone.BAD, "cannot be used", error.summary, error.hint)
-        return readings.rclone(binary.version, binary.path, "")
-
-    def _disk(self, now: dt.datetime) -> Reading:
-        place = self._config.data_dir
-        disk = psutil.disk_usage(str(place))
-        growth = self_backup.growth_a_day(self._config.backups, now)
-        return readings.disk(disk.free, disk.total, growth, str(place))
-
-    def _of_database(self, now: dt.datetime) -> list[Reading]:
-        """What stands in the database, and what is known of it."""
-        set_up = settings.load()
-        newest = BackupRun.select().order_by(BackupRun.id.desc()).first()
-        noted = newest and (newest.finished_at or newest.started_at or newest.created_at)
-        first = Provider.select(Provider.created_at).order_by(Provider.id).first()
-        copy = self_backup.newest(self._config.backups, now)
-        dead = Mail.select().where(Mail.needs_somebody()).count()
-        sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
-        last = sent.first()
-        return [
-            readings.database(database_bytes(), set_up.log_retention_days),
-            readings.copy_of_database(copy, first.created_at if first else None, now),
-            readings.mail(set_up.mail_is_set_up, dead, last.sent_at if last else None, now),
-            readings.clock(now, noted, self._zone),
-        ]
+            found.append(Reading(Subject.DATABASE, Tone.BAD, "no answer", words, todo))
+        found.append(checks.look_at_uptime(context))
+        memory, hour = psutil.virtual_memory().total, tuple(self._hour)
+        return Health(now, tuple(found), hour, memory, tuple(copying), waiting, at_most)
 
     def _copying(self) -> list[Copying]:
         runs = (

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from nicegui import run, ui
 
 from bucketvault.engine import events
+from bucketvault.engine.health.checks import Reading, Subject
 from bucketvault.engine.health.monitor import Copying, Health, conclusion
-from bucketvault.engine.health.readings import Reading
 from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot
@@ -115,7 +115,7 @@ class HealthScreen:
 
     def _show_plots(self, found: Health) -> None:
         said = {reading.name: reading for reading in found.readings}
-        if (processor := said.get("Processor")) is not None:
+        if (processor := said.get(Subject.PROCESSOR)) is not None:
             self._processor_now.text = clean(processor.value)
         hour, total = found.hour, found.memory_bytes
         self._processor.show([(sample.at, sample.processor_percent) for sample in hour], found.at)

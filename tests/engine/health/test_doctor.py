@@ -17,7 +17,7 @@ from bucketvault.config import Config, load_config
 from bucketvault.engine import self_backup, settings
 from bucketvault.engine.catalogue import catalogue
 from bucketvault.engine.health import doctor
-from bucketvault.engine.health.readings import Reading
+from bucketvault.engine.health.checks import Reading
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.database import close_database, connection, database, writing
 from bucketvault.store.models import Mail, Provider, utcnow

@@ -8,6 +8,7 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine.engine import Engine
+from bucketvault.engine.views.situation import Part
 from tests.support.program import until
 
 
@@ -45,7 +46,7 @@ def test_a_pulse_that_dies_is_brought_back_by_the_dispatcher(
 
     assert deaths
     assert len(pulses()) == 1
-    assert engine.installation().scheduler_beats is True
+    assert Part.SCHEDULER not in {issue.part for issue in engine.installation_issues()}
 
 
 def test_it_ends_with_the_engine(engine: Engine) -> None:
@@ -66,5 +67,6 @@ def test_a_command_that_only_runs_a_backup_plans_nothing(tmp_path: Path) -> None
     command.start()
 
     assert not pulses()
-    assert command.installation().scheduler_beats is None
+    (unknown,) = [one for one in command.installation_issues() if not one.is_known]
+    assert unknown.part is Part.SCHEDULER
     command.stop()

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.health.installation import Installation
+from bucketvault.cli import status
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.runs import queue
-from bucketvault.engine.views import backups, status
+from bucketvault.engine.views import backups
 from bucketvault.engine.views.backups import Watched
 from bucketvault.errors import NotFoundError
 from bucketvault.store.database import database
@@ -26,13 +26,6 @@ from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
 
 pytestmark = pytest.mark.usefixtures("open_store")
 
-WELL = Installation(
-    scheduler_beats=True,
-    rclone_problem="",
-    disk_problem="",
-    mail_is_set_up=True,
-    dead_mails=0,
-)
 SPEC = {
     "source": {
         "provider_id": 1,
@@ -366,7 +359,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
     )
     waiting = a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL, created_at=at(4))
 
-    told = status.status(WELL)
+    told = status.status(())
 
     assert told == {
         "backups": [
@@ -417,20 +410,20 @@ def test_status_counts_what_runs_and_what_waits(ends: tuple[Storage, Storage]) -
     for number, state in enumerate([RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.PENDING]):
         a_run(a_backup(f"b{number}", *ends), state)
 
-    told = status.status(WELL, lambda run: Watched.ON_ITS_OWN)
+    told = status.status((), lambda run: Watched.ON_ITS_OWN)
 
     assert (told["running"], told["pending"]) == (2, 1)
     assert [backup["active_run"]["on_its_own"] for backup in told["backups"]] == [True, True, False]
 
 
 def test_status_without_a_backup_is_empty() -> None:
-    assert status.status(WELL) == {
+    assert status.status(()) == {
         "backups": [],
         "running": 0,
         "pending": 0,
         "program": [],
     }
-    assert status.status_exit_code(status.status(WELL)) == 0
+    assert status.status_exit_code(status.status(())) == 0
 
 
 @pytest.mark.parametrize(
@@ -463,11 +456,11 @@ def test_status_ends_with_the_worst_of_the_backups_that_are_on(
         if run is not None:
             a_run(backup, **kinds[run.removesuffix(" and off")])
 
-    assert status.status_exit_code(status.status(WELL)) == code
+    assert status.status_exit_code(status.status(())) == code
 
 
 def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
-    told = status.status(WELL)
+    told = status.status(())
     told["backups"][0]["overdue"] = True
 
     assert status.status_exit_code(told) == 1

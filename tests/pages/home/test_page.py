@@ -11,13 +11,13 @@ from nicegui import ui
 from nicegui.testing import User
 
 from bucketvault.engine.events import BACKUPS
-from bucketvault.engine.health.installation import Installation
 from bucketvault.engine.setup import apply
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.secrets import Vault
 from tests.pages import fake_engine, scenes
+from tests.pages.scenes import Installation
 from tests.pages.waiting import becomes
 
 

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from bucketvault.engine.health.installation import Installation, wants
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.situation import Situation, Tone, situation_of, tone_of
 from bucketvault.vocabulary import Phase
 from tests.pages import scenes
-from tests.pages.scenes import GOOD_INSTALLATION, backup_row
+from tests.pages.scenes import GOOD_INSTALLATION, Installation, backup_row
 
 
 def of_all(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> Situation:
-    return situation_of(rows, wants(installation))
+    return situation_of(rows, installation.issues())
 
 
 def test_nothing_is_set_up() -> None:

@@ -1,0 +1,379 @@
+"""The checks of what every backup rests on, for home, Health, `doctor` and /healthz alike.
+
+A check looks at one thing and gives a Reading: how it is, in words, and what to do. Figures and
+their words are pure functions; `look_at_*` bring the figures. Nothing is guessed: without a figure,
+the reading says that it is not known.
+"""
+
+import datetime as dt
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psutil
+
+from bucketvault.config import Config
+from bucketvault.engine import self_backup, settings
+from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.schedule.scheduler import Scheduler
+from bucketvault.engine.self_backup import SelfBackup
+from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
+from bucketvault.errors import RcloneMissingError
+from bucketvault.humanize import age, count, duration, many, percent, roughly, size, wall_clock
+from bucketvault.store.database import connection, database_bytes
+from bucketvault.store.models import BackupRun, Mail, Provider, utcnow
+
+MB, GB = 10**6, 10**9
+FULL_BYTES, SMALL_BYTES = 100 * MB, GB  # free on the disk: too little, worth a look
+NO_MEMORY_BYTES, LITTLE_MEMORY_BYTES = 100 * MB, 300 * MB  # rclone takes 50 to 300 MB a run
+BUSY_LOAD = 4.0  # waiting for each core
+LARGE_DATABASE_BYTES = 10 * GB
+OLD_COPY = dt.timedelta(days=2)
+WRONG_CLOCK = dt.timedelta(minutes=5)
+NOT_BEFORE = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)  # this program is younger than that
+FEW_DAYS, MANY_DAYS = 14, 730
+
+
+class Subject(StrEnum):
+    """What is looked at, by the name that people read."""
+
+    RCLONE = "rclone"
+    FOLDER = "Data folder"
+    MODES = "Who may read"
+    DISK = "Disk of the data folder"
+    DATABASE = "Database"
+    COPY = "Copy of the database"
+    KEY = "Key file"
+    CLOCK = "Clock"
+    SCHEDULER = "Scheduler"
+    MAIL = "Mail"
+    MEMORY = "Memory"
+    SWAP = "Swap"
+    PROCESSOR = "Processor"
+    UPTIME = "Uptime"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One thing that was looked at; what moves all the time stands in `value` alone.
+
+    BAD: runs fail, do not start, or what they tell is lost; or nobody is told.
+    """
+
+    name: Subject
+    tone: Tone  # OK, WARN, BAD; NONE: not known, or not there by choice
+    value: str  # a figure or a word: "9.1 GB free"
+    words: str = ""  # what that means
+    todo: str = ""  # what to do; empty where nothing is
+    issue: InstallationIssue | None = None  # as home names it
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the checks look with; what only a server has is None elsewhere."""
+
+    config: Config
+    now: dt.datetime
+    scheduler: Scheduler | None = None  # of this process
+    growth_bytes_a_day: float | None = None  # of our own, on the disk; None: not known
+    processor_percent: float | None = None
+
+
+def unknown(name: Subject, part: Part, what: str) -> Reading:
+    """Return the reading of what this process cannot tell."""
+    title, why = f"Not known whether {what}", "This process cannot tell."
+    issue = InstallationIssue(part, title, why, is_bad=False, is_known=False)
+    return Reading(name, Tone.NONE, "not known", issue=issue)
+
+
+# ---- figures and their words
+
+
+def disk(free: int, total: int, growth_bytes_a_day: float | None, place: str) -> Reading:
+    """Room on the disk of the data folder."""
+    name, value = Subject.DISK, f"{size(free)} of {size(total)} free"
+    todo = f"Make room on the disk of {place}, or keep logs for fewer days."
+    if free < FULL_BYTES:
+        words = "Full: what runs tell is lost, and soon none can start."
+        return Reading(name, Tone.BAD, value, words, todo, _disk_issue(f"{value}. {words} {todo}"))
+    if free < SMALL_BYTES:
+        words = "Nearly full: the logs of a few large runs take the rest."
+        return Reading(name, Tone.WARN, value, words, todo)
+    if growth_bytes_a_day is None:
+        return Reading(name, Tone.OK, value, "Enough for the logs of many runs.")
+    days = free / growth_bytes_a_day if growth_bytes_a_day > 0 else MANY_DAYS
+    if days < FEW_DAYS:
+        words = f"Full in {many(int(days), 'day')}, as it has grown of late."
+        return Reading(name, Tone.WARN, value, words, todo)
+    long = "years" if days >= MANY_DAYS else f"{int(days / 30)} months"
+    long = long if days >= 60 else f"{int(days)} days"
+    return Reading(name, Tone.OK, value, f"Enough for {long}, as it has grown of late.")
+
+
+def _disk_issue(why: str) -> InstallationIssue:
+    return InstallationIssue(Part.DISK, "The disk is nearly full", why, is_bad=True)
+
+
+def memory(total: int, available: int) -> Reading:
+    """Memory that programs can still have."""
+    name, value = Subject.MEMORY, f"{size(available)} of {size(total)} available"
+    todo = "End what else runs here, run fewer backups at a time (Settings), or add memory."
+    if available < NO_MEMORY_BYTES:
+        words = "The system may kill a run to get some back."
+        return Reading(name, Tone.BAD, value, words, todo)
+    if available < LITTLE_MEMORY_BYTES:
+        return Reading(name, Tone.WARN, value, "Enough for one run, not for many.", todo)
+    return Reading(name, Tone.OK, value, "Enough for several runs.")
+
+
+def swap(total: int, used: int) -> Reading:
+    """Memory that was written out to the disk."""
+    if not total:
+        words = "This machine writes no memory out to its disk."
+        return Reading(Subject.SWAP, Tone.OK, "none", words)
+    value = f"{size(used)} of {size(total)} in use"
+    if used > total / 2:
+        words = "The machine is short of memory, and slow."
+        todo = "End what else runs here, or add memory."
+        return Reading(Subject.SWAP, Tone.WARN, value, words, todo)
+    return Reading(Subject.SWAP, Tone.OK, value, "Little was written out to the disk.")
+
+
+def processor(percent_now: float | None, load: float, cores: int) -> Reading:
+    """How busy the machine is; `load`: the mean of the last minute."""
+    value = f"load {load:.2f} on {many(cores, 'core')}"
+    if percent_now is not None:
+        value = f"{percent(percent_now)}, {value}"
+    if load > BUSY_LOAD * cores:
+        words = "Too much at once: runs are slow, and pages too."
+        return Reading(Subject.PROCESSOR, Tone.WARN, value, words, "See what else runs here: top")
+    return Reading(Subject.PROCESSOR, Tone.OK, value, "It keeps up.")
+
+
+def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
+    """Whether backups are started at their planned times."""
+    if beats is None:
+        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
+    value = age(last_beat_at, now) if last_beat_at is not None else "no beat yet"
+    if not beats:
+        words = "Backups do not start at their planned times. Run now still works."
+        todo = "Restart bucketvault; if it stands still again, its log says why."
+        why = "The scheduler does not beat. Restart bucketvault; Run now still works."
+        issue = InstallationIssue(Part.SCHEDULER, "Planned runs do not start", why, is_bad=True)
+        return Reading(Subject.SCHEDULER, Tone.BAD, value, words, todo, issue)
+    return Reading(Subject.SCHEDULER, Tone.OK, value, "It looks every few seconds for what is due.")
+
+
+def rclone(version: str, path: str, problem: str = "", todo: str = "") -> Reading:
+    """The program that copies; `problem` in words, empty: it can be used."""
+    if problem:
+        why = f"{problem} {todo}".strip()
+        issue = InstallationIssue(Part.RCLONE, "rclone cannot be used", why, is_bad=True)
+        return Reading(Subject.RCLONE, Tone.BAD, "cannot be used", problem, todo, issue)
+    return Reading(Subject.RCLONE, Tone.OK, version, f"{path} can be used.")
+
+
+def database(size_bytes: int, retention_days: int) -> Reading:
+    """How large our own database is; nearly all of it is logs."""
+    kept = f"logs are kept {many(retention_days, 'day')}" if retention_days else "every log is kept"
+    if size_bytes > LARGE_DATABASE_BYTES:
+        todo = "Keep logs for fewer days (Settings)."
+        words = f"Large: {kept}. Its daily copies take seven times as much."
+        return Reading(Subject.DATABASE, Tone.WARN, size(size_bytes), words, todo)
+    return Reading(Subject.DATABASE, Tone.OK, size(size_bytes), f"It answers; {kept}.")
+
+
+def copy_of_database(
+    newest: SelfBackup | None, since: dt.datetime | None, now: dt.datetime
+) -> Reading:
+    """The newest daily copy of our database; `since`: when this installation began."""
+    name = Subject.COPY
+    if newest is None:
+        if since is None or now - since < OLD_COPY:
+            words = "The first is made within a day of serving."
+            return Reading(name, Tone.NONE, "none yet", words)
+        words = "If the database is lost, all settings and history are."
+        return Reading(name, Tone.BAD, "none", words, _COPY_ADVICE)
+    value = age(newest.made_at, now)
+    if now - newest.made_at > OLD_COPY:
+        words = "If the database is lost, what came after is lost too."
+        return Reading(name, Tone.BAD, value, words, _COPY_ADVICE)
+    words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
+    return Reading(name, Tone.OK, value, words)
+
+
+_COPY_ADVICE = "bucketvault's log says why none was made: see to the room on the disk."
+
+
+def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
+    """Whether the clock can be right; `newest`: the latest time that any run has noted."""
+    value = wall_clock(now, ZoneInfo(zone))
+    todo = "Set the clock, and let it be kept: timedatectl set-ntp true"
+    if now < NOT_BEFORE:
+        words = f"It says {now:%d.%m.%Y}: that is before this program was written."
+        return Reading(Subject.CLOCK, Tone.BAD, value, words, todo)
+    if newest is not None and newest - now > WRONG_CLOCK:
+        ahead = roughly((newest - now).total_seconds())
+        words = f"A run has noted a time that is {ahead} ahead: the clock is wrong, or was."
+        return Reading(Subject.CLOCK, Tone.WARN, value, words, todo)
+    return Reading(Subject.CLOCK, Tone.OK, value, "In step with what runs have noted.")
+
+
+def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.datetime) -> Reading:
+    """Whether anybody is told when a backup fails."""
+    if not is_set_up:
+        words = "Nobody is told when a backup fails."
+        todo = "Settings has the form; or [settings] in setup.toml."
+        issue = InstallationIssue(Part.MAIL, "Mail is not set up", words, is_bad=False)
+        return Reading(Subject.MAIL, Tone.WARN, "not set up", words, todo, issue)
+    last = f"the last was taken {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
+    if dead:
+        words = f"What {many(dead, 'mail')} would have said, nobody was told; {last}."
+        todo = "Settings says why, and has Try again and Dismiss."
+        mails = "One mail was" if dead == 1 else f"{dead} mails were"
+        why = f"{mails} given up: what they would have said, nobody was told."
+        issue = InstallationIssue(Part.LOST_MAIL, "Mail does not arrive", why, is_bad=False)
+        return Reading(Subject.MAIL, Tone.BAD, f"{count(dead)} given up", words, todo, issue)
+    return Reading(Subject.MAIL, Tone.OK, "set up", f"{last[0].upper()}{last[1:]}.")
+
+
+def uptime(machine_s: float, program_s: float) -> Reading:
+    """For how long both have been at work."""
+    words = f"The machine has been up for {duration(machine_s)}."
+    return Reading(Subject.UPTIME, Tone.OK, duration(program_s), words)
+
+
+# ---- looks
+
+
+def look_at_rclone(context: Context) -> Reading:
+    """Find the program that copies; blocks for the first look at it."""
+    try:
+        found = find_binary(context.config.rclone)
+    except RcloneMissingError as error:
+        return rclone("", "", error.summary, error.hint)
+    return rclone(found.version, found.path)
+
+
+def look_at_scheduler(context: Context) -> Reading:
+    """Ask this process's scheduler; not known where another one may have it."""
+    here = context.scheduler
+    beats = here.is_beating() if here is not None else None
+    return scheduler(beats, here.last_beat_at if here is not None else None, context.now)
+
+
+def look_at_disk(context: Context, *, at: Path | None = None) -> Reading:
+    """Measure the disk of the data folder; `at` a folder that exists on it."""
+    place = context.config.data_dir
+    try:
+        found = shutil.disk_usage(at or place)
+    except OSError as error:
+        words = f"The disk of {place} cannot be looked at: {error.strerror}."
+        return Reading(Subject.DISK, Tone.BAD, "not known", words, issue=_disk_issue(words))
+    return disk(found.free, found.total, context.growth_bytes_a_day, str(place))
+
+
+def look_at_memory(_: Context) -> Reading:
+    """Measure memory."""
+    found = psutil.virtual_memory()
+    return memory(found.total, found.available)
+
+
+def look_at_swap(_: Context) -> Reading:
+    """Measure what was written out to the disk."""
+    found = psutil.swap_memory()
+    return swap(found.total, found.used)
+
+
+def look_at_processor(context: Context) -> Reading:
+    """Measure how busy the machine is."""
+    return processor(context.processor_percent, psutil.getloadavg()[0], psutil.cpu_count() or 1)
+
+
+def look_at_database(_: Context) -> Reading:
+    """Ask the database for its size. Raises what keeps it from answering."""
+    return database(database_bytes(), settings.load().log_retention_days)
+
+
+def look_at_copy(context: Context) -> Reading:
+    """Look for the newest copy, and where there is none, since when it could be missed."""
+    newest, first = self_backup.newest(context.config.backups, context.now), None
+    if newest is None and context.config.database.exists():
+        with connection():  # before its first provider nothing can be lost
+            first = Provider.select(Provider.created_at).order_by(Provider.id).first()
+    return copy_of_database(newest, first and first.created_at, context.now)
+
+
+def look_at_mail(context: Context) -> Reading:
+    """See whether mail is set up and arrives."""
+    if not context.config.database.exists():
+        return mail(False, 0, None, context.now)
+    with connection():
+        dead = Mail.select().where(Mail.needs_somebody()).count()
+        sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
+        last = sent.first()
+    return mail(settings.load().mail_is_set_up, dead, last and last.sent_at, context.now)
+
+
+def look_at_clock(context: Context) -> Reading:
+    """Compare the clock with what the newest run has noted."""
+    last = None
+    if context.config.database.exists():
+        with connection():
+            last = BackupRun.select().order_by(BackupRun.id.desc()).first()
+    noted = last and (last.finished_at or last.started_at or last.created_at)
+    return clock(utcnow(), noted, timetable.server_time_zone())
+
+
+def look_at_uptime(_: Context) -> Reading:
+    """See for how long machine and program have been up."""
+    return uptime(time.time() - psutil.boot_time(), time.time() - psutil.Process().create_time())
+
+
+# ---- who asks for which, in the order in which they are shown
+
+Check = Callable[[Context], Reading]
+HOME: tuple[Check, ...] = (look_at_rclone, look_at_scheduler, look_at_disk, look_at_mail)
+HEALTH_OF_MACHINE: tuple[Check, ...] = (
+    look_at_scheduler,
+    look_at_rclone,
+    look_at_disk,
+    look_at_memory,
+    look_at_swap,
+    look_at_processor,
+)
+HEALTH_OF_DATABASE: tuple[Check, ...] = (
+    look_at_database,
+    look_at_copy,
+    look_at_mail,
+    look_at_clock,
+)
+
+
+def issues(found: Iterable[Reading]) -> tuple[InstallationIssue, ...]:
+    """Return what needs a person, in order; empty only when all is known and in order."""
+    return tuple(reading.issue for reading in found if reading.issue is not None)
+
+
+def installation_issues(
+    config: Config, scheduler: Scheduler | None = None
+) -> tuple[InstallationIssue, ...]:
+    """Ask the checks of home, as any process on this data folder can; each page does, so cheap."""
+    context = Context(config, utcnow(), scheduler)
+    return issues(check(context) for check in HOME)
+
+
+def fault(config: Config, scheduler: Scheduler | None) -> str:
+    """Return what keeps a server from its work and a restart mends, in words; empty: nothing.
+
+    Raises what keeps the database from answering.
+    """
+    context = Context(config, utcnow(), scheduler)
+    look_at_database(context)
+    is_still = look_at_scheduler(context).tone is Tone.BAD
+    return "the scheduler does not beat" if is_still else ""

@@ -1,0 +1,111 @@
+"""Where a figure of this machine turns from good to worth a look to bad, and what is said then."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from bucketvault.config import load_config
+from bucketvault.engine.health import checks
+from bucketvault.engine.health.checks import GB, MB, Context, Reading
+from bucketvault.engine.health.monitor import conclusion
+from bucketvault.engine.self_backup import SelfBackup
+from bucketvault.engine.views.situation import Tone
+
+NOW = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
+MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
+OK, WARN, BAD, NONE = Tone.OK, Tone.WARN, Tone.BAD, Tone.NONE
+
+
+def copy(age: dt.timedelta) -> SelfBackup:
+    return SelfBackup(Path("/copy"), (NOW - age).date(), NOW - age, 9 * MB)
+
+
+TABLE = [
+    (checks.disk(99 * MB, 20 * GB, None, "/data"), BAD, "Full"),
+    (checks.disk(100 * MB, 20 * GB, None, "/data"), WARN, "Nearly full"),
+    (checks.disk(GB - 1, 20 * GB, 0.0, "/data"), WARN, "Nearly full"),
+    (checks.disk(GB, 20 * GB, None, "/data"), OK, "Enough for the logs of many runs."),
+    (checks.disk(2 * GB, 20 * GB, 200 * MB, "/data"), WARN, "Full in 10 days"),
+    (checks.disk(2 * GB, 20 * GB, 100 * MB, "/data"), OK, "Enough for 20 days"),
+    (checks.disk(9 * GB, 20 * GB, 20 * MB, "/data"), OK, "Enough for 15 months"),
+    (checks.disk(9 * GB, 20 * GB, MB, "/data"), OK, "Enough for years"),
+    (checks.disk(9 * GB, 20 * GB, -5 * MB, "/data"), OK, "Enough for years"),
+    (checks.memory(2 * GB, 99 * MB), BAD, "may kill a run"),
+    (checks.memory(2 * GB, 299 * MB), WARN, "not for many"),
+    (checks.memory(2 * GB, 300 * MB), OK, "several runs"),
+    (checks.swap(0, 0), OK, "no memory out"),
+    (checks.swap(2 * GB, GB), OK, "Little"),
+    (checks.swap(2 * GB, GB + 1), WARN, "short of memory"),
+    (checks.processor(None, 0.5, 2), OK, "load 0.50 on 2 cores"),
+    (checks.processor(99.9, 8.0, 2), OK, "99 %, load 8.00 on 2 cores"),
+    (checks.processor(99.9, 8.1, 2), WARN, "slow"),
+    (checks.processor(50.0, 1.0, 1), OK, "on 1 core"),
+    (checks.scheduler(True, NOW - 5 * MINUTE, NOW), OK, "every few seconds"),
+    (checks.scheduler(False, None, NOW), BAD, "do not start"),
+    (checks.rclone("1.75.2", "/usr/bin/rclone"), OK, "1.75.2"),
+    (checks.rclone("", "", "rclone is missing."), BAD, "rclone is missing."),
+    (checks.database(312 * MB, 90), OK, "kept 90 days"),
+    (checks.database(312 * MB, 0), OK, "every log is kept"),
+    (checks.database(11 * GB, 90), WARN, "Large"),
+    (checks.copy_of_database(copy(47 * HOUR), None, NOW), OK, "Whole"),
+    (checks.copy_of_database(copy(49 * HOUR), None, NOW), BAD, "lost too"),
+    (checks.copy_of_database(None, None, NOW), NONE, "within a day"),
+    (checks.copy_of_database(None, NOW - DAY, NOW), NONE, "within a day"),
+    (checks.copy_of_database(None, NOW - 3 * DAY, NOW), BAD, "are."),
+    (checks.clock(NOW, NOW + 4 * MINUTE, "Europe/Berlin"), OK, "11:00"),
+    (checks.clock(NOW, NOW + 6 * MINUTE, "UTC"), WARN, "6 min ahead"),
+    (checks.clock(NOW - 365 * DAY, None, "UTC"), BAD, "before this program"),
+    (checks.mail(False, 0, None, NOW), WARN, "Nobody is told"),
+    (checks.mail(True, 0, None, NOW), OK, "None was sent yet."),
+    (checks.mail(True, 0, NOW - 3 * HOUR, NOW), OK, "The last was taken 3 h ago."),
+    (checks.mail(True, 2, NOW - 3 * HOUR, NOW), BAD, "What 2 mails would have said"),
+]
+
+
+@pytest.mark.parametrize(("reading", "tone", "words"), TABLE)
+def test_a_figure_is_judged_in_words(reading: Reading, tone: Tone, words: str) -> None:
+    assert reading.tone is tone and words in f"{reading.value} {reading.words}"
+    assert bool(reading.todo) == (tone in (WARN, BAD)) or reading.name == "rclone"
+
+
+WELL = (
+    checks.scheduler(True, NOW, NOW),
+    checks.disk(9 * GB, 20 * GB, None, "/data"),
+    checks.mail(True, 0, None, NOW),
+)
+
+
+def test_the_answer_is_that_of_the_worst_reading() -> None:
+    stands, no_room = checks.scheduler(False, None, NOW), checks.disk(MB, GB, None, "/data")
+    no_mail, dead = checks.mail(False, 0, None, NOW), checks.mail(True, 1, None, NOW)
+
+    said = [
+        conclusion(found).sentence
+        for found in (WELL, (*WELL, no_mail), (*WELL, dead), (stands, dead), (stands, no_room))
+    ]
+
+    assert said == [
+        "This server is well. Nothing here stops tonight's runs.",
+        "Nothing here stops tonight's runs. Mail is worth a look.",
+        "Nothing here stops tonight's runs, but Mail needs you.",
+        "Scheduler endangers tonight's runs.",
+        "Scheduler and disk of the data folder endanger tonight's runs.",
+    ]
+
+
+def test_what_was_never_measured_is_not_called_growth(tmp_path: Path) -> None:
+    there, nowhere = (
+        checks.look_at_disk(Context(load_config({}, data_dir=str(folder)), NOW))
+        for folder in (tmp_path, tmp_path / "nowhere")
+    )
+
+    assert there.words == "Enough for the logs of many runs." and there.issue is None
+    assert nowhere.issue is not None and "cannot be looked at" in nowhere.issue.why
+
+
+def test_a_full_disk_is_told_with_what_to_do() -> None:
+    (issue,) = checks.issues((*WELL, checks.disk(MB, 20 * GB, None, "/data")))
+
+    assert issue.why.startswith("1.0 MB of 20 GB free. Full") and issue.is_bad
+    assert "Make room on the disk of /data" in issue.why and not checks.issues(WELL)
