@@ -34,8 +34,7 @@ from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.shared import Shared
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.calendar import DayBook, Days
-from bucketvault.engine.views.first_steps import first_steps
-from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.home import HomeView, first_steps
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, situation_of
 from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
@@ -354,15 +353,15 @@ class Engine:
         """Return what keeps us from our work and a restart mends; may block, and raise."""
         return checks.fault(self.config, self.scheduler if self.schedules else None)
 
-    def home(self) -> Home:
+    def home(self) -> HomeView:
         """All that the home page shows."""
         now, rows, issues = utcnow(), self._backup_rows(), self.installation_issues()
-        return Home(
+        return HomeView(
             rows,
             situation_of(rows, issues),
             self._day_book.days(rows, now),
             now.astimezone(self.zone).date(),
-            first_steps(rows, not any(issue.part is Part.MAIL for issue in issues)),
+            first_steps(rows, mail_is_set_up=not any(issue.part is Part.MAIL for issue in issues)),
         )
 
     def days(self, row: backups.BackupRow) -> Days:

@@ -12,8 +12,7 @@ from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
 from bucketvault.engine.views.calendar import Days
-from bucketvault.engine.views.first_steps import FirstSteps
-from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.run_logs import LogRow, LogSize, Sought
@@ -163,10 +162,10 @@ class FakeEngine:
     def answer(self) -> Situation:
         return situation_of(self.rows, self.installation.issues())
 
-    def home(self) -> Home:
+    def home(self) -> HomeView:
         days = {row.id: self.days(row) for row in self.rows}
         today = now().astimezone(ZONE).date()
-        return Home(list(self.rows), self.answer(), days, today, self.steps)
+        return HomeView(list(self.rows), self.answer(), days, today, self.steps)
 
     def days(self, row: BackupRow) -> Days:
         return days_of(row)

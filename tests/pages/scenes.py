@@ -12,8 +12,7 @@ from bucketvault.engine.health.checks import Reading, Subject
 from bucketvault.engine.rclone.transcript import Progress, Transfer
 from bucketvault.engine.views.backups import BackupRow, End, RunSettings, RunView
 from bucketvault.engine.views.calendar import RANK, Days
-from bucketvault.engine.views.first_steps import FirstSteps
-from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone, situation_of, tone_of
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
@@ -438,10 +437,10 @@ def running_rows() -> list[BackupRow]:
     return rows[:3] + rows[6:7]
 
 
-def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> Home:
+def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> HomeView:
     """What the engine would say of `rows`."""
     days = {row.id: days_of(row) for row in rows}
-    return Home(
+    return HomeView(
         rows, situation_of(rows, installation.issues()), days, now().astimezone(ZONE).date(), None
     )
 

@@ -9,7 +9,7 @@ planned time they make up for. Of earlier days nothing is made up: they are show
 import datetime as dt
 import functools
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -18,11 +18,11 @@ import peewee as pw
 
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.situation import Tone, tone_of_status
 from bucketvault.errors import TimingError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import Reason, RunStatus, Schedule, Trigger, Weekday
+from bucketvault.vocabulary import RunStatus, Schedule, Trigger, Weekday
 
 LENGTH = 30
 DAY = dt.timedelta(days=1)
@@ -37,7 +37,6 @@ Days = tuple[Tone, ...]
 class _Past:
     """What is known of one backup: of each day the worst, and days a planned time was late for."""
 
-    made_at: dt.datetime  # of the backup, whose id may have been another's before
     worst: dict[dt.date, Tone] = field(default_factory=dict)
     late: set[dt.date] = field(default_factory=set)
 
@@ -62,38 +61,35 @@ class DayBook:
         today = now.astimezone(self._zone).date()
         dates = [today - DAY * back for back in range(LENGTH - 1, -1, -1)]
         with self._lock, connection(), database.atomic():
-            backups: Any = Backup.select(Backup.id, Backup.created_at, Backup.planned_since)
-            times = {one[0]: one[1:] for one in backups.tuples()}
-            made: dict[int, dt.datetime] = {one: of[0] for one, of in times.items()}
-            under_way = self._read(made, dates[0])
-            self._forget(made, dates[0])
+            backups: Any = Backup.select(Backup.id, Backup.planned_since).tuples()
+            planned_since: dict[int, dt.datetime] = dict(backups)
+            under_way = self._read(dates[0])
+            self._forget(planned_since, dates[0])
             return {
-                row.id: self._of(row, times[row.id][1], under_way.get(row.id), dates, now)
+                row.id: self._of(row, planned_since[row.id], under_way.get(row.id), dates, now)
                 for row in rows
-                if row.id in made
+                if row.id in planned_since
             }
 
-    def _read(self, made: dict[int, dt.datetime], first: dt.date) -> dict[int, _Past]:
+    def _read(self, first: dt.date) -> dict[int, _Past]:
         """Take in what is new; gives what may still change."""
         under_way: dict[int, _Past] = {}
         still_open = set()
         for run in self._runs(first):
-            run_id, backup_id, status, reason, warned, trigger, made_at, planned = run
+            run_id, backup_id, status, reason, warned, trigger, asked_at, planned = run
             self._read_to = max(self._read_to or 0, run_id)
             ended = status in (RunStatus.SUCCESS, RunStatus.FAILED)
             if not ended:
                 still_open.add(run_id)
-            pasts = self._past if ended else under_way
-            past = pasts.get(backup_id)
-            if past is None or past.made_at != made[backup_id]:  # ids are used again
-                past = pasts[backup_id] = _Past(made[backup_id])
+            past = (self._past if ended else under_way).setdefault(backup_id, _Past())
             planned_day = planned.astimezone(self._zone).date() if planned is not None else None
-            day = made_at.astimezone(self._zone).date()
+            day = asked_at.astimezone(self._zone).date()
             if planned_day is not None and trigger == Trigger.SCHEDULE:
                 day = planned_day
             elif planned_day is not None and planned_day != day:
                 past.late.add(planned_day)
-            _add(past.worst, day, _tone(status, reason, warned))
+            tone = tone_of_status(status, reason, warned=warned)
+            _add(past.worst, day, Tone.NONE if tone == Tone.WAIT else tone)
         self._open = still_open
         return under_way
 
@@ -117,10 +113,9 @@ class DayBook:
         rows: Iterable[Any] = query.where(which).tuples()
         return rows
 
-    def _forget(self, made: dict[int, dt.datetime], first: dt.date) -> None:
-        for backup_id, past in list(self._past.items()):
-            if made.get(backup_id) != past.made_at:
-                del self._past[backup_id]
+    def _forget(self, known: Container[int], first: dt.date) -> None:
+        for backup_id in [one for one in self._past if one not in known]:
+            del self._past[backup_id]
         if self._first == first:
             return
         self._first = first
@@ -181,13 +176,3 @@ def _planned(
 def _add(worst: dict[dt.date, Tone], day: dt.date, tone: Tone) -> None:
     if day not in worst or RANK[tone] < RANK[worst[day]]:
         worst[day] = tone
-
-
-def _tone(status: RunStatus, reason: Reason | None, warned: bool) -> Tone:
-    if status == RunStatus.SUCCESS:
-        return Tone.WARN if warned else Tone.OK
-    if status == RunStatus.FAILED:
-        return {Reason.BRAKE: Tone.HELD, Reason.STOPPED: Tone.STOP}.get(
-            reason or Reason.INTERNAL, Tone.BAD
-        )
-    return Tone.RUN if status == RunStatus.RUNNING else Tone.NONE

@@ -81,19 +81,24 @@ class Situation:
     running: int = 0
 
 
-def tone_of_run(run: RunView) -> Tone:
-    """The state of one run."""
-    if run.status == RunStatus.PENDING:
+def tone_of_status(status: RunStatus, reason: Reason | None, *, warned: bool) -> Tone:
+    """Return the state of one run that copies, from the columns that tell it."""
+    if status == RunStatus.PENDING:
         return Tone.WAIT
-    if run.status == RunStatus.RUNNING:
+    if status == RunStatus.RUNNING:
         return Tone.RUN
-    if run.status == RunStatus.SUCCESS and run.preview:
-        return Tone.LOOK
-    if run.status == RunStatus.SUCCESS:
-        return Tone.WARN if run.warnings else Tone.OK
-    if run.reason == Reason.BRAKE:
+    if status == RunStatus.SUCCESS:
+        return Tone.WARN if warned else Tone.OK
+    if reason == Reason.BRAKE:
         return Tone.HELD
-    return Tone.STOP if run.reason == Reason.STOPPED else Tone.BAD
+    return Tone.STOP if reason == Reason.STOPPED else Tone.BAD
+
+
+def tone_of_run(run: RunView) -> Tone:
+    """Return the state of one run."""
+    if run.preview and run.status == RunStatus.SUCCESS:
+        return Tone.LOOK
+    return tone_of_status(run.status, run.reason, warned=bool(run.warnings))
 
 
 def tone_of(row: BackupRow) -> Tone:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.first_steps import FirstSteps
+from bucketvault.engine.views.home import FirstSteps
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.frame import exists
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, code, element, glyph

@@ -10,7 +10,7 @@ from nicegui import events, run, ui
 from bucketvault import humanize
 from bucketvault.engine import events as live
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.home import Home
+from bucketvault.engine.views.home import HomeView
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
 from bucketvault.pages.home.first_steps import draw_first_steps
 from bucketvault.pages.home.rows import BackupList, in_order, list_row
@@ -73,7 +73,7 @@ def register(engine: "Engine") -> None:
             screen = BackupsScreen(engine.zone, Acts(run_now, enable))
             screen.show(home, dt.datetime.now(dt.UTC))
 
-        def show(home: Home) -> None:
+        def show(home: HomeView) -> None:
             names.update((row.id, row.name) for row in home.rows)
             around.show(home.answer)
             new.set_visibility(bool(home.rows))
@@ -96,7 +96,7 @@ class BackupsScreen:
         self._rows: BackupList | None = None
         self._shown: tuple[object, ...] | None = None
 
-    def show(self, home: Home, now: dt.datetime) -> None:
+    def show(self, home: HomeView, now: dt.datetime) -> None:
         """Draw it as it stands at `now`."""
         self._show_top(home, now)
         in_list = [
@@ -112,7 +112,7 @@ class BackupsScreen:
             self._list.clear()
             self._rows = None
 
-    def _show_top(self, home: Home, now: dt.datetime) -> None:
+    def _show_top(self, home: HomeView, now: dt.datetime) -> None:
         words = outlook(home.rows, now, self._zone)
         watched = [row.active_run.id for row in home.rows if row.active_run is not None]
         said = (home.answer, words, home.steps, watched if home.steps else ())
@@ -135,7 +135,7 @@ class BackupsScreen:
                 await self._acts.enable(backup_id, on)
 
 
-def draw(home: Home, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
+def draw(home: HomeView, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
     """Draw the list from plain values: no I/O here, so a test can call it with any state."""
 
     async def run_now(_: int) -> None:
@@ -149,7 +149,7 @@ def draw(home: Home, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
     return screen
 
 
-def draw_answer(home: Home, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
+def draw_answer(home: HomeView, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
     """The verdict, with a line for whatever needs somebody: the program, and each backup."""
     answer, by_id = home.answer, {row.id: row for row in home.rows}
     detail = " ".join(part for part in (answer.detail, outlook_words) if part)

@@ -124,19 +124,6 @@ def test_what_ends_while_somebody_looks_is_taken_in(backup: Backup) -> None:
     assert days_of(backup, book)[-6] == Tone.STOP
 
 
-def test_a_new_backup_never_inherits_the_days_of_a_deleted_one(backup: Backup) -> None:
-    book = DayBook(BERLIN)
-    asked(backup, NOW, Tone.BAD)
-    assert days_of(backup, book)[-1] == Tone.BAD
-    with writing():
-        backup.delete_instance()
-
-    again = new_backup("Music")
-
-    assert again.id == backup.id
-    assert set(days_of(again, book)) == {Tone.NONE}
-
-
 def test_tomorrow_the_strip_has_moved_on(backup: Backup) -> None:
     book = DayBook(BERLIN)
     asked(backup, NOW - 29 * DAY, Tone.BAD)

@@ -3,7 +3,7 @@
 import pytest
 
 from bucketvault.engine.views import backups
-from bucketvault.engine.views.first_steps import FirstSteps, first_steps
+from bucketvault.engine.views.home import FirstSteps, first_steps
 from bucketvault.vocabulary import RunStatus, UsageType
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
