@@ -146,7 +146,7 @@ def test_another_user_sees_nothing_while_a_run_goes_on(
         listener.listen()
         spy = Spy(program.folder, door, served.port)
 
-        assert program.cli("run", "Photos").code == 0
+        assert program.shell("run", "Photos").code == 0
         rclone = until("rclone copies", lambda: next(iter(program.rclones()), None))
         inside = seen_from_inside(rclone)
         own.thaw()

@@ -214,7 +214,7 @@ def test_what_is_no_password_changes_nothing(
 
 
 def test_a_password_is_taken_from_a_terminal_only(bucketvault: Program) -> None:
-    told = bucketvault.cli("password")
+    told = bucketvault.shell("password")
 
     assert told.code == 2 and "ssh -t" in told.err
 

@@ -25,9 +25,21 @@ from tests.support.servers import RcloneS3
 
 
 def test_an_empty_installation_says_what_to_do_first(bucketvault: Program) -> None:
-    done = bucketvault.cli("status")
+    done = bucketvault.shell("status")
 
     assert done.code == 0 and "bucketvault apply setup.toml" in done.out
+
+
+def test_a_file_applied_twice_says_what_it_made_and_then_that_nothing_changed(
+    bucketvault: Program,
+) -> None:
+    file = bucketvault.folder / "setup.toml"
+    file.write_text("[settings]\nmax_parallel_runs = 3\n", "utf-8")
+
+    first, second = (bucketvault.shell("apply", str(file)) for _ in range(2))
+
+    assert first.code == second.code == 0
+    assert first.out != second.out == "unchanged\n"
 
 
 def test_a_name_that_is_not_there_is_answered_with_one_that_is(
@@ -35,7 +47,7 @@ def test_a_name_that_is_not_there_is_answered_with_one_that_is(
 ) -> None:
     bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
 
-    done = bucketvault.cli("run", "Fotos")
+    done = bucketvault.shell("run", "Fotos")
 
     assert done.code == 2 and 'no backup "Fotos"' in done.err and '"Photos"' in done.err
 
@@ -46,7 +58,7 @@ def test_a_name_that_is_not_there_is_answered_with_one_that_is(
 def test_what_does_not_exist_is_said_without_a_traceback(
     bucketvault: Program, arguments: list[str]
 ) -> None:
-    done = bucketvault.cli(*arguments)
+    done = bucketvault.shell(*arguments)
 
     assert done.code == 2 and done.err and "Traceback" not in done.err
 
@@ -85,7 +97,7 @@ def test_a_damaged_database_is_said_with_the_way_back(
             file.write(b"\xff" * size)
 
     for command in ("status", "status --json", "log 1", "run Photos"):
-        done = bucketvault.cli(*command.split())
+        done = bucketvault.shell(*command.split())
 
         assert done.code == 1 and not done.out and "Traceback" not in done.err, (command, done)
         assert f"{database} is damaged" in done.err
@@ -112,7 +124,7 @@ def test_a_folder_named_from_one_that_is_gone_is_said_without_a_traceback(
 
 
 def test_a_wrong_setting_ends_with_code_2_and_its_name(bucketvault: Program) -> None:
-    done = bucketvault.cli("status", BUCKETVAULT_LOG_LEVEL="loud")
+    done = bucketvault.shell("status", BUCKETVAULT_LOG_LEVEL="loud")
 
     assert done.code == 2 and "BUCKETVAULT_LOG_LEVEL" in done.err
 
@@ -123,25 +135,25 @@ def test_status_tells_scripts_by_its_exit_code(
     source = new_bucket(here, objects(4))
     bucketvault.backup(source, new_bucket(elsewhere))
     bucketvault.run()
-    good = bucketvault.cli("status")
+    good = bucketvault.shell("status")
     assert good.code == 0 and "Mail is not set up. Nobody is told" in good.out
     good_at = bucketvault.last_run()["finished_at"]
     for key in objects(4):
         source.delete(key)
 
-    done = bucketvault.cli("run", "Photos", "--wait")
+    done = bucketvault.shell("run", "Photos", "--wait")
     assert done.err.startswith(
         "Photos: held. The copy was not touched. The last good run ended on "
     )
-    told = bucketvault.cli("status", "--json")
-    log = bucketvault.cli("log", "Photos")
+    told = bucketvault.shell("status", "--json")
+    log = bucketvault.shell("log", "Photos")
 
     assert told.code == 1
     assert (log.code, log.out, log.err) == (0, "", "This log has no lines.\n")
     run = json.loads(told.out)["backups"][0]["last_run"]
     assert set(run) >= {"id", "status", "reason", "trigger", "exit_code", "counts", "warnings"}
     assert (run["status"], run["trigger"], run["exit_code"]) == ("failed", "cli", None)
-    words = bucketvault.cli("status").out
+    words = bucketvault.shell("status").out
     assert "is empty" in words and "Approve it" not in words
     first = next(line for line in words.splitlines() if line.startswith("Photos: held, "))
     assert "The copy was not touched. Last good run: " in first
@@ -172,7 +184,7 @@ def test_progress_without_a_terminal_is_plain_lines(
 ) -> None:
     bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere))
 
-    done = bucketvault.cli("run", "Photos", "--wait")
+    done = bucketvault.shell("run", "Photos", "--wait")
 
     assert "\r" not in done.out and "Photos: The copy is complete: 4 copied." in done.out
 
@@ -230,7 +242,7 @@ def test_a_backup_called_by_a_number_has_its_log_found(
     bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere), "2026")
     bucketvault.run("2026")
 
-    assert bucketvault.cli("log", "2026").out.count("copied (new)") == 4
+    assert bucketvault.shell("log", "2026").out.count("copied (new)") == 4
 
 
 def test_output_that_cannot_show_a_sign_escapes_it(
@@ -238,7 +250,7 @@ def test_output_that_cannot_show_a_sign_escapes_it(
 ) -> None:
     bucketvault.backup(new_bucket(here, objects(4)), new_bucket(elsewhere), "Küste")
 
-    done = bucketvault.cli("status", PYTHONIOENCODING="ascii")
+    done = bucketvault.shell("status", PYTHONIOENCODING="ascii")
 
     assert done.code == 0 and r"K\xfcste" in done.out
 
@@ -291,7 +303,7 @@ def test_a_log_that_went_for_its_age_is_said_and_not_shown_as_empty(
     remove_old_logs(utcnow(), 90)
     close_database()
 
-    said = bucketvault.cli("log", str(first["id"]))
+    said = bucketvault.shell("log", str(first["id"]))
 
     assert said.code == 0 and not said.out
     assert "This log was removed on" in said.err and "90 days" in said.err

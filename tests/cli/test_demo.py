@@ -18,7 +18,7 @@ def test_the_demo_copies_every_object_keeps_what_changed_and_leaves_nothing_runn
     for name in ("BUCKETVAULT_DATA_DIR", "BUCKETVAULT_KEY_FILE"):
         del bucketvault.environment[name]
 
-    done = bucketvault.cli("demo", "--once")
+    done = bucketvault.shell("demo", "--once")
 
     assert done.code == 0, done
     assert "280 copied" in done.out and "5 copied, 3 replaced, 4 removed" in done.out
@@ -54,7 +54,7 @@ def test_the_demo_leaves_a_folder_alone_that_it_did_not_make(bucketvault: Progra
     mine.mkdir(parents=True)
     (mine / "precious.txt").write_text("mine")
 
-    done = bucketvault.cli("demo", "--once")
+    done = bucketvault.shell("demo", "--once")
 
     assert done.code == 1 and "leaves it alone" in done.err
     assert (mine / "precious.txt").read_text() == "mine"

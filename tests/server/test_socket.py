@@ -65,7 +65,7 @@ def test_it_listens_on_the_socket_alone_and_is_signed_into_through_it(
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert path.stat().st_mode & 0o777 == 0o600
     assert not psutil.Process(process.pid).net_connections("inet")
-    told = bucketvault.cli("url")
+    told = bucketvault.shell("url")
     assert f"ssh -N -L 8484:{path} USER@SERVER" in told.err
     link = told.out.strip().removeprefix("http://127.0.0.1:8484")
     status, cookie = ask(path, link)
@@ -80,7 +80,7 @@ def test_it_listens_on_the_socket_alone_and_is_signed_into_through_it(
     assert process.returncode == 0 and not path.exists()
     assert f"serves on the socket {path}" in out
     assert f"ssh -N -L 8484:{path} " in out and "@192.0.2.1\n" in out
-    later = bucketvault.cli("url")
+    later = bucketvault.shell("url")
     assert later.out == told.out and "Nothing answers" in later.err
 
 
@@ -94,7 +94,7 @@ def test_a_socket_left_by_a_killed_server_is_replaced(bucketvault: Program, path
 
 
 def refusal(program: Program, path: Path) -> Result:
-    told = program.cli("serve", "--socket", str(path))
+    told = program.shell("serve", "--socket", str(path))
     assert "Traceback" not in told.err
     return told
 
@@ -145,7 +145,7 @@ def test_another_address_is_refused_with_the_line_to_use_instead(
     bucketvault: Program, host: str
 ) -> None:
     for told in (
-        bucketvault.cli("serve", "--host", host),
-        bucketvault.cli("serve", BUCKETVAULT_HOST=host),
+        bucketvault.shell("serve", "--host", host),
+        bucketvault.shell("serve", BUCKETVAULT_HOST=host),
     ):
         assert told.code == 2 and "ssh -N -L 8484:127.0.0.1:8484" in told.err

@@ -1,13 +1,12 @@
-"""The real program at another time: `python -m tests.support.at_time EPOCH_SECONDS run Photos`.
+"""The real program at another time: `python -m tests.support.at_time FILE run Photos`.
 
-With a file in place of the seconds, the time that stands in it, and whatever is written there
-later. Only this one process lives then. rclone and the runner are processes of their own and keep
-the real time, which their signatures need.
+It lives at the time that stands in the file, and at whatever is written there later. Only this one
+process lives then. rclone and the runner are processes of their own and keep the real time, which
+their signatures need.
 """
 
 import contextlib
 import datetime as dt
-import subprocess
 import sys
 import threading
 import time
@@ -23,17 +22,9 @@ LOOK_S = 0.02
 
 
 def cli_at(program: Program, moment: dt.datetime, *arguments: str) -> Result:
-    """Run a command of `program` to its end, begun at `moment`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.at_time", str(moment.timestamp()), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=ROOT,
-        env=program.environment,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+    """Run a command of `program` to its end, begun at `moment`, in this process."""
+    with time_machine.travel(moment.timestamp(), tick=True):
+        return program.cli(*arguments)
 
 
 class Clock:
@@ -58,14 +49,11 @@ class Clock:
 
 
 def main() -> int:
-    """The command line, at the time that the first argument names."""
+    """The command line, at the time that the file named by the first argument tells."""
+    file = Path(sys.argv[1])
     # Seconds since 1970: an aware datetime would also move the local time zone to UTC.
-    where = sys.argv[1]
-    moment = float(where) if not Path(where).exists() else _told(Path(where))
-    with time_machine.travel(moment, tick=True) as traveller:
-        if Path(where).exists():
-            follow = threading.Thread(target=_follow, args=(Path(where), traveller), daemon=True)
-            follow.start()
+    with time_machine.travel(_told(file), tick=True) as traveller:
+        threading.Thread(target=_follow, args=(file, traveller), daemon=True).start()
         return cli.main(sys.argv[2:])
 
 

@@ -23,10 +23,12 @@ from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.store import run_logs
 from bucketvault.store.database import close_database, open_database
 from bucketvault.vocabulary import ProviderType
+from tests.support import in_process
 from tests.support.servers import ServerProcess, clean_environment, free_port
 
 T = TypeVar("T")
 DEADLINE_S = 60.0
+PROGRAM: tuple[str, ...] = ("bucketvault",)
 CLEAN_STOP_S = 5.0  # what a server may take to end, whatever goes on
 
 
@@ -213,7 +215,7 @@ class Program:
             "HOME": str(folder),
             "TZ": "Europe/Berlin",
         }
-        self.module: tuple[str, ...] = ("bucketvault",)  # what Python starts, see `at_time.Clock`
+        self.module = PROGRAM  # what Python starts, see `at_time.Clock`
         self._started: list[subprocess.Popen[Any]] = []
 
     def start(
@@ -249,7 +251,13 @@ class Program:
         return process, ours
 
     def cli(self, *arguments: str, **environment: str) -> Result:
-        """Run a command to its end."""
+        """Run a command to its end, in this process unless it has a clock of its own."""
+        if self.module != PROGRAM:
+            return self.shell(*arguments, **environment)
+        return Result(*in_process.main(arguments, self.environment | environment))
+
+    def shell(self, *arguments: str, **environment: str) -> Result:
+        """Run a command to its end as a shell does, in a process of its own."""
         process = self.start(*arguments, **environment)
         try:
             out, err = process.communicate(timeout=120)

@@ -270,7 +270,7 @@ def test_a_file_system_of_a_network_is_told(
 
 def asked(bucketvault: Program) -> Result | None:
     """What doctor says once a server has answered it."""
-    said = bucketvault.cli("doctor")
+    said = bucketvault.shell("doctor")
     return said if "✓ good  Scheduler" in said.out else None
 
 
@@ -292,12 +292,12 @@ secret_access_key = "{SECRET}"
     process = bucketvault.start("serve", *place) if on == "socket" else bucketvault.serve().process
 
     good = until("it answers", lambda: asked(bucketvault))
-    told = json.loads(bucketvault.cli("doctor", "--json").out)
+    told = json.loads(bucketvault.shell("doctor", "--json").out)
     process.terminate()
     process.wait()
     key = bucketvault.key_file.read_text().strip()
     bucketvault.key_file.chmod(0o644)
-    bad = bucketvault.cli("doctor")
+    bad = bucketvault.shell("doctor")
 
     states = {check["name"]: check["state"] for check in told["checks"]}
     assert good.code == 0
@@ -323,7 +323,7 @@ def test_it_changes_nothing_also_next_to_a_server_that_was_killed(bucketvault: P
         }
 
     before = content()
-    bucketvault.cli("doctor")
+    bucketvault.shell("doctor")
 
     assert content() == before
     with contextlib.closing(sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3")) as db:

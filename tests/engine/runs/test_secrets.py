@@ -80,10 +80,10 @@ def test_keys_are_in_no_argument_environment_file_log_or_output(
 
         runs = 0
         while hunter.looks < 4:  # a run may be over before that
-            done = bucketvault.cli("run", "Photos", "--wait", BUCKETVAULT_LOG_LEVEL="debug")
+            done = bucketvault.shell("run", "Photos", "--wait", BUCKETVAULT_LOG_LEVEL="debug")
             runs += 1
-        status = bucketvault.cli("status", "--json")
-        log = bucketvault.cli("log", "Photos")
+        status = bucketvault.shell("status", "--json")
+        log = bucketvault.shell("log", "Photos")
 
         hunter.over.set()
         hunter.join()
@@ -178,6 +178,6 @@ def test_a_copy_of_the_data_folder_does_not_open_the_keys(
     bucketvault.backup(new_bucket(here, objects(2)), new_bucket(elsewhere))
     bucketvault.key_file.write_text("x" * 43 + "=\n")
 
-    done = bucketvault.cli("run", "Photos", "--wait")
+    done = bucketvault.shell("run", "Photos", "--wait")
 
     assert done.code == 1 and "key" in done.err
