@@ -1,15 +1,18 @@
-"""Is everything fine? One answer for every page, from plain rows and the state of the program.
+"""From state to tone, sentence and next step: of a run, of a backup, and of everything at once.
 
 "All good" is said only when all of it is known: every backup that is switched on has succeeded,
 without a warning, and none is overdue; the scheduler beats, rclone can be used, the disk has room
-and mail arrives. Knows no times and no places: whoever shows it adds them.
+and mail arrives.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from bucketvault.engine.views.backups import BackupRow, RunView
+from bucketvault.humanize import clock
 from bucketvault.vocabulary import Reason, RunStatus
 
 
@@ -27,6 +30,21 @@ class Tone(StrEnum):
     OFF = "off"
     NONE = "none"  # never run
     LOOK = "look"  # a preview: it only looked
+
+
+TONE_WORDS = {
+    Tone.OK: "Succeeded",
+    Tone.WARN: "Succeeded, with warnings",
+    Tone.BAD: "Failed",
+    Tone.HELD: "Held for your approval",
+    Tone.MISS: "Missed",
+    Tone.RUN: "Running",
+    Tone.STOP: "Stopped by you",
+    Tone.WAIT: "Waiting",
+    Tone.OFF: "Switched off",
+    Tone.NONE: "Never run",
+    Tone.LOOK: "Preview",
+}
 
 
 class Part(StrEnum):
@@ -65,7 +83,27 @@ class BackupIssue:
     name: str
     why: str
     run_id: int | None
+    word: str = ""  # of its state
+    at: dt.datetime | None = None  # when the run ended; of a missed one: when it was planned
+    last_good_at: dt.datetime | None = None
     copy: str = ""
+
+    def why_words(self, zone: ZoneInfo, now: dt.datetime) -> str:
+        """Return why it needs a person, with the time: `Failed at 01:42: ...`."""
+        when = clock(self.at, zone, now) if self.at is not None else ""
+        if self.tone == Tone.MISS:
+            return f"Planned {when}. {self.why}" if when else self.why
+        word = f"{self.word} {when}" if self.tone == Tone.BAD else self.word
+        return f"{word}: {self.why}"
+
+    def copy_words(self, zone: ZoneInfo, now: dt.datetime) -> str:
+        """Return in what state its run left the copy, and when the last good one was."""
+        if self.tone == Tone.MISS:
+            return ""
+        good = "No run has succeeded yet."
+        if self.last_good_at is not None:
+            good = f"Last good run {clock(self.last_good_at, zone, now)}."
+        return _joined(self.copy, good)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +137,13 @@ def tone_of_run(run: RunView) -> Tone:
     if run.preview and run.status == RunStatus.SUCCESS:
         return Tone.LOOK
     return tone_of_status(run.status, run.reason, warned=bool(run.warnings))
+
+
+def word_of(tone: Tone, run: RunView | None) -> str:
+    """Return the word for a state; `run`, the newest, tells whether an approval can be given."""
+    if tone == Tone.HELD and run is not None and not run.can_be_approved:
+        return "Held"
+    return TONE_WORDS[tone]
 
 
 def tone_of(row: BackupRow) -> Tone:
@@ -161,7 +206,7 @@ def _of_backups(rows: Sequence[BackupRow]) -> Situation:
 
 def _issue(row: BackupRow) -> BackupIssue | None:
     tone, last = tone_of(row), row.last_run
-    copy = ""
+    copy, at = "", row.missed_at
     if tone == Tone.MISS:
         why = "No good copy since the last planned time."
         if row.unplannable:
@@ -169,14 +214,15 @@ def _issue(row: BackupRow) -> BackupIssue | None:
         elif row.last_good_at is None:
             why = "The planned time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
-        why = last.explanation or "Nothing more is known: its log may tell."
+        why, at = last.explanation or "Nothing more is known: its log may tell.", last.finished_at
         if tone == Tone.HELD:  # the word stands before it
             why = why.removeprefix("Held: ")
         elif last.copy_state is not None:
             copy = last.copy_state.sentence
     else:
         return None
-    return BackupIssue(tone, row.id, row.name, why, last.id if last is not None else None, copy)
+    run_id, word = last.id if last is not None else None, word_of(tone, last)
+    return BackupIssue(tone, row.id, row.name, why, run_id, word, at, row.last_good_at, copy)
 
 
 def _urgency(issue: BackupIssue) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.runs.outcome import BUT_FOR
 from bucketvault.engine.views.backups import BackupPage, RunView
 from bucketvault.engine.views.log_text import UNTOUCHED, last_good_words
-from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run
+from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.humanize import (
     age,
     clock,
@@ -23,7 +23,7 @@ from bucketvault.humanize import (
     size,
 )
 from bucketvault.pages.home.rows import schedule_words
-from bucketvault.pages.parts.widgets import CLASSES, word_of
+from bucketvault.pages.parts.widgets import CLASSES
 from bucketvault.pages.run import approval as would_words
 from bucketvault.pages.run import words as run_words
 from bucketvault.vocabulary import ComparisonMode, Phase, Trigger

@@ -11,13 +11,13 @@ from bucketvault import humanize
 from bucketvault.engine import events as live
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import HomeView
-from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
+from bucketvault.engine.views.situation import BackupIssue, InstallationIssue, Part, Tone
 from bucketvault.pages.home.first_steps import draw_first_steps
 from bucketvault.pages.home.rows import BackupList, in_order, list_row
 from bucketvault.pages.parts.actions import switch, told
 from bucketvault.pages.parts.frame import exists, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, element, glyph, word_of
+from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, element, glyph
 from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.sanitize import clean
 
@@ -151,73 +151,43 @@ def draw(home: HomeView, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
 
 def draw_answer(home: HomeView, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
     """The verdict, with a line for whatever needs somebody: the program, and each backup."""
-    answer, by_id = home.answer, {row.id: row for row in home.rows}
+    answer = home.answer
     detail = " ".join(part for part in (answer.detail, outlook_words) if part)
-    with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines):
-        for want in answer.installation_issues:
-            if home.steps is None or want.part is not Part.MAIL:  # there it is one of the steps
-                with lines:
-                    draw_want(want)
-        for need in answer.backup_issues[:NEEDS_SHOWN]:
-            name = clean(need.name, limit=NAME_CHARACTERS)
-            with lines, element("div", "need"):
-                glyph(need.tone)
-                href = f"/backups/{need.backup_id:d}"
-                element("a", "strong clip", name, title=name, href=href)
-                row = by_id.get(need.backup_id)
-                with element("span", "why"):
-                    why = need_words(need.tone, need.why, row, now, zone)
-                    element("span", text=clean(why))
-                    copy = copy_words(need.tone, need.copy, row, now, zone)
-                    if copy:
-                        element("span", "ink3", clean(copy))
-                if need.run_id is not None:
-                    words = "Review" if need.tone == Tone.HELD else "Look"
-                    button(
-                        words, kind="small", href=f"/run/{need.run_id:d}", label=f"{words}: {name}"
-                    )
+    with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines), lines:
+        for issue in answer.installation_issues:
+            if home.steps is None or issue.part is not Part.MAIL:  # there it is one of the steps
+                _draw_installation_issue(issue)
+        for waiting in answer.backup_issues[:NEEDS_SHOWN]:
+            _draw_backup_issue(waiting, zone, now)
         more = len(answer.backup_issues) - NEEDS_SHOWN
         if more > 0:
-            with lines, element("div", "need plain"):
+            with element("div", "need plain"):
                 element("span")
                 element("span", "why", f"and {humanize.count(more)} more, below")
 
 
-def draw_want(want: InstallationIssue) -> None:
-    """What the program itself needs, with a way to where it is mended."""
+def _draw_installation_issue(issue: InstallationIssue) -> None:
     with element("div", "need"):
-        glyph(Tone.BAD if want.is_bad else Tone.WARN)
-        element("span", "strong", want.title)
-        element("span", "why", clean(want.why))
-        href, words = MENDED[want.part]
+        glyph(Tone.BAD if issue.is_bad else Tone.WARN)
+        element("span", "strong", issue.title)
+        element("span", "why", clean(issue.why))
+        href, words = MENDED[issue.part]
         if exists(href):
-            button(words, kind="small", href=href, label=f"{words}: {want.title}")
+            button(words, kind="small", href=href, label=f"{words}: {issue.title}")
 
 
-def need_words(
-    tone: Tone, why: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo
-) -> str:
-    """Why a backup needs somebody, with the time: `Failed at 01:42: ...`."""
-    last = row.last_run if row is not None else None
-    if tone == Tone.MISS and row is not None and row.missed_at is not None:
-        return f"Planned {humanize.clock(row.missed_at, zone, now)}. {why}"
-    if tone == Tone.MISS or last is None or last.finished_at is None:
-        return why
-    when = humanize.clock(last.finished_at, zone, now)
-    word = word_of(tone, last)
-    return f"{word} {when}: {why}" if tone == Tone.BAD else f"{word}: {why}"
-
-
-def copy_words(
-    tone: Tone, copy: str, row: BackupRow | None, now: dt.datetime, zone: ZoneInfo
-) -> str:
-    """In what state a failed or held run left the copy, and when the last good one was."""
-    if tone not in (Tone.BAD, Tone.HELD):
-        return ""
-    good = "No run has succeeded yet."
-    if row is not None and row.last_good_at is not None:
-        good = f"Last good run {humanize.clock(row.last_good_at, zone, now)}."
-    return f"{copy} {good}".strip()
+def _draw_backup_issue(issue: BackupIssue, zone: ZoneInfo, now: dt.datetime) -> None:
+    name = clean(issue.name, limit=NAME_CHARACTERS)
+    with element("div", "need"):
+        glyph(issue.tone)
+        element("a", "strong clip", name, title=name, href=f"/backups/{issue.backup_id:d}")
+        with element("span", "why"):
+            element("span", text=clean(issue.why_words(zone, now)))
+            if copy := issue.copy_words(zone, now):
+                element("span", "ink3", clean(copy))
+        if issue.run_id is not None:
+            words = "Review" if issue.tone == Tone.HELD else "Look"
+            button(words, kind="small", href=f"/run/{issue.run_id:d}", label=f"{words}: {name}")
 
 
 def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:

@@ -9,10 +9,10 @@ from nicegui import events, ui
 
 from bucketvault import humanize
 from bucketvault.engine.views.backups import BackupRow, End, RunView
-from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run
+from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.strip import draw_legend, letters, summary
-from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, element, word_of
+from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, element
 from bucketvault.pages.run.words import SHORT_COPY_WORDS
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Phase, RunStatus, Schedule

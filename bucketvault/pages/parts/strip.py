@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.situation import TONE_WORDS, Tone
 from bucketvault.humanize import date_words
-from bucketvault.pages.parts.widgets import WORDS, element
+from bucketvault.pages.parts.widgets import element
 
 LETTERS = {
     Tone.OK: "o",
@@ -23,7 +23,7 @@ LETTERS = {
     Tone.RUN: "r",
     Tone.NONE: "n",
 }  # as strip.js knows them
-IN_WORDS = {tone: WORDS[tone] for tone in LETTERS} | {Tone.NONE: "No run"}
+IN_WORDS = {tone: TONE_WORDS[tone] for tone in LETTERS} | {Tone.NONE: "No run"}
 NAMED = 3  # so many days of a kind are named
 
 

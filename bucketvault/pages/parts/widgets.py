@@ -12,24 +12,11 @@ from typing import Any, NamedTuple
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from bucketvault.engine.views.backups import End, RunView
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.backups import End
+from bucketvault.engine.views.situation import TONE_WORDS, Tone
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
-WORDS = {
-    Tone.OK: "Succeeded",
-    Tone.WARN: "Succeeded, with warnings",
-    Tone.BAD: "Failed",
-    Tone.HELD: "Held for your approval",
-    Tone.MISS: "Missed",
-    Tone.RUN: "Running",
-    Tone.STOP: "Stopped by you",
-    Tone.WAIT: "Waiting",
-    Tone.OFF: "Switched off",
-    Tone.NONE: "Never run",
-    Tone.LOOK: "Preview",
-}
 CLASSES = {tone: f"st-{tone.value}" for tone in Tone}
 MARKS = {
     ProviderType.CLOUDFLARE_R2: "R2",
@@ -38,13 +25,6 @@ MARKS = {
 }
 OWN_ADDRESS = re.compile(r"/(?!/)|#")
 NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the room there is
-
-
-def word_of(tone: Tone, run: RunView | None) -> str:
-    """The word for a state; `run` is the newest one. It promises an approval only where one is."""
-    if tone == Tone.HELD and run is not None and not run.can_be_approved:
-        return "Held"
-    return WORDS[tone]
 
 
 def element(tag: str, classes: str = "", text: str | None = None, **attributes: str) -> ui.element:
@@ -80,7 +60,7 @@ def pill(tone: Tone, words: str = "") -> ui.element:
     """Shape and word of a state."""
     with element("span", f"pill {CLASSES[tone]}") as made:
         glyph(tone)
-        element("span", text=words or WORDS[tone])
+        element("span", text=words or TONE_WORDS[tone])
     return made
 
 

@@ -10,7 +10,7 @@ from nicegui import run, ui
 
 from bucketvault.engine import events
 from bucketvault.engine.views.backups import RunPage, RunView
-from bucketvault.engine.views.situation import Situation, Tone, tone_of_run
+from bucketvault.engine.views.situation import Situation, Tone, tone_of_run, word_of
 from bucketvault.errors import NotFoundError
 from bucketvault.pages.parts.actions import go_to_run, told
 from bucketvault.pages.parts.frame import frame, heading, page_at
@@ -23,7 +23,6 @@ from bucketvault.pages.parts.widgets import (
     element,
     key_values,
     question,
-    word_of,
 )
 from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.pages.run import words as run_words
