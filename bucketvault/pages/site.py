@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bucketvault.pages.backup import forms as backup_forms
+from bucketvault.pages.backup import form as backup_form
 from bucketvault.pages.backup import page as backup
 from bucketvault.pages.health import page as health
 from bucketvault.pages.home import page as backups
@@ -22,7 +22,7 @@ def register(engine: "Engine") -> None:
     """Serve all pages from `engine`; once in a process."""
     frame.install()
     backups.register(engine)
-    backup_forms.register(engine)  # before the page of each: /backups/new is none of them
+    backup_form.register(engine)  # before the page of each: /backups/new is none of them
     backup.register(engine)
     run.register(engine)
     providers.register(engine)

@@ -1,36 +1,32 @@
-"""The form of a backup, new or to change: what goes where, when, and what that means.
-
-Only what is wrong is drawn again, beside its field: nothing that was typed is sent back.
-"""
+"""The form of a backup, new or to change: what goes where, when, and what that means."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, NamedTuple
 
-from nicegui import ui
+from nicegui import run, ui
 
+from bucketvault.engine import events
+from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupInput
 from bucketvault.engine.rclone.buckets import PathSize
-from bucketvault.engine.views.backups import End
+from bucketvault.engine.views.backups import BackupRow, End
 from bucketvault.engine.views.catalogue import StorageRow
-from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
-from bucketvault.humanize import many
+from bucketvault.engine.views.situation import Situation
+from bucketvault.errors import BucketvaultError, NotFoundError, Problem
 from bucketvault.pages.backup import form_words as words
-from bucketvault.pages.backup.form_ends import (
-    DESTINATION,
-    SOURCE,
-    EndAsked,
-    EndFields,
-    Look,
-    Measure,
-    Side,
-)
-from bucketvault.pages.backup.times import TimesFields
-from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick
-from bucketvault.pages.parts.frame import heading
+from bucketvault.pages.backup.form_ends import DESTINATION, SOURCE, EndFields, Side
+from bucketvault.pages.backup.form_import import ImportDialog
+from bucketvault.pages.backup.page import draw_absent
+from bucketvault.pages.parts.actions import in_thread
+from bucketvault.pages.parts.comparing import COMPARING
+from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick, Switch
+from bucketvault.pages.parts.form import Difference, Form
+from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
     button,
@@ -40,93 +36,131 @@ from bucketvault.pages.parts.widgets import (
     text,
     way,
 )
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
-from bucketvault.pages.providers.bucket_import import (
-    ImportBucket,
-    ImportDialog,
-    ListBuckets,
-    Source,
-)
+from bucketvault.pages.run.log import LARGEST_NUMBER
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Schedule, UsageType
+from bucketvault.vocabulary import Schedule, UsageType, Weekday
 
-NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+if TYPE_CHECKING:
+    from bucketvault.engine.engine import Engine
+
+BROWSER_ZONE = "return Intl.DateTimeFormat().resolvedOptions().timeZone"
+FIRST_LOOK_S = 0.1  # after the browser is there, it is asked for its time zone
+ZONE_S = 3.0
 RUNS_SHOWN_S = 30.0  # how often "in 6 h" is looked at
 
-ASK_BEFORE_LEAVING = "window.onbeforeunload = event => event.preventDefault()"
-LEAVE_FREELY = "window.onbeforeunload = null"
 
-
-@dataclass(frozen=True)
-class Asks:
-    """What the form asks of the world. All of them raise BucketvaultError."""
-
-    problems: Callable[[BackupInput], Awaitable[Sequence[Problem]]]
-    save: Callable[[BackupInput, BackupInput | None], Awaitable[None]]
-    stored: Callable[[], Awaitable[BackupInput]]
-    look: Look
-    measure: Measure
-    list_buckets: ListBuckets
-    import_bucket: ImportBucket
-    storages: Callable[[], Awaitable[Mapping[int, StorageRow]]]
-
-
-@dataclass(frozen=True)
-class Start:
+class FormStart(NamedTuple):
     """What a form begins with."""
 
-    given: BackupInput
+    answer: Situation
     storages: Mapping[int, StorageRow]
     providers: Mapping[int, str]
-    zone: ZoneInfo  # of the server, for dates
-    loaded: BackupInput | None = None  # what is stored; None: a new backup
-    measured: PathSize | None = None  # the source, as its last run saw it
-    cancel: str = "/"
+    stored: BackupInput | None  # None: a new backup
+    measured: PathSize | None  # the source, as its last run saw it
 
 
-def draw(start: Start, asks: Asks) -> "BackupForm":
-    """Draw the form from plain values."""
-    crumbs = [("Backups", "/")]
-    title = "New backup"
-    if start.loaded is not None:
-        name = clean(str(start.loaded.name), limit=NAME_CHARACTERS)
-        crumbs.append((name, start.cancel))
-        title = f"Edit {name}"
-    with heading(title, tuple(crumbs)):
-        pass
-    return BackupForm(start, asks)
+def register(engine: "Engine") -> None:
+    """Serve the forms for a new backup and for a change."""
+
+    @page_at("/backups/new", "New backup")
+    async def new_page() -> None:
+        """An empty form, with the browser's time zone."""
+        form = await _show(engine, None)
+        if form is None:  # shutting down
+            return
+
+        async def adopt_zone() -> None:
+            with suppress(TimeoutError):  # without an answer the server's zone stays
+                # safe: a constant; what the browser answers is looked up among the zones we know
+                form.adopt_zone(await ui.run_javascript(BROWSER_ZONE, timeout=ZONE_S))
+
+        ui.timer(FIRST_LOOK_S, adopt_zone, once=True)
+
+    @page_at("/backups/{backup_id:number}/edit", "Edit backup")
+    async def edit_page(backup_id: int) -> None:
+        """A form with all that is stored."""
+        try:
+            if not 0 < backup_id <= LARGEST_NUMBER:
+                raise NotFoundError("There is no such backup.")
+            await _show(engine, backup_id)
+        except NotFoundError as error:
+            answer = await run.io_bound(engine.answer)
+            if answer is not None:
+                draw_absent(error, engine.zone, answer)
 
 
-class BackupForm:
-    """The fields, what is wrong with them, and the words beside them."""
+async def _show(engine: "Engine", backup_id: int | None) -> "BackupForm | None":
+    start = await run.io_bound(_start, engine, backup_id)
+    if start is None:
+        return None
+    with frame("Backups", engine.zone, start.answer) as around:
+        form = BackupForm(engine, backup_id, start)
+    around.follow(engine)
+    fetch = engine.providers.storages
+    show_on(engine.live, events.CATALOGUE, fetch, form.show_storages, pause_s=1.0)
+    return form
 
-    def __init__(self, start: Start, asks: Asks) -> None:
-        self._start, self._asks = start, asks
-        self._loaded = start.loaded
+
+def _start(engine: "Engine", backup_id: int | None) -> FormStart:
+    stored, measured = None, None
+    if backup_id is not None:
+        stored = engine.backups.inputs(backup_id)
+        measured = _last_size(engine.overview_backup(backup_id).row)
+    return FormStart(
+        engine.answer(),
+        {row.id: row for row in engine.providers.storages()},
+        {row.id: row.name for row in engine.providers.rows()},
+        stored,
+        measured,
+    )
+
+
+def _last_size(row: BackupRow) -> PathSize | None:
+    last = row.last_run
+    if last is None or last.source_objects is None or last.source_bytes is None:
+        return None
+    return PathSize(last.source_objects, last.source_bytes)
+
+
+class BackupForm(Form[BackupInput | None]):
+    """The fields, and the words beside them."""
+
+    thing = "This backup"
+
+    def __init__(self, engine: "Engine", backup_id: int | None, start: FormStart) -> None:
+        self._engine, self._id, self._start = engine, backup_id, start
         self._storages = dict(start.storages)
-        self._client = ui.context.client
-        self._ready = self._dirty = False
+        self._ready = self._zone_chosen = self._adopting = False
         self._shown_way: object = None
-        given = start.given
-        self._top = element("div", "part")
+        self._shown_runs: object = None
+        given = start.stored or words.new_backup(engine.zone.key)
+        cancel, crumbs, title = "/", [("Backups", "/")], "New backup"
+        if backup_id is not None:
+            name, cancel = clean(str(given.name), limit=NAME_CHARACTERS), f"/backups/{backup_id:d}"
+            crumbs.append((name, cancel))
+            title = f"Edit {name}"
+        with heading(title, tuple(crumbs)):
+            pass
+        super().__init__(start.stored)
         with element("div", "split form"):
             with element("div", "part"):
                 with card("What goes where"), element("div", "fields"):
                     self._draw_ends(given)
                 with card("When") as header, element("div", "fields"):
-                    self._times = TimesFields(given, header, self._changed)
+                    self._draw_times(given, header)
                 with card("How it finds what changed"), element("div", "stack spaced"):
                     self._draw_comparing(given)
                 with card("If something is deleted"), element("div", "two"):
-                    self._draw_limits(given)
+                    for name in ("retention_days", "shrink_limit_percent"):
+                        self._field(name, given, numeric=True)
             with element("div", "aside-words"):
                 with card("In words"), element("div", "stack spaced"):
                     self._way = element("div")
                     self._sentence = text("p")
                     self._consequences = element("div")
                 with element("div", "actions"):
-                    self._save = button("Save", kind="primary", mark="save", on_click=self._press)
-                    button("Cancel", kind="ghost", href=start.cancel)
+                    self.button("Save", "primary", "save", self.press)
+                    button("Cancel", kind="ghost", href=cancel)
         self._dialogs = element("div")
         self._ready = True
         self._tell()
@@ -134,37 +168,50 @@ class BackupForm:
 
     # drawing
 
-    def _draw_ends(self, given: BackupInput) -> None:
-        self._name = Field(
-            "name",
-            "Name",
-            value=str(given.name),
-            placeholder="For example: Design files",
-            hint="What these pages and mails call it.",
+    def _field(
+        self,
+        name: str,
+        given: BackupInput,
+        *,
+        placeholder: str = "",
+        hint: str = "",
+        numeric: bool = False,
+    ) -> None:
+        self.fields[name] = Field(
+            name,
+            words.LABELS[name],
+            value=str(getattr(given, name)),
+            placeholder=placeholder,
+            hint=hint,
+            numeric=numeric,
             on_change=self._changed,
         )
+
+    def _pick(self, name: str, options: Mapping[str, str], value: object) -> None:
+        self.fields[name] = Pick(name, words.LABELS[name], options, value, on_change=self._changed)
+
+    def _draw_ends(self, given: BackupInput) -> None:
+        hint = "What these pages and mails call it."
+        self._field("name", given, placeholder="For example: Design files", hint=hint)
         with element("div", "two"):
-            ends = [
+            self._source, self._destination = (
                 EndFields(
                     side,
+                    self._engine.providers,
                     self._storages,
-                    storage_id if isinstance(storage_id, int) else None,
-                    str(path),
-                    EndAsked(
-                        self._asks.look,
-                        self._asks.measure,
-                        self._changed,
-                        self._check_ends,
-                        partial(self._bring_in, side),
+                    (
+                        getattr(given, f"{side.name}_storage_id"),
+                        getattr(given, f"{side.name}_path"),
                     ),
-                    measured,
+                    self._changed,
+                    self._check_ends,
+                    partial(self._bring_in, side),
+                    self._start.measured if side is SOURCE else None,
                 )
-                for side, storage_id, path, measured in (
-                    (SOURCE, given.source_storage_id, given.source_path, self._start.measured),
-                    (DESTINATION, given.destination_storage_id, given.destination_path, None),
-                )
-            ]
-        self._source, self._destination = ends
+                for side in (SOURCE, DESTINATION)
+            )
+        for end in (self._source, self._destination):
+            self.fields |= {end.storage.name: end.storage, end.path.name: end.path}
         self._swap = element("div", "note-line swap")
         self._swap.set_visibility(False)
         with self._swap:
@@ -175,8 +222,31 @@ class BackupForm:
             )
             button("Swap them", "swap", "small", mark="swap", on_click=self._swap_ends)
 
+    def _draw_times(self, given: BackupInput, header: ui.element) -> None:
+        with header:
+            element("span", "space")
+            self._enabled_words = text("span", "t13 ink2")
+            self._enabled = Switch("Runs by itself", bool(given.enabled), self._changed)
+            self._enabled.input.mark("enabled")
+        with element("div", "times"):
+            self._pick("schedule", words.SCHEDULES, given.schedule)
+            with element("div") as self._weekday_place:
+                self._pick("weekday", words.DAYS, given.weekday or Weekday.SUNDAY.value)
+            self._field("at", given, placeholder="03:15", numeric=True)
+            self.fields["time_zone"] = Pick(
+                "time_zone",
+                words.LABELS["time_zone"],
+                {name: name for name in sorted(rules.time_zone_names())},
+                given.time_zone,
+                searched=True,
+                on_change=self._choose_zone,
+            )
+        with element("div", "stack spaced-small"):
+            self._runs_label = text("span", "t12 ink3")
+            self._runs = element("div", "line wrap", aria_live="polite")
+
     def _draw_comparing(self, given: BackupInput) -> None:
-        choices = [Choice(mode.value, title, note) for mode, title, note in words.COMPARING]
+        choices = [Choice(mode.value, each.title, each.note) for mode, each in COMPARING.items()]
         self._mode = Choices(
             "How it finds what changed",
             choices,
@@ -186,56 +256,15 @@ class BackupForm:
         )
         self._requests = text("p", "t12 ink3")
 
-    def _draw_limits(self, given: BackupInput) -> None:
-        self._retention = Field(
-            "retention_days",
-            "Keep former versions for (days)",
-            value=str(given.retention_days),
-            numeric=True,
-            on_change=self._changed,
-        )
-        self._limit = Field(
-            "shrink_limit_percent",
-            "Ask me first above (%)",
-            value=str(given.shrink_limit_percent),
-            numeric=True,
-            on_change=self._changed,
-        )
-
     # what is entered
 
     def given(self) -> BackupInput:
-        """What is entered."""
-        times = self._times
-        return BackupInput(
-            name=self._name.value,
-            source_storage_id=self._source.storage_id,
-            source_path=self._source.path.value,
-            destination_storage_id=self._destination.storage_id,
-            destination_path=self._destination.path.value,
-            schedule=times.schedule.value,
-            at=times.clock,
-            weekday=times.chosen_weekday,
-            time_zone=times.zone.value,
-            enabled=times.enabled.on,
-            retention_days=self._retention.value,
-            comparison_mode=self._mode.chosen,
-            shrink_limit_percent=self._limit.value,
-        )
-
-    def _fields(self) -> dict[str, Field | Pick]:
-        """The fields by name, in the order in which they stand."""
-        fields: tuple[Field | Pick, ...] = (
-            self._name,
-            self._source.storage,
-            self._source.path,
-            self._destination.storage,
-            self._destination.path,
-            *self._times.fields,
-            self._retention,
-            self._limit,
-        )
-        return {field.name: field for field in fields}
+        """Return what is entered."""
+        values = {name: field.value for name, field in self.fields.items()}
+        if values["schedule"] != Schedule.WEEKLY:  # a daily one has none
+            values["weekday"] = None
+        values["at"] = words.clock_typed(values["at"])
+        return BackupInput(**values, enabled=self._enabled.on, comparison_mode=self._mode.chosen)
 
     def show_storages(self, rows: Sequence[StorageRow]) -> None:
         """Offer the storages as they are now; what is chosen stays."""
@@ -245,34 +274,35 @@ class BackupForm:
         self._tell()
 
     def adopt_zone(self, name: object) -> None:
-        """Take the browser's time zone, where nobody has chosen one."""
-        self._times.adopt_zone(name)
+        """Take the browser's time zone, unless one was chosen or none is known by that name."""
+        if not self._zone_chosen and isinstance(name, str) and name in rules.time_zone_names():
+            self._adopting = True  # nobody has typed anything
+            self.fields["time_zone"].input.value = name
+            self._adopting = False
         self._tell()
+
+    def _choose_zone(self, _: object) -> None:
+        if not self._adopting:
+            self._zone_chosen = True
+            self._changed()
 
     def _changed(self, *_: object) -> None:
-        """Something was typed: the words follow, and the browser asks before it leaves."""
-        if not self._ready:
-            return
-        if not self._dirty:
-            self._dirty = True
-            self._ask_before_leaving(True)
-        self._tell()
-
-    def _ask_before_leaving(self, asks: bool) -> None:
-        """Let the browser ask its own question before what was typed is left, or let it go."""
-        # safe: constants; nothing from elsewhere becomes part of a script
-        self._client.run_javascript(ASK_BEFORE_LEAVING if asks else LEAVE_FREELY)
+        """Let the words follow what was typed."""
+        if self._ready:
+            self.typed()
+            self._tell()
 
     # what it says
 
     def _tell(self) -> None:
         given, now = self.given(), dt.datetime.now(dt.UTC)
-        self._retention.hint(words.retention_words(self._retention.value, self._start.zone, now))
-        self._limit.hint(words.limit_words(self._limit.value))
-        schedule = Schedule(str(given.schedule))
+        kept, limit = str(given.retention_days), str(given.shrink_limit_percent)
+        self.fields["retention_days"].hint(words.retention_words(kept, self._engine.zone, now))
+        self.fields["shrink_limit_percent"].hint(words.limit_words(limit))
         measured = self._source.measured
         objects = None if measured is None else measured.objects
-        for mode, _, _ in words.COMPARING:
+        for mode in COMPARING:
+            schedule = Schedule(str(given.schedule))
             self._mode.aside(mode.value, words.requests_words(mode, schedule, objects))
         self._requests.text = words.requests_note(objects)
         self._swap.set_visibility(words.looks_swapped(self._source.seen, self._destination.seen))
@@ -280,47 +310,57 @@ class BackupForm:
         self._tell_in_words(given)
 
     def _tell_times(self) -> None:
-        self._times.tell(self.given())
+        """Say when it would run next."""
+        given = self.given()
+        on = "It runs by itself." if given.enabled else "Off: it runs only when you press Run now."
+        self._enabled_words.text = on
+        self._weekday_place.set_visibility(given.weekday is not None)
+        runs = words.next_runs(given, dt.datetime.now(dt.UTC))
+        if (runs, given.enabled) == self._shown_runs:
+            return
+        self._shown_runs = (runs, given.enabled)
+        label = "The next three runs" if given.enabled else "When it would run, were it switched on"
+        zone = clean(str(given.time_zone))
+        self._runs_label.text = f"{label}, on the clocks of {zone}" if runs else ""
+        self._runs.clear()
+        with self._runs:
+            for each in runs:
+                element("span", "tag", each.words, title=each.exact)
+            if not runs:
+                element("span", "t13 ink3", "Enter a time as HH:MM to see the next runs.")
 
     def _tell_in_words(self, given: BackupInput) -> None:
         self._sentence.text = words.sentence(given)
+        source, destination = self._source.row, self._destination.row
         ends = (
-            _end_of(self._source.row, str(given.source_path)),
-            _end_of(self._destination.row, str(given.destination_path)),
+            _end_of(source, str(given.source_path)),
+            _end_of(destination, str(given.destination_path)),
         )
-        situation = words.Situation(
-            given,
-            self._source.row,
-            self._destination.row,
-            self._source.measured,
-            self._loaded,
-        )
-        told = (ends, words.consequences(situation))
-        if told == self._shown_way:
+        lines = words.consequences(given, self.seen, destination, self._source.measured)
+        if (ends, lines) == self._shown_way:
             return
-        self._shown_way = told
+        self._shown_way = (ends, lines)
         self._way.clear()
-        source, destination = ends
-        if source is not None and destination is not None:
+        if ends[0] is not None and ends[1] is not None:
             with self._way:
-                way(source, destination)
+                way(ends[0], ends[1])
         self._consequences.clear()
         with self._consequences:
-            key_values(told[1])
+            key_values(lines)
 
     # ends
 
     async def _check_ends(self) -> None:
         """Say at once what stands against these two places together."""
-        ends = [field for name, field in self._fields().items() if name in words.ENDS]
         problems: Sequence[Problem] = ()
         if self._source.storage_id is not None and self._destination.storage_id is not None:
             try:
-                problems = await self._asks.problems(self.given())
+                check = self._engine.backups.problems
+                problems = await in_thread(check, self.given(), self._id) or ()
             except BucketvaultError:  # deleted meanwhile: saving says so
                 return
-        for field in ends:
-            field.show([each.message for each in problems if each.field == field.name])
+        for name in words.ENDS:
+            self.fields[name].show([each.message for each in problems if each.field == name])
 
     async def _swap_ends(self) -> None:
         source, destination = self._source.place, self._destination.place
@@ -331,113 +371,42 @@ class BackupForm:
         end = self._source if side is SOURCE else self._destination
 
         async def chosen(storage_id: int) -> None:
-            self.show_storages(list((await self._asks.storages()).values()))
+            self.show_storages(await in_thread(self._engine.providers.storages) or [])
             await end.take(storage_id, end.path.value)
 
         use = UsageType.SOURCE_ONLY if side is SOURCE else UsageType.DESTINATION_ONLY
         self._dialogs.clear()
         with self._dialogs:
             dialog = ImportDialog(
-                Source(
-                    self._start.providers,
-                    self._storages,
-                    self._asks.list_buckets,
-                    self._asks.import_bucket,
-                    chosen,
-                ),
-                use,
+                self._engine.providers, self._start.providers, self._storages, use, chosen
             )
         await dialog.open()
 
     # saving
 
-    async def _press(self) -> None:
-        await self._store(self._loaded)
+    async def save(self) -> None:
+        """Store it, and open its page."""
+        backups, backup_id = self._engine.backups, self._id
+        if backup_id is None:
+            backup_id = await in_thread(backups.create, self.given())
+            if backup_id is None:  # shutting down
+                return
+        else:
+            await in_thread(backups.change, backup_id, self.given(), self.seen)
+        ui.navigate.to(f"/backups/{backup_id:d}")
 
-    async def _store(self, loaded: BackupInput | None) -> None:
-        given = self.given()
-        self._clear()
-        self._save.props["disabled"] = True
-        saved = False
-        try:
-            self._ask_before_leaving(False)
-            await self._asks.save(given, loaded)
-            saved = True
-        except InvalidInputError as error:
-            self._refuse(error.problems)
-        except ChangedMeanwhileError as error:
-            await self._tell_changed(error.fields, given)
-        except BucketvaultError as error:
-            self._say(error.summary, f"{error.hint} Nothing you typed is lost.")
-        finally:
-            self._save.props["disabled"] = False
-            if not saved:  # also after a fault of ours
-                self._ask_before_leaving(True)
+    async def stored(self) -> BackupInput:
+        """Return what is stored now."""
+        assert self._id is not None  # noqa: S101  a new backup is nobody else's
+        found = await in_thread(self._engine.backups.inputs, self._id)
+        if found is None:
+            raise BucketvaultError("The program is stopping.")
+        return found
 
-    def _clear(self) -> None:
-        self._top.clear()
-        for field in self._fields().values():
-            field.show(())
-
-    def _refuse(self, problems: Sequence[Problem]) -> None:
-        """Each problem at its field; what has none stands on top. The first one gets the focus."""
-        fields = self._fields()
-        elsewhere = [each.message for each in problems if each.field not in fields]
-        for name, field in fields.items():
-            field.show([each.message for each in problems if each.field == name])
-        number = len(problems)
-        how_many = NUMBERS[number] if number < len(NUMBERS) else str(number)
-        things = many(number, "thing").partition(" ")[2]
-        marked = "It is marked below." if number == 1 else "They are marked below."
-        told = " ".join(elsewhere) or marked
-        self._say(
-            f"{how_many} {things} to mend before it can be saved.",
-            f"{told} Nothing you typed is lost.",
-        )
-        wrong = {each.field for each in problems}
-        first = next((field for name, field in fields.items() if name in wrong), None)
-        if first is not None:
-            first.focus()
-
-    async def _tell_changed(self, names: tuple[str, ...], given: BackupInput) -> None:
-        """Two tabs, one backup: say what is stored now; both ways are open."""
-        try:
-            stored = await self._asks.stored()
-        except BucketvaultError as error:
-            self._say(error.summary, f"{error.hint} Nothing you typed is lost.")
-            return
-
-        async def overwrite() -> None:
-            await self._store(stored)
-
-        def load() -> None:
-            self._ask_before_leaving(False)
-            ui.navigate.reload()
-
-        self._top.clear()
-        detail = "Nothing was saved yet, and nothing you typed is lost."
-        sentence = "This backup was changed meanwhile, in another tab or by a command."
-        with self._top, draw_verdict(Tone.WARN, sentence, detail) as (actions, lines):
-            with lines:
-                for each in words.differences(names, stored, given, self._storages):
-                    with element("div", "need changed"):
-                        element("span", "strong", each.label)
-                        element("span", "t13 ink2", f"stored now: {each.stored}")
-                        element("span", "t13 ink2", f"here: {each.here}")
-            with actions:
-                button("Save mine over it", mark="overwrite", on_click=overwrite)
-                button("Load what is stored", mark="load-stored", on_click=load)
-        self._come_to_top()
-
-    def _say(self, sentence: str, detail: str) -> None:
-        self._top.clear()
-        with self._top, draw_verdict(Tone.BAD, clean(sentence), clean(detail.strip())):
-            pass
-        self._come_to_top()
-
-    def _come_to_top(self) -> None:
-        """Show what is said there: on a phone Save is far below."""
-        self._top.run_method("scrollIntoView", {"block": "center"})
+    def differences(self, names: Sequence[str], stored: BackupInput | None) -> list[Difference]:
+        """Return what was changed meanwhile, and what is entered here."""
+        assert stored is not None  # noqa: S101  the same
+        return words.differences(names, stored, self.given(), self._storages)
 
 
 def _end_of(row: StorageRow | None, path: str) -> End | None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nicegui import ui
 
@@ -13,15 +13,16 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import many, size
 from bucketvault.pages.backup import form_words as words
+from bucketvault.pages.parts.asking import ask
 from bucketvault.pages.parts.fields import Field, Pick
 from bucketvault.pages.parts.widgets import button, element, glyph, text
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import UsageType
 
-COUNTED_S = 0.5  # how often the page looks how far counting has come
+if TYPE_CHECKING:
+    from bucketvault.engine.providers import Providers
 
-Look = Callable[[int, str], Awaitable[PathLook]]
-Measure = Callable[[int, str, threading.Event, Callable[[int], None]], Awaitable[PathSize]]
+COUNTED_S = 0.5  # how often the page looks how far counting has come
 
 
 class Side(NamedTuple):
@@ -37,34 +38,26 @@ SOURCE = Side("source", "Copy from", "Only this folder (optional)", UsageType.DE
 DESTINATION = Side("destination", "Copy to", "Into this folder (optional)", UsageType.SOURCE_ONLY)
 
 
-class EndAsked(NamedTuple):
-    """What one end asks of the world, and whom it tells."""
-
-    look: Look
-    measure: Measure
-    changed: Callable[[], None]  # something was typed or chosen
-    settled: Callable[[], Awaitable[None]]  # a place was chosen, or looked at
-    bring_in: Callable[[], Awaitable[None]]  # somebody wants to import a bucket
-
-
 class EndFields:
     """The two fields of an end, and the line that says what is there."""
 
     def __init__(
         self,
         side: Side,
+        providers: "Providers",
         storages: Mapping[int, StorageRow],
-        storage_id: int | None,
-        path: str,
-        asked: EndAsked,
+        stored: tuple[int | None, str],  # where this backup's end is already
+        changed: Callable[[], None],  # told when something was typed or chosen
+        settled: Callable[[], Awaitable[None]],  # told when a place was chosen, or looked at
+        bring_in: Callable[[], Awaitable[None]],  # imports a bucket
         measured: PathSize | None = None,  # at the last run
     ) -> None:
-        self.side, self._asked = side, asked
-        self._storages = storages
-        self.stored = (storage_id, path)  # where this backup's copy is already
+        self.side, self._providers, self._storages = side, providers, storages
+        self.stored, self._changed, self._settled = stored, changed, settled
         self.seen: PathLook | None = None
         self.measured = measured
-        self._looked_at: tuple[int | None, str] = (storage_id, path)
+        storage_id, path = stored
+        self._looked_at = stored
         self._given_up = threading.Event()
         # from the first on, or choosing it later would look like something somebody did
         options = words.offered(storages, side.other_use, storage_id)
@@ -84,7 +77,7 @@ class EndFields:
                     "plus",
                     "small",
                     mark=f"import-{side.name}",
-                    on_click=asked.bring_in,
+                    on_click=bring_in,
                 )
         with element("div", "stack spaced-small"):
             self.path = Field(
@@ -92,7 +85,7 @@ class EndFields:
                 side.path_label,
                 value=path,
                 placeholder="the whole bucket",
-                on_change=lambda _: asked.changed(),
+                on_change=lambda _: changed(),
             )
             self.path.input.on("blur", self._settle)
             self.path.input.on("keydown.enter", self._settle)
@@ -137,7 +130,7 @@ class EndFields:
         await self._settle()
 
     async def _chosen(self, _: object) -> None:
-        self._asked.changed()
+        self._changed()
         await self._settle()
 
     async def _settle(self) -> None:
@@ -152,28 +145,28 @@ class EndFields:
         self.give_up()
         asked_for = self._looked_at = self.place
         self.seen = self.measured = None
-        self._asked.changed()
+        self._changed()
         storage_id, path = asked_for
         if storage_id is None:
             self._there.clear()
-            await self._asked.settled()
+            await self._settled()
             return
         self._say(None, "Looking what is there …")
         try:
-            seen = await self._asked.look(storage_id, path)
+            seen = await ask(self._providers, self._providers.look, storage_id, path)
         except BucketvaultError as error:
             if self._is_current(asked_for):
                 self._say(Tone.WARN, f"{error.summary} {error.hint}")
                 self._offer_look("Look again")
-                await self._asked.settled()
+                await self._settled()
             else:
                 self._drop(asked_for)
             return
         if self._is_current(asked_for):
             self.seen = seen
             self._show()
-            self._asked.changed()
-            await self._asked.settled()
+            self._changed()
+            await self._settled()
         else:
             self._drop(asked_for)
 
@@ -219,7 +212,8 @@ class EndFields:
 
             ui.timer(COUNTED_S, tell)
         try:
-            self.measured = await self._asked.measure(storage_id, path, given_up, on_seen)
+            measure = self._providers.measure
+            self.measured = await ask(self._providers, measure, storage_id, path, given_up, on_seen)
         except CancelledError:
             pass
         except BucketvaultError as error:
@@ -229,7 +223,7 @@ class EndFields:
             return
         if self._is_current(asked_for):
             self._show()
-            self._asked.changed()
+            self._changed()
 
     def give_up(self) -> None:
         """Let no counting go on that nobody waits for."""

@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ from bucketvault.engine.rclone.buckets import PathLook, PathSize
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, day, day_and_time, exact, many, size, until
+from bucketvault.pages.parts.comparing import COMPARING
+from bucketvault.pages.parts.form import Difference
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
@@ -32,23 +34,6 @@ RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
 
 SCHEDULES = {Schedule.DAILY.value: "Daily", Schedule.WEEKLY.value: "Weekly"}
 DAYS = {weekday.value: weekday.value.capitalize() for weekday in Weekday}
-BY_CHECKSUM = (
-    "Compares sizes and checksums from the listings: right for almost everybody. By size alone "
-    "where an object has no checksum, such as one that another program uploaded in parts."
-)
-COMPARING = (
-    (
-        ComparisonMode.CHECKSUM,
-        "Checksum",
-        BY_CHECKSUM,
-    ),
-    (ComparisonMode.SIZE_ONLY, "Size only", "Quickest; misses a change that keeps the size."),
-    (
-        ComparisonMode.DEFAULT,
-        "Size and time",
-        "Asks for each object at both ends, in every run. Slow and costly for many objects.",
-    ),
-)
 LABELS = {
     "name": "Name",
     "source_storage_id": "Copy from",
@@ -276,16 +261,6 @@ def _number(typed: str) -> int | None:
 # ------------------------------------------------------------------ in words
 
 
-class Situation(NamedTuple):
-    """What the words beside the form speak of."""
-
-    given: BackupInput
-    source: StorageRow | None
-    destination: StorageRow | None
-    measured: PathSize | None
-    loaded: BackupInput | None  # what is stored; None: a new backup
-
-
 def sentence(given: BackupInput) -> str:
     """What the backup will do."""
     when = "Whenever you press Run now"
@@ -299,25 +274,31 @@ def sentence(given: BackupInput) -> str:
     return f"{clean(when, limit=80)}, all that is new or changed is copied.{stays}"
 
 
-def consequences(now: Situation) -> list[tuple[str, str]]:
-    """What it means, line by line."""
-    lines = [_first_run(now)]
-    if now.loaded is None:
+def consequences(
+    given: BackupInput,
+    stored: BackupInput | None,  # None: a new backup
+    destination: StorageRow | None,
+    measured: PathSize | None,
+) -> list[tuple[str, str]]:
+    """Return what it means, line by line."""
+    lines = [_first_run(given, stored, measured)]
+    if stored is None:
         lines.append(("Later runs", "only what changed"))
     lines.append(("Source", "is only read, never written"))
-    if now.destination and now.destination.provider_type is ProviderType.BACKBLAZE_B2:
+    if destination and destination.provider_type is ProviderType.BACKBLAZE_B2:
         lines.append(("On Backblaze", HIDES))
     return lines
 
 
-def _first_run(now: Situation) -> tuple[str, str]:
-    if now.loaded is None:
-        if now.measured is None:
+def _first_run(
+    given: BackupInput, stored: BackupInput | None, measured: PathSize | None
+) -> tuple[str, str]:
+    if stored is None:
+        if measured is None:
             return "First run", "everything passes through this server: read there, written here"
-        volume = size(now.measured.size_bytes)
+        volume = size(measured.size_bytes)
         return "First run", f"{volume} pass through this server, in and out again"
-    ends = [name for name in ENDS if getattr(now.loaded, name) != getattr(now.given, name)]
-    if ends:
+    if any(getattr(stored, name) != getattr(given, name) for name in ENDS):
         words = "asks you before it removes anything, because an end is another"
         return "The next run", words
     return "Takes effect", "with the next run; one under way goes on as it began"
@@ -326,16 +307,8 @@ def _first_run(now: Situation) -> tuple[str, str]:
 # ------------------------------------------------------------------ two tabs
 
 
-class Difference(NamedTuple):
-    """One field that somebody else changed meanwhile."""
-
-    label: str
-    stored: str
-    here: str
-
-
 def differences(
-    names: tuple[str, ...],
+    names: Sequence[str],
     stored: BackupInput,
     here: BackupInput,
     storages: Mapping[int, StorageRow],
@@ -359,7 +332,7 @@ def _shown(name: str, value: object, storages: Mapping[int, StorageRow]) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if name == "comparison_mode":
-        return next((title for mode, title, _ in COMPARING if mode == value), "")
+        return COMPARING[ComparisonMode(str(value))].title
     if name.endswith("_path"):
         return clean(str(value), limit=NAME_CHARACTERS) or "the whole bucket"
     return clean(str(value or "none"), limit=NAME_CHARACTERS)

@@ -23,10 +23,11 @@ from bucketvault.humanize import (
     size,
 )
 from bucketvault.pages.home.rows import schedule_words
+from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.widgets import CLASSES
 from bucketvault.pages.run import approval as would_words
 from bucketvault.pages.run import words as run_words
-from bucketvault.vocabulary import ComparisonMode, Phase, Trigger
+from bucketvault.vocabulary import Phase, Trigger
 
 UNPLANNABLE = (
     "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
@@ -37,11 +38,6 @@ WHO = {
     Trigger.MANUAL: "you",
     Trigger.CLI: "you, command line",
     Trigger.APPROVED: "you approved it",
-}
-COMPARING = {
-    ComparisonMode.DEFAULT: ("Size and time", "asks for each object, twice"),
-    ComparisonMode.SIZE_ONLY: ("Size only", "listings only; misses a change that keeps the size"),
-    ComparisonMode.CHECKSUM: ("Checksum", "listings only, no request per object"),
 }
 
 
@@ -142,10 +138,10 @@ def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...
     if due is not None and due <= now and row.active_run is not None:
         planned = "next after this run"
     last_day = day(now + dt.timedelta(days=page.retention_days), zone, now)
-    compares, cost = COMPARING[page.comparison_mode]
+    compares = COMPARING[page.comparison_mode]
     return (
         Fact("Runs", schedule_words(row, zone), planned),
-        Fact("Compares", compares, cost),
+        Fact("Compares", compares.title, compares.cost),
         Fact("Kept versions", many(page.retention_days, "day"), f"of today, until {last_day}"),
         Fact(
             "Asks you first",

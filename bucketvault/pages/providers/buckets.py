@@ -1,23 +1,22 @@
 """A provider's buckets: listed when asked for, searched here, imported with one question."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nicegui import events, ui
 
-from bucketvault.engine.providers import Listing, ProviderPage
-from bucketvault.engine.rclone.buckets import DiscoveryError, ListingDeniedError
-from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, InvalidInputError
+from bucketvault.engine.providers import ProviderPage
+from bucketvault.engine.rclone.buckets import DiscoveryError
+from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count, many
-from bucketvault.pages.parts.fields import Field
+from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.bucket_import import BucketImport, draw_no_listing
 from bucketvault.pages.parts.table import Column, Row, Table
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
     button,
     element,
-    glyph,
     icon,
     question,
     text,
@@ -26,6 +25,9 @@ from bucketvault.pages.providers import words
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import UsageType
 
+if TYPE_CHECKING:
+    from bucketvault.engine.providers import Providers
+
 SHOWN = 100  # rows at a time: the search looks at all of them
 USES = (
     ("Copy from it", UsageType.SOURCE_ONLY),
@@ -33,18 +35,12 @@ USES = (
     ("Either", None),
 )
 
-ListBuckets = Callable[[bool], Awaitable[Listing]]
-ImportBucket = Callable[[str, str | None, bool], Awaitable[object]]
-
 
 class BucketsCard:
     """The card with the buckets; it asks by itself, and shows what it is told."""
 
-    def __init__(
-        self, page: ProviderPage, list_buckets: ListBuckets, import_bucket: ImportBucket
-    ) -> None:
-        self._page = page
-        self._list_buckets, self._import_bucket = list_buckets, import_bucket
+    def __init__(self, page: ProviderPage, providers: "Providers") -> None:
+        self._page, self._providers = page, providers
         self._sought = ""
         self._limit = SHOWN
         self._loading = False
@@ -73,11 +69,7 @@ class BucketsCard:
             self._body = element("div")
             self._more = element("div")
             with element("footer", "typed"):
-                with element("div", "line"):
-                    label = "A bucket that is not in the list?"
-                    self._typed = Field("bucket", label, placeholder="Type its name")
-                    button("Import", "plus", mark="import-typed", on_click=self._import_typed)
-                self._anyway = element("div", "line")
+                self._import = BucketImport(providers, self._ask_for_use, "Type its name")
         self._dialogs = element("div", "part")
 
     # what it shows
@@ -104,14 +96,9 @@ class BucketsCard:
         error = self._error
         if error is None:
             return
-        denied = isinstance(error, ListingDeniedError)
-        said = f" ({error.code})" if isinstance(error, DiscoveryError) and error.code else ""
-        with self._said, element("div", "note-line"):
-            glyph(Tone.WARN if denied else Tone.BAD)
-            with element("div", "stack"):
-                element("span", "strong ink1", clean(f"{error.summary}{said}"))
-                hint = "Type the bucket's name below." if denied else error.hint
-                element("span", "t13", clean(hint))
+        with self._said:
+            code = error.code if isinstance(error, DiscoveryError) else ""
+            draw_no_listing(error, "note-line", code)
 
     def _draw_rows(self) -> None:
         self._more.clear()
@@ -176,7 +163,8 @@ class BucketsCard:
         self._refresh.props["disabled"] = True
         self.show(self._page)
         try:
-            listing = await self._list_buckets(refresh)
+            act, provider_id = self._providers.buckets, self._page.row.id
+            listing = await ask(self._providers, act, provider_id, refresh=refresh)
             self._error = None
             self._page = replace(self._page, listing=listing)
         except BucketvaultError as error:
@@ -191,18 +179,9 @@ class BucketsCard:
     def _import_listed(self, event: events.GenericEventArguments) -> None:
         place = event.args
         if isinstance(place, int) and 0 <= place < len(self._lines):
-            self._ask_for_use(self._lines[place].name)
+            self._ask_for_use(self._lines[place].name, listed=True)
 
-    def _import_typed(self) -> None:
-        name = self._typed.value.strip()
-        self._anyway.clear()
-        if not name:
-            self._typed.show(["Enter the bucket's name."])
-            return
-        self._typed.show(())
-        self._ask_for_use(name, typed=True)
-
-    def _ask_for_use(self, name: str, *, typed: bool = False) -> None:
+    def _ask_for_use(self, name: str, *, listed: bool = False) -> None:
         shown = clean(name, limit=NAME_CHARACTERS)
         self._dialogs.clear()
         with (
@@ -217,50 +196,11 @@ class BucketsCard:
 
                 async def chosen(usage: UsageType | None = usage) -> None:
                     dialog.close()
-                    await self._import(name, usage, typed=typed)
+                    await self._import.bring(self._page.row.id, name, usage, listed=listed)
 
                 kind = "primary" if number == len(USES) - 1 else ""
                 button(title, kind=kind, mark=f"use-{number}", on_click=chosen)
         dialog.open()
-
-    async def _import(
-        self, name: str, usage: UsageType | None, *, typed: bool, check: bool = True
-    ) -> None:
-        said = clean(name, limit=80)
-        self._anyway.clear()
-        if typed and check:
-            with self._anyway:
-                element("span", "t13 ink2", f"Looking for {said} …")
-        try:
-            await self._import_bucket(name, usage and str(usage), check)
-        except InvalidInputError as error:
-            self._refused(error.problems[0].message, typed)
-            return
-        except BucketvaultError as error:
-            self._refused(str(error), typed)
-            if typed and check:
-                self._offer_anyway(name, usage)
-            return
-        self._anyway.clear()
-        if typed:
-            self._typed.input.value = ""
-        ui.notify(f"{said} is imported.", position="bottom-right")
-
-    def _refused(self, message: str, typed: bool) -> None:
-        self._anyway.clear()
-        if typed:
-            self._typed.show([message])
-        else:
-            ui.notify(message, type="negative", position="bottom-right", multi_line=True)
-
-    def _offer_anyway(self, name: str, usage: UsageType | None) -> None:
-        async def anyway() -> None:
-            self._typed.show(())
-            await self._import(name, usage, typed=True, check=False)
-
-        with self._anyway:
-            button("Import anyway", kind="small", mark="import-anyway", on_click=anyway)
-            element("span", "t13 ink2", "It is then marked as not checked.")
 
 
 COLUMNS = (Column("Bucket"), Column("Used to"), Column("Used by"), Column(""))

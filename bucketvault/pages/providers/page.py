@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from nicegui import run, ui
 
 from bucketvault.engine import events
-from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
+from bucketvault.engine.providers import ConnectionTest, ProviderPage
 from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.errors import BucketvaultError, NotFoundError
 from bucketvault.pages.parts.asking import ask
@@ -37,6 +37,7 @@ from bucketvault.vocabulary import UsageType
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
+    from bucketvault.engine.providers import Providers
 
 AGES_S = 20.0  # how often "3 min ago" is looked at
 FIRST_LOOK_S = 0.1  # after the browser is there, the provider is asked
@@ -47,8 +48,6 @@ class Acts(NamedTuple):
     """What the page's buttons do. All may raise BucketvaultError."""
 
     test: Callable[[str, bool], Awaitable[ConnectionTest]]
-    listing: Callable[[bool], Awaitable[Listing]]
-    import_bucket: Callable[[str, str | None, bool], Awaitable[object]]
     delete: Callable[[], Awaitable[None]]
 
 
@@ -72,7 +71,8 @@ def register(engine: "Engine") -> None:
             return
 
         with frame("Providers", engine.zone, answer) as around:
-            screen = draw(page, engine.zone, _acts(engine, provider_id))
+            screen = ProviderScreen(page, engine.providers, _acts(engine, provider_id))
+            screen.show(page)
 
         def fetch() -> ProviderPage | NotFoundError:
             try:
@@ -99,18 +99,11 @@ def _acts(engine: "Engine", provider_id: int) -> Acts:
     async def test(bucket: str, write: bool) -> ConnectionTest:
         return await ask(providers, providers.test, provider_id, bucket, write)
 
-    async def listing(refresh: bool) -> Listing:
-        return await ask(providers, providers.buckets, provider_id, refresh=refresh)
-
-    async def import_bucket(name: str, usage: str | None, check: bool) -> object:
-        act = providers.import_bucket
-        return await ask(providers, act, provider_id, name, usage, check=check)
-
     async def delete() -> None:
         await ask(providers, providers.delete, provider_id)
         ui.navigate.to("/providers")
 
-    return Acts(test, listing, import_bucket, delete)
+    return Acts(test, delete)
 
 
 def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None:
@@ -124,17 +117,10 @@ def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None
             button("All providers", href="/providers")
 
 
-def draw(page: ProviderPage, zone: ZoneInfo, acts: Acts) -> "ProviderScreen":
-    """Draw a provider from plain values."""
-    screen = ProviderScreen(page, acts)
-    screen.show(page)
-    return screen
-
-
 class ProviderScreen:
     """The page of one provider. What is being asked shows in its own part only."""
 
-    def __init__(self, page: ProviderPage, acts: Acts) -> None:
+    def __init__(self, page: ProviderPage, providers: "Providers", acts: Acts) -> None:
         self._page, self._acts = page, acts
         self._testing = False
         self._shown: dict[int, object] = {}  # by the part
@@ -142,7 +128,7 @@ class ProviderScreen:
         self._answer = element("div", "part")
         self._result = element("div", "part")
         self._dialogs = element("div", "part")
-        self.buckets = BucketsCard(page, acts.listing, acts.import_bucket)
+        self.buckets = BucketsCard(page, providers)
 
     def show(self, page: ProviderPage) -> None:
         """Show it as it stands."""

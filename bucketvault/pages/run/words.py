@@ -25,9 +25,10 @@ from bucketvault.humanize import (
     speed,
     time_left,
 )
+from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.widgets import Tile
 from bucketvault.pages.run import approval as would_words
-from bucketvault.vocabulary import ComparisonMode, Phase, Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 
 UNKNOWN = "-"  # what is not known yet
 
@@ -35,11 +36,6 @@ BEFORE_RCLONE = frozenset(
     {Reason.BRAKE, Reason.REFUSED, Reason.RCLONE_MISSING, Reason.SOURCE_MISSING}
 )
 NOT_RCLONES_WORDS = frozenset({Reason.RCLONE_MISSING, Reason.INTERNAL})  # what `detail` holds then
-COMPARES = {
-    ComparisonMode.DEFAULT: "size and modification time",
-    ComparisonMode.SIZE_ONLY: "size only",
-    ComparisonMode.CHECKSUM: "checksum",
-}
 PHASES = {
     Phase.CHECKING: "Checking both buckets",
     Phase.COPYING: "Copying",
@@ -356,7 +352,7 @@ def settings_of(settings: RunSettings) -> tuple[tuple[str, str], ...]:
     ends = (("From", settings.source), ("To", settings.destination))
     return (
         *((word, f"{end.provider_name} · {end.place}") for word, end in ends),
-        ("Compares", COMPARES[settings.comparison_mode]),
+        ("Compares", COMPARING[settings.comparison_mode].compares),
         ("Kept versions", many(settings.retention_days, "day")),
         ("Asks first", f"above {settings.shrink_limit_percent} % removed or replaced"),
         ("rclone", settings.rclone_version),

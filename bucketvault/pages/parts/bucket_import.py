@@ -1,0 +1,105 @@
+"""Importing a bucket: one of a list, or one whose name is typed because no list has it."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from bucketvault.engine.rclone.buckets import ListingDeniedError
+from bucketvault.engine.views.situation import Tone
+from bucketvault.errors import BucketvaultError, InvalidInputError
+from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.fields import Field
+from bucketvault.pages.parts.widgets import button, element, glyph
+from bucketvault.sanitize import clean
+from bucketvault.vocabulary import UsageType
+
+if TYPE_CHECKING:
+    from bucketvault.engine.providers import Providers
+
+
+class BucketImport:
+    """The line to type a name in, and what became of the last import."""
+
+    def __init__(
+        self,
+        providers: "Providers",
+        on_typed: Callable[[str], Awaitable[None] | None],
+        placeholder: str = "",
+    ) -> None:
+        self._providers, self._on_typed = providers, on_typed
+        with element("div", "line"):
+            label = "A bucket that is not in the list?"
+            self._typed = Field("bucket", label, placeholder=placeholder)
+            button("Import", "plus", mark="import-typed", on_click=self._press)
+        self._below = element("div", "line")
+
+    def _press(self) -> Awaitable[None] | None:
+        name = self._typed.value.strip()
+        self._below.clear()
+        self._typed.show(() if name else ["Enter the bucket's name."])
+        return self._on_typed(name) if name else None
+
+    async def bring(
+        self,
+        provider_id: int,
+        name: str,
+        use: UsageType | None,
+        then: Callable[[int], Awaitable[None]] | None = None,
+        *,
+        check: bool = True,
+        listed: bool = False,
+    ) -> None:
+        """Import it, unchecked without `check`; `then` gets the new storage's id.
+
+        A refusal stands at the line, with a way to import it anyway; of a bucket that is `listed`
+        elsewhere on the page it is a notice.
+        """
+        said = clean(name, limit=80)
+        self._typed.show(())
+        self._below.clear()
+        if check and not listed:
+            with self._below:
+                element("span", "t13 ink2", f"Looking for {said} …")
+        try:
+            act = self._providers.import_bucket
+            usage = use and str(use)
+            made = await ask(self._providers, act, provider_id, name, usage, check=check)
+        except InvalidInputError as error:
+            self._refuse(error.problems[0].message, listed)
+            return
+        except BucketvaultError as error:
+            self._refuse(str(error), listed)
+            if check and not listed and not self._below.is_deleted:
+                anyway = partial(self.bring, provider_id, name, use, then, check=False)
+                with self._below:
+                    button("Import anyway", kind="small", mark="import-anyway", on_click=anyway)
+                    element("span", "t13 ink2", "It is then marked as not checked.")
+            return
+        if not self._below.is_deleted:
+            self._below.clear()
+            if not listed:
+                self._typed.input.value = ""
+        ui.notify(f"{said} is imported.", position="bottom-right")
+        if then is not None:
+            await then(made)
+
+    def _refuse(self, message: str, listed: bool) -> None:
+        if listed:
+            ui.notify(message, type="negative", position="bottom-right", multi_line=True)
+        elif not self._below.is_deleted:
+            self._below.clear()
+            self._typed.show([message])
+
+
+def draw_no_listing(error: BucketvaultError, kind: str, code: str = "") -> None:
+    """Say why there is no list of buckets, in a line of this `kind`."""
+    denied = isinstance(error, ListingDeniedError)
+    with element("div", kind):
+        glyph(Tone.WARN if denied else Tone.BAD)
+        with element("div", "stack"):
+            said = f"{error.summary} ({code})" if code else error.summary
+            element("span", "strong ink1", clean(said))
+            hint = "Type the bucket's name below." if denied else error.hint
+            element("span", "t13 ink2", clean(hint))
