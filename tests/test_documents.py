@@ -1,0 +1,36 @@
+"""Documents name files and tests that exist."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+PLACES = [ROOT / place for place in ("", "bucketvault", "tests")]  # names may leave these out
+NAMED = re.compile(
+    r"`([\w./-]+\.(?:css|js|md|py|service|svg)\b|[\w.-]+/[\w./-]*)(?:::(\w+))?[^`\s]*`"
+)
+LINK = re.compile(r"\]\(([^):#]+)\)")
+OURS = {place.name for root in PLACES for place in root.iterdir()}
+
+
+def lacking(page: Path) -> Iterator[str]:
+    text = page.read_text("utf-8")
+    for target in LINK.findall(text):
+        if not (page.parent / target).exists():
+            yield target
+    for name, test in NAMED.findall(text):
+        if name.startswith("/") or ("/" in name and name.partition("/")[0] not in OURS):
+            continue  # of another machine, or an address
+        found = [place / name for place in PLACES if (place / name).exists()]
+        if not found and "/" not in name:
+            found = list(ROOT.glob(f"[!.]*/**/{name}"))
+        if not found or (test and f"def {test}" not in found[0].read_text("utf-8")):
+            yield f"{name}::{test}" if test else name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_documents_name_files_and_tests_that_exist(page: Path) -> None:
+    assert not list(lacking(page))
