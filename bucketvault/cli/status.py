@@ -7,7 +7,7 @@ import argparse
 import datetime as dt
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,11 +19,15 @@ from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
 from bucketvault.engine.health import checks, doctor
 from bucketvault.engine.views import backups
-from bucketvault.engine.views.backups import BackupRow, RunView, Unwatched, watched
+from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.situation import InstallationIssue, Tone
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Reason, RunStatus
 
+ACTIVE_RUN = (
+    "id status phase trigger queued_at started_at stop_requested_at on_its_own ended_unseen "
+    "waits_for"
+)
 EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
 SHAPES = {Tone.OK: ("✓", "good"), Tone.WARN: ("!", "look"), Tone.BAD: ("✗", "BAD")}
 NO_SHAPE = ("·", "none")
@@ -43,23 +47,21 @@ def add_to(commands: Any) -> None:
 
 def _status(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
-    unwatched = functools.partial(who_watches, config)
-    told = status(checks.installation_issues(config), unwatched)
+    rows = backups.backups(functools.partial(who_watches, config))
+    told = status(rows, checks.installation_issues(config))
     code = status_exit_code(told)
     if given.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return code
     zone = ZoneInfo(timetable.server_time_zone())
     is_served = holder(config) is not None
-    for backup in backups.backups(unwatched=unwatched):
-        for line in (
-            *backup_in_words(backup, zone),
-            *schedule_in_words(backup, zone, is_served=is_served),
-        ):
+    for backup in rows:
+        print(*_backup_in_words(backup, zone), sep="\n")
+        for line in _schedule_in_words(backup, zone, is_served=is_served):
             print(line)
     for problem in told["program"]:
         print(problem)
-    if told["pending"] and holder(config) is None:
+    if told["pending"] and not is_served:
         print("A run waits, but no bucketvault is at work: bucketvault serve")
     if not told["backups"]:
         print("There is no backup yet. Make one on the pages (bucketvault serve prints the link),")
@@ -67,21 +69,15 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     return code
 
 
-def status(issues: tuple[InstallationIssue, ...], unwatched: Unwatched = watched) -> dict[str, Any]:
-    """What `bucketvault status --json` prints: plain values, times as text in UTC."""
-    rows = backups.backups(unwatched)
+def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> dict[str, Any]:
+    """Return what `bucketvault status --json` prints: plain values, times as text in UTC."""
     active = [row.active_run.status for row in rows if row.active_run is not None]
     return {
         "backups": [
-            {
-                "name": row.name,
-                "enabled": row.enabled,
-                "overdue": row.overdue,
-                "moved": row.moved,
-                "next_due_at": _time(row.next_due_at),
-                "last_good_at": _time(row.last_good_at),
-                "last_run": _ended_run_in_status(row.last_run),
-                "active_run": _active_run_in_status(row.active_run),
+            _plain(row, "name enabled overdue moved next_due_at last_good_at")
+            | {
+                "last_run": _last_run(row.last_run) if row.last_run is not None else None,
+                "active_run": _plain(row.active_run, ACTIVE_RUN) if row.active_run else None,
             }
             for row in rows
         ],
@@ -111,19 +107,9 @@ def status_exit_code(status: Mapping[str, Any]) -> int:
     return EXIT_GOOD
 
 
-def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
-    return {
-        "id": run.id,
-        "status": run.status.value,
-        "reason": run.reason.value if run.reason is not None else None,
-        "trigger": run.trigger.value,
-        "scheduled_for": _time(run.scheduled_for),
-        "started_at": _time(run.started_at),
-        "finished_at": _time(run.finished_at),
-        "exit_code": run.exit_code,
-        "explanation": run.explanation,
+def _last_run(run: RunView) -> dict[str, Any]:
+    names = "id status reason trigger scheduled_for started_at finished_at exit_code explanation"
+    return _plain(run, names) | {
         "copy_state": run.copy_state.sentence if run.copy_state is not None else "",
         "warnings": list(run.warnings),
         "counts": dict(run.counts),
@@ -131,29 +117,21 @@ def _ended_run_in_status(run: RunView | None) -> dict[str, Any] | None:
     }
 
 
-def _active_run_in_status(run: RunView | None) -> dict[str, Any] | None:
-    if run is None:
-        return None
+def _plain(row: BackupRow | RunView, names: str) -> dict[str, Any]:
+    """Return these fields by name, as JSON has them."""
+    values = {name: getattr(row, name) for name in names.split()}
     return {
-        "id": run.id,
-        "status": run.status.value,
-        "phase": run.phase.value if run.phase is not None else None,
-        "trigger": run.trigger.value,
-        "queued_at": _time(run.queued_at),
-        "started_at": _time(run.started_at),
-        "stop_requested_at": _time(run.stop_requested_at),
-        "on_its_own": run.on_its_own,
-        "ended_unseen": run.ended_unseen,
-        "waits_for": run.waits_for,
+        name: _time(value) if isinstance(value, dt.datetime) else value
+        for name, value in values.items()
     }
 
 
-def _time(moment: dt.datetime | None) -> str | None:
-    """Such as `2026-11-22T02:30:00Z`."""
-    return None if moment is None else f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _time(moment: dt.datetime) -> str:
+    """Return it such as `2026-11-22T02:30:00Z`."""
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
+def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
     """What `status` says of one backup: a line on its state, then what needs a look."""
     now = utcnow()
     run = backup.active_run
@@ -187,7 +165,7 @@ def backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
         yield f"  Approve it: {approval_command(backup.name, last.id)}"
 
 
-def schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:
+def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:
     """What `status` says of the planned times of a backup: one missed, the next."""
     now, due = utcnow(), backup.next_due_at
     if not backup.enabled:

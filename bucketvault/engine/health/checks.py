@@ -7,14 +7,11 @@ the reading says that it is not known.
 
 import datetime as dt
 import shutil
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
-
-import psutil
 
 from bucketvault.config import Config
 from bucketvault.engine import self_backup, settings
@@ -81,7 +78,6 @@ class Context:
     now: dt.datetime
     scheduler: Scheduler | None = None  # of this process
     growth_bytes_a_day: float | None = None  # of our own, on the disk; None: not known
-    processor_percent: float | None = None
 
 
 def unknown(name: Subject, part: Part, what: str) -> Reading:
@@ -278,23 +274,6 @@ def look_at_disk(context: Context, *, at: Path | None = None) -> Reading:
     return disk(found.free, found.total, context.growth_bytes_a_day, str(place))
 
 
-def look_at_memory(_: Context) -> Reading:
-    """Measure memory."""
-    found = psutil.virtual_memory()
-    return memory(found.total, found.available)
-
-
-def look_at_swap(_: Context) -> Reading:
-    """Measure what was written out to the disk."""
-    found = psutil.swap_memory()
-    return swap(found.total, found.used)
-
-
-def look_at_processor(context: Context) -> Reading:
-    """Measure how busy the machine is."""
-    return processor(context.processor_percent, psutil.getloadavg()[0], psutil.cpu_count() or 1)
-
-
 def look_at_database(_: Context) -> Reading:
     """Ask the database for its size. Raises what keeps it from answering."""
     return database(database_bytes(), settings.load().log_retention_days)
@@ -327,32 +306,15 @@ def look_at_clock(context: Context) -> Reading:
         with connection():
             last = BackupRun.select().order_by(BackupRun.id.desc()).first()
     noted = last and (last.finished_at or last.started_at or last.created_at)
-    return clock(utcnow(), noted, timetable.server_time_zone())
-
-
-def look_at_uptime(_: Context) -> Reading:
-    """See for how long machine and program have been up."""
-    return uptime(time.time() - psutil.boot_time(), time.time() - psutil.Process().create_time())
+    return clock(context.now, noted, timetable.server_time_zone())
 
 
 # ---- who asks for which, in the order in which they are shown
 
 Check = Callable[[Context], Reading]
-HOME: tuple[Check, ...] = (look_at_rclone, look_at_scheduler, look_at_disk, look_at_mail)
-HEALTH_OF_MACHINE: tuple[Check, ...] = (
-    look_at_scheduler,
-    look_at_rclone,
-    look_at_disk,
-    look_at_memory,
-    look_at_swap,
-    look_at_processor,
-)
-HEALTH_OF_DATABASE: tuple[Check, ...] = (
-    look_at_database,
-    look_at_copy,
-    look_at_mail,
-    look_at_clock,
-)
+HOME = (look_at_rclone, look_at_scheduler, look_at_disk, look_at_mail)
+HEALTH = (look_at_scheduler, look_at_rclone, look_at_disk)  # and what only the monitor measures
+HEALTH_STORED = (look_at_database, look_at_copy, look_at_mail, look_at_clock)
 
 
 def issues(found: Iterable[Reading]) -> tuple[InstallationIssue, ...]:

@@ -18,7 +18,7 @@ from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Context, Reading, Subject
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import BusyError, connection
 from bucketvault.store.models import Backup, BackupRun, utcnow
@@ -29,13 +29,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 10.0
 HOUR_S = 3600.0
 FRESH_S = 1.0  # several tabs see the same look
-STOPPING = {
-    Subject.SCHEDULER,
-    Subject.RCLONE,
-    Subject.DISK,
-    Subject.MEMORY,
-    Subject.DATABASE,
-}
+# where one of these is bad, runs fail or do not start
+STOPPING = {Subject.SCHEDULER, Subject.RCLONE, Subject.DISK, Subject.MEMORY, Subject.DATABASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +67,29 @@ class Health:
     at_most: int  # runs at a time
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """Will anything here stop tonight's runs?"""
-
-    tone: Tone
-    sentence: str
-    detail: str
-
-
-def conclusion(found: tuple[Reading, ...]) -> Conclusion:
-    """The one sentence over all readings, and the most pressing of them."""
+def conclusion(found: tuple[Reading, ...]) -> Situation:
+    """Return whether anything here will stop tonight's runs, and the most pressing reading."""
     bad = [reading for reading in found if reading.tone is Tone.BAD]
     stopping = [reading for reading in bad if reading.name in STOPPING]
     if stopping:
         names = _listed(stopping)
         verb = "endangers" if len(stopping) == 1 else "endanger"
-        return Conclusion(Tone.BAD, f"{names} {verb} tonight's runs.", _first(stopping))
+        return Situation(Tone.BAD, f"{names} {verb} tonight's runs.", _first(stopping))
     if bad:
         verb = "needs" if len(bad) == 1 else "need"
         sentence = f"Nothing here stops tonight's runs, but {_listed(bad)} {verb} you."
-        return Conclusion(Tone.BAD, sentence, _first(bad))
+        return Situation(Tone.BAD, sentence, _first(bad))
     looks = [reading for reading in found if reading.tone is Tone.WARN]
     if looks:
         verb = "is" if len(looks) == 1 else "are"
         sentence = f"Nothing here stops tonight's runs. {_listed(looks)} {verb} worth a look."
-        return Conclusion(Tone.WARN, sentence, _first(looks))
+        return Situation(Tone.WARN, sentence, _first(looks))
     said = {reading.name: reading for reading in found}
     details = ["Planned runs start."] if Subject.SCHEDULER in said else []
     if disk := said.get(Subject.DISK):
         details.append(f"{disk.value}. {disk.words}")
     sentence = "This server is well. Nothing here stops tonight's runs."
-    return Conclusion(Tone.OK, sentence, " ".join(details))
+    return Situation(Tone.OK, sentence, " ".join(details))
 
 
 def _first(found: list[Reading]) -> str:
@@ -182,19 +168,21 @@ class Monitor:
 
     def _look(self) -> Health:
         now = utcnow()
-        context = Context(
-            self._config,
-            now,
-            self._scheduler,
-            self_backup.growth_a_day(self._config.backups, now),
-            self._processor.percent(),
-        )
-        found = [check(context) for check in checks.HEALTH_OF_MACHINE]
+        growth = self_backup.growth_a_day(self._config.backups, now)
+        context = Context(self._config, now, self._scheduler, growth)
+        memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+        percent, cores = self._processor.percent(), psutil.cpu_count() or 1
+        found = [
+            *(check(context) for check in checks.HEALTH),
+            checks.memory(memory.total, memory.available),
+            checks.swap(swap.total, swap.used),
+            checks.processor(percent, psutil.getloadavg()[0], cores),
+        ]
         copying: list[Copying] = []
         waiting, at_most = 0, 0
         try:
             with connection():
-                found += [check(context) for check in checks.HEALTH_OF_DATABASE]
+                found += [check(context) for check in checks.HEALTH_STORED]
                 copying = self._copying()
                 waiting = BackupRun.select().where(BackupRun.status == RunStatus.PENDING).count()
                 at_most = settings.load().max_parallel_runs
@@ -202,9 +190,11 @@ class Monitor:
             words = f"It does not answer: {error}."
             todo = "If that stays so: bucketvault doctor"
             found.append(Reading(Subject.DATABASE, Tone.BAD, "no answer", words, todo))
-        found.append(checks.look_at_uptime(context))
-        memory, hour = psutil.virtual_memory().total, tuple(self._hour)
-        return Health(now, tuple(found), hour, memory, tuple(copying), waiting, at_most)
+        for_s = (time.time() - psutil.boot_time(), time.time() - psutil.Process().create_time())
+        found.append(checks.uptime(*for_s))
+        return Health(
+            now, tuple(found), tuple(self._hour), memory.total, tuple(copying), waiting, at_most
+        )
 
     def _copying(self) -> list[Copying]:
         runs = (

@@ -81,7 +81,7 @@ def test_a_backup_without_a_copy_is_overdue_after_its_planned_time_and_grace(
         photos.planned_since.replace(day=2, hour=2, minute=30),
     )
     assert tone_of(row) == Tone.MISS
-    told = at_time(make.at(9, day=2), lambda: status.status(()))
+    told = at_time(make.at(9, day=2), lambda: status.status(backups.backups(), ()))
     assert told["backups"][0]["overdue"] is True
     assert status.status_exit_code(told) == 1
 

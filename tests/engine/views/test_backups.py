@@ -359,7 +359,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
     )
     waiting = a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL, created_at=at(4))
 
-    told = status.status(())
+    told = status.status(backups.backups(), ())
 
     assert told == {
         "backups": [
@@ -410,20 +410,20 @@ def test_status_counts_what_runs_and_what_waits(ends: tuple[Storage, Storage]) -
     for number, state in enumerate([RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.PENDING]):
         a_run(a_backup(f"b{number}", *ends), state)
 
-    told = status.status((), lambda run: Watched.ON_ITS_OWN)
+    told = status.status(backups.backups(lambda run: Watched.ON_ITS_OWN), ())
 
     assert (told["running"], told["pending"]) == (2, 1)
     assert [backup["active_run"]["on_its_own"] for backup in told["backups"]] == [True, True, False]
 
 
 def test_status_without_a_backup_is_empty() -> None:
-    assert status.status(()) == {
+    assert status.status(backups.backups(), ()) == {
         "backups": [],
         "running": 0,
         "pending": 0,
         "program": [],
     }
-    assert status.status_exit_code(status.status(())) == 0
+    assert status.status_exit_code(status.status(backups.backups(), ())) == 0
 
 
 @pytest.mark.parametrize(
@@ -456,11 +456,11 @@ def test_status_ends_with_the_worst_of_the_backups_that_are_on(
         if run is not None:
             a_run(backup, **kinds[run.removesuffix(" and off")])
 
-    assert status.status_exit_code(status.status(())) == code
+    assert status.status_exit_code(status.status(backups.backups(), ())) == code
 
 
 def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
-    told = status.status(())
+    told = status.status(backups.backups(), ())
     told["backups"][0]["overdue"] = True
 
     assert status.status_exit_code(told) == 1
