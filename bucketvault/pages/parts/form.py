@@ -180,6 +180,7 @@ class Form(Generic[Stored]):
             Form.fail(self, error)
         else:
             self.tell_changed(stored, names)
+            self.go_to(None)
 
     def tell_changed(self, stored: Stored, names: Sequence[str] = ()) -> None:
         """Say that another tab or a command has stored something else; both ways are open."""
@@ -194,4 +195,3 @@ class Form(Generic[Stored]):
 
         sentence = f"{self.thing} was changed meanwhile, in another tab or by a command."
         self.say(Tone.WARN, sentence, NOT_SAVED, self.differences(names, stored), buttons)
-        self.go_to(None)

@@ -13,7 +13,7 @@ from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Tri
 from bucketvault.engine.preferences import SettingsPage
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError
+from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.humanize import many
 from bucketvault.pages.parts.actions import in_thread
 from bucketvault.pages.parts.asking import ask
@@ -21,7 +21,7 @@ from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import button, card, element, glyph, key_values, question
 from bucketvault.pages.settings import words
-from bucketvault.pages.settings.form import Save, SettingsForm
+from bucketvault.pages.settings.form import Kept, SettingsForm
 from bucketvault.sanitize import clean
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Acts(NamedTuple):
     """What the page's buttons do. All raise BucketvaultError."""
 
-    save: Save
+    kept: Kept
     send_test: Callable[[Mapping[str, object]], Awaitable[Trial]]
     try_again: Callable[[int], Awaitable[None]]
     dismiss: Callable[[int], Awaitable[None]]
@@ -50,14 +50,16 @@ def register(engine: "Engine") -> None:
         if page is None or answer is None:  # shutting down
             return
 
-        async def save(given: Mapping[str, object], seen: Settings) -> Settings:
-            try:
-                stored = await in_thread(preferences.change, given, seen)
-            except ChangedMeanwhileError:
-                look_again()  # and then it is known what is stored now
-                raise
+        async def change(given: Mapping[str, object], seen: Settings) -> Settings:
+            stored = await in_thread(preferences.change, given, seen)
             ui.notify("Saved.", position="bottom-right")
             return stored or seen
+
+        async def load() -> Settings:
+            found = await in_thread(preferences.page)
+            if found is None:
+                raise BucketvaultError("The program is stopping.")
+            return found.settings
 
         async def send_test(given: Mapping[str, object]) -> Trial:
             return await ask(engine.providers, preferences.send_test, given)
@@ -74,30 +76,15 @@ def register(engine: "Engine") -> None:
         with frame("Settings", engine.zone, answer) as around:
             with heading("Settings"):
                 pass
-            acts = Acts(save, send_test, try_again, dismiss, sign_out_everywhere)
+            acts = Acts(Kept(change, load), send_test, try_again, dismiss, sign_out_everywhere)
             screen = SettingsScreen(page, engine.zone, acts)
 
         def show(page: SettingsPage) -> None:
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        look_again = show_on(engine.live, events.SETTINGS, preferences.page, show, pause_s=0.5)
+        show_on(engine.live, events.SETTINGS, preferences.page, show, pause_s=0.5)
         show_on(engine.live, events.MAIL, preferences.page, show, pause_s=1.0)
         around.follow(engine)
-
-
-def draw(page: SettingsPage, zone: ZoneInfo) -> "SettingsScreen":
-    """Draw the settings from plain values, with buttons that do nothing."""
-
-    async def nothing(*_: object) -> None:
-        return
-
-    async def kept(_: object, seen: Settings) -> Settings:
-        return seen
-
-    async def no_trial(_: Mapping[str, object]) -> Trial:
-        return Trial(False, "")
-
-    return SettingsScreen(page, zone, Acts(kept, no_trial, nothing, nothing, nothing))
 
 
 class SettingsScreen:
@@ -139,7 +126,7 @@ class SettingsScreen:
     # forms
 
     def _mail_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("mail", stored, self._acts.save)
+        form = SettingsForm("mail", stored, self._acts.kept)
         with element("div", "fields"):
             with element("div", "two"):
                 form.field(
@@ -176,17 +163,17 @@ class SettingsScreen:
             )
             with element("div", "two"):
                 form.field("smtp_user", "User (optional)", hint="Often the whole address.")
-                form.secret(
+                form.field(
                     PASSWORD,
                     "Password",
                     "Stored encrypted, never shown again. Some providers want an app password.",
                 )
         with form.actions():
-            form.add_button("Send test mail", "", "send-test", self._send_test)
+            form.button("Send test mail", "", "send-test", self._send_test)
         return form
 
     def _ping_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("ping", stored, self._acts.save)
+        form = SettingsForm("ping", stored, self._acts.kept)
         with element("div", "fields"):
             form.field(
                 "ping_url",
@@ -200,7 +187,7 @@ class SettingsScreen:
         return form
 
     def _limits_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("limits", stored, self._acts.save)
+        form = SettingsForm("limits", stored, self._acts.kept)
         with element("div", "fields"):
             form.field(
                 "max_parallel_runs",
@@ -226,26 +213,24 @@ class SettingsScreen:
 
     async def _send_test(self) -> None:
         form = self._mail
-        form.clear()
-        form.busy(True)
-        form.say(Tone.RUN, "Sending a test mail …", "It may take up to a minute.")
-        try:
-            trial = await self._acts.send_test(form.given())
-        except InvalidInputError as error:
-            form.clear()
-            form.refuse(error.problems)
-            return
-        except BucketvaultError as error:
-            form.say(Tone.BAD, error.summary, error.hint)
-            return
-        finally:
-            form.busy(False)
-        if trial.sent:
-            saved = " Nothing was saved by this." if form.is_touched() else ""
-            said = f"Its answer: {trial.answer}{saved}"
-            form.say(Tone.OK, "The mail server took the test mail.", said)
-        else:
-            form.say(Tone.BAD, trial.answer or "The mail was not sent.", trial.hint)
+
+        async def send() -> None:
+            form.say(Tone.RUN, "Sending a test mail …", "It may take up to a minute.")
+            try:
+                trial = await self._acts.send_test(form.given())
+            except InvalidInputError:
+                raise
+            except BucketvaultError as error:
+                form.say(Tone.BAD, error.summary, error.hint)
+                return
+            if trial.sent:
+                saved = " Nothing was saved by this." if form.is_touched() else ""
+                said = f"Its answer: {trial.answer}{saved}"
+                form.say(Tone.OK, "The mail server took the test mail.", said)
+            else:
+                form.say(Tone.BAD, trial.answer or "The mail was not sent.", trial.hint)
+
+        await form.attempt(send)
 
     # what changes
 
