@@ -1,4 +1,4 @@
-"""What a person is told when the database cannot take something right now."""
+"""Turns "database is locked" and "disk full" into errors for the user."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ NOTHING = "Nothing was changed."
 
 @contextlib.contextmanager
 def busy_in_words() -> Iterator[None]:
-    """Around what somebody asked for: what the database refuses becomes a DatabaseError.
+    """Around a user's request: what the database refuses becomes a DatabaseError.
 
     The engine's own threads go without: what they try again by themselves must not be taken for
     something that a person has to mend.
@@ -25,6 +25,6 @@ def busy_in_words() -> Iterator[None]:
             summary = "The database is busy: another program holds it."
             raise DatabaseError(summary, f"{NOTHING} Press again.", said) from error
         if not isinstance(error, BusyError) and "malformed" not in said:
-            raise  # a fault of ours
+            raise  # a bug
         told = in_words(error, Path(database.database))
         raise DatabaseError(told.summary, f"{NOTHING} {told.hint}", said) from error

@@ -1,4 +1,4 @@
-"""Every secret that is stored, wherever it stands: a new key has to open all of them.
+"""Every stored secret, in every column: a new key has to open all of them.
 
 Knows where ciphertexts are, and nothing of what they are for. Joins the caller's transaction.
 """

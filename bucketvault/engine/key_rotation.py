@@ -1,7 +1,7 @@
 """A new key for all that is encrypted, and a way on where the key file is lost.
 
-Ended at any moment, everything still decrypts: the new key stands in the file before anything is
-encrypted with it, all is encrypted anew in one transaction, and only then the old key is put aside.
+Ended at any moment, everything still decrypts: the new key is in the file before anything is
+encrypted with it, one transaction encrypts all of it, and only then the old key is put aside.
 A bucketvault at work meanwhile looks at the key file each time it needs a key.
 """
 
@@ -19,7 +19,7 @@ from bucketvault.store.secrets import VERSION, Vault
 
 
 def rotate(vault: Vault) -> tuple[int, list[Path]]:
-    """Encrypt everything with a new key; how many ciphertexts there are, where the old key lies.
+    """Encrypt everything with a new key; return the number of ciphertexts and the old key's file.
 
     One that was cut short before is finished, with the key it had made. Raises VaultError when
     there is no key, or something does not decrypt; then nothing was changed.
@@ -80,7 +80,7 @@ def unreadable(vault: Vault) -> list[str]:
 def _seal_anew(vault: Vault, found: Ciphertext) -> None:
     secret = vault.decrypt(getattr(found.row, found.column), found.place)
     setattr(found.row, found.column, vault.encrypt(secret, found.place))
-    pw.Model.save(found.row)  # past ours, which would say that somebody changed it
+    pw.Model.save(found.row)  # not BaseModel's, which would note a change by the user
 
 
 def _owner(found: Ciphertext) -> str:

@@ -35,7 +35,7 @@ class SelfBackup:
 
 
 def is_due(folder: Path, now: dt.datetime) -> bool:
-    """Whether today has no copy yet; asks for one file."""
+    """True if today has no copy yet; asks for one file."""
     return not _of_day(folder, now).exists()
 
 

@@ -1,11 +1,11 @@
-"""What several open pages ask for at once, worked out once for all of them."""
+"""One-second cache shared by open pages; dropped when the database changes."""
 
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
-LASTS_S = 1.0  # for what stands in no database: the disk, the clock, the scheduler's beat
+LASTS_S = 1.0  # for what is in no database: the disk, the clock, the scheduler's beat
 
 Asked = ParamSpec("Asked")
 Value = TypeVar("Value")

@@ -1,1 +1,1 @@
-"""What people see in the browser. Draws plain values that the engine hands over; knows no table."""
+"""Pages for the browser. They draw plain values that the engine hands over; they know no table."""

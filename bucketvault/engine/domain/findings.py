@@ -1,4 +1,4 @@
-"""Decides, from what a dry run found, whether a run may go on. Pure: no rclone, no database."""
+"""Decides, from what a dry run found, whether a run may continue. Pure: no rclone, no database."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +12,7 @@ FEWEST_CHANGED = 100
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a run would do, in objects."""
+    """The work of a run, in objects, as a dry run counted it."""
 
     new: int = 0
     replaced: int = 0
@@ -56,11 +56,11 @@ def why_held(
     same_ends_before: bool,
     approved: Findings | None,
 ) -> str | None:
-    """The sentence that says why a run must not go on by itself; None when it may.
+    """The sentence that says why a run must not continue by itself; None when it may.
 
     `same_ends_before`: an earlier run between the same ends succeeded. Without one, nothing may be
     removed: the destination belongs to something else, or the source is the wrong one.
-    `approved`: what somebody looked at and allowed; more than that is held again.
+    `approved`: what the user saw and allowed; more than that is held again.
     """
     if approved is not None:
         more = found.removed > approved.removed or found.replaced > approved.replaced

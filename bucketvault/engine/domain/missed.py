@@ -1,4 +1,4 @@
-"""Whether a planned time of a Backup passed and nothing came of it."""
+"""Missed times: a planned time of a Backup passed and nothing came of it."""
 
 import datetime as dt
 from typing import Any
@@ -13,7 +13,7 @@ def missed_at(
     """The planned time of which nothing came: no copy, and no failed run that says why.
 
     `active` is the run of `backup` that waits or runs, `last` the newest that ended, `good_at` the
-    end of the newest good one. None while a run is under way: one that stands still is ended. One
+    end of the newest good one. None while a run is under way: a stalled one is ended. One
     that waits counts for an hour, so that after the program was off a late run has its turn.
     Raises TimingError.
     """

@@ -1,4 +1,4 @@
-"""What each setting may hold; the same kind of rules as in `rules`. Knows no database.
+"""Rules for each setting, of the same kind as in `rules`. Knows no database.
 
 No refusal repeats a value: it may hold a password.
 """
@@ -120,13 +120,13 @@ def ping_url_rule(value: object) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this very machine, by what its name or address says."""
+    """True if a host is this very machine, by its name or address."""
     address = ip_address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def is_near(host: str) -> bool:
-    """Whether a host is this machine or one in a private network."""
+    """True if a host is this machine or one in a private network."""
     address = ip_address(host)
     return is_loopback(host) if address is None else address.is_loopback or address.is_private
 

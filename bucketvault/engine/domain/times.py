@@ -52,7 +52,7 @@ def latest_due(timing: Timing, until: dt.datetime) -> dt.datetime:
 
 
 def planned_times(timing: Timing, after: dt.datetime, until: dt.datetime) -> int:
-    """How many planned times lie after `after` and not after `until`. Raises TimingError."""
+    """Count the planned times after `after` and not after `until`. Raises TimingError."""
     dates = _Dates(timing)
     between = dates.latest(until) - dates.latest(after)
     return max(0, between // dates.step)

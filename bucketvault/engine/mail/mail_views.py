@@ -1,4 +1,4 @@
-"""What pages and commands show of mail and of the ping, as plain frozen values."""
+"""Mail and ping as pages and commands show them: plain frozen values."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from bucketvault.vocabulary import MailKind
 
 
 class Told(Enum):
-    """Whether anybody was told of a run's end."""
+    """State of the mail about a run's end."""
 
     MAILED = "mailed"  # the mail server took it
     WAITING = "waiting"  # tried again by itself
-    GIVEN_UP = "given up"  # until somebody presses Try again
+    GIVEN_UP = "given up"  # until Try again is pressed
     NOBODY = "nobody was told"  # there was no address then; nothing is sent for it later
 
 
@@ -43,7 +43,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class MailState:
-    """Mail as it stands. `recipient` is empty where mail is not set up."""
+    """State of mail. `recipient` is empty if mail is not set up."""
 
     set_up: bool
     recipient: str

@@ -27,7 +27,7 @@ ABOUT_SIGNING_IN = (530, 534, 535, 538)  # RFC 4954
 
 
 class Trouble(Enum):
-    """What kind of trouble it was: it decides what happens next."""
+    """Kind of trouble with a mail server: it decides what happens next."""
 
     SERVER = "server"  # none there, none we trust, or not now: it may be over soon
     SIGN_IN = "sign in"  # nothing changes until a person changes it
@@ -81,7 +81,7 @@ class _Talk:
         self._redactor = redactor
 
     def hand_over(self, message: bytes) -> str:
-        """The server's answer to the mail; raises what stands in the way."""
+        """Return the server's answer to the mail; raises what prevents it."""
         smtp, server = self._smtp, self._server
         self._expect(smtp.connect(server.host, server.port), 220)
         smtp.ehlo_or_helo_if_needed()

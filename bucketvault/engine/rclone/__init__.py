@@ -1,1 +1,1 @@
-"""What is known about rclone: where it is, how it is called, what it says; no database."""
+"""All knowledge of rclone: where it is, how it is called, what it says; no database."""

@@ -24,13 +24,13 @@ POLL_S = 0.1
 READ_BYTES = 256 * 1024
 STOP_GRACE_S = 5.0
 STALL_S = 60.0  # a question that moves nothing for so long is given up
-# An answer that goes on and on would fill the memory. Names of two million objects are less.
+# An answer without end would fill the memory. Names of two million objects are less.
 LONGEST_ANSWER_BYTES = 256 * 1024 * 1024
 LONGEST_LINE_BYTES = 1024 * 1024
 
 
 class CancelledError(BucketvaultError):
-    """Somebody pressed Stop while rclone was being asked."""
+    """Stop was pressed while rclone was being asked."""
 
 
 @dataclass(frozen=True, slots=True)

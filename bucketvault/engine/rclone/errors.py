@@ -1,8 +1,8 @@
-"""What can go wrong between rclone and an S3 service, as a table, and how a message is taken apart.
+"""Errors between rclone and an S3 service, as a table, and how a message is taken apart.
 
 A row decides by the structured part of an S3 error (`StatusCode: 403 ... api error CODE:`) where
 there is one, else by a phrase of rclone's or of the network. Objects' names never decide: rclone
-logs them in a field of their own, and inside messages they only stand in quotes, which are cut out
+logs them in a field of their own, and inside messages they are always in quotes, which are cut out
 first. Phrases as rclone 1.75.2 says them (tests/data/rclone).
 """
 
@@ -19,7 +19,7 @@ class Fault:
     operation: str = ""  # of S3, such as GetObject
     status: int = 0  # HTTP; 0 = no answer, or not a message about a request
     code: str = ""  # S3's error code
-    text: str = ""  # the service's own sentence, or rclone's; without what stands in quotes
+    text: str = ""  # the service's own sentence, or rclone's; without quoted parts
     side: str | None = None  # "source" or "destination" where the message says so
 
 
@@ -31,7 +31,7 @@ class Rule:
     """
 
     reason: Reason
-    permanent: bool  # trying again will not help until somebody changes something
+    permanent: bool  # trying again will not help until something is changed
     summary: str
     hint: str
     codes: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Rule:
     reason_at_source: Reason | None = None  # instead of `reason`, when it is the source's fault
 
     def fits(self, fault: Fault) -> bool:
-        """Whether this row is about that message."""
+        """True if this row is about that message."""
         if self.phrase:
             expected = not self.statuses or fault.status in self.statuses
             return expected and not fault.code and bool(re.search(self.phrase, fault.text))

@@ -31,7 +31,7 @@ _UPLOADS = ("PutObject", "CreateMultipartUpload")
 
 
 class Right(StrEnum):
-    """What a key may be allowed to do, in the order in which it is tried."""
+    """A right that a key may have, in the order in which rights are tried."""
 
     CONNECT = "connect"
     KEYS = "keys"
@@ -57,7 +57,7 @@ _MAY_NOT = {
 
 
 class Outcome(StrEnum):
-    """What came of trying a right."""
+    """Result of trying a right."""
 
     WORKS = "works"
     REFUSED = "refused"
@@ -121,7 +121,7 @@ class _Probe:
         return RightResult(right, Outcome.NOT_TRIED, why)
 
     def _reach(self) -> bool:
-        """Whether the provider answers and takes the key."""
+        """True if the provider answers and takes the key."""
         try:
             buckets = list_buckets(self._binary, self._remote, self._timeout_s)
         except UnreachableError as error:
@@ -239,7 +239,7 @@ class _Probe:
             self._asking.ask(["delete", where, "--include", f"/{name}", "--max-depth", "1"])
 
     def _cat(self, key: str, *flags: str) -> bytes:
-        """What an object holds. Named as a path, rclone would list the whole folder around it."""
+        """Return an object's bytes. Given a path, rclone would list the whole folder around it."""
         named = ("--files-from-raw", "-", "--no-traverse")
         arguments = ["cat", location(SIDE, self._bucket), *named, *flags]
         return self._asking.ask(arguments, stdin=f"{key}\n".encode()).stdout

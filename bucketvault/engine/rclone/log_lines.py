@@ -1,4 +1,4 @@
-"""What a line of rclone's JSON log tells, by its fields alone. Seen with rclone 1.75.2.
+"""Meaning of a line of rclone's JSON log, by its fields alone. Seen with rclone 1.75.2.
 
 A quote inside a JSON string is escaped and only parsed fields count: an object named like a log
 line is never taken for one.
@@ -32,7 +32,7 @@ SKIPPED = {  # what a dry run left out, by its field `skipped`
 
 
 def line_kind(entry: Mapping[str, Any]) -> LineKind:
-    """What one parsed line tells, taken alone.
+    """Return the meaning of one parsed line, taken alone.
 
     Two things only the lines around it know: whether "Copied (new)" replaced an object, because
     rclone says "(new)" then too, and whether "Deleted" let an old kept version go.

@@ -1,7 +1,7 @@
 """Writes rclone's config for a Provider: one section a remote, as text that is never stored.
 
 Knows what each service wants from rclone, and rclone's config file format. Knows no database.
-The text holds the keys in the clear; whoever asks for it hands it to rclone through memory.
+The text holds the keys in the clear; callers hand it to rclone through memory.
 """
 
 import re
@@ -34,7 +34,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Service:
-    """What one kind of service wants from rclone."""
+    """rclone's options for one kind of service."""
 
     words: str  # for people
     provider: str  # rclone's name for it: decides path style, listing version and other quirks
@@ -194,7 +194,7 @@ def _check(remote: Remote) -> None:
 def _quoted(value: str) -> str:
     """The value as rclone reads it back unchanged.
 
-    rclone trims what stands bare and unwraps backticks and triple quotes. Between backticks it
+    rclone trims bare values and unwraps backticks and triple quotes. Between backticks it
     takes everything up to the last one on the line, backticks included (goconfig's `read`; every
     printable character tried with rclone 1.75.2).
     """

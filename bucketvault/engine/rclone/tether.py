@@ -17,7 +17,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(sys.argv[1]):  # the parent was gone before we asked
         os._exit(1)
-    for number in (signal.SIGINT, signal.SIGTERM):  # whoever started us may ignore them
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent may ignore them
         signal.signal(number, signal.SIG_DFL)
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - a program and arguments of our choice
 

@@ -1,4 +1,4 @@
-"""What rclone said, line by line: JSON lines become counts, progress and errors; the rest is kept.
+"""rclone's output, line by line: JSON lines become counts, progress and errors; the rest is kept.
 
 Only JSON fields count, never text around them: an object named like a log line changes nothing.
 Counts pair rclone's lines per object, because its stats sums are wrong after a retry even in a
@@ -117,7 +117,7 @@ class SetAside:
         self._is_later = self._is_new_try = True
 
     def is_again(self, name: str) -> bool:
-        """Whether an earlier try had set `name` aside."""
+        """True if an earlier try had set `name` aside."""
         if self._is_new_try:  # now, and not for every run: most need no second one, or only look
             self._earlier, self._is_new_try = array("q", sorted(self._all)), False
         place = bisect_left(self._earlier, hash(name))
@@ -131,7 +131,7 @@ class SetAside:
 
     @property
     def are_too_many(self) -> bool:
-        """Whether an earlier try may have set aside some that are not known here."""
+        """True if an earlier try may have set aside some that are not known here."""
         return self._is_later and len(self._all) == ASIDE_KNOWN
 
 
@@ -143,8 +143,8 @@ class Tally:
     one ("Copied") or, where the source lost it, says "Moved into backup dir". An object that waits
     for that second line when the run ends is a hole: it is only among the kept versions.
 
-    Every try of a run keeps versions in the same folder: what a later one sets aside lies over what
-    an earlier one had, when the source changed an object once more in between.
+    Every try of a run keeps versions in the same folder: what a later one sets aside overwrites
+    what an earlier one had, when the source changed an object once more in between.
     """
 
     copied: int = 0
@@ -191,7 +191,7 @@ class Tally:
                 (self.unread if _UNREAD.match(message) else self.on_the_way).add(key)
 
     def next_try(self) -> None:
-        """rclone begins anew: it lists again, and keeps versions where it kept them before."""
+        """Note that rclone tries again: it lists again, and keeps versions where it did before."""
         self.aside.later()
 
     def _goes_aside(self, key: str) -> None:
@@ -320,7 +320,7 @@ class Transcript:
         return kind
 
     def _would(self, entry: dict[str, Any]) -> bool:
-        """Whether a dry run says of an object that it would be replaced: set aside, then copied."""
+        """True if a dry run says that an object would be replaced: set aside, then copied."""
         name = str(entry.get("object", ""))
         if entry.get("skipped") == "move":
             self._would_replace.add(name)

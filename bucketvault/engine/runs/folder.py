@@ -1,7 +1,7 @@
 """The folder of one run while it lives: lock, settings, spool, exit file. Gone after the run.
 
-The lock is the proof of life: whoever works on the run holds it, through every process that
-inherited the descriptor. Free means nobody works on this run; no guessing by process ids.
+The lock is the proof of life: every process that works on the run inherited its descriptor. Free
+means that none does; no guessing by process ids.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ STOP_GRACE_S = 30.0  # between SIGINT, which lets rclone clean up, and SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class ExitRecord:
-    """What the runner left behind. `exit_code` None: rclone did not start, `error` says why."""
+    """The runner's record of the end. `exit_code` None: rclone did not start, `error` says why."""
 
     exit_code: int | None
     stopped: bool
-    cut_short: bool  # whoever started the runner was gone before it had all it needs
+    cut_short: bool  # bucketvault was gone before the runner had all it needs
     log_whole: bool  # the disk had room all the time, and the log ends with a whole line
     error: str
     error_number: int | None  # the system's, with `error`
@@ -67,7 +67,7 @@ class RunFolder:
         return lock
 
     def is_free(self) -> bool:
-        """Whether nobody works on this run: a missing folder is free."""
+        """True if no process works on this run: a missing folder is free."""
         try:
             lock = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
@@ -132,7 +132,7 @@ class RunFolder:
         return process.pid
 
     def works_for(self, archive_key: str) -> bool:
-        """Whether the run in this folder, if somebody works on it, copies for that backup."""
+        """True if the run in this folder is alive and copies for that backup."""
         try:
             spec = (self.path / runner.SPEC).read_text("utf-8")
         except OSError:
@@ -140,7 +140,7 @@ class RunFolder:
         return f"/{archive_key}/" in spec and not self.is_free()
 
     def has_room(self) -> bool:
-        """Whether the disk of the spool has room: on a full one rclone's words are lost."""
+        """True if the disk of the spool has room: on a full one rclone's words are lost."""
         try:
             disk = os.statvfs(self.path)
         except OSError:
@@ -148,7 +148,7 @@ class RunFolder:
         return disk.f_bavail * disk.f_frsize >= ENOUGH_ROOM_BYTES
 
     def started(self) -> dict[str, Any]:
-        """What the runner noted when it started rclone; empty before that."""
+        """Return the runner's notes from the start of rclone; empty before that."""
         return _read_json(self.path / runner.STARTED)
 
     def ask_to_stop(self) -> bool:
@@ -196,7 +196,7 @@ class RunFolder:
             return 0.0
 
     def machine_restarted(self) -> bool:
-        """Whether the machine was restarted since rclone was started."""
+        """True if the machine was restarted since rclone was started."""
         noted = self.started().get("boot_id")
         return bool(noted) and noted != runner.boot_id()
 
@@ -209,8 +209,8 @@ _started: list["subprocess.Popen[bytes]"] = []
 
 
 def run_folders(runs: Path) -> list[RunFolder]:
-    """Every folder below `runs` that can be one of ours; anything else there is left alone."""
-    if not runs.is_dir():  # somebody tidied up: the next run makes it anew
+    """Return every folder below `runs` that can be a run's; anything else there is left alone."""
+    if not runs.is_dir():  # it was deleted: the next run makes it again
         return []
     return [
         RunFolder(runs, path.name)
@@ -220,7 +220,7 @@ def run_folders(runs: Path) -> list[RunFolder]:
 
 
 def reap() -> None:
-    """Let ended runners of ours go; otherwise each would stay in the process table."""
+    """Wait for ended runners; otherwise each would stay in the process table."""
     _started[:] = [process for process in _started if process.poll() is None]
 
 

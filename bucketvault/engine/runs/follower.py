@@ -46,7 +46,7 @@ class Follower:
 
     @property
     def is_behind(self) -> bool:
-        """Whether so much waits for the database that nothing more is read until it takes that."""
+        """True if so much waits for the database that nothing more is read until it takes that."""
         return self._writer.waiting_bytes > MOST_WAITING_BYTES
 
     def start_over(self) -> None:
@@ -128,7 +128,7 @@ class Follower:
         return stored
 
     def counts(self) -> dict[str, int]:
-        """What the lines read so far amount to, by the names of the run's columns."""
+        """Return the counts of the lines read so far, by the names of the run's columns."""
         tally = self.transcript.tally
         return {
             "checked": self.transcript.checked,

@@ -29,7 +29,7 @@ class ArchiveSilentError(ArchiveError):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What lies directly in a backup's archive. A file is never a run's, whatever its name."""
+    """An entry directly in a backup's archive. A file is never a run's, whatever its name."""
 
     folders: tuple[str, ...]
     files: tuple[str, ...]
@@ -103,7 +103,7 @@ class Archive:
         self._on_log = on_log
 
     def names(self) -> Names:
-        """What lies in the archive."""
+        """Return what is in the archive."""
         done = self._ask("list the kept versions", command.list_archive(self._bucket, self._key))
         lines = done.stdout.decode(errors="replace").split("\n")
         return Names(

@@ -2,7 +2,7 @@
 
 It outlives bucketvault: it starts rclone with the configuration in memory and its output going
 straight to the spool, passes the lock on, forwards Stop, and leaves `exit.json` whatever happens.
-Standard library only, nothing of ours imported, one thread: PDEATHSIG belongs to the thread that
+Standard library only, no bucketvault module, one thread: PDEATHSIG belongs to the thread that
 started the child.
 
 It is started with SIGTERM and SIGINT blocked and keeps them so; it reads them instead. Otherwise
@@ -20,14 +20,14 @@ import sys
 import time
 
 SPEC, SPOOL, STARTED, EXIT = "spec.json", "rclone.log", "started.json", "exit.json"
-CONFIG_MARK = "@CONFIG@"  # alone, it stands for the configuration's path in the arguments
+CONFIG_MARK = "@CONFIG@"  # alone, it is replaced by the configuration's path in the arguments
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 ROOM_BYTES = 4096
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def settle_process() -> None:
-    """To be called first of all, whoever started us: what this process starts inherits it."""
+    """Reset what the parent left; call it first of all: what this process starts inherits it."""
     _leave_no_core_file()
     # Where SIGCHLD is ignored the kernel keeps no exit code of a child, and Python takes that for
     # code 0, for success (waitpid(2); `subprocess.Popen._internal_poll`).
@@ -67,7 +67,7 @@ def boot_id() -> str:
 
 
 def take_room(path: str) -> int:
-    """Room for a file of ours, now: a disk that fills up later cannot swallow the truth."""
+    """Take room for a file now: a disk that fills up later cannot swallow the truth."""
     room = os.open(path + ".tmp", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.posix_fallocate(room, 0, ROOM_BYTES)
@@ -78,7 +78,7 @@ def take_room(path: str) -> int:
 
 
 def _leave(name: str, room: int, value: dict[str, object]) -> None:
-    """Write a file of ours whole or not at all, so that it outlives a power cut."""
+    """Write a file whole or not at all, so that it outlives a power cut."""
     os.pwrite(room, json.dumps(value).encode().ljust(ROOM_BYTES), 0)
     os.fsync(room)
     os.rename(name + ".tmp", name)
@@ -112,7 +112,7 @@ def main() -> None:
     with open(SPEC, encoding="utf-8") as file:
         spec = json.load(file)
     config_text = sys.stdin.buffer.read()
-    if not config_text:  # whoever started us was killed in that moment; nothing was touched
+    if not config_text:  # bucketvault was killed in that moment; nothing was touched
         _leave_exit(room, {"exit_code": None, "stopped": False, "cut_short": True})
         return
     config = os.memfd_create("rclone-config")
@@ -154,7 +154,7 @@ def main() -> None:
         "rclone_pid": rclone.pid,
         "boot_id": boot_id(),
     }
-    with contextlib.suppress(OSError):  # the run goes on; only Stop needs this file
+    with contextlib.suppress(OSError):  # the run continues; only Stop needs this file
         _leave(STARTED, notes, noted)
     least_free = _free_bytes()
     while rclone.poll() is None:

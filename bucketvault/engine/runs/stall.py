@@ -22,7 +22,7 @@ class StallWatch:
         self._stalled = False
 
     def stands(self, progress: Progress | None, now_s: float, *, blind: bool = False) -> bool:
-        """Whether nothing has moved for too long; that stays so.
+        """True if there was no progress for too long; that stays so.
 
         `blind`: what rclone says does not reach us, so that silence means nothing.
         """

@@ -1,6 +1,6 @@
-"""What the last runs of a backup read, took and moved, as plots; fetched when they come into view.
+"""Plots of a backup's last runs: size, duration, bytes moved; fetched when they come into view.
 
-Each plot says in words what it shows: for whoever cannot see it, and for a quick look.
+Each plot says in words what it shows: for readers who cannot see it, and for a quick look.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ class Plot(NamedTuple):
 
 
 class PlotsCard:
-    """A place for the plots, which asks for nothing until somebody scrolls to it."""
+    """A place for the plots, which asks for nothing until it is scrolled into view."""
 
     def __init__(self, zone: ZoneInfo, fetch: Callable[[], tuple[Measure, ...]]) -> None:
         self._zone, self._fetch = zone, fetch
@@ -69,7 +69,7 @@ class PlotsCard:
             failed = [not each.succeeded for each in measured]
             for plot in plots(measured):
                 with card(plot.title, plot.words):
-                    # safe: numbers of ours, and times of ours as words
+                    # safe: bucketvault's numbers, and its times as words
                     made = ui.echart(options(plot, times, failed), renderer="svg")
                     made.classes("plot")
                     made.props.update({"role": "img", "aria-label": f"{plot.title}: {plot.words}"})
@@ -132,7 +132,7 @@ def _moved(moved: Sequence[int]) -> str:
 
 
 def options(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> dict[str, Any]:
-    """What ECharts draws. Colours are variables of the style sheet: light and dark follow."""
+    """Options for ECharts. Colours are variables of the style sheet: light and dark follow."""
     colour = "var(--plot)" if plot.bars else "var(--accent)"
     label = {"color": "var(--ink3)", "fontSize": 11.5, "fontFamily": FONTS}
     axis = {"axisLine": {"show": False}, "axisTick": {"show": False}}

@@ -1,4 +1,4 @@
-"""Where our style sheet, drawings and the log viewer's component lie, and how pages load them."""
+"""Style sheet, drawings and components: where they are, and how pages load them."""
 
 import hashlib
 from functools import cache

@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 
 class Column(NamedTuple):
-    """A column's head: what it is called, and whether its figures stand at the right."""
+    """A column's head: its name, and whether its figures are at the right."""
 
     label: str
     right: bool = False
@@ -19,7 +19,7 @@ class Column(NamedTuple):
 
 
 class Table(ui.element, component=assets.folder() / "table.js"):
-    """Each row is drawn by `row`, a template of ours that knows it as `props.row`.
+    """Each row is drawn by `row`, a constant template that knows it as `props.row`.
 
     A row's `id` says which one it is. What the template says by `$parent.$emit` comes by `on`.
     """
@@ -42,7 +42,7 @@ class Table(ui.element, component=assets.folder() / "table.js"):
 
     @property
     def rows(self) -> list[Row]:
-        """What is shown."""
+        """The rows shown."""
         return self._rows
 
     def show(self, rows: list[Row]) -> None:

@@ -1,4 +1,4 @@
-"""What the page of a provider says, worked out from plain values."""
+"""Words of a provider's page, from plain values."""
 
 import datetime as dt
 from collections.abc import Sequence

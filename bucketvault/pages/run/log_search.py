@@ -40,7 +40,7 @@ _TIME_LIKE = re.compile(r"[\d:]{1,8}")
 
 
 class Shown:
-    """Finds `text` in a line's time, object or words, or as it stands in rclone's own line."""
+    """Finds `text` in a line's time, object or words, or in rclone's own line."""
 
     def __init__(self, text: str, zone: ZoneInfo, *, progress: bool = False) -> None:
         self._text = text.casefold()
@@ -63,7 +63,7 @@ class Shown:
         self._time_like = _TIME_LIKE.fullmatch(self._text) is not None
 
     def may_hold(self, data: bytes, kinds: bytes) -> bool:
-        """Whether one of these lines may hold it; without kinds each must be looked at."""
+        """True if one of these lines may match; without kinds each must be looked at."""
         if not kinds or (self._progress and LineKind.PROGRESS in kinds):
             return True
         if any(kind in kinds for kind in self._kinds):
@@ -77,7 +77,7 @@ class Shown:
         return self._time_like and any(self._times(*found) for found in set(_STAMPS.findall(data)))
 
     def holds(self, line: bytes, kind: LineKind | None) -> bool:
-        """Whether this line holds it."""
+        """True if this line matches."""
         if self._as_it_is(line):
             return True
         if (
@@ -86,7 +86,7 @@ class Shown:
             and not (self._size_like or self._time_like or _OTHER_LINE.search(line))
             and not any(word in line for word in REWORDED)
         ):
-            return False  # its words are known, or stand with its name in the raw line
+            return False  # its words are known, or are with its name in the raw line
         told = describe_log_line(line, self._zone, kind, limit=WHOLE_CHARACTERS)
         return any(self._text in part.casefold() for part in (told.time, told.object, told.text))
 
@@ -106,7 +106,7 @@ class Shown:
 
 
 def _reads_otherwise(data: bytes, kinds: bytes) -> bool:
-    """Whether one of these lines may have letters for people that it has not in the log."""
+    """True if one of these lines may have letters for people that it has not in the log."""
     if b"\x7f" in data if data.isascii() else _OTHER_SIGN.search(data):
         return True
     if _OTHER_NAME.search(data):

@@ -19,7 +19,7 @@ PROTECTION = {
 def mail_lines(
     mail: MailState, zone: ZoneInfo, now: dt.datetime
 ) -> tuple[tuple[Tone, str, str], ...]:
-    """What came of mail: state, sentence, and what the mail server said to it."""
+    """Describe a mail: state, sentence, and the mail server's answer."""
     if not mail.set_up:
         told = "Nobody is told when a backup fails: mail is not set up."
         return ((Tone.WARN, told, ""), *_failures(mail, zone, now))
@@ -89,7 +89,7 @@ def about_pairs(about: About) -> tuple[tuple[str, str], ...]:
 
 
 def retention_words(typed: str) -> str:
-    """What the number of days for logs means."""
+    """Say what the number of days for logs means."""
     days = typed.strip()
     if days == "0":
         return "Logs stay for ever."

@@ -59,7 +59,7 @@ class LeftBehindCard:
 
 
 def draw_found(found: Found, zone: ZoneInfo, now: dt.datetime) -> None:
-    """What is there, and how it is removed by hand."""
+    """Draw what is there, and how it is removed by hand."""
     deleted = [each for each in found.left if not each.moved]
     with element("div", "inset fields"):
         if not found.left:
