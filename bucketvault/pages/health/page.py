@@ -7,15 +7,13 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine import events
 from bucketvault.engine.health.checks import Reading, Subject
 from bucketvault.engine.health.monitor import Copying, Health, conclusion
-from bucketvault.engine.views.situation import Situation, Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.frame import frame, heading, page_at
-from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import CLASSES, NAME_CHARACTERS, card, element, glyph, text
 from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.sanitize import clean
@@ -48,33 +46,21 @@ def register(engine: "Engine") -> None:
             return
         client = ui.context.client
         with frame("Health", engine.zone, answer) as around:
-            screen = HealthScreen(engine.zone)
-            screen.show(found)
+            screen = HealthScreen(engine.zone, found)
 
         async def look() -> None:
             now = await run.io_bound(engine.health.look)
             if now is not None and not client.is_deleted:
                 screen.show(now)
 
-        def show_around(answer: Situation) -> None:
-            around.show(answer)
-
         ui.timer(LOOK_S, look)
-        show_on(engine.live, events.BACKUPS, engine.answer, show_around, pause_s=1.0)
-
-
-def draw(found: Health, zone: ZoneInfo) -> "HealthScreen":
-    """Draw one look from plain values: no I/O, so a test can call it."""
-    screen = HealthScreen(zone)
-    screen.show(found)
-    return screen
+        around.follow(engine)
 
 
 class HealthScreen:
     """The page; what moves changes in place, so that nobody loses a place they read."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
+    def __init__(self, zone: ZoneInfo, found: Health) -> None:
         self._said: object = None
         self._lines: dict[str, _Line] = {}
         self._copying: dict[tuple[int, str], _RunLine] | None = None
@@ -96,6 +82,7 @@ class HealthScreen:
             with head:
                 self._counts = text("span", "t13 ink3 num")
             self._runs = element("div")
+        self.show(found)
 
     def show(self, found: Health) -> None:
         """Show one look."""

@@ -37,7 +37,7 @@ MENDED = {  # where a part of the program is mended, and the words of the way th
 }
 
 
-class Acts(NamedTuple):
+class ListActions(NamedTuple):
     """What the rows' buttons do."""
 
     run_now: Callable[[int], Awaitable[None]]
@@ -70,8 +70,7 @@ def register(engine: "Engine") -> None:
             with heading("Backups"):
                 new = button("New backup", "plus", "primary", mark="new", href="/backups/new")
                 new.set_visibility(bool(home.rows))  # before, the next step is the button
-            screen = BackupsScreen(engine.zone, Acts(run_now, enable))
-            screen.show(home, dt.datetime.now(dt.UTC))
+            screen = BackupsScreen(engine.zone, ListActions(run_now, enable), home)
 
         def show(home: HomeView) -> None:
             names.update((row.id, row.name) for row in home.rows)
@@ -88,13 +87,14 @@ def register(engine: "Engine") -> None:
 class BackupsScreen:
     """What the home page shows below its title; drawn again only where something changed."""
 
-    def __init__(self, zone: ZoneInfo, acts: Acts) -> None:
+    def __init__(self, zone: ZoneInfo, acts: ListActions, home: HomeView) -> None:
         self._zone = zone
         self._acts = acts
         self._top = element("div", "part")
         self._list = element("div", "part")
         self._rows: BackupList | None = None
         self._shown: tuple[object, ...] | None = None
+        self.show(home, dt.datetime.now(dt.UTC))
 
     def show(self, home: HomeView, now: dt.datetime) -> None:
         """Draw it as it stands at `now`."""
@@ -133,20 +133,6 @@ class BackupsScreen:
         match event.args:
             case {"id": int(backup_id), "on": bool(on)}:
                 await self._acts.enable(backup_id, on)
-
-
-def draw(home: HomeView, now: dt.datetime, zone: ZoneInfo) -> BackupsScreen:
-    """Draw the list from plain values: no I/O here, so a test can call it with any state."""
-
-    async def run_now(_: int) -> None:
-        return
-
-    async def enable(_: int, __: bool) -> None:
-        return
-
-    screen = BackupsScreen(zone, Acts(run_now, enable))
-    screen.show(home, now)
-    return screen
 
 
 def draw_answer(home: HomeView, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:

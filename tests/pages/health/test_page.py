@@ -15,7 +15,7 @@ def show(found: Health) -> None:
 
     @ui.page("/")
     def draw() -> None:
-        health.draw(found, scenes.ZONE)
+        health.HealthScreen(scenes.ZONE, found)
 
 
 async def test_a_server_that_is_well_says_so_and_how_it_does(user: User) -> None:

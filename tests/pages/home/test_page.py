@@ -13,6 +13,7 @@ from nicegui.testing import User
 from bucketvault.engine.events import BACKUPS
 from bucketvault.engine.setup import apply
 from bucketvault.engine.views.backups import BackupRow
+from bucketvault.engine.views.home import HomeView
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.secrets import Vault
@@ -21,12 +22,20 @@ from tests.pages.scenes import Installation
 from tests.pages.waiting import becomes
 
 
-def show(rows: list[BackupRow], installation: Installation = scenes.GOOD_INSTALLATION) -> None:
+def drawn(home: HomeView) -> Any:
+    """Draw it, with buttons that do nothing."""
     from bucketvault.pages.home import page as backups
 
+    async def nothing(*_: object) -> None:
+        return
+
+    return backups.BackupsScreen(scenes.ZONE, backups.ListActions(nothing, nothing), home)
+
+
+def show(rows: list[BackupRow], installation: Installation = scenes.GOOD_INSTALLATION) -> None:
     @ui.page("/")
     def page() -> None:
-        backups.draw(scenes.home(rows, installation), scenes.now(), scenes.ZONE)
+        drawn(scenes.home(rows, installation))
 
 
 def the_list(user: User) -> Any:
@@ -249,14 +258,12 @@ async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
 
 
 async def test_ages_move_on(user: User) -> None:
-    from bucketvault.pages.home import page as backups
-
     home = scenes.home([scenes.backup_row(1)])
     screens = []
 
     @ui.page("/")
     def page() -> None:
-        screens.append(backups.draw(home, scenes.now(), scenes.ZONE))
+        screens.append(drawn(home))
 
     await user.open("/")
     screens[0].show(home, scenes.now() + dt.timedelta(hours=5))
@@ -265,14 +272,12 @@ async def test_ages_move_on(user: User) -> None:
 
 
 async def test_only_rows_that_changed_are_sent(user: User, monkeypatch) -> None:
-    from bucketvault.pages.home import page as backups
-
     rows = scenes.good_rows()
     screens, sent = [], []
 
     @ui.page("/")
     def page() -> None:
-        screens.append(backups.draw(scenes.home(rows), scenes.now(), scenes.ZONE))
+        screens.append(drawn(scenes.home(rows)))
 
     await user.open("/")
     monkeypatch.setattr(the_list(user), "run_method", lambda *told: sent.append(told))
