@@ -128,14 +128,14 @@ def moment(then: dt.datetime, zone: ZoneInfo) -> str:
 
 def day_and_time(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Sun 22 Nov, 01:30`; with the year where it is another one than now."""
-    local = then.astimezone(zone)
-    year = f" {local.year}" if local.year != now.astimezone(zone).year else ""
-    return f"{date_words(local)}{year}, {local:%H:%M}"
+    return f"{day(then, zone, now)}, {then.astimezone(zone):%H:%M}"
 
 
 def day(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Tue 22 Dec`; with the year where it is another one than now."""
-    return day_and_time(then, zone, now).partition(",")[0]
+    local = then.astimezone(zone)
+    year = f" {local.year}" if local.year != now.astimezone(zone).year else ""
+    return f"{date_words(local)}{year}"
 
 
 def clock(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:

@@ -90,6 +90,27 @@ class Reason(StrEnum):
     INTERNAL = "internal"
 
 
+class WarningCode(StrEnum):
+    """What is worth a look about a Run; `engine/domain/state_words.py` has the sentences."""
+
+    LOG_CUT = "log_cut"
+    LINES_MISSING = "lines_missing"  # of the log
+    CAME_AS_NEW = "came_as_new"  # objects that were at the destination before
+    UNKEPT = "unkept"  # former versions that are lost
+    UNSURE = "unsure"  # whether former versions are kept
+    PASSED_OVER = "passed_over"  # names in listings
+    LISTING_FAILED = "listing_failed"  # of the destination, for a moment
+    ERRORS = "errors"  # though rclone succeeded
+    HOLES = "holes"  # only among the kept versions
+    PERHAPS_HOLES = "perhaps_holes"
+    MASKED = "masked"  # secrets in the log
+    OVERSTEPPED = "overstepped"  # more was taken away than the checks had found
+    MISSED = "missed"  # by the checks, of what the last good run had left
+    TIDYING_CUT = "tidying_cut"
+    TIDYING_REFUSED = "tidying_refused"
+    TIDYING_FAULT = "tidying_fault"
+
+
 class MailKind(StrEnum):
     """Subject of a mail."""
 

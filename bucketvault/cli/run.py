@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault import humanize
 from bucketvault.config import Config
+from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import is_served
@@ -89,7 +90,7 @@ class Watch:
         if run.status not in ENDED:
             print(f"Run {run.id} goes on without this command: bucketvault status shows it.")
             return 128 + signal.SIGTERM
-        warnings = [f"Warning: {warning}" for warning in run.warnings]
+        warnings = [f"Warning: {state_words.describe_warning(each)}" for each in run.warnings]
         if run.status == RunStatus.SUCCESS:
             for warning in warnings:
                 print(warning, file=sys.stderr)
@@ -186,7 +187,7 @@ def approval_command(name: str, run_id: int) -> str:
 
 def why_held(run: backups.RunView) -> str:
     """Return a held run's reason: `Held: 21 of 40 objects would be removed.`"""
-    return run.explanation.removesuffix(f" {log_text.UNTOUCHED}.")
+    return run.explanation.removesuffix(f" {state_words.UNTOUCHED}.")
 
 
 def approving_in_words(held: backups.RunView, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
@@ -200,11 +201,11 @@ def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> 
     """Say why a run failed or is held: first of all in what state it left the copy."""
     run = page.run
     if run.can_be_approved:
-        copy = log_text.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
+        copy = state_words.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
         yield f"{run.backup_name}: {why_held(run)} {copy}"
     else:
-        state = run.copy_state.sentence if run.copy_state is not None else ""
-        good = log_text.last_good_words(page.last_good_at, zone, now)
+        state = state_words.describe_copy(run.copy_state)
+        good = state_words.last_good_words(page.last_good_at, zone, now)
         what = "held" if run.reason == Reason.BRAKE else "failed"
         what = "the preview failed" if run.preview else what
         yield " ".join(part for part in (f"{run.backup_name}: {what}.", state, good) if part)

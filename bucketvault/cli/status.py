@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from bucketvault import humanize
 from bucketvault.cli.run import EXIT_FAILED, EXIT_OK, approval_command, progress_in_words
 from bucketvault.config import Config
+from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
@@ -110,8 +111,8 @@ def status_exit_code(status: Mapping[str, Any]) -> int:
 def _last_run(run: RunView) -> dict[str, Any]:
     names = "id status reason trigger scheduled_for started_at finished_at exit_code explanation"
     return _plain(run, names) | {
-        "copy_state": run.copy_state.sentence if run.copy_state is not None else "",
-        "warnings": list(run.warnings),
+        "copy_state": state_words.describe_copy(run.copy_state),
+        "warnings": [state_words.describe_warning(each) for each in run.warnings],
         "counts": dict(run.counts),
         "counts_at_least": run.copy_state is not None and run.copy_state.at_least,
     }
@@ -152,12 +153,12 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
         state = "succeeded, with warnings" if last.warnings else "good"
         state = "no copy yet, an end was changed since the last good run" if backup.moved else state
         yield f"{backup.name}: {state}, {when}. {last.explanation}"
-        yield from (f"  {warning}" for warning in last.warnings)
+        yield from (f"  {state_words.describe_warning(each)}" for each in last.warnings)
         return
     stopped = "held" if last.reason == Reason.BRAKE else "FAILED"
     word = "held for your approval" if last.can_be_approved else stopped
     good = backup.last_good_at
-    state = last.copy_state.sentence if last.copy_state is not None else ""
+    state = state_words.describe_copy(last.copy_state)
     told = f"Last good run: {humanize.day_and_time(good, zone, now) if good else 'never'}."
     yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
     yield from (f"  {line}" for line in (last.explanation, last.hint) if line)

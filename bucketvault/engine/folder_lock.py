@@ -5,6 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from bucketvault.config import Config
 from bucketvault.engine.runs.folder import RunFolder
@@ -13,6 +14,7 @@ from bucketvault.errors import AlreadyRunningError
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import RunStatus
 
+SERVER = "serve"  # the role of one
 TRIES = 20
 PAUSE_S = 0.02  # between two tries
 
@@ -35,7 +37,7 @@ class FolderHold:
                 break
             except BlockingIOError:
                 if attempt == TRIES - 1:
-                    who = _in_words(os.read(lock, 4096))
+                    who = _in_words(_read(lock))
                     os.close(lock)
                     raise AlreadyRunningError(
                         f"The data folder {self._path.parent} is in use by {who}.",
@@ -62,12 +64,12 @@ def holder(config: Config) -> str | None:
 
 
 def is_served(config: Config) -> bool | None:
-    """Whether it is a server that works on this data folder; None: nobody does."""
+    """True if a server works on this data folder; None: nobody does."""
     note = _note(config)
-    return None if note is None else _in_words(note).startswith("`bucketvault serve`")
+    return None if note is None else note.get("role") == SERVER
 
 
-def _note(config: Config) -> bytes | None:
+def _note(config: Config) -> dict[str, Any] | None:
     try:
         lock = os.open(config.lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -75,17 +77,25 @@ def _note(config: Config) -> bytes | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.read(lock, 4096)
+        return _read(lock)
     finally:
         os.close(lock)
     return None
 
 
-def _in_words(note: bytes) -> str:
+def _read(lock: int) -> dict[str, Any]:
+    """Return what the holder wrote; empty before it has written."""
     try:
-        told = json.loads(note)
-        return f"`bucketvault {told['role']}`, process {told['pid']}, since {told['since']}"
-    except (ValueError, KeyError, TypeError):
+        note = json.loads(os.read(lock, 4096))
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _in_words(note: dict[str, Any]) -> str:
+    try:
+        return f"`bucketvault {note['role']}`, process {note['pid']}, since {note['since']}"
+    except KeyError:
         return "another bucketvault"
 
 

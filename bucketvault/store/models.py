@@ -207,7 +207,7 @@ class BackupRun(BaseModel):
     bytes = pw.IntegerField(default=0)
     source_objects = pw.IntegerField(null=True)
     source_bytes = pw.IntegerField(null=True)
-    warnings: pw.Field[list[str]] = JsonField(default=list)
+    warnings: pw.Field[list[dict[str, Any]]] = JsonField(default=list)  # engine/domain/warnings.py
     explanation = pw.TextField(default="")  # for people: what happened
     hint = pw.TextField(default="")  # for people: what to do next
     detail = pw.TextField(default="")  # rclone's own last words

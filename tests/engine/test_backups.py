@@ -6,12 +6,13 @@ import pytest
 
 from bucketvault.engine.backups import Backups
 from bucketvault.engine.domain.times import next_due
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.events import Live
 from bucketvault.engine.views.history import Which
 from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Reason, RunStatus, Trigger, WarningCode
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -131,7 +132,7 @@ def test_a_deletion_says_before_what_goes_with_it(backups: Backups, photos: Back
 
 def runs_of_every_kind(backup: Backup) -> None:
     make.a_run(backup)
-    make.a_run(backup, warnings=["something"])
+    make.a_run(backup, warnings=[RunWarning(WarningCode.LOG_CUT).to_json()])
     make.a_run(backup, RunStatus.FAILED)
     make.a_run(backup, RunStatus.FAILED, reason=Reason.BRAKE)
     make.a_run(backup, RunStatus.FAILED, reason=Reason.STOPPED)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Reading, Subject
 from bucketvault.engine.rclone.transcript import Progress, Transfer
@@ -23,6 +24,7 @@ from bucketvault.vocabulary import (
     RunStatus,
     Schedule,
     Trigger,
+    WarningCode,
     Weekday,
 )
 
@@ -189,11 +191,7 @@ def failed_run(**changes: object) -> RunView:
             "bytes": 1_920_000_000,
         },
         "findings": Findings(new=9, replaced=2, removed=2, destination_objects=209),
-        "copy_state": CopyState(
-            CopyKind.PARTLY,
-            "The copy is partly updated: 7 of 13 changes arrived, nothing removed. "
-            "1 object is only among the kept versions until the next good run.",
-        ),
+        "copy_state": CopyState(CopyKind.PARTLY, arrived=7, wanted=13, missing=1),
     }
     return run_view(RunStatus.FAILED, **{**given, **changes})
 
@@ -207,11 +205,7 @@ def stopped_run() -> RunView:
         explanation="You stopped this run.",
         hint="What was copied until then stays. Run the backup again when you like.",
         counts=counts,
-        copy_state=CopyState(
-            CopyKind.PARTLY,
-            "The copy is partly updated: at least 3 of 13 changes arrived.",
-            at_least=True,
-        ),
+        copy_state=CopyState(CopyKind.PARTLY, at_least=True, arrived=3, wanted=13),
     )
 
 
@@ -232,7 +226,7 @@ def pending_run() -> RunView:
     )
 
 
-UNTOUCHED = CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
+UNTOUCHED = CopyState(CopyKind.UNTOUCHED)
 FOUND = Findings(new=3, replaced=9, removed=625, destination_objects=1037)
 
 
@@ -305,10 +299,7 @@ def checking_run(**changes: object) -> RunView:
 def warned_run() -> RunView:
     return run_view(
         id=7,
-        warnings=(
-            "2 objects were replaced without a kept version.",
-            "The log was cut: its counts read at least so many.",
-        ),
+        warnings=(RunWarning(WarningCode.UNKEPT, {"n": 2}), RunWarning(WarningCode.LOG_CUT)),
     )
 
 

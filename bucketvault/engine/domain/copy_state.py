@@ -5,74 +5,68 @@ from enum import StrEnum
 from typing import Any
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.runs.outcome import AT_LEAST, BUT_FOR, NOT_COPIED, was_cut_off
-from bucketvault.vocabulary import Phase, Reason, RunStatus
+from bucketvault.engine.domain.warnings import warnings_of
+from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
+
+USAGE = 2  # rclone/lib/exitcode/exitcode.go: it did not take its arguments, or it crashed
+FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
+_GAPS = {WarningCode.LOG_CUT, WarningCode.LINES_MISSING}  # the counts are "at least"
 
 
 class CopyKind(StrEnum):
     """How far the copy is from what the run wanted."""
 
     COMPLETE = "complete"
-    ALMOST = "complete but for names that rclone passed over"
+    ALMOST = "almost"  # complete but for names that rclone passed over
     UNTOUCHED = "untouched"
-    PARTLY = "partly updated"
+    PARTLY = "partly"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class CopyState:
-    """The kind, and a sentence that stands alone."""
+    """How a run left the copy, in numbers of objects; `state_words.describe_copy` tells it."""
 
     kind: CopyKind
-    sentence: str
     at_least: bool = False  # more may have come of the run than its counts tell
+    none_seen: bool = False  # it began to copy, and a log without gaps tells of no change
+    arrived: int = 0
+    wanted: int | None = None  # as the checks found; None: not known, or more arrived
+    removed: int = 0
+    missing: int = 0  # only among the kept versions until the next good run
 
 
 def copy_state(run: Any) -> CopyState | None:
-    """What a run, a row with the columns of BackupRun, left behind; None before it ended."""
+    """Return what a run, a row with the columns of BackupRun, left behind; None before its end."""
     if run.status not in (RunStatus.SUCCESS, RunStatus.FAILED):
         return None
+    warnings = warnings_of(run)
     # what was written last may be lost with a machine, anything on a full disk
-    gaps = run.reason == Reason.INTERRUPTED or any(AT_LEAST in warning for warning in run.warnings)
+    gaps = run.reason == Reason.INTERRUPTED or any(each.code in _GAPS for each in warnings)
     if run.status == RunStatus.SUCCESS and not run.preview:
-        if any(NOT_COPIED in warning for warning in run.warnings):
-            return CopyState(CopyKind.ALMOST, f"The copy is complete {BUT_FOR}.", gaps)
-        return CopyState(CopyKind.COMPLETE, "The copy is complete.", gaps)
+        lacks = any(each.numbers.get("not_copied") for each in warnings)
+        return CopyState(CopyKind.ALMOST if lacks else CopyKind.COMPLETE, gaps)
     if run.preview or run.phase in (None, Phase.CHECKING):
-        return CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
+        return CopyState(CopyKind.UNTOUCHED)
     if run.reason == Reason.RCLONE_MISSING:  # it did not even start
-        return CopyState(CopyKind.UNTOUCHED, "The copy was not touched.")
-    arrived = run.copied + run.replaced + run.deleted
-    cut_off = was_cut_off(run.exit_code)
+        return CopyState(CopyKind.UNTOUCHED)
+    arrived, cut_off = run.copied + run.replaced + run.deleted, was_cut_off(run.exit_code)
     if not arrived and not run.archived:
-        return _nothing_seen(bool(run.log_lines) and not gaps, cut_off=cut_off)
-    at_least = gaps or cut_off
-    wanted = Findings.from_json(run.findings)
-    of_all = f" of {wanted.changes:,}" if wanted is not None and wanted.changes >= arrived else ""
-    least = "at least " if at_least else ""
-    removed = f", {least}{run.deleted:,} removed"
-    if not run.deleted:  # removals come last, many at once: they may have been on their way
-        removed = "" if at_least else ", nothing removed"
-    told = f"The copy is partly updated: {least}{arrived:,}{of_all} changes arrived{removed}."
-    if run.holes:
-        objects = "object is" if run.holes == 1 else "objects are"
-        if at_least:
-            objects = "object or more may be" if run.holes == 1 else "objects or more may be"
-        told += f" {run.holes:,} {objects} only among the kept versions until the next good run."
-    return CopyState(CopyKind.PARTLY, told, at_least)
+        none_seen = bool(run.log_lines) and not gaps
+        unknown = not none_seen or cut_off
+        kind = CopyKind.UNKNOWN if unknown else CopyKind.UNTOUCHED
+        return CopyState(kind, unknown, none_seen)
+    found = Findings.from_json(run.findings)
+    return CopyState(
+        CopyKind.PARTLY,
+        gaps or cut_off,
+        arrived=arrived,
+        wanted=found.changes if found is not None and found.changes >= arrived else None,
+        removed=run.deleted,
+        missing=run.holes,
+    )
 
 
-def _nothing_seen(seen_all: bool, *, cut_off: bool) -> CopyState:
-    if not seen_all:
-        return CopyState(
-            CopyKind.UNKNOWN,
-            "How far the copy was updated is not known. The next good run completes it.",
-            at_least=True,
-        )
-    if cut_off:
-        return CopyState(
-            CopyKind.UNKNOWN,
-            "No change had arrived yet. What was on its way when rclone was ended may have.",
-            at_least=True,
-        )
-    return CopyState(CopyKind.UNTOUCHED, "No change had arrived yet: the copy is as it was.")
+def was_cut_off(exit_code: int | None) -> bool:
+    """True if rclone was ended from outside, or crashed: what was on its way then may arrive."""
+    return exit_code in (None, USAGE) or not 0 <= exit_code < FIRST_BY_SIGNAL

@@ -15,6 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import copy_state
+from bucketvault.engine.domain.state_words import describe_copy, describe_warning
+from bucketvault.engine.domain.warnings import warnings_of
 from bucketvault.humanize import duration, moment, size
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Reason, RunStatus, Trigger
@@ -69,7 +71,6 @@ def failed(
     """A run failed, or is held for approval. `run` is a row with the columns of BackupRun."""
     held = run.reason == Reason.BRAKE
     why = run.explanation.removeprefix("Held: ") if held else run.explanation
-    state = copy_state(run)
     untouched = "Nothing was touched" in run.explanation
     named = clean(name)
     subject = f"{named} failed"
@@ -77,7 +78,7 @@ def failed(
         subject = f"{named} is held for your approval" if run.findings else f"{named} is held"
     body = [
         _paragraph(
-            state.sentence if state is not None else "",
+            describe_copy(copy_state(run)),
             _last_good(name, last_good_at, home),
         ),
         _told(f"{subject}:", why),
@@ -102,7 +103,7 @@ def recovered(
     body = [
         _paragraph(run.explanation or "The copy is complete."),
         _paragraph(f"{named} works again. Before, it had failed {times}{since}."),
-        *(_told("Worth a look:", warning) for warning in run.warnings),
+        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
         _facts(_circumstances(run, home)),
         _commands(home, run, name, again=False),
     ]
@@ -156,7 +157,7 @@ def overdue_over(
             f"succeeded {duration((now - since).total_seconds())} later.",
             f"It had failed {times} meanwhile." if failures else "",
         ),
-        *(_told("Worth a look:", warning) for warning in run.warnings),
+        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
         _facts(_circumstances(run, home)),
         _commands(home, run, name, again=False),
     ]

@@ -8,6 +8,7 @@ import signal as signals
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bucketvault.engine.domain.copy_state import USAGE
 from bucketvault.engine.rclone.errors import RULES, Rule, take_apart
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import clean
@@ -18,7 +19,6 @@ FIRST_LINES = 10  # of them: the cause is more often said at the beginning
 _QUOTE_LIMIT = 300  # characters of rclone's own words inside a sentence
 
 # rclone/lib/exitcode/exitcode.go
-USAGE = 2
 DIRECTORY_NOT_FOUND = 3
 FATAL = 7
 

@@ -5,14 +5,16 @@ import errno
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bucketvault.engine.domain import findings
+from bucketvault.engine.domain import findings, state_words
+from bucketvault.engine.domain.copy_state import was_cut_off
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.transcript import Tally, Transcript
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.models import BackupRun, utcnow
-from bucketvault.vocabulary import Phase, Reason, RunStatus
+from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
 
 _UNTOUCHED = {"phase": Phase.CHECKING}  # also where it was about to copy: nothing came of that
 # What the system says when a program is not there, or is not one that it can start (execve(2)).
@@ -27,12 +29,6 @@ _NO_PROGRAM = {
 }
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
-
-AT_LEAST = 'read the counts as "at least"'  # in the warning of a log that has gaps
-NOT_COPIED = "At the source these are not copied."  # in the warning of names passed over
-UNKEPT = "without a kept version"  # in the warning of former versions that are lost
-BUT_FOR = "but for what rclone passed over"  # one name may be a folder's: no number of objects
-FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class Outcome:
             **self.columns,
         }
 
-    def with_tidying(self, warnings: list[str], *, purged: int, back: int) -> "Outcome":
+    def with_tidying(self, warnings: list[RunWarning], *, purged: int, back: int) -> "Outcome":
         """The same after tidying: its warnings, what went, and objects that are in the copy again.
 
         `back`: how many of these were only among the kept versions before this run.
@@ -69,7 +65,7 @@ class Outcome:
             told += f" {back:,} {those} only among the kept versions {verb} back."
         columns = {
             **self.columns,
-            "warnings": [*self.columns.get("warnings", []), *warnings],
+            "warnings": [*self.columns.get("warnings", []), *(each.to_json() for each in warnings)],
             "purged": purged,
         }
         return replace(self, explanation=told, columns=columns)
@@ -193,16 +189,12 @@ def of_exit(
     if overstepped and expected is not None:
         warnings.append(_overstep(said.tally, expected))
     if missed:
-        warnings.append(
-            f"{missed:,} that the last good run had left were not seen at the destination: "
-            "somebody removed them there, or a listing was incomplete. What the source has of them "
-            "was copied again; a former version that was there unseen may not have been kept."
-        )
+        warnings.append(RunWarning(WarningCode.MISSED, {"n": missed}))
     columns = {
         **follower.counts(),
         **_ended(record.ended_at),
         "exit_code": record.exit_code,
-        "warnings": warnings,
+        "warnings": [each.to_json() for each in warnings],
     }
     if said.retried and expected is not None:  # its sum counts what each try compared
         on_both_sides = expected.destination_objects - expected.removed
@@ -265,12 +257,14 @@ def _overstepped(names: explain.Names, columns: dict[str, Any]) -> Outcome:
     )
 
 
-def _overstep(tally: Tally, expected: findings.Findings) -> str:
-    return (
-        f"{tally.deleted:,} were removed and {tally.replaced:,} replaced; the checks before had "
-        f"found {expected.removed:,} and {expected.replaced:,}. Look whether the source is as it "
-        "should be; what was there before is among the kept versions."
-    )
+def _overstep(tally: Tally, expected: findings.Findings) -> RunWarning:
+    numbers = {
+        "removed": tally.deleted,
+        "replaced": tally.replaced,
+        "found_removed": expected.removed,
+        "found_replaced": expected.replaced,
+    }
+    return RunWarning(WarningCode.OVERSTEPPED, numbers)
 
 
 def in_words(said: Transcript, names: explain.Names) -> str:
@@ -287,9 +281,9 @@ def in_words(said: Transcript, names: explain.Names) -> str:
         if count
     ]
     if not parts:
-        but = f", {BUT_FOR}" if _lacks(said, names) else ""
+        but = f", {state_words.BUT_FOR}" if _lacks(said, names) else ""
         return f"Nothing had changed: the copy was complete already{but}."
-    but = f" {BUT_FOR}" if _lacks(said, names) else ""
+    but = f" {state_words.BUT_FOR}" if _lacks(said, names) else ""
     return f"The copy is complete{but}: {', '.join(parts)}."
 
 
@@ -297,11 +291,6 @@ def _lacks(said: Transcript, names: explain.Names) -> bool:
     """Whether objects of the source may not have been copied: rclone does not say at which end."""
     only_there = names.destination_path and not names.source_path  # below a path alone it happens
     return bool(said.passed_over) and not only_there
-
-
-def was_cut_off(exit_code: int | None) -> bool:
-    """Whether rclone was ended from outside, or crashed: what was on its way then may arrive."""
-    return exit_code in (None, explain.USAGE) or not 0 <= exit_code < FIRST_BY_SIGNAL
 
 
 def _lines_are_missing(said: Transcript) -> bool:
@@ -319,68 +308,40 @@ def _ended(seconds: float) -> dict[str, Any]:
     return {"finished_at": min(utcnow(), dt.datetime.fromtimestamp(seconds, dt.UTC))}
 
 
-def _passed_over(said: Transcript, names: explain.Names) -> str:
-    number = len(said.passed_over)
-    noun = "name" if number == 1 else "names"
-    at_source = f" {NOT_COPIED}" if _lacks(said, names) else ""
-    at_destination = (
-        " At the destination they are copied in every run, never removed, and no former version of "
-        "them is kept."
-    )
-    return (
-        f"rclone passed over {number:,} {noun} in listings, of objects or of folders (see the "
-        "errors in the log): below a path it does not see objects with // "
-        f"in their names.{at_source}{at_destination if names.destination_path else ''}"
-    )
-
-
 def _warnings(
     record: ExitRecord,
     follower: Follower,
     expected: findings.Findings | None,
     names: explain.Names,
-) -> list[str]:
-    tally = follower.transcript.tally
-    found = []
+) -> list[RunWarning]:
+    said, tally, good = follower.transcript, follower.transcript.tally, record.exit_code == 0
+    found: list[RunWarning] = []
+
+    def add(code: WarningCode, n: int, **numbers: int) -> None:
+        if n > 0:
+            found.append(RunWarning(code, {"n": n, **numbers}))
+
     if not record.log_whole:
-        found.append(
-            "The log is cut short, as happens when the disk of the data folder is full: "
-            f"{AT_LEAST}."
-        )
-    elif record.exit_code == 0 and _lines_are_missing(follower.transcript):
-        found.append(f"Lines of the log are missing: {AT_LEAST}.")
-    if expected is not None and record.exit_code == 0:
+        found.append(RunWarning(WarningCode.LOG_CUT))
+    elif good and _lines_are_missing(said):
+        found.append(RunWarning(WarningCode.LINES_MISSING))
+    if expected is not None and good:
         # What the checks saw at the destination, rclone did not: a listing was left out unsaid.
         unseen = min(tally.copied - expected.new, expected.replaced - tally.replaced)
-        if unseen > 0:
-            found.append(
-                f"{unseen:,} that were at the destination before were uploaded as new ones: "
-                "their former versions may not have been kept."
-            )
-    if tally.unkept:
-        found.append(f"{tally.unkept:,} replaced or removed {UNKEPT} of what was there before.")
-    if tally.unsure:
-        found.append(
-            f"{tally.unsure:,} set aside by a later try of rclone, perhaps over what an earlier "
-            "one had set aside: they were too many to tell."
-        )
-    if follower.transcript.passed_over:
-        found.append(_passed_over(follower.transcript, names))
-    if follower.transcript.unseen and (record.exit_code == 0 or follower.transcript.unsure):
-        found.append(
-            f"The destination could not be listed for a moment; {follower.transcript.unsure:,} "
-            "uploaded then, perhaps over former versions that were not kept."
-        )
-    if record.exit_code == 0 and tally.errors:
-        found.append(f"{tally.errors:,} with an error as their last word, though rclone succeeded.")
-    if tally.holes:
-        only, arrived = "only", "did not arrive"
-        if was_cut_off(record.exit_code) or not record.log_whole:
-            only, arrived = "or more perhaps only", "was not seen to arrive"
-        found.append(
-            f"{tally.holes:,} {only} among the kept versions until the next good run: "
-            f"the former version was set aside, the new one {arrived}."
-        )
-    if masked := follower.masked:
-        found.append(f"Known secrets were masked {masked:,} times in this log.")
+        add(WarningCode.CAME_AS_NEW, unseen)
+    add(WarningCode.UNKEPT, tally.unkept)
+    add(WarningCode.UNSURE, tally.unsure)
+    add(
+        WarningCode.PASSED_OVER,
+        len(said.passed_over),
+        not_copied=int(_lacks(said, names)),
+        copied_again=int(bool(names.destination_path)),
+    )
+    if said.unseen and (good or said.unsure):
+        found.append(RunWarning(WarningCode.LISTING_FAILED, {"n": said.unsure}))
+    if good:
+        add(WarningCode.ERRORS, tally.errors)
+    sure = record.log_whole and not was_cut_off(record.exit_code)
+    add(WarningCode.HOLES if sure else WarningCode.PERHAPS_HOLES, tally.holes)
+    add(WarningCode.MASKED, follower.masked)
     return found

@@ -20,6 +20,7 @@ from typing import TypeVar
 from bucketvault.engine.catalogue import catalogue
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain import findings
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.rclone.binary import Binary, find_binary
@@ -36,7 +37,7 @@ from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, Provider, utcnow
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Phase, Reason, RunStatus
+from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -323,7 +324,7 @@ class Worker:
         self._lock = self._folder.create()
         follower.begin_tidying()
         back = self._patiently(lambda: returned.back(self._run))
-        warnings: list[str] = []
+        warnings: list[RunWarning] = []
         try:
             tidying.tidy(
                 find_binary(self._around.rclone),
@@ -334,12 +335,13 @@ class Worker:
                 on_log=self._folder.append_to_spool,
             )
         except CancelledError:
-            warnings = ["Tidying up was cut short; the next good run does the rest."]
+            warnings = [RunWarning(WarningCode.TIDYING_CUT)]
         except BucketvaultError as error:
-            warnings = [f"{error.summary} {error.hint} {error.detail}".strip()]
+            told = f"{error.summary} {error.hint} {error.detail}".strip()
+            warnings = [RunWarning(WarningCode.TIDYING_REFUSED, names=(told,))]
         except Exception as error:
             log.exception("a fault while tidying", extra={"run": self._run.id})
-            warnings = [f"Old kept versions were not looked after: {type(error).__name__}."]
+            warnings = [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
         self._read_to_the_end(follower)
         return ending.with_tidying(warnings, purged=follower.counts()["purged"], back=back)
 

@@ -20,6 +20,7 @@ from bucketvault.engine.domain.rules import did_you_mean, same_name
 from bucketvault.engine.domain.spec import End as End
 from bucketvault.engine.domain.spec import RunSettings as RunSettings
 from bucketvault.engine.domain.spec import run_settings
+from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailNote
 from bucketvault.engine.rclone.commands import ARCHIVE_ROOT
@@ -70,7 +71,7 @@ class RunView:
     explanation: str
     hint: str
     detail: str
-    warnings: tuple[str, ...]
+    warnings: tuple[RunWarning, ...]
     counts: Mapping[str, int]  # names and order of store.models.COUNT_NAMES
     source_objects: int | None
     source_bytes: int | None
@@ -408,7 +409,7 @@ def run_view(
         explanation=run.explanation,
         hint=run.hint,
         detail=run.detail,
-        warnings=tuple(run.warnings),
+        warnings=warnings_of(run),
         counts=dict(counts_of(run)),
         source_objects=run.source_objects,
         source_bytes=run.source_bytes,

@@ -15,7 +15,6 @@ from bucketvault.engine.rclone.transcript import LARGEST, Progress, Transcript
 from bucketvault.humanize import (
     count,
     day,
-    day_and_time,
     many,
     percent,
     size,
@@ -32,28 +31,6 @@ def removed_log(removed_at: dt.datetime, days: int, zone: ZoneInfo, now: dt.date
     kept = f"for {many(days, 'day')}" if days else "for ever now"
     when = day(removed_at, zone, now)
     return f"This log was removed on {when}: logs are kept {kept}. See Settings."
-
-
-UNTOUCHED = "Nothing was touched"
-
-
-def last_good_words(last_good_at: dt.datetime | None, zone: ZoneInfo, now: dt.datetime) -> str:
-    """When a run succeeded last. Later ones may have changed the copy, so no more is claimed."""
-    if last_good_at is None:
-        return "No run of this backup has succeeded yet."
-    return f"The last good run ended on {day_and_time(last_good_at, zone, now)}."
-
-
-def untouched_words(
-    last_good_at: dt.datetime | None, zone: ZoneInfo, now: dt.datetime, *, is_that: bool
-) -> str:
-    """`Nothing was touched; the copy is that of Thu 12 Nov, 03:41.`
-
-    `is_that`: whether the copy still is what the last good run had left.
-    """
-    if is_that and last_good_at is not None:
-        return f"{UNTOUCHED}; the copy is that of {day_and_time(last_good_at, zone, now)}."
-    return f"{UNTOUCHED}: the copy is as it was. {last_good_words(last_good_at, zone, now)}"
 
 
 SHOWN_CHARACTERS = 4000  # of one line in the list; its whole text is fetched when it is opened

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.domain.state_words import describe_copy
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.humanize import clock
 from bucketvault.vocabulary import Reason, RunStatus
@@ -217,8 +218,8 @@ def _issue(row: BackupRow) -> BackupIssue | None:
         why, at = last.explanation or "Nothing more is known: its log may tell.", last.finished_at
         if tone == Tone.HELD:  # the word stands before it
             why = why.removeprefix("Held: ")
-        elif last.copy_state is not None:
-            copy = last.copy_state.sentence
+        else:
+            copy = describe_copy(last.copy_state)
     else:
         return None
     run_id, word = last.id if last is not None else None, word_of(tone, last)

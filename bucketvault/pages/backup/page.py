@@ -12,6 +12,7 @@ from nicegui import app, background_tasks, run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine import events
+from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, End
 from bucketvault.engine.views.calendar import Days
@@ -28,7 +29,7 @@ from bucketvault.pages.parts.actions import go_to_run, switch, told
 from bucketvault.pages.parts.fields import Switch
 from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.strip import change_strip, draw_legend, draw_strip, summary
+from bucketvault.pages.parts.strip import by_result, change_strip, draw_legend, draw_strip
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
     button,
@@ -309,7 +310,7 @@ class BackupScreen:
     def _show_days(self, days: Days, today: dt.date) -> None:
         if not self._is_new("days", (days, today)):
             return
-        words = summary(days, today).partition(": ")[2].removesuffix(".")
+        words = by_result(days, today)
         if self._strip is not None and self._days_note is not None and days:
             change_strip(self._strip, days, today)
             self._days_note.text = words
@@ -344,10 +345,10 @@ class BackupScreen:
 def _draw_answer(answer: backup_words.Answer, first: Acts | None) -> None:
     told = draw_verdict(answer.tone, clean(answer.sentence), clean(answer.detail))
     with told as (actions, lines):
-        for line in answer.lines:
+        for warning in answer.warnings:
             with lines, element("div", "need plain"):
                 glyph(Tone.WARN)
-                element("span", "why", clean(line))
+                element("span", "why", clean(describe_warning(warning)))
         if first is not None:
             with actions:
                 button("Preview first", "eye", mark="first-preview", on_click=first.preview)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
-from bucketvault.engine.runs.outcome import BUT_FOR
+from bucketvault.engine.domain.state_words import BUT_FOR, UNTOUCHED, describe_copy, last_good_words
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupPage, RunView
-from bucketvault.engine.views.log_text import UNTOUCHED, last_good_words
 from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.humanize import (
     age,
@@ -48,7 +48,7 @@ class Answer:
     tone: Tone
     sentence: str
     detail: str
-    lines: tuple[str, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
     run_id: int | None = None
     look: str = "Open last run"
     first: bool = False  # nothing has run yet: what to do now is offered
@@ -86,7 +86,7 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         off = "" if row.enabled else "This backup is switched off. "
         looks = "Preview shows what a run would do; Run now starts one at once."
         return Answer(tone, "There is no copy yet.", f"{off}{planned}{looks}", first=active is None)
-    id_ = last.id
+    id_, state = last.id, describe_copy(last.copy_state)
     if row.moved and tone in (Tone.WAIT, Tone.OFF):
         off = "" if row.enabled else "This backup is switched off. "
         detail = f"{off}An end was changed after it. The next run asks before it removes anything."
@@ -94,7 +94,7 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(Tone.WARN, sentence, _joined(good, detail), run_id=id_)
     if tone == Tone.OFF:
         sentence = "Switched off: no run is planned."
-        return Answer(tone, sentence, _joined(_state(last), good), last.warnings, id_)
+        return Answer(tone, sentence, _joined(state, good), last.warnings, id_)
     if tone == Tone.MISS:
         sentence = "Missed: there was no good run since the last planned time."
         if row.unplannable:
@@ -108,10 +108,10 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(tone, would_words.held_sentence(last), detail, last.warnings, id_, "Review")
     if tone == Tone.STOP:
         sentence = "The last run was stopped by you."
-        return Answer(tone, sentence, _joined(_state(last), good), last.warnings, id_)
+        return Answer(tone, sentence, _joined(state, good), last.warnings, id_)
     if tone == Tone.BAD:
         why = last.explanation or "Nothing more is known: its log may tell."
-        detail = _joined(_state(last), good, last.hint)
+        detail = _joined(state, good, last.hint)
         return Answer(tone, f"The last run failed: {why}", detail, last.warnings, id_)
     done = run_words.changes(last.counts) or "nothing had changed"
     ended = run_words.ended_words(last, zone, now)
@@ -124,10 +124,6 @@ def answer(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         but = f" {BUT_FOR}" if almost else ""
         sentence = f"The copy is there{but}, as the source was {since}, with {warned}."
     return Answer(tone, sentence, detail, last.warnings, id_)
-
-
-def _state(view: RunView) -> str:
-    return view.copy_state.sentence if view.copy_state is not None else ""
 
 
 def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...]:

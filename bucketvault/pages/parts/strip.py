@@ -34,6 +34,11 @@ def letters(days: Sequence[Tone]) -> str:
 
 def summary(days: Sequence[Tone], last: dt.date) -> str:
     """`Last 30 days: 28 succeeded, 1 failed (Tue 10 Nov), 1 missed (Thu 12 Nov).`"""
+    return f"Last {len(days)} days: {by_result(days, last)}."
+
+
+def by_result(days: Sequence[Tone], last: dt.date) -> str:
+    """`28 succeeded, 1 failed (Tue 10 Nov), 1 missed (Thu 12 Nov)`."""
     parts = []
     for tone in LETTERS:
         places = [place for place, day in enumerate(days) if day is tone]
@@ -44,7 +49,7 @@ def summary(days: Sequence[Tone], last: dt.date) -> str:
             named = (date_words(last - dt.timedelta(days=len(days) - 1 - n)) for n in places)
             words += f" ({', '.join(named)})"
         parts.append(words)
-    return f"Last {len(days)} days: {', '.join(parts) or 'no run'}."
+    return ", ".join(parts) or "no run"
 
 
 def draw_strip(days: Sequence[Tone], last: dt.date) -> ui.element:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.findings import Findings, in_words
+from bucketvault.engine.domain.state_words import UNTOUCHED, untouched_words
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
 from bucketvault.engine.views.backups import RunPage, RunView
-from bucketvault.engine.views.log_text import UNTOUCHED, untouched_words
 from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.humanize import count, day, day_and_time, many
 from bucketvault.pages.parts.widgets import Tile

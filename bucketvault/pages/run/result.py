@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.views.backups import RunPage
 from bucketvault.engine.views.log_text import removed_log
 from bucketvault.engine.views.situation import Tone, tone_of_run
@@ -36,10 +37,10 @@ def draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
             with actions:
                 href = f"/providers/{provider_id:d}"
                 button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
-        for line in told.lines:
+        for warning in told.warnings:
             with lines, element("div", "need plain"):
                 glyph(Tone.WARN)
-                element("span", "why", clean(line))
+                element("span", "why", clean(describe_warning(warning)))
     words = run_words.copy_words(page, zone, now)
     if words is not None:
         _draw_copy(words, page)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
+from bucketvault.engine.domain.state_words import UNTOUCHED, describe_copy, last_good_words
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.rclone.explain import meaning_of_exit_code
-from bucketvault.engine.runs.outcome import UNKEPT
 from bucketvault.engine.views.backups import RunPage, RunSettings, RunView
-from bucketvault.engine.views.log_text import UNTOUCHED, last_good_words
 from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.humanize import (
     clock,
@@ -28,7 +28,7 @@ from bucketvault.humanize import (
 from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.widgets import Tile
 from bucketvault.pages.run import approval as would_words
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger, WarningCode
 
 UNKNOWN = "-"  # what is not known yet
 
@@ -56,7 +56,7 @@ class Result:
     tone: Tone
     sentence: str
     detail: str
-    lines: tuple[str, ...] = ()  # warnings, one each
+    warnings: tuple[RunWarning, ...] = ()
 
 
 def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
@@ -194,7 +194,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
     kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
     errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
-    all_kept = not any(UNKEPT in warning for warning in view.warnings)
+    all_kept = not any(each.code == WarningCode.UNKEPT for each in view.warnings)
     former = "former ones kept" if all_kept else "not all former ones kept"
     nothing = "none seen" if _at_least(view) else "nothing"
     return (
@@ -373,7 +373,6 @@ def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | N
     view = page.run
     if view.status != RunStatus.FAILED or view.preview or tone_of_run(view) == Tone.HELD:
         return None
-    sentence = view.copy_state.sentence if view.copy_state is not None else ""
     last_good = last_good_words(page.last_good_at, zone, now)
     holes, errors = view.counts.get("holes", 0), view.counts.get("errors", 0)
     absent = max(0, errors - holes)
@@ -391,7 +390,7 @@ def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | N
         verb = "or more may be" if _at_least(view) else "is" if holes == 1 else "are"
         words = f"{many(holes, 'object')} {verb} missing until the next good run"
         parts.append((Tone.BAD, holes, words))
-    return CopyWords(sentence, tuple(parts), last_good)
+    return CopyWords(describe_copy(view.copy_state), tuple(parts), last_good)
 
 
 SHORT_COPY_WORDS = {
@@ -413,9 +412,9 @@ def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
         return ""
     if view.started_at is None:
         return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
-    took = duration((view.finished_at - view.started_at).total_seconds())
-    how_long = f"in {took}" if took.startswith("under") else f"after {took}"
-    return f"Ended {clock(view.finished_at, zone, now)}, {how_long}."
+    seconds = (view.finished_at - view.started_at).total_seconds()
+    after = "in" if seconds < 1 else "after"  # in under 1 s
+    return f"Ended {clock(view.finished_at, zone, now)}, {after} {duration(seconds)}."
 
 
 def _sentences(*parts: str) -> str:

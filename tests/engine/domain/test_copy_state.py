@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.domain.copy_state import CopyKind, copy_state
-from bucketvault.engine.runs.outcome import AT_LEAST, NOT_COPIED
+from bucketvault.engine.domain.state_words import describe_copy
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.store.models import COUNT_NAMES
-from bucketvault.vocabulary import Phase, Reason, RunStatus
+from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
 
 
 def a_run(status: RunStatus, phase: Phase | None, **columns: Any) -> Any:
@@ -34,7 +35,7 @@ UNTOUCHED = "The copy was not touched."
 UNKNOWN = "How far the copy was updated is not known. The next good run completes it."
 AS_IT_WAS = "No change had arrived yet: the copy is as it was."
 ON_ITS_WAY = "No change had arrived yet. What was on its way when rclone was ended may have."
-CUT_LOG = [f"The log is cut short: {AT_LEAST}."]
+CUT_LOG = [RunWarning(WarningCode.LOG_CUT).to_json()]
 
 FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
     "stopped while it waited": (None, {"reason": Reason.STOPPED}, CopyKind.UNTOUCHED, UNTOUCHED),
@@ -156,7 +157,7 @@ def test_a_failed_run_says_in_what_state_it_left_the_copy(case: str) -> None:
     state = copy_state(a_run(RunStatus.FAILED, phase, **columns))
 
     assert state is not None
-    assert (state.kind, state.sentence) == (kind, sentence)
+    assert (state.kind, describe_copy(state)) == (kind, sentence)
     assert state.at_least == ("at least" in sentence or kind == CopyKind.UNKNOWN)
 
 
@@ -168,19 +169,23 @@ def test_a_good_run_left_a_complete_copy(phase: Phase) -> None:
 
 
 def test_a_good_run_for_which_rclone_passed_names_over_left_no_complete_copy() -> None:
-    warnings = [f"rclone passed over 1 name in listings. {NOT_COPIED}"]
+    numbers = {"n": 1, "not_copied": 1, "copied_again": 0}
+    warnings = [RunWarning(WarningCode.PASSED_OVER, numbers).to_json()]
 
     state = copy_state(a_run(RunStatus.SUCCESS, COPYING, copied=3, warnings=warnings))
 
     assert state is not None and state.kind == CopyKind.ALMOST
-    assert state.sentence == "The copy is complete but for what rclone passed over."
+    assert describe_copy(state) == "The copy is complete but for what rclone passed over."
 
 
 @pytest.mark.parametrize("status", [RunStatus.SUCCESS, RunStatus.FAILED])
 def test_a_preview_leaves_the_copy_alone_however_it_ends(status: RunStatus) -> None:
     state = copy_state(a_run(status, Phase.CHECKING, preview=True, findings=FOUND))
 
-    assert state is not None and (state.kind, state.sentence) == (CopyKind.UNTOUCHED, UNTOUCHED)
+    assert state is not None and (state.kind, describe_copy(state)) == (
+        CopyKind.UNTOUCHED,
+        UNTOUCHED,
+    )
 
 
 @pytest.mark.parametrize("status", [RunStatus.PENDING, RunStatus.RUNNING])

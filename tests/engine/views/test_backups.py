@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.cli import status
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.runs import queue
 from bucketvault.engine.views import backups
@@ -21,6 +22,7 @@ from bucketvault.vocabulary import (
     RunStatus,
     Trigger,
     UsageType,
+    WarningCode,
 )
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
 
@@ -199,6 +201,10 @@ def test_a_backup_unlike_any_other_is_answered_with_where_to_look(photos: Backup
 
 def test_a_run_is_told_as_it_stands(photos: Backup) -> None:
     progress = Progress(bytes_done=5, bytes_total=10, movement=(1, 2))
+    warnings = (
+        RunWarning(WarningCode.UNKEPT, {"n": 2}),
+        RunWarning(WarningCode.TIDYING_FAULT, names=("OSError",)),
+    )
     row = a_run(
         photos,
         RunStatus.RUNNING,
@@ -213,7 +219,7 @@ def test_a_run_is_told_as_it_stands(photos: Backup) -> None:
         bytes=99,
         source_objects=11,
         source_bytes=1100,
-        warnings=["one", "two"],
+        warnings=[each.to_json() for each in warnings],
         explanation="why",
         hint="what next",
         detail="rclone's words",
@@ -230,7 +236,7 @@ def test_a_run_is_told_as_it_stands(photos: Backup) -> None:
     assert (run.queued_at, run.started_at, run.finished_at) == (row.created_at, at(3), None)
     assert run.stop_requested_at == at(4)
     assert (run.explanation, run.hint, run.detail) == ("why", "what next", "rclone's words")
-    assert run.warnings == ("one", "two")
+    assert run.warnings == warnings
     assert tuple(run.counts) == COUNT_NAMES
     assert (run.counts["copied"], run.counts["bytes"], run.counts["holes"]) == (7, 99, 0)
     assert (run.source_objects, run.source_bytes) == (11, 1100)
@@ -353,7 +359,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
         finished_at=at(3),
         exit_code=0,
         explanation="Copied 7 objects.",
-        warnings=["3 objects have no owner."],
+        warnings=[RunWarning(WarningCode.ERRORS, {"n": 3}).to_json()],
         copied=7,
         trigger=Trigger.SCHEDULE,
     )
@@ -381,7 +387,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "exit_code": 0,
                     "explanation": "Copied 7 objects.",
                     "copy_state": "The copy is complete.",
-                    "warnings": ["3 objects have no owner."],
+                    "warnings": ["3 with an error as their last word, though rclone succeeded."],
                     "counts": dict.fromkeys(COUNT_NAMES, 0) | {"copied": 7},
                     "counts_at_least": False,
                 },
@@ -446,7 +452,7 @@ def test_status_ends_with_the_worst_of_the_backups_that_are_on(
 ) -> None:
     kinds: dict[str, dict[str, Any]] = {
         "success": {},
-        "warned": {"warnings": ["Look at this."]},
+        "warned": {"warnings": [RunWarning(WarningCode.LOG_CUT).to_json()]},
         "failed": {"status": RunStatus.FAILED},
         "held": {"status": RunStatus.FAILED, "reason": Reason.BRAKE},
     }

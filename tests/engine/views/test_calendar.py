@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bucketvault.config import load_config
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.calendar import LENGTH, RANK, DayBook, Days
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.database import database, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.vocabulary import Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Reason, RunStatus, Trigger, WarningCode
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -28,7 +29,10 @@ ENDS = {  # the worst first
     Tone.BAD: {"status": RunStatus.FAILED, "reason": Reason.RCLONE_ERROR},
     Tone.HELD: {"status": RunStatus.FAILED, "reason": Reason.BRAKE},
     Tone.STOP: {"status": RunStatus.FAILED, "reason": Reason.STOPPED},
-    Tone.WARN: {"status": RunStatus.SUCCESS, "warnings": ["2 objects without a kept version"]},
+    Tone.WARN: {
+        "status": RunStatus.SUCCESS,
+        "warnings": [RunWarning(WarningCode.UNKEPT, {"n": 2}).to_json()],
+    },
     Tone.OK: {"status": RunStatus.SUCCESS},
 }
 

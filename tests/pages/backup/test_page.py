@@ -9,6 +9,7 @@ from nicegui import background_tasks, ui
 from nicegui.testing import User
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.events import BACKUPS
 from bucketvault.engine.runs.kept_versions import ArchiveError
 from bucketvault.engine.views.backups import BackupRow
@@ -16,6 +17,7 @@ from bucketvault.engine.views.history import Which
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
+from bucketvault.vocabulary import WarningCode
 from tests.pages import backup_scenes, fake_backups, scenes
 from tests.pages.waiting import becomes
 
@@ -50,8 +52,8 @@ def test_a_good_copy_says_how_old_it_is() -> None:
 
 
 def test_a_copy_that_lacks_what_rclone_passed_over_says_so() -> None:
-    state = CopyState(CopyKind.ALMOST, "")
-    last = scenes.run_view(warnings=("one",), copy_state=state)
+    state = CopyState(CopyKind.ALMOST)
+    last = scenes.run_view(warnings=(RunWarning(WarningCode.PASSED_OVER),), copy_state=state)
 
     tone, sentence, _ = answer(scenes.backup_row(2, last_run=last))
 

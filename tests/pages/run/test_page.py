@@ -8,12 +8,13 @@ from nicegui import ui
 from nicegui.background_tasks import running_tasks
 from nicegui.testing import User
 
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.events import BACKUPS, log_topic, run_topic
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.pages.run import log as logview
 from bucketvault.pages.run import words as run_words
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger, WarningCode
 from tests.pages import scenes
 from tests.pages.waiting import becomes
 
@@ -96,7 +97,7 @@ async def test_warnings_stand_below_the_result(user: User) -> None:
     await user.open("/")
 
     await user.should_see("Succeeded, with 2 warnings")
-    await user.should_see("2 objects were replaced without a kept version.")
+    await user.should_see("2 replaced or removed without a kept version of what was there before.")
 
 
 async def test_a_run_that_never_reached_rclone_says_so(user: User) -> None:
@@ -133,11 +134,13 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
 @pytest.mark.parametrize(
     ("warning", "note"),
     [
-        ("1 replaced or removed without a kept version of it.", "not all former ones kept"),
-        ("Another.", "former ones kept"),
+        (RunWarning(WarningCode.UNKEPT, {"n": 1}), "not all former ones kept"),
+        (RunWarning(WarningCode.LOG_CUT), "former ones kept"),
     ],
 )
-def test_former_versions_are_said_to_be_kept_only_where_they_are(warning: str, note: str) -> None:
+def test_former_versions_are_said_to_be_kept_only_where_they_are(
+    warning: RunWarning, note: str
+) -> None:
     tiles = run_words.tiles(scenes.run_view(warnings=(warning,)))
 
     assert [tile.note for tile in tiles if tile.word == "Replaced"] == [note]

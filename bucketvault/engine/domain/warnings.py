@@ -1,0 +1,32 @@
+"""What is worth a look about a run, as codes: kept in its row, told by `state_words`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bucketvault.vocabulary import WarningCode
+
+
+@dataclass(frozen=True, slots=True)
+class RunWarning:
+    """One thing worth a look: a code, how many, and names or words of others."""
+
+    code: WarningCode
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values, for the database."""
+        return {"code": self.code, **self.numbers, "names": list(self.names)}
+
+
+def warnings_of(run: Any) -> tuple[RunWarning, ...]:
+    """Return the warnings of a run, a row with the columns of BackupRun."""
+    return tuple(
+        RunWarning(
+            WarningCode(stored["code"]),
+            {name: n for name, n in stored.items() if name not in ("code", "names")},
+            tuple(stored["names"]),
+        )
+        for stored in run.warnings
+    )
