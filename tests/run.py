@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def left_out() -> dict[str, str]:
-    """What this machine cannot run: marker -> why, and how to get it."""
+    """Return the kinds of tests this machine cannot run: marker -> why, and how to get it."""
     missing = {}
     if chromium() is None:
         missing["browser"] = (
@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def how_bad(code: int, *, some_left_out: bool) -> int:
-    """What the end of one pytest means for all of it: 0 is good.
+    """Return the exit code for all from the end of one pytest: 0 is good.
 
     Ended by a signal it is a negative number, which no maximum would keep; 5 says that it found no
     test, as happens where all of a kind are left out.
@@ -102,7 +102,7 @@ def invocations() -> list[list[str]]:
     kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/browser"]]
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
     # more at a time than there are cores: most of these tests wait for processes;
-    # worksteal, because the slow ones stand together
+    # worksteal, because the slow ones are together
     return [[*kind, "-n", "3", "--dist", "worksteal"] for kind in kinds]
 
 

@@ -56,7 +56,7 @@ class Scene(NamedTuple):
 
 
 def main() -> None:
-    """Take every picture anew."""
+    """Take every picture again."""
     with time_machine.travel(NIGHT.timestamp(), tick=True):
         take_all()
 
@@ -93,7 +93,7 @@ def without_odd_names(providers: FakeProviders) -> None:
 
 
 def take_sign_in(browser: Browser, file: Path, options: dict[str, Any]) -> None:
-    """What a stranger sees: it has no script, and needs no engine."""
+    """The sign-in page: it has no script, and needs no engine."""
     app = FastAPI()
     app.include_router(sign_in_routes(cast(Sessions, WithPassword())))
     context = browser.new_context(**{**options, "viewport": {"width": 390, "height": 420}})
@@ -228,7 +228,7 @@ def take(page: Page, file: Path, tallest: int) -> None:
     save(page, file)
 
 
-# Chromium's pictures have 24 bits a point; a page of ours needs few colours, and 256 of them make
+# Chromium's pictures have 24 bits a point; these pages need few colours, and 256 of them make
 # a file a third as large. Chromium reads the points of its own picture faster than Python could.
 POINTS = """async (picture) => {
   const bytes = Uint8Array.from(atob(picture), (one) => one.charCodeAt(0));
@@ -260,7 +260,7 @@ POINTS = """async (picture) => {
 
 
 def save(page: Page, file: Path) -> None:
-    """What the window shows, as a PNG of the 256 colours that matter most in it."""
+    """Return the window as a PNG of the 256 colours that matter most in it."""
     whole = base64.b64encode(page.screenshot(animations="disabled")).decode()
     blank = page.context.browser.new_page() if page.context.browser else page
     width, height, colours, points = blank.evaluate(POINTS, whole)

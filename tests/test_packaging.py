@@ -1,4 +1,4 @@
-"""What people install: the wheel holds all that the program needs."""
+"""The installed package: the wheel holds all that the program needs."""
 
 import re
 import stat

@@ -86,7 +86,7 @@ def _wrong(node: ast.AST, constants: set[str]) -> str:
 
 
 def _holds_words_as_they_came(node: ast.AST) -> bool:
-    """Whether bytes become text in it that is not cleaned."""
+    """True if bytes become text in it that is not cleaned."""
     if isinstance(node, ast.Call):
         name = _name(node.func).rpartition(".")[2]
         if name in ("clean", "_cleaned"):
@@ -120,7 +120,7 @@ def _is_constant(node: ast.expr, constants: set[str]) -> bool:
         case ast.Name():
             return node.id in constants
         case ast.Subscript(value=ast.Name()):
-            return node.value.id.isupper()  # one of a table of ours, such as CLASSES[tone]
+            return node.value.id.isupper()  # one of a constant table, such as CLASSES[tone]
         case ast.IfExp():
             return _is_constant(node.body, constants) and _is_constant(node.orelse, constants)
         case ast.BinOp():

@@ -33,7 +33,7 @@ class OneSession(Sessions):
 
 
 class Told:
-    """What came out of the guard."""
+    """The guard's answer."""
 
     def __init__(self, reached: bool, messages: list[dict[str, Any]]) -> None:
         self.reached = reached  # the application behind it
@@ -274,7 +274,7 @@ async def test_an_open_socket_is_not_heard_once_its_session_has_ended() -> None:
 
 
 async def hear_while_the_session_ends(incoming: list[dict[str, Any]]) -> list[str]:
-    """What the application hears when the session ends before the last message."""
+    """Messages to the application when the session ends before the last one."""
     sessions = OneSession()
     heard: list[str] = []
     waiting = [{"type": "websocket.connect"}, *incoming]

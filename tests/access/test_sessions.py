@@ -19,7 +19,7 @@ DAY_S = 24 * 3600
 
 @pytest.fixture
 def token_file(open_store: Path) -> Path:
-    """Where the token lies, beside an open database."""
+    """The token's file, beside an open database."""
     return open_store.with_name("token")
 
 

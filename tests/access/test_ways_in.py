@@ -1,7 +1,7 @@
 """Every way in there is, asked of the program itself: a new one cannot be forgotten.
 
 What a stranger may reach is written down here and in the guard; anything else that some part of
-the program, or NiceGUI, opens must refuse whoever has no session.
+the program, or NiceGUI, opens must refuse every caller without a session.
 """
 
 import json
@@ -27,7 +27,7 @@ OPEN_TO_STRANGERS = {
     ("GET", "/healthz"),
     ("HEAD", "/healthz"),
 }
-# What NiceGUI hears over its socket. Whoever opens the socket has a session (below); a message
+# What NiceGUI hears over its socket. Only a session opens the socket (below); a message
 # after its end is not heard (test_guard).
 EVENTS = {"connect", "handshake", "disconnect", "event", "javascript_response", "ack", "log"}
 EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -68,7 +68,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the composed application says it answers to."""
+    """Routes that the composed application says it answers to."""
     command = [sys.executable, "-c", LISTED, str(tmp_path_factory.mktemp("listed"))]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return json.loads(done.stdout.splitlines()[-1])
@@ -76,7 +76,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server with somebody signed in."""
+    """A server with a signed-in browser."""
     program = Program(tmp_path_factory.mktemp("ways"))
     served = program.serve()
     served.sign_in()
@@ -131,7 +131,7 @@ def test_no_event_reaches_a_handler_without_a_session(served: Served, event: str
     polling = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
     headers = {"Origin": served.base}
     began = served.ask(polling, headers=headers)
-    assert began.status == 200  # with a session it would go on like this:
+    assert began.status == 200  # with a session it would continue like this:
     sid = json.loads(began.body[1:])["sid"]
 
     message = f'40\x1e42["{event}",{{"client_id":"x"}}]'

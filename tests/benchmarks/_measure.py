@@ -1,4 +1,4 @@
-"""What a process tree costs: wall seconds, CPU seconds and peak memory, by role."""
+"""Cost of a process tree: wall seconds, CPU seconds and peak memory, by role."""
 
 import os
 import subprocess

@@ -116,7 +116,7 @@ def in_portions(runs: Iterator[dict[str, Any]], length: int) -> Iterator[list[di
 
 
 def by_the_engine(folder: Path) -> None:
-    """What the page asks for and makes of it, without a server around it."""
+    """The page's questions and their answers, without a server around it."""
     engine = Engine(load_config({}, data_dir=str(folder)), "benchmark")
     engine.start()
     try:
@@ -160,7 +160,7 @@ def in_the_browser(served: Served) -> None:
         page.goto("/")
         answered = []
         for _ in range(TIMES):
-            page.wait_for_timeout(1000 * LASTS_S)  # as for somebody who comes after a while
+            page.wait_for_timeout(1000 * LASTS_S)  # as for a reader who comes after a while
             answered.append(milliseconds(lambda: context.request.get("/")))
         print(f"HTTP answer: {spread(answered, 'ms')}, {len(context.request.get('/').body())} B")
         print(f"painted: {spread([painted(context) for _ in range(TIMES)], 'ms')}")

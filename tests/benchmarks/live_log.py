@@ -1,6 +1,6 @@
 """From rclone's write to the browser's screen, at 2,000 lines a second, with 0, 1 and 5 viewers.
 
-A small program stands in for rclone where it copies: it writes what rclone would, at that rate,
+A small program replaces rclone where it copies: it writes what rclone would, at that rate,
 each line with the time of its writing in the object's name. All else is real: `serve`, the runner,
 the follower, the database, Chromium.
 """

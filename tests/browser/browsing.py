@@ -1,4 +1,4 @@
-"""A person with a browser: tabs, and somebody signed in, in whose browser nothing may go wrong."""
+"""A person with a browser: tabs, and a signed-in user in whose browser nothing may go wrong."""
 
 import time
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class Tab:
         self.page.get_by_role("link", name=name, exact=True).first.click()
 
     def menu(self, name: str) -> None:
-        """Go to a page by the navigation, whatever number stands beside its name."""
+        """Go to a page by the navigation, whatever number is beside its name."""
         entries = self.page.get_by_role("navigation", name="Main")
         entries.get_by_role("link", name=name).click()
 
@@ -126,7 +126,7 @@ class Tab:
 
 
 class Visitor:
-    """Somebody signed in with a browser of their own, in which nothing may go wrong unseen."""
+    """A signed-in user with a browser of their own, in which nothing may go wrong unseen."""
 
     def __init__(self, context: BrowserContext, served: Served) -> None:
         self.context = context

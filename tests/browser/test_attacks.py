@@ -1,4 +1,4 @@
-"""What other pages, other ports and old tabs try, in a real browser and over raw sockets."""
+"""Attacks by other pages, other ports and old tabs, in a real browser and over raw sockets."""
 
 import http.server
 import json
@@ -56,7 +56,7 @@ def runs(served: Served) -> int:
 
 @dataclass
 class Elsewhere:
-    """A web server of somebody else on this machine, with one page."""
+    """Another user's web server on this machine, with one page."""
 
     port: int
     page: str = ""
@@ -171,7 +171,7 @@ def test_a_form_on_another_port_signs_nobody_out_and_nobody_in(
 def test_under_another_name_nothing_opens_and_nothing_can_be_clicked(
     playwright: Playwright, served: Served
 ) -> None:
-    """DNS rebinding: a name of somebody else that leads to this machine."""
+    """DNS rebinding: a foreign name that leads to this machine."""
     before = runs(served)
     rules = [
         "--host-resolver-rules=MAP evil.example 127.0.0.1",
@@ -216,7 +216,7 @@ def test_under_another_name_nothing_opens_and_nothing_can_be_clicked(
 
 
 def a_click_on_the_wire(page: Page, served: Served) -> list[str]:
-    """What NiceGUI's socket carries when Run now is pressed: client id, element and all."""
+    """The message on NiceGUI's socket when Run now is pressed: client id, element and all."""
     said: list[str] = []
     before = runs(served)
     page.on("websocket", lambda opened: opened.on("framesent", lambda f: said.append(str(f))))

@@ -1,4 +1,4 @@
-"""Whole journeys of somebody who has read no manual: by what the pages say, and nothing else."""
+"""Whole journeys of a user who has read no manual: by what the pages say, and nothing else."""
 
 import re
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def add_provider(tab: Tab, name: str, server: RcloneS3) -> None:
-    """Fill the form of a provider that stands open, and see that its key works."""
+    """Fill the open form of a provider, and see that its key works."""
     tab.page.get_by_role("radio", name=re.compile("S3-compatible")).click()
     tab.field("Name").fill(name)
     tab.field("Endpoint").fill(server.endpoint)
@@ -28,7 +28,7 @@ def add_provider(tab: Tab, name: str, server: RcloneS3) -> None:
 
 
 def import_bucket(tab: Tab, name: str, use: str) -> None:
-    """Import a bucket that stands in the list of the provider's page."""
+    """Import a bucket from the list on the provider's page."""
     tab.press(f"Import {name}")
     tab.press(use)
     expect(tab.page.get_by_text(f"{name} is imported.")).to_be_visible()
@@ -123,7 +123,7 @@ def test_a_wrong_secret_is_found_understood_and_mended(
         assert changing.secret_access_key not in tab.page.content()
         until("the failure is mailed", lambda: len(mailbox.raw) == 1)
 
-        # mended where the key is entered; what stands there is never shown
+        # mended where the key is entered; the stored one is never shown
         tab.go("Open Destination")
         tab.go("Edit")
         expect(tab.field("Secret access key")).to_have_value("")
@@ -179,7 +179,7 @@ def test_a_held_run_is_reviewed_line_by_line_and_approved(
         lambda: {key for row in tab.rows() for key in gone if key in row} == set(gone),
     )
 
-    # approved by somebody who was told what that means
+    # approved by a user who was told what that means
     tab.press("Approve this run")
     expect(tab.page.get_by_role("dialog")).to_contain_text("20")
     assert destination.copy() == before

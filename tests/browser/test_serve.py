@@ -26,7 +26,7 @@ NAVIGATES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that many tests ask, with somebody signed in."""
+    """A server that many tests ask, with a signed-in browser."""
     program = Program(tmp_path_factory.mktemp("served"))
     served = program.serve()
     served.sign_in()
@@ -356,7 +356,7 @@ def test_other_commands_do_not_bring_the_web_server_along(bucketvault: Program) 
     assert not [word for word in ("nicegui", "uvicorn", "fastapi") if f" {word}\n" in told.err]
 
 
-# its end, and what goes on
+# its end, and what continues
 
 
 @pytest.fixture

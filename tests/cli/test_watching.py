@@ -54,7 +54,7 @@ def row(open_store: object) -> BackupRun:
 
 
 def now(row: BackupRun, **changes: Any) -> backups.RunView:
-    """The run as it stands after these changes."""
+    """The run after these changes."""
     BackupRun.update(**changes).where(BackupRun.id == row.id).execute()
     return backups.run(row.id)
 

@@ -1,4 +1,4 @@
-"""What a person is told when the database cannot take what they asked for."""
+"""Errors for the user when the database cannot take a request."""
 
 import sqlite3
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What pages ask for at once is worked out once, and never after it was changed."""
+"""Questions of several pages at once are worked out once, and again after a change."""
 
 import sqlite3
 import subprocess

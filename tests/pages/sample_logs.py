@@ -95,7 +95,7 @@ HOSTILE_LINES = [
 
 
 def looked_log() -> list[bytes]:
-    """What a dry run says by name."""
+    """A dry run's lines by name."""
     skipped = "Skipped {} as --dry-run is set (size {})"
     gone = [
         (f"2026/autumn/IMG_{i:04}.jpg", "move into backup dir", 3_000_000) for i in range(412, 424)

@@ -152,7 +152,7 @@ class Visit:
         self.page.evaluate("window.hear()")
 
     def states(self) -> list[str]:
-        """What a deaf page has said of its connection since it was there."""
+        """Words of a deaf page about its connection since it was there."""
         states: list[str] = self.page.evaluate("window.states")
         return states
 

@@ -1,4 +1,4 @@
-"""The tables' own rules, which hold whoever writes, and the changes a run may go through."""
+"""The tables' own rules, for every writer, and the changes a run may go through."""
 
 import datetime as dt
 import threading

@@ -39,7 +39,7 @@ def run(open_store: object) -> BackupRun:
 
 
 def write(run_id: int, lines: list[bytes], *, ended: bool = True, flush_every: int = 7) -> bytes:
-    """Store these lines anew, the last one without its newline unless it `ended`; the raw log."""
+    """Store these lines again, the last one without its newline unless it `ended`; the raw log."""
     with writing():
         run_logs.clear(run_id)
     writer = LogWriter(run_id)

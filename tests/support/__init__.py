@@ -1,1 +1,1 @@
-"""What tests stand on: real servers, and proxies that misbehave on demand."""
+"""Help for tests: real servers, and proxies that misbehave on demand."""

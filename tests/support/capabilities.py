@@ -1,4 +1,4 @@
-"""What this machine has for tests."""
+"""This machine's means for tests."""
 
 import os
 import shutil
@@ -12,17 +12,17 @@ def chromium() -> str | None:
 
 
 def systemd() -> bool:
-    """Whether a unit file can be checked here."""
+    """True if a unit file can be checked here."""
     return shutil.which("systemd-analyze") is not None
 
 
 def is_root() -> bool:
-    """Whether we may become another user."""
+    """True if tests may become another user."""
     return os.geteuid() == 0
 
 
 def mounts() -> bool:
-    """Whether we may mount a small disk; root in a container often may not."""
+    """True if tests may mount a small disk; root in a container often may not."""
     if not is_root() or shutil.which("mount") is None:
         return False
     with tempfile.TemporaryDirectory() as folder:

@@ -54,7 +54,7 @@ class Authority:
         return made
 
     def context(self) -> ssl.SSLContext:
-        """What a server of ours serves with."""
+        """TLS settings of a server."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
         return context
@@ -113,7 +113,7 @@ class Mailbox:
 
     @property
     def mails(self) -> list[EmailMessage]:
-        """What it took, as a mail program reads it."""
+        """The mails it took, as a mail program reads them."""
         read = [email.message_from_bytes(raw, policy=email.policy.default) for raw in self.raw]
         return [mail for mail in read if isinstance(mail, EmailMessage)]
 

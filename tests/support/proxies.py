@@ -1,6 +1,6 @@
 """Servers that misbehave on demand, at the network's edge: nothing inside our code is replaced.
 
-`RefusingProxy` stands before a real S3 server and refuses what its rules name; the others never
+`RefusingProxy` is in front of a real S3 server and refuses what its rules name; the others never
 get as far as an answer.
 """
 

@@ -38,7 +38,7 @@ class RawSocket:
         self._connection.sendall(b"\x81" + length + bytes(4) + data)
 
     def hears(self) -> bytes:
-        """What comes next; empty when the server has ended it."""
+        """Return what comes next; empty when the server has ended it."""
         try:
             data = self._connection.recv(65536)
         except ConnectionResetError:
@@ -46,7 +46,7 @@ class RawSocket:
         return b"" if data[:1] == bytes([CLOSE]) else data
 
     def is_over(self) -> bool:
-        """Whether the server has ended it; waits for what comes next."""
+        """True if the server has ended it; waits for what comes next."""
         return self.hears() == b""
 
     def __enter__(self) -> Self:

@@ -48,7 +48,7 @@ LIST_BUCKETS = ("lsjson", "source:")
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What a case may change about the two ends before rclone starts."""
+    """The two ends, which a case may change before rclone starts."""
 
     source: Remote
     destination: Remote

@@ -147,7 +147,7 @@ class ServerProcess:
         os.kill(self.pid, signal.SIGCONT)
 
     def output(self) -> str:
-        """What the server has printed so far."""
+        """The server's output so far."""
         if self._output is None:
             return ""
         size = os.fstat(self._output.fileno()).st_size  # pread: the child shares the file's offset

@@ -76,7 +76,7 @@ PermitRootLogin prohibit-password
         return port
 
     def said(self) -> str:
-        """What sshd and ssh have printed."""
+        """The output of sshd and ssh."""
         size = os.fstat(self._output.fileno()).st_size
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 

@@ -301,7 +301,7 @@ def test_a_mail_that_was_given_up_needs_nobody_once_it_is_dismissed(photos: Back
     assert not Mail.select().where(Mail.needs_somebody()).exists()
     notes = [backups.run_page(each.id).mail for each in (run, other)]
     assert [note.told for note in notes if note] == [Told.GIVEN_UP, Told.WAITING]
-    # given up once more after a further try, it needs somebody again
+    # given up once more after a further try, it needs attention again
     outbox.try_again(first)
     outbox.note_failed(first, "550 never", None)
     assert [letter.id for letter in outbox.state().dead] == [first]

@@ -67,7 +67,7 @@ def remote(**changes: str) -> Remote:
 
 
 def rclone(config: str, *arguments: str) -> str:
-    """What rclone prints with this config, which it reads from memory as in production."""
+    """Return rclone's output with this config, which it reads from memory as in production."""
     memory = os.memfd_create("config")
     try:
         os.write(memory, config.encode())

@@ -1,4 +1,4 @@
-"""What a held run looks like, everywhere it is told."""
+"""Looks of a held run, everywhere it is told."""
 
 import json
 from typing import Any

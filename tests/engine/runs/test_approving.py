@@ -1,4 +1,4 @@
-"""A held run goes through once somebody has approved what it shows; a preview only shows it."""
+"""A held run goes through once it was approved as shown; a preview only shows it."""
 
 import contextlib
 import datetime as dt

@@ -48,7 +48,7 @@ def row() -> dict[str, Any]:
 
 
 def files_open_below(folder: Path) -> set[str]:
-    """What this process has open there, also what is deleted already."""
+    """Files that this process has open there, also deleted ones."""
     return {to for to in map(_target, Path("/proc/self/fd").iterdir()) if str(folder) in to}
 
 

@@ -1,4 +1,4 @@
-"""What is read of a run's spool is all of it, however long somebody else holds the database."""
+"""All of a run's spool is read, however long another program holds the database."""
 
 import json
 import sqlite3

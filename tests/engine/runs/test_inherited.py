@@ -1,4 +1,4 @@
-"""Whoever starts the program may ignore signals; what it hands on to us must change nothing."""
+"""The parent process may ignore signals; what the program inherits must change nothing."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ SLEEP = "/bin/sleep"
 
 
 def run_ignoring(program: Program, *arguments: str) -> Result:
-    """A command, started by somebody who ignores signals."""
+    """A command, started by a parent that ignores signals."""
     done = subprocess.run(
         ["bash", "-c", IGNORING, "bash", sys.executable, "-m", "bucketvault", *arguments],
         env=program.environment,

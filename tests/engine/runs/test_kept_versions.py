@@ -1,4 +1,4 @@
-"""What runs replaced and removed is kept, each version, and told of when it is all that is left."""
+"""Each version that runs replace or remove is kept, and told of when it is all that is left."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a source loses after it was looked at, and before it is copied, is not lost quietly."""
+"""A source that loses objects between the checks and the copy is not followed quietly."""
 
 import contextlib
 import subprocess
@@ -42,7 +42,7 @@ class FewMoves(RefusingProxy):
 
 @contextlib.contextmanager
 def checked(program: Program) -> Iterator["subprocess.Popen[str]"]:
-    """A run that has looked at both buckets; it goes on when this ends."""
+    """A run that has looked at both buckets; it continues when this ends."""
     waiting = program.folder / "rclone-that-waits-before-it-copies"
     waiting.write_text(WAITS.format(folder=program.folder, rclone=rclone_path()))
     waiting.chmod(0o755)
@@ -53,7 +53,7 @@ def checked(program: Program) -> Iterator["subprocess.Popen[str]"]:
 
 
 def lost(before: dict[str, bytes], destination: Bucket) -> dict[str, bytes]:
-    """What the copy had before and has no more."""
+    """Objects that the copy had before and has no more."""
     now = destination.copy()
     return {key: body for key, body in before.items() if now.get(key) != body}
 

@@ -20,7 +20,7 @@ EMPTY = (
 
 
 class Keys:
-    """What a backup needs to know of a server whose keys it is given."""
+    """A backup's settings for a server whose keys it is given."""
 
     access_key_id, secret_access_key = KEYS
 

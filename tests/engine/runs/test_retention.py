@@ -1,4 +1,4 @@
-"""What was kept goes when its time has come: exactly that, and never more."""
+"""Kept versions are deleted when they expire: exactly these, and never more."""
 
 import datetime as dt
 import errno
@@ -43,7 +43,7 @@ class Planted(NamedTuple):
     stay: dict[str, bytes]
 
     def left(self) -> dict[str, bytes]:
-        """All that lies beside the copy now."""
+        """All kept versions beside the copy now."""
         return self.destination.objects(".bucketvault-archive/")
 
 

@@ -1,4 +1,4 @@
-"""What the detached runner starts, and what it leaves behind, with a stand-in for rclone."""
+"""The detached runner: what it starts and leaves behind, with another program as rclone."""
 
 import errno
 import json

@@ -7,7 +7,7 @@ PATIENCE_S = 600.0
 
 
 def given_up_after(progress: Progress | None, *, at_most_s: float = 3 * INSIDE_AT_MOST_S) -> float:
-    """How long a run that stays as it is may stand, to a second."""
+    """Return how long a run may be without progress, to a second."""
     watch, now = StallWatch(PATIENCE_S, 0.0), 0.0
     while not watch.stands(progress, now) and now < at_most_s:
         now += 1

@@ -18,7 +18,7 @@ FAILING = range(12, 19)  # a week with a wrong key
 
 
 def day(number: int) -> dict[str, bytes]:
-    """What the source holds on a day: one object stays, one changes, one comes as another goes."""
+    """The source on a day: one object stays, one changes, one comes as another goes."""
     return {
         "stays.txt": b"the same for ever",
         "changes.txt": f"as of day {number}".encode(),

@@ -1,4 +1,4 @@
-"""What a run says of itself, held against what boto3 sees in both buckets."""
+"""A run's own account, compared with what boto3 sees in both buckets."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pulse: it goes on, whatever a beat does, and whatever the clock does."""
+"""The pulse: it continues, whatever a beat does, and whatever the clock does."""
 
 import threading
 import time
