@@ -1,16 +1,22 @@
 """A real browser for the tests that need one."""
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser.browsing import Visit, Visitor
+from tests.browser.visiting import Gallery
 from tests.conftest import NewBucket
+from tests.pages.fake_engine import FakeEngine
+from tests.pages.gallery import CHROMIUM_ARGS, fresh, serving
 from tests.support.capabilities import chromium
 from tests.support.gate import Gate
-from tests.support.program import Bucket, Program, Served
+from tests.support.program import Bucket, Program, Served, until
 from tests.support.servers import RcloneS3
 
 SCREEN = {"width": 1440, "height": 900}
@@ -18,16 +24,6 @@ SCREEN = {"width": 1440, "height": 900}
 SetUp = Callable[..., tuple[Bucket, Bucket]]
 
 expect.set_options(timeout=20_000)  # what is there ends a wait at once; a busy machine takes long
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +36,28 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Chromium, without a window."""
-    browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+    browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def gallery_server(browser: Browser) -> Iterator[Gallery]:
+    """The pages over a made-up engine; in the end none of those that are gone may listen still."""
+    with contextlib.ExitStack() as stack:
+        with patch.dict(os.environ):
+            del os.environ["PYTEST_CURRENT_TEST"]  # NiceGUI leaves out what it does for a server
+            address, engine = stack.enter_context(serving(FakeEngine()))
+        yield Gallery(browser, address, engine)
+        subscribers = engine.live._subscribers
+        until("no page listens that is gone", lambda: not subscribers)
+
+
+@pytest.fixture
+def gallery(gallery_server: Gallery) -> Gallery:
+    """The pages over a made-up engine, which is as it was at the start."""
+    fresh(gallery_server.engine)
+    return gallery_server
 
 
 @pytest.fixture

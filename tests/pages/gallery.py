@@ -123,6 +123,14 @@ CATALOGUE = {  # name -> path
 PRESSED = {"backup-form-errors": "Save"}  # name -> the button to press before looking
 
 
+def fresh(engine: Any) -> None:
+    """Let it be as it was at the start."""
+    engine.reset()
+    engine.health.scene = "good"
+    engine.providers = FakeProviders(engine.live)
+    engine.preferences = FakePreferences(engine.live)
+
+
 def build(engine: Any) -> Any:
     """The application: our pages over `engine`, and the security headers around them."""
     from bucketvault.pages import site
@@ -155,8 +163,7 @@ def build(engine: Any) -> Any:
         engine.preferences.shown = SETTINGS_PAGES[name]()
         return name
 
-    engine.providers = FakeProviders(engine.live)
-    engine.preferences = FakePreferences(engine.live)
+    fresh(engine)
     site.register(engine)
     ui.run_with(
         api,

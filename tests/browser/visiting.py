@@ -1,11 +1,14 @@
-"""A tab of a real browser that must stay clean. For browser checks only."""
+"""The gallery of made-up pages in a browser, in tabs that must stay clean."""
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from playwright.sync_api import APIResponse, Browser, Page, Request, Route
+
+from tests.pages.fake_engine import FakeEngine
 
 ROWS = "[...document.querySelectorAll('.log-row')].filter(row => !row.hidden)"
 CELLS = "row => [...row.children].map(cell => cell.textContent).filter(x => x).join(' | ')"
@@ -179,3 +182,16 @@ def visit(browser: Browser, address: str, path: str, **options: Any) -> Iterator
         assert not made.faults, made.faults
     finally:
         made.context.close()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The server of made-up pages; `engine` is what it shows."""
+
+    browser: Browser
+    address: str
+    engine: FakeEngine
+
+    def visit(self, path: str, **options: Any) -> AbstractContextManager[Visit]:
+        """A page in a tab of its own."""
+        return visit(self.browser, self.address, path, **options)
