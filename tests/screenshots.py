@@ -260,7 +260,7 @@ POINTS = """async (picture) => {
 
 
 def save(page: Page, file: Path) -> None:
-    """Return the window as a PNG of the 256 colours that matter most in it."""
+    """Save the window as a PNG of the 256 colours that matter most in it."""
     whole = base64.b64encode(page.screenshot(animations="disabled")).decode()
     blank = page.context.browser.new_page() if page.context.browser else page
     width, height, colours, points = blank.evaluate(POINTS, whole)

@@ -133,7 +133,7 @@ def _time(moment: dt.datetime) -> str:
 
 
 def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
-    """What `status` says of one backup: a line on its state, then what needs a look."""
+    """Describe one backup for `status`: a line on its state, then what needs a look."""
     now = utcnow()
     run = backup.active_run
     if run is not None:
@@ -167,7 +167,7 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
 
 
 def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:
-    """What `status` says of the planned times of a backup: one missed, the next."""
+    """Describe the planned times of a backup for `status`: one missed, the next."""
     now, due = utcnow(), backup.next_due_at
     if not backup.enabled:
         yield "  Switched off: no run is planned."

@@ -11,7 +11,7 @@ import peewee as pw
 from bucketvault.store.database import connection
 from bucketvault.store.models import BackupRun
 
-BEFORE = dt.timedelta(hours=12)  # so long a wrong clock has to go on before it is believed
+BEFORE = dt.timedelta(hours=12)  # so long a clock has to stay wrong before it is believed
 AHEAD = dt.timedelta(days=8)  # a weekly backup alone never waits for this
 
 

@@ -20,7 +20,7 @@ PAUSE_S = 0.02  # between two tries
 
 
 class FolderHold:
-    """Our hold of a data folder; `role` is the command that works, for whoever finds it."""
+    """This process's hold of a data folder; `role` is its command, for other processes to read."""
 
     def __init__(self, lock: Path, role: str) -> None:
         self._path = lock
@@ -28,7 +28,7 @@ class FolderHold:
         self._lock: int | None = None
 
     def take(self) -> None:
-        """Hold the folder from now on. Raises AlreadyRunningError when somebody else does."""
+        """Hold the folder from now on. Raises AlreadyRunningError if another process does."""
         lock = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # A `status` may be probing at this very moment; a real holder holds on.
         for attempt in range(TRIES):
@@ -64,7 +64,7 @@ def holder(config: Config) -> str | None:
 
 
 def is_served(config: Config) -> bool | None:
-    """True if a server works on this data folder; None: nobody does."""
+    """True if a server works on this data folder; None: no process does."""
     note = _note(config)
     return None if note is None else note.get("role") == SERVER
 
@@ -100,7 +100,7 @@ def _in_words(note: dict[str, Any]) -> str:
 
 
 def who_watches(config: Config, run: BackupRun) -> backups.Watched:
-    """Whether somebody looks after a run that is said to be under way."""
+    """Return how a run that is said to be under way is supervised."""
     if run.status != RunStatus.RUNNING or holder(config) is not None:
         return backups.Watched.YES
     over = RunFolder(config.runs, run.uuid).is_free()

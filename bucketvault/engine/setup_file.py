@@ -76,7 +76,7 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes it the same thing as another entry; empty when its name is missing."""
+        """Return the key by which it equals another entry; empty when its name is missing."""
         if self.kind == "settings":
             return ()
         parts = ("provider", "bucket_name") if self.kind == "storage" else ("name",)

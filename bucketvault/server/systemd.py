@@ -1,6 +1,6 @@
-"""What systemd is told (sd_notify(3)): started, alive, ending. Started by anything else: nothing.
+"""Messages to systemd (sd_notify(3)): started, alive, ending. Started by anything else: none.
 
-A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ stands for the zero
+A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ means the zero
 byte of an abstract one. The watchdog is fed, and /healthz says ok, while nothing is wrong that a
 restart can mend; a full disk or a missing rclone is for the pages.
 """

@@ -1,4 +1,4 @@
-"""What each single field may hold: the one place of these rules, for forms and `apply` alike.
+"""Rules for each single field: the one place of these rules, for forms and `apply` alike.
 
 A rule takes a value as a person or a file gave it, of any type, and gives it in the form in which
 it is stored, or raises `Refusal`. Knows no database and no other field.
@@ -30,11 +30,11 @@ Word = TypeVar("Word", bound=StrEnum)
 
 
 class Refusal(Exception):  # noqa: N818 (not an error of the program: the answer to a person)
-    """Why a value cannot be taken: a sentence that stands alone and says what would be right."""
+    """Why a value cannot be taken: a whole sentence that says what would be right."""
 
 
 def same_name(name: str) -> str:
-    """What two names have in common when a person would call them the same."""
+    """Return the key that two names share when a person would call them the same."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
@@ -308,7 +308,7 @@ def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> No
 
 
 def is_host_name(host: str) -> bool:
-    """Whether `host`, in lower case, has the form of a host's name."""
+    """True if `host`, in lower case, has the form of a host's name."""
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
     return len(host) <= 253 and re.fullmatch(rf"{label}(\.{label})*", host) is not None
 

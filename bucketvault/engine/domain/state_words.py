@@ -81,7 +81,7 @@ def _passed_over(n: int, not_copied: int, copied_again: int) -> str:
 
 
 def describe_copy(state: CopyState | None) -> str:
-    """Return in what state the copy is, as sentences that stand alone; empty before the end."""
+    """Return the state of the copy in whole sentences; empty before the end."""
     if state is None:
         return ""
     if state.kind == CopyKind.COMPLETE:

@@ -1,4 +1,4 @@
-"""What is worth a look about a run, as codes: kept in its row, told by `state_words`."""
+"""Warnings of a run as codes: kept in its row, put into words by `state_words`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -37,7 +37,7 @@ FEW_DAYS, MANY_DAYS = 14, 730
 
 
 class Subject(StrEnum):
-    """What is looked at, by the name that people read."""
+    """Subject of a check, by the name that people read."""
 
     RCLONE = "rclone"
     FOLDER = "Data folder"
@@ -57,7 +57,7 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One thing that was looked at; what moves all the time stands in `value` alone.
+    """Result of one check; what moves all the time is in `value` alone.
 
     BAD: runs fail, do not start, or what they tell is lost; or nobody is told.
     """
@@ -72,7 +72,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the checks look with; what only a server has is None elsewhere."""
+    """Means of the checks; those that only a server has are None elsewhere."""
 
     config: Config
     now: dt.datetime
@@ -152,7 +152,7 @@ def processor(percent_now: float | None, load: float, cores: int) -> Reading:
 
 
 def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
-    """Whether backups are started at their planned times."""
+    """Check that backups are started at their planned times."""
     if beats is None:
         return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
     value = age(last_beat_at, now) if last_beat_at is not None else "no beat yet"
@@ -207,7 +207,7 @@ _COPY_ADVICE = "bucketvault's log says why none was made: see to the room on the
 
 
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
-    """Whether the clock can be right; `newest`: the latest time that any run has noted."""
+    """Check that the clock can be right; `newest`: the latest time that any run has noted."""
     value = wall_clock(now, ZoneInfo(zone))
     todo = "Set the clock, and let it be kept: timedatectl set-ntp true"
     if now < NOT_BEFORE:
@@ -221,7 +221,7 @@ def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
 
 
 def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.datetime) -> Reading:
-    """Whether anybody is told when a backup fails."""
+    """Check that mail is set up and sent."""
     if not is_set_up:
         words = "Nobody is told when a backup fails."
         todo = "Settings has the form; or [settings] in setup.toml."

@@ -1,6 +1,6 @@
 """`bucketvault doctor`: looks at everything this program rests on, and changes nothing.
 
-Every check stands alone: a damaged database or a missing key is one line, and the others are told
+Every check is independent: a damaged database or a missing key is one line, and the others are told
 all the same. Nothing secret is read further than to see that it opens.
 """
 
@@ -86,7 +86,7 @@ def is_bad(found: list[Reading]) -> bool:
 
 
 def _folder(context: Context) -> Reading:
-    """Where it is, and that it lies on a disk of this machine."""
+    """Check the data folder: where it is, and that it is on a disk of this machine."""
     name, place = Subject.FOLDER, str(context.config.data_dir)
     if not context.config.data_dir.exists():
         words = f"{place} is made at the first start."
@@ -100,7 +100,7 @@ def _folder(context: Context) -> Reading:
 
 
 def _file_system(folder: Path) -> str:
-    """The kind of file system `folder` lies on, as proc(5) tells; empty: not known."""
+    """Return the kind of file system of `folder`, as proc(5) tells; empty: not known."""
     best, kind = "", ""
     try:
         mounts = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()

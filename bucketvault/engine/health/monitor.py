@@ -1,4 +1,4 @@
-"""How this machine and this program do: for the page Health, which asks while somebody looks.
+"""State of this machine and this program: for the page Health, which asks while it is open.
 
 Only the hour behind the plots is measured all the time: two numbers every ten seconds.
 """

@@ -1,4 +1,4 @@
-"""Reading a run's log; one from before kinds were kept gets them when somebody first looks."""
+"""Reading a run's log; one from before kinds were kept gets them when it is first opened."""
 
 from collections.abc import Callable
 from typing import TypeVar

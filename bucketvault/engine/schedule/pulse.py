@@ -1,8 +1,8 @@
 """A thread that calls a function every few seconds, whatever happens to it or to the clock.
 
-`schedule` beats, on a Scheduler of our own, and decides nothing. Left to itself (1.2.2) it goes by
-the wall clock: it stands still for an hour where clocks go back, and for as long as somebody puts
-them back. So this loop watches it by the monotonic clock, and winds it up anew.
+`schedule` beats, on a Scheduler of its own, and decides nothing. Left to itself (1.2.2) it uses the
+wall clock: it stops for an hour where clocks go back, and for as long as they are set back. So
+this loop watches it by the monotonic clock, and starts it again.
 """
 
 import logging
@@ -50,7 +50,7 @@ class Pulse:
             self._thread.join(timeout_s)
 
     def heal(self) -> None:
-        """Begin anew when the thread is dead or hangs. To be called every now and then."""
+        """Start again when the thread is dead or hangs. To be called every now and then."""
         if self._thread is None or self._over.is_set():
             return
         stands_s = time.monotonic() - self._turned

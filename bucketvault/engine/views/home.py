@@ -1,4 +1,4 @@
-"""What the home page shows, put together by one call."""
+"""View of the home page, put together by one call."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence

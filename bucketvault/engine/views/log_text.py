@@ -82,7 +82,7 @@ class LogText:
 def describe_log_line(
     raw: bytes, zone: ZoneInfo, kind: LineKind | None = None, *, limit: int = SHOWN_CHARACTERS
 ) -> LogText:
-    """What one raw line of rclone's JSON log says; a line that is no JSON stays as it is.
+    """Describe one raw line of rclone's JSON log; a line that is no JSON stays as it is.
 
     `kind` is what the line tells among those around it; None: taken alone. Never raises. Errors
     keep their whole text up to `limit` characters.

@@ -1,4 +1,4 @@
-"""What the form of a backup says: when it runs, what it costs, what can be brought back. Pure."""
+"""Words of a backup's form: when it runs, what it costs, what can be brought back. Pure."""
 
 import datetime as dt
 import math
@@ -58,7 +58,7 @@ ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destinati
 
 
 def new_backup(time_zone: str) -> BackupInput:
-    """What a new backup begins with."""
+    """First values of a new backup."""
     return BackupInput(
         name="",
         source_storage_id=None,
@@ -110,7 +110,7 @@ def not_offered(rows: Mapping[int, StorageRow], other_use: UsageType) -> str:
 
 
 def source_words(look: PathLook | None, measured: PathSize | None) -> tuple[Tone, str]:
-    """What a look at the source saw, or what counting it found."""
+    """Say what a look at the source saw, or what counting it found."""
     if measured is not None and measured.objects:
         found = f"{many(measured.objects, 'object')}, {size(measured.size_bytes)} there."
         return Tone.OK, found
@@ -121,7 +121,7 @@ def source_words(look: PathLook | None, measured: PathSize | None) -> tuple[Tone
 
 
 def destination_words(look: PathLook, *, is_own_copy: bool) -> tuple[Tone, str]:
-    """What a look at the destination saw. `is_own_copy`: this backup copies there already."""
+    """Say what a look at the destination saw. `is_own_copy`: this backup copies there already."""
     if not look.anything:
         return Tone.OK, "Nothing is there yet: good for a first copy."
     if is_own_copy:
@@ -149,7 +149,7 @@ def _named(look: PathLook) -> str:
 
 
 def looks_swapped(source: PathLook | None, destination: PathLook | None) -> bool:
-    """Whether the two ends seem to be the wrong way round."""
+    """True if the two ends seem to be the wrong way round."""
     if source is None or destination is None:
         return False
     return destination.anything and not source.anything
@@ -210,7 +210,7 @@ def requests_words(mode: ComparisonMode, schedule: Schedule, objects: int | None
 
 
 def requests_note(objects: int | None) -> str:
-    """What the numbers stand for."""
+    """Say what the numbers mean."""
     most = LISTINGS_OF_BOTH + LISTINGS_BY_DATE
     per_folder = (
         f"Each folder adds up to {LISTINGS_OF_BOTH} requests to a run, {most} by size and time."
@@ -262,7 +262,7 @@ def _number(typed: str) -> int | None:
 
 
 def sentence(given: BackupInput) -> str:
-    """What the backup will do."""
+    """Say what the backup will do."""
     when = "Whenever you press Run now"
     if given.enabled:
         days = DAYS.get(str(given.weekday), "week")
@@ -313,7 +313,7 @@ def differences(
     here: BackupInput,
     storages: Mapping[int, StorageRow],
 ) -> list[Difference]:
-    """What is stored now and what this form holds, for each field that was changed meanwhile."""
+    """Say for each field that was changed meanwhile what is stored now and what the form holds."""
     order = [field.name for field in fields(BackupInput) if field.name in names]
     return [
         Difference(

@@ -1,4 +1,4 @@
-"""What to do next where nothing is backed up yet; each step ticks itself off."""
+"""First steps where nothing is backed up yet; each ticks itself off."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple

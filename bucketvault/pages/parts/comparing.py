@@ -1,4 +1,4 @@
-"""What the pages call the ways to compare source and copy, and say of each."""
+"""Labels of the ways to compare source and copy, and a sentence for each."""
 
 from typing import NamedTuple
 

@@ -39,7 +39,7 @@ class _Labelled:
 
     @property
     def label(self) -> str:
-        """What it is called."""
+        """Its label."""
         return str(self._label.text)
 
     def say(self, label: str, hint: str) -> None:
@@ -96,7 +96,7 @@ class Field(_Labelled):
 
     @property
     def value(self) -> str:
-        """What is typed in it."""
+        """The text typed in it."""
         return self.input.value or ""
 
 
@@ -141,7 +141,7 @@ class Pick(_Labelled):
 
 def above(actions: ui.element) -> ui.element:
     """A place for fields above the buttons of a dialog."""
-    assert actions.parent_slot is not None  # noqa: S101  it stands in its dialog
+    assert actions.parent_slot is not None  # noqa: S101  it is in its dialog
     body = actions.parent_slot.parent
     with body:
         place = element("div", "fields")
@@ -155,7 +155,7 @@ class Choice(NamedTuple):
     key: str
     title: str
     note: str = ""
-    aside: str = ""  # what stands at the end of its first line, and may change
+    aside: str = ""  # at the end of its first line; may change
 
 
 class Choices:
@@ -214,7 +214,7 @@ class Switch:
         self._show()
 
     def show(self, on: bool) -> None:
-        """Show it as it is, whoever turned it."""
+        """Show it as it is, whatever turned it."""
         self.on = on
         self._show()
 

@@ -67,7 +67,7 @@ def change_strip(strip: ui.element, days: Sequence[Tone], last: dt.date) -> None
 
 
 def draw_legend() -> None:
-    """What each silhouette means, in the words that are used everywhere."""
+    """Explain each silhouette, in the words that are used everywhere."""
     with element("ul", "legend", aria_label="What the bars mean"):
         for tone, letter in LETTERS.items():
             with element("li"):

@@ -1,4 +1,4 @@
-"""What each kind of provider calls its things, where they stand in its console, what a key needs.
+"""Words of each kind of provider: names of its fields, where its console has them, a key's rights.
 
 Texts only: a new kind, or a console that has moved, is a change here.
 """

@@ -133,6 +133,6 @@ STATEMENTS = (
 
 
 def up(migrator, db):
-    """Create the tables with the constraints that hold whoever writes."""
+    """Create the tables with constraints that hold for every writer."""
     for statement in STATEMENTS:
         db.execute_sql(statement)

@@ -142,7 +142,10 @@ def test_tomorrow_the_strip_has_moved_on(backup: Backup) -> None:
 @pytest.mark.parametrize(
     ("zone", "now"),
     [
-        ("Europe/Berlin", dt.datetime(2026, 4, 2, 21, 59, tzinfo=dt.UTC)),  # the clocks went on
+        (
+            "Europe/Berlin",
+            dt.datetime(2026, 4, 2, 21, 59, tzinfo=dt.UTC),
+        ),  # the clocks went forward
         ("Europe/Berlin", dt.datetime(2026, 11, 1, 23, 30, tzinfo=dt.UTC)),  # and back
         ("America/Havana", dt.datetime(2026, 11, 8, 4, 30, tzinfo=dt.UTC)),  # back, over midnight
         ("Pacific/Kiritimati", dt.datetime(2026, 7, 1, 9, 59, tzinfo=dt.UTC)),
@@ -178,7 +181,7 @@ def test_whatever_happens_the_days_are_those_of_a_simple_count(
 
 @contextmanager
 def queries() -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
+    """Queries of the database meanwhile."""
     seen: list[str] = []
     database.connection().set_trace_callback(
         lambda statement: seen.append(statement) if statement.startswith("SELECT") else None
