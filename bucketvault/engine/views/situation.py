@@ -6,14 +6,17 @@ and mail arrives.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.domain.state_words import describe_copy
+from bucketvault.engine.domain.copy_state import CopyKind
+from bucketvault.engine.domain.findings import in_words
+from bucketvault.engine.domain.state_words import BUT_FOR, UNTOUCHED, describe_copy, last_good_words
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.humanize import clock
+from bucketvault.humanize import age, clock, count, duration, many, next_run
 from bucketvault.vocabulary import Reason, RunStatus
 
 
@@ -46,6 +49,13 @@ TONE_WORDS = {
     Tone.NONE: "Never run",
     Tone.LOOK: "Preview",
 }
+UNPLANNABLE = (
+    "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
+)
+# for a backup that was edited while it runs: its page names other places by now
+MEETS = (
+    "With the settings it began with, that run copies to a place that this one copies to or from."
+)
 
 
 class Part(StrEnum):
@@ -105,6 +115,19 @@ class BackupIssue:
         if self.last_good_at is not None:
             good = f"Last good run {clock(self.last_good_at, zone, now)}."
         return _joined(self.copy, good)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What stands first on the page of a backup or a run; `run_id` is where to look next."""
+
+    tone: Tone
+    sentence: str
+    detail: str
+    warnings: tuple[RunWarning, ...] = ()
+    run_id: int | None = None
+    look: str = "Open last run"
+    first: bool = False  # nothing has run yet: what to do now is offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +317,99 @@ def _copying(names: list[str]) -> str:
 
 def _joined(*sentences: str) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+# ---- one backup, one run
+
+
+def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
+    """Return whether the copy of a backup is good, and how old it is."""
+    tone, last, active = tone_of(row), row.last_run, row.active_run
+    good = last_good_words(row.last_good_at, zone, now)
+    if active is not None and tone in (Tone.WAIT, Tone.RUN):
+        if tone == Tone.RUN:
+            return Answer(tone, "A run is under way.", good)
+        if active.waits_for:
+            sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
+            return Answer(tone, sentence, _joined(MEETS, good))
+        return Answer(tone, "The next run waits for its turn.", good)
+    if last is None:
+        planned = ""
+        if row.enabled and row.next_due_at is not None:
+            planned = f"The first run: {next_run(row.next_due_at, zone, now)}. "
+        if row.missed_at is not None:
+            passed = f"It was planned {clock(row.missed_at, zone, now)}, and nothing came of it. "
+            planned = passed + planned
+        if row.unplannable:
+            planned = f"{UNPLANNABLE} "
+        off = "" if row.enabled else "This backup is switched off. "
+        looks = "Preview shows what a run would do; Run now starts one at once."
+        return Answer(tone, "There is no copy yet.", f"{off}{planned}{looks}", first=active is None)
+    id_, state = last.id, describe_copy(last.copy_state)
+    if row.moved and tone in (Tone.WAIT, Tone.OFF):
+        off = "" if row.enabled else "This backup is switched off. "
+        detail = f"{off}An end was changed after it. The next run asks before it removes anything."
+        sentence = "There is no copy between these two places yet."
+        return Answer(Tone.WARN, sentence, _joined(good, detail), run_id=id_)
+    if tone == Tone.OFF:
+        sentence = "Switched off: no run is planned."
+        return Answer(tone, sentence, _joined(state, good), last.warnings, id_)
+    if tone == Tone.MISS:
+        sentence = "Missed: there was no good run since the last planned time."
+        if row.unplannable:
+            sentence = UNPLANNABLE
+        elif row.missed_at is not None:
+            planned = clock(row.missed_at, zone, now)
+            sentence = f"Missed: a run was planned {planned}, and no good one came since."
+        return Answer(tone, sentence, good, run_id=id_)
+    if tone == Tone.HELD:
+        detail = _joined(f"{UNTOUCHED}: the copy is as it was.", good)
+        return Answer(tone, held_sentence(last), detail, last.warnings, id_, "Review")
+    if tone == Tone.STOP:
+        sentence = "The last run was stopped by you."
+        return Answer(tone, sentence, _joined(state, good), last.warnings, id_)
+    if tone == Tone.BAD:
+        why = last.explanation or "Nothing more is known: its log may tell."
+        detail = _joined(state, good, last.hint)
+        return Answer(tone, f"The last run failed: {why}", detail, last.warnings, id_)
+    done = changes(last.counts) or "nothing had changed"
+    ended = ended_words(last, zone, now)
+    detail = _joined(f"The last run succeeded: {done}.", ended)
+    since = age(last.started_at or last.queued_at, now)
+    sentence = f"The copy is complete. It follows the source as it was {since}."
+    if tone == Tone.WARN:
+        warned = many(len(last.warnings), "warning")
+        almost = last.copy_state is not None and last.copy_state.kind == CopyKind.ALMOST
+        but = f" {BUT_FOR}" if almost else ""
+        sentence = f"The copy is there{but}, as the source was {since}, with {warned}."
+    return Answer(tone, sentence, detail, last.warnings, id_)
+
+
+def held_sentence(view: RunView) -> str:
+    """`Held for your approval: 625 of 1,037 objects would be removed, 9 replaced.`"""
+    if view.findings is not None:
+        return f"Held for your approval: {in_words(view.findings)}"
+    why = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
+    if not why:
+        return "Held: this run would take away too much."
+    return f"Held: {why[0].lower()}{why[1:]}" if why.startswith("The ") else f"Held: {why}"
+
+
+def changes(counts: Mapping[str, int]) -> str:
+    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
+    names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
+    parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
+    if not parts and counts.get("touched"):
+        parts.append(f"{many(counts['touched'], 'modification time')} updated")
+    return ", ".join(parts)
+
+
+def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Ended at 01:42, after 12 min 4 s.`; empty while it runs."""
+    if view.finished_at is None:
+        return ""
+    if view.started_at is None:
+        return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
+    seconds = (view.finished_at - view.started_at).total_seconds()
+    after = "in" if seconds < 1 else "after"  # in under 1 s
+    return f"Ended {clock(view.finished_at, zone, now)}, {after} {duration(seconds)}."

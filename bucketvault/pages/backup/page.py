@@ -17,7 +17,7 @@ from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, End
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.history import Measure, RunsPage
-from bucketvault.engine.views.situation import Situation, Tone
+from bucketvault.engine.views.situation import Answer, Situation, Tone, answer_of
 from bucketvault.errors import NotFoundError
 from bucketvault.humanize import size
 from bucketvault.pages.backup import words as backup_words
@@ -212,7 +212,7 @@ class BackupScreen:
         if self._is_new("head", (row.name, active and (active.id, active.preview))):
             self._draw_head(page)
         self._show_enabled()
-        answer = backup_words.answer(page, self._zone, now)
+        answer = answer_of(page.row, self._zone, now)
         running = active if active is not None and active.status == RunStatus.RUNNING else None
         resting = running and replace(running, progress=None, counts={}, log_lines=0, log_bytes=0)
         if self._is_new("top", (answer, resting)):
@@ -282,7 +282,7 @@ class BackupScreen:
         self._enabled.show(self.page.row.enabled)
         self._enabled_word.text = "On" if self.page.row.enabled else "Off"
 
-    def _draw_top(self, answer: backup_words.Answer, page: BackupPage) -> None:
+    def _draw_top(self, answer: Answer, page: BackupPage) -> None:
         active = page.row.active_run
         self._live = None
         self._top.clear()
@@ -342,7 +342,7 @@ class BackupScreen:
                 made.props["title"] = "Download this text as RESTORE.txt"
 
 
-def _draw_answer(answer: backup_words.Answer, first: Acts | None) -> None:
+def _draw_answer(answer: Answer, first: Acts | None) -> None:
     told = draw_verdict(answer.tone, clean(answer.sentence), clean(answer.detail))
     with told as (actions, lines):
         for warning in answer.warnings:

@@ -36,16 +36,6 @@ def tiles(found: Findings) -> tuple[Tile, ...]:
     )
 
 
-def held_sentence(view: RunView) -> str:
-    """`Held for your approval: 625 of 1,037 objects would be removed, 9 replaced.`"""
-    if view.findings is not None:
-        return f"Held for your approval: {in_words(view.findings)}"
-    why = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
-    if not why:
-        return "Held: this run would take away too much."
-    return f"Held: {why[0].lower()}{why[1:]}" if why.startswith("The ") else f"Held: {why}"
-
-
 def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
     """Why that is too much, and that the copy is as it was."""
     view = page.run

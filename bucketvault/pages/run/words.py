@@ -1,17 +1,23 @@
 """A run in words: its result, who started it, what its exit code means. Pure; drawn by `run.py`."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.domain.state_words import UNTOUCHED, describe_copy, last_good_words
-from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.rclone.explain import meaning_of_exit_code
 from bucketvault.engine.views.backups import RunPage, RunSettings, RunView
-from bucketvault.engine.views.situation import Tone, tone_of_run
+from bucketvault.engine.views.situation import (
+    MEETS,
+    Answer,
+    Tone,
+    changes,
+    ended_words,
+    held_sentence,
+    tone_of_run,
+)
 from bucketvault.humanize import (
     clock,
     count,
@@ -43,23 +49,7 @@ PHASES = {
 }
 
 
-# for a backup that was edited while it runs: its page names other places by now
-MEETS = (
-    "With the settings it began with, that run copies to a place that this one copies to or from."
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What the first lines of the page say."""
-
-    tone: Tone
-    sentence: str
-    detail: str
-    warnings: tuple[RunWarning, ...] = ()
-
-
-def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
+def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
     told = _result(page, zone, now)
     return replace(told, detail=_sentences(told.detail, late_words(page.run, zone, now)))
@@ -77,23 +67,23 @@ def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
     return named or page.providers
 
 
-def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
+def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     view = page.run
     tone, ended = tone_of_run(view), ended_words(view, zone, now)
     if tone == Tone.WAIT and view.waits_for:
         sentence = f'Waiting for the run of "{view.waits_for}" to end.'
-        return Result(tone, sentence, f"{MEETS} This one starts by itself then.")
+        return Answer(tone, sentence, f"{MEETS} This one starts by itself then.")
     if tone == Tone.WAIT:
-        return Result(tone, "Waiting for its turn.", "It starts by itself when there is room.")
+        return Answer(tone, "Waiting for its turn.", "It starts by itself when there is room.")
     if tone == Tone.RUN:
-        return Result(tone, live_sentence(view), "")
+        return Answer(tone, live_sentence(view), "")
     if tone == Tone.HELD:
         detail = would_words.held_detail(page, zone, now)
-        return Result(tone, would_words.held_sentence(view), detail, view.warnings)
+        return Answer(tone, held_sentence(view), detail, view.warnings)
     if tone == Tone.LOOK:
         sentence = would_words.preview_sentence(view.findings)
         detail = _sentences(f"{UNTOUCHED}.", ended)
-        return Result(tone, sentence, detail, view.warnings)
+        return Answer(tone, sentence, detail, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
         done = changes(view.counts)
         sentence = f"Succeeded: {done}." if done else "Succeeded: nothing had changed."
@@ -103,12 +93,12 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Result:
             )
         checked = many(view.counts.get("checked", 0), "object")
         detail = f"{checked} compared." if view.counts.get("checked") else ""
-        return Result(tone, sentence, _sentences(detail, ended), view.warnings)
+        return Answer(tone, sentence, _sentences(detail, ended), view.warnings)
     if tone == Tone.STOP:
-        return Result(tone, "Stopped by you.", _sentences(view.hint, ended), view.warnings)
+        return Answer(tone, "Stopped by you.", _sentences(view.hint, ended), view.warnings)
     sentence = view.explanation or "Nothing more is known: the log may tell."
     word = "The preview failed" if view.preview else "Failed"
-    return Result(tone, f"{word}: {sentence}", _sentences(view.hint, ended), view.warnings)
+    return Answer(tone, f"{word}: {sentence}", _sentences(view.hint, ended), view.warnings)
 
 
 def live_sentence(view: RunView) -> str:
@@ -161,15 +151,6 @@ def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
         (tones[(place > here) - (place < here) + 1], PHASES[phase])
         for place, phase in enumerate(order)
     )
-
-
-def changes(counts: Mapping[str, int]) -> str:
-    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
-    names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
-    parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
-    if not parts and counts.get("touched"):
-        parts.append(f"{many(counts['touched'], 'modification time')} updated")
-    return ", ".join(parts)
 
 
 def counted(view: RunView, name: str) -> str:
@@ -404,17 +385,6 @@ def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
     what = "Preview" if view.preview else "Run"
     return f"{what} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
-
-
-def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
-    """`Ended at 01:42, after 12 min 4 s.`; empty while it runs."""
-    if view.finished_at is None:
-        return ""
-    if view.started_at is None:
-        return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
-    seconds = (view.finished_at - view.started_at).total_seconds()
-    after = "in" if seconds < 1 else "after"  # in under 1 s
-    return f"Ended {clock(view.finished_at, zone, now)}, {after} {duration(seconds)}."
 
 
 def _sentences(*parts: str) -> str:

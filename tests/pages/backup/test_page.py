@@ -14,7 +14,7 @@ from bucketvault.engine.events import BACKUPS
 from bucketvault.engine.runs.kept_versions import ArchiveError
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.history import Which
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.situation import Tone, answer_of
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
 from bucketvault.vocabulary import WarningCode
@@ -23,10 +23,9 @@ from tests.pages.waiting import becomes
 
 
 def answer(row: BackupRow) -> tuple[Tone, str, str]:
-    from bucketvault.pages.backup import words as backup_words
 
     page = backup_scenes.backup_page(row)
-    said = backup_words.answer(page, scenes.ZONE, scenes.now())
+    said = answer_of(page.row, scenes.ZONE, scenes.now())
     return said.tone, said.sentence, said.detail
 
 
@@ -71,11 +70,10 @@ def test_a_failed_one_says_first_in_what_state_the_copy_is() -> None:
 
 
 def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
-    from bucketvault.pages.backup import words as backup_words
 
     page = backup_scenes.backup_page(scenes.backup_row(1, moved=True))
 
-    said = backup_words.answer(page, scenes.ZONE, scenes.now())
+    said = answer_of(page.row, scenes.ZONE, scenes.now())
 
     assert (said.tone, said.sentence) == (
         Tone.WARN,
