@@ -34,3 +34,19 @@ def lacking(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_documents_name_files_and_tests_that_exist(page: Path) -> None:
     assert not list(lacking(page))
+
+
+def test_code_names_files_that_exist() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / "bucketvault").rglob("*.py"))
+    named = set(
+        re.findall(r"(?<![\w/.])((?:docs|assets|tests|engine|pages|store)/[\w./]+\.\w+)", text)
+    )
+
+    assert any(name.startswith("docs/decisions/") for name in named)
+    assert not [name for name in named if not any((place / name).exists() for place in PLACES)]
+
+
+def test_every_decision_page_is_linked() -> None:
+    linked = LINK.findall((ROOT / "docs/architecture.md").read_text("utf-8"))
+
+    assert {f"decisions/{page.name}" for page in ROOT.glob("docs/decisions/*.md")} <= set(linked)

@@ -3,6 +3,8 @@
 The token is in the data folder: any user who may read it may sign in. A session is a random
 secret in one browser's cookie; the database has its hash. Whether a session is valid is asked at
 every request and every message of a socket, in the event loop, so the answer comes from memory.
+
+Decisions: docs/decisions/access.md.
 """
 
 import asyncio

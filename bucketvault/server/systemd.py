@@ -3,6 +3,8 @@
 A message is a datagram to the Unix socket that NOTIFY_SOCKET names; a leading @ means the zero
 byte of an abstract one. The watchdog is fed, and /healthz says ok, while nothing is wrong that a
 restart can mend; a full disk or a missing rclone is for the pages.
+
+Decisions: docs/decisions/service.md.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 A few bytes a chunk, made from the kinds that are stored beside the lines, never from the lines:
 a filter over a million lines costs no more memory than that, and knows any of its rows at once.
+
+Decisions: docs/decisions/logs.md.
 """
 
 import threading

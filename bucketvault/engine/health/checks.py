@@ -3,6 +3,8 @@
 A check looks at one thing and gives a Reading: how it is, in words, and what to do. Figures and
 their words are pure functions; `look_at_*` bring the figures. Nothing is guessed: without a figure,
 the reading says that it is not known.
+
+Decisions: docs/decisions/health.md.
 """
 
 import datetime as dt

@@ -4,6 +4,8 @@ Only JSON fields count, never text around them: an object named like a log line 
 Counts pair rclone's lines per object, because its stats sums are wrong after a retry even in a
 green run; the stats serve progress only. What is kept of its words is clean: providers and names
 of objects speak in them. Seen with rclone 1.75.2.
+
+Decisions: docs/decisions/counts.md.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""A table of rows that are plain values; its rows stay where they are while these change."""
+"""A table of rows that are plain values; its rows stay where they are while these change.
+
+Decisions: docs/decisions/pages.md.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
