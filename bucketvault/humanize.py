@@ -19,6 +19,11 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 # ------------------------------------------------------------------ numbers
 
 
+def sentences(*parts: str) -> str:
+    """Join those that say something."""
+    return " ".join(part for part in parts if part)
+
+
 def count(number: int) -> str:
     """`1,204`."""
     return f"{number:,}"

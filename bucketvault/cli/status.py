@@ -89,7 +89,7 @@ def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> 
 
 
 def status_exit_code(status: Mapping[str, Any]) -> int:
-    """0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
+    """Return 0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
 
     A backup that is switched off does not count; nor does what the program itself needs, such
     as mail: this is the answer about the copies.
@@ -203,7 +203,7 @@ def _doctor(given: argparse.Namespace, config: Config) -> int:
 
 
 def _in_lines(found: list[checks.Reading]) -> Iterator[str]:
-    """A line each with its shape and word, and what to do below it."""
+    """Give each a line with its shape and word, and what to do below it."""
     for reading in found:
         shape, word = SHAPES.get(reading.tone, NO_SHAPE)
         said = ": ".join(part for part in (reading.value, reading.words) if part)
@@ -213,7 +213,7 @@ def _in_lines(found: list[checks.Reading]) -> Iterator[str]:
 
 
 def _as_json(found: list[checks.Reading]) -> str:
-    """The same for scripts; keys are only ever added."""
+    """Return the same for scripts."""
     told = [
         {
             "name": reading.name,

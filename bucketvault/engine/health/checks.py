@@ -93,7 +93,7 @@ def unknown(name: Subject, part: Part, what: str) -> Reading:
 
 
 def disk(free: int, total: int, growth_bytes_a_day: float | None, place: str) -> Reading:
-    """Room on the disk of the data folder."""
+    """Judge the room on the disk of the data folder."""
     name, value = Subject.DISK, f"{size(free)} of {size(total)} free"
     todo = f"Make room on the disk of {place}, or keep logs for fewer days."
     if free < FULL_BYTES:
@@ -118,7 +118,7 @@ def _disk_issue(why: str) -> InstallationIssue:
 
 
 def memory(total: int, available: int) -> Reading:
-    """Memory that programs can still have."""
+    """Judge the memory that programs can still have."""
     name, value = Subject.MEMORY, f"{size(available)} of {size(total)} available"
     todo = "End what else runs here, run fewer backups at a time (Settings), or add memory."
     if available < NO_MEMORY_BYTES:
@@ -130,7 +130,7 @@ def memory(total: int, available: int) -> Reading:
 
 
 def swap(total: int, used: int) -> Reading:
-    """Memory that was written out to the disk."""
+    """Judge how much memory was written out to the disk."""
     if not total:
         words = "This machine writes no memory out to its disk."
         return Reading(Subject.SWAP, Tone.OK, "none", words)
@@ -143,7 +143,7 @@ def swap(total: int, used: int) -> Reading:
 
 
 def processor(percent_now: float | None, load: float, cores: int) -> Reading:
-    """How busy the machine is; `load`: the mean of the last minute."""
+    """Judge how busy the machine is; `load`: the mean of the last minute."""
     value = f"load {load:.2f} on {many(cores, 'core')}"
     if percent_now is not None:
         value = f"{percent(percent_now)}, {value}"
@@ -168,7 +168,7 @@ def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.date
 
 
 def rclone(version: str, path: str, problem: str = "", todo: str = "") -> Reading:
-    """The program that copies; `problem` in words, empty: it can be used."""
+    """Judge the program that copies; `problem` in words, empty: it can be used."""
     if problem:
         why = f"{problem} {todo}".strip()
         issue = InstallationIssue(Part.RCLONE, "rclone cannot be used", why, is_bad=True)
@@ -177,7 +177,7 @@ def rclone(version: str, path: str, problem: str = "", todo: str = "") -> Readin
 
 
 def database(size_bytes: int, retention_days: int) -> Reading:
-    """How large our own database is; nearly all of it is logs."""
+    """Judge the size of our own database; nearly all of it is logs."""
     kept = f"logs are kept {many(retention_days, 'day')}" if retention_days else "every log is kept"
     if size_bytes > LARGE_DATABASE_BYTES:
         todo = "Keep logs for fewer days (Settings)."
@@ -189,7 +189,7 @@ def database(size_bytes: int, retention_days: int) -> Reading:
 def copy_of_database(
     newest: SelfBackup | None, since: dt.datetime | None, now: dt.datetime
 ) -> Reading:
-    """The newest daily copy of our database; `since`: when this installation began."""
+    """Judge the newest daily copy of our database; `since`: the start of this installation."""
     name = Subject.COPY
     if newest is None:
         if since is None or now - since < OLD_COPY:
@@ -241,7 +241,7 @@ def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.d
 
 
 def uptime(machine_s: float, program_s: float) -> Reading:
-    """For how long both have been at work."""
+    """Tell for how long both have been at work."""
     words = f"The machine has been up for {duration(machine_s)}."
     return Reading(Subject.UPTIME, Tone.OK, duration(program_s), words)
 

@@ -46,7 +46,7 @@ Ask = Callable[[], tuple[int, str]]  # the status and words of a server's /healt
 def examine(config: Config, holder: str | None, ask: Ask) -> list[Reading]:
     """Ask every check, in the order in which people mend things.
 
-    `holder`: who works on the data folder, None: nobody; `ask` asks a server that serves it.
+    `holder`: who works on the data folder, None: none; `ask` asks a server that serves it.
     """
     asked: tuple[tuple[Subject, Check], ...] = (
         (Subject.RCLONE, checks.look_at_rclone),
@@ -232,7 +232,7 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
 
 
 def ask_server(port: int, path: Path | None) -> tuple[int, str]:
-    """The answer of the server that listens there, on a port or a socket. Raises OSError."""
+    """Ask the server that listens there, on a port or a socket. Raises OSError."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)
     if path is not None:
         connection.sock = socket.socket(socket.AF_UNIX)

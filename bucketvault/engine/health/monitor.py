@@ -20,6 +20,7 @@ from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.errors import BucketvaultError
+from bucketvault.humanize import sentences
 from bucketvault.store.database import BusyError, connection
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import RunStatus
@@ -93,7 +94,7 @@ def conclusion(found: tuple[Reading, ...]) -> Situation:
 
 
 def _first(found: list[Reading]) -> str:
-    return " ".join(part for part in (found[0].words, found[0].todo) if part)
+    return sentences(found[0].words, found[0].todo)
 
 
 def _listed(found: list[Reading]) -> str:
@@ -105,13 +106,13 @@ def _listed(found: list[Reading]) -> str:
 
 
 class _Processor:
-    """How busy all cores were between two looks of one and the same looker."""
+    """The work of all cores between two calls of one caller."""
 
     def __init__(self) -> None:
         self._before = psutil.cpu_times()
 
     def percent(self) -> float | None:
-        """Since the call before; None when no time has passed."""
+        """Return it since the call before; None when no time has passed."""
         now, before = psutil.cpu_times(), self._before
         passed = sum(now) - sum(before)
         if passed <= 0:
@@ -158,7 +159,7 @@ class Monitor:
                 log.exception("measuring met a fault")
 
     def look(self) -> Health:
-        """Everything as it is now; at most a second old. Blocks for some milliseconds."""
+        """Return everything as it is now, at most a second old. Blocks for some milliseconds."""
         with self._looking:
             if self._looked is not None and time.monotonic() - self._looked[0] < FRESH_S:
                 return self._looked[1]
@@ -224,7 +225,7 @@ class Monitor:
         return Copying(run.id, run.backup.name, run.started_at, pid, percent, memory)
 
     def _process(self, run: BackupRun) -> psutil.Process | None:
-        """The run's rclone, and certainly that: it works in the folder of the run."""
+        """Return the run's rclone, and certainly that: it works in the folder of the run."""
         if run.rclone_pid is None:
             return None
         process = psutil.Process(run.rclone_pid)

@@ -35,7 +35,7 @@ Days = tuple[Tone, ...]
 
 @dataclass(slots=True)
 class _Past:
-    """What is known of one backup: of each day the worst, and days a planned time was late for."""
+    """One backup: the worst of each day, and the days a planned time was late for."""
 
     worst: dict[dt.date, Tone] = field(default_factory=dict)
     late: set[dt.date] = field(default_factory=set)
@@ -57,7 +57,7 @@ class DayBook:
         self._first: dt.date | None = None  # no day before this one is kept
 
     def days(self, rows: Sequence[BackupRow], now: dt.datetime) -> dict[int, Days]:
-        """Of each backup the 30 days until today, the oldest first; two queries for any number."""
+        """Return the last 30 days of each backup, oldest first; two queries for any number."""
         today = now.astimezone(self._zone).date()
         dates = [today - DAY * back for back in range(LENGTH - 1, -1, -1)]
         with self._lock, connection(), database.atomic():
@@ -72,7 +72,7 @@ class DayBook:
             }
 
     def _read(self, first: dt.date) -> dict[int, _Past]:
-        """Take in what is new; gives what may still change."""
+        """Take in what is new; return what may still change."""
         under_way: dict[int, _Past] = {}
         still_open = set()
         for run in self._runs(first):
@@ -164,7 +164,7 @@ class _Timing(NamedTuple):
 def _planned(
     timing: _Timing, zone: ZoneInfo, first: dt.date, last: dt.date
 ) -> tuple[tuple[dt.datetime, dt.date], ...]:
-    """Every planned time from `first` to `last`, and the day of `zone` it falls on."""
+    """Return every planned time from `first` to `last`, and the day of `zone` it falls on."""
     after, until = (dt.datetime.combine(day, dt.time(), tzinfo=zone) for day in (first, last + DAY))
     try:
         moments = list(timetable.all_between(timing, after, until))

@@ -16,7 +16,7 @@ from bucketvault.engine.domain.findings import in_words
 from bucketvault.engine.domain.state_words import BUT_FOR, UNTOUCHED, describe_copy, last_good_words
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.humanize import age, clock, count, duration, many, next_run
+from bucketvault.humanize import age, clock, count, duration, many, next_run, sentences
 from bucketvault.vocabulary import Reason, RunStatus
 
 
@@ -72,7 +72,7 @@ class Part(StrEnum):
 class InstallationIssue:
     """One thing of the program that needs a person.
 
-    `is_bad`: copies are not made meanwhile. Not `is_known`: it may be in order, nobody can tell.
+    `is_bad`: copies are not made meanwhile. Not `is_known`: it may be in order.
     """
 
     part: Part
@@ -114,12 +114,12 @@ class BackupIssue:
         good = "No run has succeeded yet."
         if self.last_good_at is not None:
             good = f"Last good run {clock(self.last_good_at, zone, now)}."
-        return _joined(self.copy, good)
+        return sentences(self.copy, good)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What stands first on the page of a backup or a run; `run_id` is where to look next."""
+    """The first lines of the page of a backup or a run; `run_id` is where to look next."""
 
     tone: Tone
     sentence: str
@@ -132,7 +132,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The answer: a state, a sentence, what stands behind it, and who needs a person."""
+    """The answer: a state, a sentence, what is behind it, and who needs a person."""
 
     tone: Tone
     sentence: str
@@ -171,9 +171,9 @@ def word_of(tone: Tone, run: RunView | None) -> str:
 
 
 def tone_of(row: BackupRow) -> Tone:
-    """The state a backup is in now: what it does, else what is wrong, else its last result.
+    """Return the state of a backup: what it does, else what is wrong, else its last result.
 
-    A preview under way changes nothing at that: what needs somebody goes on to need them.
+    A preview under way changes nothing: what needs a person still does.
     """
     if row.active_run is not None and not row.active_run.preview:
         return tone_of_run(row.active_run)
@@ -196,9 +196,9 @@ def situation_of(
         told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} you")
         if not told.backup_issues:  # else the backups' own sentence says more
             sentence = f"{bad[0].title}." if count == 1 else f"{count} things need you."
-            told = replace(told, sentence=sentence, detail=_joined(told.sentence, told.detail))
+            told = replace(told, sentence=sentence, detail=sentences(told.sentence, told.detail))
     elif told.tone == Tone.OK and installation_issues:
-        sentence = _joined(told.sentence, f"{installation_issues[0].title}.")
+        sentence = sentences(told.sentence, f"{installation_issues[0].title}.")
         told = replace(told, tone=Tone.WARN, sentence=sentence, short=installation_issues[0].title)
     elif told.tone == Tone.OK:
         told = replace(told, sentence=f"All good. {told.sentence}", short="All good")
@@ -215,14 +215,14 @@ def _of_backups(rows: Sequence[BackupRow]) -> Situation:
         return Situation(
             Tone.OFF,
             "Every backup is switched off.",
-            _joined("Nothing runs until one is switched on.", _copying(running)),
+            sentences("Nothing runs until one is switched on.", _copying(running)),
             short="Switched off",
             running=len(running),
         )
     issues = tuple(sorted((issue for row in on if (issue := _issue(row))), key=_urgency))
     if issues:
         tone, sentence, short = _needing(issues, len(on))
-        detail = _joined(_others(on, issues), _copying(running))
+        detail = sentences(_others(on, issues), _copying(running))
     else:
         tone, sentence, detail, short = _without_needs(on, running)
     return Situation(tone, sentence, detail, short, issues, running=len(running))
@@ -239,7 +239,7 @@ def _issue(row: BackupRow) -> BackupIssue | None:
             why = "The planned time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
         why, at = last.explanation or "Nothing more is known: its log may tell.", last.finished_at
-        if tone == Tone.HELD:  # the word stands before it
+        if tone == Tone.HELD:  # the word is before it
             why = why.removeprefix("Held: ")
         else:
             copy = describe_copy(last.copy_state)
@@ -285,7 +285,7 @@ def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, s
     stopped = [row.name for row, tone in zip(on, last, strict=True) if tone == Tone.STOP]
     warned = last.count(Tone.WARN)
     busy = Tone.RUN if running else Tone.WAIT
-    if failed:  # and each of them is under way again, or it would need somebody
+    if failed:  # and each of them is under way again, or it would need a person
         goes = "goes" if len(failed) == 1 else "go"
         sentence = f"{_named(failed)} failed last time and {goes} again."
         return busy, sentence, _copying(running), "Trying again"
@@ -294,7 +294,7 @@ def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, s
         return busy, f"{_named(empty)} {verb} no copy yet.", _copying(running), "No copy yet"
     if stopped:
         verb = "was" if len(stopped) == 1 else "were"
-        detail = _joined("The copy there is older than it should be.", _copying(running))
+        detail = sentences("The copy there is older than it should be.", _copying(running))
         return Tone.STOP, f"{_named(stopped)} {verb} stopped by you.", detail, "Stopped"
     if warned:
         runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
@@ -315,10 +315,6 @@ def _copying(names: list[str]) -> str:
     return f"{names[0]} runs now." if len(names) == 1 else f"{len(names)} backups run now."
 
 
-def _joined(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
 # ---- one backup, one run
 
 
@@ -331,7 +327,7 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
             return Answer(tone, "A run is under way.", good)
         if active.waits_for:
             sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
-            return Answer(tone, sentence, _joined(MEETS, good))
+            return Answer(tone, sentence, sentences(MEETS, good))
         return Answer(tone, "The next run waits for its turn.", good)
     if last is None:
         planned = ""
@@ -350,10 +346,10 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
         off = "" if row.enabled else "This backup is switched off. "
         detail = f"{off}An end was changed after it. The next run asks before it removes anything."
         sentence = "There is no copy between these two places yet."
-        return Answer(Tone.WARN, sentence, _joined(good, detail), run_id=id_)
+        return Answer(Tone.WARN, sentence, sentences(good, detail), run_id=id_)
     if tone == Tone.OFF:
         sentence = "Switched off: no run is planned."
-        return Answer(tone, sentence, _joined(state, good), last.warnings, id_)
+        return Answer(tone, sentence, sentences(state, good), last.warnings, id_)
     if tone == Tone.MISS:
         sentence = "Missed: there was no good run since the last planned time."
         if row.unplannable:
@@ -363,18 +359,18 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
             sentence = f"Missed: a run was planned {planned}, and no good one came since."
         return Answer(tone, sentence, good, run_id=id_)
     if tone == Tone.HELD:
-        detail = _joined(f"{UNTOUCHED}: the copy is as it was.", good)
+        detail = sentences(f"{UNTOUCHED}: the copy is as it was.", good)
         return Answer(tone, held_sentence(last), detail, last.warnings, id_, "Review")
     if tone == Tone.STOP:
         sentence = "The last run was stopped by you."
-        return Answer(tone, sentence, _joined(state, good), last.warnings, id_)
+        return Answer(tone, sentence, sentences(state, good), last.warnings, id_)
     if tone == Tone.BAD:
         why = last.explanation or "Nothing more is known: its log may tell."
-        detail = _joined(state, good, last.hint)
+        detail = sentences(state, good, last.hint)
         return Answer(tone, f"The last run failed: {why}", detail, last.warnings, id_)
     done = changes(last.counts) or "nothing had changed"
     ended = ended_words(last, zone, now)
-    detail = _joined(f"The last run succeeded: {done}.", ended)
+    detail = sentences(f"The last run succeeded: {done}.", ended)
     since = age(last.started_at or last.queued_at, now)
     sentence = f"The copy is complete. It follows the source as it was {since}."
     if tone == Tone.WARN:

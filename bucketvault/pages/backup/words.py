@@ -94,7 +94,3 @@ def _took(view: RunView) -> str:
     if view.started_at is None or view.finished_at is None:
         return run_words.UNKNOWN
     return duration((view.finished_at - view.started_at).total_seconds())
-
-
-def _joined(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)

@@ -1,4 +1,4 @@
-"""Health: will anything here stop tonight's runs? Live, and only while somebody looks."""
+"""Health: will anything here stop tonight's runs? Live, and only while the page is open."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def register(engine: "Engine") -> None:
 
 
 class HealthScreen:
-    """The page; what moves changes in place, so that nobody loses a place they read."""
+    """The page; what moves changes in place, so that a reader keeps the place."""
 
     def __init__(self, zone: ZoneInfo, found: Health) -> None:
         self._said: object = None
@@ -132,7 +132,7 @@ class HealthScreen:
 
 
 class _Line:
-    """One reading: state, name, figure, what it means, and what to do."""
+    """One reading: state, name, figure, meaning, and what to do."""
 
     def __init__(self, name: str) -> None:
         self._shown: Reading | None = None

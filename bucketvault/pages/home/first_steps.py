@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
 
 def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
-    """The four steps to a first copy, in the order in which they are done."""
+    """Return the four steps to a first copy, in the order in which they are done."""
     place = "/providers"
     if len(steps.providers) == 1:
         place = f"/providers/{steps.providers[0][0]:d}"
@@ -96,7 +96,7 @@ def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
 def draw_first_steps(
     steps: FirstSteps, rows: Sequence[BackupRow], on_run: Callable[[int], Awaitable[None]]
 ) -> None:
-    """The steps, the next one as the page's primary button."""
+    """Draw the steps, the next one as the page's primary button."""
     with card("First steps", body=False):
         waits = False  # a step before is open
         with element("ol", "first-steps"):

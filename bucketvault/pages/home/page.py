@@ -38,7 +38,7 @@ MENDED = {  # where a part of the program is mended, and the words of the way th
 
 
 class ListActions(NamedTuple):
-    """What the rows' buttons do."""
+    """The actions of the rows' buttons."""
 
     run_now: Callable[[int], Awaitable[None]]
     enable: Callable[[int, bool], Awaitable[None]]
@@ -85,7 +85,7 @@ def register(engine: "Engine") -> None:
 
 
 class BackupsScreen:
-    """What the home page shows below its title; drawn again only where something changed."""
+    """The home page below its title; drawn again only where something changed."""
 
     def __init__(self, zone: ZoneInfo, acts: ListActions, home: HomeView) -> None:
         self._zone = zone
@@ -97,7 +97,7 @@ class BackupsScreen:
         self.show(home, dt.datetime.now(dt.UTC))
 
     def show(self, home: HomeView, now: dt.datetime) -> None:
-        """Draw it as it stands at `now`."""
+        """Draw it as it is at `now`."""
         self._show_top(home, now)
         in_list = [
             list_row(row, home.days.get(row.id, ()), home.today, now, self._zone)
@@ -136,9 +136,9 @@ class BackupsScreen:
 
 
 def draw_answer(home: HomeView, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
-    """The verdict, with a line for whatever needs somebody: the program, and each backup."""
+    """Draw the answer, with a line for all that needs a person: the program, and each backup."""
     answer = home.answer
-    detail = " ".join(part for part in (answer.detail, outlook_words) if part)
+    detail = humanize.sentences(answer.detail, outlook_words)
     with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines), lines:
         for issue in answer.installation_issues:
             if home.steps is None or issue.part is not Part.MAIL:  # there it is one of the steps
@@ -177,7 +177,7 @@ def _draw_backup_issue(issue: BackupIssue, zone: ZoneInfo, now: dt.datetime) -> 
 
 
 def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:
-    """The newest good copy and the next planned run, in words."""
+    """Name the newest good copy and the next planned run."""
     good = [(row.last_good_at, row.name) for row in rows if row.last_good_at and row.enabled]
     planned = [(row.next_due_at, row.name) for row in rows if row.next_due_at and row.enabled]
     words = []

@@ -32,7 +32,7 @@ GROUPS = {  # as the list filters by them
 
 
 def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
-    """What needs somebody first, the rest by name: a row does not jump because it runs."""
+    """Sort what needs a person first, the rest by name: a row does not jump because it runs."""
     rank = {Tone.BAD: 0, Tone.HELD: 1, Tone.MISS: 2}
     return sorted(rows, key=lambda row: (rank.get(tone_of(row), 9), row.name.casefold(), row.id))
 
@@ -65,7 +65,7 @@ class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
 def list_row(
     row: BackupRow, days: Sequence[Tone], today: dt.date, now: dt.datetime, zone: ZoneInfo
 ) -> dict[str, Any]:
-    """One backup as the list shows it: plain values that travel to the browser."""
+    """Return one backup as the list shows it: plain values that travel to the browser."""
     tone = tone_of(row)
     active = row.active_run
     run_shown = active or row.last_run
@@ -103,7 +103,7 @@ def list_row(
 
 
 def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
-    """When it runs next, in short; and the exact time for the hover."""
+    """Say when it runs next, in short; and the exact time for the hover."""
     if row.unplannable:
         return "cannot be planned", "Its time zone is not known here: edit it, choose another."
     due = row.next_due_at if row.enabled else None
@@ -135,7 +135,7 @@ def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:
 
 
 def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
-    """What stands under the state: when, how long; and the exact time for the hover."""
+    """Say when it ran and how long, to go under the state; and the exact time for the hover."""
     active, last = row.active_run, row.last_run
     if active is not None and not active.preview:
         if active.started_at is None:
@@ -174,7 +174,7 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
 
 
 def live_words(view: RunView) -> dict[str, Any]:
-    """The moving bar of a running backup: per cent, figures, time left."""
+    """Return the moving bar of a running backup: per cent, figures, time left."""
     progress = view.progress
     if view.status == RunStatus.RUNNING and view.phase == Phase.TIDYING:
         return {"percent": 100, "lead": "Tidying up", "figures": "", "left": ""}

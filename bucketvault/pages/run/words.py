@@ -26,6 +26,7 @@ from bucketvault.humanize import (
     exact,
     many,
     percent,
+    sentences,
     size,
     size_of,
     speed,
@@ -52,7 +53,7 @@ PHASES = {
 def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
     told = _result(page, zone, now)
-    return replace(told, detail=_sentences(told.detail, late_words(page.run, zone, now)))
+    return replace(told, detail=sentences(told.detail, late_words(page.run, zone, now)))
 
 
 def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
@@ -82,7 +83,7 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(tone, held_sentence(view), detail, view.warnings)
     if tone == Tone.LOOK:
         sentence = would_words.preview_sentence(view.findings)
-        detail = _sentences(f"{UNTOUCHED}.", ended)
+        detail = sentences(f"{UNTOUCHED}.", ended)
         return Answer(tone, sentence, detail, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
         done = changes(view.counts)
@@ -93,12 +94,12 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
             )
         checked = many(view.counts.get("checked", 0), "object")
         detail = f"{checked} compared." if view.counts.get("checked") else ""
-        return Answer(tone, sentence, _sentences(detail, ended), view.warnings)
+        return Answer(tone, sentence, sentences(detail, ended), view.warnings)
     if tone == Tone.STOP:
-        return Answer(tone, "Stopped by you.", _sentences(view.hint, ended), view.warnings)
+        return Answer(tone, "Stopped by you.", sentences(view.hint, ended), view.warnings)
     sentence = view.explanation or "Nothing more is known: the log may tell."
     word = "The preview failed" if view.preview else "Failed"
-    return Answer(tone, f"{word}: {sentence}", _sentences(view.hint, ended), view.warnings)
+    return Answer(tone, f"{word}: {sentence}", sentences(view.hint, ended), view.warnings)
 
 
 def live_sentence(view: RunView) -> str:
@@ -385,7 +386,3 @@ def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
     what = "Preview" if view.preview else "Run"
     return f"{what} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
-
-
-def _sentences(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
