@@ -53,6 +53,11 @@ class RunStatus(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
 
+    @property
+    def is_active(self) -> bool:
+        """True before the run has ended."""
+        return self in (RunStatus.PENDING, RunStatus.RUNNING)
+
 
 class Phase(StrEnum):
     """Phase of a running Run."""

@@ -20,7 +20,6 @@ from bucketvault import __version__, logging_setup
 from bucketvault.cli import access as access_commands
 from bucketvault.cli import status as status_commands
 from bucketvault.cli.run import (
-    ENDED,
     EXIT_FAILED,
     EXIT_OK,
     LOOK_S,
@@ -306,7 +305,7 @@ def _log(given: argparse.Namespace, config: Config) -> int:
     shown = 0
     while True:
         run = backups.run(run_id, functools.partial(who_watches, config))
-        ended = run.status in ENDED or run.ended_unseen  # asked first: the rest is read below
+        ended = not run.status.is_active or run.ended_unseen  # asked first: the rest is read below
         if run.log_removed_at is not None:
             days, now = settings.load().log_retention_days, utcnow()
             print(log_text.removed_log(run.log_removed_at, days, zone, now), file=sys.stderr)

@@ -144,7 +144,7 @@ def _two_runs(config: Config, source: Path, folder: Path) -> int:
 def _run(engine: Engine, title: str) -> backups.RunView:
     backup = backups.backup_by_name(BACKUP)
     run_id = engine.run_now(backup.id, Trigger.CLI)
-    while (run := backups.run(run_id)).status not in (RunStatus.SUCCESS, RunStatus.FAILED):
+    while (run := backups.run(run_id)).status.is_active:
         time.sleep(0.1)  # between two looks: the engine at work in other threads writes its end
     counts = run.counts
     took = 0.0

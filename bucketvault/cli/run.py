@@ -36,7 +36,6 @@ PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
 BAR_CELLS = 20
 USUAL_COLUMNS = 80  # where a terminal does not tell how wide it is
-ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 
 
 def become_engine(config: Config) -> Engine | None:
@@ -79,7 +78,7 @@ class Watch:
         with self._signals():
             run = self._wait(show)
         if self._engine is not None:
-            if run.status in ENDED:
+            if not run.status.is_active:
                 self._engine.mail.try_all(MAIL_MAY_TAKE_S)
             self._engine.stop()
             run = backups.run(self._run_id)  # its end may have come while the engine stopped
@@ -87,7 +86,7 @@ class Watch:
         if run.status == RunStatus.PENDING:
             print(f"Run {run.id} waits: the next `bucketvault run` or `serve` takes it up.")
             return 128 + signal.SIGTERM
-        if run.status not in ENDED:
+        if run.status.is_active:
             print(f"Run {run.id} goes on without this command: bucketvault status shows it.")
             return 128 + signal.SIGTERM
         warnings = [f"Warning: {state_words.describe_warning(each)}" for each in run.warnings]
@@ -113,7 +112,7 @@ class Watch:
             except BusyError:  # a full disk, or another program holds it: the worker waits too
                 self._left.wait(1.0)
                 continue
-            if run.status in ENDED or self._left.is_set():
+            if not run.status.is_active or self._left.is_set():
                 return run
             show.draw(run)
             self._left.wait(LOOK_S)

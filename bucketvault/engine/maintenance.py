@@ -22,8 +22,7 @@ from bucketvault.store.database import (
     write_log_back,
     writing,
 )
-from bucketvault.store.models import BackupRun, utcnow
-from bucketvault.vocabulary import RunStatus
+from bucketvault.store.models import HAS_ENDED, BackupRun, utcnow
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +113,7 @@ def _runs_with_old_logs(before: dt.datetime) -> list[int]:
     query = (
         BackupRun.select(BackupRun.id)
         .where(
-            BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
+            HAS_ENDED,
             BackupRun.finished_at < before,
             BackupRun.log_removed_at.is_null(),
             BackupRun.log_lines > 0,

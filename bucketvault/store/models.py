@@ -237,6 +237,21 @@ class BackupRun(BaseModel):
         ended = {"finished_at": utcnow(), "rclone_pid": None, **fields}
         return self.change(RunStatus.RUNNING, status=status, **ended)
 
+    @classmethod
+    def newest_good(cls, backup_id: int, before: int | None = None) -> BackupRun | None:
+        """Return the newest good run of a backup, or the newest before the run `before`."""
+        query = cls.select().where(cls.backup == backup_id, IS_GOOD).order_by(cls.id.desc())
+        found: BackupRun | None = (
+            query if before is None else query.where(cls.id < before)
+        ).first()
+        return found
+
+
+# Conditions, and the same of a status: `RunStatus.is_active`.
+IS_ACTIVE = BackupRun.status.in_([each for each in RunStatus if each.is_active])
+HAS_ENDED = BackupRun.status.in_([each for each in RunStatus if not each.is_active])
+IS_GOOD = (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
+
 
 class RunLogChunk(pw.Model):
     """About 64 KiB of a run's raw log, compressed; `store/run_logs.py` reads and writes them."""

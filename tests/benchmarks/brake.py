@@ -8,12 +8,13 @@ from pathlib import Path
 
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.vocabulary import ComparisonMode, ProviderType
+from bucketvault.vocabulary import ProviderType
 from tests.benchmarks._measure import Cost, cores, measure, megabytes
 from tests.benchmarks.first_copy import role
 from tests.support.program import Bucket, Program
 from tests.support.proxies import RefusingProxy
 from tests.support.servers import RcloneS3, clean_environment, rclone_path
+from tests.support.specs import run_spec
 
 A_FOLDER = 1000  # objects; one listing
 
@@ -90,14 +91,7 @@ def look(folder: Path, source: Bucket, copy: Bucket, endpoints: list[str]) -> Co
     }
     config = folder / "rclone.conf"
     config.write_text(config_text(sides))
-    arguments = command.dry_run(
-        command.location("source", source.name),
-        command.location("dest", copy.name),
-        destination_bucket=copy.name,
-        archive_key="bench",
-        stamp="20260101T000000Z",
-        comparison_mode=ComparisonMode.CHECKSUM,
-    )
+    arguments = command.dry_run(run_spec(source.name, copy.name), "20260101T000000Z")
     with (folder / "look.log").open("wb") as log:
         return measure(
             lambda: subprocess.Popen(

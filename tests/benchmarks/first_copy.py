@@ -7,10 +7,11 @@ from pathlib import Path
 
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.vocabulary import ComparisonMode, ProviderType
+from bucketvault.vocabulary import ProviderType
 from tests.benchmarks._measure import Cost, cores, measure, print_cost
 from tests.support.program import Bucket, Program
 from tests.support.servers import RcloneS3, clean_environment, rclone_path
+from tests.support.specs import run_spec
 
 GIB = 1024**3
 
@@ -87,14 +88,7 @@ def by_hand(folder: Path, source: Bucket, destination: Bucket) -> Cost:
 
     config = folder / "rclone.conf"
     config.write_text(config_text({"source": remote(source), "dest": remote(destination)}))
-    arguments = command.sync(
-        command.location("source", source.name),
-        command.location("dest", destination.name),
-        destination_bucket=destination.name,
-        archive_key="bench",
-        stamp="20260101T000000Z",
-        comparison_mode=ComparisonMode.CHECKSUM,
-    )
+    arguments = command.sync(run_spec(source.name, destination.name), "20260101T000000Z")
     with (folder / "by-hand.log").open("wb") as log:
         return measure(
             lambda: subprocess.Popen(

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.vocabulary import ComparisonMode, ProviderType
+from bucketvault.vocabulary import ProviderType
 from tests.benchmarks._browsing import cpu_s, resident, signed_in
 from tests.benchmarks._measure import cores, megabytes
 from tests.support.program import Bucket, Program, Served, objects, until
 from tests.support.servers import RcloneS3, clean_environment, rclone_path
+from tests.support.specs import run_spec
 
 TIMES = 10
 STARTS = 5
@@ -127,18 +128,11 @@ def checks_by_hand(folder: Path, source: Bucket, destination: Bucket) -> float:
     config = folder / "rclone.conf"
     remotes = {"source": remote_of(source), "dest": remote_of(destination)}
     config.write_text(config_text(remotes))
-    end = command.location("source", source.name)
+    spec = run_spec(source.name, destination.name)
     questions = (
         command.destination_answers(destination.name),
-        command.size(end),
-        command.dry_run(
-            end,
-            command.location("dest", destination.name),
-            destination_bucket=destination.name,
-            archive_key="bench",
-            stamp="20260101T000000Z",
-            comparison_mode=ComparisonMode.CHECKSUM,
-        ),
+        command.size(command.source(spec)),
+        command.dry_run(spec, "20260101T000000Z"),
     )
     took = []
     for _ in range(5):

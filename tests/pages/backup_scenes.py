@@ -45,7 +45,7 @@ def backup_page(row: BackupRow, **changes: object) -> BackupPage:
         archive_key="postgres-dumps-1a2b3c",
         restore_text=RESTORE_TEXT,
         deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
-        shown_prefix=f"{row.destination.bucket_name}/.bucketvault-archive/postgres-dumps-1a2b3c/",
+        shown_prefix=f"{row.destination.bucket}/.bucketvault-archive/postgres-dumps-1a2b3c/",
     )
     return replace(found, **changes)  # type: ignore[arg-type]
 

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Reading, Subject
 from bucketvault.engine.rclone.transcript import Progress, Transfer
-from bucketvault.engine.views.backups import BackupRow, End, RunSettings, RunView
+from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.calendar import RANK, Days
 from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone, situation_of, tone_of
@@ -81,10 +82,10 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def end(mark: str, place: str) -> End:
+def end(mark: str, place: str) -> EndSpec:
     name, kind = PROVIDERS[mark]
     bucket, _, path = place.partition("/")
-    return End(name, kind, bucket, "", path)
+    return EndSpec(name, kind, bucket, "", path)
 
 
 def run_view(status: RunStatus = RunStatus.SUCCESS, **changes: object) -> RunView:
@@ -462,19 +463,20 @@ def hostile_rows() -> list[BackupRow]:
     nasty = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp.exe `${1}` "
     long = "A very long name that goes on and on " * 20
     rows = good_rows()[:3]
-    rows[0] = replace(rows[0], name=nasty, source=replace(rows[0].source, bucket_name=nasty))
+    rows[0] = replace(rows[0], name=nasty, source=replace(rows[0].source, bucket=nasty))
     failed = failed_run(explanation=nasty * 4, backup_name=nasty)
     rows[1] = replace(rows[1], name=long, last_run=failed)
     rows[2] = replace(rows[2], name="שלום " * 30)
     return rows
 
 
-SETTINGS = RunSettings(
+SETTINGS = RunSpec(
     source=end("S3", "acme-pg-dumps"),
     destination=end("B2", "acme-pg-dumps-copy"),
     comparison_mode=ComparisonMode.CHECKSUM,
     retention_days=30,
     shrink_limit_percent=50,
+    archive_key="acme-pg-dumps-1a2b3c",
     rclone_version="1.75.2",
     arguments=("sync", "source:acme-pg-dumps/", "dest:acme-pg-dumps-copy/"),
 )

@@ -211,7 +211,7 @@ def _contradictions(
     for backup in Backup.select().order_by(Backup.name):
         source, destination = ends[backup.source_storage_id], ends[backup.destination_storage_id]
         target = destination.location(backup.destination_path)
-        place = (target.server, target.bucket_name)
+        place = (target.server, target.bucket)
         places[place].append((backup.id, backup.name, target))
         routes.append(Route(backup.id, backup.name, source.location(backup.source_path), target))
         if backup.id in concerned:

@@ -38,7 +38,7 @@ class CopyState:
 
 def copy_state(run: Any) -> CopyState | None:
     """Return what a run, a row with the columns of BackupRun, left behind; None before its end."""
-    if run.status not in (RunStatus.SUCCESS, RunStatus.FAILED):
+    if run.status.is_active:
         return None
     warnings = warnings_of(run)
     # what was written last may be lost with a machine, anything on a full disk

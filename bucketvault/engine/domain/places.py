@@ -14,12 +14,12 @@ class Location:
     """A bucket, or a path in it, at a server; empty path: the whole bucket."""
 
     server: str
-    bucket_name: str
+    bucket: str
     path: str
 
     def contains(self, other: "Location") -> bool:
         """Whether `other` is this place or lies inside it."""
-        if (self.server, self.bucket_name) != (other.server, other.bucket_name):
+        if (self.server, self.bucket) != (other.server, other.bucket):
             return False
         return not self.path or f"{other.path}/".startswith(f"{self.path}/")
 

@@ -1,61 +1,85 @@
-"""Between which places a run copies and how, as plain values: frozen when it was claimed."""
+"""Between which places a run copies and how: frozen when it is claimed, kept as JSON in its row."""
 
+import functools
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from bucketvault.engine.domain.places import Location, server_of
 from bucketvault.vocabulary import ComparisonMode, ProviderType
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """One end of a Backup: a bucket and perhaps a path in it."""
+class EndSpec:
+    """One end of a Backup: a bucket at a provider, and perhaps a path in it."""
 
-    provider_name: str
+    provider: str  # its name
     provider_type: ProviderType
-    bucket_name: str
-    display_name: str  # empty: it is shown as bucket and provider
-    path: str  # empty: the whole bucket; else without slashes at its ends
+    bucket: str
+    display_name: str = ""  # empty: it is shown as bucket and provider
+    path: str = ""  # empty: the whole bucket; else without slashes at its ends
+    provider_id: int = 0
+    endpoint: str = ""
+    region: str = ""
 
     @property
     def place(self) -> str:
         """Bucket and path as people write them."""
-        return f"{self.bucket_name}/{self.path}" if self.path else self.bucket_name
+        return f"{self.bucket}/{self.path}" if self.path else self.bucket
+
+    @property
+    def location(self) -> Location:
+        """Where this is by what is meant, whatever it is called."""
+        server = server_of(self.provider_type, self.endpoint, self.region)
+        return Location(server, self.bucket, self.path)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "EndSpec":  # Any: JSON
+        """Return the end that `asdict` made plain values of."""
+        return cls(**{**value, "provider_type": ProviderType(value["provider_type"])})
 
 
 @dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What was frozen when a run was claimed ("settings of this run")."""
+class RunSpec:
+    """The settings of a run, without secrets."""
 
-    source: End
-    destination: End
+    source: EndSpec
+    destination: EndSpec
     comparison_mode: ComparisonMode
     retention_days: int
     shrink_limit_percent: int
-    rclone_version: str
-    arguments: tuple[str, ...]  # rclone's, without secrets
+    archive_key: str
+    rclone_version: str = ""  # empty until the run's rclone was found
+    arguments: tuple[str, ...] = ()  # rclone's
+
+    @property
+    def locations(self) -> tuple[Location, Location]:
+        """Where it copies from and to."""
+        return self.source.location, self.destination.location
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values for the database."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RunSpec":  # Any: JSON
+        """Return the settings in a run's row; KeyError before it was claimed."""
+        typed = {
+            "source": EndSpec.from_json(value["source"]),
+            "destination": EndSpec.from_json(value["destination"]),
+            "comparison_mode": ComparisonMode(value["comparison_mode"]),
+            "arguments": tuple(value["arguments"]),
+        }
+        return cls(**{**value, **typed})
 
 
-def run_settings(spec: Mapping[str, Any]) -> RunSettings | None:
-    """What was frozen at claim; None before."""
-    if not spec:
+@functools.lru_cache(maxsize=4096)
+def stored_locations(spec: str) -> tuple[Location, Location] | None:
+    """Return where the run of these settings, as they are stored, copied; None: not told."""
+    try:
+        ends = json.loads(spec)
+        source, destination = (EndSpec.from_json(ends[end]) for end in ("source", "destination"))
+        return source.location, destination.location
+    except (ValueError, KeyError, TypeError):
         return None
-    return RunSettings(
-        source=_frozen_end(spec["source"]),
-        destination=_frozen_end(spec["destination"]),
-        comparison_mode=ComparisonMode(spec["comparison_mode"]),
-        retention_days=spec["retention_days"],
-        shrink_limit_percent=spec["shrink_limit_percent"],
-        rclone_version=spec["rclone_version"],
-        arguments=tuple(spec["arguments"]),
-    )
-
-
-def _frozen_end(frozen: Mapping[str, Any]) -> End:
-    return End(
-        provider_name=frozen["provider"],
-        provider_type=ProviderType(frozen["provider_type"]),
-        bucket_name=frozen["bucket"],
-        display_name=frozen["display_name"],
-        path=frozen["path"],
-    )

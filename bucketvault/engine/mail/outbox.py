@@ -27,12 +27,11 @@ from bucketvault.engine.mail.mail_views import Letter, MailNote, MailState, Told
 from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection, database, writing
-from bucketvault.store.models import Backup, BackupRun, Mail, utcnow
+from bucketvault.store.models import HAS_ENDED, Backup, BackupRun, Mail, utcnow
 from bucketvault.vocabulary import MailKind, Reason, RunStatus
 
 log = logging.getLogger(__name__)
 
-ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
 DEAD_SHOWN = 50
 FARTHEST = dt.timedelta(hours=2)  # a next attempt later than that is from a clock that was wrong
 LINES_LOOKED_AT = 500  # of a held run's log, for names to quote
@@ -48,7 +47,7 @@ def run_ended(run: BackupRun) -> None:
     won. Runs stopped by the person and previews are worth none; so `queue.cancel_pending`, which
     ends runs that wait, has nothing to tell.
     """
-    if run.preview or run.status not in ENDED:
+    if run.preview or run.status.is_active:
         return
     if run.status == RunStatus.SUCCESS:
         _run_succeeded(run)
@@ -70,8 +69,8 @@ def overdue(backup: Backup, planned: dt.datetime, *, unplannable: bool = False) 
     if not begun:
         return False
     if _sender():
-        last = _runs(backup.id, BackupRun.status.in_(ENDED)).first()
-        good = _good_before(backup.id)
+        last = _runs(backup.id, HAS_ENDED).first()
+        good = BackupRun.newest_good(backup.id)
         text = _written(
             lambda home: texts.overdue(
                 backup.name,
@@ -92,7 +91,7 @@ def overdue_over(backup: Backup) -> None:
 
     A run that succeeds does this by itself, in `run_ended`; calling it again does nothing.
     """
-    good = _good_before(backup.id)
+    good = BackupRun.newest_good(backup.id)
     row = Backup.get_or_none(Backup.id == backup.id)
     if good is not None and row is not None and row.overdue_since is not None:
         _end_episode(row, good)
@@ -102,7 +101,7 @@ def _run_failed(run: BackupRun) -> None:
     if not _sender():
         return
     name = _backup(run).name
-    good = _good_before(run.backup_id, run.id)
+    good = BackupRun.newest_good(run.backup_id, run.id)
     since = BackupRun.id > (good.id if good is not None else 0)
     in_a_row = _failures(run.backup_id, since).count()
     text = _written(
@@ -123,7 +122,7 @@ def _run_succeeded(run: BackupRun) -> None:
     backup = _backup(run)
     if backup.overdue_since is not None and _end_episode(backup, run):
         return  # one mail says both
-    good = _good_before(run.backup_id, run.id)
+    good = BackupRun.newest_good(run.backup_id, run.id)
     since = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id - 1)
     told = _failures(run.backup_id, since, _is_told()).exists()
     if not told or not _sender():
@@ -151,7 +150,7 @@ def _end_episode(backup: Backup, run: BackupRun) -> bool:
     told = Mail.select().where(Mail.message_id.startswith(f"<{episode}@"), Mail.dead_at.is_null())
     if not told.exists() or not _sender():
         return False
-    good = _good_before(backup.id, run.id)
+    good = BackupRun.newest_good(backup.id, run.id)
     before = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id - 1)
     failures = _failures(backup.id, before).count()
     text = _written(
@@ -189,14 +188,6 @@ def _failures(backup_id: int, *which: Any) -> Any:
     """Failed runs that nobody stopped, newest first."""
     by_itself = BackupRun.reason != Reason.STOPPED
     return _runs(backup_id, BackupRun.status == RunStatus.FAILED, by_itself, *which)
-
-
-def _good_before(backup_id: int, run_id: int | None = None) -> BackupRun | None:
-    earlier = () if run_id is None else (BackupRun.id < run_id,)
-    found: BackupRun | None = _runs(
-        backup_id, BackupRun.status == RunStatus.SUCCESS, *earlier
-    ).first()
-    return found
 
 
 def _is_told() -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import copy_state
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.state_words import describe_copy, describe_warning
 from bucketvault.engine.domain.warnings import warnings_of
 from bucketvault.humanize import duration, moment, size
@@ -219,7 +220,8 @@ def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
         late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""
         facts.append(("Planned for", f"{home.moment(run.scheduled_for)}{late}"))
     if run.spec:
-        facts += [("From", _place(run.spec["source"])), ("To", _place(run.spec["destination"]))]
+        spec = RunSpec.from_json(run.spec)
+        facts += [("From", _place(spec.source)), ("To", _place(spec.destination))]
     if run.copied or run.replaced or run.deleted:
         facts.append(("Changed", _changed(run)))
     return facts
@@ -233,9 +235,8 @@ def _changed(run: Any) -> str:
     return f"{'at least ' if at_least else ''}{', '.join(told)}, {size(run.bytes)} moved"
 
 
-def _place(end: dict[str, Any]) -> str:
-    path = f"/{end['path']}" if end["path"] else ""
-    return clean(f"{end['bucket']}{path} at {end['provider']}", limit=QUOTED_CHARACTERS)
+def _place(end: EndSpec) -> str:
+    return clean(f"{end.place} at {end.provider}", limit=QUOTED_CHARACTERS)
 
 
 def _facts(facts: list[tuple[str, str]], *, in_a_row: int = 0) -> str:

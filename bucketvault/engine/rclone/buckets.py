@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import Binary
@@ -210,7 +211,7 @@ class Asking:
         self, binary: Binary, remote: Remote, timeout_s: float, bucket: str = "", path: str = ""
     ) -> None:
         self._binary, self._remote, self._timeout_s = binary, remote, timeout_s
-        self._names = explain.Names(remote.label, bucket, path, "", "", "")
+        self._end = EndSpec(remote.label, remote.provider_type, bucket, path=path)
         self._redactor = Redactor((remote.access_key_id, remote.secret_access_key))
 
     def ask(
@@ -256,7 +257,7 @@ class Asking:
             plain=said.plain,
             side=SIDE,
         )
-        told = explain.explain(ending, self._names)
+        told = explain.explain(ending, self._end, self._end)
         faults = [take_apart(message) for message in messages]
         fault = next((fault for fault in faults if fault.status), faults[0])
         return _kind(told, fault)(told, fault, self._redactor)

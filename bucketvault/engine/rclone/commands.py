@@ -7,6 +7,7 @@ archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir
 
 from enum import Enum, auto
 
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.vocabulary import ComparisonMode
 
 ARCHIVE_ROOT = ".bucketvault-archive"
@@ -70,50 +71,43 @@ def archive(bucket: str, archive_key: str, name: str = "") -> str:
     return f"dest:{bucket}/{ARCHIVE_ROOT}/{archive_key}/{name}"
 
 
-def sync(
-    source: str,
-    destination: str,
-    *,
-    destination_bucket: str,
-    archive_key: str,
-    stamp: str,
-    comparison_mode: ComparisonMode,
-) -> list[str]:
-    """The arguments of a run, after `rclone --config FILE`; the ends as from `location`."""
-    return [
-        *("sync", source, destination),
-        *("--backup-dir", archive(destination_bucket, archive_key, f"{stamp}/")),
-        *SYNC_FLAGS,
-        *COMPARISON_FLAGS[comparison_mode],
-    ]
+def sync(spec: RunSpec, stamp: str) -> list[str]:
+    """Return the arguments of a run, after `rclone --config FILE`."""
+    return [*_between(spec, stamp), *SYNC_FLAGS, *COMPARISON_FLAGS[spec.comparison_mode]]
 
 
-def dry_run(
-    source: str,
-    destination: str,
-    *,
-    destination_bucket: str,
-    archive_key: str,
-    stamp: str,
-    comparison_mode: ComparisonMode,
-    look: Look = Look.LISTED,
-) -> list[str]:
-    """What a run would do: nothing is read, written or removed."""
-    by_size = comparison_mode == ComparisonMode.SIZE_ONLY
+def dry_run(spec: RunSpec, stamp: str, look: Look = Look.LISTED) -> list[str]:
+    """Return those that tell what a run would do: nothing is read, written or removed."""
+    by_size = spec.comparison_mode == ComparisonMode.SIZE_ONLY
     flags = {
         Look.LISTED: ("--size-only" if by_size else "--checksum",),
         Look.NEWER: ("--update", "--use-server-modtime"),
-        Look.EXACT: COMPARISON_FLAGS[comparison_mode],
+        Look.EXACT: COMPARISON_FLAGS[spec.comparison_mode],
     }
     return [
-        *("sync", source, destination, "--dry-run"),
-        *("--backup-dir", archive(destination_bucket, archive_key, f"{stamp}/")),
+        *_between(spec, stamp),
+        "--dry-run",
         *EXCLUDE_ARCHIVE,
         *EXACT_NAMES,
         *flags[look],
         *("--checkers", "16"),
         *ASK_FLAGS,
     ]
+
+
+def source(spec: RunSpec) -> str:
+    """Return where a run reads."""
+    return location("source", spec.source.bucket, spec.source.path)
+
+
+def destination(spec: RunSpec) -> str:
+    """Return where a run writes."""
+    return location("dest", spec.destination.bucket, spec.destination.path)
+
+
+def _between(spec: RunSpec, stamp: str) -> list[str]:
+    kept = archive(spec.destination.bucket, spec.archive_key, f"{stamp}/")
+    return ["sync", source(spec), destination(spec), "--backup-dir", kept]
 
 
 def size(place: str) -> list[str]:

@@ -5,10 +5,11 @@ Words for Reasons that rclone has nothing to say about stand here too, and those
 
 import re
 import signal as signals
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bucketvault.engine.domain.copy_state import USAGE
+from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone.errors import RULES, Rule, take_apart
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import clean
@@ -49,18 +50,6 @@ def ending_of(code: int | None, said: Transcript, side: str | None = None) -> En
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """What the two ends are called by the person who set them up."""
-
-    source_provider: str
-    source_bucket: str
-    source_path: str
-    destination_provider: str
-    destination_bucket: str
-    destination_path: str
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """What went wrong, for a page, a mail and the Run's row."""
 
@@ -77,7 +66,7 @@ _CRASH = re.compile(r"^(panic: |fatal error: |SIGQUIT: |goroutine \d+ )")
 _LOOK = "The details below are rclone's own words; the run's log has all of them."
 
 
-def explain(ending: Ending, names: Names) -> Explanation:
+def explain(ending: Ending, source: EndSpec, destination: EndSpec) -> Explanation:
     """Why rclone failed; `ending` is that of an rclone that did not end with 0."""
     said = (*ending.errors, *ending.plain)
     if len(said) > DETAIL_LINES:
@@ -91,24 +80,18 @@ def explain(ending: Ending, names: Names) -> Explanation:
     for rule in RULES:
         if fitting := [fault for fault in faults if rule.fits(fault)]:
             named = next((fault.side for fault in fitting if fault.side), None)
-            return _say(rule, ending.side or named, names, detail)
+            return _say(
+                rule, ending.side or named, {"source": source, "destination": destination}, detail
+            )
     return _unknown(ending, detail)
 
 
-def _say(rule: Rule, side: str | None, names: Names, detail: str) -> Explanation:
-    ends = {
-        "source": (names.source_provider, names.source_bucket, names.source_path),
-        "destination": (
-            names.destination_provider,
-            names.destination_bucket,
-            names.destination_path,
-        ),
-    }
+def _say(rule: Rule, side: str | None, ends: Mapping[str, EndSpec], detail: str) -> Explanation:
     concerned = [ends[side]] if side else list(ends.values())  # not said: name both, guess neither
     words = {
-        "provider": _either(provider for provider, _, _ in concerned),
-        "bucket": _either(bucket for _, bucket, _ in concerned),
-        "place": _either(f"{bucket}/{path}".rstrip("/") for _, bucket, path in concerned),
+        "provider": _either(end.provider for end in concerned),
+        "bucket": _either(end.bucket for end in concerned),
+        "place": _either(end.place for end in concerned),
     }
     at_source = rule.reason_at_source if side == "source" else None
     return Explanation(

@@ -4,7 +4,9 @@ import datetime as dt
 
 from bucketvault.engine.domain import findings
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.last_good import copied_between, last_good, same_ends, succeeded_before
 from bucketvault.store.models import BackupRun, utcnow
 
 
@@ -12,8 +14,8 @@ def why_held(run: BackupRun, found: Findings) -> str | None:
     """Why a run that would do this must wait for somebody; None when it may go on."""
     return findings.why_held(
         found,
-        shrink_limit_percent=run.spec["shrink_limit_percent"],
-        same_ends_before=queue.succeeded_before(run),
+        shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
+        same_ends_before=succeeded_before(run),
         approved=_approved(run),
     )
 
@@ -45,8 +47,8 @@ def is_heavy(run: BackupRun, found: Findings) -> bool:
     return (
         findings.why_held(
             found,
-            shrink_limit_percent=run.spec["shrink_limit_percent"],
-            same_ends_before=queue.succeeded_before(run),
+            shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
+            same_ends_before=succeeded_before(run),
             approved=None,
         )
         is not None
@@ -58,12 +60,12 @@ def missed(run: BackupRun) -> int:
 
     0 where that cannot be known: an end was changed, or a run in between or a warning blurs it.
     """
-    good = queue.last_good(run)
+    good = last_good(run)
     before = Findings.from_json(good.findings) if good is not None else None
     found = Findings.from_json(run.findings)
     if good is None or before is None or found is None or good.warnings:
         return 0
-    if not queue.same_ends(good.spec, run.spec) or queue.copied_between(good, run):
+    if not same_ends(good, run) or copied_between(good, run):
         return 0
     left = before.destination_objects + good.copied - good.deleted
     return max(0, left - found.destination_objects)
@@ -72,7 +74,7 @@ def missed(run: BackupRun) -> int:
 def _approved(run: BackupRun) -> Findings | None:
     """What somebody approved, if it holds: begun within a day, and between the places they saw."""
     limits = run.approved_limits
-    if not limits or limits.get("ends") != queue.ends_of(run.spec):
+    if not limits or limits.get("ends") != queue.ends_of(RunSpec.from_json(run.spec)):
         return None
     if (run.started_at or utcnow()) >= dt.datetime.fromisoformat(limits["until"]):
         return None

@@ -7,13 +7,14 @@ from typing import Any
 
 from bucketvault.engine.domain import findings, state_words
 from bucketvault.engine.domain.copy_state import was_cut_off
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.transcript import Tally, Transcript
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError
-from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
 
 _UNTOUCHED = {"phase": Phase.CHECKING}  # also where it was about to copy: nothing came of that
@@ -69,19 +70,6 @@ class Outcome:
             "purged": purged,
         }
         return replace(self, explanation=told, columns=columns)
-
-
-def names_of(run: BackupRun) -> explain.Names:
-    """Both ends of a run as the user named them, from its frozen settings."""
-    source, destination = run.spec["source"], run.spec["destination"]
-    return explain.Names(
-        source_provider=source["provider"],
-        source_bucket=source["bucket"],
-        source_path=source["path"],
-        destination_provider=destination["provider"],
-        destination_bucket=destination["bucket"],
-        destination_path=destination["path"],
-    )
 
 
 def failed(reason: Reason, error: BucketvaultError) -> Outcome:
@@ -160,7 +148,7 @@ def not_started(number: int | None, said: str, *, ended_at: float = 0.0) -> Outc
 def of_exit(
     record: ExitRecord,
     follower: Follower,
-    names: explain.Names,
+    spec: RunSpec,
     *,
     stop_requested: bool,
     stalled: bool,
@@ -185,7 +173,7 @@ def of_exit(
     if record.exit_code == 0:
         said.tally.end_well()
     took_s = record.elapsed_s
-    warnings = _warnings(record, follower, expected, names)
+    warnings = _warnings(record, follower, expected, spec)
     if overstepped and expected is not None:
         warnings.append(_overstep(said.tally, expected))
     if missed:
@@ -210,7 +198,7 @@ def of_exit(
                 "\n".join(said.plain),
                 columns,
             )
-        did = in_words(said, names)
+        did = in_words(said, spec)
         return Outcome(RunStatus.SUCCESS, did, columns=columns, elapsed_s=took_s)
     if stop_requested:
         return stopped(touched=True, columns=columns)
@@ -219,24 +207,24 @@ def of_exit(
         detail = "\n".join(line.message for line in said.errors)
         return Outcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
     if said.unseen and record.stopped:
-        return _blind(said, names, columns)
+        return _blind(said, spec, columns)
     if overstepped and record.stopped:
-        return _overstepped(names, columns)
+        return _overstepped(spec, columns)
     if record.stopped:  # the runner was told to end, but nobody pressed Stop: a shutdown
         summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
         return Outcome(
             RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
         )
-    told = explain.explain(explain.ending_of(record.exit_code, said), names)
+    told = explain.explain(explain.ending_of(record.exit_code, said), spec.source, spec.destination)
     return Outcome(
         RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
     )
 
 
-def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> Outcome:
+def _blind(said: Transcript, spec: RunSpec, columns: dict[str, Any]) -> Outcome:
     return Outcome(
         RunStatus.FAILED,
-        f"{names.destination_provider} could not list {names.destination_bucket}. "
+        f"{spec.destination.provider} could not list {spec.destination.bucket}. "
         "The run was stopped, so that nothing is replaced without being kept.",
         Reason.RCLONE_ERROR,
         "Run again: what is missing is copied then. If it is stopped again, rclone's own words "
@@ -246,11 +234,11 @@ def _blind(said: Transcript, names: explain.Names, columns: dict[str, Any]) -> O
     )
 
 
-def _overstepped(names: explain.Names, columns: dict[str, Any]) -> Outcome:
+def _overstepped(spec: RunSpec, columns: dict[str, Any]) -> Outcome:
     return Outcome(
         RunStatus.FAILED,
         "The run was stopped: it removed more than its checks had found. "
-        f"{names.source_bucket} seems to have lost objects meanwhile.",
+        f"{spec.source.bucket} seems to have lost objects meanwhile.",
         Reason.RCLONE_ERROR,
         "Look at the source before you run again. What was removed is among the kept versions.",
         columns=columns,
@@ -267,7 +255,7 @@ def _overstep(tally: Tally, expected: findings.Findings) -> RunWarning:
     return RunWarning(WarningCode.OVERSTEPPED, numbers)
 
 
-def in_words(said: Transcript, names: explain.Names) -> str:
+def in_words(said: Transcript, spec: RunSpec) -> str:
     """What a good run did, as a sentence."""
     tally = said.tally
     parts = [
@@ -281,15 +269,15 @@ def in_words(said: Transcript, names: explain.Names) -> str:
         if count
     ]
     if not parts:
-        but = f", {state_words.BUT_FOR}" if _lacks(said, names) else ""
+        but = f", {state_words.BUT_FOR}" if _lacks(said, spec) else ""
         return f"Nothing had changed: the copy was complete already{but}."
-    but = f" {state_words.BUT_FOR}" if _lacks(said, names) else ""
+    but = f" {state_words.BUT_FOR}" if _lacks(said, spec) else ""
     return f"The copy is complete{but}: {', '.join(parts)}."
 
 
-def _lacks(said: Transcript, names: explain.Names) -> bool:
+def _lacks(said: Transcript, spec: RunSpec) -> bool:
     """Whether objects of the source may not have been copied: rclone does not say at which end."""
-    only_there = names.destination_path and not names.source_path  # below a path alone it happens
+    only_there = spec.destination.path and not spec.source.path  # below a path alone it happens
     return bool(said.passed_over) and not only_there
 
 
@@ -312,7 +300,7 @@ def _warnings(
     record: ExitRecord,
     follower: Follower,
     expected: findings.Findings | None,
-    names: explain.Names,
+    spec: RunSpec,
 ) -> list[RunWarning]:
     said, tally, good = follower.transcript, follower.transcript.tally, record.exit_code == 0
     found: list[RunWarning] = []
@@ -334,8 +322,8 @@ def _warnings(
     add(
         WarningCode.PASSED_OVER,
         len(said.passed_over),
-        not_copied=int(_lacks(said, names)),
-        copied_again=int(bool(names.destination_path)),
+        not_copied=int(_lacks(said, spec)),
+        copied_again=int(bool(spec.destination.path)),
     )
     if said.unseen and (good or said.unsure):
         found.append(RunWarning(WarningCode.LISTING_FAILED, {"n": said.unsure}))

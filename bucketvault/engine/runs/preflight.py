@@ -4,9 +4,9 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone import explain
@@ -34,7 +34,7 @@ class Preflight:
         self,
         binary: Binary,
         sides: Mapping[str, Remote],  # source, dest
-        names: explain.Names,
+        spec: RunSpec,
         *,
         stopped: threading.Event,
         keep_open: Iterable[int],
@@ -42,57 +42,44 @@ class Preflight:
     ) -> None:
         self._binary = binary
         self._sides = sides
-        self._names = names
+        self._spec = spec
         self._stopped = stopped
         self._keep_open = tuple(keep_open)
         self._on_progress = on_progress
 
     def destination_answers(self) -> None:
         """Make sure that the destination's bucket exists and may be read."""
-        bucket = self._names.destination_bucket
-        self._ask(command.destination_answers(bucket), "destination")
+        self._ask(command.destination_answers(self._spec.destination.bucket), "destination")
 
     def source_size(self) -> Size:
         """Count the source. An empty one stops the run: copying it would empty the copy."""
-        names = self._names
-        source = command.location("source", names.source_bucket, names.source_path)
-        size = self._size(source, "source")
+        size = self._size(command.source(self._spec), "source")
         if size.objects == 0:
-            where = f"{names.source_bucket}/{names.source_path}".rstrip("/")
             raise RunFailedError(
                 Reason.BRAKE,
-                f"The source {where} is empty. Nothing was touched.",
+                f"The source {self._spec.source.place} is empty. Nothing was touched.",
                 "Check the bucket and the path for a typing error. An empty source is not copied; "
                 "if it is empty on purpose, switch the backup off: the copy stays.",
             )
         return size
 
     def changes(
-        self,
-        spec: Mapping[str, Any],
-        stamp: str,
-        source: Size,
-        is_heavy: Callable[[Findings], bool],
-        *,
-        is_first: bool,
+        self, stamp: str, source: Size, is_heavy: Callable[[Findings], bool], *, is_first: bool
     ) -> tuple[Findings, Look]:
         """Count what the run would do, and how one looks to see it by name.
 
         A first one into an empty place need not compare for it.
         """
-        names = self._names
-        if is_first:
-            place = command.location("dest", names.destination_bucket, names.destination_path)
-            if self._size(place, "destination").objects == 0:
-                return Findings(new=source.objects), Look.LISTED
-        found = self.dry_run(spec, stamp)
+        if is_first and self._size(command.destination(self._spec), "destination").objects == 0:
+            return Findings(new=source.objects), Look.LISTED
+        found = self.dry_run(stamp)
         # A run that compares dates also replaces what has no checksum. Too few, or none of them
         # written since, and no more is asked: the exact answer costs as much as the run's own.
         most = replace(found, replaced=found.destination_objects - found.removed)
-        if spec["comparison_mode"] == ComparisonMode.DEFAULT and is_heavy(most):
-            newer = self.dry_run(spec, stamp, look=Look.NEWER)
+        if self._spec.comparison_mode == ComparisonMode.DEFAULT and is_heavy(most):
+            newer = self.dry_run(stamp, look=Look.NEWER)
             if newer.replaced > found.replaced and is_heavy(newer):
-                return self.dry_run(spec, stamp, look=Look.EXACT), Look.EXACT
+                return self.dry_run(stamp, look=Look.EXACT), Look.EXACT
         return found, Look.LISTED
 
     def _size(self, place: str, side: str) -> Size:
@@ -100,22 +87,12 @@ class Preflight:
 
     def dry_run(
         self,
-        spec: Mapping[str, Any],
         stamp: str,
         on_log: Callable[[bytes], None] | None = None,
         look: Look = Look.LISTED,
     ) -> Findings:
         """Count what the run would do; with `on_log`, also name each object there."""
-        names = self._names
-        arguments = command.dry_run(
-            command.location("source", names.source_bucket, names.source_path),
-            command.location("dest", names.destination_bucket, names.destination_path),
-            destination_bucket=names.destination_bucket,
-            archive_key=spec["archive_key"],
-            stamp=stamp,
-            comparison_mode=spec["comparison_mode"],
-            look=look,
-        )
+        arguments = command.dry_run(self._spec, stamp, look)
         # Names only where somebody will read them: a first copy of a million objects would
         # otherwise write a million lines.
         done = self._ask(arguments, None, on_log=on_log, log_level="NOTICE" if on_log else "ERROR")
@@ -154,17 +131,16 @@ class Preflight:
 
     def _failed(self, done: process.Done, side: str | None) -> RunFailedError:
         if done.stalled:
-            names = self._names
-            providers = {"source": names.source_provider, "destination": names.destination_provider}
-            who = providers.get(side or "", " or ".join(providers.values()))
+            ends = {"source": self._spec.source, "destination": self._spec.destination}
+            concerned = [ends[side]] if side else ends.values()
+            who = " or ".join(end.provider for end in concerned)
             return RunFailedError(
                 Reason.UNREACHABLE,
                 f"{who} did not answer for a minute. Nothing was touched.",
                 "Look whether the service has an outage, then run again.",
             )
-        told = explain.explain(
-            explain.ending_of(done.exit_code, done.transcript, side), self._names
-        )
+        ending = explain.ending_of(done.exit_code, done.transcript, side)
+        told = explain.explain(ending, self._spec.source, self._spec.destination)
         return RunFailedError(told.reason, told.summary, told.hint, told.detail)
 
 

@@ -8,25 +8,33 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import peewee as pw
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.domain.places import Location, Route, in_the_way, server_of
+from bucketvault.engine.domain.places import Route, in_the_way
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.errors import InUseError, NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import BusyError, connection, writing
-from bucketvault.store.models import COUNT_NAMES, Backup, BackupRun, Provider, Storage, utcnow
-from bucketvault.vocabulary import Phase, ProviderType, Reason, RunStatus, Trigger
+from bucketvault.store.models import (
+    COUNT_NAMES,
+    HAS_ENDED,
+    IS_ACTIVE,
+    Backup,
+    BackupRun,
+    Storage,
+    utcnow,
+)
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 
 APPROVAL_HOLDS = dt.timedelta(hours=24)
-Place = tuple[str, str, str]  # server, bucket and path, as they are meant
-ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
 
 
 def enqueue(
@@ -48,7 +56,7 @@ def enqueue(
     with writing():
         if Backup.get_or_none(Backup.id == backup_id) is None:
             raise NotFoundError("This backup is not there any more.")
-        active = BackupRun.get_or_none(BackupRun.backup == backup_id, BackupRun.status.in_(ACTIVE))
+        active = BackupRun.get_or_none(BackupRun.backup == backup_id, IS_ACTIVE)
         if active is not None and active.preview != preview:
             under_way = "A preview" if active.preview else "A run"
             raise InUseError(f"{under_way} of this backup is under way.", "Wait for its end.")
@@ -79,21 +87,22 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
             BackupRun.backup == held.backup_id,
             BackupRun.id > held.id,
             ~BackupRun.preview,
-            BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
+            HAS_ENDED,
         )
         found = Findings.from_json(held.findings)
         if held.reason != Reason.BRAKE or found is None or held.preview:
             raise InUseError("This run was not held for approval.")
         if newer.exists():
             raise InUseError("A newer run has ended since.", "Approve that one, or run again.")
-        if same_ends(held.spec, freeze(held.backup, "")) is False:
+        spec = RunSpec.from_json(held.spec)
+        if spec.locations != freeze(held.backup, "").locations:
             raise InUseError("The backup was changed since.", "Run again, and look at that.")
         until = utcnow() + APPROVAL_HOLDS
         limits = {
             "removed": found.removed,
             "replaced": found.replaced,
             "until": until.isoformat(),
-            "ends": ends_of(held.spec),
+            "ends": ends_of(spec),
         }
         run, new = enqueue(held.backup_id, trigger, approved_limits=limits)
         if not new:
@@ -101,57 +110,9 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
         return run
 
 
-def same_ends(spec: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two runs copy between the same places, by what is meant, not by names."""
-    return ends_of(spec) == ends_of(other)
-
-
-def ends_of(spec: dict[str, Any]) -> list[list[str]]:
-    """Where a run copies from and to, as it comes back from the database."""
-    return [list(place_of(spec[end])) for end in ("source", "destination")]
-
-
-def place_of(end: dict[str, Any]) -> Place:
-    """Where a frozen end is."""
-    provider_type = ProviderType(end["provider_type"])
-    return server_of(provider_type, end["endpoint"], end["region"]), end["bucket"], end["path"]
-
-
-def last_good(run: BackupRun) -> BackupRun | None:
-    """The newest successful run of this backup before `run`."""
-    with connection():
-        found: BackupRun | None = (
-            BackupRun.select()
-            .where(
-                BackupRun.backup == run.backup_id,
-                BackupRun.status == RunStatus.SUCCESS,
-                ~BackupRun.preview,
-                BackupRun.id < run.id,
-            )
-            .order_by(BackupRun.id.desc())
-            .first()
-        )
-    return found
-
-
-def succeeded_before(run: BackupRun) -> bool:
-    """Whether the newest successful run of this backup was between the same places."""
-    last = last_good(run)
-    return last is not None and same_ends(last.spec, run.spec)
-
-
-def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
-    """Whether a run between two of this backup got as far as to touch the copy."""
-    with connection():
-        return (
-            BackupRun.select()
-            .where(
-                BackupRun.backup == later.backup_id,
-                BackupRun.id.between(earlier.id + 1, later.id - 1),
-                BackupRun.phase.in_((Phase.COPYING, Phase.TIDYING)),
-            )
-            .exists()
-        )
+def ends_of(spec: RunSpec) -> list[list[str]]:
+    """Return where a run copies from and to, as it comes back from the database."""
+    return [list(astuple(each)) for each in spec.locations]
 
 
 def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | None:
@@ -172,7 +133,7 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
         )
         # A run that this database does not know, after an older one was put back, may still copy.
         others = run_folders(runs)
-        under_way = ways_under_way()
+        under_way = routes_under_way()
         run = next(
             (
                 run
@@ -203,14 +164,14 @@ def _taken(folder: RunFolder) -> Iterator[int]:
         raise
 
 
-def ways_under_way() -> list[Route]:
-    """The ways of the runs that may write now, with the settings they began with.
+def routes_under_way() -> list[Route]:
+    """The routes of the runs that may write now, with the settings they began with.
 
     Inside the caller's connection. A preview only looks: it keeps nobody waiting.
     """
     running = BackupRun.select(BackupRun, Backup).join(Backup)
     running = running.where(BackupRun.status == RunStatus.RUNNING, ~BackupRun.preview)
-    return [_way(run.backup, run.spec) for run in running if run.spec]
+    return [_route(run.backup, RunSpec.from_json(run.spec)) for run in running if run.spec]
 
 
 def waits_for(run: BackupRun, under_way: list[Route]) -> str:
@@ -221,12 +182,11 @@ def waits_for(run: BackupRun, under_way: list[Route]) -> str:
     """
     if run.preview or not under_way:
         return ""
-    return in_the_way(_way(run.backup, freeze(run.backup, "")), under_way)
+    return in_the_way(_route(run.backup, freeze(run.backup, "")), under_way)
 
 
-def _way(backup: Backup, spec: dict[str, Any]) -> Route:
-    source, destination = (Location(*place_of(spec[end])) for end in ("source", "destination"))
-    return Route(backup.id, backup.name, source, destination)
+def _route(backup: Backup, spec: RunSpec) -> Route:
+    return Route(backup.id, backup.name, *spec.locations)
 
 
 def _mark_claimed(run: BackupRun) -> None:
@@ -238,7 +198,7 @@ def _mark_claimed(run: BackupRun) -> None:
         phase=Phase.CHECKING,
         started_at=now,
         archive_stamp=stamp,
-        spec=freeze(run.backup, stamp),
+        spec=freeze(run.backup, stamp).to_json(),
         **_nothing_yet(),
     )
     run_logs.clear(run.id)
@@ -317,42 +277,34 @@ def next_stamp(backup_id: int) -> str:
     return now.strftime(command.STAMP_FORMAT)
 
 
-def freeze(backup: Backup, stamp: str) -> dict[str, Any]:
-    """The settings of a run as they are now, without secrets; what `arguments` rclone gets."""
-    source, destination = backup.source_storage, backup.destination_storage
-    return {
-        "source": _frozen_end(source, source.provider, backup.source_path),
-        "destination": _frozen_end(destination, destination.provider, backup.destination_path),
-        "comparison_mode": backup.comparison_mode,
-        "retention_days": backup.retention_days,
-        "shrink_limit_percent": backup.shrink_limit_percent,
-        "archive_key": backup.archive_key,
-        "rclone_version": "",
-        "arguments": command.sync(
-            command.location("source", source.bucket_name, backup.source_path),
-            command.location("dest", destination.bucket_name, backup.destination_path),
-            destination_bucket=destination.bucket_name,
-            archive_key=backup.archive_key,
-            stamp=stamp,
-            comparison_mode=backup.comparison_mode,
-        ),
-    }
+def freeze(backup: Backup, stamp: str) -> RunSpec:
+    """Return the settings of a run of `backup` as they are now."""
+    spec = RunSpec(
+        source=_end(backup.source_storage, backup.source_path),
+        destination=_end(backup.destination_storage, backup.destination_path),
+        comparison_mode=backup.comparison_mode,
+        retention_days=backup.retention_days,
+        shrink_limit_percent=backup.shrink_limit_percent,
+        archive_key=backup.archive_key,
+    )
+    return replace(spec, arguments=tuple(command.sync(spec, stamp)))
 
 
-def _frozen_end(storage: Storage, provider: Provider, path: str) -> dict[str, Any]:
-    return {
-        "provider_id": provider.id,
-        "provider": provider.name,
-        "provider_type": provider.provider_type,
-        "endpoint": provider.endpoint,
-        "region": provider.region,
-        "bucket": storage.bucket_name,
-        "display_name": storage.display_name,
-        "path": path,
-    }
+def _end(storage: Storage, path: str) -> EndSpec:
+    provider = storage.provider
+    return EndSpec(
+        provider=provider.name,
+        provider_type=provider.provider_type,
+        bucket=storage.bucket_name,
+        display_name=storage.display_name,
+        path=path,
+        provider_id=provider.id,
+        endpoint=provider.endpoint,
+        region=provider.region,
+    )
 
 
 def run_under_way(backup_id: int) -> BackupRun | None:
     """The pending or running run of a backup, if there is one."""
     with connection():
-        return BackupRun.get_or_none(BackupRun.backup == backup_id, BackupRun.status.in_(ACTIVE))
+        return BackupRun.get_or_none(BackupRun.backup == backup_id, IS_ACTIVE)

@@ -5,12 +5,10 @@ run, so that it only changes when the backup does.
 """
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
 
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, section
-from bucketvault.vocabulary import ProviderType
 
 KEYS = ("access_key_id", "secret_access_key")
 
@@ -20,18 +18,18 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def restore_text(spec: Mapping[str, Any], backup_name: str) -> str:
-    """The text for the settings of a run (`BackupRun.spec`)."""
-    source, destination = spec["source"], spec["destination"]
-    bucket, key = destination["bucket"], spec["archive_key"]
-    copy = command.location("copy", bucket, destination["path"])
+def restore_text(spec: RunSpec, backup_name: str) -> str:
+    """Return the text for the settings of a run."""
+    destination, key = spec.destination, spec.archive_key
+    bucket = destination.bucket
+    copy = command.location("copy", bucket, destination.path)
     kept = command.archive(bucket, key).replace("dest:", "copy:", 1)
     one = copy + "PATH/OF/THE/OBJECT"
     return TEXT.format(
         name=backup_name,
-        source=_place(source),
+        source=_place(spec.source),
         destination=_place(destination),
-        days=spec["retention_days"],
+        days=spec.retention_days,
         key=key,
         config=_config(destination),
         copy=_quoted(copy),
@@ -46,18 +44,17 @@ def restore_text(spec: Mapping[str, Any], backup_name: str) -> str:
     )
 
 
-def _place(end: Mapping[str, Any]) -> str:
-    path = f"/{end['path']}" if end["path"] else ""
-    return f"bucket {end['bucket']}{path} at {end['provider']}"
+def _place(end: EndSpec) -> str:
+    return f"bucket {end.place} at {end.provider}"
 
 
-def _config(end: Mapping[str, Any]) -> str:
+def _config(end: EndSpec) -> str:
     """The section of rclone's configuration that a person needs, without its two keys."""
     remote = Remote(
-        label=end["provider"],
-        provider_type=ProviderType(end["provider_type"]),
-        endpoint=end["endpoint"],
-        region=end["region"],
+        label=end.provider,
+        provider_type=end.provider_type,
+        endpoint=end.endpoint,
+        region=end.region,
         access_key_id="left out",
         secret_access_key="left out",  # noqa: S106 - not one
     )

@@ -4,7 +4,7 @@ Their names stand in those runs' logs and nowhere else.
 """
 
 from bucketvault.engine.rclone.transcript import Tally, Transcript
-from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.last_good import last_good, same_ends
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection
 from bucketvault.store.models import BackupRun
@@ -35,15 +35,15 @@ def back(run: BackupRun) -> int:
 
 
 def _with_holes(run: BackupRun) -> list[BackupRun]:
-    last_good = queue.last_good(run)
+    good = last_good(run)
     with connection():
         found = BackupRun.select().where(
             BackupRun.backup == run.backup_id,
-            BackupRun.id.between(last_good.id + 1 if last_good else 0, run.id - 1),
+            BackupRun.id.between(good.id + 1 if good else 0, run.id - 1),
             ~BackupRun.preview,
             BackupRun.holes > 0,
         )
-        return [each for each in found if queue.same_ends(each.spec, run.spec)]
+        return [each for each in found if same_ends(each, run)]
 
 
 def _tally(run: BackupRun, sought: frozenset[str] = frozenset()) -> Tally:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from bucketvault.engine.ages import settled
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
@@ -35,12 +36,12 @@ def tidy(
     Raises ArchiveError when the destination refuses, or when this machine has no room to ask it:
     the copy is not affected. Raises CancelledError on Stop.
     """
-    spec = run.spec
+    spec = RunSpec.from_json(run.spec)
     archive = Archive(
         binary,
         destination,
-        spec["destination"]["bucket"],
-        spec["archive_key"],
+        spec.destination.bucket,
+        spec.archive_key,
         stopped=stopped,
         keep_open=keep_open,
         on_log=on_log,
@@ -50,9 +51,9 @@ def tidy(
             backup = Backup.get_by_id(run.backup_id)
         names = archive.names()
         # First: where a key may not delete, people must still find out how to bring it all back.
-        _keep_restore_text(archive, run, backup, names.files)
+        _keep_restore_text(archive, spec, backup, names.files)
         if backup.enabled:  # switched off, its versions stay: nobody is there to notice
-            _let_go(archive, run, backup, names.folders)
+            _let_go(archive, run, spec, backup, names.folders)
     except (OSError, BusyError) as error:  # the disk is full, or the database is held
         raise ArchiveError(
             "Old kept versions could not be looked after.",
@@ -62,9 +63,9 @@ def tidy(
 
 
 def _keep_restore_text(
-    archive: Archive, run: BackupRun, backup: Backup, files: Iterable[str]
+    archive: Archive, spec: RunSpec, backup: Backup, files: Iterable[str]
 ) -> None:
-    text = restore_text(run.spec, backup.name)
+    text = restore_text(spec, backup.name)
     if command.RESTORE_NAME in files and text_hash(text) == backup.restore_text_hash:
         return
     archive.write_restore_text(text)
@@ -72,14 +73,16 @@ def _keep_restore_text(
         Backup.update(restore_text_hash=text_hash(text)).where(Backup.id == backup.id).execute()
 
 
-def _let_go(archive: Archive, run: BackupRun, backup: Backup, folders: Iterable[str]) -> None:
+def _let_go(
+    archive: Archive, run: BackupRun, spec: RunSpec, backup: Backup, folders: Iterable[str]
+) -> None:
     """Remove what is old; a folder that may not go does not keep the others."""
     refusals: list[ArchiveError] = []
     for stamp in outlived(
         folders,
         now=settled(utcnow()),
         # whoever keeps more since the run began must not lose it to that run
-        retention_days=max(run.spec["retention_days"], backup.retention_days),
+        retention_days=max(spec.retention_days, backup.retention_days),
         own_stamp=str(run.archive_stamp),
     ):
         try:

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from typing import TypeVar
 from bucketvault.engine.catalogue import catalogue
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain import findings
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
 from bucketvault.engine.mail import outbox
@@ -27,9 +28,10 @@ from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.rclone.transcript import Progress
-from bucketvault.engine.runs import limits, outcome, queue, returned, tidying
+from bucketvault.engine.runs import limits, outcome, returned, tidying
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower
+from bucketvault.engine.runs.last_good import succeeded_before
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.engine.runs.stall import StallWatch
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
@@ -80,7 +82,7 @@ class Worker:
         self._run = run
         self._folder = folder
         self._lock = lock
-        self._names = outcome.names_of(run)
+        self._spec = RunSpec.from_json(run.spec)
         self._stop = threading.Event()  # ends checks and tidying: Stop, or the program ends
         self._asked = threading.Event()  # Stop was pressed
         self._stop_told = False
@@ -147,9 +149,10 @@ class Worker:
         run = self._run
         binary = find_binary(self._around.rclone)
         source, destination = self._remotes()
-        self._note(spec=run.spec | {"rclone_version": binary.version})
-        for end in ("source", "destination"):
-            refuse_path(run.spec[end]["path"])
+        self._spec = replace(self._spec, rclone_version=binary.version)
+        self._note(spec=self._spec.to_json())
+        for end in (self._spec.source, self._spec.destination):
+            refuse_path(end.path)
         for forbidden in contradictions(only=[run.backup_id]):
             raise RunFailedError(
                 Reason.REFUSED,
@@ -159,21 +162,21 @@ class Worker:
         preflight = Preflight(
             binary,
             {"source": source, "dest": destination},
-            self._names,
+            self._spec,
             stopped=self._stop,
             keep_open=[self._held_lock()],
             on_progress=self._seen,
         )
         preflight.destination_answers()
         size = preflight.source_size()
-        is_first = not run.preview and not queue.succeeded_before(run)
-        spec, stamp, is_heavy = run.spec, str(run.archive_stamp), partial(limits.is_heavy, run)
-        found, look = preflight.changes(spec, stamp, size, is_heavy, is_first=is_first)
+        is_first = not run.preview and not succeeded_before(run)
+        stamp, is_heavy = str(run.archive_stamp), partial(limits.is_heavy, run)
+        found, look = preflight.changes(stamp, size, is_heavy, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
         held = limits.why_held(run, found)
         if run.preview or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
-            preflight.dry_run(spec, stamp, self._folder.append_to_spool, look)
+            preflight.dry_run(stamp, self._folder.append_to_spool, look)
             self._read_to_the_end(Follower(run.id, self._folder.spool, self._redactor))
         if run.preview:
             return binary, source, destination, outcome.previewed(found)
@@ -195,7 +198,7 @@ class Worker:
         config = config_text({"source": source, "dest": destination})
         lock, self._lock = self._held_lock(), None
         try:
-            self._folder.start(binary, self._run.spec["arguments"], config, lock)
+            self._folder.start(binary, list(self._spec.arguments), config, lock)
         except OSError as error:
             return outcome.not_started(error.errno, str(error))
         self._log_story("rclone started")
@@ -203,24 +206,22 @@ class Worker:
 
     def _remotes(self) -> tuple[Remote, Remote]:
         """Both ends, with the keys of now and at the places that were frozen."""
-        source, destination = (self._remote(end) for end in ("source", "destination"))
+        source, destination = self._remote(self._spec.source), self._remote(self._spec.destination)
         self._redactor = Redactor(
             secret
             for remote in (source, destination)
             for secret in (remote.access_key_id, remote.secret_access_key)
         )
-        for end, remote in (("source", source), ("destination", destination)):
-            frozen = self._run.spec[end]
-            if any(frozen[name] != getattr(remote, name) for name in PLACE):
-                raise _changed(frozen["provider"])
+        for end, remote in ((self._spec.source, source), (self._spec.destination, destination)):
+            if any(getattr(end, name) != getattr(remote, name) for name in PLACE):
+                raise _changed(end.provider)
         return source, destination
 
-    def _remote(self, end: str) -> Remote:
-        frozen = self._run.spec[end]
+    def _remote(self, end: EndSpec) -> Remote:
         with connection():
-            provider = Provider.get_or_none(Provider.id == frozen["provider_id"])
+            provider = Provider.get_or_none(Provider.id == end.provider_id)
         if provider is None:
-            raise _changed(frozen["provider"])
+            raise _changed(end.provider)
         return catalogue.decrypted_remote(provider, self._around.vault)
 
     def _adopt(self) -> Follower:
@@ -298,7 +299,7 @@ class Worker:
         ending = outcome.of_exit(
             record,
             follower,
-            self._names,
+            self._spec,
             stop_requested=requested,
             stalled=self._stalled,
             expected=findings.Findings.from_json(self._run.findings),

@@ -18,7 +18,7 @@ from bucketvault.engine.schedule import overdue
 from bucketvault.engine.schedule.pulse import Pulse
 from bucketvault.errors import TimingError
 from bucketvault.store.database import BusyError, connection, writing
-from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.store.models import IS_ACTIVE, Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Trigger
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _to_look_at(now: dt.datetime, at_fault: Callable[[int, Exception], None]) ->
     found = []
     timing = (Backup.schedule, Backup.at, Backup.weekday, Backup.time_zone)
     with connection():
-        active = BackupRun.select(BackupRun.backup).where(BackupRun.status.in_(queue.ACTIVE))
+        active = BackupRun.select(BackupRun.backup).where(IS_ACTIVE)
         under_way = {run.backup_id for run in active}
         enabled: Any = (
             Backup.select(Backup.id, Backup.next_due_at, *timing)

@@ -14,22 +14,31 @@ from bucketvault.engine import settings
 from bucketvault.engine.domain.copy_state import CopyState, copy_state
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.missed import missed_at
-from bucketvault.engine.domain.moved import has_moved, is_copy_of
-from bucketvault.engine.domain.places import Location, Route, in_the_way, server_of
+from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.rules import did_you_mean, same_name
-from bucketvault.engine.domain.spec import End as End
-from bucketvault.engine.domain.spec import RunSettings as RunSettings
-from bucketvault.engine.domain.spec import run_settings
+from bucketvault.engine.domain.spec import EndSpec, RunSpec, stored_locations
 from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailNote
 from bucketvault.engine.rclone.commands import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.last_good import is_copy_of
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
-from bucketvault.store.models import LISTED, Backup, BackupRun, Provider, Storage, counts_of, utcnow
+from bucketvault.store.models import (
+    HAS_ENDED,
+    IS_ACTIVE,
+    IS_GOOD,
+    LISTED,
+    Backup,
+    BackupRun,
+    Provider,
+    Storage,
+    counts_of,
+    utcnow,
+)
 from bucketvault.vocabulary import (
     ComparisonMode,
     Phase,
@@ -93,7 +102,7 @@ class RunPage:
     """All that the page of one run shows. Settings are None until the run was claimed."""
 
     run: RunView
-    settings: RunSettings | None
+    settings: RunSpec | None
     last_good_at: dt.datetime | None  # end of the newest successful run before this one
     previous_id: int | None
     next_id: int | None
@@ -124,8 +133,8 @@ class BackupRow:
     id: int
     name: str
     enabled: bool
-    source: End
-    destination: End
+    source: EndSpec
+    destination: EndSpec
     schedule: Schedule
     at: str  # HH:MM in `time_zone`
     weekday: Weekday | None
@@ -144,10 +153,6 @@ class BackupRow:
 # Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
 # look at: whoever asks brings the answer.
 Unwatched = Callable[[BackupRun], Watched]
-
-ACTIVE = (RunStatus.PENDING, RunStatus.RUNNING)
-ENDED = (RunStatus.SUCCESS, RunStatus.FAILED)
-GOOD = (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
 
 
 def watched(run: BackupRun) -> Watched:
@@ -196,7 +201,7 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
             archive_key=backup.archive_key,
             restore_text=restore_text(frozen, backup.name),
             deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
-            shown_prefix=f"{rows[0].destination.bucket_name}/{ARCHIVE_ROOT}/{backup.archive_key}/",
+            shown_prefix=f"{rows[0].destination.bucket}/{ARCHIVE_ROOT}/{backup.archive_key}/",
         )
 
 
@@ -215,15 +220,11 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
         after = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id > run_id)
         previous = before.order_by(BackupRun.id.desc()).first()
         following = after.order_by(BackupRun.id).first()
-        good = (
-            before.where(BackupRun.status == RunStatus.SUCCESS, ~BackupRun.preview)
-            .order_by(BackupRun.id.desc())
-            .first()
-        )
+        good = BackupRun.newest_good(row.backup_id, before=run_id)
         newer = after.where(~BackupRun.preview).exists()
         return RunPage(
             run=run_view(row, row.backup, unwatched, newest=not newer, waits_for=_waits_for(row)),
-            settings=run_settings(row.spec),
+            settings=RunSpec.from_json(row.spec) if row.spec else None,
             last_good_at=good.finished_at if good is not None else None,
             previous_id=previous.id if previous is not None else None,
             next_id=following.id if following is not None else None,
@@ -251,9 +252,9 @@ def _providers_of(backup: Backup) -> tuple[tuple[int, str], ...]:
 
 def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
     found: list[Any] = list(_backup_query(which))
-    ends, where = _storages()
+    ends = _storages()
     active: dict[int, BackupRun] = {
-        run.backup_id: run for run in BackupRun.select().where(BackupRun.status.in_(ACTIVE))
+        run.backup_id: run for run in BackupRun.select().where(IS_ACTIVE)
     }
     last_ids = [backup.last_id for backup in found if backup.last_id is not None]
     ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))
@@ -261,12 +262,11 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
     last = {run.id: run for run in ended}
     now = utcnow()
     is_any_waiting = any(run.status == RunStatus.PENDING for run in active.values())
-    under_way = queue.ways_under_way() if is_any_waiting else []
+    under_way = queue.routes_under_way() if is_any_waiting else []
     rows = [
         _backup_row(
             backup,
             ends,
-            where,
             active.get(backup.id),
             last.get(backup.last_id),
             unwatched,
@@ -278,22 +278,20 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
 
 
-def _storages() -> tuple[dict[int, End], dict[int, tuple[str, str]]]:
-    """Every Storage by its id: as an end without a path, and its server and bucket."""
-    providers = {
-        one.id: (one.name, kind, server_of(kind, one.endpoint, one.region))
-        for one in Provider.select()
-        for kind in [ProviderType(one.provider_type)]
-    }
+def _storages() -> dict[int, EndSpec]:
+    """Return every Storage by its id, as an end without a path."""
     query: Any = Storage.select(
-        Storage.id, Storage.provider, Storage.bucket_name, Storage.display_name
-    )
-    ends, where = {}, {}
-    for storage_id, provider_id, bucket, display_name in query.tuples():
-        name, kind, server = providers[provider_id]
-        ends[storage_id] = End(name, kind, bucket, display_name, path="")
-        where[storage_id] = server, bucket
-    return ends, where
+        Storage.id,
+        Provider.name,
+        Provider.provider_type,
+        Storage.bucket_name,
+        Storage.display_name,
+        pw.Value(""),
+        Provider.id,
+        Provider.endpoint,
+        Provider.region,
+    ).join(Provider)
+    return {storage_id: EndSpec(*end) for storage_id, *end in query.tuples()}
 
 
 def _backup_query(which: pw.Expression | None) -> Any:
@@ -304,16 +302,16 @@ def _backup_query(which: pw.Expression | None) -> Any:
     """
     query: Any = Backup.select(
         Backup,
-        _newest(BackupRun.id, BackupRun.status.in_(ENDED) & ~BackupRun.preview).alias("last_id"),
-        _newest(BackupRun.finished_at, GOOD).alias("good_at"),
-        _newest(BackupRun.spec, GOOD).alias("good_spec"),
-        _newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
+        newest(BackupRun.id, HAS_ENDED & ~BackupRun.preview).alias("last_id"),
+        newest(BackupRun.finished_at, IS_GOOD).alias("good_at"),
+        newest(BackupRun.spec, IS_GOOD).alias("good_spec"),
+        newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
     )
     # plain objects: for hundreds of rows peewee's own take twice as long
     return (query if which is None else query.where(which)).objects(SimpleNamespace)
 
 
-def _newest(column: Any, condition: Any) -> Any:
+def newest(column: Any, condition: Any) -> Any:
     """`column` of the newest run of each backup that fulfils the condition."""
     return (
         BackupRun.select(column)
@@ -325,8 +323,7 @@ def _newest(column: Any, condition: Any) -> Any:
 
 def _backup_row(
     backup: Any,
-    ends: Mapping[int, End],
-    where: Mapping[int, tuple[str, str]],
+    ends: Mapping[int, EndSpec],
     active: BackupRun | None,
     last: Any,
     unwatched: Unwatched,
@@ -334,9 +331,13 @@ def _backup_row(
     under_way: Sequence[Route],
 ) -> BackupRow:
     good_at = BackupRun.finished_at.python_value(backup.good_at)
+    source = replace(ends[backup.source_storage], path=backup.source_path)
+    destination = replace(ends[backup.destination_storage], path=backup.destination_path)
+    locations = source.location, destination.location
+    good_at_locations = stored_locations(backup.good_spec) if backup.good_spec else None
     missed, unplannable, waits_for = None, False, ""
     if active is not None and active.status == RunStatus.PENDING and not active.preview:
-        waits_for = in_the_way(_way(backup, where), under_way)
+        waits_for = in_the_way(Route(backup.id, backup.name, *locations), under_way)
     try:
         if backup.enabled:
             missed = missed_at(backup, active, last, good_at, now)
@@ -346,8 +347,8 @@ def _backup_row(
         id=backup.id,
         name=backup.name,
         enabled=backup.enabled,
-        source=replace(ends[backup.source_storage], path=backup.source_path),
-        destination=replace(ends[backup.destination_storage], path=backup.destination_path),
+        source=source,
+        destination=destination,
         schedule=backup.schedule,
         at=backup.at,
         weekday=backup.weekday,
@@ -360,14 +361,8 @@ def _backup_row(
         last_run=run_view(last, backup, unwatched) if last is not None else None,
         last_good_at=good_at,
         size_bytes=backup.size,
-        moved=has_moved(backup, backup.good_spec, where),
+        moved=good_at_locations not in (None, locations),
     )
-
-
-def _way(backup: Any, where: Mapping[int, tuple[str, str]]) -> Route:
-    source = Location(*where[backup.source_storage], backup.source_path)
-    destination = Location(*where[backup.destination_storage], backup.destination_path)
-    return Route(backup.id, backup.name, source, destination)
 
 
 def _run_row(run_id: int) -> BackupRun:
@@ -383,7 +378,7 @@ def _run_row(run_id: int) -> BackupRun:
 def _waits_for(run: BackupRun) -> str:
     if run.status != RunStatus.PENDING:
         return ""
-    return queue.waits_for(run, queue.ways_under_way())
+    return queue.waits_for(run, queue.routes_under_way())
 
 
 def run_view(

@@ -22,7 +22,7 @@ from bucketvault.engine.views.situation import Tone, tone_of_status
 from bucketvault.errors import TimingError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import RunStatus, Schedule, Trigger, Weekday
+from bucketvault.vocabulary import Schedule, Trigger, Weekday
 
 LENGTH = 30
 DAY = dt.timedelta(days=1)
@@ -78,10 +78,10 @@ class DayBook:
         for run in self._runs(first):
             run_id, backup_id, status, reason, warned, trigger, asked_at, planned = run
             self._read_to = max(self._read_to or 0, run_id)
-            ended = status in (RunStatus.SUCCESS, RunStatus.FAILED)
-            if not ended:
+            if status.is_active:
                 still_open.add(run_id)
-            past = (self._past if ended else under_way).setdefault(backup_id, _Past())
+            pasts = under_way if status.is_active else self._past
+            past = pasts.setdefault(backup_id, _Past())
             planned_day = planned.astimezone(self._zone).date() if planned is not None else None
             day = asked_at.astimezone(self._zone).date()
             if planned_day is not None and trigger == Trigger.SCHEDULE:

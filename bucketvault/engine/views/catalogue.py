@@ -10,11 +10,12 @@ from typing import Any
 
 from bucketvault.engine.catalogue import catalogue
 from bucketvault.engine.rclone.remotes import b2_endpoint
+from bucketvault.engine.views.backups import newest
 from bucketvault.errors import NotFoundError, VaultError
 from bucketvault.store.database import connection
-from bucketvault.store.models import Backup, BackupRun, Provider, Storage
+from bucketvault.store.models import IS_GOOD, Backup, BackupRun, Provider, Storage
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import ProviderType, RunStatus, UsageType
+from bucketvault.vocabulary import ProviderType, UsageType
 
 SHOWN_OF_A_KEY = 4
 LONG_ENOUGH = 12  # of a shorter access key id, four characters would be too much
@@ -199,13 +200,13 @@ def _uses_and_sizes() -> tuple[dict[int, list[Use]], dict[int, _Size]]:
     uses: dict[int, list[Use]] = defaultdict(list)
     sizes: dict[int, _Size] = defaultdict(_Size)
     measured = BackupRun.source_bytes.is_null(False) & BackupRun.source_objects.is_null(False)
-    good = measured & (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
+    good = measured & IS_GOOD
     query: Any = Backup.select(
         Backup,
-        _newest(BackupRun.source_objects, measured).alias("read_objects"),
-        _newest(BackupRun.source_bytes, measured).alias("read_bytes"),
-        _newest(BackupRun.source_objects, good).alias("copied_objects"),
-        _newest(BackupRun.source_bytes, good).alias("copied_bytes"),
+        newest(BackupRun.source_objects, measured).alias("read_objects"),
+        newest(BackupRun.source_bytes, measured).alias("read_bytes"),
+        newest(BackupRun.source_objects, good).alias("copied_objects"),
+        newest(BackupRun.source_bytes, good).alias("copied_bytes"),
     ).order_by(Backup.name)
     for row in query.objects(SimpleNamespace):
         source, destination = row.source_storage, row.destination_storage
@@ -214,13 +215,3 @@ def _uses_and_sizes() -> tuple[dict[int, list[Use]], dict[int, _Size]]:
         sizes[source].add(row.read_objects, row.read_bytes, read=True)
         sizes[destination].add(row.copied_objects, row.copied_bytes, read=False)
     return uses, sizes
-
-
-def _newest(column: Any, condition: Any) -> Any:
-    """`column` of the newest run of each backup that fulfils the condition."""
-    return (
-        BackupRun.select(column)
-        .where(BackupRun.backup == Backup.id, condition)
-        .order_by(BackupRun.id.desc())
-        .limit(1)
-    )

@@ -9,7 +9,7 @@ import peewee as pw
 
 from bucketvault.engine.views.backups import RunView as RunView
 from bucketvault.engine.views.backups import Unwatched, one_moment, run_view, watched
-from bucketvault.store.models import Backup, BackupRun
+from bucketvault.store.models import HAS_ENDED, IS_GOOD, Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus
 
 ON_A_PAGE = 25
@@ -96,7 +96,7 @@ def measures(backup_id: int, limit: int = MEASURED) -> tuple[Measure, ...]:
             BackupRun.select()
             .where(
                 BackupRun.backup == backup_id,
-                BackupRun.status.in_((RunStatus.SUCCESS, RunStatus.FAILED)),
+                HAS_ENDED,
                 ~BackupRun.preview,
                 BackupRun.started_at.is_null(False),
                 BackupRun.finished_at.is_null(False),
@@ -122,16 +122,12 @@ def _ended(reason: Any) -> Any:
     return (BackupRun.status == RunStatus.FAILED) & reason & ~BackupRun.preview
 
 
-def _succeeded(warned: Any) -> Any:
-    return (BackupRun.status == RunStatus.SUCCESS) & warned & ~BackupRun.preview
-
-
 _NO_WARNINGS = pw.SQL("'[]'")  # as stored: a Python list would become a list of values
 _OTHER = BackupRun.reason.is_null() | BackupRun.reason.not_in([Reason.BRAKE, Reason.STOPPED])
 _CONDITIONS: dict[Which, Any] = {
     Which.ALL: None,
-    Which.GOOD: _succeeded(BackupRun.warnings == _NO_WARNINGS),
-    Which.WARNED: _succeeded(BackupRun.warnings != _NO_WARNINGS),
+    Which.GOOD: IS_GOOD & (BackupRun.warnings == _NO_WARNINGS),
+    Which.WARNED: IS_GOOD & (BackupRun.warnings != _NO_WARNINGS),
     Which.FAILED: _ended(_OTHER),
     Which.HELD: _ended(BackupRun.reason == Reason.BRAKE),
     Which.STOPPED: _ended(BackupRun.reason == Reason.STOPPED),

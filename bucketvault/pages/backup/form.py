@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +11,9 @@ from nicegui import run, ui
 from bucketvault.engine import events
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupInput
+from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone.buckets import PathSize
-from bucketvault.engine.views.backups import BackupRow, End
+from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Situation
 from bucketvault.errors import BucketvaultError, NotFoundError, Problem
@@ -409,8 +409,8 @@ class BackupForm(Form[BackupInput | None]):
         return words.differences(names, stored, self.given(), self._storages)
 
 
-def _end_of(row: StorageRow | None, path: str) -> End | None:
+def _end_of(row: StorageRow | None, path: str) -> EndSpec | None:
     if row is None:
         return None
-    end = End(row.provider_name, row.provider_type, row.bucket_name, row.display_name, "")
-    return replace(end, path=path.strip("/"))
+    path = path.strip("/")
+    return EndSpec(row.provider_name, row.provider_type, row.bucket_name, row.display_name, path)

@@ -55,7 +55,7 @@ class KeptCard:
         self._loading = True
         self._again.props["disabled"] = True
         self._note.text = ""
-        who = clean(self._page.row.destination.provider_name, limit=80)
+        who = clean(self._page.row.destination.provider, limit=80)
         self._draw(lambda: draw_waiting(f"Asking {who}, which takes a few seconds"))
         try:
             kept = await asyncio.get_running_loop().run_in_executor(ASKING, self._fetch)

@@ -12,9 +12,10 @@ from nicegui import app, background_tasks, run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine import events
+from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.runs.kept_versions import Kept
-from bucketvault.engine.views.backups import BackupPage, BackupRow, End
+from bucketvault.engine.views.backups import BackupPage, BackupRow
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.history import Measure, RunsPage
 from bucketvault.engine.views.situation import Answer, Situation, Tone, answer_of
@@ -358,9 +359,9 @@ def _draw_answer(answer: Answer, first: Acts | None) -> None:
                 button(answer.look, href=f"/run/{answer.run_id:d}", mark="open-run")
 
 
-def _draw_end(name: str, end: End, note: str) -> None:
+def _draw_end(name: str, end: EndSpec, note: str) -> None:
     with element("div"):
         element("span", "t12 ink3", name)
         chip(end)
-        provider = clean(end.provider_name, limit=NAME_CHARACTERS)
+        provider = clean(end.provider, limit=NAME_CHARACTERS)
         element("span", "t12 ink3", f"{provider} · {note}" if note else provider)

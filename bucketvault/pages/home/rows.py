@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from nicegui import events, ui
 
 from bucketvault import humanize
-from bucketvault.engine.views.backups import BackupRow, End, RunView
+from bucketvault.engine.domain.spec import EndSpec
+from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.strip import draw_legend, letters, summary
@@ -113,11 +114,11 @@ def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, s
     return "after this run" if waits else humanize.until(due, now), humanize.exact(due, zone)
 
 
-def _end(end: End) -> dict[str, str]:
+def _end(end: EndSpec) -> dict[str, str]:
     return {
         "mark": MARKS[end.provider_type],
         "place": clean(end.place, limit=NAME_CHARACTERS),
-        "whole": clean(f"{end.provider_name} · {end.place}"),
+        "whole": clean(f"{end.provider} · {end.place}"),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from bucketvault.engine.views.backups import End
+from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.views.situation import TONE_WORDS, Tone
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
@@ -116,16 +116,16 @@ def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
     return pressed
 
 
-def chip(end: End) -> None:
+def chip(end: EndSpec) -> None:
     """One end of a backup: whose service, which bucket and path; the whole name on hover."""
     mark = MARKS[end.provider_type]
     place = clean(end.place, limit=NAME_CHARACTERS)
-    with element("span", "chip", title=clean(f"{end.provider_name} · {end.place}")):
+    with element("span", "chip", title=clean(f"{end.provider} · {end.place}")):
         element("span", f"mark {mark.lower()}", mark, aria_hidden="true")
         element("span", "place", place)
 
 
-def way(source: End, destination: End) -> None:
+def way(source: EndSpec, destination: EndSpec) -> None:
     """From where to where."""
     with element("div", "way"):
         chip(source)

@@ -130,7 +130,7 @@ def register(engine: "Engine") -> None:
 
 
 def _is_active(view: RunView) -> bool:
-    return view.status in (RunStatus.PENDING, RunStatus.RUNNING)
+    return view.status.is_active
 
 
 def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None:

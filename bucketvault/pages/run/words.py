@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.state_words import UNTOUCHED, describe_copy, last_good_words
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.rclone.explain import meaning_of_exit_code
-from bucketvault.engine.views.backups import RunPage, RunSettings, RunView
+from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.situation import (
     MEETS,
     Answer,
@@ -329,11 +330,11 @@ def mail_about(
     return (("Mail", f"not taken yet, tried again {again}: {note.error}"),)
 
 
-def settings_of(settings: RunSettings) -> tuple[tuple[str, str], ...]:
+def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:
     """What was fixed when the run started."""
     ends = (("From", settings.source), ("To", settings.destination))
     return (
-        *((word, f"{end.provider_name} · {end.place}") for word, end in ends),
+        *((word, f"{end.provider} · {end.place}") for word, end in ends),
         ("Compares", COMPARING[settings.comparison_mode].compares),
         ("Kept versions", many(settings.retention_days, "day")),
         ("Asks first", f"above {settings.shrink_limit_percent} % removed or replaced"),

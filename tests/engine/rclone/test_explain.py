@@ -11,7 +11,6 @@ from bucketvault.engine.rclone.explain import (
     DETAIL_LINES,
     REASON_TEXTS,
     Ending,
-    Names,
     explain,
     meaning_of_exit_code,
     reason_words,
@@ -19,15 +18,10 @@ from bucketvault.engine.rclone.explain import (
 from bucketvault.sanitize import has_control_characters
 from bucketvault.vocabulary import Reason
 from tests.support.record import CASES, HOSTILE_KEY, RECORDINGS
+from tests.support.specs import run_spec
 
-NAMES = Names(
-    source_provider="R2 Main",
-    source_bucket="photos",
-    source_path="2024",
-    destination_provider="Backblaze EU",
-    destination_bucket="copies",
-    destination_path="",
-)
+SPEC = run_spec("photos/2024", "copies", providers=("R2 Main", "Backblaze EU"))
+ENDS = SPEC.source, SPEC.destination
 ENDINGS = json.loads((RECORDINGS / "endings.json").read_text())
 
 PERMANENT, PASSING = True, False
@@ -169,7 +163,7 @@ def test_every_recording_has_its_words_here() -> None:
 
 @pytest.mark.parametrize("name", SENTENCES)
 def test_what_rclone_said_becomes_a_sentence(name: str) -> None:
-    explained = explain(ending_of(name), NAMES)
+    explained = explain(ending_of(name), *ENDS)
 
     assert (explained.reason, explained.permanent, explained.summary) == SENTENCES[name]
     assert explained.hint.endswith(".")
@@ -183,7 +177,7 @@ def test_an_end_that_rclone_does_not_name_is_not_guessed() -> None:
         "StatusCode: 403, RequestID: , HostID: , api error SignatureDoesNotMatch: no"
     )
 
-    explained = explain(Ending(1, None, (message,)), NAMES)
+    explained = explain(Ending(1, None, (message,)), *ENDS)
 
     assert explained.summary == "The secret key for R2 Main or Backblaze EU is wrong."
 
@@ -192,7 +186,7 @@ def test_one_throttled_request_does_not_hide_a_refused_key() -> None:
     slow = ending_of("sync_source_read_slow_down")
     wrong = ending_of("sync_destination_wrong_secret")
 
-    explained = explain(Ending(1, None, slow.errors + wrong.errors), NAMES)
+    explained = explain(Ending(1, None, slow.errors + wrong.errors), *ENDS)
 
     assert explained.summary == "The secret key for Backblaze EU is wrong."
 
@@ -213,7 +207,7 @@ def test_a_name_that_looks_like_an_error_reached_rclone() -> None:
     ],
 )
 def test_what_stands_in_quotes_decides_nothing(message: str) -> None:
-    explained = explain(Ending(1, None, (message,)), NAMES)
+    explained = explain(Ending(1, None, (message,)), *ENDS)
 
     assert explained.summary.endswith("did not answer, or the connection broke.")
 
@@ -226,7 +220,7 @@ def test_a_service_that_repeats_a_hostile_name_is_believed_only_by_its_code() ->
         "NoSuchBucket: x"
     )
 
-    explained = explain(Ending(1, None, (message,)), NAMES)
+    explained = explain(Ending(1, None, (message,)), *ENDS)
 
     assert explained.summary == "The key for Backblaze EU may not write to copies."
 
@@ -237,7 +231,7 @@ def test_a_refusal_nobody_foresaw_is_shown_in_the_words_of_the_service() -> None
         "RequestID: 1, HostID: , api error KMS.DisabledException: the bucket's key is disabled."
     )
 
-    explained = explain(Ending(1, None, (message,)), NAMES)
+    explained = explain(Ending(1, None, (message,)), *ENDS)
 
     assert explained.reason is Reason.RCLONE_ERROR
     assert explained.summary.endswith("KMS.DisabledException: the bucket's key is disabled.")
@@ -250,18 +244,18 @@ def test_a_full_disk_here_and_a_full_disk_there_are_told_apart() -> None:
         "RequestID: , HostID: , api error InternalError: write: no space left on device"
     )
 
-    assert explain(Ending(1, None, (here,)), NAMES).reason is Reason.DISK_FULL
-    assert explain(Ending(1, None, (there,)), NAMES).summary == (
+    assert explain(Ending(1, None, (here,)), *ENDS).reason is Reason.DISK_FULL
+    assert explain(Ending(1, None, (there,)), *ENDS).summary == (
         "The storage at Backblaze EU is full, or its storage limit is reached."
     )
 
 
 def test_killed_by_the_system_says_so_whatever_was_logged_before() -> None:
-    explained = explain(Ending(None, 9, ending_of("slow_down").errors), NAMES)
+    explained = explain(Ending(None, 9, ending_of("slow_down").errors), *ENDS)
 
     assert explained.reason is Reason.KILLED
     assert explained.summary == "rclone was killed (signal 9, possibly out of memory)."
-    assert explain(Ending(137, None), NAMES).summary == explained.summary
+    assert explain(Ending(137, None), *ENDS).summary == explained.summary
 
 
 @pytest.mark.parametrize(
@@ -271,7 +265,7 @@ def test_killed_by_the_system_says_so_whatever_was_logged_before() -> None:
 def test_ended_from_outside_names_the_signal(
     exit_code: int | None, signal: int | None, name: str
 ) -> None:
-    explained = explain(Ending(exit_code, signal), NAMES)
+    explained = explain(Ending(exit_code, signal), *ENDS)
 
     assert explained.reason is Reason.KILLED
     assert name in explained.summary
@@ -279,20 +273,20 @@ def test_ended_from_outside_names_the_signal(
 
 @pytest.mark.parametrize("line", ["panic: oh", "goroutine 1 [running]:", "fatal error: oom"])
 def test_a_crash_is_not_taken_for_a_wrong_flag(line: str) -> None:
-    explained = explain(Ending(2, None, plain=(line, "unknown flag")), NAMES)
+    explained = explain(Ending(2, None, plain=(line, "unknown flag")), *ENDS)
 
     assert explained.summary == "rclone crashed."
 
 
 def test_silence_is_reported_as_silence() -> None:
-    assert "did not say why (6: " in explain(Ending(6, None), NAMES).summary
-    assert "not started" in explain(Ending(None, None), NAMES).summary
+    assert "did not say why (6: " in explain(Ending(6, None), *ENDS).summary
+    assert "not started" in explain(Ending(None, None), *ENDS).summary
 
 
 def test_the_detail_is_the_last_lines_without_what_cannot_be_seen() -> None:
     errors = tuple(f"error {n}\x1b[31m\n\u202e" for n in range(100))
 
-    lines = explain(Ending(1, None, errors), NAMES).detail.split("\n")
+    lines = explain(Ending(1, None, errors), *ENDS).detail.split("\n")
 
     assert len(lines) == DETAIL_LINES
     assert lines[-1].startswith("error 99")
@@ -305,7 +299,7 @@ def test_the_detail_is_the_last_lines_without_what_cannot_be_seen() -> None:
 def test_whatever_was_said_there_are_words_for_it(
     errors: list[str], plain: list[str], code: int | None
 ) -> None:
-    explained = explain(Ending(code, None, tuple(errors), tuple(plain)), NAMES)
+    explained = explain(Ending(code, None, tuple(errors), tuple(plain)), *ENDS)
 
     assert explained.summary.endswith(".")
     assert not has_control_characters(explained.summary)

@@ -4,22 +4,22 @@ import json
 import random
 import re
 import threading
-from typing import Any
 
 import pytest
 
 from bucketvault.engine.domain import findings
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.commands import Look
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.errors import RunFailedError
+from bucketvault.vocabulary import ComparisonMode
 from tests.conftest import NewBucket
 from tests.engine.runs.held import is_held, logged
 from tests.support.program import Bucket, Program, objects
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import MotoServer, RcloneS3
+from tests.support.specs import run_spec
 
 STAMP = "20260101T000000Z"
 
@@ -165,27 +165,21 @@ def test_findings_come_back_from_the_database_as_they_were() -> None:
 # ---- what a dry run counts, against boto3
 
 
-def preflight(source: Bucket, destination: Bucket, *, endpoint: str = "") -> Preflight:
-    names = explain.Names(
-        source_provider="Source",
-        source_bucket=source.name,
-        source_path="",
-        destination_provider="Destination",
-        destination_bucket=destination.name,
-        destination_path="",
-    )
+def preflight(
+    source: Bucket,
+    destination: Bucket,
+    mode: str = ComparisonMode.CHECKSUM,
+    *,
+    endpoint: str = "",
+) -> Preflight:
     return Preflight(
         find_binary(),
         {"source": source.remote(), "dest": destination.remote(endpoint)},
-        names,
+        run_spec(source.name, destination.name, mode=ComparisonMode(mode)),
         stopped=threading.Event(),
         keep_open=(),
         on_progress=lambda progress: None,
     )
-
-
-def spec(mode: str = "checksum") -> dict[str, Any]:
-    return {"archive_key": "photos-1", "comparison_mode": mode}
 
 
 @pytest.mark.parametrize("mode", ["checksum", "size_only", "default"])
@@ -210,8 +204,8 @@ def test_a_dry_run_counts_what_boto3_sees_and_names_each_object(
     destination = new_bucket(server, before | kept)
     lines: list[bytes] = []
 
-    found = preflight(source, destination).dry_run(spec(mode), STAMP)
-    named = preflight(source, destination).dry_run(spec(mode), STAMP, lines.append)
+    found = preflight(source, destination, mode).dry_run(STAMP)
+    named = preflight(source, destination, mode).dry_run(STAMP, lines.append)
 
     by_size = mode == "size_only"
     replaced = {
@@ -243,7 +237,7 @@ def test_a_dry_run_takes_names_that_only_look_the_same_for_two_objects(
     source = new_bucket(here, {composed: b"one", in_pieces: b"two"})
     destination = new_bucket(here, {composed: b"one", "x": b"x"})
 
-    found = preflight(source, destination).dry_run(spec("default"), STAMP, look=look)
+    found = preflight(source, destination, "default").dry_run(STAMP, look=look)
 
     assert found == Findings(new=1, removed=1, destination_objects=2)
 
@@ -256,7 +250,7 @@ def test_a_dry_run_that_could_not_see_all_of_the_destination_does_not_count(
         proxy.rules = [Rule("GET", r"list-type=2.*folder-3", 403, "AccessDenied", times=1)]
 
         with pytest.raises(RunFailedError):
-            preflight(source, destination, endpoint=proxy.endpoint).dry_run(spec(), STAMP)
+            preflight(source, destination, endpoint=proxy.endpoint).dry_run(STAMP)
 
 
 # ---- through the program

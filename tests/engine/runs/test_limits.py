@@ -19,13 +19,13 @@ def approved(ends: tuple[Storage, Storage]) -> BackupRun:
     """A run that copies, of which somebody approved a little more than its checks then found."""
     backup = a_backup("Photos", *ends)
     spec = queue.freeze(backup, "20261101T120000Z")
-    a_run(backup, RunStatus.SUCCESS, spec=spec)
+    a_run(backup, RunStatus.SUCCESS, spec=spec.to_json())
     until = utcnow() + dt.timedelta(minutes=1)
     return a_run(
         backup,
         RunStatus.RUNNING,
         trigger=Trigger.APPROVED,
-        spec=spec,
+        spec=spec.to_json(),
         findings=FOUND.to_json(),
         approved_limits={**APPROVED, "until": until.isoformat(), "ends": queue.ends_of(spec)},
         started_at=utcnow(),

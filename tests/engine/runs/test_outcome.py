@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine.rclone.explain import Names
 from bucketvault.engine.runs import outcome
 from bucketvault.engine.runs.folder import ExitRecord
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.sanitize import Redactor
 from bucketvault.vocabulary import Reason
+from tests.support.specs import run_spec
 
-NAMES = Names("R2", "photos", "", "Backblaze", "copies", "")
+SPEC = run_spec("photos", "copies", providers=("R2", "Backblaze"))
 REFUSED = (
     "error reading destination root directory: operation error S3: ListObjectsV2, https response "
     "error StatusCode: 403, RequestID: x, HostID: , api error AccessDenied: Access Denied"
@@ -38,7 +38,7 @@ def ended(folder: Path, *lines: str, stopped: bool) -> outcome.Outcome:
     return outcome.of_exit(
         record,
         follower,
-        NAMES,
+        SPEC,
         stop_requested=False,
         stalled=False,
         expected=None,

@@ -7,15 +7,16 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bucketvault.engine.domain.rules import Refusal, listed_bucket_rule, name_rule, path_rule
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.sanitize import clean_to_copy
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup
+from bucketvault.vocabulary import ComparisonMode
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program
 from tests.support.servers import MotoServer, RcloneS3, clean_environment, rclone_path
@@ -44,13 +45,9 @@ END = {
 }
 
 
-def spec(**destination: str) -> dict[str, Any]:
-    return {
-        "source": END,
-        "destination": END | destination,
-        "archive_key": "photos-1",
-        "retention_days": 30,
-    }
+def spec(**destination: str) -> RunSpec:
+    ends = EndSpec.from_json(END), EndSpec.from_json(END | destination)
+    return RunSpec(*ends, ComparisonMode.CHECKSUM, 30, 50, "photos-1")
 
 
 def restore_key(bucket: Bucket) -> str:

@@ -1,6 +1,7 @@
 """Which objects a good run brought back, by the names in the logs of the runs before it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def ended(backup: Backup, status: RunStatus, *told: tuple[str, str], **more: Any
     ]
     transcript = Transcript()
     kinds = transcript.feed(lines)
-    spec = more.pop("spec", None) or queue.freeze(backup, "20261122T000000Z")
+    spec = more.pop("spec", None) or queue.freeze(backup, "20261122T000000Z").to_json()
     left = transcript.tally.holes
     run = a_run(backup, status, phase=Phase.COPYING, holes=left, spec=spec, **more)
     writer = LogWriter(run.id)
@@ -93,9 +94,9 @@ def test_what_was_left_before_the_last_good_run_is_told_no_more(photos: Backup) 
 
 
 def test_what_was_left_at_another_place_is_not_back_here(photos: Backup) -> None:
-    elsewhere = queue.freeze(photos, "20261122T000000Z")
-    elsewhere["destination"] = elsewhere["destination"] | {"bucket": "another"}
-    failed(photos, (KEPT, "a"), spec=elsewhere)
+    spec = queue.freeze(photos, "20261122T000000Z")
+    elsewhere = replace(spec, destination=replace(spec.destination, bucket="another"))
+    failed(photos, (KEPT, "a"), spec=elsewhere.to_json())
 
     assert returned.back(good(photos, (REPLACED, "a"))) == 0
 

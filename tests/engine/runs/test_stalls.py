@@ -14,7 +14,6 @@ import pytest
 from bucketvault.engine.events import Live
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
-from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.runs import queue, returned, tidying
@@ -36,6 +35,7 @@ from tests.support.proxies import (
     Rule,
 )
 from tests.support.servers import RcloneS3, free_port
+from tests.support.specs import run_spec
 
 pytestmark = pytest.mark.slow
 
@@ -110,7 +110,7 @@ def preflight(source: str, destination: str) -> Preflight:
     return Preflight(
         find_binary(),
         {"source": remote(source), "dest": remote(destination)},
-        explain.Names("Here", "photos", "", "There", "copies", ""),
+        run_spec("photos", "copies", providers=("Here", "There")),
         stopped=threading.Event(),
         keep_open=(),
         on_progress=lambda progress: None,

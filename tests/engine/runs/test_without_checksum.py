@@ -10,7 +10,7 @@ from bucketvault.engine.rclone.commands import Look
 from bucketvault.engine.runs.preflight import Size
 from tests.conftest import NewBucket
 from tests.engine.runs.held import logged
-from tests.engine.runs.test_brake import STAMP, preflight, spec
+from tests.engine.runs.test_brake import STAMP, preflight
 from tests.support.program import Bucket, Program, until
 from tests.support.proxies import RefusingProxy
 from tests.support.servers import MotoServer, RcloneS3
@@ -97,8 +97,8 @@ def test_the_checks_see_what_a_run_that_compares_dates_will_replace(
         return found.replaced >= heavy_from
 
     with RefusingProxy(moto.endpoint) as proxy:
-        checks = preflight(source, destination, endpoint=proxy.endpoint)
-        found = checks.changes(spec(mode), STAMP, Size(5, 25), is_heavy, is_first=False)
+        checks = preflight(source, destination, mode, endpoint=proxy.endpoint)
+        found = checks.changes(STAMP, Size(5, 25), is_heavy, is_first=False)
 
         listed = [path for _, path in proxy.seen if "list-type=2" in path]
     assert found == (Findings(replaced=replaced, destination_objects=5), look)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.cli import status
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.runs import queue
@@ -92,7 +93,9 @@ def test_a_backup_that_never_ran_has_no_runs(photos: Backup) -> None:
     (row,) = backups.backups()
 
     assert (row.name, row.enabled, row.at, row.next_due_at) == ("Photos", True, "02:30", at(2, 5))
-    assert row.source == backups.End("Here", ProviderType.CLOUDFLARE_R2, "photos", "", "2026")
+    assert row.source == EndSpec(
+        "Here", ProviderType.CLOUDFLARE_R2, "photos", "", "2026", photos.source_storage.provider_id
+    )
     assert row.source.place == "photos/2026"
     assert row.destination.place == "copies"
     assert row.destination.display_name == "The copies"
@@ -287,12 +290,28 @@ def test_a_runs_page_shows_the_settings_frozen_at_claim(photos: Backup) -> None:
 
     settings = backups.run_page(row.id).settings
 
-    assert settings == backups.RunSettings(
-        source=backups.End("Here", ProviderType.CLOUDFLARE_R2, "photos", "", "2026"),
-        destination=backups.End("There", ProviderType.BACKBLAZE_B2, "copies", "The copies", ""),
+    assert settings == RunSpec(
+        source=EndSpec(
+            provider="Here",
+            provider_type=ProviderType.CLOUDFLARE_R2,
+            bucket="photos",
+            path="2026",
+            provider_id=1,
+            endpoint="https://here.example",
+            region="auto",
+        ),
+        destination=EndSpec(
+            provider="There",
+            provider_type=ProviderType.BACKBLAZE_B2,
+            bucket="copies",
+            display_name="The copies",
+            provider_id=2,
+            region="us-west-004",
+        ),
         comparison_mode=ComparisonMode.CHECKSUM,
         retention_days=14,
         shrink_limit_percent=20,
+        archive_key="photos-abc123",
         rclone_version="1.75.2",
         arguments=("sync", "source:photos/2026/", "dest:copies/"),
     )
@@ -338,7 +357,7 @@ def test_the_copy_is_that_of_the_last_good_run_only_where_nothing_came_between(
     elsewhere: bool,
     is_that: bool,
 ) -> None:
-    spec = queue.freeze(photos, "20261101T000000Z")
+    spec = queue.freeze(photos, "20261101T000000Z").to_json()
     there = spec | {"destination": spec["destination"] | {"path": "elsewhere"}}
     a_run(photos, phase=Phase.TIDYING, spec=there if elsewhere else spec, finished_at=at(1))
     if between is not None:
@@ -475,7 +494,7 @@ def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
 def test_a_copy_between_other_places_is_known_to_be_elsewhere() -> None:
     at_one = a_provider("At one", endpoint="https://one.example")
     photos = a_backup("Photos", a_storage(at_one, "photos"), a_storage(at_one, "copies"))
-    a_run(photos, spec=queue.freeze(photos, ""))
+    a_run(photos, spec=queue.freeze(photos, "").to_json())
     assert not backups.backup_page(photos.id).row.moved
 
     photos.destination_path = "deeper"

@@ -1,0 +1,43 @@
+"""The newest good run before a run of the same backup, and what happened since."""
+
+from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.store.database import connection
+from bucketvault.store.models import BackupRun
+from bucketvault.vocabulary import Phase
+
+
+def last_good(run: BackupRun) -> BackupRun | None:
+    """Return the newest good run of this backup before `run`."""
+    with connection():
+        return BackupRun.newest_good(run.backup_id, before=run.id)
+
+
+def same_ends(run: BackupRun, other: BackupRun) -> bool:
+    """True if two runs copy between the same places, by what is meant, not by names."""
+    return RunSpec.from_json(run.spec).locations == RunSpec.from_json(other.spec).locations
+
+
+def succeeded_before(run: BackupRun) -> bool:
+    """True if the newest good run of this backup was between the same places."""
+    good = last_good(run)
+    return good is not None and same_ends(good, run)
+
+
+def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
+    """True if a run between two of this backup got as far as to touch the copy."""
+    with connection():
+        return (
+            BackupRun.select()
+            .where(
+                BackupRun.backup == later.backup_id,
+                BackupRun.id.between(earlier.id + 1, later.id - 1),
+                BackupRun.phase.in_((Phase.COPYING, Phase.TIDYING)),
+            )
+            .exists()
+        )
+
+
+def is_copy_of(good: BackupRun, run: BackupRun) -> bool:
+    """True if the copy that `run` means still was what `good` had left, when `run` ended."""
+    touched = run.phase in (Phase.COPYING, Phase.TIDYING) or copied_between(good, run)
+    return bool(run.spec) and same_ends(good, run) and not touched
