@@ -193,11 +193,7 @@ def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) ->
 def _doctor(given: argparse.Namespace, config: Config) -> int:
     from bucketvault.server import address
 
-    def ask() -> tuple[int, str]:
-        door = address.noted_door(config)
-        return doctor.ask_server(door.port, door.socket)
-
-    found = doctor.examine(config, holder(config), ask)
+    found = doctor.examine(config, holder(config), lambda: address.noted_door(config).ask())
     print(_as_json(found) if given.json else "\n".join(_in_lines(found)))
     return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK
 

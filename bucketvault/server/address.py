@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import http.client
 import ipaddress
 import json
 import os
@@ -22,6 +23,7 @@ from bucketvault.store.private_files import write_private
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128
+ANSWER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,16 @@ class Door:
         except OSError:
             return False
         return True
+
+    def ask(self) -> tuple[int, str]:
+        """Return status and words of /healthz of the server that listens there. Raises OSError."""
+        asking = http.client.HTTPConnection(ADDRESS, self.port, timeout=ANSWER_S)
+        with contextlib.closing(asking):
+            if self.socket is not None:
+                asking.sock = _connect(self.socket, ANSWER_S)
+            asking.request("GET", "/healthz", headers={"Host": "localhost"})
+            answer = asking.getresponse()
+            return answer.status, answer.read(1000).decode(errors="replace")
 
     def tunnel_line(self, ssh_connection: str) -> str:
         """Return the `ssh -L` line to type on the computer from which the user came by SSH.
@@ -210,9 +222,9 @@ def _clear(path: Path) -> None:
         path.unlink()
 
 
-def _connect(path: Path) -> socket.socket:
+def _connect(path: Path, timeout_s: float = 1.0) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(1)
+    connection.settimeout(timeout_s)
     try:
         connection.connect(str(path))
     except BaseException:

@@ -21,9 +21,19 @@ from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.self_backup import SelfBackup
-from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
+from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, Tone
 from bucketvault.errors import RcloneMissingError
-from bucketvault.humanize import age, count, duration, many, percent, roughly, size, wall_clock
+from bucketvault.humanize import (
+    age,
+    count,
+    duration,
+    many,
+    percent,
+    roughly,
+    sentences,
+    size,
+    wall_clock,
+)
 from bucketvault.store.database import connection, database_bytes
 from bucketvault.store.models import BackupRun, Mail, Provider, utcnow
 
@@ -55,6 +65,10 @@ class Subject(StrEnum):
     SWAP = "Swap"
     PROCESSOR = "Processor"
     UPTIME = "Uptime"
+
+
+# where one of these is bad, runs fail or do not start
+STOPPING = {Subject.SCHEDULER, Subject.RCLONE, Subject.DISK, Subject.MEMORY, Subject.DATABASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,3 +355,40 @@ def fault(config: Config, scheduler: Scheduler | None) -> str:
     look_at_database(context)
     is_still = look_at_scheduler(context).tone is Tone.BAD
     return "the scheduler does not beat" if is_still else ""
+
+
+def conclusion(found: tuple[Reading, ...]) -> Situation:
+    """Return whether anything here will stop tonight's runs, and the most pressing reading."""
+    bad = [reading for reading in found if reading.tone is Tone.BAD]
+    stopping = [reading for reading in bad if reading.name in STOPPING]
+    if stopping:
+        names = _listed(stopping)
+        verb = "endangers" if len(stopping) == 1 else "endanger"
+        return Situation(Tone.BAD, f"{names} {verb} tonight's runs.", _first(stopping))
+    if bad:
+        verb = "needs" if len(bad) == 1 else "need"
+        sentence = f"Nothing here stops tonight's runs, but {_listed(bad)} {verb} you."
+        return Situation(Tone.BAD, sentence, _first(bad))
+    looks = [reading for reading in found if reading.tone is Tone.WARN]
+    if looks:
+        verb = "is" if len(looks) == 1 else "are"
+        sentence = f"Nothing here stops tonight's runs. {_listed(looks)} {verb} worth a look."
+        return Situation(Tone.WARN, sentence, _first(looks))
+    said = {reading.name: reading for reading in found}
+    details = ["Planned runs start."] if Subject.SCHEDULER in said else []
+    if disk := said.get(Subject.DISK):
+        details.append(f"{disk.value}. {disk.words}")
+    sentence = "This server is well. Nothing here stops tonight's runs."
+    return Situation(Tone.OK, sentence, " ".join(details))
+
+
+def _first(found: list[Reading]) -> str:
+    return sentences(found[0].words, found[0].todo)
+
+
+def _listed(found: list[Reading]) -> str:
+    names = [str(reading.name) for reading in found]
+    names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
+    if names[0] == "rclone":
+        names[0] = "The rclone"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

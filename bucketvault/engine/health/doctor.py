@@ -7,7 +7,6 @@ all the same. Nothing secret is read further than to see that it opens.
 import http.client
 import logging
 import os
-import socket
 import stat
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -36,7 +35,6 @@ from bucketvault.store.secrets import Vault
 
 log = logging.getLogger(__name__)
 
-ANSWER_S = 5.0
 # Their locks are not what SQLite and we need (sqlite.org/faq.html#q5): two writers, one database.
 REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "9p", "ceph", "glusterfs", "fuse.sshfs"}
 
@@ -229,18 +227,3 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
         words = f"The server says: {clean(words.strip())}."
         return Reading(name, Tone.BAD, "stands still", words, "Restart it, and see its log.")
     return Reading(name, Tone.OK, "beats", f"{holder}; {many(planned, 'backup')} planned.")
-
-
-def ask_server(port: int, path: Path | None) -> tuple[int, str]:
-    """Ask the server that listens there, on a port or a socket. Raises OSError."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)
-    if path is not None:
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(ANSWER_S)
-        connection.sock.connect(str(path))
-    try:
-        connection.request("GET", "/healthz", headers={"Host": "localhost"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(1000).decode(errors="replace")
-    finally:
-        connection.close()

@@ -18,9 +18,8 @@ from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Context, Reading, Subject
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
-from bucketvault.engine.views.situation import Situation, Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
-from bucketvault.humanize import sentences
 from bucketvault.store.database import BusyError, connection
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import RunStatus
@@ -30,8 +29,6 @@ log = logging.getLogger(__name__)
 EVERY_S = 10.0
 HOUR_S = 3600.0
 FRESH_S = 1.0  # several tabs see the same look
-# where one of these is bad, runs fail or do not start
-STOPPING = {Subject.SCHEDULER, Subject.RCLONE, Subject.DISK, Subject.MEMORY, Subject.DATABASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +63,6 @@ class Health:
     copying: tuple[Copying, ...]
     waiting: int
     at_most: int  # runs at a time
-
-
-def conclusion(found: tuple[Reading, ...]) -> Situation:
-    """Return whether anything here will stop tonight's runs, and the most pressing reading."""
-    bad = [reading for reading in found if reading.tone is Tone.BAD]
-    stopping = [reading for reading in bad if reading.name in STOPPING]
-    if stopping:
-        names = _listed(stopping)
-        verb = "endangers" if len(stopping) == 1 else "endanger"
-        return Situation(Tone.BAD, f"{names} {verb} tonight's runs.", _first(stopping))
-    if bad:
-        verb = "needs" if len(bad) == 1 else "need"
-        sentence = f"Nothing here stops tonight's runs, but {_listed(bad)} {verb} you."
-        return Situation(Tone.BAD, sentence, _first(bad))
-    looks = [reading for reading in found if reading.tone is Tone.WARN]
-    if looks:
-        verb = "is" if len(looks) == 1 else "are"
-        sentence = f"Nothing here stops tonight's runs. {_listed(looks)} {verb} worth a look."
-        return Situation(Tone.WARN, sentence, _first(looks))
-    said = {reading.name: reading for reading in found}
-    details = ["Planned runs start."] if Subject.SCHEDULER in said else []
-    if disk := said.get(Subject.DISK):
-        details.append(f"{disk.value}. {disk.words}")
-    sentence = "This server is well. Nothing here stops tonight's runs."
-    return Situation(Tone.OK, sentence, " ".join(details))
-
-
-def _first(found: list[Reading]) -> str:
-    return sentences(found[0].words, found[0].todo)
-
-
-def _listed(found: list[Reading]) -> str:
-    names = [str(reading.name) for reading in found]
-    names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
-    if names[0] == "rclone":
-        names[0] = "The rclone"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 class _Processor:

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine.health.checks import Reading, Subject
-from bucketvault.engine.health.monitor import Copying, Health, conclusion
+from bucketvault.engine.health.checks import Reading, Subject, conclusion
+from bucketvault.engine.health.monitor import Copying, Health
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot

@@ -7,8 +7,7 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine.health import checks
-from bucketvault.engine.health.checks import GB, MB, Context, Reading
-from bucketvault.engine.health.monitor import conclusion
+from bucketvault.engine.health.checks import GB, MB, Context, Reading, conclusion
 from bucketvault.engine.self_backup import SelfBackup
 from bucketvault.engine.views.situation import Tone
 
