@@ -133,6 +133,26 @@ class MailSecurity(StrEnum):
     TLS = "tls"  # from the first byte
 
 
+class Topic(StrEnum):
+    """What may have changed; open pages follow topics (`engine/events.py`)."""
+
+    BACKUPS = "backups"  # any backup or run
+    CATALOGUE = "catalogue"  # a provider or storage, or what is known about them
+    MAIL = "mail"  # a mail was sent, failed or is given up; how a ping went
+    SETTINGS = "settings"
+    QUEUE = "queue"  # a run waits: for the thread that takes it, and no page
+
+
+def run_topic(run_id: int) -> str:
+    """Return the topic of one run's state and progress."""
+    return f"run:{run_id}"
+
+
+def log_topic(run_id: int) -> str:
+    """Return the topic of one run's stored log."""
+    return f"log:{run_id}"
+
+
 class LineKind(IntEnum):
     """Meaning of one line of a run's log. Kept in the database: never renumber."""
 

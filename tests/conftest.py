@@ -7,12 +7,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.store_fixtures import data_folder, ends, new_database, open_store, vault
+from tests.store_fixtures import data_folder, ends, new_database, open_store, told, vault
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, until
 from tests.support.servers import MotoServer, RcloneS3, ServerProcess
 
-__all__ = ["data_folder", "ends", "new_database", "open_store", "vault"]  # fixtures
+__all__ = ["data_folder", "ends", "new_database", "open_store", "told", "vault"]  # fixtures
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes its time
 hypothesis.settings.load_profile("any machine")

@@ -10,7 +10,7 @@ import pytest
 
 from bucketvault.engine.domain.fields import BackupInput, ProviderInput, StorageInput
 from bucketvault.store import database
-from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
+from bucketvault.store.database import FILE_NAME, close_database, on_written, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import ProviderType, Reason, RunStatus, Trigger
@@ -48,6 +48,15 @@ def open_store(
     open_database(path)
     yield path
     close_database()
+
+
+@pytest.fixture
+def told(open_store: Path) -> Iterator[list[str]]:
+    """The topics of every commit, in the order in which they are told."""
+    topics: list[str] = []
+    on_written(topics.extend)
+    yield topics
+    on_written(None)
 
 
 @pytest.fixture

@@ -270,10 +270,8 @@ def _run(given: argparse.Namespace, config: Config) -> int:
         said = "queued" if new else "under way already"
         print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
         return EXIT_OK
-    if engine is not None:
-        engine.wake()
-        if not (given.wait or given.preview):
-            print("No bucketvault is serving, so this command does the work itself and waits.")
+    if engine is not None and not (given.wait or given.preview):
+        print("No bucketvault is serving, so this command does the work itself and waits.")
     code = Watch(config, run_id, engine).to_the_end()
     if given.preview and code == EXIT_OK:
         _print_log(run_id, ZoneInfo(timetable.server_time_zone()), 0)

@@ -8,15 +8,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.backups import Backups
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import backups, providers
 from bucketvault.engine.domain import times as timetable
-from bucketvault.engine.events import BACKUPS, CATALOGUE, Live, run_topic
+from bucketvault.engine.events import Live
 from bucketvault.engine.folder_lock import FolderHold
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.monitor import Monitor
@@ -32,7 +31,8 @@ from bucketvault.engine.runs.kept_versions import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.shared import Shared
-from bucketvault.engine.views import backups
+from bucketvault.engine.views import backups as views
+from bucketvault.engine.views import history
 from bucketvault.engine.views.calendar import DayBook, Days
 from bucketvault.engine.views.home import HomeView, first_steps
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, situation_of
@@ -44,11 +44,12 @@ from bucketvault.store.database import (
     close_database,
     connection,
     data_version,
+    on_written,
     open_database,
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Kinds, LineKind, RunStatus, Trigger
+from bucketvault.vocabulary import Kinds, LineKind, RunStatus, Topic, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,25 @@ def open_store(config: Config, *, check: bool = False) -> Vault:
     return Vault(config.key_file)
 
 
+class Backups:
+    """What pages call of the catalogue and of the history of a backup."""
+
+    check = staticmethod(backups.check)
+    create = staticmethod(backups.create)
+    change = staticmethod(backups.change)
+    set_enabled = staticmethod(backups.set_enabled)
+    stored = staticmethod(backups.stored)
+    going = staticmethod(backups.going)
+    delete = staticmethod(backups.delete)
+    runs_page = staticmethod(history.runs_page)
+    measures = staticmethod(history.measures)
+
+
 class Engine:
     """Started once, stopped once. Every method may be called from any thread, and may block."""
+
+    backups = Backups
+    overview_backup = staticmethod(views.backup_page)
 
     def __init__(self, config: Config, role: str, *, schedules: bool = False) -> None:
         self.config = config
@@ -80,21 +98,20 @@ class Engine:
         self._day_book = DayBook(self.zone)
         self._writes = Writes(config.database)
         # asked by every open page at each change, while a run moves several times a second
-        self._backup_rows = Shared(self._writes.seen, backups.backups)
-        self._run_pages = Shared(self._writes.seen, backups.run_page)
+        self._backup_rows = Shared(self._writes.seen, views.backups)
+        self._run_pages = Shared(self._writes.seen, views.run_page)
         self._answer = Shared(self._writes.seen, self._work_out_answer)
         self.providers = Providers(config, self.live, lambda: self.vault)
-        self.mail = Mailer(lambda: self.vault, self.live)
+        self.mail = Mailer(lambda: self.vault)
         self.ping = Ping(self._what_is_not_well, self.live)
-        self.preferences = Preferences(config, self.live, lambda: self.vault, self.mail, self.ping)
-        self.backups = Backups(self.live, self.wake)
+        self.preferences = Preferences(config, lambda: self.vault, self.mail, self.ping)
         self._ending = threading.Event()
         self._wake = threading.Event()
         self._hold = FolderHold(config.lock, role)
         self._workers: dict[int, tuple[Worker, threading.Thread]] = {}
         self._workers_lock = threading.Lock()
         self._adopts_at = 0.0
-        self.scheduler = Scheduler(self._planned)
+        self.scheduler = Scheduler()
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._housekeeper = Housekeeper(config)
         self.health = Monitor(config, self.scheduler)
@@ -108,11 +125,13 @@ class Engine:
         """
         self.vault = open_store(self.config, check=True)
         self._hold.take()
+        on_written(self._written)
         try:
             for thread in self._adopt():  # what is over is told before anything new begins
                 thread.join(ADOPT_S)
             self._sweep()
         except BaseException:
+            on_written(None)
             self._hold.release()
             raise
         self._dispatcher.start()
@@ -142,6 +161,7 @@ class Engine:
         for helper in (self._housekeeper, self.health):
             helper.stop(max(0.0, deadline - time.monotonic()))
         self.mail.stop()
+        on_written(None)
         self._hold.release()
         self._writes.close()
         close_database()
@@ -153,7 +173,8 @@ class Engine:
             try:
                 with connection():  # one connection for all turns: data_version compares within it
                     seen = data_version()
-                    self.live.publish(BACKUPS, CATALOGUE)  # what others wrote since a fault
+                    # what others wrote since a fault
+                    self.live.publish(Topic.BACKUPS, Topic.CATALOGUE)
                     while not self._ending.is_set():
                         self.scheduler.heal()
                         if time.monotonic() > self._adopts_at:
@@ -165,7 +186,7 @@ class Engine:
                         self._wake.clear()
                         if (now := data_version()) != seen:
                             seen = now
-                            self.live.publish(BACKUPS, CATALOGUE)
+                            self.live.publish(Topic.BACKUPS, Topic.CATALOGUE)
             except BusyError as error:
                 log.warning("database busy", extra={"cause": str(error)})
                 self._ending.wait(10 * LOOK_S)
@@ -173,9 +194,11 @@ class Engine:
                 log.exception("the queue met a fault")
                 self._ending.wait(10 * LOOK_S)
 
-    def _planned(self) -> None:
-        self._wake.set()
-        self.live.publish(BACKUPS)
+    def _written(self, topics: Collection[str]) -> None:
+        """Tell pages and the queue what this process has just written."""
+        self.live.publish(*topics)
+        if Topic.QUEUE in topics:
+            self._wake.set()
 
     def _start_next(self) -> bool:
         if self._ending.is_set():
@@ -189,7 +212,6 @@ class Engine:
         except BaseException:
             os.close(lock)  # nobody works on it: `_adopt` finds that
             raise
-        self.live.publish(run_topic(run.id), BACKUPS)
         return True
 
     def _look_after(self, run: BackupRun, folder: RunFolder, lock: int | None) -> threading.Thread:
@@ -273,15 +295,11 @@ class Engine:
     def run_now(self, backup_id: int, trigger: Trigger = Trigger.MANUAL) -> int:
         """Queue a run of a backup and give its id; the id of the one under way, if there is one."""
         run_id, _ = queue.enqueue(backup_id, trigger)
-        self._wake.set()
-        self.live.publish(run_topic(run_id), BACKUPS)
         return run_id
 
     def preview(self, backup_id: int) -> int:
         """Queue a look at what a run of this backup would do; its id. Raises InUseError."""
         run_id, _ = queue.enqueue(backup_id, Trigger.MANUAL, preview=True)
-        self._wake.set()
-        self.live.publish(run_topic(run_id), BACKUPS)
         return run_id
 
     def approve_run(self, run_id: int) -> int:
@@ -289,10 +307,7 @@ class Engine:
 
         Raises InUseError when there is nothing to approve, NotFoundError.
         """
-        approved = queue.approve(run_id)
-        self._wake.set()
-        self.live.publish(run_topic(approved), run_topic(run_id), BACKUPS)
-        return approved
+        return queue.approve(run_id)
 
     def kept_versions(self, backup_id: int) -> Kept:
         """The kept versions of a backup, asked of the provider: takes seconds.
@@ -304,7 +319,7 @@ class Engine:
             if backup is None:
                 raise NotFoundError("This backup is not there any more.")
             storage = backup.destination_storage
-            remote = catalogue.decrypted_remote(storage.provider, self.vault)
+            remote = providers.decrypted_remote(storage.provider, self.vault)
         binary = find_binary(self.config.rclone)
         archive = Archive(binary, remote, storage.bucket_name, backup.archive_key)
         try:
@@ -312,22 +327,6 @@ class Engine:
         except ArchiveError as error:  # its own hint speaks of a run
             hint = "See whether the provider answers and the key may list, then look again."
             raise ArchiveError(error.summary, hint, error.detail) from error
-
-    def overview_backup(self, backup_id: int) -> backups.BackupPage:
-        """All about one backup, but for its kept versions. Raises NotFoundError."""
-        return backups.backup_page(backup_id)
-
-    def set_enabled(self, backup_id: int, enabled: bool) -> bool:
-        """Switch a backup's schedule on or off; whether a planned run that waited was taken out.
-
-        A run that somebody asked for, and one under way, go on. Raises NotFoundError, and
-        InvalidInputError where it could not run as things are now.
-        """
-        return self.backups.set_enabled(backup_id, enabled)
-
-    def wake(self) -> None:
-        """Look at the queue now: this process has just put something in."""
-        self._wake.set()
 
     def stop_run(self, run_id: int) -> None:
         """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.
@@ -339,9 +338,8 @@ class Engine:
         if found is not None:
             found[0].stop()
         queue.request_stop(run_id, is_told=found is not None)
-        self.live.publish(run_topic(run_id), BACKUPS)
 
-    def overview_backups(self) -> list[backups.BackupRow]:
+    def overview_backups(self) -> list[views.BackupRow]:
         """Every backup with its newest runs."""
         return self._backup_rows()
 
@@ -364,7 +362,7 @@ class Engine:
             first_steps(rows, mail_is_set_up=not any(issue.part is Part.MAIL for issue in issues)),
         )
 
-    def days(self, row: backups.BackupRow) -> Days:
+    def days(self, row: views.BackupRow) -> Days:
         """The last 30 days of one backup, until today."""
         return self._day_book.days([row], utcnow()).get(row.id, ())
 
@@ -375,7 +373,7 @@ class Engine:
     def _work_out_answer(self) -> Situation:
         return situation_of(self._backup_rows(), self.installation_issues())
 
-    def overview_run(self, run_id: int) -> backups.RunPage:
+    def overview_run(self, run_id: int) -> views.RunPage:
         """All about one run. Raises NotFoundError."""
         return self._run_pages(run_id)
 

@@ -1,10 +1,8 @@
 """The one door from threads to the event loop: something changed, look again.
 
-Topics: `backups` (any backup or run), `catalogue` (a provider or storage, or what is known about
-them), `mail` (a mail was sent, failed or is given up; how a ping went), `settings` (they were
-changed), `run:ID` (state or progress of that run), `log:ID` (its stored log grew). Threads publish;
-pages subscribe in the loop and are called there, at most ten times a second however often
-something was published. No value passes: the database has it.
+Threads publish topics (`vocabulary.Topic`, `run_topic`, `log_topic`); pages subscribe in the loop
+and are called there, at most ten times a second however often something was published. No value
+passes: the database has it.
 """
 
 import asyncio
@@ -12,23 +10,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-BACKUPS = "backups"
-CATALOGUE = "catalogue"
-MAIL = "mail"
-SETTINGS = "settings"
 INTERVAL_S = 0.1
 
 log = logging.getLogger(__name__)
-
-
-def run_topic(run_id: int) -> str:
-    """The topic of a run's state and progress."""
-    return f"run:{run_id}"
-
-
-def log_topic(run_id: int) -> str:
-    """The topic of a run's stored log."""
-    return f"log:{run_id}"
 
 
 class Live:

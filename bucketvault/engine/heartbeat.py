@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from bucketvault import __version__
 from bucketvault.engine import settings
-from bucketvault.engine.events import MAIL, Live
+from bucketvault.engine.events import Live
 from bucketvault.engine.mail.hanging_up import hang_up_after
 from bucketvault.engine.mail.mail_views import PingState
 from bucketvault.sanitize import clean
 from bucketvault.store.models import utcnow
+from bucketvault.vocabulary import Topic
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Ping:
             if not good:  # without the address: whoever knows it may call in our name
                 log.warning("ping not taken", extra={"answer": answer})
         if self._last != before:
-            self._live.publish(MAIL)
+            self._live.publish(Topic.MAIL)
 
 
 def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:

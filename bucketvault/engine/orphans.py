@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass
 
 from bucketvault.config import Config
-from bucketvault.engine.catalogue import catalogue, conflicts
+from bucketvault.engine.catalogue import providers, rows
 from bucketvault.engine.domain.places import server_of
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import find_binary
@@ -52,8 +52,8 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
     Raises NotFoundError, RcloneMissingError, VaultError, ArchiveError.
     """
     with connection():
-        storage = conflicts.get(Storage, storage_id)
-        remote = catalogue.decrypted_remote(storage.provider, vault)
+        storage = rows.get(Storage, storage_id)
+        remote = providers.decrypted_remote(storage.provider, vault)
         bucket = storage.bucket_name
         place = _place(storage)
         backups = list(

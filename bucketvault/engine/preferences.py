@@ -12,14 +12,14 @@ from bucketvault import __version__
 from bucketvault.access import sessions
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.events import BACKUPS, SETTINGS, Live
 from bucketvault.engine.heartbeat import Ping
+from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailState, PingState, Trial
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.settings import PASSWORD, Settings
-from bucketvault.errors import ChangedMeanwhileError, RcloneMissingError
-from bucketvault.store.database import connection, writing
+from bucketvault.engine.settings import Settings
+from bucketvault.errors import RcloneMissingError
+from bucketvault.store.database import connection
 from bucketvault.store.models import Session, utcnow
 from bucketvault.store.secrets import Vault
 
@@ -73,10 +73,9 @@ class Preferences:
     """What the page of the settings asks for. Every method may be called from any thread."""
 
     def __init__(
-        self, config: Config, live: Live, vault: Callable[[], Vault], mail: Mailer, ping: Ping
+        self, config: Config, vault: Callable[[], Vault], mail: Mailer, ping: Ping
     ) -> None:
         self._config = config
-        self._live = live
         self._vault = vault
         self._mail = mail
         self._ping = ping
@@ -88,7 +87,7 @@ class Preferences:
             browsers = Session.select().where(Session.last_seen_at > since).count()
         return SettingsPage(
             settings.load(),
-            self._mail.state(),
+            outbox.state(),
             self._ping.state(),
             about(self._config),
             browsers,
@@ -101,18 +100,8 @@ class Preferences:
         Raises InvalidInputError with all problems, ChangedMeanwhileError where somebody else has
         changed one of these since `seen`, VaultError; then nothing was written.
         """
-        with writing():
-            now = settings.load()
-            names = [name for name in given if name != PASSWORD]
-            changed = [name for name in names if getattr(now, name) != getattr(seen, name)]
-            if PASSWORD in given and now.has_smtp_password != seen.has_smtp_password:
-                changed.append(PASSWORD)
-            if changed:
-                raise ChangedMeanwhileError(changed)
-            settings.change(given, self._vault())
-            now = settings.load()
-        self._live.publish(SETTINGS, BACKUPS)
-        return now
+        settings.change(given, self._vault(), seen)
+        return settings.load()
 
     def send_test(self, given: Mapping[str, object]) -> Trial:
         """Send a test mail with these values. Takes up to a minute. Raises InvalidInputError."""
@@ -124,7 +113,7 @@ class Preferences:
 
     def dismiss(self, mail_id: int) -> None:
         """Note that somebody has seen that a mail was given up. Raises NotFoundError."""
-        self._mail.dismiss(mail_id)
+        outbox.dismiss(mail_id)
 
     def sign_out_everywhere(self) -> None:
         """End every session, and make the link that opened them worthless."""

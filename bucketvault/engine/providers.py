@@ -8,14 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bucketvault.config import Config
-from bucketvault.engine.catalogue import catalogue, conflicts
-from bucketvault.engine.catalogue.catalogue import StoredProvider
+from bucketvault.engine.catalogue import providers, rows, storages
+from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.ciphertexts import KEY_COLUMNS
 from bucketvault.engine.domain.fields import ProviderInput, StorageInput, provider_fields
-from bucketvault.engine.events import BACKUPS, CATALOGUE, Live
+from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.buckets import (
@@ -41,6 +41,7 @@ from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage, utcnow
 from bucketvault.store.secrets import Vault, place
+from bucketvault.vocabulary import Topic
 
 KEPT_S = 600.0
 CHECK_S = 20.0  # how long saving waits for an answer
@@ -85,6 +86,11 @@ class _Kept:
 class Providers:
     """What pages ask for. Every method may be called from any thread, and may block."""
 
+    stored = staticmethod(providers.stored)
+    change_storage = staticmethod(storages.describe)
+    delete_storage = staticmethod(storages.delete)
+    storages = staticmethod(storage_rows)
+
     def __init__(self, config: Config, live: Live, vault: Callable[[], Vault]) -> None:
         self._config, self._live, self._vault = config, live, vault
         # a service that does not answer must not hold the threads that read the database
@@ -102,24 +108,16 @@ class Providers:
         """Every provider by name."""
         return provider_rows(self._vault())
 
-    def storages(self) -> list[StorageRow]:
-        """Every storage, by provider and bucket."""
-        return storage_rows()
-
     def page(self, provider_id: int) -> ProviderPage:
         """All about one provider, without asking it. Raises NotFoundError."""
         with connection():
             row, storages = provider_row(provider_id, self._vault())
-            now = _fingerprint(conflicts.get(Provider, provider_id))
+            now = _fingerprint(rows.get(Provider, provider_id))
         with self._lock:
             kept = self._kept(provider_id, now)
             tested = self._tests.get(provider_id)
         test = tested[1] if tested is not None and tested[0] == now else None
         return ProviderPage(row, tuple(storages), kept, test)
-
-    def stored(self, provider_id: int) -> StoredProvider:
-        """What a form starts from; keys are never in it. Raises NotFoundError."""
-        return catalogue.stored_provider(provider_id)
 
     # what a provider says: these take seconds
 
@@ -140,9 +138,7 @@ class Providers:
             if kept is not None and (fresh or not refresh):
                 return kept
             buckets = list_buckets(find_binary(self._config.rclone), remote)
-            listing = self._keep(provider_id, fingerprint, buckets)
-        self._live.publish(CATALOGUE)
-        return listing
+            return self._keep(provider_id, fingerprint, buckets)
 
     def test(self, provider_id: int, bucket: str, write: bool) -> ConnectionTest:
         """Try what the key may do; with `write`, small objects are written and removed again.
@@ -156,7 +152,7 @@ class Providers:
         result = ConnectionTest(bucket, write, tuple(rights), utcnow(), took_s)
         with self._lock:
             self._tests[provider_id] = (fingerprint, result)
-        self._live.publish(CATALOGUE)
+        self._live.publish(Topic.CATALOGUE)
         return result
 
     def look(self, storage_id: int, path: str) -> PathLook:
@@ -165,8 +161,8 @@ class Providers:
         Raises NotFoundError, RcloneMissingError, VaultError, DiscoveryError.
         """
         with connection():
-            storage = conflicts.get(Storage, storage_id)
-            remote = catalogue.decrypted_remote(storage.provider, self._vault())
+            storage = rows.get(Storage, storage_id)
+            remote = providers.decrypted_remote(storage.provider, self._vault())
         binary = find_binary(self._config.rclone)
         return look_at_path(binary, remote, storage.bucket_name, path, CHECK_S)
 
@@ -182,8 +178,8 @@ class Providers:
         Raises CancelledError soon after `cancelled` is set, and as `look`.
         """
         with connection():
-            storage = conflicts.get(Storage, storage_id)
-            remote = catalogue.decrypted_remote(storage.provider, self._vault())
+            storage = rows.get(Storage, storage_id)
+            remote = providers.decrypted_remote(storage.provider, self._vault())
         binary = find_binary(self._config.rclone)
         bucket = storage.bucket_name
         with self._lock:
@@ -215,7 +211,7 @@ class Providers:
         Raises InvalidInputError, VaultError; with `check` also DiscoveryError, RcloneMissingError.
         """
         buckets = self._check(given, None) if check else None
-        provider_id = catalogue.create_provider(given, self._vault())
+        provider_id = providers.create(given, self._vault())
         self._changed(provider_id, buckets)
         return provider_id
 
@@ -233,16 +229,15 @@ class Providers:
         ChangedMeanwhileError, and as `create`.
         """
         buckets = self._check(given, provider_id) if check else None
-        catalogue.change_provider(provider_id, given, self._vault(), loaded=loaded)
+        providers.change(provider_id, given, self._vault(), loaded=loaded)
         self._changed(provider_id, buckets)
 
     def delete(self, provider_id: int) -> None:
         """Delete a provider and its key. Raises InUseError, NotFoundError."""
-        catalogue.delete_provider(provider_id)
+        providers.delete(provider_id)
         with self._lock:
             self._listings.pop(provider_id, None)
             self._tests.pop(provider_id, None)
-        self._live.publish(CATALOGUE, BACKUPS)
 
     def import_bucket(
         self, provider_id: int, bucket_name: str, usage: str | None, *, check: bool = True
@@ -254,13 +249,13 @@ class Providers:
         NotFoundError; with `check` also RcloneMissingError, VaultError, DiscoveryError.
         """
         with connection():
-            fingerprint = _fingerprint(conflicts.get(Provider, provider_id))
+            fingerprint = _fingerprint(rows.get(Provider, provider_id))
         with self._lock:
             kept = self._kept(provider_id, fingerprint)
         listed = kept is not None and any(b.name == bucket_name for b in kept.buckets)
         name = bucket_name if listed else bucket_name.strip()
         given = StorageInput(provider_id, name, "", usage)
-        if problems := conflicts.check_storage(given, listed=listed):
+        if problems := storages.check(given, listed=listed):
             raise InvalidInputError(problems)
         seen = listed
         if check and not listed:
@@ -268,38 +263,22 @@ class Providers:
             check_bucket(find_binary(self._config.rclone), remote, name, CHECK_S)
             seen = True
         with writing():
-            storage_id = catalogue.create_storage(given, listed=listed)
+            storage_id = storages.create(given, listed=listed)
             if seen:
                 Storage.update(checked_at=utcnow()).where(Storage.id == storage_id).execute()
-        self._live.publish(CATALOGUE)
         return storage_id
-
-    def change_storage(self, storage_id: int, display_name: str, usage: str | None) -> None:
-        """Call a storage something else, or use it for something else.
-
-        Raises InvalidInputError, NotFoundError.
-        """
-        given = catalogue.storage_input(storage_id)
-        given = replace(given, display_name=display_name, usage_type=usage)
-        catalogue.change_storage(storage_id, given)
-        self._live.publish(CATALOGUE, BACKUPS)
-
-    def delete_storage(self, storage_id: int) -> None:
-        """Forget a storage; its bucket stays. Raises InUseError, NotFoundError."""
-        catalogue.delete_storage(storage_id)
-        self._live.publish(CATALOGUE)
 
     # how it is done
 
     def _check(self, given: ProviderInput, provider_id: int | None) -> list[Bucket] | None:
         """The buckets it lists, None when it may not: the key was taken all the same."""
-        if problems := conflicts.check_provider(given, provider_id):
+        if problems := providers.check(given, provider_id):
             raise InvalidInputError(problems)
         values, _ = provider_fields(given, new=provider_id is None)
         keys = {name: getattr(values, name) for name in KEY_COLUMNS}
         if None in keys.values() and provider_id is not None:
             with connection():
-                row = conflicts.get(Provider, provider_id)
+                row = rows.get(Provider, provider_id)
             for name in [name for name, key in keys.items() if key is None]:
                 where = place("provider", name, row.uuid)
                 keys[name] = self._vault().decrypt(getattr(row, name), where)
@@ -312,20 +291,20 @@ class Providers:
     def _changed(self, provider_id: int, buckets: list[Bucket] | None) -> None:
         if buckets is not None:
             with connection():
-                fingerprint = _fingerprint(conflicts.get(Provider, provider_id))
+                fingerprint = _fingerprint(rows.get(Provider, provider_id))
             self._keep(provider_id, fingerprint, buckets)
-        self._live.publish(CATALOGUE, BACKUPS)
 
     def _remote(self, provider_id: int) -> tuple[Remote, object]:
         with connection():
-            row = conflicts.get(Provider, provider_id)
-            return catalogue.decrypted_remote(row, self._vault()), _fingerprint(row)
+            row = rows.get(Provider, provider_id)
+            return providers.decrypted_remote(row, self._vault()), _fingerprint(row)
 
     def _keep(self, provider_id: int, fingerprint: object, buckets: list[Bucket]) -> Listing:
         listing = Listing(tuple(buckets), utcnow())
         with self._lock:
             kept = _Kept(listing, time.monotonic() + KEPT_S)
             self._listings[provider_id] = (fingerprint, kept)
+        self._live.publish(Topic.CATALOGUE)
         return listing
 
     def _kept(self, provider_id: int, fingerprint: object) -> Listing | None:

@@ -5,7 +5,7 @@ is one. `mail_server` alone opens it, for the connection it was entered for.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -13,11 +13,11 @@ from bucketvault.engine.ciphertexts import place_of_setting, ready_for_secrets
 from bucketvault.engine.domain import setting_rules as allowed
 from bucketvault.engine.domain.fields import Sheet
 from bucketvault.engine.domain.rules import Refusal, whole_number, word
-from bucketvault.errors import InvalidInputError, Problem, VaultError
+from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, Problem, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import MailSecurity
+from bucketvault.vocabulary import MailSecurity, Topic
 
 USUAL_PORTS = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}
 PASSWORD = "smtp_password"  # noqa: S105 - the name of the setting
@@ -84,14 +84,18 @@ def load() -> Settings:
         return _from_rows({row.key: row.value for row in Setting.select()})
 
 
-def change(given: Mapping[str, object], vault: Vault) -> tuple[str, ...]:
+def change(
+    given: Mapping[str, object], vault: Vault, seen: Settings | None = None
+) -> tuple[str, ...]:
     """Change what is in `given`, leave the rest; the names of what really changed.
 
-    `smtp_password`: None leaves it, "" removes it. Raises InvalidInputError with all problems
-    (then nothing was written), VaultError when the password cannot be encrypted.
+    `smtp_password`: None leaves it, "" removes it. Raises InvalidInputError with all problems,
+    ChangedMeanwhileError where one of them is not as in `seen` any more (then nothing was
+    written), VaultError when the password cannot be encrypted.
     """
-    with writing():
+    with writing(Topic.SETTINGS, Topic.BACKUPS):
         before = load()
+        _refuse_changed_since(seen or before, before, given)
         after, password, problems = _checked(given, before)
         if problems:
             raise InvalidInputError(problems)
@@ -132,6 +136,12 @@ def mail_server(vault: Vault, given: Mapping[str, object] | None = None) -> Mail
 
 
 # ---- how it is done
+
+
+def _refuse_changed_since(seen: Settings, now: Settings, names: Iterable[str]) -> None:
+    compared = {name: "has_smtp_password" if name == PASSWORD else name for name in names}
+    if changed := [n for n, of in compared.items() if getattr(now, of) != getattr(seen, of)]:
+        raise ChangedMeanwhileError(changed)
 
 
 def _checked(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bucketvault.engine import settings
-from bucketvault.engine.catalogue import catalogue, conflicts
+from bucketvault.engine.catalogue import backups, conflicts, providers, storages
 from bucketvault.engine.domain.fields import BackupInput, ProviderInput, StorageInput
 from bucketvault.engine.domain.rules import did_you_mean, same_name
 from bucketvault.engine.domain.times import server_time_zone
@@ -98,13 +98,13 @@ class _Work:
             given = entry.values
             if any(key in given for key in ("provider_type", *_ADDRESS)):
                 given = dict.fromkeys(_ADDRESS, "") | given
-            wanted = dataclasses.replace(catalogue.provider_input(row.id), **given)
+            wanted = dataclasses.replace(providers.stored(row.id).given, **given)
         self._write(
             entry,
             row,
             check=lambda: conflicts.checked_provider(wanted, row, with_users=False)[1],
-            create=lambda: catalogue.create_provider(wanted, self.vault),
-            change=lambda i: catalogue.change_provider(i, wanted, self.vault, with_users=False),
+            create=lambda: providers.create(wanted, self.vault),
+            change=lambda i: providers.change(i, wanted, self.vault, with_users=False),
         )
 
     def _storage(self, entry: Entry) -> None:
@@ -119,13 +119,13 @@ class _Work:
         if row is None:
             wanted = _filled(StorageInput, given)
         else:
-            wanted = dataclasses.replace(catalogue.storage_input(row.id), **given)
+            wanted = dataclasses.replace(storages.stored(row.id), **given)
         self._write(
             entry,
             row,
             check=lambda: conflicts.checked_storage(wanted, row, with_users=False)[1],
-            create=lambda: catalogue.create_storage(wanted),
-            change=lambda i: catalogue.change_storage(i, wanted, with_users=False),
+            create=lambda: storages.create(wanted),
+            change=lambda i: storages.change(i, wanted, with_users=False),
         )
 
     def _backup(self, entry: Entry) -> None:
@@ -140,13 +140,13 @@ class _Work:
         else:
             if given.get("schedule") == Schedule.DAILY:
                 given.setdefault("weekday", None)
-            wanted = dataclasses.replace(catalogue.backup_input(row.id), **given)
+            wanted = dataclasses.replace(backups.stored(row.id), **given)
         written = self._write(
             entry,
             row,
             check=lambda: conflicts.checked_backup(wanted, row, with_others=False)[1],
-            create=lambda: catalogue.create_backup(wanted, with_others=False),
-            change=lambda i: catalogue.change_backup(i, wanted, with_others=False),
+            create=lambda: backups.create(wanted, with_others=False),
+            change=lambda i: backups.change(i, wanted, with_others=False),
         )
         if written is not None:
             self.written_backups.append(written)

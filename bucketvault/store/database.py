@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import peewee as pw
@@ -48,6 +48,20 @@ class _Database(pw.SqliteDatabase):
 database: pw.SqliteDatabase = _Database(None)
 
 
+def _nobody(topics: Collection[str]) -> None:
+    """Hear nothing."""
+
+
+_listener: Callable[[Collection[str]], None] = _nobody
+
+
+class _News(threading.local):
+    topics: set[str]  # of this thread's transaction
+
+
+_news = _News()
+
+
 def connection() -> contextlib.AbstractContextManager[object]:
     """This thread's connection, opened and closed around a piece of work; nests."""
     if database.is_closed():
@@ -56,17 +70,28 @@ def connection() -> contextlib.AbstractContextManager[object]:
 
 
 @contextlib.contextmanager
-def writing() -> Iterator[None]:
+def writing(*topics: str) -> Iterator[None]:
     """One write transaction, begun IMMEDIATE, in this thread's connection.
 
     Keep it short: nothing waits for rclone or the network inside. Nested calls join the outer one.
+    What `on_written` set is called with the topics of all of them once it is committed.
     """
     with connection():
         if database.in_transaction():
+            _news.topics.update(topics)
             yield
             return
+        _news.topics = told = set(topics)
         with database.atomic("IMMEDIATE"):
             yield
+    if told:
+        _listener(told)
+
+
+def on_written(listener: Callable[[Collection[str]], None] | None) -> None:
+    """Call `listener` after each commit with its topics, in the thread that wrote; None: nobody."""
+    global _listener
+    _listener = listener or _nobody
 
 
 def open_database(path: Path, *, check: bool = False) -> None:

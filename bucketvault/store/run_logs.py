@@ -10,10 +10,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bucketvault.store.database import connection
+from bucketvault.store.database import connection, writing
 from bucketvault.store.log_index import forget, index_of
 from bucketvault.store.models import BackupRun, RunLogChunk
-from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
+from bucketvault.vocabulary import (
+    ALL_LINES,
+    SHOWN_LINES,
+    Kinds,
+    LineKind,
+    Topic,
+    log_topic,
+    run_topic,
+)
 
 CHUNK_BYTES = 64 * 1024
 MOST_AT_ONCE = 32  # chunks in memory while many are read
@@ -116,21 +124,22 @@ class LogWriter:
         if not self._changed:
             return False
         rows = self._closed + ([self._row()] if self._open else [])
-        for seq, first, count, first_shown, shown, raw, kinds in rows:
-            RunLogChunk.insert(
-                run_id=self.run_id,
-                seq=seq,
-                first_line=first,
-                line_count=count,
-                first_shown=first_shown,
-                shown_count=shown,
-                raw_bytes=len(raw),
-                data=zlib.compress(raw, 1),
-                kinds=zlib.compress(kinds, 1),
-            ).on_conflict_replace().execute()
-        BackupRun.update(log_lines=self.lines, log_bytes=self.bytes).where(
-            BackupRun.id == self.run_id
-        ).execute()
+        with writing(log_topic(self.run_id), run_topic(self.run_id), Topic.BACKUPS):
+            for seq, first, count, first_shown, shown, raw, kinds in rows:
+                RunLogChunk.insert(
+                    run_id=self.run_id,
+                    seq=seq,
+                    first_line=first,
+                    line_count=count,
+                    first_shown=first_shown,
+                    shown_count=shown,
+                    raw_bytes=len(raw),
+                    data=zlib.compress(raw, 1),
+                    kinds=zlib.compress(kinds, 1),
+                ).on_conflict_replace().execute()
+            BackupRun.update(log_lines=self.lines, log_bytes=self.bytes).where(
+                BackupRun.id == self.run_id
+            ).execute()
         return True
 
     def stored(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page
 
-from bucketvault.engine.events import BACKUPS
+from bucketvault.vocabulary import Topic
 from tests.browser.visiting import Gallery
 from tests.pages import scenes
 
@@ -60,10 +60,10 @@ def test_a_change_leaves_search_and_order_as_they_are(gallery: Gallery) -> None:
         seen.page.wait_for_function(f"{NAMES}.length === 6")
         assert names(seen.page)[:3] == shown
         gallery.engine.rows = scenes.bad_rows()
-        gallery.engine.live.publish(BACKUPS)
+        gallery.engine.live.publish(Topic.BACKUPS)
         shows(seen.page, ["Website assets", "Mail archive", "Customer uploads"])
         gallery.engine.rows = scenes.bad_rows()[:1]
-        gallery.engine.live.publish(BACKUPS)
+        gallery.engine.live.publish(Topic.BACKUPS)
         shows(seen.page, ["Customer uploads"])
 
 

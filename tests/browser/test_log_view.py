@@ -9,8 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from bucketvault.engine.events import BACKUPS, log_topic, run_topic
-from bucketvault.vocabulary import RunStatus
+from bucketvault.vocabulary import RunStatus, Topic, log_topic, run_topic
 from tests.browser.visiting import ROWS, Gallery
 from tests.pages import sample_logs, scenes
 
@@ -33,7 +32,7 @@ def end_run_1(gallery: Gallery, total: int) -> None:
         gallery.engine.runs[1], status=RunStatus.SUCCESS, finished_at=scenes.now(), exit_code=0
     )
     make_lines(gallery, total)
-    gallery.engine.live.publish(run_topic(1), BACKUPS)
+    gallery.engine.live.publish(run_topic(1), Topic.BACKUPS)
 
 
 def test_a_long_log_is_held_by_few_rows(gallery: Gallery) -> None:

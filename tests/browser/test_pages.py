@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bucketvault.engine.events import BACKUPS, CATALOGUE, log_topic, run_topic
+from bucketvault.vocabulary import Topic, log_topic, run_topic
 from tests.browser.visiting import Gallery
 from tests.pages import sample_logs, scenes
 
@@ -31,7 +31,7 @@ def test_the_home_page_moves_by_itself(gallery: Gallery) -> None:
     with gallery.visit("/") as seen:
         seen.page.get_by_text("All good. Every backup").wait_for()
         gallery.engine.rows = scenes.bad_rows()
-        gallery.engine.live.publish(BACKUPS)
+        gallery.engine.live.publish(Topic.BACKUPS)
         seen.page.get_by_text("3 of 7 backups need you.").wait_for()
         button = seen.page.get_by_role("button", name="Run now: Customer uploads")
         button.click()
@@ -173,20 +173,20 @@ def test_what_has_the_keyboard_keeps_it_while_the_page_moves(gallery: Gallery) -
 def move_a_provider(gallery: Gallery) -> None:
     providers = gallery.engine.providers.all
     providers[2] = replace(providers[2], address="moved.example")
-    gallery.engine.live.publish(CATALOGUE)
+    gallery.engine.live.publish(Topic.CATALOGUE)
 
 
 def move_a_storage(gallery: Gallery) -> None:
     storages = gallery.engine.providers.all_storages
     storages[2] = replace(storages[2], display_name="Moved here")
-    gallery.engine.live.publish(CATALOGUE)
+    gallery.engine.live.publish(Topic.CATALOGUE)
 
 
 def move_a_backup(gallery: Gallery) -> None:
     gallery.engine.rows = [
         replace(row, name="Moved here") if row.id == 1 else row for row in gallery.engine.rows
     ]
-    gallery.engine.live.publish(BACKUPS)
+    gallery.engine.live.publish(Topic.BACKUPS)
 
 
 def move_a_figure(gallery: Gallery) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.engine import ciphertexts, key_rotation, settings
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import providers
 from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import FILE_NAME, connection, writing
 from bucketvault.store.models import Backup, Provider
@@ -33,8 +33,8 @@ SECRETS = sorted([KEY_ID, SECRET, KEY_ID, SECRET, MAIL["smtp_password"]])
 @pytest.fixture
 def full(open_store: Path, vault: Vault) -> Vault:
     """A vault, and one of everything that is encrypted."""
-    catalogue.create_provider(provider_input(name="One"), vault)
-    catalogue.create_provider(provider_input(name="Other"), vault)
+    providers.create(provider_input(name="One"), vault)
+    providers.create(provider_input(name="Other"), vault)
     settings.change(MAIL, vault)
     return vault
 
@@ -79,10 +79,10 @@ def test_what_another_folder_or_an_older_copy_holds_opens_with_the_key_put_aside
 
 def test_a_vault_that_is_open_elsewhere_goes_on_with_the_new_key(full: Vault) -> None:
     serving = Vault(full.key_file)
-    catalogue.create_provider(provider_input(name="Third"), serving)
+    providers.create(provider_input(name="Third"), serving)
 
     key_rotation.rotate(full)
-    catalogue.create_provider(provider_input(name="Fourth"), serving)
+    providers.create(provider_input(name="Fourth"), serving)
 
     assert opened(serving) == sorted([*SECRETS, KEY_ID, SECRET, KEY_ID, SECRET])
     assert len(full.key_ids()) == 1
@@ -297,6 +297,6 @@ def test_while_the_key_file_is_away_nothing_new_is_encrypted(full: Vault) -> Non
     full.key_file.rename(full.key_file.with_name("away"))
 
     with pytest.raises(VaultError, match="missing"):
-        catalogue.create_provider(provider_input(name="Third"), full)
+        providers.create(provider_input(name="Third"), full)
 
     assert key_rotation.unreadable(full) == []  # what was read before still opens the rest

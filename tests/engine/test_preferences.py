@@ -35,9 +35,9 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def preferences(open_store: object, config: Config) -> Preferences:
-    live, vault = Live(), Vault(config.key_file)
-    mail = Mailer(lambda: vault, live)
-    return Preferences(config, live, lambda: vault, mail, Ping(lambda: "", live))
+    vault = Vault(config.key_file)
+    mail = Mailer(lambda: vault)
+    return Preferences(config, lambda: vault, mail, Ping(lambda: "", Live()))
 
 
 def test_what_another_tab_changed_is_not_overwritten(preferences: Preferences) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import load_config
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import backups
 from bucketvault.engine.events import Live
 from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.buckets import (
@@ -237,7 +237,7 @@ def test_what_is_in_use_cannot_go_and_what_is_gone_says_so(
     made = add(providers, here)
     first = providers.import_bucket(made, "bucket-one", None, check=False)
     second = providers.import_bucket(made, "bucket-two", None, check=False)
-    backup = catalogue.create_backup(make.backup_input(first, second))
+    backup = backups.create(make.backup_input(first, second))
 
     with pytest.raises(InUseError, match="Photos"):
         providers.delete_storage(first)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.engine import setup
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import providers
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
@@ -113,7 +113,7 @@ def test_a_file_creates_what_it_names(apply: Apply, vault: Vault) -> None:
         'created backup "Photos"',
     ]
     with connection():
-        remote = catalogue.decrypted_remote(Provider.get(Provider.name == "R2 main"), vault)
+        remote = providers.decrypted_remote(Provider.get(Provider.name == "R2 main"), vault)
         copies = Storage.get(Storage.bucket_name == "copies")
     assert (remote.access_key_id, remote.secret_access_key) == (KEY_ID, SECRET)
     assert remote.endpoint == f"https://{ACCOUNT}.r2.cloudflarestorage.com"

@@ -2,12 +2,13 @@
 
 from dataclasses import fields, replace
 
-from bucketvault.engine.backups import Going
+from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.domain.fields import BackupInput, backup_fields
-from bucketvault.engine.events import BACKUPS, Live
+from bucketvault.engine.events import Live
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.history import Measure, RunsPage, Which
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, NotFoundError, Problem
+from bucketvault.vocabulary import Topic
 from tests.pages import backup_scenes, scenes
 
 
@@ -36,18 +37,18 @@ class FakeBackups:
 
     def __init__(self, live: Live, rows: list[BackupRow]) -> None:
         self._live, self.rows = live, rows
-        self.stored = {7: stored_input()}
+        self.inputs = {7: stored_input()}
         self.created: list[BackupInput] = []
         self.switched: list[tuple[int, bool]] = []
         self.asked: list[tuple[Which, int | None]] = []
         self.measured = 0
 
-    def inputs(self, backup_id: int) -> BackupInput:
-        if backup_id not in self.stored:
+    def stored(self, backup_id: int) -> BackupInput:
+        if backup_id not in self.inputs:
             raise NotFoundError("This backup is not there any more.")
-        return self.stored[backup_id]
+        return self.inputs[backup_id]
 
-    def problems(self, given: BackupInput, backup_id: int | None = None) -> list[Problem]:
+    def check(self, given: BackupInput, backup_id: int | None = None) -> list[Problem]:
         found = list(backup_fields(given)[1])
         ends = (given.source_storage_id, given.destination_storage_id)
         if ends[0] is not None and ends[0] == ends[1] and given.source_path == "":
@@ -55,7 +56,7 @@ class FakeBackups:
         return found
 
     def create(self, given: BackupInput) -> int:
-        if problems := self.problems(given):
+        if problems := self.check(given):
             raise InvalidInputError(problems)
         self.created.append(given)
         return 4
@@ -63,15 +64,15 @@ class FakeBackups:
     def change(
         self, backup_id: int, given: BackupInput, loaded: BackupInput | None = None
     ) -> tuple[str, ...]:
-        stored = self.inputs(backup_id)
+        stored = self.stored(backup_id)
         if loaded is not None and loaded != stored:
             names = [f.name for f in fields(BackupInput)]
             raise ChangedMeanwhileError(
                 [name for name in names if getattr(loaded, name) != getattr(stored, name)]
             )
-        if problems := self.problems(given, backup_id):
+        if problems := self.check(given, backup_id):
             raise InvalidInputError(problems)
-        self.stored[backup_id] = given
+        self.inputs[backup_id] = given
         return ("name",)
 
     def set_enabled(self, backup_id: int, enabled: bool) -> bool:
@@ -79,7 +80,7 @@ class FakeBackups:
         for place, row in enumerate(self.rows):
             if row.id == backup_id:
                 self.rows[place] = replace(row, enabled=enabled)
-        self._live.publish(BACKUPS)
+        self._live.publish(Topic.BACKUPS)
         return False
 
     def going(self, backup_id: int) -> Going:
@@ -90,10 +91,10 @@ class FakeBackups:
 
     def delete(self, backup_id: int) -> int:
         self.rows[:] = [row for row in self.rows if row.id != backup_id]
-        self._live.publish(BACKUPS)
+        self._live.publish(Topic.BACKUPS)
         return 412
 
-    def runs(self, backup_id: int, which: Which, before: int | None = None) -> RunsPage:
+    def runs_page(self, backup_id: int, which: Which, before: int | None = None) -> RunsPage:
         self.asked.append((which, before))
         row = next(row for row in self.rows if row.id == backup_id)
         found = backup_scenes.some_runs(row)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
+from bucketvault.engine.events import Live
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
@@ -16,7 +16,15 @@ from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
 from bucketvault.store.run_logs import LogRow, LogSize, Sought
-from bucketvault.vocabulary import SHOWN_LINES, Kinds, LineKind, RunStatus
+from bucketvault.vocabulary import (
+    SHOWN_LINES,
+    Kinds,
+    LineKind,
+    RunStatus,
+    Topic,
+    log_topic,
+    run_topic,
+)
 from tests.pages import backup_scenes
 from tests.pages.fake_backups import FakeBackups
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
@@ -153,9 +161,6 @@ class FakeEngine:
     def rows(self, rows: list[BackupRow]) -> None:
         self.backups.rows = rows
 
-    def set_enabled(self, backup_id: int, enabled: bool) -> bool:
-        return self.backups.set_enabled(backup_id, enabled)
-
     def overview_backups(self) -> list[BackupRow]:
         return list(self.rows)
 
@@ -207,7 +212,7 @@ class FakeEngine:
     def stop_run(self, run_id: int) -> None:
         self.stopped.append(run_id)
         self.runs[run_id] = replace(self.runs[run_id], stop_requested_at=now())
-        self.live.publish(run_topic(run_id), BACKUPS)
+        self.live.publish(run_topic(run_id), Topic.BACKUPS)
 
     def _known(self, run_id: int) -> "_Known":
         lines = self.logs.get(run_id, [])
@@ -273,4 +278,4 @@ class FakeEngine:
                 replace(row, active_run=view) if row.id == view.backup_id else row
                 for row in self.rows
             ]
-            self.live.publish(run_topic(1), log_topic(1), BACKUPS)
+            self.live.publish(run_topic(1), log_topic(1), Topic.BACKUPS)

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from bucketvault.engine.catalogue.catalogue import StoredProvider
+from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import ProviderInput, provider_fields
-from bucketvault.engine.events import CATALOGUE, Live
+from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, LeftBehind
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
 from bucketvault.engine.rclone.buckets import (
@@ -32,7 +32,7 @@ from bucketvault.errors import (
     Problem,
 )
 from bucketvault.sanitize import Redactor
-from bucketvault.vocabulary import ProviderType, Reason, UsageType
+from bucketvault.vocabulary import ProviderType, Reason, Topic, UsageType
 
 NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp.exe `${1}` "
 STORED_SECRET = "the-stored-secret-0123456789"
@@ -318,7 +318,7 @@ class FakeProviders:
 
     def delete(self, provider_id: int) -> None:
         del self.all[provider_id]
-        self._live.publish(CATALOGUE)
+        self._live.publish(Topic.CATALOGUE)
 
     def import_bucket(
         self, provider_id: int, bucket_name: str, usage: str | None, *, check: bool = True
@@ -335,7 +335,7 @@ class FakeProviders:
             usage_type=UsageType(usage) if usage else None,
             checked_at=now() if check else None,
         )
-        self._live.publish(CATALOGUE)
+        self._live.publish(Topic.CATALOGUE)
         return number
 
     def change_storage(self, storage_id: int, display_name: str, usage: str | None) -> None:
@@ -345,13 +345,13 @@ class FakeProviders:
         self.all_storages[storage_id] = replace(
             row, display_name=display_name, usage_type=UsageType(usage) if usage else None
         )
-        self._live.publish(CATALOGUE)
+        self._live.publish(Topic.CATALOGUE)
 
     def delete_storage(self, storage_id: int) -> None:
         if self.all_storages[storage_id].uses:
             raise InUseError("It is used.")
         del self.all_storages[storage_id]
-        self._live.publish(CATALOGUE)
+        self._live.publish(Topic.CATALOGUE)
 
     def _refuse(self) -> None:
         if self.refuse is not None:

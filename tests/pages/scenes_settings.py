@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bucketvault.engine.domain.rules import Refusal
-from bucketvault.engine.events import MAIL, SETTINGS, Live
+from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
 from bucketvault.engine.preferences import About, SettingsPage
 from bucketvault.engine.settings import PASSWORD, RULES, Settings
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
-from bucketvault.vocabulary import MailKind, MailSecurity
+from bucketvault.vocabulary import MailKind, MailSecurity, Topic
 
 NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp "
 ABOUT = About(
@@ -127,7 +127,7 @@ class FakePreferences:
         values.pop(PASSWORD, None)
         self.saved.append(dict(given))
         self.store(**values)
-        self.live.publish(SETTINGS)
+        self.live.publish(Topic.SETTINGS)
         return self.shown.settings
 
     def send_test(self, given: Mapping[str, object]) -> Trial:
@@ -140,13 +140,13 @@ class FakePreferences:
         self.tried.append(mail_id)
         left = tuple(each for each in self.shown.mail.dead if each.id != mail_id)
         self.shown = replace(self.shown, mail=replace(self.shown.mail, dead=left))
-        self.live.publish(MAIL)
+        self.live.publish(Topic.MAIL)
 
     def dismiss(self, mail_id: int) -> None:
         self.dismissed.append(mail_id)
         left = tuple(each for each in self.shown.mail.dead if each.id != mail_id)
         self.shown = replace(self.shown, mail=replace(self.shown.mail, dead=left))
-        self.live.publish(MAIL)
+        self.live.publish(Topic.MAIL)
 
     def sign_out_everywhere(self) -> None:
         self.signed_out += 1

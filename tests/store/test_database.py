@@ -25,7 +25,7 @@ from bucketvault.store.database import (
     open_database,
     writing,
 )
-from bucketvault.store.models import Provider
+from bucketvault.store.models import Provider, Setting
 from tests.store_fixtures import a_provider
 
 Migrate = Callable[[str], None]
@@ -400,3 +400,21 @@ def test_a_copy_that_fails_leaves_the_last_good_one(
         backup_database(target)
 
     assert target.read_bytes() == before
+
+
+def test_topics_of_nested_writes_are_told_once_after_the_commit(told: list[str]) -> None:
+    with writing("one"):
+        with writing("two"):
+            Setting.create(key="first", value="")
+        assert told == []
+
+    assert sorted(told) == ["one", "two"]
+
+
+def test_what_is_rolled_back_is_not_told(told: list[str]) -> None:
+    with pytest.raises(ValueError, match="no"), writing("one"), writing("two"):
+        raise ValueError("no")
+    with writing():
+        Setting.create(key="first", value="")
+
+    assert told == []

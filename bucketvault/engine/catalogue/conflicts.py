@@ -6,8 +6,8 @@ Reads the database and writes nothing.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import peewee as pw
 
@@ -25,35 +25,10 @@ from bucketvault.engine.domain.fields import (
 )
 from bucketvault.engine.domain.places import Location, Route, circle_through, server_of
 from bucketvault.engine.domain.rules import Refusal, endpoint_rule, path_rule, same_name
-from bucketvault.errors import BucketvaultError, NotFoundError, Problem
+from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BaseModel, Provider, Storage
 from bucketvault.vocabulary import UsageType
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def check_provider(given: ProviderInput, provider_id: int | None = None) -> list[Problem]:
-    """What is wrong with a new Provider, or with these changes to an existing one."""
-    with connection():
-        return checked_provider(given, _existing(Provider, provider_id))[1]
-
-
-def check_storage(
-    given: StorageInput, storage_id: int | None = None, *, listed: bool = False
-) -> list[Problem]:
-    """What is wrong with a new Storage, or with these changes to an existing one.
-
-    `listed`: the provider itself named the bucket, so the name need not follow today's rules.
-    """
-    with connection():
-        return checked_storage(given, _existing(Storage, storage_id), listed=listed)[1]
-
-
-def check_backup(given: BackupInput, backup_id: int | None = None) -> list[Problem]:
-    """What is wrong with a new Backup, or with these changes to an existing one."""
-    with connection():
-        return checked_backup(given, _existing(Backup, backup_id))[1]
 
 
 def refuse_endpoint(provider: Provider) -> None:
@@ -76,19 +51,6 @@ def refuse_path(path: str) -> None:
         path_rule(path)
     except Refusal as refusal:
         raise BucketvaultError(f"{refusal} Nothing was touched.", "Change the backup.") from refusal
-
-
-def get(model: type[Model], row_id: int) -> Model:
-    """The row with this id, inside the caller's connection; NotFoundError when it is gone."""
-    row: Model | None = model.get_or_none(model._meta.primary_key == row_id)  # noqa: SLF001
-    if row is None:
-        raise NotFoundError(f"This {model.__name__.lower()} is not there any more.")
-    return row
-
-
-def fields_of(values: ProviderValues | StorageValues | BackupValues) -> dict[str, Any]:
-    """Checked values by field name."""
-    return {field.name: getattr(values, field.name) for field in fields(values)}
 
 
 # ---- the checked fields, and all problems with them; inside the caller's connection
@@ -281,10 +243,6 @@ def _routes(*, but: Backup | None) -> list[Route]:
         for backup in Backup.select().order_by(Backup.name)
         if but is None or backup.id != but.id
     ]
-
-
-def _existing(model: type[Model], row_id: int | None) -> Model | None:
-    return None if row_id is None else get(model, row_id)
 
 
 def _check_name(

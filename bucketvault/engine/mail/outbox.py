@@ -28,7 +28,7 @@ from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection, database, writing
 from bucketvault.store.models import HAS_ENDED, Backup, BackupRun, Mail, utcnow
-from bucketvault.vocabulary import MailKind, Reason, RunStatus
+from bucketvault.vocabulary import MailKind, Reason, RunStatus, Topic, run_topic
 
 log = logging.getLogger(__name__)
 
@@ -291,25 +291,28 @@ def note_sent(mail_id: int, now: dt.datetime) -> None:
 def note_failed(mail_id: int, error: str, next_attempt_at: dt.datetime | None) -> None:
     """An attempt failed; without a next one the mail is given up."""
     given_up = utcnow() if next_attempt_at is None else None
-    with writing():
-        _note(mail_id, next_attempt_at=next_attempt_at, dead_at=given_up, last_error=error)
+    _note(mail_id, next_attempt_at=next_attempt_at, dead_at=given_up, last_error=error)
 
 
 def _note(mail_id: int, **fields: Any) -> None:
-    Mail.update(attempts=Mail.attempts + 1, **fields).where(
-        Mail.id == mail_id, Mail.sent_at.is_null()
-    ).execute()
+    run_id = Mail.select(Mail.run).where(Mail.id == mail_id).scalar()
+    # the page of its run shows what became of it, and every page that one was given up
+    about = () if run_id is None else (run_topic(run_id),)
+    with writing(Topic.MAIL, Topic.BACKUPS, *about):
+        Mail.update(attempts=Mail.attempts + 1, **fields).where(
+            Mail.id == mail_id, Mail.sent_at.is_null()
+        ).execute()
 
 
 def try_waiting_now(now: dt.datetime) -> None:
     """Do not wait longer with any: the settings have changed."""
-    with writing():
+    with writing(Topic.MAIL, Topic.BACKUPS):
         Mail.update(next_attempt_at=now).where(Mail.next_attempt_at > now).execute()
 
 
 def try_again(mail_id: int) -> None:
     """Send a mail that was given up after all. Raises NotFoundError; one that waits stays so."""
-    with writing():
+    with writing(Topic.MAIL, Topic.BACKUPS):
         mail = Mail.get_or_none(Mail.id == mail_id)
         if mail is None:
             raise NotFoundError("This mail is not there any more.")
@@ -323,7 +326,7 @@ def dismiss(mail_id: int) -> None:
 
     Raises NotFoundError; one that waits or was taken meanwhile stays as it is.
     """
-    with writing():
+    with writing(Topic.MAIL, Topic.BACKUPS):
         if Mail.get_or_none(Mail.id == mail_id) is None:
             raise NotFoundError("This mail is not there any more.")
         Mail.update(dismissed_at=utcnow()).where(

@@ -19,9 +19,8 @@ from email.policy import SMTP
 import peewee as pw
 
 from bucketvault.engine import settings
-from bucketvault.engine.events import BACKUPS, MAIL, Live, run_topic
 from bucketvault.engine.mail import outbox, texts
-from bucketvault.engine.mail.mail_views import MailState, Trial
+from bucketvault.engine.mail.mail_views import Trial
 from bucketvault.engine.mail.smtp import NotTakenError, Patience, Trouble, deliver
 from bucketvault.engine.settings import MailServer
 from bucketvault.errors import BucketvaultError, InvalidInputError
@@ -54,9 +53,8 @@ class Pace:
 class Mailer:
     """Started once, stopped once. Every method may be called from any thread."""
 
-    def __init__(self, vault: Callable[[], Vault], live: Live, pace: Pace = Pace()) -> None:
+    def __init__(self, vault: Callable[[], Vault], pace: Pace = Pace()) -> None:
         self._vault = vault
-        self._live = live
         self._pace = pace
         self._ending = threading.Event()
         self._wake = threading.Event()
@@ -84,21 +82,11 @@ class Mailer:
 
     # what pages ask for
 
-    def state(self) -> MailState:
-        """Mail as it stands."""
-        return outbox.state()
-
     def try_again(self, mail_id: int) -> None:
         """Try a mail that was given up once more, now. Raises NotFoundError."""
         outbox.try_again(mail_id)
         self._not_before = 0.0
         self._wake.set()
-        self._live.publish(MAIL, BACKUPS)
-
-    def dismiss(self, mail_id: int) -> None:
-        """Note that somebody has seen that a mail was given up. Raises NotFoundError."""
-        outbox.dismiss(mail_id)
-        self._live.publish(MAIL, BACKUPS)
 
     def send_test(self, given: Mapping[str, object] | None = None) -> Trial:
         """Send a test mail with the settings as they would be with `given`; blocks up to a minute.
@@ -152,9 +140,6 @@ class Mailer:
         if time.monotonic() < self._not_before and not self._settings_changed():
             return False
         self._attempt(mail)
-        # the page of its run shows what became of it, and every page that one was given up
-        about = () if mail.run_id is None else (run_topic(mail.run_id),)
-        self._live.publish(MAIL, BACKUPS, *about)
         return True
 
     def _settings_changed(self) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 
 import peewee as pw
 
+from bucketvault.engine.catalogue import backups
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
-from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.errors import InUseError, NotFoundError
 from bucketvault.store import run_logs
@@ -32,7 +32,7 @@ from bucketvault.store.models import (
     Storage,
     utcnow,
 )
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Phase, Reason, RunStatus, Topic, Trigger, run_topic
 
 APPROVAL_HOLDS = dt.timedelta(hours=24)
 
@@ -53,7 +53,7 @@ def enqueue(
     Raises NotFoundError when the backup is gone, InUseError when a preview is under way and a run
     is wanted, or the other way round.
     """
-    with writing():
+    with writing(Topic.BACKUPS, Topic.QUEUE):
         if Backup.get_or_none(Backup.id == backup_id) is None:
             raise NotFoundError("This backup is not there any more.")
         active = BackupRun.get_or_none(BackupRun.backup == backup_id, IS_ACTIVE)
@@ -79,7 +79,7 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
     Raises NotFoundError, and InUseError when there is nothing to approve: it was not held, or a
     newer run has ended since, or the backup was changed since.
     """
-    with writing():
+    with writing(run_topic(run_id), Topic.BACKUPS):
         held = BackupRun.get_or_none(BackupRun.id == run_id)
         if held is None:
             raise NotFoundError("This run is not there any more.")
@@ -148,7 +148,8 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
         folder = RunFolder(runs, run.uuid)
         folder.remove()  # of an attempt that never got beyond checking
         lock = claiming.enter_context(_taken(folder))
-        _mark_claimed(run)
+        with writing(run_topic(run.id), Topic.BACKUPS):
+            _mark_claimed(run)
         return run, folder, lock
 
 
@@ -213,21 +214,6 @@ def _nothing_yet() -> dict[str, Any]:
     return counted | unknown | {"findings": {}, "progress": {}}
 
 
-def cancel_pending(run_id: int) -> bool:
-    """Whether a run that had not started yet was ended as stopped by you."""
-    summary, hint = REASON_TEXTS[Reason.STOPPED]
-    with writing():
-        run = BackupRun.get_or_none(BackupRun.id == run_id)
-        return run is not None and run.change(
-            RunStatus.PENDING,
-            status=RunStatus.FAILED,
-            reason=Reason.STOPPED,
-            finished_at=utcnow(),
-            explanation=summary,
-            hint=hint,
-        )
-
-
 def request_stop(run_id: int, *, is_told: bool = False) -> None:
     """Write into the run's row that somebody pressed Stop; whoever looks after it sees that.
 
@@ -235,9 +221,9 @@ def request_stop(run_id: int, *, is_told: bool = False) -> None:
     that is busy then loses nothing. Raises NotFoundError. A run that ended already stays as it is.
     """
     try:
-        if cancel_pending(run_id):
+        if backups.cancel_pending(run_id):
             return
-        with writing():
+        with writing(run_topic(run_id), Topic.BACKUPS):
             run = BackupRun.get_or_none(BackupRun.id == run_id)
             if run is None:
                 raise NotFoundError("This run is not there any more.")
@@ -245,17 +231,6 @@ def request_stop(run_id: int, *, is_told: bool = False) -> None:
     except BusyError:
         if not is_told:
             raise
-
-
-def cancel_planned(backup_id: int) -> bool:
-    """Whether a run that waited because it was planned was ended as stopped by you."""
-    with connection():
-        waiting = BackupRun.get_or_none(
-            BackupRun.backup == backup_id,
-            BackupRun.status == RunStatus.PENDING,
-            BackupRun.trigger.in_((Trigger.SCHEDULE, Trigger.CATCH_UP)),
-        )
-        return waiting is not None and cancel_pending(waiting.id)
 
 
 def next_stamp(backup_id: int) -> str:

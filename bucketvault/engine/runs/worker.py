@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import providers
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain import findings
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.events import BACKUPS, Live, log_topic, run_topic
+from bucketvault.engine.events import Live
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.call import CancelledError
@@ -39,7 +39,15 @@ from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, Provider, utcnow
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
+from bucketvault.vocabulary import (
+    Phase,
+    Reason,
+    RunStatus,
+    Topic,
+    WarningCode,
+    log_topic,
+    run_topic,
+)
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -190,7 +198,6 @@ class Worker:
         """Show how far the checks are; a database that is busy just misses one."""
         with contextlib.suppress(BusyError):
             self._change(progress=progress.to_json())
-        self._publish(run_topic(self._run.id), BACKUPS)
 
     def _copy(self, binary: Binary, source: Remote, destination: Remote) -> outcome.Outcome:
         # The phase first: a crash between the two must not look like "nothing was touched".
@@ -222,7 +229,7 @@ class Worker:
             provider = Provider.get_or_none(Provider.id == end.provider_id)
         if provider is None:
             raise _changed(end.provider)
-        return catalogue.decrypted_remote(provider, self._around.vault)
+        return providers.decrypted_remote(provider, self._around.vault)
 
     def _adopt(self) -> Follower:
         with contextlib.suppress(BucketvaultError):  # the key may be lost
@@ -268,8 +275,7 @@ class Worker:
             if self._rclone_pid is None:
                 self._rclone_pid = self._folder.started().get("rclone_pid")
             with contextlib.suppress(BusyError):  # busy or full: the next step has it
-                if follower.step(rclone_pid=self._rclone_pid):
-                    self._publish(log_topic(self._run.id), run_topic(self._run.id), BACKUPS)
+                follower.step(rclone_pid=self._rclone_pid)
             # Blind at the destination, rclone replaces without keeping: better no run than that.
             # And what nobody was asked about is better not removed.
             removed = follower.transcript.tally.deleted
@@ -371,10 +377,9 @@ class Worker:
         """Change the running row; if somebody else ended the run, there is nothing left to do."""
         if not self._patiently(lambda: self._change(**fields)):
             raise LeftAloneError
-        self._publish(run_topic(self._run.id), BACKUPS)
 
     def _change(self, **fields: object) -> bool:
-        with writing():
+        with writing(run_topic(self._run.id), Topic.BACKUPS):
             return self._run.change(RunStatus.RUNNING, **fields)
 
     def _end(self, ending: outcome.Outcome) -> bool:
@@ -384,7 +389,7 @@ class Worker:
             fields["finished_at"] = started + dt.timedelta(seconds=ending.elapsed_s)
         if self._asked.is_set() and self._run.stop_requested_at is None:
             fields["stop_requested_at"] = utcnow()
-        with writing():
+        with writing(run_topic(self._run.id), log_topic(self._run.id), Topic.BACKUPS, Topic.MAIL):
             won = self._run.finish(ending.status, **fields)
             if won:
                 outbox.run_ended(self._run)
@@ -401,7 +406,6 @@ class Worker:
             )
         )
         self._log_story("run goes back to the queue")
-        self._publish(run_topic(self._run.id), BACKUPS)
 
     def _finish(self, ending: outcome.Outcome) -> None:
         try:
@@ -411,7 +415,6 @@ class Worker:
         if won:
             self._log_story("run ended", status=ending.status, explanation=ending.explanation)
         self._folder.remove()
-        self._publish(log_topic(self._run.id), run_topic(self._run.id), BACKUPS)
 
     def _patiently(self, write: Callable[[], T]) -> T:
         """Write until the database takes it: another program may hold it, the disk may be full.
@@ -433,9 +436,6 @@ class Worker:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    def _publish(self, *topics: str) -> None:
-        self._around.live.publish(*topics)
 
     def _log_story(self, message: str, **values: object) -> None:
         about = {"run": self._run.id, "backup": self._run.backup_id, **values}

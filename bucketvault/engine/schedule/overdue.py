@@ -11,6 +11,7 @@ from bucketvault.engine.mail import outbox
 from bucketvault.engine.views import backups
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, utcnow
+from bucketvault.vocabulary import Topic
 
 
 def backups_to_tell() -> list[int]:
@@ -25,19 +26,17 @@ def backups_to_tell() -> list[int]:
         ]
 
 
-def tell(backup_id: int) -> bool:
-    """Begin or end the episode of a backup, with its mail; whether there was anything to tell."""
-    with writing():
+def tell(backup_id: int) -> None:
+    """Begin or end the episode of a backup, with its mail."""
+    with writing(Topic.BACKUPS, Topic.MAIL):
         row = backups.backup_row(backup_id)
         backup = Backup.get_or_none(Backup.id == backup_id)
         if row is None or backup is None:
-            return False
+            return
         if planned := _begins(row, backup, utcnow()):
-            return outbox.overdue(backup, planned, unplannable=row.unplannable)
-        if not _is_over(row, backup):
-            return False
-        outbox.overdue_over(backup)
-        return True
+            outbox.overdue(backup, planned, unplannable=row.unplannable)
+        elif _is_over(row, backup):
+            outbox.overdue_over(backup)
 
 
 def _begins(row: backups.BackupRow, backup: Backup, now: dt.datetime) -> dt.datetime | None:

@@ -19,7 +19,7 @@ from bucketvault.engine.schedule.pulse import Pulse
 from bucketvault.errors import TimingError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import IS_ACTIVE, Backup, BackupRun, utcnow
-from bucketvault.vocabulary import Trigger
+from bucketvault.vocabulary import Topic, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,8 @@ TELL_EVERY_S = 60.0
 class Scheduler:
     """The thread that plans. Every method may be called from any thread."""
 
-    def __init__(self, planned: Callable[[], None]) -> None:
-        """`planned` is called when something changed: a run waits, or a next planned time moved."""
+    def __init__(self) -> None:
         self.last_beat_at: dt.datetime | None = None  # of the last one that did all its work
-        self._planned = planned
         self._beaten: float | None = None  # the same by the monotonic clock
         self._told: float | None = None  # when overdue backups were last looked for
         self._waits_since: float | None = None  # the clock was wrong then, and that was logged
@@ -74,12 +72,10 @@ class Scheduler:
             self._wait_for_the_time(now)
             return
         due = _to_look_at(now, self._at_fault)
-        changed = self._for_each(due, lambda backup_id: plan(backup_id, now))
+        self._for_each(due, lambda backup_id: plan(backup_id, now))
         if self._told is None or time.monotonic() - self._told >= TELL_EVERY_S:
-            changed |= self._for_each(overdue.backups_to_tell(), overdue.tell)
+            self._for_each(overdue.backups_to_tell(), overdue.tell)
             self._told = time.monotonic()
-        if changed:
-            self._planned()
         self.last_beat_at, self._beaten = now, time.monotonic()
 
     def _wait_for_the_time(self, now: dt.datetime) -> None:
@@ -87,16 +83,14 @@ class Scheduler:
             self._waits_since = time.monotonic()
             log.error("nothing is planned until the clock is right", extra={"clock": now})
 
-    def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], bool]) -> bool:
-        changed = False
+    def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], None]) -> None:
         for backup_id in backup_ids:
             try:
-                changed |= work(backup_id)
+                work(backup_id)
             except BusyError:
                 raise
             except Exception as error:
                 self._at_fault(backup_id, error)
-        return changed
 
     def _at_fault(self, backup_id: int, error: Exception) -> None:
         said = self._said.get(backup_id)
@@ -138,8 +132,8 @@ def _to_look_at(now: dt.datetime, at_fault: Callable[[int, Exception], None]) ->
     return found
 
 
-def plan(backup_id: int, now: dt.datetime) -> bool:
-    """Queue a run if a planned time has come, and note the next; whether anything changed.
+def plan(backup_id: int, now: dt.datetime) -> None:
+    """Queue a run if a planned time has come, and note the next.
 
     One run makes up for all planned times that have passed, and the next regular one stays where
     it is. While a run or a preview is under way nothing changes: the planned time waits for its
@@ -149,14 +143,15 @@ def plan(backup_id: int, now: dt.datetime) -> bool:
     with writing():
         backup = Backup.get_or_none(Backup.id == backup_id)
         if backup is None or not backup.enabled:
-            return False
+            return
         due, expected = backup.next_due_at, timetable.next_due(backup, now)
         if due is None or due > now:
             if due is not None and due > expected:  # the clock was ahead: of then nothing is known
                 Backup.update(planned_since=now).where(Backup.id == backup_id).execute()
-            return _note_next(backup, expected)
+            _note_next(backup, expected)
+            return
         if queue.run_under_way(backup_id) is not None:
-            return False
+            return
         planned = timetable.latest_due(backup, now)
         if planned >= due and not _is_done(backup_id, planned, now):
             late = now - planned > LATE
@@ -166,14 +161,13 @@ def plan(backup_id: int, now: dt.datetime) -> bool:
                 scheduled_for=planned,
                 skipped_slots=_skipped(backup, due, planned),
             )
-        return _note_next(backup, expected)
+        _note_next(backup, expected)
 
 
-def _note_next(backup: Backup, expected: dt.datetime) -> bool:
-    if backup.next_due_at == expected:
-        return False
-    Backup.update(next_due_at=expected).where(Backup.id == backup.id).execute()
-    return True
+def _note_next(backup: Backup, expected: dt.datetime) -> None:
+    if backup.next_due_at != expected:
+        with writing(Topic.BACKUPS):
+            Backup.update(next_due_at=expected).where(Backup.id == backup.id).execute()
 
 
 def _is_done(backup_id: int, planned: dt.datetime, now: dt.datetime) -> bool:

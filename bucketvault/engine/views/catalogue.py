@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import providers
 from bucketvault.engine.rclone.remotes import b2_endpoint
 from bucketvault.engine.views.backups import newest
 from bucketvault.errors import NotFoundError, VaultError
@@ -139,7 +139,7 @@ def _provider_rows(
 def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> ProviderRow:
     readable, key_end = True, ""
     try:
-        key_id, _ = catalogue.decrypted_keys(row, vault)
+        key_id, _ = providers.decrypted_keys(row, vault)
         key_end = key_id[-SHOWN_OF_A_KEY:] if len(key_id) >= LONG_ENOUGH else ""
     except VaultError:
         readable = False

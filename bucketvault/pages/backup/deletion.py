@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from bucketvault.engine.backups import Going
+from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.views.backups import BackupPage
 from bucketvault.humanize import many, size
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, question

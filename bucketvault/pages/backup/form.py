@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nicegui import run, ui
 
-from bucketvault.engine import events
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupInput
 from bucketvault.engine.domain.spec import EndSpec
@@ -38,7 +37,7 @@ from bucketvault.pages.parts.widgets import (
 )
 from bucketvault.pages.run.log import LARGEST_NUMBER
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Schedule, UsageType, Weekday
+from bucketvault.vocabulary import Schedule, Topic, UsageType, Weekday
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -97,14 +96,14 @@ async def _show(engine: "Engine", backup_id: int | None) -> "BackupForm | None":
         form = BackupForm(engine, backup_id, start)
     around.follow(engine)
     fetch = engine.providers.storages
-    show_on(engine.live, events.CATALOGUE, fetch, form.show_storages, pause_s=1.0)
+    show_on(engine.live, Topic.CATALOGUE, fetch, form.show_storages, pause_s=1.0)
     return form
 
 
 def _start(engine: "Engine", backup_id: int | None) -> FormStart:
     stored, measured = None, None
     if backup_id is not None:
-        stored = engine.backups.inputs(backup_id)
+        stored = engine.backups.stored(backup_id)
         measured = _last_size(engine.overview_backup(backup_id).row)
     return FormStart(
         engine.answer(),
@@ -355,8 +354,7 @@ class BackupForm(Form[BackupInput | None]):
         problems: Sequence[Problem] = ()
         if self._source.storage_id is not None and self._destination.storage_id is not None:
             try:
-                check = self._engine.backups.problems
-                problems = await in_thread(check, self.given(), self._id) or ()
+                problems = await in_thread(self._engine.backups.check, self.given(), self._id) or ()
             except BucketvaultError:  # deleted meanwhile: saving says so
                 return
         for name in words.ENDS:
@@ -398,7 +396,7 @@ class BackupForm(Form[BackupInput | None]):
     async def stored(self) -> BackupInput:
         """Return what is stored now."""
         assert self._id is not None  # noqa: S101  a new backup is nobody else's
-        found = await in_thread(self._engine.backups.inputs, self._id)
+        found = await in_thread(self._engine.backups.stored, self._id)
         if found is None:
             raise BucketvaultError("The program is stopping.")
         return found

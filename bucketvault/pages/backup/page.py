@@ -11,7 +11,6 @@ from fastapi.responses import PlainTextResponse
 from nicegui import app, background_tasks, run, ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from bucketvault.engine import events
 from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.runs.kept_versions import Kept
@@ -44,7 +43,7 @@ from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.pages.run.log import LARGEST_NUMBER
 from bucketvault.pages.run.progress import LiveCard
 from bucketvault.sanitize import clean, clean_to_copy
-from bucketvault.vocabulary import RunStatus
+from bucketvault.vocabulary import RunStatus, Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -142,7 +141,7 @@ def register(engine: "Engine") -> None:
             else:
                 screen.show_gone()
 
-        look_again = show_on(engine.live, events.BACKUPS, fetch, show, pause_s=PAUSE_S)
+        look_again = show_on(engine.live, Topic.BACKUPS, fetch, show, pause_s=PAUSE_S)
         around.follow(engine)
         ui.timer(AGES_S, look_again, immediate=False)
         ui.timer(FIRST_LOOK_S, screen.kept.load, once=True)
@@ -167,7 +166,7 @@ def _find(engine: "Engine", backup_id: int, asked: Asked) -> Found:
     if not 0 < backup_id <= LARGEST_NUMBER:  # more than the database can ask for
         raise NotFoundError("There is no such backup.")
     page = engine.overview_backup(backup_id)
-    runs = engine.backups.runs(backup_id, asked.which, asked.before)
+    runs = engine.backups.runs_page(backup_id, asked.which, asked.before)
     return Found(page, engine.days(page.row), runs, asked)
 
 

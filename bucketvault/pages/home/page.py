@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from nicegui import events, run, ui
 
 from bucketvault import humanize
-from bucketvault.engine import events as live
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import HomeView
 from bucketvault.engine.views.situation import BackupIssue, InstallationIssue, Part, Tone
@@ -20,6 +19,7 @@ from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, element, glyph
 from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.sanitize import clean
+from bucketvault.vocabulary import Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -78,9 +78,9 @@ def register(engine: "Engine") -> None:
             new.set_visibility(bool(home.rows))
             screen.show(home, dt.datetime.now(dt.UTC))
 
-        look_again = show_on(engine.live, live.BACKUPS, engine.home, show, pause_s=PAUSE_S)
+        look_again = show_on(engine.live, Topic.BACKUPS, engine.home, show, pause_s=PAUSE_S)
         # the first steps speak of providers and buckets
-        ui.context.client.on_delete(engine.live.subscribe(live.CATALOGUE, look_again))
+        ui.context.client.on_delete(engine.live.subscribe(Topic.CATALOGUE, look_again))
         ui.timer(AGES_S, look_again, immediate=False)
 
 

@@ -50,7 +50,7 @@ async def switch(engine: "Engine", backup_id: int, name: str, *, on: bool) -> bo
 
     False when it was refused, and why has been said.
     """
-    taken = await told(lambda number: engine.set_enabled(number, on), backup_id)
+    taken = await told(lambda number: engine.backups.set_enabled(number, on), backup_id)
     if taken is None:
         return False
     said = f"{name} is on: it runs as planned."

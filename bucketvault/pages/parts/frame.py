@@ -10,11 +10,11 @@ from nicegui import app, ui
 from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from bucketvault import __version__, humanize
-from bucketvault.engine import events
 from bucketvault.engine.views.situation import Situation
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import CLASSES, button, element, glyph, icon, text
+from bucketvault.vocabulary import Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -155,7 +155,7 @@ class Frame:
 
     def follow(self, engine: "Engine") -> None:
         """Keep the answer true while the page is open."""
-        look = show_on(engine.live, events.BACKUPS, engine.answer, self.show, pause_s=PAUSE_S)
+        look = show_on(engine.live, Topic.BACKUPS, engine.answer, self.show, pause_s=PAUSE_S)
         ui.timer(CLOCK_S, look, immediate=False)
 
     def _navigation(self, active: str) -> ui.element:

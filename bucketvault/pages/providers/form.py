@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nicegui import run, ui
 
-from bucketvault.engine.catalogue.catalogue import StoredProvider
+from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import ProviderInput
 from bucketvault.engine.rclone.buckets import (
     DiscoveryError,

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import run, ui
 
-from bucketvault.engine import events
 from bucketvault.engine.views.catalogue import ProviderRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import many
@@ -17,6 +16,7 @@ from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, but
 from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.pages.providers.kinds import KINDS, kind_of_row
 from bucketvault.sanitize import clean
+from bucketvault.vocabulary import Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -50,7 +50,7 @@ def register(engine: "Engine") -> None:
             screen = ProvidersScreen()
             screen.show(rows)
 
-        show_on(engine.live, events.CATALOGUE, engine.providers.rows, screen.show, pause_s=1.0)
+        show_on(engine.live, Topic.CATALOGUE, engine.providers.rows, screen.show, pause_s=1.0)
         around.follow(engine)
 
 

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine import events
 from bucketvault.engine.providers import ConnectionTest, ProviderPage
 from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.errors import BucketvaultError, NotFoundError
@@ -33,7 +32,7 @@ from bucketvault.pages.providers.buckets import BucketsCard
 from bucketvault.pages.providers.kinds import RIGHT_WORDS, kind_of_row
 from bucketvault.pages.run.log import LARGEST_NUMBER
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import UsageType
+from bucketvault.vocabulary import Topic, UsageType
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -86,7 +85,7 @@ def register(engine: "Engine") -> None:
             else:
                 ui.navigate.to("/providers")
 
-        look_again = show_on(engine.live, events.CATALOGUE, fetch, show, pause_s=0.5)
+        look_again = show_on(engine.live, Topic.CATALOGUE, fetch, show, pause_s=0.5)
         around.follow(engine)
         ui.timer(AGES_S, look_again, immediate=False)
         if page.listing is None and page.row.keys_readable:

@@ -12,7 +12,6 @@ import fastapi
 from fastapi.responses import JSONResponse, StreamingResponse
 from nicegui import events, run, ui
 
-from bucketvault.engine import events as live
 from bucketvault.engine.views.log_text import WHOLE_CHARACTERS, describe_log_line
 from bucketvault.errors import NotFoundError
 from bucketvault.humanize import size
@@ -29,7 +28,7 @@ from bucketvault.pages.run.log_rows import (
     wanted_lines,
 )
 from bucketvault.pages.run.log_search import Shown
-from bucketvault.vocabulary import LineKind
+from bucketvault.vocabulary import LineKind, log_topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -115,7 +114,7 @@ class RunLog:
                 self._view.grew(news)
 
         self._tail = Tail.of(self._engine, self._run_id)  # first: it must hear of news before us
-        self._look = show_on(self._engine.live, live.log_topic(self._run_id), self.read, show)
+        self._look = show_on(self._engine.live, log_topic(self._run_id), self.read, show)
         ui.context.client.on_delete(self._tail.leave)
 
     def leave(self) -> None:

@@ -8,10 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine import events
 from bucketvault.engine.runs.logs import LogRow
 from bucketvault.engine.views.log_text import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line
-from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind, log_topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -123,7 +122,7 @@ class Tail:
         tail = _tails.get(key)
         if tail is None:
             tail = _tails[key] = cls(engine, run_id)
-            tail._unsubscribe = engine.live.subscribe(events.log_topic(run_id), tail._changed)
+            tail._unsubscribe = engine.live.subscribe(log_topic(run_id), tail._changed)
         tail._users += 1
         return tail
 

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine import events
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.situation import Situation, Tone, tone_of_run, word_of
 from bucketvault.errors import NotFoundError
@@ -31,7 +30,7 @@ from bucketvault.pages.run.log import LARGEST_NUMBER, open_log
 from bucketvault.pages.run.progress import LiveCard, TransfersCard
 from bucketvault.pages.run.result import LOG_PLACE, draw_decision, draw_removed_log, draw_result
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Phase, RunStatus
+from bucketvault.vocabulary import Phase, RunStatus, Topic, run_topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -120,10 +119,10 @@ def register(engine: "Engine") -> None:
             return None if moves else fetch()
 
         # twice a second is as often as anybody reads; the log beside it is quicker
-        topic = events.run_topic(run_id)
+        topic = run_topic(run_id)
         look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
-        show_on(engine.live, events.MAIL, fetch, show, pause_s=1.0)
-        show_on(engine.live, events.BACKUPS, fetch_resting, show, pause_s=1.0)
+        show_on(engine.live, Topic.MAIL, fetch, show, pause_s=1.0)
+        show_on(engine.live, Topic.BACKUPS, fetch_resting, show, pause_s=1.0)
         around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine import events
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
 from bucketvault.engine.preferences import SettingsPage
 from bucketvault.engine.settings import PASSWORD, Settings
@@ -23,6 +22,7 @@ from bucketvault.pages.parts.widgets import button, card, element, glyph, key_va
 from bucketvault.pages.settings import words
 from bucketvault.pages.settings.form import Kept, SettingsForm
 from bucketvault.sanitize import clean
+from bucketvault.vocabulary import Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -82,8 +82,8 @@ def register(engine: "Engine") -> None:
         def show(page: SettingsPage) -> None:
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        show_on(engine.live, events.SETTINGS, preferences.page, show, pause_s=0.5)
-        show_on(engine.live, events.MAIL, preferences.page, show, pause_s=1.0)
+        show_on(engine.live, Topic.SETTINGS, preferences.page, show, pause_s=0.5)
+        show_on(engine.live, Topic.MAIL, preferences.page, show, pause_s=1.0)
         around.follow(engine)
 
 

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 from nicegui import events, run, ui
 
-from bucketvault.engine import events as live
 from bucketvault.engine.orphans import Found
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone
@@ -31,7 +30,7 @@ from bucketvault.pages.providers.kinds import USAGE_WORDS
 from bucketvault.pages.providers.words import BACKUPS_SHOWN
 from bucketvault.pages.storages.orphans import LeftBehindCard
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import UsageType
+from bucketvault.vocabulary import Topic, UsageType
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -80,7 +79,7 @@ def register(engine: "Engine") -> None:
             screen.show(rows)
 
         fetch = engine.providers.storages
-        show_on(engine.live, live.CATALOGUE, fetch, screen.show, pause_s=1.0)
+        show_on(engine.live, Topic.CATALOGUE, fetch, screen.show, pause_s=1.0)
         around.follow(engine)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.catalogue import catalogue, conflicts
+from bucketvault.engine.catalogue import backups, conflicts, providers, storages
 from bucketvault.engine.domain.times import next_due
 from bucketvault.errors import InUseError, InvalidInputError, NotFoundError
 from bucketvault.store import run_logs
@@ -71,7 +71,7 @@ PATHS_REFUSED = [
 def test_a_path_is_stored_without_slashes_at_its_ends(
     column: str, entered: str, stored: str, ends: tuple[Storage, Storage]
 ) -> None:
-    row_id = catalogue.create_backup(backup_input(*(e.id for e in ends), **{column: entered}))
+    row_id = backups.create(backup_input(*(e.id for e in ends), **{column: entered}))
 
     with connection():
         assert getattr(Backup.get_by_id(row_id), column) == stored
@@ -82,7 +82,7 @@ def test_a_path_is_stored_without_slashes_at_its_ends(
 def test_a_path_that_leads_elsewhere_is_refused(
     column: str, path: object, ends: tuple[Storage, Storage]
 ) -> None:
-    problems = catalogue.check_backup(backup_input(*(e.id for e in ends), **{column: path}))
+    problems = backups.check(backup_input(*(e.id for e in ends), **{column: path}))
 
     assert fields(problems) == {column}
 
@@ -111,7 +111,7 @@ BACKUP_FIELDS_TAKEN = [
 def test_a_backup_takes_what_its_fields_may_hold(
     given: dict[str, Any], ends: tuple[Storage, Storage]
 ) -> None:
-    assert catalogue.check_backup(backup_input(*(e.id for e in ends), **given)) == []
+    assert backups.check(backup_input(*(e.id for e in ends), **given)) == []
 
 
 BACKUP_FIELDS_REFUSED = [
@@ -162,7 +162,7 @@ def test_a_backup_says_which_field_is_wrong(
 ) -> None:
     ids = {"source": ends[0].id, "destination": ends[1].id}
 
-    problems = catalogue.check_backup(dataclasses.replace(backup_input(**ids), **given))
+    problems = backups.check(dataclasses.replace(backup_input(**ids), **given))
 
     assert fields(problems) == {field}
 
@@ -180,7 +180,7 @@ def test_every_message_is_a_sentence(ends: tuple[Storage, Storage]) -> None:
     problems = [
         problem
         for given, _ in BACKUP_FIELDS_REFUSED
-        for problem in catalogue.check_backup(dataclasses.replace(backup_input(*ids), **given))
+        for problem in backups.check(dataclasses.replace(backup_input(*ids), **given))
     ]
 
     assert problems
@@ -213,7 +213,7 @@ def test_source_and_destination_keep_apart_in_one_bucket(
         storage.id, storage.id, source_path=source_path, destination_path=destination_path
     )
 
-    assert fields(catalogue.check_backup(given)) == (set() if good else {"destination_path"})
+    assert fields(backups.check(given)) == (set() if good else {"destination_path"})
 
 
 SAME_SERVER = [
@@ -266,9 +266,7 @@ def test_the_same_bucket_in_other_words_is_the_same_bucket(
         "Two", provider_type=ProviderType(other_kind), endpoint=other_endpoint, region=other_region
     )
 
-    problems = catalogue.check_backup(
-        backup_input(a_storage(one, "photos").id, a_storage(two, "photos").id)
-    )
+    problems = backups.check(backup_input(a_storage(one, "photos").id, a_storage(two, "photos").id))
 
     assert fields(problems) == ({"destination_path"} if same else set())
 
@@ -288,8 +286,8 @@ def test_a_storage_is_only_what_it_may_be(
     limited = a_storage(provider, "limited", usage_type=usage)
     free = a_storage(provider, "free")
 
-    source = fields(catalogue.check_backup(backup_input(limited.id, free.id)))
-    destination = fields(catalogue.check_backup(backup_input(free.id, limited.id)))
+    source = fields(backups.check(backup_input(limited.id, free.id)))
+    destination = fields(backups.check(backup_input(free.id, limited.id)))
 
     assert source == (set() if as_source else {"source_storage_id"})
     assert destination == (set() if as_destination else {"destination_storage_id"})
@@ -311,7 +309,7 @@ def test_two_backups_never_share_a_destination(
     a_backup("First", *ends, destination_path="photos")
     given = backup_input(*(e.id for e in ends), destination_path=path, enabled=enabled)
 
-    assert fields(catalogue.check_backup(given)) == (set() if good else {"destination_path"})
+    assert fields(backups.check(given)) == (set() if good else {"destination_path"})
 
 
 def test_a_backup_cannot_be_switched_on_while_another_copies_to_its_place(
@@ -319,17 +317,17 @@ def test_a_backup_cannot_be_switched_on_while_another_copies_to_its_place(
 ) -> None:
     a_backup("First", *ends)
     second = a_backup("Second", *ends, enabled=False)
-    given = dataclasses.replace(catalogue.backup_input(second.id), enabled=True)
+    given = dataclasses.replace(backups.stored(second.id), enabled=True)
 
     with pytest.raises(InvalidInputError, match='"First"'):
-        catalogue.change_backup(second.id, given)
+        backups.change(second.id, given)
 
 
 def test_a_backup_may_copy_on_what_another_one_copied(ends: tuple[Storage, Storage]) -> None:
     a_backup("First", *ends)
     third = a_storage(a_provider("Third", endpoint="https://third.example"), "copies")
 
-    assert catalogue.check_backup(backup_input(ends[1].id, third.id)) == []
+    assert backups.check(backup_input(ends[1].id, third.id)) == []
 
 
 # ---- changes that would break a backup
@@ -340,11 +338,11 @@ def test_a_storage_in_use_keeps_a_usage_type_its_backups_can_live_with(
 ) -> None:
     a_backup("Photos", *ends)
 
-    bad = dataclasses.replace(catalogue.storage_input(ends[1].id), usage_type="source_only")
+    bad = dataclasses.replace(storages.stored(ends[1].id), usage_type="source_only")
     good = dataclasses.replace(bad, usage_type="destination_only")
 
-    assert fields(catalogue.check_storage(bad, ends[1].id)) == {"usage_type"}
-    assert catalogue.change_storage(ends[1].id, good) == ("usage_type",)
+    assert fields(storages.check(bad, ends[1].id)) == {"usage_type"}
+    assert storages.change(ends[1].id, good) == ("usage_type",)
 
 
 def test_a_change_of_bucket_cannot_make_source_and_destination_one() -> None:
@@ -355,17 +353,17 @@ def test_a_change_of_bucket_cannot_make_source_and_destination_one() -> None:
     given = storage_input(other.id, bucket_name="photos")
 
     with pytest.raises(InvalidInputError, match='"Photos"'):
-        catalogue.change_storage(destination.id, given)
+        storages.change(destination.id, given)
 
 
 def test_a_change_of_endpoint_cannot_make_source_and_destination_one(vault: Vault) -> None:
     here = a_provider("Here", endpoint="https://here.example")
     there = a_provider("There", endpoint="https://there.example")
     a_backup("Photos", a_storage(here, "photos"), a_storage(there, "photos"))
-    given = dataclasses.replace(catalogue.provider_input(there.id), endpoint="https://here.example")
+    given = dataclasses.replace(providers.stored(there.id).given, endpoint="https://here.example")
 
     with pytest.raises(InvalidInputError, match='"Photos"'):
-        catalogue.change_provider(there.id, given, vault)
+        providers.change(there.id, given, vault)
 
     assert [found.backup_name for found in conflicts.contradictions()] == []
 
@@ -376,13 +374,11 @@ def test_a_change_of_endpoint_cannot_make_source_and_destination_one(vault: Vaul
 def test_the_archive_key_is_made_from_the_name_and_survives_a_rename(
     ends: tuple[Storage, Storage],
 ) -> None:
-    row_id = catalogue.create_backup(backup_input(*(e.id for e in ends), name="Fotos für Oma!"))
+    row_id = backups.create(backup_input(*(e.id for e in ends), name="Fotos für Oma!"))
     with connection():
         before = Backup.get_by_id(row_id).archive_key
 
-    changed = catalogue.change_backup(
-        row_id, dataclasses.replace(catalogue.backup_input(row_id), name="Other")
-    )
+    changed = backups.change(row_id, dataclasses.replace(backups.stored(row_id), name="Other"))
 
     assert changed == ("name",)
     with connection():
@@ -399,7 +395,7 @@ def test_the_archive_key_is_made_from_the_name_and_survives_a_rename(
 def test_the_archive_key_is_plain_whatever_the_name(
     name: str, slug: str, ends: tuple[Storage, Storage]
 ) -> None:
-    row_id = catalogue.create_backup(backup_input(*(e.id for e in ends), name=name))
+    row_id = backups.create(backup_input(*(e.id for e in ends), name=name))
 
     with connection():
         assert Backup.get_by_id(row_id).archive_key.rpartition("-")[0] == slug
@@ -407,21 +403,21 @@ def test_the_archive_key_is_plain_whatever_the_name(
 
 def test_a_form_filled_from_a_backup_changes_nothing(ends: tuple[Storage, Storage]) -> None:
     given = backup_input(*(e.id for e in ends), schedule="weekly", weekday="monday")
-    row_id = catalogue.create_backup(given)
+    row_id = backups.create(given)
 
-    assert catalogue.change_backup(row_id, catalogue.backup_input(row_id)) == ()
+    assert backups.change(row_id, backups.stored(row_id)) == ()
 
 
 def test_a_new_time_of_day_plans_anew_and_a_new_name_does_not(
     ends: tuple[Storage, Storage],
 ) -> None:
     row = a_backup("Photos", *ends, next_due_at=utcnow())
-    renamed = dataclasses.replace(catalogue.backup_input(row.id), name="Pictures")
+    renamed = dataclasses.replace(backups.stored(row.id), name="Pictures")
 
-    catalogue.change_backup(row.id, renamed)
+    backups.change(row.id, renamed)
     with connection():
         kept = Backup.get_by_id(row.id).next_due_at
-    catalogue.change_backup(row.id, dataclasses.replace(renamed, at="05:00"))
+    backups.change(row.id, dataclasses.replace(renamed, at="05:00"))
     with connection():
         stored = Backup.get_by_id(row.id)
 
@@ -436,10 +432,10 @@ def test_a_new_time_of_day_plans_anew_and_a_new_name_does_not(
 def test_what_nobody_uses_is_deleted(ends: tuple[Storage, Storage]) -> None:
     row = a_backup("Photos", *ends)
 
-    catalogue.delete_backup(row.id)
+    backups.delete(row.id)
     for storage in ends:
-        catalogue.delete_storage(storage.id)
-        catalogue.delete_provider(storage.provider_id)
+        storages.delete(storage.id)
+        providers.delete(storage.provider_id)
 
     with connection():
         assert Provider.select().count() == Storage.select().count() == 0
@@ -449,18 +445,18 @@ def test_a_new_row_never_gets_the_number_of_a_deleted_one(vault: Vault) -> None:
     """A page that stands open since then would act on the wrong one."""
 
     def made() -> list[int]:
-        provider = catalogue.create_provider(provider_input(), vault)
+        provider = providers.create(provider_input(), vault)
         ends = [
-            catalogue.create_storage(storage_input(provider, bucket_name=name))
+            storages.create(storage_input(provider, bucket_name=name))
             for name in ("bucket-a", "bucket-b")
         ]
-        return [provider, *ends, catalogue.create_backup(backup_input(*ends))]
+        return [provider, *ends, backups.create(backup_input(*ends))]
 
     def deleted(provider: int, source: int, destination: int, backup: int) -> None:
-        catalogue.delete_backup(backup)
+        backups.delete(backup)
         for storage in (destination, source):  # the largest one first: the smaller must not win
-            catalogue.delete_storage(storage)
-        catalogue.delete_provider(provider)
+            storages.delete(storage)
+        providers.delete(provider)
 
     first = made()
     deleted(*first)
@@ -478,7 +474,7 @@ def test_a_running_backup_is_not_deleted(ends: tuple[Storage, Storage]) -> None:
     a_run(row, RunStatus.RUNNING)
 
     with pytest.raises(InUseError, match='"Photos" is running'):
-        catalogue.delete_backup(row.id)
+        backups.delete(row.id)
 
     with connection():
         assert Backup.select().count() == 1
@@ -494,7 +490,7 @@ def test_a_deleted_backup_takes_its_runs_its_logs_and_a_waiting_run_with_it(
         with writing():
             writer.flush()
 
-    catalogue.delete_backup(row.id)
+    backups.delete(row.id)
 
     with connection():
         assert BackupRun.select().count() == RunLogChunk.select().count() == 1
@@ -502,16 +498,16 @@ def test_a_deleted_backup_takes_its_runs_its_logs_and_a_waiting_run_with_it(
 
 def test_what_is_gone_is_not_found(vault: Vault, ends: tuple[Storage, Storage]) -> None:
     calls = [
-        lambda: catalogue.change_provider(99, provider_input(), vault),
-        lambda: catalogue.delete_provider(99),
-        lambda: catalogue.provider_input(99),
-        lambda: catalogue.check_storage(storage_input(1), 99),
-        lambda: catalogue.change_storage(99, storage_input(1)),
-        lambda: catalogue.delete_storage(99),
-        lambda: catalogue.storage_input(99),
-        lambda: catalogue.change_backup(99, backup_input(1, 2)),
-        lambda: catalogue.delete_backup(99),
-        lambda: catalogue.backup_input(99),
+        lambda: providers.change(99, provider_input(), vault),
+        lambda: providers.delete(99),
+        lambda: providers.stored(99).given,
+        lambda: storages.check(storage_input(1), 99),
+        lambda: storages.change(99, storage_input(1)),
+        lambda: storages.delete(99),
+        lambda: storages.stored(99),
+        lambda: backups.change(99, backup_input(1, 2)),
+        lambda: backups.delete(99),
+        lambda: backups.stored(99),
     ]
 
     for call in calls:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import backups, providers
 from bucketvault.errors import InUseError, InvalidInputError, VaultError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Provider, Storage
@@ -33,11 +33,11 @@ TYPES: dict[str, dict[str, Any]] = {
 
 
 def provider_problems(**given: Any) -> set[str]:
-    return fields(catalogue.check_provider(provider_input(**given)))
+    return fields(providers.check(provider_input(**given)))
 
 
 def stored_provider(vault: Vault, **given: Any) -> Provider:
-    row_id = catalogue.create_provider(provider_input(**given), vault)
+    row_id = providers.create(provider_input(**given), vault)
     with connection():
         return Provider.get_by_id(row_id)
 
@@ -68,7 +68,7 @@ def test_a_name_that_misleads_is_refused(name: object, ends: tuple[Storage, Stor
 
     provider = provider_problems(name=name)
     given = backup_input(*(e.id for e in ends), name=name, destination_path="mine")
-    backup = fields(catalogue.check_backup(given))
+    backup = fields(backups.check(given))
 
     assert provider == {"name"}
     assert backup == {"name"}
@@ -82,8 +82,8 @@ def test_any_visible_name_is_taken(name: str, vault: Vault) -> None:
 def test_a_row_may_keep_its_own_name_in_another_case(vault: Vault) -> None:
     row = stored_provider(vault, name="local")
 
-    changed = catalogue.change_provider(
-        row.id, dataclasses.replace(catalogue.provider_input(row.id), name="LOCAL"), vault
+    changed = providers.change(
+        row.id, dataclasses.replace(providers.stored(row.id).given, name="LOCAL"), vault
     )
 
     assert changed == ("name",)
@@ -168,7 +168,7 @@ def test_an_endpoint_that_is_more_than_a_server_is_refused(endpoint: object) -> 
 def test_a_refused_endpoint_is_not_repeated_since_it_may_hold_a_password() -> None:
     given = provider_input(endpoint="https://user:hunter22@s3.example.com")
 
-    (problem,) = catalogue.check_provider(given)
+    (problem,) = providers.check(given)
 
     assert "hunter22" not in problem.message
 
@@ -263,7 +263,7 @@ KEYS_REFUSED = {
 @pytest.mark.parametrize("column", ["access_key_id", "secret_access_key"])
 @pytest.mark.parametrize("key", KEYS_REFUSED.values(), ids=KEYS_REFUSED)
 def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(column: str, key: object) -> None:
-    (problem,) = catalogue.check_provider(provider_input(**{column: key}))
+    (problem,) = providers.check(provider_input(**{column: key}))
 
     assert problem.field == column
     assert "hunter" not in problem.message
@@ -273,7 +273,7 @@ def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(column: str, key: 
 def test_keys_come_back_as_they_were_entered(key: str, vault: Vault) -> None:
     row = stored_provider(vault, secret_access_key=key)
 
-    remote = catalogue.decrypted_remote(row, vault)
+    remote = providers.decrypted_remote(row, vault)
 
     assert (remote.access_key_id, remote.secret_access_key) == (KEY_ID, key)
     assert remote.label == "Local"
@@ -287,7 +287,7 @@ def test_a_ciphertext_moved_to_another_row_or_column_does_not_open(
     second.secret_access_key = getattr(first, column)
 
     with pytest.raises(VaultError, match="moved"):
-        catalogue.decrypted_remote(second, vault)
+        providers.decrypted_remote(second, vault)
 
 
 def test_keys_are_not_in_the_database_file(vault: Vault, open_store: Path) -> None:
@@ -320,11 +320,11 @@ def test_no_new_key_is_made_where_secrets_wait_for_the_old_one(
     without = Vault(vault.key_file)
 
     with pytest.raises(VaultError):
-        catalogue.create_provider(provider_input(name="Second"), without)
+        providers.create(provider_input(name="Second"), without)
     with pytest.raises(VaultError):
-        catalogue.change_provider(row.id, provider_input(secret_access_key="another"), without)
+        providers.change(row.id, provider_input(secret_access_key="another"), without)
     with pytest.raises(VaultError):
-        catalogue.decrypted_remote(row, without)
+        providers.decrypted_remote(row, without)
 
     assert not vault.key_file.exists()
     with connection():
@@ -334,9 +334,9 @@ def test_no_new_key_is_made_where_secrets_wait_for_the_old_one(
 def test_everything_but_the_keys_may_change_while_the_key_is_missing(vault: Vault) -> None:
     row = stored_provider(vault)
     vault.key_file.unlink()
-    given = dataclasses.replace(catalogue.provider_input(row.id), name="Renamed")
+    given = dataclasses.replace(providers.stored(row.id).given, name="Renamed")
 
-    assert catalogue.change_provider(row.id, given, Vault(vault.key_file)) == ("name",)
+    assert providers.change(row.id, given, Vault(vault.key_file)) == ("name",)
 
 
 def test_keys_encrypted_with_a_lost_key_can_be_entered_again(vault: Vault) -> None:
@@ -345,11 +345,11 @@ def test_keys_encrypted_with_a_lost_key_can_be_entered_again(vault: Vault) -> No
     other = Vault(vault.key_file)
     other.create_key()
 
-    changed = catalogue.change_provider(row.id, provider_input(), other)
+    changed = providers.change(row.id, provider_input(), other)
 
     assert changed == ("access_key_id", "secret_access_key")
     with connection():
-        remote = catalogue.decrypted_remote(Provider.get_by_id(row.id), other)
+        remote = providers.decrypted_remote(Provider.get_by_id(row.id), other)
     assert remote.secret_access_key == SECRET
 
 
@@ -357,18 +357,18 @@ def test_keys_left_out_of_a_change_stay(vault: Vault) -> None:
     row = stored_provider(vault)
     given = provider_input(access_key_id=None, secret_access_key=None, region="home")
 
-    changed = catalogue.change_provider(row.id, given, vault)
+    changed = providers.change(row.id, given, vault)
 
     assert changed == ("region",)
     with connection():
         after = Provider.get_by_id(row.id)
-    assert catalogue.decrypted_remote(after, vault).secret_access_key == SECRET
+    assert providers.decrypted_remote(after, vault).secret_access_key == SECRET
 
 
 def test_entering_the_same_again_changes_nothing(vault: Vault) -> None:
     row = stored_provider(vault)
 
-    changed = catalogue.change_provider(row.id, provider_input(), vault)
+    changed = providers.change(row.id, provider_input(), vault)
 
     assert changed == ()
     with connection():
@@ -379,7 +379,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_written(vault: Vault) -> N
     given = provider_input(name="", endpoint="x", region="X", secret_access_key="")
 
     with pytest.raises(InvalidInputError) as caught:
-        catalogue.create_provider(given, vault)
+        providers.create(given, vault)
 
     assert fields(caught.value.problems) == {"name", "endpoint", "region", "secret_access_key"}
     with connection():
@@ -391,7 +391,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_written(vault: Vault) -> N
 def test_a_form_filled_from_a_provider_changes_nothing(kind: str, vault: Vault) -> None:
     row = stored_provider(vault, provider_type=kind, **TYPES[kind])
 
-    assert catalogue.change_provider(row.id, catalogue.provider_input(row.id), vault) == ()
+    assert providers.change(row.id, providers.stored(row.id).given, vault) == ()
 
 
 # ---- deleting
@@ -403,7 +403,7 @@ def test_a_provider_with_storages_is_not_deleted_and_they_are_named() -> None:
         a_storage(provider, f"bucket-{number}")
 
     with pytest.raises(InUseError) as caught:
-        catalogue.delete_provider(provider.id)
+        providers.delete(provider.id)
 
     assert '"bucket-0", "bucket-1", "bucket-2", "bucket-3", "bucket-4" and 3 more' in str(
         caught.value

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import storages
 from bucketvault.errors import InUseError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Storage
@@ -26,7 +26,7 @@ BUCKETS_TAKEN = ["abc", "a" * 63, "my-bucket.2026", "1abc", "a.b", "1.2.3"]
 def test_a_typed_bucket_by_the_rules_is_taken(name: str) -> None:
     provider = a_provider()
 
-    row_id = catalogue.create_storage(storage_input(provider.id, bucket_name=f" {name} "))
+    row_id = storages.create(storage_input(provider.id, bucket_name=f" {name} "))
 
     with connection():
         assert Storage.get_by_id(row_id).bucket_name == name
@@ -58,7 +58,7 @@ BUCKETS_REFUSED = [
 def test_a_typed_bucket_against_the_rules_is_refused(name: object) -> None:
     provider = a_provider()
 
-    problems = catalogue.check_storage(storage_input(provider.id, bucket_name=name))
+    problems = storages.check(storage_input(provider.id, bucket_name=name))
 
     assert fields(problems) == {"bucket_name"}
 
@@ -67,28 +67,28 @@ def test_a_typed_bucket_against_the_rules_is_refused(name: object) -> None:
 def test_a_listed_bucket_is_taken_as_it_is_listed_and_stays_so(name: str) -> None:
     provider = a_provider()
 
-    row_id = catalogue.create_storage(storage_input(provider.id, bucket_name=name), listed=True)
+    row_id = storages.create(storage_input(provider.id, bucket_name=name), listed=True)
 
-    given = dataclasses.replace(catalogue.storage_input(row_id), display_name="Shown")
-    assert catalogue.change_storage(row_id, given) == ("display_name",)
+    given = dataclasses.replace(storages.stored(row_id), display_name="Shown")
+    assert storages.change(row_id, given) == ("display_name",)
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a\nb", "a\u202eb", "..", "x" * 256])
 def test_a_listed_bucket_that_could_be_taken_for_something_else_is_refused(name: str) -> None:
     provider = a_provider()
 
-    problems = catalogue.check_storage(storage_input(provider.id, bucket_name=name), listed=True)
+    problems = storages.check(storage_input(provider.id, bucket_name=name), listed=True)
 
     assert fields(problems) == {"bucket_name"}
 
 
 def test_a_bucket_is_a_storage_once_at_each_provider() -> None:
     here, there = a_provider("Here"), a_provider("There")
-    first = catalogue.create_storage(storage_input(here.id))
+    first = storages.create(storage_input(here.id))
 
-    again = catalogue.check_storage(storage_input(here.id))
-    elsewhere = catalogue.check_storage(storage_input(there.id))
-    itself = catalogue.check_storage(storage_input(here.id), first)
+    again = storages.check(storage_input(here.id))
+    elsewhere = storages.check(storage_input(there.id))
+    itself = storages.check(storage_input(here.id), first)
 
     assert fields(again) == {"bucket_name"}
     assert elsewhere == itself == []
@@ -110,7 +110,7 @@ def test_a_bucket_is_a_storage_once_at_each_provider() -> None:
 def test_a_storage_says_which_field_is_wrong(given: dict[str, Any], field: str) -> None:
     provider = a_provider()
 
-    problems = catalogue.check_storage(storage_input(**{"provider_id": provider.id, **given}))
+    problems = storages.check(storage_input(**{"provider_id": provider.id, **given}))
 
     assert fields(problems) == {field}
 
@@ -122,7 +122,7 @@ def test_a_storage_says_which_field_is_wrong(given: dict[str, Any], field: str) 
 def test_a_usage_type_may_be_left_out(entered: object, stored: str | None) -> None:
     provider = a_provider()
 
-    row_id = catalogue.create_storage(storage_input(provider.id, usage_type=entered))
+    row_id = storages.create(storage_input(provider.id, usage_type=entered))
 
     with connection():
         assert Storage.get_by_id(row_id).usage_type == stored
@@ -138,4 +138,4 @@ def test_a_storage_with_backups_is_not_deleted_and_they_are_named(
     a_backup("Photos", *ends)
 
     with pytest.raises(InUseError, match='"Photos"'):
-        catalogue.delete_storage(ends[end].id)
+        storages.delete(ends[end].id)

@@ -15,7 +15,7 @@ import pytest
 
 from bucketvault.config import Config, load_config
 from bucketvault.engine import self_backup, settings
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import providers
 from bucketvault.engine.health import doctor
 from bucketvault.engine.health.checks import Reading
 from bucketvault.engine.views.situation import Tone
@@ -46,7 +46,7 @@ def config(private: None, open_store: Path, tmp_path: Path) -> Config:
         {"BUCKETVAULT_KEY_FILE": str(key_file)}, data_dir=str(open_store.parent), port="1"
     )
     made.make_folders()
-    provider = catalogue.create_provider(provider_input(), Vault(key_file))
+    provider = providers.create(provider_input(), Vault(key_file))
     backup = a_backup("Photos", a_storage(row(provider), "a"), a_storage(row(provider), "b"))
     a_run(backup)
     self_backup.make(made.backups, utcnow())

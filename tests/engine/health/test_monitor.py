@@ -31,7 +31,7 @@ def config(open_store: Path) -> Config:
 @pytest.fixture
 def monitor(config: Config, monkeypatch: pytest.MonkeyPatch) -> Monitor:
     monkeypatch.setattr(health, "FRESH_S", 0.0)
-    return Monitor(config, Scheduler(lambda: None))
+    return Monitor(config, Scheduler())
 
 
 def a_run_under_way(pid: int | None) -> BackupRun:

@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from bucketvault.engine import settings
-from bucketvault.engine.events import Live
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.sender import Mailer, Pace
 from bucketvault.engine.mail.smtp import Patience, Trouble
@@ -54,7 +53,7 @@ def photos(open_store: Path) -> Backup:
 
 @contextmanager
 def sending(vault: Vault, pace: Pace = HASTY) -> Iterator[Mailer]:
-    mailer = Mailer(lambda: vault, Live(), pace)
+    mailer = Mailer(lambda: vault, pace)
     mailer.start()
     try:
         yield mailer
@@ -287,7 +286,7 @@ def test_switched_off_mail_is_given_up_in_sight(
 def test_a_test_mail_tries_what_was_typed_and_stores_nothing(
     vault: Vault, mailbox: Mailbox
 ) -> None:
-    mailer = Mailer(lambda: vault, Live(), HASTY)
+    mailer = Mailer(lambda: vault, HASTY)
     typed = {"mail_to": "somebody@example.net", "smtp_user": USER, "smtp_password": PASSWORD}
 
     with mailbox.up(sign_in=["PLAIN"]):
@@ -301,7 +300,7 @@ def test_a_test_mail_tries_what_was_typed_and_stores_nothing(
 
 
 def test_a_test_mail_says_what_stands_in_the_way(vault: Vault, mailbox: Mailbox) -> None:
-    mailer = Mailer(lambda: vault, Live(), HASTY)
+    mailer = Mailer(lambda: vault, HASTY)
 
     down = mailer.send_test()
     with mailbox.up(), pytest.raises(InvalidInputError):

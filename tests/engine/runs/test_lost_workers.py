@@ -10,11 +10,10 @@ import pytest
 from bucketvault.config import load_config
 from bucketvault.engine import engine as engine_module
 from bucketvault.engine.engine import Engine
-from bucketvault.engine.events import BACKUPS
 from bucketvault.engine.runs import queue
 from bucketvault.store.database import BusyError, connection, database, writing
 from bucketvault.store.models import BackupRun, Setting
-from bucketvault.vocabulary import RunStatus
+from bucketvault.vocabulary import RunStatus, Topic
 from tests import store_fixtures as make
 from tests.support.program import until
 
@@ -114,4 +113,4 @@ def test_what_others_wrote_while_the_queue_met_a_busy_database_is_shown_all_the_
     monkeypatch.setattr(engine_module, "LOOK_S", 0.05)
     monkeypatch.setattr(queue, "claim", busy)
 
-    until("pages look again", lambda: BACKUPS in told)
+    until("pages look again", lambda: Topic.BACKUPS in told)

@@ -10,7 +10,7 @@ import time_machine
 
 from bucketvault.cli import status
 from bucketvault.engine import settings
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import backups as catalogue
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.situation import Tone, tone_of
@@ -54,7 +54,7 @@ def shown(moment: dt.datetime) -> backups.BackupRow:
 
 def beat(moment: dt.datetime) -> dt.datetime | None:
     """The planned time of the episode that is open after a beat."""
-    at_time(moment, Scheduler(lambda: None).beat)
+    at_time(moment, Scheduler().beat)
     since: dt.datetime | None = Backup.get().overdue_since
     return since
 
@@ -231,9 +231,7 @@ def test_a_new_time_of_day_or_a_pause_ends_the_episode_quietly(photos: Backup) -
     with writing():
         Backup.update(overdue_since=make.at(2, day=2)).execute()
 
-    at_time(
-        make.at(12, day=3), lambda: catalogue.change_backup(1, make.backup_input(1, 2, at="05:00"))
-    )
+    at_time(make.at(12, day=3), lambda: catalogue.change(1, make.backup_input(1, 2, at="05:00")))
 
     assert Backup.get().overdue_since is None
     assert beat(make.at(14, day=3)) is None

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import pytest
 import time_machine
 
-from bucketvault.engine.catalogue import catalogue
+from bucketvault.engine.catalogue import backups
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.runs import queue
 from bucketvault.engine.schedule.scheduler import Scheduler, plan
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, BackupRun, Storage
-from bucketvault.vocabulary import RunStatus, Schedule, Trigger, Weekday
+from bucketvault.store.models import IS_ACTIVE, Backup, BackupRun, Storage
+from bucketvault.vocabulary import RunStatus, Schedule, Topic, Trigger, Weekday
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -62,13 +62,13 @@ def beat(now: dt.datetime, scheduler: Scheduler | None = None) -> None:
     """One beat at a time of ours; of a program that was just started, unless one is given."""
     # seconds since 1970: an aware datetime would also move the local time zone to UTC
     with time_machine.travel(now.timestamp(), tick=False):
-        (scheduler or Scheduler(lambda: None)).beat()
+        (scheduler or Scheduler()).beat()
 
 
 def end_runs(now: dt.datetime) -> None:
     with writing():
         BackupRun.update(status=RunStatus.SUCCESS, started_at=now, finished_at=now).where(
-            BackupRun.status.in_(queue.ACTIVE)
+            IS_ACTIVE
         ).execute()
 
 
@@ -251,13 +251,13 @@ def test_what_a_clock_in_1970_left_is_not_counted_as_skipped(new: Callable[..., 
 
 
 def test_before_the_time_is_known_nothing_is_planned_and_what_was_planned_stays(
-    new: Callable[..., Backup],
+    new: Callable[..., Backup], told: list[str]
 ) -> None:
     made = utc(11, 20, 12)
     backup = new(made, created_at=made)
     planned = next_due(backup)
-    told: list[int] = []
-    scheduler = Scheduler(lambda: told.append(1))
+    told.clear()
+    scheduler = Scheduler()
 
     beat(dt.datetime(1970, 1, 1, 0, 5, tzinfo=dt.UTC), scheduler)
 
@@ -314,14 +314,15 @@ def test_a_planned_time_waits_for_a_run_under_way_and_is_late_then(
 
 
 def test_a_run_that_begins_at_this_moment_keeps_its_planned_time_waiting(
-    new: Callable[..., Backup],
+    new: Callable[..., Backup], told: list[str]
 ) -> None:
     photos = new(utc(11, 1, 12))
     make.a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL)  # since the backups were read
+    told.clear()
 
-    changed = plan(photos.id, utc(11, 2, 1, 30))
+    plan(photos.id, utc(11, 2, 1, 30))
 
-    assert (changed, next_due(photos)) == (False, utc(11, 2, 1, 30))
+    assert (told, next_due(photos)) == ([], utc(11, 2, 1, 30))
 
 
 def test_a_backup_that_cannot_be_planned_starves_no_other(
@@ -333,7 +334,7 @@ def test_a_backup_that_cannot_be_planned_starves_no_other(
     with writing():
         Backup.update(time_zone="Mars/Olympus").where(Backup.id != 3).execute()
         Backup.update(next_due_at=None).where(Backup.id == poison.id).execute()
-    scheduler = Scheduler(lambda: None)
+    scheduler = Scheduler()
 
     for _ in range(3):
         beat(utc(11, 2, 1, 30), scheduler)
@@ -352,7 +353,7 @@ def test_what_is_switched_off_does_not_run_and_counts_from_its_return(
 
     beat(utc(11, 5))
     with time_machine.travel(utc(11, 5, 12).timestamp(), tick=False):
-        catalogue.change_backup(photos.id, make.backup_input(1, 2, enabled=True))
+        backups.change(photos.id, make.backup_input(1, 2, enabled=True))
     beat(utc(11, 5, 12, 1))
 
     assert fired() == []
@@ -365,7 +366,7 @@ def test_a_new_backup_knows_its_next_planned_time_with_nobody_serving(
     source, destination = ends
 
     with time_machine.travel(utc(11, 22, 12).timestamp(), tick=False):
-        made = catalogue.create_backup(make.backup_input(source.id, destination.id))
+        made = backups.create(make.backup_input(source.id, destination.id))
 
     assert next_due(Backup.get_by_id(made)) == utc(11, 23, 1, 30)
 
@@ -412,7 +413,7 @@ def test_thirty_due_at_once_run_once_each_in_planned_order(
 
 
 def test_it_says_when_it_last_beat() -> None:
-    scheduler = Scheduler(lambda: None)
+    scheduler = Scheduler()
     assert (scheduler.is_beating(), scheduler.last_beat_at) == (False, None)
 
     before = time.time()
@@ -423,13 +424,16 @@ def test_it_says_when_it_last_beat() -> None:
     assert before <= scheduler.last_beat_at.timestamp() <= time.time()
 
 
-def test_what_it_changed_is_told_once_a_beat(new: Callable[..., Backup]) -> None:
-    told: list[int] = []
+def test_what_it_changed_is_told_and_a_beat_without_a_change_tells_nothing(
+    new: Callable[..., Backup], told: list[str]
+) -> None:
     for name in ("a", "b"):
         new(utc(11, 1, 12), name)
-    scheduler = Scheduler(lambda: told.append(1))
+    scheduler = Scheduler()
 
     beat(utc(11, 2, 1, 30), scheduler)
-    beat(utc(11, 2, 1, 31), scheduler)
 
-    assert told == [1]
+    assert {Topic.BACKUPS, Topic.QUEUE} <= {*told}
+    told.clear()
+    beat(utc(11, 2, 1, 31), scheduler)
+    assert not told

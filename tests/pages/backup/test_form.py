@@ -9,10 +9,9 @@ import peewee as pw
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.events import CATALOGUE
 from bucketvault.engine.rclone.buckets import PathLook
 from bucketvault.pages.backup.form import BackupForm
-from bucketvault.vocabulary import ComparisonMode, Schedule
+from bucketvault.vocabulary import ComparisonMode, Schedule, Topic
 from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
 from tests.pages.fake_backups import stored_input
@@ -301,7 +300,7 @@ async def test_a_storage_imported_in_another_tab_appears_and_the_choice_stays(
     (source,) = user.find(marker="source_storage_id").elements
 
     desk.all_storages[9] = catalogue.storage(9, "brand-new")
-    engine.live.publish(CATALOGUE)
+    engine.live.publish(Topic.CATALOGUE)
 
     await becomes(lambda: 9 in source.options)
     assert source.value == 2
@@ -320,14 +319,14 @@ async def test_editing_starts_with_what_is_stored_and_says_from_when(
 
     press(user, "save")
 
-    await becomes(lambda: engine.backups.stored[7].destination_path == "elsewhere")
+    await becomes(lambda: engine.backups.inputs[7].destination_path == "elsewhere")
     await user.should_see("Video masters")
 
 
 async def test_a_stored_zone_that_is_none_any_more_is_asked_for_anew(
     user: User, engine, desk
 ) -> None:
-    engine.backups.stored[7] = stored_input(time_zone="Mars/Olympus")
+    engine.backups.inputs[7] = stored_input(time_zone="Mars/Olympus")
     await user.open("/backups/7/edit")
     assert value(user, "time_zone") is None
 
@@ -339,7 +338,7 @@ async def test_a_stored_zone_that_is_none_any_more_is_asked_for_anew(
 async def test_the_second_of_two_tabs_is_told_and_may_overwrite(user: User, engine, desk) -> None:
     await user.open("/backups/7/edit")
     fill(user, name="Mine")
-    engine.backups.stored[7] = stored_input(at="05:00", retention_days=90)
+    engine.backups.inputs[7] = stored_input(at="05:00", retention_days=90)
 
     press(user, "save")
 
@@ -347,17 +346,17 @@ async def test_the_second_of_two_tabs_is_told_and_may_overwrite(user: User, engi
     await user.should_see("stored now: 05:00")
     await user.should_see("here: 03:15")
     await user.should_see("stored now: 90")
-    assert engine.backups.stored[7].name == "Video masters"
+    assert engine.backups.inputs[7].name == "Video masters"
     assert value(user, "name") == "Mine"
     press(user, "overwrite")
-    await becomes(lambda: engine.backups.stored[7].name == "Mine")
-    assert engine.backups.stored[7].at == "03:15"
+    await becomes(lambda: engine.backups.inputs[7].name == "Mine")
+    assert engine.backups.inputs[7].at == "03:15"
 
 
 async def test_a_backup_deleted_meanwhile_leaves_what_was_typed(user: User, engine, desk) -> None:
     await user.open("/backups/7/edit")
     fill(user, name="Mine")
-    del engine.backups.stored[7]
+    del engine.backups.inputs[7]
 
     press(user, "save")
 
@@ -394,7 +393,7 @@ async def test_the_form_of_a_backup_that_is_not_there_is_not_found(
 
 
 async def test_names_in_the_form_are_text(user: User, engine, desk) -> None:
-    engine.backups.stored[7] = stored_input(name=catalogue.NASTY, source_storage_id=4)
+    engine.backups.inputs[7] = stored_input(name=catalogue.NASTY, source_storage_id=4)
 
     page = (await user.http_client.get("/backups/7/edit")).text
 

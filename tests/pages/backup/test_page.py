@@ -10,14 +10,13 @@ from nicegui.testing import User
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.events import BACKUPS
 from bucketvault.engine.runs.kept_versions import ArchiveError
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.history import Which
 from bucketvault.engine.views.situation import Tone, answer_of
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
-from bucketvault.vocabulary import WarningCode
+from bucketvault.vocabulary import Topic, WarningCode
 from tests.pages import backup_scenes, fake_backups, scenes
 from tests.pages.waiting import becomes
 
@@ -242,7 +241,7 @@ async def test_a_refused_switch_says_why_and_stays(user: User, engine, monkeypat
     def refuse(*_: object) -> bool:
         raise InvalidInputError([Problem("destination_path", "Another copies there.")])
 
-    monkeypatch.setattr(engine, "set_enabled", refuse)
+    monkeypatch.setattr(engine.backups, "set_enabled", refuse)
     await user.open("/backups/4")
 
     user.find(marker="enabled").click()
@@ -258,8 +257,8 @@ async def test_a_press_that_a_busy_database_swallows_is_told(
     def busy(*_: object) -> None:
         raise pw.OperationalError("database is locked")
 
-    for name in ("run_now", "set_enabled"):
-        monkeypatch.setattr(engine, name, busy)
+    monkeypatch.setattr(engine, "run_now", busy)
+    monkeypatch.setattr(engine.backups, "set_enabled", busy)
     await user.open("/backups/4")
 
     user.find(marker=mark).click()
@@ -327,7 +326,7 @@ async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:
 
     view = replace(engine.rows[6].active_run, progress=scenes.progress(0.75))
     engine.rows[6] = replace(engine.rows[6], active_run=view)
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("Copying: 75 %")
     assert set(user.client.elements) == before
@@ -423,7 +422,7 @@ async def test_a_run_that_ended_meanwhile_makes_kept_versions_old(user: User, en
     await user.should_see("16 objects")
 
     engine.rows[0] = replace(engine.rows[0], last_run=scenes.run_view(id=99))
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("a run has ended since")
 
@@ -468,7 +467,7 @@ async def test_a_backup_that_is_deleted_meanwhile_says_so(user: User, engine) ->
     await user.open("/backups/4")
 
     engine.rows = engine.rows[:3]
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("This backup was deleted.")
     await user.should_not_see("Run now")

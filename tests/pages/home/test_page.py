@@ -10,13 +10,13 @@ import pytest
 from nicegui import ui
 from nicegui.testing import User
 
-from bucketvault.engine.events import BACKUPS
 from bucketvault.engine.setup import apply
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import HomeView
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.secrets import Vault
+from bucketvault.vocabulary import Topic
 from tests.pages import fake_engine, scenes
 from tests.pages.scenes import Installation
 from tests.pages.waiting import becomes
@@ -189,7 +189,7 @@ async def test_what_another_tab_did_appears_without_a_reload(user: User, engine)
     await user.should_see("All good.")
 
     engine.rows = scenes.bad_rows()
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("3 of 7 backups need you.")
     assert list_rows(user)["Postgres dumps"]["word"] == "Failed"
@@ -206,7 +206,7 @@ async def test_the_first_backup_takes_its_place_below_the_first_steps(
     await user.should_not_see(BackupList)
 
     engine.rows, engine.steps = scenes.good_rows()[:1], None
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see(BackupList)
     await user.should_not_see("First steps")
@@ -239,11 +239,11 @@ async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
     await user.open("/")
 
     engine.rows = None  # it cannot be listed: a bug of ours
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
     await becomes(lambda: "could not be brought up to date" in caplog.text)
     caplog.clear()
     engine.rows = scenes.bad_rows()
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("3 of 7 backups need you.")
 
@@ -374,7 +374,7 @@ async def test_the_last_step_runs_the_first_backup(
 
     await becomes(lambda: engine.queued == [1])
     engine.rows = [replace(engine.rows[0], active_run=scenes.live_run())]
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
     await user.should_see("The first run is on its way.")
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.events import CATALOGUE
 from bucketvault.engine.rclone.key_test import Outcome
 from bucketvault.engine.runs.kept_versions import ArchiveError
 from bucketvault.errors import BucketvaultError
 from bucketvault.pages.parts.table import Table
+from bucketvault.vocabulary import Topic
 from tests.pages import scenes_catalogue as scenes
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.waiting import becomes
@@ -62,7 +62,7 @@ async def test_another_tabs_change_appears(user: User, engine, desk) -> None:
     await user.open("/providers")
 
     del desk.all[1]
-    engine.live.publish(CATALOGUE)
+    engine.live.publish(Topic.CATALOGUE)
 
     for _ in range(40):
         if "Backblaze EU" not in [row["name"] for row in table_rows(user)]:

@@ -8,11 +8,10 @@ from nicegui import ui
 from nicegui.testing import User
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.events import BACKUPS, run_topic
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.situation import Tone, situation_of, tone_of, tone_of_run
 from bucketvault.humanize import day
-from bucketvault.vocabulary import Reason, RunStatus
+from bucketvault.vocabulary import Reason, RunStatus, Topic, run_topic
 from tests.pages import scenes
 from tests.pages.waiting import becomes
 
@@ -154,7 +153,7 @@ async def test_an_approval_that_a_newer_run_takes_away_goes_without_a_reload(
     await becomes(lambda: now() - asked[-1] > 1)  # what a page does as it connects is over
 
     engine.runs[6] = replace(engine.runs[6], can_be_approved=False)
-    engine.live.publish(BACKUPS)  # all that is told of what the command line did
+    engine.live.publish(Topic.BACKUPS)  # all that is told of what the command line did
 
     await user.should_see("This run can no longer be approved")
     await user.should_not_see("Approve this run")

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from nicegui.testing import User
 
-from bucketvault.engine.events import log_topic, run_topic
+from bucketvault.vocabulary import log_topic, run_topic
 from tests.pages import sample_logs, scenes
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.waiting import becomes

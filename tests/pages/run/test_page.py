@@ -9,12 +9,20 @@ from nicegui.background_tasks import running_tasks
 from nicegui.testing import User
 
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.events import BACKUPS, log_topic, run_topic
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.pages.run import log as logview
 from bucketvault.pages.run import words as run_words
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger, WarningCode
+from bucketvault.vocabulary import (
+    Phase,
+    Reason,
+    RunStatus,
+    Topic,
+    Trigger,
+    WarningCode,
+    log_topic,
+    run_topic,
+)
 from tests.pages import scenes
 from tests.pages.waiting import becomes
 
@@ -348,7 +356,7 @@ async def test_a_run_that_goes_with_its_backup_says_only_that(
     await user.open(f"/run/{number}")
 
     del engine.runs[number]
-    engine.live.publish(BACKUPS, run_topic(number))
+    engine.live.publish(Topic.BACKUPS, run_topic(number))
 
     await user.should_see("This run is gone: its backup was deleted.")
     for said in ("Waiting for its turn", "Succeeded", "Run again", "Stop", "Settings of"):
@@ -362,7 +370,7 @@ async def test_a_run_that_waits_has_the_new_name_of_its_backup(user: User, engin
     await becomes(lambda: not any(t.get_name().startswith("bring ") for t in running_tasks))
 
     engine.runs[5] = replace(engine.runs[5], backup_name="Another name")
-    engine.live.publish(BACKUPS)
+    engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("Another name")
 
@@ -397,7 +405,7 @@ async def test_a_log_that_goes_for_its_age_while_its_page_is_open_says_so_too(
     engine.runs[8] = replace(engine.runs[8], log_removed_at=scenes.now(), log_lines=1204)
     engine.logs[8] = []
 
-    engine.live.publish(BACKUPS, log_topic(8))
+    engine.live.publish(Topic.BACKUPS, log_topic(8))
 
     await user.should_see("This log was removed ")
     await user.should_not_see(kind=logview.LogView)

@@ -3,8 +3,8 @@
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.events import MAIL, SETTINGS
 from bucketvault.engine.mail.mail_views import Trial
+from bucketvault.vocabulary import Topic
 from tests.pages import scenes_settings
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.scenes_catalogue import FakeProviders
@@ -112,7 +112,7 @@ async def test_the_second_of_two_tabs_is_told_and_both_ways_are_open(
     await user.open("/settings")
     typed(user, "stall_minutes", "25")
     preferences.store(stall_minutes=40)
-    engine.live.publish(SETTINGS)
+    engine.live.publish(Topic.SETTINGS)
     await user.should_see("This was changed meanwhile")
     assert value(user, "stall_minutes") == "25"
 
@@ -144,7 +144,7 @@ async def test_a_change_elsewhere_shows_where_nothing_is_typed(
     typed(user, "stall_minutes", "25")
 
     preferences.store(ping_url="https://example.com/other")
-    engine.live.publish(SETTINGS)
+    engine.live.publish(Topic.SETTINGS)
 
     await becomes(lambda: value(user, "ping_url") == "https://example.com/other")
     assert value(user, "stall_minutes") == "25"
@@ -161,7 +161,7 @@ async def test_a_mail_that_was_given_up_can_be_tried_again(
     user.find(marker="try-again-2").click()
 
     await becomes(lambda: preferences.tried == [2])
-    engine.live.publish(MAIL)
+    engine.live.publish(Topic.MAIL)
     await user.should_not_see(marker="try-again-2")
 
 
@@ -174,7 +174,7 @@ async def test_a_mail_that_was_given_up_can_be_dismissed(
     user.find(marker="dismiss-2").click()
 
     await becomes(lambda: preferences.dismissed == [2])
-    engine.live.publish(MAIL)
+    engine.live.publish(Topic.MAIL)
     await user.should_not_see(marker="dismiss-2")
     assert preferences.tried == []
 

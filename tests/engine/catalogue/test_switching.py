@@ -4,28 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from bucketvault.engine.backups import Backups
+from bucketvault.engine.catalogue import backups
 from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.events import Live
+from bucketvault.engine.views import history
 from bucketvault.engine.views.history import Which
 from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import Reason, RunStatus, Trigger, WarningCode
+from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, WarningCode
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
-
-
-@pytest.fixture
-def woken() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def backups(woken: list[str]) -> Backups:
-    return Backups(Live(), lambda: woken.append("woken"))
 
 
 @pytest.fixture
@@ -35,7 +25,7 @@ def photos() -> Backup:
     return make.a_backup("Photos", source, there, next_due_at=make.at(2))
 
 
-def test_switching_off_stops_the_schedule_only(backups: Backups, photos: Backup) -> None:
+def test_switching_off_stops_the_schedule_only(photos: Backup) -> None:
     asked_for = make.a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL)
 
     taken = backups.set_enabled(photos.id, False)
@@ -46,9 +36,7 @@ def test_switching_off_stops_the_schedule_only(backups: Backups, photos: Backup)
 
 
 @pytest.mark.parametrize("trigger", [Trigger.SCHEDULE, Trigger.CATCH_UP])
-def test_a_planned_run_that_waits_goes_with_the_schedule(
-    backups: Backups, photos: Backup, trigger: Trigger
-) -> None:
+def test_a_planned_run_that_waits_goes_with_the_schedule(photos: Backup, trigger: Trigger) -> None:
     planned = make.a_run(photos, RunStatus.PENDING, trigger=trigger)
 
     taken = backups.set_enabled(photos.id, False)
@@ -57,16 +45,16 @@ def test_a_planned_run_that_waits_goes_with_the_schedule(
     assert (taken, stored.status, stored.reason) == (True, RunStatus.FAILED, Reason.STOPPED)
 
 
-def test_the_form_switches_off_as_the_switch_does(backups: Backups, photos: Backup) -> None:
+def test_the_form_switches_off_as_the_switch_does(photos: Backup) -> None:
     make.a_run(photos, RunStatus.PENDING, trigger=Trigger.SCHEDULE)
 
-    changed = backups.change(photos.id, replace(backups.inputs(photos.id), enabled=False))
+    changed = backups.change(photos.id, replace(backups.stored(photos.id), enabled=False))
 
     assert changed == ("enabled",)
     assert BackupRun.get().reason == Reason.STOPPED
 
 
-def test_a_run_under_way_goes_on(backups: Backups, photos: Backup) -> None:
+def test_a_run_under_way_goes_on(photos: Backup) -> None:
     run = make.a_run(photos, RunStatus.RUNNING, trigger=Trigger.SCHEDULE)
 
     assert backups.set_enabled(photos.id, False) is False
@@ -74,21 +62,19 @@ def test_a_run_under_way_goes_on(backups: Backups, photos: Backup) -> None:
     assert BackupRun.get_by_id(run.id).status == RunStatus.RUNNING
 
 
-def test_switching_on_plans_anew_and_wakes(
-    backups: Backups, photos: Backup, woken: list[str]
-) -> None:
+def test_switching_on_plans_anew_and_is_told(photos: Backup, told: list[str]) -> None:
     backups.set_enabled(photos.id, False)
-    woken.clear()
+    told.clear()
 
     backups.set_enabled(photos.id, True)
 
     stored = Backup.get_by_id(photos.id)
     assert stored.enabled
     assert stored.next_due_at == next_due(stored, stored.planned_since)
-    assert woken
+    assert Topic.BACKUPS in told
 
 
-def test_what_could_not_run_is_not_switched_on(backups: Backups, photos: Backup) -> None:
+def test_what_could_not_run_is_not_switched_on(photos: Backup) -> None:
     backups.set_enabled(photos.id, False)
     make.a_backup("Other", photos.destination_storage, photos.destination_storage)
 
@@ -98,10 +84,8 @@ def test_what_could_not_run_is_not_switched_on(backups: Backups, photos: Backup)
     assert not Backup.get_by_id(photos.id).enabled
 
 
-def test_the_second_of_two_changes_is_told_and_writes_nothing(
-    backups: Backups, photos: Backup
-) -> None:
-    loaded = backups.inputs(photos.id)
+def test_the_second_of_two_changes_is_told_and_writes_nothing(photos: Backup) -> None:
+    loaded = backups.stored(photos.id)
     backups.change(photos.id, replace(loaded, at="03:00", retention_days=60), loaded)
 
     with pytest.raises(ChangedMeanwhileError) as refused:
@@ -113,7 +97,7 @@ def test_the_second_of_two_changes_is_told_and_writes_nothing(
     assert Backup.get_by_id(photos.id).name == "Mine"
 
 
-def test_a_deletion_says_before_what_goes_with_it(backups: Backups, photos: Backup) -> None:
+def test_a_deletion_says_before_what_goes_with_it(photos: Backup) -> None:
     assert backups.going(photos.id).log_bytes == 0
     make.a_run(photos, log_bytes=2_000)
     make.a_run(photos, log_bytes=1_500)
@@ -140,7 +124,7 @@ def runs_of_every_kind(backup: Backup) -> None:
     make.a_run(backup, RunStatus.FAILED, preview=True)
 
 
-def test_each_filter_finds_the_runs_of_its_state(backups: Backups, photos: Backup) -> None:
+def test_each_filter_finds_the_runs_of_its_state(photos: Backup) -> None:
     runs_of_every_kind(photos)
     words = {
         Which.GOOD: Tone.OK,
@@ -151,20 +135,20 @@ def test_each_filter_finds_the_runs_of_its_state(backups: Backups, photos: Backu
     }
 
     for which, tone in words.items():
-        found = backups.runs(photos.id, which)
+        found = history.runs_page(photos.id, which)
 
         assert [tone_of_run(view) for view in found.runs] == [tone], which
         assert found.total == 1
-    assert backups.runs(photos.id, Which.PREVIEWS).total == 2
-    assert backups.runs(photos.id, Which.ALL).total == 7
+    assert history.runs_page(photos.id, Which.PREVIEWS).total == 2
+    assert history.runs_page(photos.id, Which.ALL).total == 7
 
 
-def test_runs_come_in_pages_that_new_runs_do_not_move(backups: Backups, photos: Backup) -> None:
+def test_runs_come_in_pages_that_new_runs_do_not_move(photos: Backup) -> None:
     made = [make.a_run(photos).id for _ in range(30)]
 
-    first = backups.runs(photos.id, Which.ALL)
+    first = history.runs_page(photos.id, Which.ALL)
     make.a_run(photos)
-    second = backups.runs(photos.id, Which.ALL, before=first.runs[-1].id)
+    second = history.runs_page(photos.id, Which.ALL, before=first.runs[-1].id)
 
     assert [view.id for view in first.runs] == made[:4:-1]
     assert [view.id for view in second.runs] == made[4::-1]
@@ -172,9 +156,7 @@ def test_runs_come_in_pages_that_new_runs_do_not_move(backups: Backups, photos: 
     assert first.since is not None
 
 
-def test_plots_get_the_last_runs_that_looked_at_the_source(
-    backups: Backups, photos: Backup
-) -> None:
+def test_plots_get_the_last_runs_that_looked_at_the_source(photos: Backup) -> None:
     begun = {"started_at": make.at(1), "finished_at": make.at(2)}
     make.a_run(photos, source_bytes=1, bytes=5, **begun)
     make.a_run(photos, preview=True, source_bytes=2, **begun)
@@ -182,7 +164,7 @@ def test_plots_get_the_last_runs_that_looked_at_the_source(
     make.a_run(photos, RunStatus.FAILED, source_bytes=3, **begun)
     make.a_run(photos, RunStatus.PENDING)
 
-    found = backups.measures(photos.id)
+    found = history.measures(photos.id)
 
     assert [(each.source_bytes, each.succeeded) for each in found] == [(1, True), (3, False)]
     assert (found[0].took_s, found[0].moved_bytes) == (3600.0, 5)

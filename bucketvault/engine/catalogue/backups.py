@@ -1,0 +1,196 @@
+"""Creates, changes and deletes Backups; see `providers` for the house rules."""
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass, replace
+
+import peewee as pw
+
+from bucketvault.engine.catalogue import conflicts, rows
+from bucketvault.engine.domain.fields import BackupInput
+from bucketvault.engine.domain.times import next_due
+from bucketvault.engine.rclone.explain import REASON_TEXTS
+from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Backup, BackupRun, new_id, utcnow
+from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, run_topic
+
+SLUG_LENGTH = 40
+TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """What a deletion takes along, and the run that stands against it."""
+
+    runs: int
+    log_bytes: int
+    running_id: int | None
+
+
+def check(given: BackupInput, backup_id: int | None = None) -> list[Problem]:
+    """Return what is wrong with a new Backup, or with these changes to an existing one."""
+    with connection():
+        return conflicts.checked_backup(given, rows.existing(Backup, backup_id))[1]
+
+
+def create(given: BackupInput, *, with_others: bool = True) -> int:
+    """Store a new Backup; its id. Raises InvalidInputError with all problems.
+
+    Without `with_others` the caller looks for `conflicts.contradictions` itself, before it commits.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        values, problems = conflicts.checked_backup(given, None, with_others=with_others)
+        rows.refuse(problems)
+        key = _new_archive_key(values.name)
+        row = Backup(id=new_id(Backup), archive_key=key, **rows.fields_of(values))
+        _plan_anew(row)
+        row.save(force_insert=True)
+        return int(row.id)
+
+
+def change(
+    backup_id: int,
+    given: BackupInput,
+    loaded: BackupInput | None = None,
+    *,
+    with_others: bool = True,
+) -> tuple[str, ...]:
+    """Change a Backup, from its next run on; the names of the fields that really changed.
+
+    The folder of its kept versions stays the same, also under a new name. `loaded` is what the
+    change started from: where the row is another by now, nothing is written. Without `with_others`
+    the caller looks for `conflicts.contradictions` itself, before it commits.
+    Raises NotFoundError, ChangedMeanwhileError, InvalidInputError with all problems.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Backup, backup_id)
+        _refuse_changed_since(loaded, _input_of(row))
+        values, problems = conflicts.checked_backup(given, row, with_others=with_others)
+        rows.refuse(problems)
+        changed = rows.take_over(row, values, rows.fields_of(values))
+        if set(changed) & set(TIMING):
+            _plan_anew(row)
+        if "enabled" in changed and not row.enabled:
+            cancel_planned(row.id)
+        return rows.save(row, changed)
+
+
+def set_enabled(backup_id: int, enabled: bool) -> bool:
+    """Switch the schedule of a Backup on or off; whether a planned run that waited was taken out.
+
+    Raises NotFoundError, InvalidInputError where it could not run as things are now.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Backup, backup_id)
+        if row.enabled == enabled:
+            return False
+        if enabled:
+            rows.refuse(conflicts.checked_backup(replace(_input_of(row), enabled=True), row)[1])
+        row.enabled = enabled
+        _plan_anew(row)
+        row.save()
+        return not enabled and cancel_planned(row.id)
+
+
+def going(backup_id: int) -> Going:
+    """Return what would go with a Backup. Raises NotFoundError."""
+    with connection():
+        rows.get(Backup, backup_id)
+        mine = BackupRun.backup == backup_id
+        counted = BackupRun.select(pw.fn.COUNT(BackupRun.id), pw.fn.SUM(BackupRun.log_bytes))
+        runs, log_bytes = counted.where(mine).scalar(as_tuple=True)
+        running = BackupRun.get_or_none(mine, BackupRun.status == RunStatus.RUNNING)
+        return Going(runs, log_bytes or 0, None if running is None else running.id)
+
+
+def delete(backup_id: int) -> int:
+    """Delete a Backup with its runs and logs, also one that waits; how many runs went.
+
+    Copy and kept versions stay in the bucket. Raises InUseError while a run is under way,
+    NotFoundError.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Backup, backup_id)
+        found = going(backup_id)
+        if found.running_id is not None:
+            raise InUseError(
+                f'The backup "{row.name}" is running.', "Stop the run, or wait for its end."
+            )
+        row.delete_instance()  # its runs, and their logs, go with it in the database
+        return found.runs
+
+
+def stored(backup_id: int) -> BackupInput:
+    """What would leave a Backup as it is: what a form starts from."""
+    with connection():
+        return _input_of(rows.get(Backup, backup_id))
+
+
+def cancel_planned(backup_id: int) -> bool:
+    """Whether a run that waited because it was planned was ended as stopped by you."""
+    with connection():
+        waiting = BackupRun.get_or_none(
+            BackupRun.backup == backup_id,
+            BackupRun.status == RunStatus.PENDING,
+            BackupRun.trigger.in_((Trigger.SCHEDULE, Trigger.CATCH_UP)),
+        )
+        return waiting is not None and cancel_pending(waiting.id)
+
+
+def cancel_pending(run_id: int) -> bool:
+    """Whether a run that had not started yet was ended as stopped by you."""
+    summary, hint = REASON_TEXTS[Reason.STOPPED]
+    with writing(run_topic(run_id), Topic.BACKUPS):
+        run = BackupRun.get_or_none(BackupRun.id == run_id)
+        return run is not None and run.change(
+            RunStatus.PENDING,
+            status=RunStatus.FAILED,
+            reason=Reason.STOPPED,
+            finished_at=utcnow(),
+            explanation=summary,
+            hint=hint,
+        )
+
+
+def _input_of(row: Backup) -> BackupInput:
+    return BackupInput(
+        name=row.name,
+        source_storage_id=row.source_storage_id,
+        source_path=row.source_path,
+        destination_storage_id=row.destination_storage_id,
+        destination_path=row.destination_path,
+        schedule=str(row.schedule),
+        at=row.at,
+        weekday=None if row.weekday is None else str(row.weekday),
+        time_zone=row.time_zone,
+        enabled=row.enabled,
+        retention_days=row.retention_days,
+        comparison_mode=str(row.comparison_mode),
+        shrink_limit_percent=row.shrink_limit_percent,
+    )
+
+
+def _plan_anew(row: Backup) -> None:
+    """Planned times count from now on, and what was missed of others is over."""
+    now = utcnow()
+    row.next_due_at = next_due(row, now) if row.enabled else None
+    row.planned_since = now
+    row.overdue_since = None
+
+
+def _refuse_changed_since(loaded: BackupInput | None, stored: BackupInput) -> None:
+    if loaded is None or loaded == stored:
+        return
+    raise ChangedMeanwhileError(rows.different(loaded, stored))
+
+
+def _new_archive_key(name: str) -> str:
+    """What names a Backup's kept versions for ever: readable, and never used before."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH].strip("-") or "backup"
+    while True:
+        key = f"{slug}-{secrets.token_hex(3)}"
+        if not Backup.select().where(Backup.archive_key == key).exists():
+            return key

@@ -1,0 +1,154 @@
+"""Creates, changes and deletes Providers, and opens their keys.
+
+What may be entered is in `domain`, what other rows stand against in `conflicts`. Every function
+works in its own connection, or joins the caller's transaction.
+"""
+
+from dataclasses import dataclass, field
+
+from bucketvault.engine.catalogue import conflicts, rows
+from bucketvault.engine.ciphertexts import KEY_COLUMNS, ready_for_secrets
+from bucketvault.engine.domain.fields import ProviderInput
+from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem, VaultError
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Provider, Storage, new_id
+from bucketvault.store.secrets import Vault, place
+from bucketvault.vocabulary import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProvider:
+    """A Provider as somebody found it, to see later whether it is still the same."""
+
+    given: ProviderInput  # what would leave it as it is
+    ciphertexts: tuple[str, ...] = field(repr=False)
+
+
+def check(given: ProviderInput, provider_id: int | None = None) -> list[Problem]:
+    """Return what is wrong with a new Provider, or with these changes to an existing one."""
+    with connection():
+        return conflicts.checked_provider(given, rows.existing(Provider, provider_id))[1]
+
+
+def create(given: ProviderInput, vault: Vault) -> int:
+    """Store a new Provider with its keys encrypted; its id.
+
+    Raises InvalidInputError with all problems, VaultError when nothing can be encrypted.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        values, problems = conflicts.checked_provider(given, None)
+        rows.refuse(problems)
+        ready_for_secrets(vault)
+        row = Provider(
+            id=new_id(Provider),
+            name=values.name,
+            provider_type=values.provider_type,
+            endpoint=values.endpoint,
+            region=values.region,
+        )
+        for column in KEY_COLUMNS:
+            setattr(row, column, _sealed(vault, row, column, getattr(values, column)))
+        row.save(force_insert=True)
+        return int(row.id)
+
+
+def change(
+    provider_id: int,
+    given: ProviderInput,
+    vault: Vault,
+    *,
+    loaded: StoredProvider | None = None,
+    with_users: bool = True,
+) -> tuple[str, ...]:
+    """Change a Provider; keys that are None stay. The names of the fields that really changed.
+
+    `loaded` is what the change started from: where the row is another by now, nothing is written.
+    Without `with_users` the caller looks for `conflicts.contradictions` itself, before it commits.
+    Raises NotFoundError, ChangedMeanwhileError, InvalidInputError with all problems, VaultError.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Provider, provider_id)
+        _refuse_other_provider(loaded, _stored(row))
+        values, problems = conflicts.checked_provider(given, row, with_users=with_users)
+        rows.refuse(problems)
+        changed = rows.take_over(row, values, ("name", "provider_type", "endpoint", "region"))
+        for column in KEY_COLUMNS:
+            secret = getattr(values, column)
+            if secret is not None and not _holds(vault, row, column, secret):
+                setattr(row, column, _sealed(vault, row, column, secret))
+                changed.append(column)
+        return rows.save(row, changed)
+
+
+def delete(provider_id: int) -> None:
+    """Delete a Provider and its keys; InUseError while Storages name it, NotFoundError."""
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Provider, provider_id)
+        storages = Storage.select(Storage.bucket_name).where(Storage.provider == row)
+        users = [storage.bucket_name for storage in storages.order_by(Storage.bucket_name)]
+        if users:
+            raise InUseError(
+                f'The provider "{row.name}" has storages: {rows.named(users)}.',
+                "Delete these storages first.",
+            )
+        row.delete_instance()
+
+
+def stored(provider_id: int) -> StoredProvider:
+    """A Provider as it is stored now. Raises NotFoundError."""
+    with connection():
+        return _stored(rows.get(Provider, provider_id))
+
+
+def decrypted_keys(provider: Provider, vault: Vault) -> tuple[str, str]:
+    """Access key id and secret in the clear: keep them in memory only. Raises VaultError."""
+    access_key_id, secret_access_key = (
+        vault.decrypt(getattr(provider, column), place("provider", column, provider.uuid))
+        for column in KEY_COLUMNS
+    )
+    return access_key_id, secret_access_key
+
+
+def decrypted_remote(provider: Provider, vault: Vault) -> Remote:
+    """How rclone reaches a Provider, with its keys in the clear: keep it in memory only.
+
+    Raises VaultError when the keys cannot be decrypted, BucketvaultError when the endpoint may not
+    be asked.
+    """
+    conflicts.refuse_endpoint(provider)
+    access_key_id, secret_access_key = decrypted_keys(provider, vault)
+    return Remote(
+        label=provider.name,
+        provider_type=provider.provider_type,
+        endpoint=provider.endpoint,
+        region=provider.region,
+        access_key_id=access_key_id,
+        secret_access_key=secret_access_key,
+    )
+
+
+def _stored(row: Provider) -> StoredProvider:
+    region = "" if row.region == "auto" else row.region
+    given = ProviderInput(row.name, str(row.provider_type), row.endpoint, region=region)
+    return StoredProvider(given, tuple(getattr(row, column) for column in KEY_COLUMNS))
+
+
+def _refuse_other_provider(loaded: StoredProvider | None, stored: StoredProvider) -> None:
+    if loaded is None or loaded == stored:
+        return
+    names = rows.different(loaded.given, stored.given)
+    keys = zip(KEY_COLUMNS, loaded.ciphertexts, stored.ciphertexts, strict=True)
+    raise ChangedMeanwhileError([*names, *(name for name, old, new in keys if old != new)])
+
+
+def _sealed(vault: Vault, row: Provider, column: str, secret: str) -> str:
+    return vault.encrypt(secret, place("provider", column, row.uuid))
+
+
+def _holds(vault: Vault, row: Provider, column: str, secret: str) -> bool:
+    """Whether this secret is already stored; one that does not decrypt is to be replaced."""
+    try:
+        return vault.decrypt(getattr(row, column), place("provider", column, row.uuid)) == secret
+    except VaultError:
+        return False

@@ -1,0 +1,83 @@
+"""Creates, changes and deletes Storages; see `providers` for the house rules."""
+
+from dataclasses import replace
+
+from bucketvault.engine.catalogue import conflicts, rows
+from bucketvault.engine.domain.fields import StorageInput
+from bucketvault.errors import InUseError, Problem
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Backup, Storage, new_id
+from bucketvault.vocabulary import Topic
+
+
+def check(
+    given: StorageInput, storage_id: int | None = None, *, listed: bool = False
+) -> list[Problem]:
+    """Return what is wrong with a new Storage, or with these changes to an existing one.
+
+    `listed`: the provider itself named the bucket, so the name need not follow today's rules.
+    """
+    with connection():
+        row = rows.existing(Storage, storage_id)
+        return conflicts.checked_storage(given, row, listed=listed)[1]
+
+
+def create(given: StorageInput, *, listed: bool = False) -> int:
+    """Store a new Storage; its id. Raises InvalidInputError with all problems."""
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        values, problems = conflicts.checked_storage(given, None, listed=listed)
+        rows.refuse(problems)
+        return int(Storage.create(id=new_id(Storage), **rows.fields_of(values)).id)
+
+
+def change(
+    storage_id: int, given: StorageInput, *, listed: bool = False, with_users: bool = True
+) -> tuple[str, ...]:
+    """Change a Storage; the names of the fields that really changed.
+
+    Without `with_users` the caller looks for `conflicts.contradictions` itself, before it commits.
+    Raises NotFoundError, InvalidInputError with all problems.
+    """
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Storage, storage_id)
+        values, problems = conflicts.checked_storage(
+            given, row, listed=listed, with_users=with_users
+        )
+        rows.refuse(problems)
+        return rows.save(row, rows.take_over(row, values, rows.fields_of(values)))
+
+
+def describe(storage_id: int, display_name: str, usage: str | None) -> None:
+    """Call a Storage something else, or use it for something else.
+
+    Raises InvalidInputError, NotFoundError.
+    """
+    with writing():
+        given = replace(stored(storage_id), display_name=display_name, usage_type=usage)
+        change(storage_id, given)
+
+
+def delete(storage_id: int) -> None:
+    """Delete a Storage, not the bucket; InUseError while Backups use it, NotFoundError."""
+    with writing(Topic.CATALOGUE, Topic.BACKUPS):
+        row = rows.get(Storage, storage_id)
+        users = [
+            backup.name
+            for backup in Backup.select(Backup.name)
+            .where((Backup.source_storage == row) | (Backup.destination_storage == row))
+            .order_by(Backup.name)
+        ]
+        if users:
+            raise InUseError(
+                f'The storage "{row.bucket_name}" is used by the backups {rows.named(users)}.',
+                "Change or delete these backups first.",
+            )
+        row.delete_instance()
+
+
+def stored(storage_id: int) -> StorageInput:
+    """What would leave a Storage as it is: what a form starts from."""
+    with connection():
+        row = rows.get(Storage, storage_id)
+        usage = None if row.usage_type is None else str(row.usage_type)
+        return StorageInput(row.provider_id, row.bucket_name, row.display_name, usage)
