@@ -7,7 +7,7 @@ from nicegui import ui
 from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.views.backups import BackupPage
 from bucketvault.humanize import many, size
-from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, question
+from bucketvault.pages.parts.widgets import NAME_CHARACTERS, confirm, refuse
 from bucketvault.sanitize import clean
 
 
@@ -16,29 +16,18 @@ def ask_deletion(
 ) -> None:
     """Ask in a dialog, drawn into `place`; refused while a run is under way."""
     name = clean(page.row.name, limit=NAME_CHARACTERS)
-    place.clear()
-    with place:
-        if going.running_id is not None:
-            with (
-                question(
-                    f"{name} cannot be deleted now",
-                    "A run of it is under way. Stop it on its page, or wait for its end.",
-                    leave="Close",
-                ) as (dialog, actions),
-                actions,
-            ):
-                button(
-                    "Open the run", "eye", href=f"/run/{going.running_id:d}", mark="open-running"
-                )
-        else:
-            with question(f"Delete {name}?", *words(page, going)) as (dialog, actions), actions:
-
-                async def confirmed() -> None:
-                    dialog.close()
-                    await delete()
-
-                button("Delete backup", "trash", "danger", mark="confirm", on_click=confirmed)
-    dialog.open()
+    if going.running_id is not None:
+        refuse(
+            place,
+            f"{name} cannot be deleted now",
+            "A run of it is under way. Stop it on its page, or wait for its end.",
+            "Open the run",
+            f"/run/{going.running_id:d}",
+            "eye",
+        )
+    else:
+        title, lines = f"Delete {name}?", words(page, going)
+        confirm(place, title, *lines, words="Delete backup", act=delete, icon="trash")
 
 
 def words(page: BackupPage, going: Going) -> tuple[str, ...]:

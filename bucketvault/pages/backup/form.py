@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from nicegui import run, ui
+from nicegui import ui
 
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupInput
@@ -14,17 +14,15 @@ from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone.buckets import PathSize
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.catalogue import StorageRow
-from bucketvault.engine.views.situation import Situation
-from bucketvault.errors import BucketvaultError, NotFoundError, Problem
+from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.pages.backup import form_words as words
 from bucketvault.pages.backup.form_ends import DESTINATION, SOURCE, EndFields, Side
 from bucketvault.pages.backup.form_import import ImportDialog
-from bucketvault.pages.backup.page import draw_absent
 from bucketvault.pages.parts.actions import in_thread
 from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick, Switch
 from bucketvault.pages.parts.form import Difference, Form
-from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
@@ -35,7 +33,6 @@ from bucketvault.pages.parts.widgets import (
     text,
     way,
 )
-from bucketvault.pages.run.log import LARGEST_NUMBER
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Schedule, Topic, UsageType, Weekday
 
@@ -51,7 +48,6 @@ RUNS_SHOWN_S = 30.0  # how often "in 6 h" is looked at
 class FormStart(NamedTuple):
     """What a form begins with."""
 
-    answer: Situation
     storages: Mapping[int, StorageRow]
     providers: Mapping[int, str]
     stored: BackupInput | None  # None: a new backup
@@ -78,21 +74,15 @@ def register(engine: "Engine") -> None:
     @page_at("/backups/{backup_id:number}/edit", "Edit backup")
     async def edit_page(backup_id: int) -> None:
         """A form with all that is stored."""
-        try:
-            if not 0 < backup_id <= LARGEST_NUMBER:
-                raise NotFoundError("There is no such backup.")
-            await _show(engine, backup_id)
-        except NotFoundError as error:
-            answer = await run.io_bound(engine.answer)
-            if answer is not None:
-                draw_absent(error, engine.zone, answer)
+        await _show(engine, backup_id)
 
 
 async def _show(engine: "Engine", backup_id: int | None) -> "BackupForm | None":
-    start = await run.io_bound(_start, engine, backup_id)
-    if start is None:
+    found = await fetch_page(engine, lambda: _start(engine, backup_id), "Backups", "backup")
+    if found is None:
         return None
-    with frame("Backups", engine.zone, start.answer) as around:
+    answer, start = found
+    with frame("Backups", engine.zone, answer) as around:
         form = BackupForm(engine, backup_id, start)
     around.follow(engine)
     fetch = engine.providers.storages
@@ -106,7 +96,6 @@ def _start(engine: "Engine", backup_id: int | None) -> FormStart:
         stored = engine.backups.stored(backup_id)
         measured = _last_size(engine.overview_backup(backup_id).row)
     return FormStart(
-        engine.answer(),
         {row.id: row for row in engine.providers.storages()},
         {row.id: row.name for row in engine.providers.rows()},
         stored,

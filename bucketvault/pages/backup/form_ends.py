@@ -13,7 +13,7 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import many, size
 from bucketvault.pages.backup import form_words as words
-from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.actions import ask
 from bucketvault.pages.parts.fields import Field, Pick
 from bucketvault.pages.parts.widgets import button, element, glyph, text
 from bucketvault.sanitize import clean

@@ -8,7 +8,7 @@ from bucketvault.engine.providers import Listing
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count
-from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.actions import ask
 from bucketvault.pages.parts.bucket_import import BucketImport, draw_no_listing
 from bucketvault.pages.parts.fields import Field, Pick, above
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, element, question

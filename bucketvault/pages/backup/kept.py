@@ -16,7 +16,15 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count, day, day_and_time, exact, many, size
 from bucketvault.pages.parts.table import Column, Table
-from bucketvault.pages.parts.widgets import button, card, element, glyph, text
+from bucketvault.pages.parts.widgets import (
+    button,
+    card,
+    draw_error,
+    draw_waiting,
+    element,
+    glyph,
+    text,
+)
 from bucketvault.sanitize import clean
 
 FOLDERS_SHOWN = 30
@@ -89,26 +97,6 @@ class KeptCard:
         self._body.clear()
         with self._body:
             draw()
-
-
-def draw_waiting(words: str) -> None:
-    """Where rows will stand."""
-    with element("div", "inset"):
-        element("p", "t13 ink3", words, role="status")
-        for _ in range(4):
-            element("div", "skeleton", aria_hidden="true")
-
-
-def draw_error(summary: str, hint: str, detail: str) -> None:
-    """Why nothing can be shown, and what to do."""
-    with element("div", "inset"), element("div", "line top-line"):
-        glyph(Tone.BAD)
-        with element("div", "stack"):
-            element("p", "strong", clean(summary))
-            if hint:
-                element("p", "t13 ink2", clean(hint))
-            if detail:
-                element("pre", "mono ink3 wrapped", clean(detail))
 
 
 def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> None:

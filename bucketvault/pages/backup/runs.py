@@ -9,7 +9,7 @@ from nicegui import ui
 
 from bucketvault.engine.views.history import RunsPage, Which
 from bucketvault.humanize import day, many
-from bucketvault.pages.backup import words as backup_words
+from bucketvault.pages.backup.words import run_row
 from bucketvault.pages.parts.table import Column, Table
 from bucketvault.pages.parts.widgets import button, card, element, text
 
@@ -26,7 +26,7 @@ NOTHING = "There has been no run yet. Preview shows what one would do."
 NOTHING_FOUND = "No run of this kind."
 
 
-class Asked(NamedTuple):
+class RunsQuery(NamedTuple):
     """Which runs are looked for, and before which; None: from the newest on."""
 
     which: Which = Which.ALL
@@ -38,7 +38,7 @@ class RunsCard:
 
     def __init__(self, zone: ZoneInfo, look_again: Callable[[], None]) -> None:
         self._zone, self._look_again = zone, look_again
-        self.asked = Asked()
+        self.query = RunsQuery()
         self._newer: list[int | None] = []  # where the pages before this one began
         self._last: int | None = None  # the last run on this page; None until it is shown
         self._shown: object = None
@@ -64,13 +64,13 @@ class RunsCard:
                 self._which.props["aria-label"] = "Which runs"
                 self._which.mark("which")
 
-    def show(self, page: RunsPage, asked: Asked, now: dt.datetime) -> None:
+    def show(self, page: RunsPage, query: RunsQuery, now: dt.datetime) -> None:
         """Show these runs, when they are those that are asked for."""
-        if asked != self.asked:  # something else was chosen while they were fetched
+        if query != self.query:  # something else was chosen while they were fetched
             return
-        rows = [backup_words.run_row(view, self._zone, now) for view in page.runs]
+        rows = [run_row(view, self._zone, now) for view in page.runs]
         self._last = page.runs[-1].id if page.runs else None
-        told = (rows, asked, page.older, page.total, page.since)
+        told = (rows, query, page.older, page.total, page.since)
         if told == self._shown:
             return
         self._shown = told
@@ -87,28 +87,28 @@ class RunsCard:
             if rows:
                 self._table = Table(COLUMNS, rows, ROW, "plain runs").mark("runs")
             else:
-                words = NOTHING if asked == Asked() else NOTHING_FOUND
+                words = NOTHING if query == RunsQuery() else NOTHING_FOUND
                 element("p", "inset ink2", words)
 
     def _words(self, page: RunsPage, now: dt.datetime) -> str:
-        if page.since is None or self.asked.which is not Which.ALL:
+        if page.since is None or self.query.which is not Which.ALL:
             return many(page.total, "run")
         return f"{many(page.total, 'run')} since {day(page.since, self._zone, now)}"
 
     def _choose(self, which: str) -> None:
         self._newer.clear()
-        self.asked, self._last = Asked(Which(which)), None
+        self.query, self._last = RunsQuery(Which(which)), None
         self._look_again()
 
     def _go_older(self) -> None:
         if self._last is not None:
-            self._newer.append(self.asked.before)
-            self.asked, self._last = Asked(self.asked.which, self._last), None
+            self._newer.append(self.query.before)
+            self.query, self._last = RunsQuery(self.query.which, self._last), None
             self._look_again()
 
     def _go_newer(self) -> None:
         if self._newer:
-            self.asked, self._last = Asked(self.asked.which, self._newer.pop()), None
+            self.query, self._last = RunsQuery(self.query.which, self._newer.pop()), None
             self._look_again()
 
 

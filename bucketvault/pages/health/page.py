@@ -14,8 +14,15 @@ from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.frame import frame, heading, page_at
-from bucketvault.pages.parts.widgets import CLASSES, NAME_CHARACTERS, card, element, glyph, text
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
+from bucketvault.pages.parts.widgets import (
+    CLASSES,
+    NAME_CHARACTERS,
+    card,
+    draw_verdict,
+    element,
+    glyph,
+    text,
+)
 from bucketvault.sanitize import clean
 
 if TYPE_CHECKING:

@@ -13,11 +13,10 @@ from bucketvault.engine.views.home import HomeView
 from bucketvault.engine.views.situation import BackupIssue, InstallationIssue, Part, Tone
 from bucketvault.pages.home.first_steps import draw_first_steps
 from bucketvault.pages.home.rows import BackupList, in_order, list_row
-from bucketvault.pages.parts.actions import switch, told
+from bucketvault.pages.parts.actions import press, switch
 from bucketvault.pages.parts.frame import exists, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, element, glyph
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
+from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, draw_verdict, element, glyph
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic
 
@@ -55,7 +54,7 @@ def register(engine: "Engine") -> None:
             return
 
         async def run_now(backup_id: int) -> None:
-            await told(engine.run_now, backup_id, f"{name_of(backup_id)} is queued.")
+            await press(engine.run_now, backup_id, f"{name_of(backup_id)} is queued.")
             look_again()
 
         async def enable(backup_id: int, on: bool) -> None:

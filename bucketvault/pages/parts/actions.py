@@ -1,6 +1,8 @@
 """Doing what a button says: in a thread, and telling what came of it."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from nicegui import run, ui
@@ -11,6 +13,7 @@ from bucketvault.sanitize import clean
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
+    from bucketvault.engine.providers import Providers
 
 Given = ParamSpec("Given")
 Value = TypeVar("Value")
@@ -27,22 +30,53 @@ async def in_thread(
         return await run.io_bound(act, *given, **named)
 
 
-async def told(act: Callable[[int], Value], number: int, done: str = "") -> Value | None:
-    """What `act(number)` gives, and `done` is said; None when it was refused, and why is said."""
+async def ask(
+    providers: "Providers", act: Callable[Given, Value], *given: Given.args, **named: Given.kwargs
+) -> Value:
+    """Return what `act` gives, which may take half a minute.
+
+    It waits for a provider in a thread of its own: what reads the database is not held up.
+    Raises what it raises, and DatabaseError where the database is busy or its disk full.
+    """
+    loop = asyncio.get_running_loop()
+    with busy_in_words():
+        return await loop.run_in_executor(providers.pool, partial(act, *given, **named))
+
+
+def tell_user(words: str) -> None:
+    """Say in a corner of the page that something is done."""
+    ui.notify(words, position="bottom-right")
+
+
+def complain(error: BucketvaultError) -> None:
+    """Say in a corner of the page why something was not done."""
+    words = str(error)
+    if isinstance(error, InvalidInputError):  # its own words name fields, and here is no form
+        words = " ".join(problem.message for problem in error.problems)
+    ui.notify(clean(words), type="negative", position="bottom-right", multi_line=True)
+
+
+async def attempt(act: Awaitable[object], done: str = "") -> None:
+    """Wait for `act`, and say `done`; where it was refused, say why."""
+    try:
+        await act
+    except BucketvaultError as error:
+        complain(error)
+    else:
+        if done:
+            tell_user(done)
+
+
+async def press(act: Callable[[int], Value], number: int, done: str = "") -> Value | None:
+    """Return what `act(number)` gives, and say `done`; None: it was refused, and why was said."""
     try:
         answer = await in_thread(act, number)
     except BucketvaultError as error:
-        ui.notify(_why(error), type="negative", position="bottom-right", multi_line=True)
+        complain(error)
         return None
     if done:
-        ui.notify(done, position="bottom-right")
+        tell_user(done)
     return answer
-
-
-def _why(error: BucketvaultError) -> str:
-    if isinstance(error, InvalidInputError):  # its own words name fields, and here is no form
-        return clean(" ".join(problem.message for problem in error.problems))
-    return clean(str(error))
 
 
 async def switch(engine: "Engine", backup_id: int, name: str, *, on: bool) -> bool:
@@ -50,19 +84,19 @@ async def switch(engine: "Engine", backup_id: int, name: str, *, on: bool) -> bo
 
     False when it was refused, and why has been said.
     """
-    taken = await told(lambda number: engine.backups.set_enabled(number, on), backup_id)
+    taken = await press(lambda number: engine.backups.set_enabled(number, on), backup_id)
     if taken is None:
         return False
     said = f"{name} is on: it runs as planned."
     if not on:
         waited = " The planned run that waited was taken out." if taken else ""
         said = f"{name} is switched off: no run is planned. Run now still works.{waited}"
-    ui.notify(said, position="bottom-right")
+    tell_user(said)
     return True
 
 
 async def go_to_run(act: Callable[[int], int], number: int) -> None:
     """Ask for a run and open its page; say why where it is refused."""
-    run_id = await told(act, number)
+    run_id = await press(act, number)
     if run_id is not None:
         ui.navigate.to(f"/run/{run_id:d}")

@@ -9,7 +9,7 @@ from nicegui import ui
 from bucketvault.engine.rclone.buckets import ListingDeniedError
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
-from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.actions import ask
 from bucketvault.pages.parts.fields import Field
 from bucketvault.pages.parts.widgets import button, element, glyph
 from bucketvault.sanitize import clean

@@ -13,7 +13,7 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
 from bucketvault.humanize import many
 from bucketvault.pages.parts.fields import Field, Pick
-from bucketvault.pages.parts.widgets import button, element, verdict
+from bucketvault.pages.parts.widgets import button, draw_verdict, element
 from bucketvault.sanitize import clean
 
 NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -134,7 +134,7 @@ class Form(Generic[Stored]):
     ) -> None:
         """Say something above the fields, with what was changed and `buttons` beside it."""
         self.top.clear()
-        told = verdict(tone, clean(sentence), clean(detail.strip()))
+        told = draw_verdict(tone, clean(sentence), clean(detail.strip()))
         with self.top, told as (actions, lines):
             for label, stored, here in differences:
                 with lines, element("div", "need changed"):

@@ -1,23 +1,35 @@
 """The frame around every page: navigation, the one-line answer in its foot, width and colours."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from nicegui import app, ui
+from nicegui import app, run, ui
 from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from bucketvault import __version__, humanize
-from bucketvault.engine.views.situation import Situation
+from bucketvault.engine.views.situation import Situation, Tone
+from bucketvault.errors import NotFoundError
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.widgets import CLASSES, button, element, glyph, icon, text
+from bucketvault.pages.parts.widgets import (
+    CLASSES,
+    button,
+    draw_statement,
+    element,
+    glyph,
+    icon,
+    text,
+)
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
+
+Value = TypeVar("Value")
 
 CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing announces
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
@@ -26,6 +38,9 @@ ANSWER_S = 30.0
 
 
 SCRIPTS = ("strip.js", "frame.js")
+
+
+LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 
 
 class NavEntry(NamedTuple):
@@ -201,9 +216,8 @@ def frame(active: str, zone: ZoneInfo, situation: Situation) -> Iterator[Frame]:
         yield made
 
 
-@contextmanager
-def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> Iterator[None]:
-    """The page's title under its way back (names and addresses); inside stand its buttons."""
+def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> ui.element:
+    """Draw the page's title under its way back (names and addresses); return where buttons go."""
     with element("div", "head under" if crumbs else "head"):
         with element("div", "stack"):
             if crumbs:
@@ -216,5 +230,28 @@ def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> Iterator[No
                         else:
                             element("span", "clip", name)
             element("h1", text=title)
-        with element("div", "actions"):
-            yield
+        return element("div", "actions")
+
+
+async def fetch_page(
+    engine: "Engine", fetch: Callable[[], Value], section: str = "", row: str = ""
+) -> tuple[Situation, Value] | None:
+    """Return the answer for the foot and what `fetch` gives; None: there is no more to draw.
+
+    It raises NotFoundError where there is no such `row` (any more), which a page of `section` says
+    then; or the program is shutting down.
+    """
+    answer = await run.io_bound(engine.answer)
+    if answer is None:
+        return None
+    try:
+        found = await run.io_bound(fetch)
+    except NotFoundError as error:
+        ui.context.client.status_code = 404
+        href = next(entry.href for entry in NAVIGATION if entry.name == section)
+        with frame(section, engine.zone, answer):
+            heading(f"No such {row}", ((section, href),))
+            told = clean(error.summary), clean(error.hint)
+            draw_statement(Tone.NONE, *told, f"All {section.lower()}", href)
+        return None
+    return None if found is None else (answer, found)

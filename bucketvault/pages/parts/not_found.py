@@ -7,8 +7,7 @@ from nicegui import run, ui
 
 from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.pages.parts.frame import frame, heading, page_at
-from bucketvault.pages.parts.widgets import button
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
+from bucketvault.pages.parts.widgets import draw_statement
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -29,9 +28,7 @@ def draw(zone: ZoneInfo, answer: Situation) -> None:
     """Say so, and offer the first page."""
     ui.context.client.status_code = 404
     with frame("", zone, answer):
-        with heading("No such page"):
-            pass
+        heading("No such page")
         detail = "The address has a slip, or is of an older version."
-        shown = draw_verdict(Tone.NONE, "There is no page at this address.", detail)
-        with shown as (actions, _), actions:
-            button("All backups", href="/")
+        sentence = "There is no page at this address."
+        draw_statement(Tone.NONE, sentence, detail, "All backups", "/")

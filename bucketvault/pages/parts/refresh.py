@@ -8,6 +8,7 @@ from typing import TypeVar
 from nicegui import background_tasks, run, ui
 
 from bucketvault.engine.events import Live
+from bucketvault.errors import NotFoundError
 
 PAUSE_S = 0.1  # at most ten times a second, however quick the fetching is
 
@@ -19,9 +20,10 @@ Value = TypeVar("Value")
 def show_on(
     live: Live,
     topic: str,
-    fetch: Callable[[], Value],
+    fetch: Callable[[], Value | None],
     show: Callable[[Value], None],
     *,
+    gone: Callable[[], None] | None = None,
     pause_s: float = PAUSE_S,
 ) -> Callable[[], None]:
     """Show in this page what `fetch` gives, whenever `topic` changes; ends with the page.
@@ -29,15 +31,23 @@ def show_on(
     Called while a page is built. `fetch` may block and runs in a thread; `show` runs in the loop,
     in the page's context. Both also run each time the browser's socket connects: what changed
     between building the page and then is not lost. The result asks for a turn as `live` would.
-    What raises is logged, and the next change takes another turn.
+    `gone` shows that what is fetched is not there any more. What else raises is logged, and the
+    next change takes another turn.
     """
     client = ui.context.client
     wanted = False
     at_work = False
 
     async def turn() -> None:
-        value = await run.io_bound(fetch)
-        # gone while we fetched: nothing may be drawn any more. None: the program is stopping.
+        try:
+            value = await run.io_bound(fetch)
+        except NotFoundError:
+            if gone is None:
+                raise
+            if not client.is_deleted:
+                gone()
+            return
+        # closed while we fetched: nothing may be drawn any more. None: the program is stopping.
         if value is not None and not client.is_deleted:
             show(value)
 

@@ -5,7 +5,7 @@ through a string that is parsed. What comes from elsewhere is cleaned where it e
 """
 
 import re
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -150,8 +150,10 @@ def card(title: str, note: str = "", *, body: bool = True) -> Iterator[ui.elemen
 
 
 @contextmanager
-def verdict(tone: Tone, sentence: str, detail: str = "") -> Iterator[tuple[ui.element, ui.element]]:
-    """The first thing read on a page: shape, colour, one sentence.
+def draw_verdict(
+    tone: Tone, sentence: str, detail: str = "", warnings: Iterable[str] = ()
+) -> Iterator[tuple[ui.element, ui.element]]:
+    """Draw the first thing read on a page: shape, colour, one sentence, and warnings below.
 
     Yields the places for buttons and for lines below; what stays empty is taken away.
     """
@@ -163,11 +165,46 @@ def verdict(tone: Tone, sentence: str, detail: str = "") -> Iterator[tuple[ui.el
                 if detail:
                     element("p", "sub", detail)
             actions = element("div", "actions")
-        lines = element("div", "needs")
+        with element("div", "needs") as lines:
+            for warning in warnings:
+                draw_warning(warning)
         yield actions, lines
         for place in (actions, lines):
             if not place.default_slot.children:
                 place.delete()
+
+
+def draw_warning(words: str) -> None:
+    """Draw one line below a verdict."""
+    with element("div", "need plain"):
+        glyph(Tone.WARN)
+        element("span", "why", clean(words))
+
+
+def draw_statement(
+    tone: Tone, sentence: str, detail: str = "", link: str = "", href: str = ""
+) -> None:
+    """Draw a verdict with nothing but a link, if any."""
+    with draw_verdict(tone, sentence, detail) as (actions, _), actions:
+        if link:
+            button(link, href=href)
+
+
+class Part(ui.element):
+    """A part of a page that is drawn again only where what it shows has changed."""
+
+    def __init__(self, classes: str = "part") -> None:
+        super().__init__("div")
+        self.classes(classes)  # safe: a class can only choose among our own styles
+        self._shown: tuple[object, ...] | None = None
+
+    def is_new(self, *shown: object) -> bool:
+        """True if it does not show this yet; it is empty then, to be drawn."""
+        if shown == self._shown:
+            return False
+        self._shown = shown
+        self.clear()
+        return True
 
 
 class Tile(NamedTuple):
@@ -258,12 +295,38 @@ class Bar:
             self._bar.props["aria-label"] = words
 
 
+def first_few(names: Sequence[str], most: int = 5) -> str:
+    """Return `photos, mail and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 def key_values(pairs: Iterable[tuple[str, str]]) -> None:
     """Names and what they are, in two columns."""
     with element("dl", "kv"):
         for key, value in pairs:
             element("dt", text=key)
             element("dd", text=value)
+
+
+def draw_waiting(words: str) -> None:
+    """Draw a place where rows will be."""
+    with element("div", "inset"):
+        element("p", "t13 ink3", words, role="status")
+        for _ in range(4):
+            element("div", "skeleton", aria_hidden="true")
+
+
+def draw_error(summary: str, hint: str, detail: str) -> None:
+    """Draw why nothing can be shown, and what to do."""
+    with element("div", "inset"), element("div", "line top-line"):
+        glyph(Tone.BAD)
+        with element("div", "stack"):
+            element("p", "strong", clean(summary))
+            if hint:
+                element("p", "t13 ink2", clean(hint))
+            if detail:
+                element("pre", "mono ink3 wrapped", clean(detail))
 
 
 def code(words: str) -> None:
@@ -288,3 +351,39 @@ def question(
             with element("div", "actions") as actions:
                 button(leave, on_click=dialog.close)
         yield dialog, actions
+
+
+def confirm(
+    place: ui.element,
+    title: str,
+    *paragraphs: str,
+    words: str,
+    act: Callable[[], Awaitable[None]],
+    icon: str = "",
+    kind: str = "danger",
+) -> ui.element:
+    """Ask in a dialog in `place`, and `act` once the button named `words` is pressed.
+
+    Return the place of its buttons.
+    """
+    place.clear()
+    with place, question(title, *paragraphs) as (dialog, actions), actions:
+
+        async def confirmed() -> None:
+            dialog.close()
+            await act()
+
+        button(words, icon, kind, mark="confirm", on_click=confirmed)
+    dialog.open()
+    return actions
+
+
+def refuse(
+    place: ui.element, title: str, why: str, link: str = "", href: str = "", icon: str = ""
+) -> None:
+    """Say in a dialog in `place` why something cannot be done, with the way to what is first."""
+    place.clear()
+    with place, question(title, why, leave="Close") as (dialog, actions), actions:
+        if link:
+            button(link, icon, href=href, mark="instead")
+    dialog.open()

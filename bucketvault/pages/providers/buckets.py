@@ -10,7 +10,7 @@ from bucketvault.engine.providers import ProviderPage
 from bucketvault.engine.rclone.buckets import DiscoveryError
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count, many
-from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.actions import ask
 from bucketvault.pages.parts.bucket_import import BucketImport, draw_no_listing
 from bucketvault.pages.parts.table import Column, Row, Table
 from bucketvault.pages.parts.widgets import (

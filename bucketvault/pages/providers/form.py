@@ -20,16 +20,13 @@ from bucketvault.engine.rclone.buckets import (
     WrongSecretError,
 )
 from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, NotFoundError, RcloneMissingError
-from bucketvault.pages.parts.actions import in_thread
-from bucketvault.pages.parts.asking import ask
+from bucketvault.errors import BucketvaultError, RcloneMissingError
+from bucketvault.pages.parts.actions import ask, in_thread
 from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick
 from bucketvault.pages.parts.form import NOT_SAVED, Difference, Form
-from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, element, key_values
 from bucketvault.pages.providers.kinds import COMPATIBLE, KINDS, R2, Asked, kind_of
-from bucketvault.pages.providers.page import draw_absent
-from bucketvault.pages.run.log import LARGEST_NUMBER
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -50,17 +47,12 @@ def register(engine: "Engine") -> None:
     @page_at("/providers/{provider_id:number}/edit", "Edit provider")
     async def edit_page(provider_id: int) -> None:
         """A form with all that is stored but for the keys."""
-        try:
-            if not 0 < provider_id <= LARGEST_NUMBER:
-                raise NotFoundError("There is no such provider.")
-            stored = await run.io_bound(engine.providers.stored, provider_id)
-        except NotFoundError as error:
-            answer = await run.io_bound(engine.answer)
-            if answer is not None:
-                draw_absent(error, engine.zone, answer)
+        found = await fetch_page(
+            engine, lambda: engine.providers.stored(provider_id), "Providers", "provider"
+        )
+        if found is None:
             return
-        if stored is None:  # shutting down
-            return
+        stored = found[1]
         given = stored.given
         kind = kind_of(ProviderType(str(given.provider_type)), bool(given.endpoint))
         await _show(engine, kind.key, provider_id, stored)

@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nicegui import run, ui
+from nicegui import ui
 
 from bucketvault.engine.views.catalogue import ProviderRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import many
 from bucketvault.pages.parts import assets
-from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.table import Column, Table
-from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, button, card, element
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
+from bucketvault.pages.parts.widgets import (
+    CLASSES,
+    MARKS,
+    NAME_CHARACTERS,
+    Part,
+    button,
+    card,
+    draw_statement,
+    element,
+)
 from bucketvault.pages.providers.kinds import KINDS, kind_of_row
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic
@@ -40,10 +48,10 @@ def register(engine: "Engine") -> None:
     @page_at("/providers", "Providers")
     async def providers_page() -> None:
         """Fetch, draw, and do so again whenever a provider changes."""
-        answer = await run.io_bound(engine.answer)
-        rows = await run.io_bound(engine.providers.rows)
-        if rows is None or answer is None:  # shutting down
+        found = await fetch_page(engine, engine.providers.rows)
+        if found is None:
             return
+        answer, rows = found
         with frame("Providers", engine.zone, answer) as around:
             with heading("Providers"):
                 button("New provider", "plus", "primary", mark="new", href="/providers/new")
@@ -59,44 +67,39 @@ class ProvidersScreen:
 
     def __init__(self) -> None:
         self._table: Table | None = None
-        self._unreadable: list[str] = []
-        self._place = element("div", "part")
+        self._place = Part()
 
     def show(self, rows: Sequence[ProviderRow]) -> None:
         """Draw the list from plain values; what stays as it is keeps its place."""
         unreadable = [clean(row.name) for row in rows if not row.keys_readable]
-        if self._table is not None and rows and unreadable == self._unreadable:
+        if self._place.is_new(unreadable, bool(rows)):
+            with self._place:
+                self._table = _draw(rows, unreadable) if rows else None
+                if not rows:
+                    _draw_none()
+        elif self._table is not None:
             self._table.show([_row(row) for row in rows])
-            return
-        self._unreadable = unreadable
-        self._place.clear()
-        with self._place:
-            self._table = _draw(rows, unreadable) if rows else None
-            if not rows:
-                _draw_none()
 
 
 def _draw(rows: Sequence[ProviderRow], unreadable: Sequence[str]) -> Table:
     if unreadable:
         whose = unreadable[0] if len(unreadable) == 1 else f"{len(unreadable)} providers"
-        with draw_verdict(
+        draw_statement(
             Tone.BAD,
             f"The stored key of {whose} cannot be read here.",
             "It was encrypted with another key file: put that back, or enter the key again.",
-        ):
-            pass
+        )
     with element("section", "card catalogue", aria_label="All providers"):
         return Table(COLUMNS, [_row(row) for row in rows], ROW)
 
 
 def _draw_none() -> None:
-    with draw_verdict(
+    draw_statement(
         Tone.NONE,
         "No provider yet.",
         "A provider is a service that keeps buckets, and a key to it. Add the one to copy from "
         "and the one to copy to; one provider can be both.",
-    ):
-        pass
+    )
     with card("Which kind?"), element("div", "choices"):
         for kind in KINDS.values():
             with element("a", "choice", href=f"/providers/new?kind={kind.key}"):

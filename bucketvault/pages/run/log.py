@@ -16,6 +16,7 @@ from bucketvault.engine.views.log_text import WHOLE_CHARACTERS, describe_log_lin
 from bucketvault.errors import NotFoundError
 from bucketvault.humanize import size
 from bucketvault.pages.parts import assets
+from bucketvault.pages.parts.frame import LARGEST_NUMBER
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.run.log_rows import (
     FILTERS,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS_FETCHED = 1000  # with one request
 BLOCK_BYTES = 64 * 1024
-LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 
 
 RunId = Annotated[int, fastapi.Path(ge=1, le=LARGEST_NUMBER)]
@@ -62,15 +62,6 @@ class LogView(ui.element, component=assets.folder() / "logview.js"):
     def show_only(self, only: Filter) -> None:
         """Show only these lines, and come into view; returns at once."""
         self.run_method("showOnly", only.value)
-
-
-async def open_log(
-    engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
-) -> "RunLog":
-    """The log of a run with its newest lines, ready to be drawn."""
-    log = RunLog(engine, run_id, growing=growing, looked=looked)
-    await log.open()
-    return log
 
 
 class RunLog:

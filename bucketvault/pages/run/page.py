@@ -6,27 +6,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from nicegui import run, ui
+from nicegui import ui
 
 from bucketvault.engine.views.backups import RunPage, RunView
-from bucketvault.engine.views.situation import Situation, Tone, tone_of_run, word_of
-from bucketvault.errors import NotFoundError
-from bucketvault.pages.parts.actions import go_to_run, told
-from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.engine.views.situation import Tone, tone_of_run, word_of
+from bucketvault.pages.parts.actions import go_to_run, press
+from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
+    Part,
     Tiles,
     button,
     card,
+    confirm,
+    draw_statement,
     element,
     key_values,
-    question,
 )
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
-from bucketvault.pages.run import words as run_words
+from bucketvault.pages.run import words
 from bucketvault.pages.run.approval import only_looked
-from bucketvault.pages.run.log import LARGEST_NUMBER, open_log
+from bucketvault.pages.run.log import RunLog
 from bucketvault.pages.run.progress import LiveCard, TransfersCard
 from bucketvault.pages.run.result import LOG_PLACE, draw_decision, draw_removed_log, draw_result
 from bucketvault.sanitize import clean
@@ -40,7 +40,7 @@ CLOCK_S = 1.0  # how often "running for" is looked at while rclone is silent
 Press = Callable[[], Awaitable[None]]
 
 
-class Acts(NamedTuple):
+class RunActions(NamedTuple):
     """What the buttons of a run's page do."""
 
     stop: Press
@@ -55,21 +55,13 @@ def register(engine: "Engine") -> None:
     @page_at("/run/{run_id:number}", "Run")
     async def run_page(run_id: int) -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
-        answer = await run.io_bound(engine.answer)
-        if answer is None:  # shutting down
+        found = await fetch_page(engine, lambda: engine.overview_run(run_id), "Backups", "run")
+        if found is None:
             return
-        try:
-            if not 0 < run_id <= LARGEST_NUMBER:  # more than the database can ask for
-                raise NotFoundError("There is no such run.")
-            page = await run.io_bound(engine.overview_run, run_id)
-        except NotFoundError as error:
-            draw_absent(error, engine.zone, answer)
-            return
-        if page is None:
-            return
+        answer, page = found
 
         async def stop() -> None:
-            await told(engine.stop_run, run_id, "Stop is asked for.")
+            await press(engine.stop_run, run_id, "Stop is asked for.")
             look_again()
 
         async def run_again() -> None:
@@ -81,22 +73,17 @@ def register(engine: "Engine") -> None:
 
         active, looked = _is_active(page.run), only_looked(page.run)
         moves = page.run.status == RunStatus.RUNNING
-        log = await open_log(engine, run_id, growing=active, looked=looked)
+        log = RunLog(engine, run_id, growing=active, looked=looked)
+        await log.open()
         with frame("Backups", engine.zone, answer) as around:
-            screen = RunScreen(engine.zone, Acts(stop, run_again, approve, log.pick))
+            screen = RunScreen(engine.zone, RunActions(stop, run_again, approve, log.pick))
             if page.run.log_removed_at is None:
                 log.draw(screen.log_place)
                 log.on_filter = screen.picked
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        def show(page: RunPage | NotFoundError | None) -> None:
+        def show(page: RunPage) -> None:
             nonlocal active, moves
-            if page is None:
-                return
-            if isinstance(page, NotFoundError):
-                screen.show_gone(dt.datetime.now(dt.UTC))
-                log.leave()
-                return
             active = _is_active(page.run)
             moves = page.run.status == RunStatus.RUNNING
             screen.show(page, dt.datetime.now(dt.UTC))
@@ -105,24 +92,23 @@ def register(engine: "Engine") -> None:
             log.looked(only_looked(page.run))
             log.growing(active)
 
-        def fetch() -> RunPage | NotFoundError | None:
-            if screen.is_gone:
-                return None
-            try:
-                return engine.overview_run(run_id)
-            except NotFoundError as error:  # its backup was deleted in another tab
-                return error
+        def show_gone() -> None:  # its backup was deleted in another tab
+            screen.show_gone(dt.datetime.now(dt.UTC))
+            log.leave()
 
-        def fetch_resting() -> RunPage | NotFoundError | None:
+        def fetch() -> RunPage | None:
+            return None if screen.is_gone else engine.overview_run(run_id)
+
+        def fetch_resting() -> RunPage | None:
             # a newer run, whoever asked for it, is a neighbour and ends what can be approved;
             # what a run waits for may end without its own turn having come
             return None if moves else fetch()
 
         # twice a second is as often as anybody reads; the log beside it is quicker
         topic = run_topic(run_id)
-        look_again = show_on(engine.live, topic, fetch, show, pause_s=0.5)
-        show_on(engine.live, Topic.MAIL, fetch, show, pause_s=1.0)
-        show_on(engine.live, Topic.BACKUPS, fetch_resting, show, pause_s=1.0)
+        look_again = show_on(engine.live, topic, fetch, show, gone=show_gone, pause_s=0.5)
+        for topic, look in ((Topic.MAIL, fetch), (Topic.BACKUPS, fetch_resting)):
+            show_on(engine.live, topic, look, show, gone=show_gone, pause_s=1.0)
         around.follow(engine)
         log.follow()
         ui.timer(CLOCK_S, lambda: screen.tick(dt.datetime.now(dt.UTC)))
@@ -132,26 +118,13 @@ def _is_active(view: RunView) -> bool:
     return view.status.is_active
 
 
-def draw_absent(error: NotFoundError, zone: ZoneInfo, answer: Situation) -> None:
-    """There is no such run (any more)."""
-    ui.context.client.status_code = 404
-    with frame("Backups", zone, answer):
-        with heading("No such run", (("Backups", "/"),)):
-            pass
-        with (
-            draw_verdict(Tone.NONE, clean(error.summary), clean(error.hint)) as (actions, _),
-            actions,
-        ):
-            button("All backups", href="/")
-
-
 def draw(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> "RunScreen":
     """Draw a run from plain values, without its log: no I/O, so a test can call it."""
 
     async def nothing() -> None:
         return
 
-    screen = RunScreen(zone, Acts(nothing, nothing, nothing, lambda _: None))
+    screen = RunScreen(zone, RunActions(nothing, nothing, nothing, lambda _: None))
     screen.show(page, now)
     return screen
 
@@ -161,37 +134,31 @@ class RunScreen:
     is drawn again only when the run's state changed; the log is not touched from here before it
     is removed."""
 
-    def __init__(self, zone: ZoneInfo, acts: Acts) -> None:
+    def __init__(self, zone: ZoneInfo, actions: RunActions) -> None:
         self._zone = zone
-        self._acts = acts
+        self._actions = actions
         self.is_gone = False
         self._page: RunPage | None = None
-        self._state: tuple[object, ...] | None = None
         self._today: dt.date | None = None
         self._live: LiveCard | None = None
         self._tiles: Tiles | None = None
-        self._tiles_shown: tuple[object, ...] = ()
         self._picked = ""
-        self._head = element("div", "part")
-        self._head_shown: tuple[object, ...] | None = None
-        self._result = element("div", "part")
+        self._head = Part()
+        self._result = Part()
         self._transfers = TransfersCard()
-        self._numbers = element("div", "part")
+        self._numbers = Part()
         self._decision = element("div", "part")
         self.log_place = element("div", "part log-place", id=LOG_PLACE, tabindex="-1")
         self._foot = element("div", "columns")
         self._questions = element("div")  # one that is open must not go with a redraw
 
     def show(self, page: RunPage, now: dt.datetime) -> None:
-        """Show the run as it stands at `now`."""
-        self._page = page
-        view = page.run
+        """Show the run as it is at `now`."""
+        self._page, view = page, page.run
+        self._today = self._day_of(now)
         resting = replace(view, progress=None, counts={}, log_lines=0, log_bytes=0)
         beside = page.last_good_at, page.previous_id, page.next_id, page.mail
-        self._today = self._day_of(now)
-        state = (resting, page.settings, self._today, *beside)
-        if state != self._state:
-            self._state = state
+        if self._result.is_new(resting, page.settings, self._today, *beside):
             self._redraw(page, now)
         if self._live is not None:
             self._live.show(view, now)
@@ -207,45 +174,34 @@ class RunScreen:
         self.is_gone = True
         self._page = self._live = self._tiles = None
         self._transfers.show(replace(view, progress=None))
-        for place in (
-            self._head,
-            self._result,
-            self._numbers,
-            self._decision,
-            self.log_place,
-            self._foot,
-            self._questions,
-        ):
+        parts = (self._head, self._result, self._numbers, self._decision)
+        for place in (*parts, self.log_place, self._foot, self._questions):
             place.clear()
         ui.page_title(f"Deleted · {name} · bucketvault")
-        with self._head, heading(run_words.title(view, self._zone, now), (("Backups", "/"),)):
-            pass
+        with self._head:
+            heading(words.title(view, self._zone, now), (("Backups", "/"),))
         sentence = "This run is gone: its backup was deleted."
         detail = "Its log went with it. What was copied is still in the bucket."
-        told = draw_verdict(Tone.NONE, sentence, detail)
-        with self._result, told as (actions, _), actions:
-            button("All backups", href="/")
+        with self._result:
+            draw_statement(Tone.NONE, sentence, detail, "All backups", "/")
 
     def _show_numbers(self, view: RunView) -> None:
-        tiles = run_words.tiles(view)
+        tiles = words.tiles(view)
         has_log = view.log_removed_at is None
-        shown = (has_log, *(tile.word for tile in tiles))
-        if self._tiles is not None and shown == self._tiles_shown:
-            self._tiles.show(tiles)
-        elif shown != self._tiles_shown:
-            self._tiles_shown = shown
-            self._numbers.clear()
+        if self._numbers.is_new(has_log, *(tile.word for tile in tiles)):
             label = "What a run would change" if only_looked(view) else "What this run changed"
             on_pick = self._pick if has_log else None
             with self._numbers:
                 self._tiles = Tiles(label, tiles, on_pick) if tiles else None
             self.picked(self._picked)
+        elif self._tiles is not None:
+            self._tiles.show(tiles)
 
     def _pick(self, picks: str) -> None:
-        self._acts.pick("" if picks == self._picked else picks)  # pressed again: all of them
+        self._actions.pick("" if picks == self._picked else picks)  # pressed again: all of them
 
     def picked(self, picks: str) -> None:
-        """The log shows only these lines now; empty: all."""
+        """Show which lines alone the log shows now; empty: all."""
         self._picked = picks
         if self._tiles is not None:
             self._tiles.picked(picks)
@@ -264,60 +220,44 @@ class RunScreen:
         view = page.run
         name = clean(view.backup_name, limit=NAME_CHARACTERS)
         ui.page_title(f"{word_of(tone_of_run(view), view)} · {name} · bucketvault")
-        for place in (self._result, self._decision, self._foot):
-            place.clear()
-        self._show_head(page, name, now)
+        # its buttons are drawn again only when they change: a press must not meet an old one
+        state = view.status, tone_of_run(view), view.stop_requested_at
+        if self._head.is_new(name, *state, page.previous_id, page.next_id):
+            with self._head:
+                self._draw_head(page, name, now)
         if view.log_removed_at is not None:
             self.log_place.clear()
             with self.log_place:
                 draw_removed_log(page, self._zone, now)
+        self._decision.clear()
         with self._decision:
-            draw_decision(page, self._zone, now, self._acts.approve)
+            draw_decision(page, self._zone, now, self._actions.approve, self._questions)
         with self._result:
-            if view.status == RunStatus.RUNNING:
-                self._live = LiveCard(view)
-            else:
-                self._live = None
+            self._live = LiveCard(view) if view.status == RunStatus.RUNNING else None
+            if self._live is None:
                 draw_result(page, self._zone, now)
+        self._foot.clear()
         with self._foot:
             with card("This run"):
-                told = run_words.mail_about(page.mail, self._zone, now)
-                pairs = (*run_words.this_run(view, self._zone, now), *told)
+                mail = words.mail_about(page.mail, self._zone, now)
+                pairs = (*words.this_run(view, self._zone, now), *mail)
                 key_values((key, clean(value)) for key, value in pairs)
             if page.settings is not None:
                 with card("Settings of this run", "as they were when it started"):
-                    pairs = run_words.settings_of(page.settings)
+                    pairs = words.settings_of(page.settings)
                     key_values((key, clean(value)) for key, value in pairs)
-
-    def _show_head(self, page: RunPage, name: str, now: dt.datetime) -> None:
-        """Its buttons are drawn again only when they change: a press must not meet an old one."""
-        view = page.run
-        shown = (
-            name,
-            view.status,
-            tone_of_run(view),
-            view.stop_requested_at,
-            page.previous_id,
-            page.next_id,
-        )
-        if shown == self._head_shown:
-            return
-        self._head_shown = shown
-        self._head.clear()
-        with self._head:
-            self._draw_head(page, name, now)
 
     def _draw_head(self, page: RunPage, name: str, now: dt.datetime) -> None:
         view = page.run
-        title = run_words.title(view, self._zone, now)
+        title = words.title(view, self._zone, now)
         with heading(title, (("Backups", "/"), (name, f"/backups/{view.backup_id:d}"))):
             _neighbour("left", "Previous run", page.previous_id)
             _neighbour("chev", "Next run", page.next_id)
             if not _is_active(view):
-                # where somebody is asked to decide, that is the one button that stands out
+                # where a person is asked to decide, that is the one button that stands out
                 kind = "grow" if tone_of_run(view) == Tone.HELD else "primary grow"
-                words = "Run now" if view.preview else "Run again"
-                button(words, "play", kind, mark="run-again", on_click=self._acts.run_again)
+                label = "Run now" if view.preview else "Run again"
+                button(label, "play", kind, mark="run-again", on_click=self._actions.run_again)
                 return
 
             def ask() -> None:
@@ -335,23 +275,12 @@ class RunScreen:
             body = "It has not started: it is taken out of the queue, and nothing is touched."
         elif view.phase in (None, Phase.CHECKING):
             body = "It has only looked so far: nothing has been touched."
-
-        async def confirmed() -> None:
-            dialog.close()
-            await self._acts.stop()
-
-        with (
-            self._questions,
-            question(f"Stop the {what} of {name}?", body) as (dialog, actions),
-            actions,
-        ):
-            button(f"Stop this {what}", "square", "danger", mark="confirm", on_click=confirmed)
-        dialog.open()
+        title, stop = f"Stop the {what} of {name}?", self._actions.stop
+        confirm(self._questions, title, body, words=f"Stop this {what}", act=stop, icon="square")
 
 
 def _neighbour(icon: str, label: str, run_id: int | None) -> None:
     if run_id is not None:
         button("", icon, "ghost square", href=f"/run/{run_id:d}", label=label)
-        return
-    none = button("", icon, "ghost square", label=f"{label}: none")
-    none.props["disabled"] = True
+    else:
+        button("", icon, "ghost square", label=f"{label}: none").props["disabled"] = True

@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Awaitable, Callable
 from zoneinfo import ZoneInfo
 
+from nicegui import ui
+
 from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.views.backups import RunPage
 from bucketvault.engine.views.log_text import removed_log
@@ -14,11 +16,11 @@ from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
     button,
     card,
+    confirm,
+    draw_verdict,
     element,
     glyph,
-    question,
 )
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.pages.run import approval as would_words
 from bucketvault.pages.run import words as run_words
 from bucketvault.sanitize import clean
@@ -31,16 +33,13 @@ Press = Callable[[], Awaitable[None]]
 def draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
     """What came of it in words and what to do next; then the state of the copy."""
     told = run_words.result(page, zone, now)
-    shown = draw_verdict(told.tone, clean(told.sentence), clean(told.detail))
-    with shown as (actions, lines):
+    shown = draw_verdict(
+        told.tone, clean(told.sentence), clean(told.detail), map(describe_warning, told.warnings)
+    )
+    with shown as (actions, _), actions:
         for provider_id, name in run_words.providers_to_mend(page):
-            with actions:
-                href = f"/providers/{provider_id:d}"
-                button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
-        for warning in told.warnings:
-            with lines, element("div", "need plain"):
-                glyph(Tone.WARN)
-                element("span", "why", clean(describe_warning(warning)))
+            href = f"/providers/{provider_id:d}"
+            button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
     words = run_words.copy_words(page, zone, now)
     if words is not None:
         _draw_copy(words, page)
@@ -79,7 +78,9 @@ def draw_removed_log(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
         element("p", "ink2", f"{words} {had}").mark("log-removed")
 
 
-def draw_decision(page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Press) -> None:
+def draw_decision(
+    page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Press, questions: ui.element
+) -> None:
     """Below a held run's numbers: whether it shall do so. Nothing where nobody can say yes."""
     view = page.run
     if tone_of_run(view) != Tone.HELD or view.preview or view.findings is None:
@@ -99,22 +100,21 @@ def draw_decision(page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Pres
 
         def ask() -> None:  # perhaps hours later: the times it tells count from then
             asked = would_words.approval(page, name, zone, dt.datetime.now(dt.UTC))
-            _ask(asked, name, approve)
+            title = f"{name}: {asked.question[0].lower()}{asked.question[1:]}"
+            lines = map(clean, asked.answers)
+            yes = "Approve and run"
+            confirm(
+                questions,
+                clean(title),
+                *lines,
+                words=yes,
+                act=approve,
+                icon="check",
+                kind="primary",
+            )
 
         with element("div", "actions"):
             button("Review", "eye", href=f"#{LOG_PLACE}", mark="review")
             button("Approve this run", "check", "primary", mark="approve", on_click=ask)
         waits = "Until you decide, the copy stays as it is: new objects are not copied either."
         element("p", "t13 ink3", waits)
-
-
-def _ask(words: would_words.Approval, name: str, approve: Press) -> None:
-    title = f"{name}: {words.question[0].lower()}{words.question[1:]}"
-    with question(clean(title), *map(clean, words.answers)) as (dialog, actions), actions:
-
-        async def confirmed() -> None:
-            dialog.close()
-            await approve()
-
-        button("Approve and run", "check", "primary", mark="confirm", on_click=confirmed)
-    dialog.open()

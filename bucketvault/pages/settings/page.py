@@ -6,19 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from nicegui import run, ui
-
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
 from bucketvault.engine.preferences import SettingsPage
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.humanize import many
-from bucketvault.pages.parts.actions import in_thread
-from bucketvault.pages.parts.asking import ask
-from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.actions import ask, attempt, in_thread, tell_user
+from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.widgets import button, card, element, glyph, key_values, question
+from bucketvault.pages.parts.widgets import button, card, confirm, element, glyph, key_values
 from bucketvault.pages.settings import words
 from bucketvault.pages.settings.form import Kept, SettingsForm
 from bucketvault.sanitize import clean
@@ -45,14 +42,14 @@ def register(engine: "Engine") -> None:
     async def settings_page() -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
         preferences = engine.preferences
-        answer = await run.io_bound(engine.answer)
-        page = await run.io_bound(preferences.page)
-        if page is None or answer is None:  # shutting down
+        found = await fetch_page(engine, preferences.page)
+        if found is None:
             return
+        answer, page = found
 
         async def change(given: Mapping[str, object], seen: Settings) -> Settings:
             stored = await in_thread(preferences.change, given, seen)
-            ui.notify("Saved.", position="bottom-right")
+            tell_user("Saved.")
             return stored or seen
 
         async def load() -> Settings:
@@ -74,8 +71,7 @@ def register(engine: "Engine") -> None:
             await in_thread(preferences.sign_out_everywhere)  # within a second, we go too
 
         with frame("Settings", engine.zone, answer) as around:
-            with heading("Settings"):
-                pass
+            heading("Settings")
             acts = Acts(Kept(change, load), send_test, try_again, dismiss, sign_out_everywhere)
             screen = SettingsScreen(page, engine.zone, acts)
 
@@ -282,33 +278,23 @@ class SettingsScreen:
                             "",
                             "small",
                             mark=mark,
-                            on_click=partial(_told, partial(act, letter.id)),
+                            on_click=partial(_attempt, act, letter.id),
                         )
 
     def _ask_to_sign_out(self) -> None:
-        async def confirmed() -> None:
-            dialog.close()
-            await _told(self._acts.sign_out_everywhere)
-
-        self._questions.clear()
-        with (
+        confirm(
             self._questions,
-            question(
-                "Sign out every browser?",
-                "This one, too. The link that opened these pages no longer works: "
-                "the command bucketvault url, on the server, prints the new one. A password stays.",
-            ) as (dialog, actions),
-            actions,
-        ):
-            button("Sign out everywhere", "close", "danger", mark="confirm", on_click=confirmed)
-        dialog.open()
+            "Sign out every browser?",
+            "This one, too. The link that opened these pages no longer works: "
+            "the command bucketvault url, on the server, prints the new one. A password stays.",
+            words="Sign out everywhere",
+            act=lambda: attempt(self._acts.sign_out_everywhere()),
+            icon="close",
+        )
 
 
-async def _told(act: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await act()
-    except BucketvaultError as error:
-        ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
+async def _attempt(act: Callable[[int], Awaitable[None]], mail_id: int) -> None:
+    await attempt(act(mail_id))
 
 
 def _draw_line(line: tuple[Tone, str, str]) -> None:

@@ -1,7 +1,7 @@
 """Kept versions that no backup looks after any more, asked of one storage's provider on demand."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
@@ -10,8 +10,16 @@ from bucketvault.engine.orphans import Found, LeftBehind, removal
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count, day, many, size
-from bucketvault.pages.backup.kept import draw_error, draw_waiting
-from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, code, element, glyph
+from bucketvault.pages.parts.widgets import (
+    NAME_CHARACTERS,
+    button,
+    card,
+    code,
+    draw_error,
+    draw_waiting,
+    element,
+    glyph,
+)
 from bucketvault.sanitize import clean
 
 NAMES_SHOWN = 10
@@ -25,8 +33,8 @@ class LeftBehindCard:
         self._asked = 0
         self._place = element("div", "part", aria_live="polite")
 
-    async def look(self, shown_name: str, fetch: Callable[[], Awaitable[Found]]) -> None:
-        """Ask, and show what is said; a later question takes the place of one under way."""
+    async def show(self, shown_name: str, asking: Awaitable[Found]) -> None:
+        """Show what comes of `asking`; a later question takes the place of one under way."""
         self._asked += 1
         asked = self._asked
         name = clean(shown_name, limit=NAME_CHARACTERS)
@@ -34,7 +42,7 @@ class LeftBehindCard:
         with self._open(name):
             draw_waiting("Asking the provider, which takes a few seconds")
         try:
-            found = await fetch()
+            found = await asking
         except BucketvaultError as error:
             if asked == self._asked and not client.is_deleted:
                 with self._open(name):

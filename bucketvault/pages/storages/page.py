@@ -1,20 +1,18 @@
 """The storages: the buckets that backups may use, how they use them, and how large they are."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from nicegui import events, run, ui
+from nicegui import events
 
-from bucketvault.engine.orphans import Found
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.humanize import many, size
-from bucketvault.pages.parts.actions import in_thread
-from bucketvault.pages.parts.asking import ask
+from bucketvault.pages.parts.actions import ask, attempt, in_thread
 from bucketvault.pages.parts.fields import Choice, Choices, Field, above
-from bucketvault.pages.parts.frame import frame, heading, page_at
+from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.table import Column, Table
 from bucketvault.pages.parts.widgets import (
@@ -22,10 +20,13 @@ from bucketvault.pages.parts.widgets import (
     MARKS,
     NAME_CHARACTERS,
     button,
+    confirm,
+    draw_statement,
     element,
+    first_few,
     question,
+    refuse,
 )
-from bucketvault.pages.parts.widgets import verdict as draw_verdict
 from bucketvault.pages.providers.kinds import USAGE_WORDS
 from bucketvault.pages.providers.words import BACKUPS_SHOWN
 from bucketvault.pages.storages.orphans import LeftBehindCard
@@ -34,6 +35,7 @@ from bucketvault.vocabulary import Topic, UsageType
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
+    from bucketvault.engine.providers import Providers
 
 USES = (
     Choice("", "Either", "Backups may copy from it and to it."),
@@ -42,43 +44,24 @@ USES = (
 )
 
 
-class Acts(NamedTuple):
-    """What the page's buttons do. All raise BucketvaultError."""
-
-    change: Callable[[int, str, str | None], Awaitable[None]]
-    remove: Callable[[int], Awaitable[None]]
-    left_behind: Callable[[int], Awaitable[Found]]
-
-
 def register(engine: "Engine") -> None:
     """Serve the list from `engine`."""
 
     @page_at("/storages", "Storages")
     async def storages_page() -> None:
         """Fetch, draw, and do so again whenever a storage changes."""
-        answer = await run.io_bound(engine.answer)
-        rows = await run.io_bound(engine.providers.storages)
-        if rows is None or answer is None:  # shutting down
+        fetch = engine.providers.storages
+        found = await fetch_page(engine, fetch)
+        if found is None:
             return
-
-        async def change(storage_id: int, display_name: str, usage: str | None) -> None:
-            act = engine.providers.change_storage
-            await in_thread(act, storage_id, display_name, usage)
-
-        async def remove(storage_id: int) -> None:
-            await in_thread(engine.providers.delete_storage, storage_id)
-
-        async def left_behind(storage_id: int) -> Found:
-            return await ask(engine.providers, engine.providers.left_behind, storage_id)
-
+        answer, rows = found
         with frame("Storages", engine.zone, answer) as around:
             with heading("Storages"):
                 button("New backup", "plus", mark="new-backup", href="/backups/new")
                 button("Import a bucket", "plus", "primary", mark="import", href="/providers")
-            screen = StoragesScreen(Acts(change, remove, left_behind), engine.zone)
+            screen = StoragesScreen(engine.providers, engine.zone)
             screen.show(rows)
 
-        fetch = engine.providers.storages
         show_on(engine.live, Topic.CATALOGUE, fetch, screen.show, pause_s=1.0)
         around.follow(engine)
 
@@ -96,8 +79,8 @@ COLUMNS = (
 class StoragesScreen:
     """The list, and the dialogs over it."""
 
-    def __init__(self, acts: Acts, zone: ZoneInfo) -> None:
-        self._acts = acts
+    def __init__(self, providers: "Providers", zone: ZoneInfo) -> None:
+        self._providers = providers
         self._rows: dict[int, StorageRow] = {}
         self._table: Table | None = None
         self._list = element("div", "part")
@@ -130,7 +113,8 @@ class StoragesScreen:
     async def _look(self, event: events.GenericEventArguments) -> None:
         row = self._row_of(event)
         if row is not None:
-            await self._left.look(row.shown_name, lambda: self._acts.left_behind(row.id))
+            asked = ask(self._providers, self._providers.left_behind, row.id)
+            await self._left.show(row.shown_name, asked)
 
     def _edit(self, event: events.GenericEventArguments) -> None:
         row = self._row_of(event)
@@ -159,7 +143,8 @@ class StoragesScreen:
                 problem.clear()
                 name.show(())
                 try:
-                    await self._acts.change(row.id, name.value, use.chosen or None)
+                    act = self._providers.change_storage
+                    await in_thread(act, row.id, name.value, use.chosen or None)
                 except InvalidInputError as error:
                     at_name = [p.message for p in error.problems if p.field == "display_name"]
                     others = [p.message for p in error.problems if p.field != "display_name"]
@@ -185,69 +170,33 @@ class StoragesScreen:
         shown = clean(row.shown_name, limit=NAME_CHARACTERS)
         bucket = clean(row.bucket_name, limit=NAME_CHARACTERS)
         provider = clean(row.provider_name, limit=NAME_CHARACTERS)
-        self._dialogs.clear()
         if row.uses:
             names = list(dict.fromkeys(clean(use.backup_name, limit=80) for use in row.uses))
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            with (
-                self._dialogs,
-                question(
-                    f"{shown} cannot be removed yet",
-                    f"These backups use it: {', '.join(names[:5])}{more}. "
-                    "Change or delete them first.",
-                    leave="Close",
-                ) as (dialog, _),
-            ):
-                dialog.open()
+            why = f"These backups use it: {first_few(names)}. Change or delete them first."
+            refuse(self._dialogs, f"{shown} cannot be removed yet", why)
             return
 
-        async def confirmed() -> None:
-            dialog.close()
-            try:
-                await self._acts.remove(row.id)
-            except BucketvaultError as error:
-                ui.notify(str(error), type="negative", position="bottom-right", multi_line=True)
-                return
-            ui.notify(f"{shown} is removed from the list.", position="bottom-right")
+        async def remove() -> None:
+            act = self._providers.delete_storage
+            await attempt(in_thread(act, row.id), f"{shown} is removed from the list.")
 
-        with (
+        confirm(
             self._dialogs,
-            question(
-                f"Remove {shown} from the list?",
-                f"The bucket {bucket} at {provider} and everything in it stay as they are. "
-                "It can be imported again.",
-            ) as (dialog, actions),
-            actions,
-        ):
-            button("Remove storage", "trash", "danger", mark="confirm", on_click=confirmed)
-        dialog.open()
-
-
-def draw(rows: Sequence[StorageRow], zone: ZoneInfo) -> StoragesScreen:
-    """Draw the list from plain values, with buttons that do nothing."""
-
-    async def nothing(*_: object) -> None:
-        return
-
-    async def found(_: int) -> Found:
-        return Found("", (), (), 0)
-
-    screen = StoragesScreen(Acts(nothing, nothing, found), zone)
-    screen.show(rows)
-    return screen
+            f"Remove {shown} from the list?",
+            f"The bucket {bucket} at {provider} and everything in it stay as they are. "
+            "It can be imported again.",
+            words="Remove storage",
+            act=remove,
+            icon="trash",
+        )
 
 
 def _draw_none() -> None:
-    with (
-        draw_verdict(
-            Tone.NONE,
-            "No storage yet.",
-            "A storage is a bucket that backups may use. Open a provider and import the buckets to "
-            "copy from and to copy to.",
-        ) as (actions, _),
-        actions,
-    ):
-        button("Providers", href="/providers")
+    detail = (
+        "A storage is a bucket that backups may use. Open a provider and import the buckets to "
+        "copy from and to copy to."
+    )
+    draw_statement(Tone.NONE, "No storage yet.", detail, "Providers", "/providers")
 
 
 def table_row(row: StorageRow) -> dict[str, Any]:

@@ -288,7 +288,7 @@ async def test_a_running_backup_is_not_deleted_and_says_how_to_stop_it(user: Use
 
     await user.should_see("Video masters cannot be deleted now")
     await user.should_see("Stop it on its page, or wait for its end.")
-    (link,) = user.find(marker="open-running").elements
+    (link,) = user.find(marker="instead").elements
     assert link.props["href"] == "/run/1"
     await user.should_not_see("Delete backup")
 
