@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bucketvault.engine.domain import rules
-from bucketvault.engine.rclone.remotes import b2_region, r2_endpoint
+from bucketvault.engine.domain.places import b2_region, r2_endpoint
 from bucketvault.errors import Problem
 from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
 

@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bucketvault.engine.rclone.transcript import Progress
-
 # A handful of removals, or a rotation of a few dumps, never holds a run, whatever the share.
 FEWEST_REMOVED = 10
 FEWEST_CHANGED = 100
@@ -33,23 +31,8 @@ class Findings:
         """The reverse; None where nothing was found out."""
         return cls(**{k: int(value[k]) for k in asdict(cls()) if k in value}) if value else None
 
-    @classmethod
-    def of(cls, totals: Progress) -> "Findings":
-        """From the totals of a dry run with `--backup-dir`, which differ from a real run's.
 
-        Measured with rclone 1.75.2: a replaced object is a transfer, a rename and a second check,
-        a removed one a delete; a dry run copies nothing on the server's side.
-        """
-        _, checks, transfers, _, deletes, renames, _ = totals.movement
-        return cls(
-            new=transfers - renames,
-            replaced=renames,
-            removed=deletes,
-            destination_objects=checks - renames,
-        )
-
-
-def why_held(
+def hold_reason(
     found: Findings,
     *,
     shrink_limit_percent: int,
@@ -64,20 +47,20 @@ def why_held(
     """
     if approved is not None:
         more = found.removed > approved.removed or found.replaced > approved.replaced
-        return f"It is more than was approved: {in_words(found)}" if more else None
+        return f"It is more than was approved: {describe_findings(found)}" if more else None
     share = found.destination_objects * shrink_limit_percent / 100
     if found.removed and not same_ends_before:
-        return f"{in_words(found)} No run between these two places has succeeded before."
+        return f"{describe_findings(found)} No run between these two places has succeeded before."
     if found.removed > share and found.removed >= FEWEST_REMOVED:
-        return in_words(found)
+        return describe_findings(found)
     if found.removed + found.replaced > share and (
         found.removed + found.replaced >= FEWEST_CHANGED
     ):
-        return in_words(found)
+        return describe_findings(found)
     return None
 
 
-def in_words(found: Findings) -> str:
+def describe_findings(found: Findings) -> str:
     """`12,305 of 12,345 objects would be removed, 3 replaced.`"""
     total = f"{found.destination_objects:,} objects"
     if found.removed and found.replaced:

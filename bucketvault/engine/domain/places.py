@@ -1,11 +1,12 @@
 """Where a bucket is by what is meant: two rows may name the same place in different words."""
 
+import re
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bucketvault.engine.domain.rules import ip_address
-from bucketvault.engine.rclone.remotes import b2_endpoint
+from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ProviderType
 
 
@@ -91,3 +92,33 @@ def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:
     elif host.endswith(".localhost"):  # RFC 6761: this machine, whatever comes before
         host = "localhost"
     return f"{host}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
+
+
+def r2_endpoint(account_id: str) -> str:
+    """Cloudflare R2's address for an account; accounts in the EU jurisdiction have another one."""
+    account = account_id.strip().lower()
+    if not re.fullmatch(r"[a-z0-9]+", account):
+        raise BucketvaultError(
+            "The Cloudflare account id holds letters and digits only.",
+            "Copy the account id from the R2 overview page, or enter the endpoint instead.",
+        )
+    return f"https://{account}.r2.cloudflarestorage.com"
+
+
+def b2_endpoint(region: str) -> str:
+    """Backblaze B2's S3 address for a region such as `us-west-004`."""
+    name = region.strip().lower()
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise BucketvaultError(
+            "A Backblaze region looks like us-west-004.",
+            "Copy it from the bucket's endpoint: s3.REGION.backblazeb2.com.",
+        )
+    return f"https://s3.{name}.backblazeb2.com"
+
+
+def b2_region(endpoint: str) -> str | None:
+    """The region in Backblaze B2's S3 address; None when the address is not one of theirs."""
+    match = re.fullmatch(
+        r"(?:https?://)?s3\.([a-z0-9-]+)\.backblazeb2\.com(?::\d+)?/?", endpoint.strip().lower()
+    )
+    return match[1] if match else None

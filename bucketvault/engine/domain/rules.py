@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TypeVar
 
-from bucketvault.engine.rclone.remotes import why_refused
 from bucketvault.sanitize import has_control_characters
 
 LONGEST_NAME = 100
@@ -24,7 +23,7 @@ LONGEST_SECRET = 1024
 LONGEST_REGION = 64
 LONGEST_PATH_BYTES = 1024  # S3's limit for a whole key
 LONGEST_RETENTION_DAYS = 3650
-ARCHIVE_FOLDER = ".bucketvault-archive"
+ARCHIVE_ROOT = ".bucketvault-archive"
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -55,7 +54,7 @@ def name_rule(value: object) -> str:
 
 def shown_name_rule(value: object) -> str:
     """The same, or nothing."""
-    name = _text(value).strip()
+    name = text_of(value).strip()
     if has_control_characters(name):
         raise Refusal("The name holds a character that cannot be seen: type it again.")
     if len(name) > LONGEST_NAME:
@@ -68,7 +67,7 @@ def typed_bucket_rule(value: object) -> str:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
     """
-    name = listed_bucket_rule(_text(value).strip())
+    name = listed_bucket_rule(text_of(value).strip())
     if not 3 <= len(name) <= 63:
         raise Refusal("A bucket's name has 3 to 63 characters.")
     if re.fullmatch(r"[a-z0-9.-]+", name) is None:
@@ -84,7 +83,7 @@ def typed_bucket_rule(value: object) -> str:
 
 def listed_bucket_rule(value: object) -> str:
     """A bucket's name as a provider lists it: anything that cannot be taken for something else."""
-    name = _text(value)
+    name = text_of(value)
     if not name.strip():
         raise Refusal("Enter the bucket's name.")
     if has_control_characters(name):
@@ -101,7 +100,7 @@ def path_rule(value: object) -> str:
 
     Spaces stay, also at the ends: they are ordinary characters in object names.
     """
-    path = _text(value).removesuffix("/") if value != "/" else "/"
+    path = text_of(value).removesuffix("/") if value != "/" else "/"
     if not path:
         return ""
     # Persian words and some emoji are joined with these two, in object names too.
@@ -114,8 +113,8 @@ def path_rule(value: object) -> str:
         raise Refusal("The path has two slashes in a row: write one.")
     if "." in segments or ".." in segments:
         raise Refusal("The path has a part . or ..: write the path itself, such as photos/2026.")
-    if segments[0] == ARCHIVE_FOLDER:
-        raise Refusal(f"{ARCHIVE_FOLDER} is where kept versions are: choose another path.")
+    if segments[0] == ARCHIVE_ROOT:
+        raise Refusal(f"{ARCHIVE_ROOT} is where kept versions are: choose another path.")
     if len(path.encode()) > LONGEST_PATH_BYTES:
         raise Refusal(f"The path is too long: {LONGEST_PATH_BYTES} bytes is the most.")
     return path
@@ -126,7 +125,7 @@ def endpoint_rule(value: object) -> str:
 
     No refusal repeats the value: with user information it would hold a password.
     """
-    entered = _text(value).strip()
+    entered = text_of(value).strip()
     if not entered:
         return ""
     if why_refused(entered) or has_control_characters(entered) or " " in entered:
@@ -164,7 +163,7 @@ def endpoint_rule(value: object) -> str:
 
 def region_rule(value: object) -> str:
     """A region's name such as `eu-central-1`; empty when none was entered."""
-    region = _text(value).strip()
+    region = text_of(value).strip()
     if region and (len(region) > LONGEST_REGION or not re.fullmatch(r"[a-z0-9-]+", region)):
         raise Refusal("A region has lowercase letters, digits and hyphens, such as eu-central-1.")
     return region
@@ -172,7 +171,7 @@ def region_rule(value: object) -> str:
 
 def account_id_rule(value: object) -> str:
     """Cloudflare's account id, lowercase; empty when none was entered."""
-    account = _text(value).strip().lower()
+    account = text_of(value).strip().lower()
     if account and not re.fullmatch(r"[0-9a-f]{32}", account):
         raise Refusal("An account id has 32 digits and letters from a to f, as R2's page shows it.")
     return account
@@ -180,7 +179,7 @@ def account_id_rule(value: object) -> str:
 
 def key_rule(value: object) -> str:
     """An access key id or a secret. No refusal repeats the value."""
-    key = _text(value)
+    key = text_of(value)
     if not key.strip():
         raise Refusal("Enter the key: without one the provider lets nobody in.")
     if key != key.strip():
@@ -194,9 +193,22 @@ def key_rule(value: object) -> str:
     return key
 
 
+def why_refused(value: str) -> str | None:
+    """Why rclone's config cannot carry this value, as the end of a sentence; None when it can.
+
+    Forms ask this before anything is stored, and `section` asks it again. The answer never
+    repeats the value, which may be a secret.
+    """
+    if not value.isprintable():  # a line break would start a line, or a whole remote, of its own
+        return "holds a line break or another character that cannot be seen"
+    if re.search(r"%\([^)]+\)s", value):  # rclone replaces it by another option's value
+        return "holds %(...)s, which rclone cannot take literally"
+    return None
+
+
 def clock_rule(value: object) -> str:
     """A time of day as HH:MM."""
-    entered = "" if isinstance(value, dt.time) else _text(value).strip()
+    entered = "" if isinstance(value, dt.time) else text_of(value).strip()
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", entered):
         raise Refusal("Write the time as HH:MM on a 24-hour clock, such as 02:30.")
     return entered
@@ -204,7 +216,7 @@ def clock_rule(value: object) -> str:
 
 def time_zone_rule(value: object) -> str:
     """The IANA name of a time zone."""
-    name = _text(value).strip()
+    name = text_of(value).strip()
     if name not in time_zone_names():
         raise Refusal(
             "Enter a time zone by its IANA name, such as Europe/Berlin."
@@ -227,7 +239,8 @@ def yes_or_no_rule(value: object) -> bool:
     return value
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a text that was entered; empty where nothing was."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -239,7 +252,7 @@ def word(words: type[Word]) -> Callable[[object], Word]:
     """A rule for one of the words of an enumeration."""
 
     def rule(value: object) -> Word:
-        entered = _text(value).strip()
+        entered = text_of(value).strip()
         try:
             return words(entered)
         except ValueError:

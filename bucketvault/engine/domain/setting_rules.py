@@ -7,7 +7,13 @@ import ipaddress
 import re
 import urllib.parse
 
-from bucketvault.engine.domain.rules import LONGEST_SECRET, Refusal, ip_address, is_host_name
+from bucketvault.engine.domain.rules import (
+    LONGEST_SECRET,
+    Refusal,
+    ip_address,
+    is_host_name,
+    text_of,
+)
 from bucketvault.sanitize import has_control_characters
 
 LONGEST_ADDRESS = 254  # RFC 5321 4.5.3.1.3, without the brackets
@@ -20,7 +26,7 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/
 
 def mail_host_rule(value: object) -> str:
     """A mail server's name or IP address; empty: no mail."""
-    host = _text(value).strip().lower().removeprefix("[").removesuffix("]")
+    host = text_of(value).strip().lower().removeprefix("[").removesuffix("]")
     if not host:
         return ""
     if "/" in host or "@" in host:
@@ -52,7 +58,7 @@ def mail_port_rule(value: object) -> int | None:
 
 def mail_user_rule(value: object) -> str:
     """The name to sign in with at the mail server; empty: without signing in."""
-    user = _text(value).strip()
+    user = text_of(value).strip()
     if len(user) > LONGEST_USER or has_control_characters(user):
         raise Refusal("This user name is too long, or holds a character that cannot be seen.")
     return user
@@ -62,7 +68,7 @@ def mail_password_rule(value: object) -> str | None:
     """The password for the mail server; None: as it is, empty: none any more."""
     if value is None:
         return None
-    password = _text(value)
+    password = text_of(value)
     if len(password) > LONGEST_SECRET or has_control_characters(password):
         raise Refusal("The password is too long, or holds a character that cannot be seen.")
     return password
@@ -70,7 +76,7 @@ def mail_password_rule(value: object) -> str | None:
 
 def mail_address_rule(value: object) -> str:
     """A mail address, `name@example.com` and nothing around it; empty when none was entered."""
-    address = _text(value).strip()
+    address = text_of(value).strip()
     if not address:
         return ""
     local, at, domain = address.rpartition("@")
@@ -88,7 +94,7 @@ def mail_address_rule(value: object) -> str:
 
 def ping_url_rule(value: object) -> str:
     """An address to call while all is well; empty: none."""
-    url = _text(value).strip()
+    url = text_of(value).strip()
     if not url:
         return ""
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
@@ -136,11 +142,3 @@ def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> No
         raise Refusal("This address belongs to no single server: enter the server's own.")
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
         raise Refusal("Leave out the % and what follows it.")
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise Refusal("This must be text, in quotes.")
-    return value

@@ -7,10 +7,10 @@ archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir
 
 from enum import Enum, auto
 
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.vocabulary import ComparisonMode
 
-ARCHIVE_ROOT = ".bucketvault-archive"
 STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 RESTORE_NAME = "RESTORE.txt"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.buckets import (
     ONE_PAGE,
@@ -22,7 +23,7 @@ from bucketvault.engine.rclone.buckets import (
     UnreachableError,
     list_buckets,
 )
-from bucketvault.engine.rclone.commands import ARCHIVE_ROOT, location
+from bucketvault.engine.rclone.commands import location
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.sanitize import clean, has_control_characters
 

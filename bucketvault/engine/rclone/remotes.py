@@ -4,10 +4,11 @@ Knows what each service wants from rclone, and rclone's config file format. Know
 The text holds the keys in the clear; callers hand it to rclone through memory.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bucketvault.engine.domain.places import b2_endpoint, b2_region
+from bucketvault.engine.domain.rules import why_refused
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ProviderType
 
@@ -40,36 +41,6 @@ class _Service:
     provider: str  # rclone's name for it: decides path style, listing version and other quirks
     place: Callable[[Remote], _Place]
     options: tuple[tuple[str, str], ...] = ()
-
-
-def r2_endpoint(account_id: str) -> str:
-    """Cloudflare R2's address for an account; accounts in the EU jurisdiction have another one."""
-    account = account_id.strip().lower()
-    if not re.fullmatch(r"[a-z0-9]+", account):
-        raise BucketvaultError(
-            "The Cloudflare account id holds letters and digits only.",
-            "Copy the account id from the R2 overview page, or enter the endpoint instead.",
-        )
-    return f"https://{account}.r2.cloudflarestorage.com"
-
-
-def b2_endpoint(region: str) -> str:
-    """Backblaze B2's S3 address for a region such as `us-west-004`."""
-    name = region.strip().lower()
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise BucketvaultError(
-            "A Backblaze region looks like us-west-004.",
-            "Copy it from the bucket's endpoint: s3.REGION.backblazeb2.com.",
-        )
-    return f"https://s3.{name}.backblazeb2.com"
-
-
-def b2_region(endpoint: str) -> str | None:
-    """The region in Backblaze B2's S3 address; None when the address is not one of theirs."""
-    match = re.fullmatch(
-        r"(?:https?://)?s3\.([a-z0-9-]+)\.backblazeb2\.com(?::\d+)?/?", endpoint.strip().lower()
-    )
-    return match[1] if match else None
 
 
 def _place_at_r2(remote: Remote) -> _Place:
@@ -122,19 +93,6 @@ _ALWAYS = (
 def describe_service(remote: Remote) -> str:
     """The kind of service in short words, for messages."""
     return _service(remote).words
-
-
-def why_refused(value: str) -> str | None:
-    """Why rclone's config cannot carry this value, as the end of a sentence; None when it can.
-
-    Forms ask this before anything is stored, and `section` asks it again. The answer never
-    repeats the value, which may be a secret.
-    """
-    if not value.isprintable():  # a line break would start a line, or a whole remote, of its own
-        return "holds a line break or another character that cannot be seen"
-    if re.search(r"%\([^)]+\)s", value):  # rclone replaces it by another option's value
-        return "holds %(...)s, which rclone cannot take literally"
-    return None
 
 
 def section(name: str, remote: Remote) -> str:

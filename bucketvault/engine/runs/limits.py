@@ -10,9 +10,9 @@ from bucketvault.engine.runs.last_good import copied_between, last_good, same_en
 from bucketvault.store.models import BackupRun, utcnow
 
 
-def why_held(run: BackupRun, found: Findings) -> str | None:
+def hold_reason(run: BackupRun, found: Findings) -> str | None:
     """Why a run that would do this must wait for somebody; None when it may go on."""
-    return findings.why_held(
+    return findings.hold_reason(
         found,
         shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
         same_ends_before=succeeded_before(run),
@@ -45,7 +45,7 @@ def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
 def is_heavy(run: BackupRun, found: Findings) -> bool:
     """Whether this is more than a run may take away unasked, whatever was approved."""
     return (
-        findings.why_held(
+        findings.hold_reason(
             found,
             shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
             same_ends_before=succeeded_before(run),

@@ -198,7 +198,7 @@ def of_exit(
                 "\n".join(said.plain),
                 columns,
             )
-        did = in_words(said, spec)
+        did = describe_success(said, spec)
         return Outcome(RunStatus.SUCCESS, did, columns=columns, elapsed_s=took_s)
     if stop_requested:
         return stopped(touched=True, columns=columns)
@@ -255,7 +255,7 @@ def _overstep(tally: Tally, expected: findings.Findings) -> RunWarning:
     return RunWarning(WarningCode.OVERSTEPPED, numbers)
 
 
-def in_words(said: Transcript, spec: RunSpec) -> str:
+def describe_success(said: Transcript, spec: RunSpec) -> str:
     """What a good run did, as a sentence."""
     tally = said.tally
     parts = [

@@ -6,6 +6,7 @@ run, so that it only changes when the backup does.
 
 import hashlib
 
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, section
@@ -39,7 +40,7 @@ def restore_text(spec: RunSpec, backup_name: str) -> str:
         kept_one=_quoted(kept + "STAMP/PATH/OF/THE/OBJECT"),
         kept_stamp=_quoted(kept + "STAMP/"),
         # only where kept versions may be: below a folder, such a name is an object like any other
-        exclude=f"--exclude '/{command.ARCHIVE_ROOT}/**'",
+        exclude=f"--exclude '/{ARCHIVE_ROOT}/**'",
         exact=" ".join(command.EXACT_NAMES),
     )
 

@@ -181,7 +181,7 @@ class Worker:
         stamp, is_heavy = str(run.archive_stamp), partial(limits.is_heavy, run)
         found, look = preflight.changes(stamp, size, is_heavy, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
-        held = limits.why_held(run, found)
+        held = limits.hold_reason(run, found)
         if run.preview or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
             preflight.dry_run(stamp, self._folder.append_to_spool, look)

@@ -13,14 +13,13 @@ import peewee as pw
 from bucketvault.engine import settings
 from bucketvault.engine.domain.copy_state import CopyState, copy_state
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.domain.missed import missed_at
 from bucketvault.engine.domain.places import Route, in_the_way
-from bucketvault.engine.domain.rules import did_you_mean, same_name
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT, did_you_mean, same_name
 from bucketvault.engine.domain.spec import EndSpec, RunSpec, stored_locations
+from bucketvault.engine.domain.times import missed_at
 from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailNote
-from bucketvault.engine.rclone.commands import ARCHIVE_ROOT
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import is_copy_of

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bucketvault.engine.catalogue import providers
-from bucketvault.engine.rclone.remotes import b2_endpoint
+from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.views.backups import newest
 from bucketvault.errors import NotFoundError, VaultError
 from bucketvault.store.database import connection

@@ -12,7 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
-from bucketvault.engine.domain.findings import in_words
+from bucketvault.engine.domain.findings import describe_findings
 from bucketvault.engine.domain.state_words import BUT_FOR, UNTOUCHED, describe_copy, last_good_words
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
@@ -384,7 +384,7 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
 def held_sentence(view: RunView) -> str:
     """`Held for your approval: 625 of 1,037 objects would be removed, 9 replaced.`"""
     if view.findings is not None:
-        return f"Held for your approval: {in_words(view.findings)}"
+        return f"Held for your approval: {describe_findings(view.findings)}"
     why = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
     if not why:
         return "Held: this run would take away too much."

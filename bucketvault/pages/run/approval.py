@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.domain.findings import Findings, in_words
+from bucketvault.engine.domain.findings import Findings, describe_findings
 from bucketvault.engine.domain.state_words import UNTOUCHED, untouched_words
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
 from bucketvault.engine.views.backups import RunPage, RunView
@@ -41,7 +41,7 @@ def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
     view = page.run
     why = view.hint
     if view.findings is not None:
-        words = in_words(view.findings)
+        words = describe_findings(view.findings)
         rest = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
         rest = rest.replace(words, "").strip(" :.")
         why = f"{rest}." if rest else _share(page, view.findings)

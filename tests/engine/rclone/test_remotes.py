@@ -11,15 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bucketvault.engine.domain.places import b2_endpoint, b2_region, r2_endpoint
+from bucketvault.engine.domain.rules import why_refused
 from bucketvault.engine.rclone.remotes import (
     Remote,
-    b2_endpoint,
-    b2_region,
     config_text,
     describe_service,
-    r2_endpoint,
     section,
-    why_refused,
 )
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ProviderType

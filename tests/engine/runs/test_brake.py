@@ -38,7 +38,7 @@ def held(
     approved: Findings | None = None,
 ) -> str | None:
     found = Findings(new=new, replaced=replaced, removed=removed, destination_objects=of)
-    return findings.why_held(
+    return findings.hold_reason(
         found,
         shrink_limit_percent=limit,
         same_ends_before=same_ends_before,

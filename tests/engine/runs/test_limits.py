@@ -33,7 +33,7 @@ def approved(ends: tuple[Storage, Storage]) -> BackupRun:
 
 
 def test_a_run_may_take_all_that_was_approved_and_nothing_more(approved: BackupRun) -> None:
-    assert limits.why_held(approved, Findings(**APPROVED)) is None
+    assert limits.hold_reason(approved, Findings(**APPROVED)) is None
     assert not limits.oversteps(approved, **APPROVED)
     assert limits.oversteps(approved, removed=1001)
     assert limits.oversteps(approved, removed=1000, replaced=1051)
@@ -49,7 +49,7 @@ def test_what_was_approved_of_a_run_that_has_begun_holds_to_its_end(
 
     approved.started_at = tomorrow
     assert limits.oversteps(approved, removed=1000)
-    assert limits.why_held(approved, FOUND) is not None
+    assert limits.hold_reason(approved, FOUND) is not None
 
 
 def test_what_was_approved_between_other_places_covers_nothing(approved: BackupRun) -> None:
