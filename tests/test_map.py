@@ -58,6 +58,22 @@ def test_imports_point_one_way(who: str) -> None:
     assert not wrong
 
 
+def test_a_folder_of_pages_knows_the_parts_and_no_other_folder() -> None:
+    pages = PACKAGE / "pages"
+    folders = {path.name for path in pages.iterdir() if path.is_dir()} - {"parts"}
+    wrong = [
+        (str(path.relative_to(pages)), name)
+        for path in pages.glob("*/*.py")
+        for name in imports(path)
+        if name.startswith("bucketvault.pages.")
+        and name.split(".")[2] in folders - {path.parent.name}
+        # a run is shown there as on its own page
+        and not (path.parent.name in ("home", "backup") and name.split(".")[2] == "run")
+    ]
+
+    assert not wrong
+
+
 @pytest.mark.parametrize("name", ALONE)
 def test_what_runs_beside_rclone_needs_the_standard_library_only(name: str) -> None:
     assert {

@@ -19,7 +19,6 @@ from bucketvault.pages.backup import form_words as words
 from bucketvault.pages.backup.form_ends import DESTINATION, SOURCE, EndFields, Side
 from bucketvault.pages.backup.form_import import ImportDialog
 from bucketvault.pages.parts.actions import in_thread
-from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick, Switch
 from bucketvault.pages.parts.form import Difference, Form
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
@@ -33,6 +32,7 @@ from bucketvault.pages.parts.widgets import (
     text,
     way,
 )
+from bucketvault.pages.parts.words import COMPARING
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Schedule, Topic, UsageType, Weekday
 

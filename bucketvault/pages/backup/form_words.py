@@ -16,9 +16,9 @@ from bucketvault.engine.rclone.buckets import PathLook, PathSize
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, day, day_and_time, exact, many, size, until
-from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.form import Difference
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS
+from bucketvault.pages.parts.words import COMPARING
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
 

@@ -16,9 +16,8 @@ from bucketvault.humanize import (
     next_run,
     size,
 )
-from bucketvault.pages.home.rows import schedule_words
-from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.widgets import CLASSES
+from bucketvault.pages.parts.words import COMPARING, schedule_words
 from bucketvault.pages.run import words as run_words
 from bucketvault.vocabulary import Phase, Trigger
 

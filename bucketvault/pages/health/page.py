@@ -12,7 +12,6 @@ from bucketvault.engine.health.monitor import Copying, Health
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot
-from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.widgets import (
     CLASSES,
@@ -39,10 +38,7 @@ GIGA = 10**9
 
 
 def register(engine: "Engine") -> None:
-    """Serve the page from `engine`, and its style sheet."""
-    style_sheet = assets.url("health.css")
-    # safe: the address of our own file
-    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+    """Serve the page from `engine`."""
 
     @page_at("/health", "Health")
     async def health_page() -> None:

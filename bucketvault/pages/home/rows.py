@@ -14,9 +14,10 @@ from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.strip import draw_legend, letters, summary
 from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, element
+from bucketvault.pages.parts.words import schedule_words
 from bucketvault.pages.run.words import SHORT_COPY_WORDS
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Phase, RunStatus, Schedule
+from bucketvault.vocabulary import Phase, RunStatus
 
 OnEvent = Callable[[events.GenericEventArguments], Awaitable[None]]
 
@@ -124,15 +125,6 @@ def _end(end: EndSpec) -> dict[str, str]:
 
 def _seconds(moment: dt.datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
-
-
-def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:
-    """`Daily at 01:30`, `Mondays at 05:00`; with the zone where it is not the server's."""
-    day = "Daily"
-    if row.schedule == Schedule.WEEKLY:
-        day = f"{row.weekday.value.capitalize()}s" if row.weekday is not None else "Weekly"
-    elsewhere = f" ({row.time_zone})" if row.time_zone != zone.key else ""
-    return f"{day} at {row.at}{elsewhere}"
 
 
 def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:

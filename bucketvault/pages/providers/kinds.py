@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bucketvault.engine.rclone.key_test import Right
 from bucketvault.engine.views.catalogue import ProviderRow
-from bucketvault.vocabulary import ProviderType, UsageType
+from bucketvault.vocabulary import ProviderType
 
 
 class Asked(NamedTuple):
@@ -169,11 +169,6 @@ WITHOUT = {
     Right.OVERWRITE: "Runs that replace something would fail.",
     Right.SET_ASIDE: "Former versions could not be kept: runs that replace something would fail.",
     Right.DELETE: "Runs that replace or remove something would fail.",
-}
-USAGE_WORDS = {
-    None: "either",
-    UsageType.SOURCE_ONLY: "copy from",
-    UsageType.DESTINATION_ONLY: "copy to",
 }
 
 

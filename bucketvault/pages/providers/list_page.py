@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nicegui import ui
-
 from bucketvault.engine.views.catalogue import ProviderRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import many
-from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.table import Column, Table
@@ -40,10 +37,7 @@ COLUMNS = (
 
 
 def register(engine: "Engine") -> None:
-    """Serve the list from `engine`, and the style sheet of all pages about providers."""
-    style_sheet = assets.url("catalogue.css")
-    # safe: the address of our own file
-    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
+    """Serve the list from `engine`."""
 
     @page_at("/providers", "Providers")
     async def providers_page() -> None:

@@ -10,7 +10,8 @@ from bucketvault.engine.rclone.key_test import Outcome, Right, RightResult
 from bucketvault.engine.views.catalogue import StorageRow, Use
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS
-from bucketvault.pages.providers.kinds import RIGHT_WORDS, USAGE_WORDS, WITHOUT, kind_of_row
+from bucketvault.pages.parts.words import BACKUPS_SHOWN, USAGE_WORDS
+from bucketvault.pages.providers.kinds import RIGHT_WORDS, WITHOUT, kind_of_row
 from bucketvault.sanitize import clean
 
 OUTCOMES = {
@@ -19,7 +20,6 @@ OUTCOMES = {
     Outcome.FAILED: (Tone.BAD, "Failed"),
     Outcome.NOT_TRIED: (Tone.NONE, "Not tried"),
 }
-BACKUPS_SHOWN = 2
 
 
 class Answer(NamedTuple):

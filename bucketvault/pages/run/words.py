@@ -33,8 +33,8 @@ from bucketvault.humanize import (
     speed,
     time_left,
 )
-from bucketvault.pages.parts.comparing import COMPARING
 from bucketvault.pages.parts.widgets import Tile
+from bucketvault.pages.parts.words import COMPARING
 from bucketvault.pages.run import approval as would_words
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger, WarningCode
 

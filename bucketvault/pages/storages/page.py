@@ -27,8 +27,7 @@ from bucketvault.pages.parts.widgets import (
     question,
     refuse,
 )
-from bucketvault.pages.providers.kinds import USAGE_WORDS
-from bucketvault.pages.providers.words import BACKUPS_SHOWN
+from bucketvault.pages.parts.words import BACKUPS_SHOWN, USAGE_WORDS
 from bucketvault.pages.storages.orphans import LeftBehindCard
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic, UsageType

@@ -1,8 +1,17 @@
-"""Labels of the ways to compare source and copy, and a sentence for each."""
+"""Words that several pages share: ways to compare, what a storage is for, when a backup runs."""
 
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from bucketvault.vocabulary import ComparisonMode
+from bucketvault.engine.views.backups import BackupRow
+from bucketvault.vocabulary import ComparisonMode, Schedule, UsageType
+
+BACKUPS_SHOWN = 2  # of those that use a storage, in a list
+USAGE_WORDS = {
+    None: "either",
+    UsageType.SOURCE_ONLY: "copy from",
+    UsageType.DESTINATION_ONLY: "copy to",
+}
 
 
 class Comparing(NamedTuple):
@@ -35,3 +44,12 @@ COMPARING = {  # in the order in which they are offered
         "size and modification time",
     ),
 }
+
+
+def schedule_words(row: BackupRow, zone: ZoneInfo) -> str:
+    """Return `Daily at 01:30`, `Mondays at 05:00`; with the zone where it is not the server's."""
+    day = "Daily"
+    if row.schedule == Schedule.WEEKLY:
+        day = f"{row.weekday.value.capitalize()}s" if row.weekday is not None else "Weekly"
+    elsewhere = f" ({row.time_zone})" if row.time_zone != zone.key else ""
+    return f"{day} at {row.at}{elsewhere}"
