@@ -48,7 +48,7 @@ class Live:
         return unsubscribe
 
     def is_watched(self, topic: str) -> bool:
-        """Whether anybody looks at `topic` now."""
+        """True if any page shows `topic` now."""
         return topic in self._subscribers
 
     def publish(self, *topics: str) -> None:

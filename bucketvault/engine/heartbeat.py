@@ -1,7 +1,7 @@
 """The ping out: a call to an address of the user's, once a minute while all is well.
 
 Who is called notices when nobody calls any more: a server that is off cannot send a mail. So none
-goes out while a backup needs somebody, the schedule stands still, or the database does not answer.
+goes out while a backup needs attention, the schedule stopped, or the database does not answer.
 """
 
 import http.client
@@ -77,14 +77,14 @@ class Ping:
         else:
             good, answer = call(url, self._pace.answer_s)
             self._last = PingState(True, utcnow(), good, answer)
-            if not good:  # without the address: whoever knows it may call in our name
+            if not good:  # without the address: it is a secret
                 log.warning("ping not taken", extra={"answer": answer})
         if self._last != before:
             self._live.publish(Topic.MAIL)
 
 
 def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
-    """Whether `url` answered well, and what it said. Follows no redirect and uses no proxy."""
+    """Call `url`: True if it answered well, and its answer. Follows no redirect, uses no proxy."""
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port
     connection: http.client.HTTPConnection

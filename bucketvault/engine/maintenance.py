@@ -1,4 +1,4 @@
-"""What is done once a day without being asked: old logs go, and the database is copied.
+"""Daily maintenance: old logs are deleted, and the database is copied.
 
 Both are due while today (UTC) has no copy of the database yet, which the folder of copies tells.
 Logs go first, so that the copy is small, and also where there is no room for one.
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 60.0
 AFTER_A_FAULT_S = 3600.0
 STEP_PAGES = 1000  # given back in one transaction: 4 MB, some milliseconds
-STEP_PAUSE_S = 0.02  # between two transactions: whoever waits to write goes first
+STEP_PAUSE_S = 0.02  # between two transactions: other writers go first
 
 
 class Housekeeper:

@@ -38,7 +38,7 @@ class LeftBehind:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found in one bucket."""
+    """Kept versions found in one bucket."""
 
     bucket_name: str
     left: tuple[LeftBehind, ...]  # the largest first
@@ -98,6 +98,6 @@ def _place(storage: Storage) -> tuple[str, str]:
 
 
 def removal(bucket: str, archive_key: str) -> str:
-    """What a person types to remove them, with an rclone.conf as RESTORE.txt tells it."""
+    """Return the command that removes them, with an rclone.conf as RESTORE.txt tells it."""
     place = command.archive(bucket, archive_key).replace("dest:", "copy:", 1)
     return f"rclone --config rclone.conf purge {shlex.quote(place)}"

@@ -23,7 +23,7 @@ from bucketvault.store.database import connection
 from bucketvault.store.models import Session, utcnow
 from bucketvault.store.secrets import Vault
 
-LICENCES = (  # of what it stands on, as each one tells it
+LICENCES = (  # of the parts it uses, as each one tells it
     ("rclone", "MIT"),
     ("Python", "PSF-2.0"),
     ("SQLite", "public domain"),
@@ -70,7 +70,7 @@ class SettingsPage:
 
 
 class Preferences:
-    """What the page of the settings asks for. Every method may be called from any thread."""
+    """Questions of the Settings page. Every method may be called from any thread."""
 
     def __init__(
         self, config: Config, vault: Callable[[], Vault], mail: Mailer, ping: Ping
@@ -97,8 +97,8 @@ class Preferences:
     def change(self, given: Mapping[str, object], seen: Settings) -> Settings:
         """Change what is in `given`, seen as in `seen`; all of them as they are then.
 
-        Raises InvalidInputError with all problems, ChangedMeanwhileError where somebody else has
-        changed one of these since `seen`, VaultError; then nothing was written.
+        Raises InvalidInputError with all problems, ChangedMeanwhileError if one of these was
+        changed elsewhere since `seen`, VaultError; then nothing was written.
         """
         settings.change(given, self._vault(), seen)
         return settings.load()
@@ -112,7 +112,7 @@ class Preferences:
         self._mail.try_again(mail_id)
 
     def dismiss(self, mail_id: int) -> None:
-        """Note that somebody has seen that a mail was given up. Raises NotFoundError."""
+        """Note that a mail that was given up was seen. Raises NotFoundError."""
         outbox.dismiss(mail_id)
 
     def sign_out_everywhere(self) -> None:

@@ -1,4 +1,4 @@
-"""What the look before a run costs: requests, seconds and memory, against the run itself."""
+"""Cost of the checks before a run: requests, seconds and memory, against the run itself."""
 
 import os
 import subprocess

@@ -75,7 +75,7 @@ def starts(folder: Path) -> None:
 
 
 def idle(served: Served) -> None:
-    """What it costs while nothing happens and nobody looks."""
+    """Cost while nothing happens and no page is open."""
     pid = served.process.pid
     time.sleep(2)  # what a start costs is not what idling costs
     before = cpu_s(pid)

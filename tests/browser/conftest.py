@@ -28,7 +28,7 @@ expect.set_options(timeout=20_000)  # what is there ends a wait at once; a busy 
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    """What starts browsers."""
+    """The starter of browsers."""
     with sync_playwright() as playwright:
         yield playwright
 
@@ -62,7 +62,7 @@ def gallery(gallery_server: Gallery) -> Gallery:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """Signs somebody in; afterwards no page may have met an error or asked another host."""
+    """Sign a user in; afterwards no page may have met an error or asked another host."""
     visitors: list[Visitor] = []
 
     def come(served: Served) -> Visitor:

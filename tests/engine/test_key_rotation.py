@@ -108,7 +108,7 @@ def test_before_the_first_secret_nothing_is_said_to_be_lost(vault: Vault) -> Non
 def test_with_something_that_does_not_decrypt_nothing_changes(full: Vault) -> None:
     with writing():
         one, other = Provider.select().order_by(Provider.id)
-        other.access_key_id = one.access_key_id  # swapped by whoever may write the database
+        other.access_key_id = one.access_key_id  # swapped by a program that may write the database
         other.save()
     before = full.key_file.read_text(), [c.row.__data__ for c in ciphertexts.every()]
 

@@ -19,13 +19,13 @@ class Location:
     path: str
 
     def contains(self, other: "Location") -> bool:
-        """Whether `other` is this place or lies inside it."""
+        """True if `other` is this place or is inside it."""
         if (self.server, self.bucket) != (other.server, other.bucket):
             return False
         return not self.path or f"{other.path}/".startswith(f"{self.path}/")
 
     def overlaps(self, other: "Location") -> bool:
-        """Whether one of the two places is, or lies inside, the other."""
+        """True if one of the two places is the other or is inside it."""
         return self.contains(other) or other.contains(self)
 
 
@@ -71,7 +71,7 @@ def in_the_way(route: Route, under_way: Iterable[Route]) -> str:
 
 
 def server_of(provider_type: ProviderType, endpoint: str, region: str) -> str:
-    """The server a Provider stands for, the same text whenever it is the same set of buckets.
+    """Return a Provider's server, the same text whenever it is the same set of buckets.
 
     Bucket names are unique over all of Amazon's regions (China's are apart), and over all of
     Backblaze's.

@@ -143,7 +143,7 @@ class Mailer:
         return True
 
     def _settings_changed(self) -> bool:
-        """Whether mail is set up otherwise than when it failed last: that may have mended it."""
+        """True if the settings of mail changed since it failed last: that may have fixed it."""
         if self._known is None:
             return False
         try:

@@ -1,6 +1,6 @@
 """RESTORE.txt: how to bring a copy back with rclone alone, also when this server is gone.
 
-It lies beside the kept versions in the destination's bucket and holds no secret and no date of a
+It is beside the kept versions in the destination's bucket and holds no secret and no date of a
 run, so that it only changes when the backup does.
 """
 
@@ -15,7 +15,7 @@ KEYS = ("access_key_id", "secret_access_key")
 
 
 def text_hash(text: str) -> str:
-    """What is kept of the text, to see whether it changed."""
+    """Return the part of the text that is kept, to see whether it changed."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""Objects that failed runs left only among the kept versions: which of them a run brought back.
+"""Counts objects that earlier failed runs had set aside and this run restored.
 
-Their names stand in those runs' logs and nowhere else.
+Their names are in those runs' logs and nowhere else.
 """
 
 from bucketvault.engine.rclone.transcript import Tally, Transcript

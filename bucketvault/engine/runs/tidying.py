@@ -81,7 +81,7 @@ def _let_go(
     for stamp in outlived(
         folders,
         now=settled(utcnow()),
-        # whoever keeps more since the run began must not lose it to that run
+        # retention raised since the run began must count for that run
         retention_days=max(spec.retention_days, backup.retention_days),
         own_stamp=str(run.archive_stamp),
     ):

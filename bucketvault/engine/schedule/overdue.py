@@ -1,6 +1,6 @@
 """Overdue episodes: a backup of which nothing came begins one, its next good copy ends it.
 
-Whether a backup is overdue is worked out anew by whoever asks (`overview`). An episode is what
+Whether a backup is overdue is computed when asked. An episode is what
 people were told of it, once, and it lasts until they can be told that it is over.
 """
 
@@ -47,7 +47,7 @@ def _begins(row: backups.BackupRow, backup: Backup, now: dt.datetime) -> dt.date
         return row.missed_at
     # later ones cannot be worked out: the one that was noted while they could
     planned, good_at = backup.next_due_at, row.last_good_at
-    if planned is None or (good_at is not None and good_at >= planned):  # somebody ran it
+    if planned is None or (good_at is not None and good_at >= planned):  # it was run by hand
         return None
     return planned if planned + timetable.grace(backup.schedule) <= now else None
 

@@ -1,6 +1,6 @@
-"""Starts backups at their planned times, and makes up for the time when nobody could.
+"""Starts backups at their planned times, and makes up for the time when the program was off.
 
-What is due stands in the database: `next_due_at` is the first planned time that nothing was done
+What is due is in the database: `next_due_at` is the first planned time that nothing was done
 for yet. A beat looks at every backup, each in a transaction of its own, so that one that cannot be
 planned starves no other. Nothing is remembered between two beats, so nothing is lost by a restart.
 """
@@ -57,7 +57,7 @@ class Scheduler:
         self._pulse.heal()
 
     def is_beating(self) -> bool:
-        """Whether backups are started at their times: the last good beat is not long ago."""
+        """True if backups are started at their times: the last good beat is not long ago."""
         return self._beaten is not None and time.monotonic() - self._beaten < FRESH_S
 
     def beat(self) -> None:
@@ -171,7 +171,7 @@ def _note_next(backup: Backup, expected: dt.datetime) -> None:
 
 
 def _is_done(backup_id: int, planned: dt.datetime, now: dt.datetime) -> bool:
-    """Whether a run was queued for this planned time.
+    """True if a run was queued for this planned time.
 
     One that was queued by a clock that was ahead, before the time had come, does not count, and is
     not called the run of this planned time any more.
@@ -192,9 +192,9 @@ def _is_done(backup_id: int, planned: dt.datetime, now: dt.datetime) -> bool:
 
 
 def _skipped(backup: Backup, due: dt.datetime, planned: dt.datetime) -> int:
-    """How many planned times before `planned` nothing was done for.
+    """Count the planned times before `planned` that nothing was done for.
 
-    `due` may lie before ones that were done, or before the backup was there: the clock may have
+    `due` may be before ones that were done, or before the backup was there: the clock may have
     been behind meanwhile.
     """
     done = (

@@ -69,7 +69,7 @@ class StorageRow:
 
     @property
     def shown_name(self) -> str:
-        """What people call it."""
+        """Return the name that people use."""
         return self.display_name or self.bucket_name
 
 
@@ -169,7 +169,7 @@ def _address(row: Provider) -> str:
 
 
 class _Size:
-    """What the last runs said about one storage, put together."""
+    """The last runs' facts about one storage, put together."""
 
     def __init__(self) -> None:
         self._read: list[tuple[int, int]] = []

@@ -31,7 +31,7 @@ def ask_deletion(
 
 
 def words(page: BackupPage, going: Going) -> tuple[str, ...]:
-    """What goes, and what stays."""
+    """Say what is deleted, and what stays."""
     goes = "It has no runs."
     if going.runs:
         logs = size(going.log_bytes)

@@ -26,7 +26,7 @@ COUNTED_S = 0.5  # how often the page looks how far counting has come
 
 
 class Side(NamedTuple):
-    """What the two ends call their fields, and what may not be chosen for them."""
+    """The ends' names of their fields, and uses that may not be chosen for them."""
 
     name: str
     storage_label: str
@@ -59,7 +59,7 @@ class EndFields:
         storage_id, path = stored
         self._looked_at = stored
         self._given_up = threading.Event()
-        # from the first on, or choosing it later would look like something somebody did
+        # from the first on, or choosing it later would look like a user's change
         options = words.offered(storages, side.other_use, storage_id)
         with element("div", "stack spaced-small"):
             self.storage = Pick(
@@ -112,7 +112,7 @@ class EndFields:
 
     @property
     def place(self) -> tuple[int | None, str]:
-        """Storage and path, as they stand here."""
+        """Storage and path, as they are here."""
         return self.storage_id, self.path.value.removesuffix("/")
 
     def show_storages(self, storages: Mapping[int, StorageRow], chosen: int | None) -> None:
@@ -226,7 +226,7 @@ class EndFields:
             self._changed()
 
     def give_up(self) -> None:
-        """Let no counting go on that nobody waits for."""
+        """End a count that no page waits for."""
         self._given_up.set()
 
     def _is_current(self, asked_for: tuple[int | None, str]) -> bool:

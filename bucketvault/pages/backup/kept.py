@@ -53,7 +53,7 @@ class KeptCard:
             )
 
     def outdated(self) -> None:
-        """A run has ended since: what stands here may be old."""
+        """Note that a run has ended since: what is shown here may be old."""
         self._note.text = "a run has ended since: Refresh shows what it kept"
 
     async def load(self) -> None:

@@ -55,7 +55,7 @@ Press = Callable[[], Awaitable[None]]
 
 
 class BackupActions(NamedTuple):
-    """What the page's buttons do, and where what comes later comes from."""
+    """Actions of the page's buttons, and sources of what comes later."""
 
     run_now: Press
     preview: Press
@@ -140,7 +140,7 @@ def register(engine: "Engine") -> None:
     def restore(
         backup_id: Annotated[int, fastapi.Path(ge=1, le=LARGEST_NUMBER)],
     ) -> PlainTextResponse:
-        """How to bring the copy back, as the file that lies in the bucket."""
+        """How to bring the copy back, as the file in the bucket."""
         try:
             told = engine.overview_backup(backup_id).restore_text
         except NotFoundError as error:

@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 async def in_thread(
     act: Callable[Given, Value], *given: Given.args, **named: Given.kwargs
 ) -> Value | None:
-    """What `act` gives, from a thread; None: shutting down.
+    """Return what `act` gives, from a thread; None: shutting down.
 
     Raises what it raises, and DatabaseError where the database is busy or its disk full.
     """

@@ -34,7 +34,7 @@ class Difference(NamedTuple):
 
 
 class Form(Generic[Stored]):
-    """The fields by name in the order in which they stand, the place above them, the buttons.
+    """The fields by name in their order, the place above them, the buttons.
 
     Each form says how to `save` over what is `seen`, and how to fetch what is `stored` now.
     """
@@ -50,7 +50,7 @@ class Form(Generic[Stored]):
         self._guarded = False
 
     async def save(self) -> None:
-        """Store what is entered over what is `seen`; raises what stands against it."""
+        """Store what is entered over what is `seen`; raises what forbids it."""
         raise NotImplementedError
 
     async def stored(self) -> Stored:
@@ -80,7 +80,7 @@ class Form(Generic[Stored]):
         await self.attempt(self.save)
 
     async def attempt(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Do it, and tell what stands against it."""
+        """Do it, and tell what forbids it."""
         self.clear()
         self._busy(True)
         done = False
@@ -154,7 +154,7 @@ class Form(Generic[Stored]):
         self.go_to(next((field for name, field in self.fields.items() if name in wrong), None))
 
     def sum_up(self, number: int, elsewhere: str) -> None:
-        """Say how much is wrong, and what of it stands at no field."""
+        """Say how much is wrong, and what of it belongs to no field."""
         how_many = NUMBERS[number] if number < len(NUMBERS) else str(number)
         things = many(number, "thing").partition(" ")[2]
         marked = "It is marked below." if number == 1 else "They are marked below."

@@ -51,7 +51,7 @@ class NavEntry(NamedTuple):
     href: str
 
 
-# One line for each page that exists. Backups carries the number of those that need somebody.
+# One line for each page that exists. Backups carries the number of those that need attention.
 NAVIGATION = (
     NavEntry("Backups", "backups", "/"),
     NavEntry("Providers", "providers", "/providers"),
@@ -62,7 +62,7 @@ NAVIGATION = (
 
 
 def exists(href: str) -> bool:
-    """Whether there is such a page in the navigation."""
+    """True if there is such a page in the navigation."""
     return any(entry.href == href for entry in NAVIGATION)
 
 
@@ -73,7 +73,7 @@ class _Number(IntegerConvertor):
 
 
 def install() -> None:
-    """What all pages share; called once, before the first page is registered."""
+    """Install what all pages share; called once, before the first page is registered."""
     register_url_convertor("number", _Number())
     app.colors(
         primary="#2a5db0",
@@ -106,7 +106,7 @@ def install() -> None:
 
 
 def page_at(path: str, title: str) -> ui.page:
-    """The decorator of a page that is built at each visit; `title` stands in the browser's tab."""
+    """The decorator of a page that is built at each visit; `title` is for the browser's tab."""
     return ui.page(path, title=f"{title} · bucketvault", response_timeout=ANSWER_S)
 
 

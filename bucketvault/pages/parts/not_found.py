@@ -1,4 +1,4 @@
-"""What an address shows that no page has: a slip of the keyboard, or an old bookmark."""
+"""The page for an address that no page has: a typing error, or an old bookmark."""
 
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo

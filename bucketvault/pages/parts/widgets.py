@@ -98,7 +98,7 @@ def button(
 def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
     """`act`, so that it may draw its own button away before it is done.
 
-    NiceGUI runs a handler where its button stands; without that place, neither a notice nor the
+    NiceGUI runs a handler in its button's place; without that place, neither a notice nor the
     way to another page would find the page any more.
     """
     client = ui.context.client

@@ -41,7 +41,7 @@ Press = Callable[[], Awaitable[None]]
 
 
 class RunActions(NamedTuple):
-    """What the buttons of a run's page do."""
+    """Actions of the buttons of a run's page."""
 
     stop: Press
     run_again: Press
@@ -100,7 +100,7 @@ def register(engine: "Engine") -> None:
             return None if screen.is_gone else engine.overview_run(run_id)
 
         def fetch_resting() -> RunPage | None:
-            # a newer run, whoever asked for it, is a neighbour and ends what can be approved;
+            # a newer run, whatever asked for it, is a neighbour and ends what can be approved;
             # what a run waits for may end without its own turn having come
             return None if moves else fetch()
 

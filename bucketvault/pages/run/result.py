@@ -1,4 +1,4 @@
-"""What came of a run, drawn: the verdict, the state of the copy, what rclone said, the decision."""
+"""Result of a run, drawn: the verdict, the state of the copy, what rclone said, the decision."""
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ Press = Callable[[], Awaitable[None]]
 
 
 def draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
-    """What came of it in words and what to do next; then the state of the copy."""
+    """Draw the result in words and what to do next; then the state of the copy."""
     told = run_words.result(page, zone, now)
     shown = draw_verdict(
         told.tone, clean(told.sentence), clean(told.detail), map(describe_warning, told.warnings)

@@ -79,7 +79,7 @@ class SettingsForm(Form[Settings]):
     # what is typed
 
     def given(self) -> dict[str, object]:
-        """Return what stands in the fields; a secret that nobody typed is left as it is."""
+        """Return the values of the fields; a secret that was not typed is left as it is."""
         values = {name: field.value for name, field in self.fields.items()}
         if not values.get(PASSWORD):
             values.pop(PASSWORD, None)
@@ -94,7 +94,7 @@ class SettingsForm(Form[Settings]):
             return
         touched = self.is_touched()
         self._note.text = NOT_SAVED if touched else ""
-        # one of the page's buttons stands out: the one that has something to do
+        # one of the page's buttons is prominent: the one that has something to do
         self._save.classes(add="primary") if touched else self._save.classes(remove="primary")
 
     def take(self, stored: Settings) -> None:
@@ -134,6 +134,6 @@ class SettingsForm(Form[Settings]):
         return await self._kept.load()
 
     def sum_up(self, number: int, elsewhere: str) -> None:
-        """Say what is wrong and stands at no field."""
+        """Say what is wrong and belongs to no field."""
         if elsewhere:
             self.say(Tone.BAD, elsewhere, KEPT)

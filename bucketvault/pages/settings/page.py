@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Acts(NamedTuple):
-    """What the page's buttons do. All raise BucketvaultError."""
+    """Actions of the page's buttons. All raise BucketvaultError."""
 
     kept: Kept
     send_test: Callable[[Mapping[str, object]], Awaitable[Trial]]

@@ -1,4 +1,4 @@
-"""What may be entered for a Backup, the places it means, what it keeps, what may be deleted."""
+"""Rules of a Backup's input, the places it means, what it keeps, what may be deleted."""
 
 import dataclasses
 import zoneinfo
@@ -442,7 +442,7 @@ def test_what_nobody_uses_is_deleted(ends: tuple[Storage, Storage]) -> None:
 
 
 def test_a_new_row_never_gets_the_number_of_a_deleted_one(vault: Vault) -> None:
-    """A page that stands open since then would act on the wrong one."""
+    """A page that is open since then would act on the wrong one."""
 
     def made() -> list[int]:
         provider = providers.create(provider_input(), vault)

@@ -1,4 +1,4 @@
-"""What may be entered for a Provider and what is stored of it, its keys above all."""
+"""Rules of a Provider's input and what is stored of it, its keys above all."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What may be entered for a Storage, what is stored, what may be deleted."""
+"""Rules of a Storage's input, what is stored, what may be deleted."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a run may take away while it copies, beside what its checks had found."""
+"""Limits of a run while it copies, beside what its checks had found."""
 
 import datetime as dt
 
@@ -16,7 +16,7 @@ APPROVED = {"removed": 1000, "replaced": 50}
 
 @pytest.fixture
 def approved(ends: tuple[Storage, Storage]) -> BackupRun:
-    """A run that copies, of which somebody approved a little more than its checks then found."""
+    """A run that copies, approved for a little more than its checks then found."""
     backup = a_backup("Photos", *ends)
     spec = queue.freeze(backup, "20261101T120000Z")
     a_run(backup, RunStatus.SUCCESS, spec=spec.to_json())

@@ -1,4 +1,4 @@
-"""A run whose worker could not begin, or met its end, gets another; the queue goes on."""
+"""A run whose worker could not begin, or met its end, gets another; the queue continues."""
 
 import shutil
 import threading

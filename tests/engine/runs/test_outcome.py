@@ -1,4 +1,4 @@
-"""What a run's exit file and its log say together."""
+"""A run's outcome from its exit file and its log together."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ REFUSED = (
 
 
 def ended(folder: Path, *lines: str, stopped: bool) -> outcome.Outcome:
-    """What becomes of a run whose rclone logged these errors and ended with 1."""
+    """Return the outcome of a run whose rclone logged these errors and ended with 1."""
     follower = Follower(1, folder / "rclone.log", Redactor(()))
     follower.transcript.feed(json.dumps({"level": "error", "msg": line}).encode() for line in lines)
     record = ExitRecord(

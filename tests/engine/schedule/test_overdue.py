@@ -60,7 +60,7 @@ def beat(moment: dt.datetime) -> dt.datetime | None:
 
 
 def leave_the_queue() -> None:
-    """What the scheduler queued does not run: its rows go, as if nobody served."""
+    """Delete what the scheduler queued, as if no server ran."""
     with writing():
         BackupRun.delete().where(BackupRun.status == RunStatus.PENDING).execute()
 

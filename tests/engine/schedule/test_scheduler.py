@@ -59,7 +59,7 @@ def new(ends: tuple[Storage, Storage]) -> Callable[..., Backup]:
 
 
 def beat(now: dt.datetime, scheduler: Scheduler | None = None) -> None:
-    """One beat at a time of ours; of a program that was just started, unless one is given."""
+    """One beat at a given time; of a program that was just started, unless one is given."""
     # seconds since 1970: an aware datetime would also move the local time zone to UTC
     with time_machine.travel(now.timestamp(), tick=False):
         (scheduler or Scheduler()).beat()

@@ -1,4 +1,4 @@
-"""What pages and the command line are told about backups and runs."""
+"""Views of backups and runs for pages and the command line."""
 
 import json
 from typing import Any

@@ -21,7 +21,7 @@ from tests.pages.waiting import becomes
 
 @pytest.fixture
 def desk(engine: FakeEngine, user: User) -> catalogue.FakeProviders:
-    """What the form asks of providers; the browser is in Tokyo."""
+    """Answers to the form's questions of providers; the browser is in Tokyo."""
     made = catalogue.FakeProviders(engine.live)
     engine.providers = made
     zone = re.compile(r"return Intl\.DateTimeFormat.*")

@@ -238,7 +238,7 @@ async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
 ) -> None:
     await user.open("/")
 
-    engine.rows = None  # it cannot be listed: a bug of ours
+    engine.rows = None  # it cannot be listed: a bug
     engine.live.publish(Topic.BACKUPS)
     await becomes(lambda: "could not be brought up to date" in caplog.text)
     caplog.clear()
@@ -379,7 +379,7 @@ async def test_the_last_step_runs_the_first_backup(
 
 
 def press(user: User, name: str, told: object) -> None:
-    """What a button in the list sends; the simulated browser draws no component of ours."""
+    """Send what a button in the list sends; the simulated browser draws no such component."""
     user.find(type(the_list(user))).trigger(name, told)
 
 

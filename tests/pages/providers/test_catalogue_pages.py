@@ -19,7 +19,7 @@ from tests.pages.waiting import becomes
 
 @pytest.fixture
 def desk(engine: FakeEngine) -> scenes.FakeProviders:
-    """What the pages about providers ask."""
+    """Answers to the pages about providers."""
     made = scenes.FakeProviders(engine.live)
     engine.providers = made
     return made

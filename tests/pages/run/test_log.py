@@ -225,7 +225,7 @@ def test_search_finds_what_people_read(ask: Ask, query: str, row: int | None) ->
 
 
 class Told:
-    """What the viewer of one open page was told."""
+    """Messages to the viewer of one open page."""
 
     def __init__(self, user: User) -> None:
         from bucketvault.pages.run.log import LogView
