@@ -1,4 +1,4 @@
-"""Every page there is."""
+"""All pages, in the order in which addresses are looked up."""
 
 from typing import TYPE_CHECKING
 

@@ -100,7 +100,7 @@ class KeptCard:
 
 
 def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> None:
-    """The folders, newest first, and what there is to know about them."""
+    """Draw the folders, newest first, and what there is to know about them."""
     if kept.folders:
         _draw_folders(kept.folders, zone, now)
     else:
@@ -155,7 +155,7 @@ ROW = """
 
 
 def kept_row(folder: KeptFolder, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
-    """One run's kept versions: plain values that travel to the browser."""
+    """Return one run's kept versions: plain values that travel to the browser."""
     over = folder.goes_at <= now
     return {
         "id": folder.stamp,

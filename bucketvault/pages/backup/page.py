@@ -67,7 +67,7 @@ class BackupActions(NamedTuple):
 
 
 class BackupPageData(NamedTuple):
-    """All that the page shows at once."""
+    """Everything the page shows at once."""
 
     page: BackupPage
     days: Days

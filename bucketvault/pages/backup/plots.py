@@ -80,7 +80,7 @@ class PlotsCard:
 
 
 def plots(measured: Sequence[Measure]) -> tuple[Plot, Plot, Plot]:
-    """The three plots of some runs, oldest first."""
+    """Return the three plots of some runs, oldest first."""
     sizes = [each.source_bytes for each in measured]
     took = [each.took_s for each in measured]
     moved = [each.moved_bytes for each in measured]
@@ -132,7 +132,7 @@ def _moved(moved: Sequence[int]) -> str:
 
 
 def options(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> dict[str, Any]:
-    """Options for ECharts. Colours are variables of the style sheet: light and dark follow."""
+    """Return options for ECharts. Colours are variables of the style sheet, for light and dark."""
     colour = "var(--plot)" if plot.bars else "var(--accent)"
     label = {"color": "var(--ink3)", "fontSize": 11.5, "fontFamily": FONTS}
     axis = {"axisLine": {"show": False}, "axisTick": {"show": False}}

@@ -27,7 +27,7 @@ NOTHING_FOUND = "No run of this kind."
 
 
 class RunsQuery(NamedTuple):
-    """Which runs are looked for, and before which; None: from the newest on."""
+    """A choice of runs: which, and before which; None: from the newest on."""
 
     which: Which = Which.ALL
     before: int | None = None

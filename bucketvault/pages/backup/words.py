@@ -1,4 +1,4 @@
-"""A backup in words: is its copy good, how old is it, what was agreed. Pure; see `backup.py`."""
+"""A backup in words: is its copy good, how old is it, what was agreed. Pure; see `page.py`."""
 
 import datetime as dt
 from typing import Any, NamedTuple
@@ -10,7 +10,6 @@ from bucketvault.humanize import (
     count,
     day,
     day_and_time,
-    duration,
     exact,
     many,
     next_run,
@@ -39,28 +38,25 @@ class Fact(NamedTuple):
 
 
 def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...]:
-    """When it runs, what it compares, how long versions are kept, when it asks."""
+    """Say when it runs, what it compares, how long versions are kept, when it asks."""
     row = page.row
     due = row.next_due_at if row.enabled else None
     planned = f"next {next_run(due, zone, now)}" if due else "no next run"
     if due is not None and due <= now and row.active_run is not None:
         planned = "next after this run"
     last_day = day(now + dt.timedelta(days=page.retention_days), zone, now)
+    limited = "of the copy removed or replaced by one run"
     compares = COMPARING[page.comparison_mode]
     return (
         Fact("Runs", schedule_words(row, zone), planned),
         Fact("Compares", compares.title, compares.cost),
         Fact("Kept versions", many(page.retention_days, "day"), f"of today, until {last_day}"),
-        Fact(
-            "Asks you first",
-            f"above {page.shrink_limit_percent} %",
-            "of the copy removed or replaced by one run",
-        ),
+        Fact("Asks you first", f"above {page.shrink_limit_percent} %", limited),
     )
 
 
 def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
-    """One run as the list shows it: plain values that travel to the browser."""
+    """Return one run as the list shows it: plain values that travel to the browser."""
     tone, asked = tone_of_run(view), view.scheduled_for or view.queued_at
     word = word_of(tone, view)
     if tone == Tone.WARN:
@@ -72,6 +68,7 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
     who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]
     if view.skipped_slots:
         who += f", {count(view.skipped_slots)} skipped"
+    unknown = run_words.UNKNOWN
     return {
         "id": view.id,
         "href": f"/run/{view.id:d}",
@@ -80,16 +77,9 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
         "tone": CLASSES[tone],
         "word": word,
         "who": who,
-        "took": _took(view),
-        **{
-            name: run_words.counted(view, key) if counted else run_words.UNKNOWN
-            for name, key in (("copied", "copied"), ("replaced", "replaced"), ("gone", "deleted"))
-        },
-        "moved": size(view.counts.get("bytes", 0)) if counted else run_words.UNKNOWN,
+        "took": run_words.took(view),
+        "copied": run_words.counted(view, "copied") if counted else unknown,
+        "replaced": run_words.counted(view, "replaced") if counted else unknown,
+        "gone": run_words.counted(view, "deleted") if counted else unknown,
+        "moved": size(view.counts.get("bytes", 0)) if counted else unknown,
     }
-
-
-def _took(view: RunView) -> str:
-    if view.started_at is None or view.finished_at is None:
-        return run_words.UNKNOWN
-    return duration((view.finished_at - view.started_at).total_seconds())

@@ -1,4 +1,4 @@
-"""Doing what a button says: in a thread, and telling what came of it."""
+"""Do what a button says: in a thread, and tell what came of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -9,7 +9,7 @@ URL = "/assets"
 
 @cache
 def folder() -> Path:
-    """The assets folder: inside the package in a wheel, beside it in a checkout."""
+    """Return the assets folder: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     for candidate in (package / "assets", package.parent / "assets"):
         if (candidate / "bucketvault.css").is_file():
@@ -19,6 +19,6 @@ def folder() -> Path:
 
 @cache
 def url(name: str) -> str:
-    """The address of one asset; it changes with the content, so browsers may keep it."""
+    """Return the address of one asset; it changes with the content, so browsers may keep it."""
     content = (folder() / name).read_bytes()
     return f"{URL}/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"

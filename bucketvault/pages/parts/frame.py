@@ -193,7 +193,7 @@ class Frame:
 
 
 def _drawer() -> ui.element:
-    """Quasar's drawer, open where there is room.
+    """Return Quasar's drawer, open where there is room.
 
     Not `ui.left_drawer`: that one asks the browser whether it is open, and logs an error for
     every tab that is closed before it has answered.

@@ -18,7 +18,7 @@ def register(engine: "Engine") -> None:
 
     @page_at("/{path:path}", "No such page")
     async def page(path: str) -> None:
-        """The way back."""
+        """Show the way back."""
         answer = await run.io_bound(engine.answer)
         if answer is not None:  # None: shutting down
             draw(engine.zone, answer)

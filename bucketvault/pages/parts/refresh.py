@@ -81,6 +81,6 @@ def show_on(
 
 
 def _until_next_turn(now_s: float, pause_s: float) -> float:
-    """All pages take their turns at the same moments: what one has fetched serves the others."""
+    """Return the pause until all pages take their turns: what one has fetched serves the others."""
     wait_s = pause_s - now_s % pause_s
     return wait_s if wait_s >= pause_s / 2 else wait_s + pause_s

@@ -28,17 +28,17 @@ NAMED = 3  # so many days of a kind are named
 
 
 def letters(days: Sequence[Tone]) -> str:
-    """One letter a day."""
+    """Return one letter a day."""
     return "".join([LETTERS[tone] for tone in days])
 
 
 def summary(days: Sequence[Tone], last: dt.date) -> str:
-    """`Last 30 days: 28 succeeded, 1 failed (Tue 10 Nov), 1 missed (Thu 12 Nov).`"""
+    """Return `Last 30 days: 28 succeeded, 1 failed (Tue 10 Nov), 1 missed (Thu 12 Nov).`"""
     return f"Last {len(days)} days: {by_result(days, last)}."
 
 
 def by_result(days: Sequence[Tone], last: dt.date) -> str:
-    """`28 succeeded, 1 failed (Tue 10 Nov), 1 missed (Thu 12 Nov)`."""
+    """Return `28 succeeded, 1 failed (Tue 10 Nov), 1 missed (Thu 12 Nov)`."""
     parts = []
     for tone in LETTERS:
         places = [place for place, day in enumerate(days) if day is tone]
@@ -53,7 +53,7 @@ def by_result(days: Sequence[Tone], last: dt.date) -> str:
 
 
 def draw_strip(days: Sequence[Tone], last: dt.date) -> ui.element:
-    """The strip of the days until `last`, the oldest first; `classes` set its size."""
+    """Draw the strip of the days until `last`, the oldest first; `classes` set its size."""
     return element(
         "day-strip", days=letters(days), last=last.isoformat(), aria_label=summary(days, last)
     )

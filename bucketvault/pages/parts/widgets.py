@@ -28,7 +28,7 @@ NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the roo
 
 
 def element(tag: str, classes: str = "", text: str | None = None, **attributes: str) -> ui.element:
-    """An element with classes, text and attributes (`aria_label` becomes `aria-label`)."""
+    """Draw an element with classes, text and attributes (`aria_label` becomes `aria-label`)."""
     made = ui.element(tag) if text is None else TextElement(tag=tag, text=text)
     if classes:
         made.classes(classes)  # safe: a class can only choose among our own styles
@@ -40,24 +40,24 @@ def element(tag: str, classes: str = "", text: str | None = None, **attributes: 
 
 
 def text(tag: str, classes: str = "", words: str = "") -> TextElement:
-    """An element that holds nothing but text, to be changed by `set_text`."""
+    """Draw an element that holds nothing but text, to be changed by `set_text`."""
     made = TextElement(tag=tag, text=words)
     made.classes(classes)  # safe: a class can only choose among our own styles
     return made
 
 
 def icon(name: str) -> ui.element:
-    """One of our drawings, in the colour of the text around it."""
+    """Draw an icon, in the colour of the text around it."""
     return element("i", f"icon icon-{name}", aria_hidden="true")
 
 
 def glyph(tone: Tone, large: bool = False) -> ui.element:
-    """The shape of a state; never without its word beside it."""
+    """Draw the shape of a state; never without its word beside it."""
     return element("i", f"glyph {CLASSES[tone]}" + (" large" if large else ""), aria_hidden="true")
 
 
 def pill(tone: Tone, words: str = "") -> ui.element:
-    """Shape and word of a state."""
+    """Draw shape and word of a state."""
     with element("span", f"pill {CLASSES[tone]}") as made:
         glyph(tone)
         element("span", text=words or TONE_WORDS[tone])
@@ -74,7 +74,7 @@ def button(
     mark: str = "",
     on_click: Callable[[], Any] | None = None,
 ) -> ui.element:
-    """A button, or a link that looks like one; `label` names one that shows only a drawing.
+    """Draw a button, or a link that looks like one; `label` names one that has only an icon.
 
     `mark` is the word by which tests find it.
     """
@@ -96,7 +96,7 @@ def button(
 
 
 def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
-    """`act`, so that it may draw its own button away before it is done.
+    """Return `act`, so that it may draw its own button away before it is done.
 
     NiceGUI runs a handler in its button's place; without that place, neither a notice nor the
     way to another page would find the page any more.
@@ -117,7 +117,7 @@ def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def chip(end: EndSpec) -> None:
-    """One end of a backup: whose service, which bucket and path; the whole name on hover."""
+    """Draw one end of a backup: service, bucket and path; the whole name on hover."""
     mark = MARKS[end.provider_type]
     place = clean(end.place, limit=NAME_CHARACTERS)
     with element("span", "chip", title=clean(f"{end.provider} · {end.place}")):
@@ -126,7 +126,7 @@ def chip(end: EndSpec) -> None:
 
 
 def way(source: EndSpec, destination: EndSpec) -> None:
-    """From where to where."""
+    """Draw from where to where."""
     with element("div", "way"):
         chip(source)
         icon("arrow")
@@ -136,7 +136,7 @@ def way(source: EndSpec, destination: EndSpec) -> None:
 
 @contextmanager
 def card(title: str, note: str = "", *, body: bool = True) -> Iterator[ui.element]:
-    """A titled card; yields its header. Without `body` the content has no padding around it."""
+    """Draw a titled card; yields its header. Without `body` its content has no padding."""
     with element("section", "card", aria_label=title):
         with element("header") as header:
             element("h2", text=title)
@@ -302,7 +302,7 @@ def first_few(names: Sequence[str], most: int = 5) -> str:
 
 
 def key_values(pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and what they are, in two columns."""
+    """Draw names and what they are, in two columns."""
     with element("dl", "kv"):
         for key, value in pairs:
             element("dt", text=key)
@@ -330,7 +330,7 @@ def draw_error(summary: str, hint: str, detail: str) -> None:
 
 
 def code(words: str) -> None:
-    """Something to copy, as it is."""
+    """Draw something to copy, as it is."""
     element("pre", "code", words, tabindex="0")
 
 
@@ -338,7 +338,7 @@ def code(words: str) -> None:
 def question(
     title: str, *paragraphs: str, leave: str = "Cancel"
 ) -> Iterator[tuple[ui.dialog, ui.element]]:
-    """A dialog that asks before something ends or goes; yields it and the place of its buttons.
+    """Draw a dialog that asks before something ends; yields it and the place of its buttons.
 
     `leave` is the word of the button that does nothing, as Escape does; a click beside it
     is a slip, and changes nothing.

@@ -173,12 +173,12 @@ WITHOUT = {
 
 
 def kind_of(provider_type: ProviderType, compatible: bool) -> Kind:
-    """The kind of a stored provider."""
+    """Return the kind of a stored provider."""
     if provider_type is ProviderType.AMAZON_S3:
         return COMPATIBLE if compatible else AMAZON
     return R2 if provider_type is ProviderType.CLOUDFLARE_R2 else B2
 
 
 def kind_of_row(row: ProviderRow) -> Kind:
-    """The same, of a row."""
+    """Return the kind of a row."""
     return kind_of(row.provider_type, row.compatible)

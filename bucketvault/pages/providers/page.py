@@ -148,7 +148,7 @@ class ProviderScreen:
     # testing
 
     async def _test_reading(self) -> None:
-        """In the first bucket there is: reading changes nothing."""
+        """Try the first bucket there is: reading changes nothing."""
         names = [storage.bucket_name for storage in self._page.storages]
         if not names and self._page.listing is not None:
             names = [bucket.name for bucket in self._page.listing.buckets]

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 def answer(page: ProviderPage, now: dt.datetime) -> Answer:
-    """Does the key work?"""
+    """Say whether the key works."""
     row, test = page.row, page.test
     if not row.keys_readable:
         return Answer(
@@ -98,18 +98,18 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def test_note(test: ConnectionTest, now: dt.datetime) -> str:
-    """When it was, and how long it took."""
+    """Say when it was, and how long it took."""
     took = f"took {test.took_s:.1f} s" if test.took_s < 10 else f"took {test.took_s:.0f} s"
     return f"{humanize.age(test.tested_at, now)}, {took}"
 
 
 def right_note(right: RightResult) -> str:
-    """The provider's code, and what was seen."""
+    """Return the provider's code, and what was seen."""
     return " · ".join(part for part in (right.code, right.note) if part)
 
 
 def facts(page: ProviderPage, now: dt.datetime) -> list[tuple[str, str]]:
-    """Key and address."""
+    """Return key and address."""
     row = page.row
     kind = kind_of_row(row)
     key = f"ends with {row.key_end}" if row.key_end else "stored encrypted"
@@ -139,7 +139,7 @@ class BucketLine(NamedTuple):
 
 
 def bucket_lines(page: ProviderPage) -> list[BucketLine]:
-    """Every bucket that is known, by name."""
+    """Return every bucket that is known, by name."""
     storages = {storage.bucket_name: storage for storage in page.storages}
     listed = {bucket.name for bucket in page.listing.buckets} if page.listing else set()
     return [
@@ -149,7 +149,7 @@ def bucket_lines(page: ProviderPage) -> list[BucketLine]:
 
 
 def found(lines: Sequence[BucketLine], sought: str) -> list[tuple[int, BucketLine]]:
-    """Those whose names hold what is sought, with their places."""
+    """Return those whose names hold what is sought, with their places."""
     needle = sought.strip().casefold()
     return [
         (place, line)
@@ -160,7 +160,7 @@ def found(lines: Sequence[BucketLine], sought: str) -> list[tuple[int, BucketLin
 
 
 def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, Any]:
-    """One row of the table; `place` is what its button sends."""
+    """Return one row of the table; `place` is what its button sends."""
     mark = MARKS[page.row.provider_type]
     storage = line.storage
     name = clean(line.name, limit=NAME_CHARACTERS)
@@ -188,7 +188,7 @@ def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, An
 
 
 def used_by(uses: Sequence[Use]) -> dict[str, Any]:
-    """The first backups as links, and how many more there are."""
+    """Return the first backups as links, and how many more there are."""
     by_backup = {use.backup_id: clean(use.backup_name, limit=NAME_CHARACTERS) for use in uses}
     shown = list(by_backup.items())[:BACKUPS_SHOWN]
     more = len(by_backup) - len(shown)
@@ -199,6 +199,6 @@ def used_by(uses: Sequence[Use]) -> dict[str, Any]:
 
 
 def listing_note(listing: Listing, now: dt.datetime) -> str:
-    """`14, listed 3 min ago`."""
+    """Return `14, listed 3 min ago`."""
     age = humanize.age(listing.listed_at, now)
     return f"{humanize.count(len(listing.buckets))}, listed {age}"

@@ -1,4 +1,4 @@
-"""What a run would do, in words: of a held run and of a preview. Pure; drawn by `run_result.py`."""
+"""Words for what a run would do: a held run, and a preview. Pure; drawn by `result.py`."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -14,30 +14,23 @@ from bucketvault.pages.parts.widgets import Tile
 
 
 def only_looked(view: RunView) -> bool:
-    """Whether a run's log tells what would change, and not what did."""
+    """True if a run's log tells what would change, and not what did."""
     return view.preview or (tone_of_run(view) == Tone.HELD and view.findings is not None)
 
 
 def tiles(found: Findings) -> tuple[Tile, ...]:
-    """What would be taken away comes first."""
+    """Return the numbers; what would be taken away comes first."""
+    removed, replaced, new = map(count, (found.removed, found.replaced, found.new))
     return (
-        Tile(
-            "minus", "Would be removed", count(found.removed), "gone at the source", picks="removed"
-        ),
-        Tile(
-            "swap",
-            "Would be replaced",
-            count(found.replaced),
-            "changed at the source",
-            picks="replaced",
-        ),
-        Tile("new", "Would be copied", count(found.new), "new at the source", picks="new"),
+        Tile("minus", "Would be removed", removed, "gone at the source", picks="removed"),
+        Tile("swap", "Would be replaced", replaced, "changed at the source", picks="replaced"),
+        Tile("new", "Would be copied", new, "new at the source", picks="new"),
         Tile("bytes", "In the copy now", count(found.destination_objects), "objects"),
     )
 
 
 def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
-    """Why that is too much, and that the copy is as it was."""
+    """Say why that is too much, and that the copy is as it was."""
     view = page.run
     why = view.hint
     if view.findings is not None:
@@ -61,7 +54,7 @@ def _share(page: RunPage, found: Findings) -> str:
 
 
 def preview_sentence(found: Findings | None) -> str:
-    """`What a run would do now: copy 3 new, replace 9 and remove 625 objects.`"""
+    """Return `What a run would do now: copy 3 new, replace 9 and remove 625 objects.`"""
     if found is None:
         return "What a run would do now is not known."
     if not found.changes:
@@ -74,7 +67,7 @@ def preview_sentence(found: Findings | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What somebody approves, before and while they are asked."""
+    """Words for what a person approves, before and while they are asked."""
 
     terms: tuple[str, ...]  # beside the button
     question: str
@@ -82,7 +75,7 @@ class Approval:
 
 
 def approval(page: RunPage, name: str, zone: ZoneInfo, now: dt.datetime) -> Approval:
-    """The words around Approve for a held run with findings; `name` and places are not cleaned."""
+    """Return the words around Approve for a held run with findings; nothing in them is cleaned."""
     found = page.run.findings or Findings()
     place = page.settings.destination.place if page.settings is not None else "the copy"
     until = day_and_time(now + APPROVAL_HOLDS, zone, now)

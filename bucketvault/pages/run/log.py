@@ -52,7 +52,7 @@ class LogView(ui.element, component=assets.folder() / "logview.js"):
         self.props["first"] = first
 
     def looked(self, looked: bool) -> None:
-        """Whether the lines tell what would change, and not what did."""
+        """Say whether the lines tell what would change, and not what did."""
         self.props["looked"] = looked
 
     def grew(self, news: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ class RunLog:
         ui.context.client.on_delete(self._tail.leave)
 
     def leave(self) -> None:
-        """Tell the viewer nothing any more: something else stands in its place."""
+        """Tell the viewer nothing any more: something else is in its place."""
         self._view = None
 
     def pick(self, only: str) -> None:
@@ -131,7 +131,7 @@ class RunLog:
             self._view.looked(looked)
 
     def read(self) -> dict[str, Any]:
-        """What is new since the last call, for the viewer; empty when nothing is. Blocks."""
+        """Return what is new since the last call, for the viewer; empty when nothing is. Blocks."""
         tail = self._tail or Tail(self._engine, self._run_id)
         found = tail.size()
         told = self._told
@@ -181,7 +181,7 @@ class RunLog:
 
 
 def log_api(engine: "Engine") -> fastapi.APIRouter:
-    """Where the viewer and downloads read a run's log; each answer is made in a thread."""
+    """Return the addresses of a run's log; each answer is made in a thread."""
     router = fastapi.APIRouter(prefix="/api/runs/{run_id}/log", include_in_schema=False)
 
     @router.get("")
@@ -193,7 +193,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         progress: bool = False,
         whole: bool = False,
     ) -> JSONResponse:
-        """Rows `start` and on, and how many there are. `whole`: one row with its whole text."""
+        """Answer with rows from `start` on, and their number. `whole`: one row, its whole text."""
         found = read_size(engine, run_id)
         if not found.lines:
             _found(engine, run_id)
@@ -219,7 +219,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         only: Filter = Filter.ALL,
         progress: bool = False,
     ) -> JSONResponse:
-        """The next row from `start` on (with `back`: before it) that holds `q`, or null."""
+        """Answer with the next row from `start` on (`back`: before it) that holds `q`, or null."""
         wanted = wanted_lines(only, progress)
         sought = Shown(q, engine.zone, progress=LineKind.PROGRESS in wanted)
         row = engine.log_find(run_id, sought, start, back, wanted)
@@ -229,7 +229,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
 
     @router.get("/first-error")
     def first_error(run_id: RunId, progress: bool = False) -> JSONResponse:
-        """The first row that people read as an error, among all, or null."""
+        """Answer with the first row among all that people read as an error, or null."""
         found = engine.log_rows(run_id, 0, 1, FILTERS[Filter.ERRORS])
         if not found:
             _found(engine, run_id)
@@ -238,13 +238,13 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
 
     @router.get("/raw")
     def raw(run_id: RunId) -> StreamingResponse:
-        """rclone's own log, byte for byte."""
+        """Answer with rclone's own log, byte for byte."""
         _found(engine, run_id)
         return _download(engine.log_raw(run_id), f"bucketvault-run-{run_id:d}.jsonl")
 
     @router.get("/text")
     def text(run_id: RunId, progress: bool = False) -> StreamingResponse:
-        """The log as people read it, a line each."""
+        """Answer with the log as people read it, a line each."""
         _found(engine, run_id)
         lines = _as_text(engine.log_lines(run_id), engine.zone, progress=progress)
         return _download(lines, f"bucketvault-run-{run_id:d}.txt")
@@ -253,7 +253,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
 
 
 def _found(engine: "Engine", run_id: int) -> None:
-    """Whether there is such a run: a log without lines may be one of a run without a log."""
+    """Answer 404 where there is no such run: one that is there may have no lines."""
     try:
         engine.overview_run(run_id)
     except NotFoundError as error:

@@ -1,4 +1,4 @@
-"""Which lines of a log are rows, and how they are read: once for all who look at the same run."""
+"""Rows of a log: which lines they are, read once for all who look at the same run."""
 
 import functools
 import threading
@@ -20,7 +20,7 @@ REMEMBERED_BYTES = 2000  # of a longer line nothing is kept: it may have a megab
 
 
 class Filter(StrEnum):
-    """Which lines of a log are rows."""
+    """A choice of lines of a log that are rows."""
 
     ALL = ""
     CHANGES = "changes"
@@ -57,25 +57,25 @@ FILTERS: dict[Filter, Kinds] = {
 
 
 def wanted_lines(only: Filter, progress: bool) -> Kinds:
-    """The lines that are rows. Progress belongs to no filter."""
+    """Return the lines that are rows. Progress belongs to no filter."""
     return ALL_LINES if progress and only is Filter.ALL else FILTERS[only]
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long a log is, and how many rows each filter leaves."""
+    """Length of a log, and how many rows each filter leaves."""
 
     lines: int = 0
     bytes: int = 0
     totals: Mapping[Filter, int] = field(default_factory=lambda: dict.fromkeys(Filter, 0))
 
     def rows(self, only: Filter, progress: bool) -> int:
-        """How many rows there are."""
+        """Return how many rows there are."""
         return self.lines if progress and only is Filter.ALL else self.totals[only]
 
 
 def read_size(engine: "Engine", run_id: int) -> Size:
-    """How long a log is now. Blocks."""
+    """Return how long a log is now. Blocks."""
     found = engine.log_size(run_id)
     if not found.lines:
         return Size()
@@ -89,7 +89,7 @@ _remembered = functools.lru_cache(maxsize=4096)(describe_log_line)
 
 
 def told_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> dict[str, Any]:
-    """A row for the viewer. Whatever the filter, its number is the one it has among all rows."""
+    """Return a row for the viewer. In each filter it has its number among all rows."""
     limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
     describe = _remembered if len(row.line) < REMEMBERED_BYTES else describe_log_line
     told = describe(row.line, zone, row.kind, limit=limit)
@@ -117,7 +117,7 @@ class Tail:
 
     @classmethod
     def of(cls, engine: "Engine", run_id: int) -> "Tail":
-        """The one of this run; `leave` it when the page closes. Called in the event loop."""
+        """Return the one of this run; `leave` it when the page closes. Called in the event loop."""
         key = (id(engine.live), run_id)
         tail = _tails.get(key)
         if tail is None:
@@ -127,17 +127,17 @@ class Tail:
         return tail
 
     def leave(self) -> None:
-        """One page less."""
+        """Tell that one page less follows it."""
         self._users -= 1
         if not self._users:
             self._unsubscribe()
             _tails.pop((id(self._engine.live), self._run_id), None)
 
     def _changed(self) -> None:
-        self._stale = True  # pages are told after us: what they read now is read anew
+        self._stale = True  # pages are told after us: what they read now is read again
 
     def size(self) -> Size:
-        """How long it is. Blocks."""
+        """Return how long it is. Blocks."""
         with self._lock:
             if self._stale:
                 self._stale = False
@@ -146,13 +146,13 @@ class Tail:
                 except BaseException:
                     self._stale = True
                     raise
-                if found.lines < self._size.lines:  # it was dropped, and is read anew
+                if found.lines < self._size.lines:  # it was dropped, and is read again
                     self._rows.clear()
                 self._size = found
             return self._size
 
     def rows(self, start: int, total: int, wanted: Kinds) -> list[dict[str, Any]]:
-        """The rows from `start` on, of the last few before `total`. Blocks."""
+        """Return the rows from `start` on, of the last few before `total`. Blocks."""
         with self._lock:
             known, rows = self._rows.get(wanted, (-1, []))
             if known != total:

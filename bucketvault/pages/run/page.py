@@ -166,7 +166,7 @@ class RunScreen:
         self._show_numbers(view)
 
     def show_gone(self, now: dt.datetime) -> None:
-        """Its backup was deleted while it was looked at, and nothing that was said of it holds."""
+        """Say that its backup was deleted meanwhile."""
         if self._page is None:
             return
         view = self._page.run
@@ -207,7 +207,7 @@ class RunScreen:
             self._tiles.picked(picks)
 
     def tick(self, now: dt.datetime) -> None:
-        """Time passed, nothing else; what was told as of today gets its day once that is over."""
+        """Show that time passed; what was told as of today gets its day once that is over."""
         if self._page is not None and self._day_of(now) != self._today:
             self.show(self._page, now)
         if self._live is not None and self._page is not None:
@@ -254,7 +254,7 @@ class RunScreen:
             _neighbour("left", "Previous run", page.previous_id)
             _neighbour("chev", "Next run", page.next_id)
             if not _is_active(view):
-                # where a person is asked to decide, that is the one button that stands out
+                # where a person is asked to decide, that is the one prominent button
                 kind = "grow" if tone_of_run(view) == Tone.HELD else "primary grow"
                 label = "Run now" if view.preview else "Run again"
                 button(label, "play", kind, mark="run-again", on_click=self._actions.run_again)

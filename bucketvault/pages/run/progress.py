@@ -18,7 +18,7 @@ TRANSFERS_SHOWN = 8
 
 
 class LiveCard:
-    """How far a running run is; its words and its bar change in place, as long as its phase
+    """The card of a running run; its words and its bar change in place, as long as its phase
     is the same."""
 
     def __init__(self, view: RunView) -> None:

@@ -69,7 +69,7 @@ def _draw_copy(words: run_words.CopyWords, page: RunPage) -> None:
 
 
 def draw_removed_log(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
-    """In place of the log of a run whose log is gone for its age."""
+    """Draw what is in place of a log that was removed for its age."""
     if (removed_at := page.run.log_removed_at) is None:
         return
     had = f"It had {many(page.run.log_lines, 'line')}."
@@ -81,7 +81,7 @@ def draw_removed_log(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
 def draw_decision(
     page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Press, questions: ui.element
 ) -> None:
-    """Below a held run's numbers: whether it shall do so. Nothing where nobody can say yes."""
+    """Ask below a held run's numbers whether it shall do so; nothing where nobody can say yes."""
     view = page.run
     if tone_of_run(view) != Tone.HELD or view.preview or view.findings is None:
         return

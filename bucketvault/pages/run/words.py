@@ -1,4 +1,4 @@
-"""A run in words: its result, who started it, what its exit code means. Pure; drawn by `run.py`."""
+"""A run in words: its result, who started it, what its exit code means. Pure; see `page.py`."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -52,15 +52,15 @@ PHASES = {
 
 
 def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
-    """The result of a run that has ended or waits; see `live_sentence` for one that runs."""
+    """Return the result of a run that has ended or waits; see `live_sentence` for one that runs."""
     told = _result(page, zone, now)
     return replace(told, detail=sentences(told.detail, late_words(page.run, zone, now)))
 
 
 def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
-    """Where what stopped this run is mended, if that is at a provider; the one it names, else both.
+    """Return ids and names of providers at which what stopped this run is mended.
 
-    Ids and names.
+    The one it names, else both.
     """
     view = page.run
     if tone_of_run(view) != Tone.BAD or "on the provider's page" not in view.hint:
@@ -104,7 +104,7 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
 
 
 def live_sentence(view: RunView) -> str:
-    """`Copying: 62 %, about 5 min left`."""
+    """Return `Copying: 62 %, about 5 min left`."""
     if view.stop_requested_at is not None:
         return "Stopping: rclone ends what it is at"
     progress = view.progress
@@ -121,29 +121,21 @@ def live_sentence(view: RunView) -> str:
 
 
 def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
-    """What stands below the bar of a running run; in one phase always the same names."""
+    """Return what is below the bar of a running run; in one phase always the same names."""
     progress, started = view.progress, view.started_at
     running = duration((now - started).total_seconds()) if started is not None else "not yet"
     if view.phase in (None, Phase.CHECKING):
         return (("Touched", "nothing yet"), ("Running for", running))
-    if progress is None:
-        return (
-            ("Moved", UNKNOWN),
-            ("Speed", UNKNOWN),
-            ("Objects", UNKNOWN),
-            ("Running for", running),
-        )
-    objects = f"{count(progress.objects_done)} of {count(progress.objects_total)}"
-    return (
-        ("Moved", size_of(progress.bytes_done, progress.bytes_total)),
-        ("Speed", speed(progress.speed_bytes_s)),
-        ("Objects", objects),
-        ("Running for", running),
-    )
+    moved = pace = objects = UNKNOWN
+    if progress is not None:
+        moved = size_of(progress.bytes_done, progress.bytes_total)
+        pace = speed(progress.speed_bytes_s)
+        objects = f"{count(progress.objects_done)} of {count(progress.objects_total)}"
+    return (("Moved", moved), ("Speed", pace), ("Objects", objects), ("Running for", running))
 
 
 def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
-    """The phases, and how far the run is through them."""
+    """Return the phases, and how far the run is through them."""
     if view.preview:
         return ((Tone.RUN, "Preview"),)
     order = list(PHASES)
@@ -156,7 +148,7 @@ def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
 
 
 def counted(view: RunView, name: str) -> str:
-    """One count of a run; `≥ 14` where more may have come of it."""
+    """Return one count of a run; `≥ 14` where more may have come of it."""
     least = "≥ " if _at_least(view) else ""
     return f"{least}{count(view.counts.get(name, 0))}"
 
@@ -166,64 +158,37 @@ def _at_least(view: RunView) -> bool:
 
 
 def tiles(view: RunView) -> tuple[Tile, ...]:
-    """The numbers of a run: six of what it did, or four of what it would do; none while it has
-    not begun to copy. What it did is no state: only errors carry a colour."""
+    """Return the numbers of a run: six of what it did, or four of what it would do.
+
+    None while it has not begun to copy. What it did is no state: only errors carry a colour.
+    """
     if would_words.only_looked(view):
         return would_words.tiles(view.findings) if view.findings is not None else ()
     if view.phase in (None, Phase.CHECKING):
         return ()
-    counts = view.counts
     running = view.status == RunStatus.RUNNING
-    copied, replaced = counts.get("copied", 0), counts.get("replaced", 0)
-    kept, removed = counts.get("archived", 0), counts.get("deleted", 0)
-    errors, moved = counts.get("errors", 0), counts.get("bytes", 0)
+    get = view.counts.get
+    errors, moved = get("errors", 0), size(get("bytes", 0), precise=True)
+    nothing = "none seen" if _at_least(view) else "nothing"
+    copied = "new object" if get("copied") == 1 else "new objects"
     all_kept = not any(each.code == WarningCode.UNKEPT for each in view.warnings)
     former = "former ones kept" if all_kept else "not all former ones kept"
-    nothing = "none seen" if _at_least(view) else "nothing"
+    replaced = former if get("replaced") else nothing
+    kept = "kept version" if get("archived") == 1 else "kept versions"
+    removed = "at the end" if running else nothing
+    if get("deleted"):
+        removed = "kept versions remain"
+    failed = "none so far" if running else "none"
+    if errors:
+        failed = "object not copied" if errors == 1 else "objects not copied"
+    bad = Tone.BAD if errors else None
     return (
-        Tile(
-            "new",
-            "Copied",
-            counted(view, "copied"),
-            "new object" if copied == 1 else "new objects",
-            picks="new",
-        ),
-        Tile(
-            "swap",
-            "Replaced",
-            counted(view, "replaced"),
-            former if replaced else nothing,
-            picks="replaced",
-        ),
-        Tile(
-            "box",
-            "Kept",
-            counted(view, "archived"),
-            "kept version" if kept == 1 else "kept versions",
-            picks="kept",
-        ),
-        Tile(
-            "minus",
-            "Removed",
-            counted(view, "deleted"),
-            "kept versions remain" if removed else "at the end" if running else nothing,
-            picks="removed",
-        ),
-        Tile(
-            "bytes", "Moved", size(moved, precise=True), _moved_note(view, nothing), picks="moved"
-        ),
-        Tile(
-            "alert",
-            "Errors",
-            count(errors),
-            ("object not copied" if errors == 1 else "objects not copied")
-            if errors
-            else "none so far"
-            if running
-            else "none",
-            Tone.BAD if errors else None,
-            picks="errors",
-        ),
+        Tile("new", "Copied", counted(view, "copied"), copied, picks="new"),
+        Tile("swap", "Replaced", counted(view, "replaced"), replaced, picks="replaced"),
+        Tile("box", "Kept", counted(view, "archived"), kept, picks="kept"),
+        Tile("minus", "Removed", counted(view, "deleted"), removed, picks="removed"),
+        Tile("bytes", "Moved", moved, _moved_note(view, nothing), picks="moved"),
+        Tile("alert", "Errors", count(errors), failed, bad, picks="errors"),
     )
 
 
@@ -231,14 +196,26 @@ def _moved_note(view: RunView, nothing: str) -> str:
     copying = view.status == RunStatus.RUNNING and view.phase == Phase.COPYING
     if copying and view.progress is not None:
         return f"of {size(view.progress.bytes_total, precise=True)}"
-    if view.started_at is None or view.finished_at is None or not view.counts.get("bytes"):
-        return nothing if not view.counts.get("bytes") else ""
-    seconds = max(1.0, (view.finished_at - view.started_at).total_seconds())
-    return f"at {speed(view.counts['bytes'] / seconds)}"
+    moved, seconds = view.counts.get("bytes", 0), _seconds(view)
+    if not moved:
+        return nothing
+    return f"at {speed(moved / max(1.0, seconds))}" if seconds is not None else ""
+
+
+def _seconds(view: RunView) -> float | None:
+    if view.started_at is None or view.finished_at is None:
+        return None
+    return (view.finished_at - view.started_at).total_seconds()
+
+
+def took(view: RunView) -> str:
+    """Return how long a run took that has ended."""
+    seconds = _seconds(view)
+    return duration(seconds) if seconds is not None else UNKNOWN
 
 
 def exit_code(view: RunView) -> str:
-    """The exit code with its meaning, or why there is none."""
+    """Return the exit code with its meaning, or why there is none."""
     if view.exit_code is not None:
         return meaning_of_exit_code(view.exit_code, None)
     if view.status == RunStatus.PENDING:
@@ -256,14 +233,14 @@ def exit_code(view: RunView) -> str:
 
 
 def detail_title(view: RunView) -> tuple[str, str]:
-    """What stands above a run's `detail`, and beside that."""
+    """Return the title above a run's `detail`, and what is beside it."""
     if view.reason in NOT_RCLONES_WORDS:
         return "In detail", "for whoever looks into it"
     return "What rclone said", "the last lines of its output"
 
 
 def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
-    """Who asked for the run, with the planned time where there was one."""
+    """Say who asked for the run, with the planned time where there was one."""
     planned = ""
     if view.scheduled_for is not None:
         planned = f" (planned time: {day_and_time(view.scheduled_for, zone, now)})"
@@ -281,7 +258,7 @@ def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
 
 
 def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
-    """`Late: planned on Sat 21 Nov, 03:15, 2 planned times skipped.`; empty for any other run."""
+    """Return `Late: planned on Sat 21 Nov, 03:15, 2 planned times skipped.`; empty: it was not."""
     if view.trigger != Trigger.CATCH_UP:
         return ""
     parts = ["Late"]
@@ -293,10 +270,7 @@ def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
 
 
 def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:
-    """When and by whom, for the card at the foot."""
-    took = UNKNOWN  # while it runs, the top of the page counts; this card is not drawn again
-    if view.started_at is not None and view.finished_at is not None:
-        took = duration((view.finished_at - view.started_at).total_seconds())
+    """Say when and by whom, for the card at the foot."""
     went: list[tuple[str, str]] = []
     if view.finished_at is not None and view.counts.get("purged"):
         went = [("Old kept versions", f"{counted(view, 'purged')} let go, by their age")]
@@ -305,7 +279,7 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
         ("Queued", exact(view.queued_at, zone)),
         ("Started", exact(view.started_at, zone) if view.started_at else "not yet"),
         ("Ended", exact(view.finished_at, zone) if view.finished_at else "not yet"),
-        ("Took", took),
+        ("Took", took(view)),  # while it runs the top of the page counts: this is drawn once
         ("Exit code", exit_code(view)),
         *went,
     )
@@ -314,24 +288,25 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
 def mail_about(
     note: MailNote | None, zone: ZoneInfo, now: dt.datetime
 ) -> tuple[tuple[str, str], ...]:
-    """Whether anybody was told of its end, for the card at the foot; empty: nothing to tell."""
+    """Say in the card at the foot if anybody was told of its end; empty: nothing to tell."""
     if note is None:
         return ()
-    if note.told is Told.NOBODY:
-        return (("Mail", "Nobody was told: mail was not set up when this run ended."),)
     at = exact(note.at, zone) if note.at is not None else UNKNOWN
-    if note.told is Told.MAILED:
-        return (("Mail", f"taken by the mail server, {at}"),)
-    if note.told is Told.GIVEN_UP:
-        return (("Mail", f"given up, {at}: {note.error}"),)
-    if not note.error:
-        return (("Mail", "on its way"),)
-    again = clock(note.at, zone, now) if note.at is not None else ""
-    return (("Mail", f"not taken yet, tried again {again}: {note.error}"),)
+    told = "on its way"
+    if note.told is Told.NOBODY:
+        told = "Nobody was told: mail was not set up when this run ended."
+    elif note.told is Told.MAILED:
+        told = f"taken by the mail server, {at}"
+    elif note.told is Told.GIVEN_UP:
+        told = f"given up, {at}: {note.error}"
+    elif note.error:
+        again = clock(note.at, zone, now) if note.at is not None else ""
+        told = f"not taken yet, tried again {again}: {note.error}"
+    return (("Mail", told),)
 
 
 def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:
-    """What was fixed when the run started."""
+    """Return what was fixed when the run started."""
     ends = (("From", settings.source), ("To", settings.destination))
     return (
         *((word, f"{end.provider} · {end.place}") for word, end in ends),
@@ -344,7 +319,7 @@ def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class CopyWords:
-    """In what state the copy is after a run that did not succeed; parts where they are known."""
+    """State of the copy after a run that did not succeed; parts where they are known."""
 
     sentence: str
     parts: tuple[tuple[Tone, int, str], ...]
@@ -352,7 +327,7 @@ class CopyWords:
 
 
 def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | None:
-    """The copy after a run that failed or was stopped; None where the result says all of it."""
+    """Describe the copy after a run that failed or was stopped; None: the result says it all."""
     view = page.run
     if view.status != RunStatus.FAILED or view.preview or tone_of_run(view) == Tone.HELD:
         return None
@@ -384,6 +359,6 @@ SHORT_COPY_WORDS = {
 
 
 def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
-    """`Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
+    """Return `Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
     what = "Preview" if view.preview else "Run"
     return f"{what} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"

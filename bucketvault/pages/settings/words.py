@@ -52,14 +52,14 @@ def _failures(
 
 
 def dead_words(letter: Letter, zone: ZoneInfo, now: dt.datetime) -> str:
-    """Since when nobody tries a mail any more, and why."""
+    """Say since when nobody tries a mail any more, and why."""
     given_up = day_and_time(letter.dead_at, zone, now) if letter.dead_at is not None else ""
     tries = many(letter.attempts, "time")
     return f"Tried {tries}, given up on {given_up}. {letter.last_error}".strip()
 
 
 def ping_line(ping: PingState, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, str, str]:
-    """How the last ping went, or why none is sent."""
+    """Say how the last ping went, or why none is sent."""
     if not ping.set_up:
         return Tone.OFF, "No sign of life is sent.", ""
     if ping.held_back:
@@ -75,7 +75,7 @@ def ping_line(ping: PingState, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, 
 
 
 def about_pairs(about: About) -> tuple[tuple[str, str], ...]:
-    """Versions and places."""
+    """Return versions and places."""
     return (
         ("bucketvault", about.version),
         ("rclone", about.rclone),

@@ -102,7 +102,7 @@ def _draw_one(each: LeftBehind, zone: ZoneInfo, now: dt.datetime) -> None:
 
 
 def words(each: LeftBehind, zone: ZoneInfo, now: dt.datetime) -> str:
-    """How much, since when, and why nobody looks after it."""
+    """Say how much, since when, and why nobody looks after it."""
     if not each.objects or each.oldest is None or each.newest is None:
         told = "Nothing but RESTORE.txt."
     else:

@@ -199,7 +199,7 @@ def _draw_none() -> None:
 
 
 def table_row(row: StorageRow) -> dict[str, Any]:
-    """One row of the table."""
+    """Return one row of the table."""
     mark = MARKS[row.provider_type]
     bucket = clean(row.bucket_name, limit=NAME_CHARACTERS)
     unchecked = row.checked_at is None and row.objects is None
