@@ -1,5 +1,6 @@
 """The words of the field, one meaning each: the same in tables, code, pages, logs and manual."""
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 
@@ -173,6 +174,17 @@ class LineKind(IntEnum):
     def word(self) -> str:
         """Its name for pages."""
         return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line of a log: its number among the rows asked for (from 0), its bytes, no newline."""
+
+    number: int
+    line: bytes
+    kind: LineKind
+    line_number: int  # among all lines
+    shown_number: int  # among those shown when progress is hidden
 
 
 Kinds = frozenset[LineKind]

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
@@ -25,7 +25,7 @@ from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.preferences import Preferences
 from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.runs import logs, queue
+from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.worker import Surroundings, Worker
@@ -49,7 +49,7 @@ from bucketvault.store.database import (
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Kinds, LineKind, RunStatus, Topic, Trigger
+from bucketvault.vocabulary import RunStatus, Topic, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,12 @@ class Engine:
     """Started once, stopped once. Every method may be called from any thread, and may block."""
 
     backups = Backups
+    log_size = staticmethod(run_logs.size)
+    log_counts = staticmethod(run_logs.counts)
+    log_rows = staticmethod(run_logs.rows)
+    log_find = staticmethod(run_logs.find)
+    log_lines = staticmethod(run_logs.lines_and_kinds)
+    log_raw = staticmethod(run_logs.raw)
     overview_backup = staticmethod(views.backup_page)
 
     def __init__(self, config: Config, role: str, *, schedules: bool = False) -> None:
@@ -376,29 +382,3 @@ class Engine:
     def overview_run(self, run_id: int) -> views.RunPage:
         """All about one run. Raises NotFoundError."""
         return self._run_pages(run_id)
-
-    def log_size(self, run_id: int) -> run_logs.LogSize:
-        """How long a run's stored log is."""
-        return run_logs.size(run_id)
-
-    def log_counts(self, run_id: int) -> tuple[int, ...]:
-        """How many lines of each kind a run's stored log has, by LineKind."""
-        return logs.counts(run_id)
-
-    def log_rows(self, run_id: int, start: int, count: int, wanted: Kinds) -> list[run_logs.LogRow]:
-        """Rows of a run's log, of the wanted kinds."""
-        return logs.rows(run_id, start, count, wanted)
-
-    def log_find(
-        self, run_id: int, sought: run_logs.Sought, start: int, backwards: bool, wanted: Kinds
-    ) -> int | None:
-        """The next row of the wanted kinds that holds what is sought."""
-        return logs.find(run_id, sought, start, backwards, wanted)
-
-    def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
-        """Every line in turn, with what it tells."""
-        return run_logs.lines_and_kinds(run_id)
-
-    def log_raw(self, run_id: int) -> Iterator[bytes]:
-        """The whole log as rclone wrote it."""
-        return run_logs.raw(run_id)

@@ -21,10 +21,6 @@ from bucketvault.vocabulary import Kinds, LineKind
 MOST_INDEXES = 8  # logs that are open in a browser, or were just now
 
 
-class KindsMissingError(LookupError):
-    """A log that was written before kinds were kept beside the lines."""
-
-
 class LogIndex:
     """Of one log. Many threads may use it; `refresh` first, to see what came since."""
 
@@ -35,7 +31,7 @@ class LogIndex:
         self._before: dict[Kinds, array[int]] = {}  # wanted lines in all chunks before each
 
     def refresh(self) -> None:
-        """Take in what was stored since; reads what is new only. Raises KindsMissingError."""
+        """Take in what was stored since; reads what is new only."""
         with self._lock:
             last = max(0, len(self._counts) - 1)
             found = self._read(last)
@@ -51,11 +47,8 @@ class LogIndex:
                 .where(RunLogChunk.run_id == self._run_id, RunLogChunk.seq >= seq)
                 .order_by(RunLogChunk.seq)
             )
-            found = [kinds for (kinds,) in query.tuples()]
-        if any(kinds is None for kinds in found):
-            raise KindsMissingError(self._run_id)
-        unpacked = [zlib.decompress(kinds) for kinds in found]
-        return [tuple(kinds.count(kind) for kind in LineKind) for kinds in unpacked]
+            found = [zlib.decompress(kinds) for (kinds,) in query.tuples()]
+        return [tuple(kinds.count(kind) for kind in LineKind) for kinds in found]
 
     def totals(self) -> tuple[int, ...]:
         """How many lines there are of each kind."""
@@ -84,7 +77,7 @@ _indexes_lock = threading.Lock()
 
 
 def index_of(run_id: int) -> LogIndex:
-    """The index of a run's log as it is now. Raises KindsMissingError."""
+    """The index of a run's log as it is now."""
     key = (str(database.database), run_id)
     with _indexes_lock:
         index = _indexes.setdefault(key, LogIndex(run_id))

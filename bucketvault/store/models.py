@@ -127,7 +127,7 @@ class Storage(BaseModel):
     bucket_name = pw.TextField()
     display_name = pw.TextField(default="")
     usage_type: pw.Field[UsageType | None] = WordField(UsageType, null=True)
-    checked_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # the bucket was seen; see 0004
+    checked_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # the bucket was seen
 
 
 class Backup(BaseModel):
@@ -264,7 +264,7 @@ class RunLogChunk(pw.Model):
     shown_count = pw.IntegerField()
     raw_bytes = pw.IntegerField()
     data = pw.BlobField()
-    kinds = pw.BlobField(null=True)  # compressed; a LineKind a byte and line; None: see 0007
+    kinds = pw.BlobField()  # compressed; a LineKind a byte and line
 
     class Meta:
         database = database
@@ -310,31 +310,6 @@ class Setting(BaseModel):
 
     key = pw.TextField(primary_key=True)
     value = pw.TextField()
-
-
-class LastId(pw.Model):
-    """The largest id of a row of the table `name` that was deleted; the database notes it."""
-
-    name = pw.TextField(primary_key=True)
-    id = pw.IntegerField()
-
-    class Meta:
-        database = database
-        table_name = "last_id"
-
-
-def new_id(model: type[Provider | Storage | Backup]) -> int:
-    """An id for a new row that no row ever had, not even one that was deleted.
-
-    What somebody decides on an open page about the old row must never meet the new one. To be
-    called in the transaction that inserts the row.
-    """
-    name = model._meta.table_name  # noqa: SLF001 - peewee's own way to it
-    used = [
-        model.select(pw.fn.MAX(model.id)).scalar(),
-        LastId.select(LastId.id).where(LastId.name == name).scalar(),
-    ]
-    return 1 + max(each or 0 for each in used)
 
 
 COUNT_NAMES = (

@@ -6,9 +6,9 @@ the lines in which rclone tells its progress once a second.
 
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from bucketvault.store.database import connection, writing
 from bucketvault.store.log_index import forget, index_of
@@ -18,6 +18,7 @@ from bucketvault.vocabulary import (
     SHOWN_LINES,
     Kinds,
     LineKind,
+    LogRow,
     Topic,
     log_topic,
     run_topic,
@@ -34,17 +35,6 @@ def is_progress(line: bytes) -> bool:
     A quote inside a JSON string is escaped, so no object name can look like the `stats` key.
     """
     return line.startswith(b'{"time"') and b'"stats":{' in line
-
-
-@dataclass(frozen=True, slots=True)
-class LogRow:
-    """One line of a log: its number among the rows asked for (from 0), its bytes, no newline."""
-
-    number: int
-    line: bytes
-    kind: LineKind | None  # None: not known, as in logs of before
-    line_number: int  # among all lines
-    shown_number: int  # among those shown when progress is hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +163,14 @@ def size(run_id: int) -> LogSize:
 
 
 def counts(run_id: int) -> tuple[int, ...]:
-    """How many lines of each kind the stored log has, by LineKind. Raises KindsMissingError."""
+    """How many lines of each kind the stored log has, by LineKind."""
     return index_of(run_id).totals()
 
 
 def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> list[LogRow]:
     """Up to `count` rows from row `start` on, counting only lines of the wanted kinds.
 
-    Reads only the chunks these rows lie in. Raises KindsMissingError where a log without kinds
-    is to be filtered.
+    Reads only the chunks these rows lie in.
     """
     found: list[LogRow] = []
     if count <= 0:
@@ -199,44 +188,25 @@ class Sought(Protocol):
     """A search in a log."""
 
     def may_hold(self, data: bytes, kinds: bytes) -> bool:
-        """True if a line among all these may match; no kinds: they are not known."""
+        """True if a line among all these may match."""
 
-    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+    def holds(self, line: bytes, kind: LineKind) -> bool:
         """True if this line matches."""
-
-
-class RawText:
-    """Text as rclone wrote it; upper and lower case are the same."""
-
-    def __init__(self, text: str) -> None:
-        self._sought = text.encode().lower()
-
-    def may_hold(self, data: bytes, kinds: bytes) -> bool:
-        """True if the text is anywhere in `data`."""
-        return bool(self._sought) and self._sought in data.lower()
-
-    def holds(self, line: bytes, kind: LineKind | None) -> bool:
-        """True if the text is in the line."""
-        return self._sought in line.lower()
 
 
 def find(
     run_id: int,
     sought: Sought,
     start: int,
-    *,
     backwards: bool = False,
     wanted: Kinds = SHOWN_LINES,
 ) -> int | None:
-    """The number of the next row from `start` on (or before it) that holds `sought`; None: none.
-
-    Raises KindsMissingError as `rows` does.
-    """
+    """The number of the next row from `start` on (or before it) that holds `sought`; None: none."""
     start = max(start, 0)
     chunks = _chunks_before if backwards else _chunks_from
     for chunk, first in chunks(run_id, start, wanted):
         data = zlib.decompress(chunk.data)
-        if not sought.may_hold(data, _kinds(chunk)):
+        if not sought.may_hold(data, zlib.decompress(chunk.kinds)):
             continue
         hits = [
             row.number
@@ -296,21 +266,11 @@ def lines(run_id: int) -> Iterator[bytes]:
         yield from _split(data)
 
 
-def lines_and_kinds(run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
-    """Every line in turn with what it tells, chunk by chunk; None: not known."""
+def lines_and_kinds(run_id: int) -> Iterator[tuple[bytes, LineKind]]:
+    """Every line in turn with what it tells, chunk by chunk."""
     for chunk in _in_turn(run_id):
         for row in _numbered(chunk, 0, zlib.decompress(chunk.data), ALL_LINES):
             yield row.line, row.kind
-
-
-def set_kinds(run_id: int, kinds: Sequence[LineKind]) -> None:
-    """Keep what each line tells beside a log that has none. Call inside `writing()`."""
-    query: Any = RunLogChunk.select(RunLogChunk.seq, RunLogChunk.first_line, RunLogChunk.line_count)
-    for seq, first, count in list(query.where(RunLogChunk.run_id == run_id).tuples()):
-        packed = zlib.compress(bytes(kinds[first : first + count]), 1)
-        RunLogChunk.update(kinds=packed).where(
-            RunLogChunk.run_id == run_id, RunLogChunk.seq == seq
-        ).execute()
 
 
 def _chunks_from(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
@@ -371,20 +331,14 @@ def _some(run_id: int, wanted: Iterable[tuple[int, int]]) -> Iterator[tuple[RunL
         many = min(2 * many, MOST_AT_ONCE)
 
 
-def _kinds(chunk: RunLogChunk) -> bytes:
-    return zlib.decompress(chunk.kinds) if chunk.kinds is not None else b""
-
-
 def _numbered(chunk: RunLogChunk, number: int, data: bytes, wanted: Kinds) -> Iterator[LogRow]:
-    kinds = _kinds(chunk)
     shown = chunk.first_shown
-    for place, line in enumerate(_split(data)):
-        kind = _KINDS[kinds[place]] if place < len(kinds) else None
-        hidden = is_progress(line) if kind is None else kind is LineKind.PROGRESS
-        if (kind in wanted) if kind is not None else (not hidden or LineKind.PROGRESS in wanted):
+    kinds = map(_KINDS.__getitem__, zlib.decompress(chunk.kinds))
+    for place, (line, kind) in enumerate(zip(_split(data), kinds, strict=True)):
+        if kind in wanted:
             yield LogRow(number, line, kind, chunk.first_line + place, shown)
             number += 1
-        shown += not hidden
+        shown += kind is not LineKind.PROGRESS
 
 
 def _split(data: bytes) -> list[bytes]:

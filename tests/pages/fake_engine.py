@@ -15,11 +15,12 @@ from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
-from bucketvault.store.run_logs import LogRow, LogSize, Sought
+from bucketvault.store.run_logs import LogSize, Sought
 from bucketvault.vocabulary import (
     SHOWN_LINES,
     Kinds,
     LineKind,
+    LogRow,
     RunStatus,
     Topic,
     log_topic,
@@ -253,7 +254,7 @@ class FakeEngine:
         rows = self._rows(run_id, wanted, which)
         return next((row.number for row in rows if sought.holds(row.line, row.kind)), None)
 
-    def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind | None]]:
+    def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind]]:
         known = self._known(run_id)
         yield from zip(known.lines, known.kinds, strict=True)
 

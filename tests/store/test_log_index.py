@@ -5,12 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketvault.store import log_index, run_logs
-from bucketvault.store.database import connection, writing
-from bucketvault.store.log_index import KindsMissingError
-from bucketvault.store.models import BackupRun, RunLogChunk
-from bucketvault.store.run_logs import CHUNK_BYTES, LogWriter, RawText
+from bucketvault.store.database import writing
+from bucketvault.store.models import BackupRun
+from bucketvault.store.run_logs import CHUNK_BYTES, LogWriter
 from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind
-from tests.store.test_run_logs import PROGRESS, fixture_is_fine, flush, run  # noqa: F401
+from tests.store.test_run_logs import PROGRESS, RawText, fixture_is_fine, flush, run  # noqa: F401
 
 Line = tuple[bytes, LineKind]
 lines_of_kinds = st.tuples(
@@ -134,8 +133,10 @@ def test_chunks_without_a_wanted_line_are_not_read(
     write(run.id, lines)
     run_logs.counts(run.id)
     read: list[int] = []
-    unpack = run_logs._kinds
-    monkeypatch.setattr(run_logs, "_kinds", lambda each: read.append(each.seq) or unpack(each))
+    numbered = run_logs._numbered
+    monkeypatch.setattr(
+        run_logs, "_numbered", lambda each, *rest: read.append(each.seq) or numbered(each, *rest)
+    )
 
     (row,) = run_logs.rows(run.id, 0, 10, frozenset({LineKind.ERROR}))
 
@@ -147,13 +148,3 @@ def test_only_the_logs_looked_at_last_are_remembered(run: BackupRun) -> None:  #
         run_logs.counts(run_id)
 
     assert len(log_index._indexes) == log_index.MOST_INDEXES
-
-
-def test_a_log_without_kinds_is_not_filtered_as_if_it_had_some(run: BackupRun) -> None:  # noqa: F811
-    write(run.id, [(b"one", LineKind.ERROR)])
-    with connection():
-        RunLogChunk.update(kinds=None).execute()
-
-    with pytest.raises(KindsMissingError):
-        run_logs.rows(run.id, 0, 1, frozenset({LineKind.ERROR}))
-    assert [row.kind for row in run_logs.rows(run.id, 0, 1)] == [None]

@@ -193,6 +193,7 @@ def test_a_deleted_backup_takes_its_runs_and_their_logs(backup: Backup) -> None:
             shown_count=1,
             raw_bytes=1,
             data=b"x",
+            kinds=b"x",
         ).execute()
 
     with writing():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import BackupRun, RunLogChunk
-from bucketvault.store.run_logs import CHUNK_BYTES, LogSize, LogWriter, RawText, is_progress
+from bucketvault.store.run_logs import CHUNK_BYTES, LogSize, LogWriter, is_progress
 from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, LineKind
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
@@ -29,6 +29,21 @@ logs = st.lists(one_line, max_size=60)
 fixture_is_fine = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
 )
+
+
+class RawText:
+    """Text as rclone wrote it; upper and lower case are the same."""
+
+    def __init__(self, text: str) -> None:
+        self._sought = text.encode().lower()
+
+    def may_hold(self, data: bytes, kinds: bytes) -> bool:
+        """True if the text is anywhere in `data`."""
+        return bool(self._sought) and self._sought in data.lower()
+
+    def holds(self, line: bytes, kind: LineKind) -> bool:
+        """True if the text is in the line."""
+        return self._sought in line.lower()
 
 
 @pytest.fixture

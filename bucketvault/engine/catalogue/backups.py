@@ -13,7 +13,7 @@ from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, BackupRun, new_id, utcnow
+from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, run_topic
 
 SLUG_LENGTH = 40
@@ -44,9 +44,9 @@ def create(given: BackupInput, *, with_others: bool = True) -> int:
         values, problems = conflicts.checked_backup(given, None, with_others=with_others)
         rows.refuse(problems)
         key = _new_archive_key(values.name)
-        row = Backup(id=new_id(Backup), archive_key=key, **rows.fields_of(values))
+        row = Backup(archive_key=key, **rows.fields_of(values))
         _plan_anew(row)
-        row.save(force_insert=True)
+        row.save()
         return int(row.id)
 
 

@@ -12,7 +12,7 @@ from bucketvault.engine.domain.fields import ProviderInput
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem, VaultError
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Provider, Storage, new_id
+from bucketvault.store.models import Provider, Storage
 from bucketvault.store.secrets import Vault, place
 from bucketvault.vocabulary import Topic
 
@@ -41,7 +41,6 @@ def create(given: ProviderInput, vault: Vault) -> int:
         rows.refuse(problems)
         ready_for_secrets(vault)
         row = Provider(
-            id=new_id(Provider),
             name=values.name,
             provider_type=values.provider_type,
             endpoint=values.endpoint,
@@ -49,7 +48,7 @@ def create(given: ProviderInput, vault: Vault) -> int:
         )
         for column in KEY_COLUMNS:
             setattr(row, column, _sealed(vault, row, column, getattr(values, column)))
-        row.save(force_insert=True)
+        row.save()
         return int(row.id)
 
 

@@ -6,7 +6,7 @@ from bucketvault.engine.catalogue import conflicts, rows
 from bucketvault.engine.domain.fields import StorageInput
 from bucketvault.errors import InUseError, Problem
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, Storage, new_id
+from bucketvault.store.models import Backup, Storage
 from bucketvault.vocabulary import Topic
 
 
@@ -27,7 +27,7 @@ def create(given: StorageInput, *, listed: bool = False) -> int:
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         values, problems = conflicts.checked_storage(given, None, listed=listed)
         rows.refuse(problems)
-        return int(Storage.create(id=new_id(Storage), **rows.fields_of(values)).id)
+        return int(Storage.create(**rows.fields_of(values)).id)
 
 
 def change(

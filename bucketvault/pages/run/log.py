@@ -261,7 +261,7 @@ def _found(engine: "Engine", run_id: int) -> None:
 
 
 def _as_text(
-    lines: Iterator[tuple[bytes, LineKind | None]], zone: ZoneInfo, *, progress: bool
+    lines: Iterator[tuple[bytes, LineKind]], zone: ZoneInfo, *, progress: bool
 ) -> Iterator[bytes]:
     block = bytearray()
     for line, kind in lines:

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.runs.logs import LogRow
 from bucketvault.engine.views.log_text import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line
-from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind, log_topic
+from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind, LogRow, log_topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine

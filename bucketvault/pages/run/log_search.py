@@ -63,8 +63,8 @@ class Shown:
         self._time_like = _TIME_LIKE.fullmatch(self._text) is not None
 
     def may_hold(self, data: bytes, kinds: bytes) -> bool:
-        """True if one of these lines may match; without kinds each must be looked at."""
-        if not kinds or (self._progress and LineKind.PROGRESS in kinds):
+        """True if one of these lines may match."""
+        if self._progress and LineKind.PROGRESS in kinds:
             return True
         if any(kind in kinds for kind in self._kinds):
             return True
@@ -76,13 +76,12 @@ class Shown:
             return True
         return self._time_like and any(self._times(*found) for found in set(_STAMPS.findall(data)))
 
-    def holds(self, line: bytes, kind: LineKind | None) -> bool:
+    def holds(self, line: bytes, kind: LineKind) -> bool:
         """True if this line matches."""
         if self._as_it_is(line):
             return True
         if (
-            kind is not None
-            and kind in self._others
+            kind in self._others
             and not (self._size_like or self._time_like or _OTHER_LINE.search(line))
             and not any(word in line for word in REWORDED)
         ):

@@ -1,9 +1,12 @@
-"""Providers, Storages, Backups, Runs and their logs."""
+"""All tables, with constraints that hold for every writer.
+
+No id is ever given again: an open page, or a mail, may still mean a row that was deleted.
+"""
 
 STATEMENTS = (
     """
     CREATE TABLE provider (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL,
         uuid TEXT NOT NULL UNIQUE,
@@ -18,19 +21,20 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE storage (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL,
         provider_id INTEGER NOT NULL REFERENCES provider (id) ON DELETE RESTRICT,
         bucket_name TEXT NOT NULL CHECK (bucket_name <> ''),
         display_name TEXT NOT NULL DEFAULT '',
-        usage_type TEXT CHECK (usage_type IN ('source_only', 'destination_only'))
+        usage_type TEXT CHECK (usage_type IN ('source_only', 'destination_only')),
+        checked_at TEXT
     )
     """,
     "CREATE UNIQUE INDEX storage_provider_bucket ON storage (provider_id, bucket_name)",
     """
     CREATE TABLE backup (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL,
         name TEXT NOT NULL UNIQUE CHECK (name <> ''),
@@ -50,8 +54,11 @@ STATEMENTS = (
         shrink_limit_percent INTEGER NOT NULL DEFAULT 50
             CHECK (shrink_limit_percent BETWEEN 0 AND 100),
         archive_key TEXT NOT NULL UNIQUE,
+        restore_text_hash TEXT NOT NULL DEFAULT '',
         next_due_at TEXT,
+        planned_since TEXT NOT NULL,
         last_run_at TEXT,
+        overdue_since TEXT,
         CHECK (schedule <> 'weekly' OR weekday IS NOT NULL)
     )
     """,
@@ -71,6 +78,7 @@ STATEMENTS = (
         "trigger" TEXT NOT NULL
             CHECK ("trigger" IN ('schedule', 'catch_up', 'manual', 'cli', 'approved')),
         phase TEXT CHECK (phase IN ('checking', 'copying', 'tidying')),
+        preview INTEGER NOT NULL DEFAULT 0 CHECK (preview IN (0, 1)),
         archive_stamp TEXT,
         scheduled_for TEXT,
         skipped_slots INTEGER NOT NULL DEFAULT 0,
@@ -81,6 +89,8 @@ STATEMENTS = (
         exit_code INTEGER,
         rclone_pid INTEGER,
         spec TEXT NOT NULL DEFAULT '{}',
+        findings TEXT NOT NULL DEFAULT '{}',
+        approved_limits TEXT NOT NULL DEFAULT '{}',
         progress TEXT NOT NULL DEFAULT '{}',
         checked INTEGER NOT NULL DEFAULT 0,
         copied INTEGER NOT NULL DEFAULT 0,
@@ -100,6 +110,7 @@ STATEMENTS = (
         detail TEXT NOT NULL DEFAULT '',
         log_lines INTEGER NOT NULL DEFAULT 0,
         log_bytes INTEGER NOT NULL DEFAULT 0,
+        log_removed_at TEXT,
         CHECK (status <> 'failed' OR reason IS NOT NULL),
         CHECK (status NOT IN ('success', 'failed') OR finished_at IS NOT NULL)
     )
@@ -114,6 +125,8 @@ STATEMENTS = (
     """,
     "CREATE INDEX backup_run_status ON backup_run (status)",
     "CREATE INDEX backup_run_backup ON backup_run (backup_id, id)",
+    # a start reads the runs of 30 days, and no others
+    "CREATE INDEX backup_run_created ON backup_run (created_at)",
     """
     CREATE TABLE run_log_chunk (
         run_id INTEGER NOT NULL REFERENCES backup_run (id) ON DELETE CASCADE,
@@ -124,15 +137,57 @@ STATEMENTS = (
         shown_count INTEGER NOT NULL,
         raw_bytes INTEGER NOT NULL,
         data BLOB NOT NULL,
+        kinds BLOB NOT NULL,
         PRIMARY KEY (run_id, seq)
     )
     """,
     "CREATE INDEX run_log_chunk_line ON run_log_chunk (run_id, first_line)",
     "CREATE INDEX run_log_chunk_shown ON run_log_chunk (run_id, first_shown)",
+    """
+    CREATE TABLE mail (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        run_id INTEGER REFERENCES backup_run (id) ON DELETE SET NULL,
+        backup_id INTEGER REFERENCES backup (id) ON DELETE SET NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('failed', 'recovered', 'overdue', 'overdue_over')),
+        message_id TEXT NOT NULL UNIQUE,
+        subject TEXT NOT NULL,
+        body TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_attempt_at TEXT,
+        sent_at TEXT,
+        dead_at TEXT,
+        dismissed_at TEXT,
+        last_error TEXT NOT NULL DEFAULT '',
+        CHECK ((next_attempt_at IS NOT NULL) + (sent_at IS NOT NULL) + (dead_at IS NOT NULL) = 1)
+    )
+    """,
+    "CREATE UNIQUE INDEX mail_one_per_run ON mail (run_id, kind) WHERE run_id IS NOT NULL",
+    "CREATE INDEX mail_waiting ON mail (next_attempt_at) WHERE next_attempt_at IS NOT NULL",
+    "CREATE INDEX mail_backup ON mail (backup_id) WHERE backup_id IS NOT NULL",
+    # hashes only, so that this file opens no page
+    """
+    CREATE TABLE session (
+        id INTEGER PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE CHECK (length(token_hash) = 64),
+        last_seen_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE setting (
+        key TEXT NOT NULL PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        value TEXT NOT NULL
+    )
+    """,
 )
 
 
 def up(migrator, db):
-    """Create the tables with constraints that hold for every writer."""
+    """Create the tables."""
     for statement in STATEMENTS:
         db.execute_sql(statement)
