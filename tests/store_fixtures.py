@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.domain.fields import BackupInput, ProviderInput, StorageInput
+from bucketvault.engine.domain.fields import BackupFields, ProviderFields, StorageFields
 from bucketvault.store import database
 from bucketvault.store.database import FILE_NAME, close_database, on_written, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
@@ -65,8 +65,8 @@ def vault(tmp_path: Path) -> Vault:
     return Vault(tmp_path / "config" / "secret.key")
 
 
-def provider_input(**given: Any) -> ProviderInput:
-    return ProviderInput(
+def provider_input(**given: Any) -> ProviderFields:
+    return ProviderFields(
         **{
             "name": "Local",
             "provider_type": "amazon_s3",
@@ -78,12 +78,12 @@ def provider_input(**given: Any) -> ProviderInput:
     )
 
 
-def storage_input(provider_id: object, **given: Any) -> StorageInput:
-    return StorageInput(**{"provider_id": provider_id, "bucket_name": "photos", **given})
+def storage_input(provider_id: object, **given: Any) -> StorageFields:
+    return StorageFields(**{"provider_id": provider_id, "bucket_name": "photos", **given})
 
 
-def backup_input(source: object, destination: object, **given: Any) -> BackupInput:
-    return BackupInput(
+def backup_input(source: object, destination: object, **given: Any) -> BackupFields:
+    return BackupFields(
         **{
             "name": "Photos",
             "source_storage_id": source,

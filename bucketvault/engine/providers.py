@@ -14,7 +14,13 @@ from bucketvault.config import Config
 from bucketvault.engine.catalogue import providers, rows, storages
 from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.ciphertexts import KEY_COLUMNS
-from bucketvault.engine.domain.fields import ProviderInput, StorageInput, provider_fields
+from bucketvault.engine.domain.fields import (
+    KEYS_MAY_STAY,
+    NO_RULES,
+    ProviderFields,
+    StorageFields,
+    checked,
+)
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
 from bucketvault.engine.rclone.binary import find_binary
@@ -41,7 +47,7 @@ from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage, utcnow
 from bucketvault.store.secrets import Vault, place
-from bucketvault.vocabulary import Topic
+from bucketvault.vocabulary import Topic, UsageType
 
 KEPT_S = 600.0
 CHECK_S = 20.0  # how long saving waits for an answer
@@ -205,7 +211,7 @@ class Providers:
 
     # changes
 
-    def create(self, given: ProviderInput, *, check: bool = True) -> int:
+    def create(self, given: ProviderFields, *, check: bool = True) -> int:
         """Store a new provider; its id. With `check`, only one that takes the key.
 
         Raises InvalidInputError, VaultError; with `check` also DiscoveryError, RcloneMissingError.
@@ -218,7 +224,7 @@ class Providers:
     def change(
         self,
         provider_id: int,
-        given: ProviderInput,
+        given: ProviderFields,
         loaded: StoredProvider | None = None,
         *,
         check: bool = True,
@@ -240,7 +246,7 @@ class Providers:
             self._tests.pop(provider_id, None)
 
     def import_bucket(
-        self, provider_id: int, bucket_name: str, usage: str | None, *, check: bool = True
+        self, provider_id: int, bucket_name: str, usage: UsageType | None, *, check: bool = True
     ) -> int:
         """Make a storage of a bucket; its id. `usage` None: either end.
 
@@ -254,7 +260,7 @@ class Providers:
             kept = self._kept(provider_id, fingerprint)
         listed = kept is not None and any(b.name == bucket_name for b in kept.buckets)
         name = bucket_name if listed else bucket_name.strip()
-        given = StorageInput(provider_id, name, "", usage)
+        given = StorageFields(provider_id, name, usage_type=usage)
         if problems := storages.check(given, listed=listed):
             raise InvalidInputError(problems)
         seen = listed
@@ -270,11 +276,11 @@ class Providers:
 
     # how it is done
 
-    def _check(self, given: ProviderInput, provider_id: int | None) -> list[Bucket] | None:
+    def _check(self, given: ProviderFields, provider_id: int | None) -> list[Bucket] | None:
         """The buckets it lists, None when it may not: the key was taken all the same."""
         if problems := providers.check(given, provider_id):
             raise InvalidInputError(problems)
-        values, _ = provider_fields(given, new=provider_id is None)
+        values, _ = checked(given, NO_RULES if provider_id is None else KEYS_MAY_STAY)
         keys = {name: getattr(values, name) for name in KEY_COLUMNS}
         if None in keys.values() and provider_id is not None:
             with connection():

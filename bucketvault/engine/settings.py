@@ -5,14 +5,14 @@ is one. `mail_server` alone opens it, for the connection it was entered for.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketvault.engine.ciphertexts import place_of_setting, ready_for_secrets
 from bucketvault.engine.domain import setting_rules as allowed
-from bucketvault.engine.domain.fields import Sheet
-from bucketvault.engine.domain.rules import Refusal, whole_number, word
+from bucketvault.engine.domain.fields import NUMBER, SECRET, Ruled, Sheet, ruled, ruled_fields
+from bucketvault.engine.domain.rules import InvalidValue, is_loopback, whole_number, word
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, Problem, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
@@ -27,16 +27,21 @@ PASSWORD = "smtp_password"  # noqa: S105 - the name of the setting
 class Settings:
     """Every setting with its default; never the password."""
 
-    max_parallel_runs: int = 2
-    stall_minutes: int = 10  # a run that moves nothing for so long is ended
-    log_retention_days: int = 90  # 0: logs stay for ever
-    smtp_host: str = ""  # empty: no mail
-    smtp_port: int | None = None  # None: the usual one of `smtp_security`
-    smtp_security: MailSecurity = MailSecurity.STARTTLS
-    smtp_user: str = ""  # empty: without signing in
-    mail_from: str = ""
-    mail_to: str = ""
-    ping_url: str = ""  # called while all is well
+    max_parallel_runs: int = ruled(whole_number("It takes", 1, 16, "runs"), 2, kind=NUMBER)
+    # a run that moves nothing for so long is ended
+    stall_minutes: int = ruled(whole_number("It takes", 1, 24 * 60, "minutes"), 10, kind=NUMBER)
+    # 0: logs stay for ever
+    log_retention_days: int = ruled(
+        whole_number("Logs stay for", 0, 36500, "days"), 90, kind=NUMBER
+    )
+    smtp_host: str = ruled(allowed.mail_host_rule, "")  # empty: no mail
+    # None: the usual one of `smtp_security`
+    smtp_port: int | None = ruled(allowed.mail_port_rule, kind=NUMBER)
+    smtp_security: MailSecurity = ruled(word(MailSecurity), MailSecurity.STARTTLS)
+    smtp_user: str = ruled(allowed.mail_user_rule, "")  # empty: without signing in
+    mail_from: str = ruled(allowed.mail_address_rule, "")
+    mail_to: str = ruled(allowed.mail_address_rule, "")
+    ping_url: str = ruled(allowed.ping_url_rule, "")  # called while all is well
     has_smtp_password: bool = False
 
     @property
@@ -63,18 +68,9 @@ class MailServer:
     recipient: str
 
 
-RULES: Mapping[str, Callable[[object], Any]] = {
-    "max_parallel_runs": whole_number("It takes", 1, 16, "runs"),
-    "stall_minutes": whole_number("It takes", 1, 24 * 60, "minutes"),
-    "log_retention_days": whole_number("Logs stay for", 0, 36500, "days"),
-    "smtp_host": allowed.mail_host_rule,
-    "smtp_port": allowed.mail_port_rule,
-    "smtp_security": word(MailSecurity),
-    "smtp_user": allowed.mail_user_rule,
-    "mail_from": allowed.mail_address_rule,
-    "mail_to": allowed.mail_address_rule,
-    "ping_url": allowed.ping_url_rule,
-    PASSWORD: allowed.mail_password_rule,
+RULES: Mapping[str, Ruled] = {
+    **ruled_fields(Settings),
+    PASSWORD: Ruled(allowed.mail_password_rule, "", PASSWORD, SECRET),
 }
 
 
@@ -99,8 +95,7 @@ def change(
         after, password, problems = _checked(given, before)
         if problems:
             raise InvalidInputError(problems)
-        names = [f.name for f in fields(Settings) if f.name != "has_smtp_password"]
-        changed = [name for name in names if getattr(after, name) != getattr(before, name)]
+        changed = [n for n in ruled_fields(Settings) if getattr(after, n) != getattr(before, n)]
         for name in changed:
             _keep(name, _as_text(getattr(after, name)))
         if password is not None and password != _stored_password(vault, before):
@@ -152,7 +147,7 @@ def _checked(
     values: dict[str, Any] = {}
     for key, value in given.items():
         otherwise = None if key == PASSWORD else getattr(before, key)
-        values[key] = sheet.take(key, RULES[key], value, otherwise)
+        values[key] = sheet.take(key, RULES[key].rule, value, otherwise)
     password: str | None = values.pop(PASSWORD, None)
     after = replace(before, **values)
     if not (after.smtp_host and after.smtp_user) and before.has_smtp_password and not password:
@@ -176,7 +171,7 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
         if not after.mail_to:
             refuse("mail_to", "Enter the address the mails go to.")
     in_clear = after.smtp_security is MailSecurity.NONE
-    if after.smtp_host and in_clear and not allowed.is_loopback(after.smtp_host):
+    if after.smtp_host and in_clear and not is_loopback(after.smtp_host):
         refuse(
             "smtp_security",
             "Without protection mail goes to a server on this machine only: choose starttls or "
@@ -244,6 +239,6 @@ def _from_rows(stored: Mapping[str, str]) -> Settings:
     for key, value in stored.items():
         # one that a newer program wrote, or a stricter rule refuses, must not stop every run
         if key in RULES and key != PASSWORD:
-            with contextlib.suppress(Refusal):
-                values[key] = RULES[key](value)
+            with contextlib.suppress(InvalidValue):
+                values[key] = RULES[key].rule(value)
     return Settings(**values, has_smtp_password=PASSWORD in stored)

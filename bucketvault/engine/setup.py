@@ -2,40 +2,50 @@
 
 The file says what is to be; what it leaves out of something that exists stays as it is there. A
 Provider's type and address, and either end of a Backup, are taken as a whole. Applied twice, the
-second time changes nothing.
+second time changes nothing. No message repeats a value: it may be a secret in the wrong place.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import datetime as dt
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from bucketvault.engine import settings
 from bucketvault.engine.catalogue import backups, conflicts, providers, storages
-from bucketvault.engine.domain.fields import BackupInput, ProviderInput, StorageInput
-from bucketvault.engine.domain.rules import did_you_mean, same_name
+from bucketvault.engine.domain.fields import (
+    NUMBER,
+    SECRET,
+    TEXT,
+    YES_OR_NO,
+    BackupFields,
+    ProviderFields,
+    Ruled,
+    StorageFields,
+    ruled_fields,
+)
+from bucketvault.engine.domain.rules import InvalidValue, did_you_mean, same_name
 from bucketvault.engine.domain.times import server_time_zone
-from bucketvault.engine.setup_file import Entry, read_entries
 from bucketvault.errors import InvalidInputError, Problem
+from bucketvault.sanitize import clean
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Schedule
 
 UNCHANGED = "unchanged"
-
-# What the file calls a field that has another name inside.
-_FILE_NAMES = {
-    "provider_id": "provider",
-    "source_storage_id": "source.bucket",
-    "source_path": "source.path",
-    "destination_storage_id": "destination.bucket",
-    "destination_path": "destination.path",
+ADDRESS = ("endpoint", "account_id", "region")
+END_KEYS = ("provider", "bucket", "path")  # of a Backup's end, `source` or `destination`
+TABLES: Mapping[str, Mapping[str, Ruled]] = {
+    "provider": ruled_fields(ProviderFields),
+    "storage": ruled_fields(StorageFields),
+    "backup": ruled_fields(BackupFields),
+    "settings": settings.RULES,
 }
-_ADDRESS = ("endpoint", "account_id", "region")
-
-Given = TypeVar("Given", ProviderInput, StorageInput, BackupInput)
+# What the file calls a field that has another name inside.
+FILE_NAMES = {name: each.key for of in TABLES.values() for name, each in of.items()}
 
 
 def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
@@ -44,7 +54,8 @@ def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
     Secrets may come from `environ` or from files beside the file; no message holds one. Raises
     InvalidInputError with all problems of the whole file (then nothing was written), VaultError.
     """
-    entries, problems = read_entries(path, environ)
+    problems: list[Problem] = []
+    entries = list(_read(_document(path), _Secrets(path.parent, environ), problems))
     work = _Work(entries, vault, server_time_zone(environ), problems)
     with writing():
         work.do()
@@ -53,11 +64,206 @@ def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
     return work.lines or [UNCHANGED]
 
 
+# ---- the file's form
+
+
+@dataclass(slots=True)
+class Entry:
+    """One table of the file: what it says, without what is empty, and which keys are bad."""
+
+    kind: str  # provider, storage, backup or settings
+    number: int  # among its kind, from 1
+    values: dict[str, Any] = field(default_factory=dict)  # an end becomes `source.provider` ...
+    bad: set[str] = field(default_factory=set)  # keys that were complained about
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes it the same thing as another entry; empty when its name is missing."""
+        return tuple(same_name(name) for name in self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        parts = {"settings": (), "storage": ("provider", "bucket_name")}.get(self.kind, ("name",))
+        found = [self.values.get(part) for part in parts]
+        good = all(isinstance(part, str) for part in found)
+        return tuple(str(part).strip() for part in found) if good else ()
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        if self.kind == "settings":
+            return "settings"
+        if not self._names:
+            return f"{self.kind} number {self.number}"
+        return f'{self.kind} "{clean("/".join(self._names), limit=120)}"'
+
+    def problem(self, key: str, message: str) -> Problem:
+        """Return a problem with one of its keys, named so that a person finds the place."""
+        return Problem(f"{self.label}: {clean(key, limit=80)}", message)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        message = f"This file cannot be read: {error.strerror or error}."
+    except UnicodeDecodeError:
+        message = "This file is not UTF-8 text."
+    except tomllib.TOMLDecodeError as error:
+        message = f"This is not TOML: {error}."
+    except RecursionError:
+        message = "This is not TOML we can read: it is nested too deeply."
+    raise InvalidInputError([Problem(str(path), message)])
+
+
+def _read(
+    document: Mapping[str, Any], secrets: "_Secrets", problems: list[Problem]
+) -> Iterator[Entry]:
+    """Give the tables of the file in their order, and note all that is wrong with its form."""
+    seen: set[tuple[str, ...]] = set()
+    twice: list[Problem] = []
+    for kind, tables in document.items():
+        if message := _why_not_tables(kind, tables):
+            problems.append(Problem(clean(kind, limit=80), message))
+            continue
+        for number, table in enumerate([tables] if kind == "settings" else tables, 1):
+            entry = Entry(kind, number)
+            found = list(_read_table(entry, table, secrets))
+            entry.bad |= {key for key, _ in found}
+            problems += [entry.problem(key, message) for key, message in found]
+            if entry.key and (kind, *entry.key) in seen:
+                name = "bucket_name" if kind == "storage" else "name"
+                entry.bad.add(name)
+                message = f"This {kind} stands in the file twice: keep one."
+                twice.append(entry.problem(name, message))
+            seen.add((kind, *entry.key))
+            yield entry
+    problems += twice
+
+
+def _why_not_tables(kind: str, tables: object) -> str | None:
+    if kind not in TABLES:
+        what = "table" if isinstance(tables, dict | list) else "key outside of a table"
+        known = ", ".join(f"[{name}]" if name == "settings" else f"[[{name}]]" for name in TABLES)
+        return f"There is no such {what}; there are {known}.{did_you_mean(kind, TABLES)}"
+    if kind == "settings":
+        one = "Write [settings], in one pair of brackets: there is one."
+        return None if isinstance(tables, dict) else one
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        return f"Write [[{kind}]], in two pairs of brackets, above each {kind}."
+    return None
+
+
+def _read_table(
+    entry: Entry, table: Mapping[str, Any], secrets: "_Secrets"
+) -> Iterator[tuple[str, str]]:
+    """Fill the entry; give the keys that are bad, and why."""
+    kinds = {each.key: each.kind for each in TABLES[entry.kind].values()}
+    ends = {key.partition(".")[0] for key in kinds if "." in key}
+    known = {key.partition(".")[0] for key in kinds}
+    read: dict[str, Callable[[Any], object]] = {
+        TEXT: _text,
+        NUMBER: partial(_typed, int, "a whole number without quotes"),
+        YES_OR_NO: partial(_typed, bool, "true or false without quotes"),
+        SECRET: secrets.read,
+    }
+    for key, value in table.items():
+        try:
+            if key not in known:
+                raise InvalidValue(f"There is no such key.{did_you_mean(key, known)}")
+            if key in ends and value != "":
+                yield from _read_end(entry, key, value)
+            elif value != "":
+                entry.values[key] = read[kinds[key]](value)
+        except InvalidValue as refusal:
+            yield key, str(refusal)
+
+
+def _read_end(entry: Entry, end: str, value: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, dict):
+        raise InvalidValue(
+            f'This must be a table, as in {end} = {{provider = "R2 main", bucket = '
+            f'"photos"}}, not {_type_of(value)}.'
+        )
+    # one end is one thing: a path left out means the whole bucket
+    entry.values |= {f"{end}.{part}": "" for part in END_KEYS}
+    for part, content in value.items():
+        try:
+            if part not in END_KEYS:
+                raise InvalidValue(f"There is no such key.{did_you_mean(part, END_KEYS)}")
+            entry.values[f"{end}.{part}"] = _text(content)
+        except InvalidValue as refusal:
+            yield f"{end}.{part}", str(refusal)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    example = ', such as "02:30"' if isinstance(value, dt.time) else ""
+    raise InvalidValue(f"This must be text in quotes{example}, not {_type_of(value)}.")
+
+
+def _typed(kind: type, words: str, value: Any) -> object:
+    if type(value) is kind:
+        return value
+    raise InvalidValue(f"This must be {words}, not {_type_of(value)}.")
+
+
+class _Secrets(NamedTuple):
+    """Where secrets may come from."""
+
+    folder: Path  # of the file
+    environ: Mapping[str, str]
+
+    def read(self, value: Any) -> str:
+        """Return the secret that is written here, or that is where this says."""
+        if isinstance(value, str):
+            return value
+        match value:
+            case {"env": str(name), **rest} if name and not rest:
+                secret = self.environ.get(name, "")
+                if not secret:
+                    shown = clean(name, limit=80)
+                    raise InvalidValue(f"The environment variable {shown} is not set, or is empty.")
+                return secret
+            case {"file": str(name), **rest} if name and not rest:
+                return self._in_file(name, clean(name, limit=200))
+        raise InvalidValue(
+            'This must be {env = "NAME"}, {file = "path"} or text in quotes, nothing else.'
+        )
+
+    def _in_file(self, name: str, shown: str) -> str:
+        try:
+            secret = (self.folder / Path(name).expanduser()).read_text("utf-8").rstrip("\r\n")
+        except OSError as error:
+            why = error.strerror or error
+            raise InvalidValue(f"The file {shown} cannot be read: {why}.") from error
+        except (ValueError, RuntimeError) as error:  # not text; not a file's name; nobody's home
+            raise InvalidValue(f"The file {shown} cannot be read as text.") from error
+        if not secret:
+            raise InvalidValue(f"The file {shown} is empty.")
+        return secret
+
+
+def _type_of(value: object) -> str:
+    words: tuple[tuple[Any, str], ...] = (  # Any: a type, or a union of some
+        (bool, "true or false"),
+        (str, "text"),
+        (int | float, "a number"),
+        (dt.date | dt.time, "a date or time"),
+        (list, "a list"),
+    )
+    return next((word for kind, word in words if isinstance(value, kind)), "a table")
+
+
+# ---- what it means
+
+
 @dataclass(slots=True)
 class _Work:
     """One application of a file, inside one transaction."""
 
-    entries: Sequence[Entry]
+    entries: list[Entry]
     vault: Vault
     time_zone: str  # of Backups that name none
     problems: list[Problem]
@@ -66,10 +272,12 @@ class _Work:
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
-        for entry in self.entries:
-            if entry.kind == "settings":
-                self._settings(entry)
-        steps = {"provider": self._provider, "storage": self._storage, "backup": self._backup}
+        steps = {
+            "settings": self._settings,
+            "provider": self._provider,
+            "storage": self._storage,
+            "backup": self._backup,
+        }
         for kind, step in steps.items():
             for entry in self.entries:
                 if entry.kind == kind:
@@ -78,7 +286,7 @@ class _Work:
         # may break one that is not in the file. While something is left out, only for those read.
         only = self.written_backups if self.problems else None
         for found in conflicts.contradictions(only=only):
-            key = _FILE_NAMES[found.field]
+            key = FILE_NAMES[found.field]
             self.problems.append(Problem(f'backup "{found.backup_name}": {key}', found.message))
 
     def _settings(self, entry: Entry) -> None:
@@ -86,19 +294,16 @@ class _Work:
             if changed := settings.change(entry.values, self.vault):
                 self.lines.append(f"changed settings: {', '.join(changed)}")
         except InvalidInputError as error:
-            for found in error.problems:
-                if found.field not in entry.bad:
-                    self.problems.append(entry.problem(found.field, found.message))
+            self._note(entry, error.problems)
 
     def _provider(self, entry: Entry) -> None:
-        row = _by_name(Provider, entry.values.get("name"))
+        row, given = _by_name(Provider, entry.values.get("name")), entry.values
         if row is None:
-            wanted = _filled(ProviderInput, entry.values)
+            wanted = ProviderFields(**given)
         else:
-            given = entry.values
-            if any(key in given for key in ("provider_type", *_ADDRESS)):
-                given = dict.fromkeys(_ADDRESS, "") | given
-            wanted = dataclasses.replace(providers.stored(row.id).given, **given)
+            if any(key in given for key in ("provider_type", *ADDRESS)):
+                given = dict.fromkeys(ADDRESS, "") | given
+            wanted = replace(providers.stored(row.id).given, **given)
         self._write(
             entry,
             row,
@@ -116,10 +321,8 @@ class _Work:
         )
         given = {key: value for key, value in entry.values.items() if key != "provider"}
         given["provider_id"] = provider_id
-        if row is None:
-            wanted = _filled(StorageInput, given)
-        else:
-            wanted = dataclasses.replace(storages.stored(row.id), **given)
+        stored = StorageFields() if row is None else storages.stored(row.id)
+        wanted = replace(stored, **given)
         self._write(
             entry,
             row,
@@ -135,12 +338,10 @@ class _Work:
             if f"{end}.provider" in entry.values:
                 given[f"{end}_storage_id"] = self._storage_named(entry, end)
                 given[f"{end}_path"] = entry.values[f"{end}.path"]
-        if row is None:
-            wanted = _filled(BackupInput, {"time_zone": self.time_zone} | given)
-        else:
-            if given.get("schedule") == Schedule.DAILY:
-                given.setdefault("weekday", None)
-            wanted = dataclasses.replace(backups.stored(row.id), **given)
+        if row is not None and given.get("schedule") == Schedule.DAILY:
+            given.setdefault("weekday", None)
+        new = BackupFields(time_zone=self.time_zone)
+        wanted = replace(new if row is None else backups.stored(row.id), **given)
         written = self._write(
             entry,
             row,
@@ -154,7 +355,7 @@ class _Work:
     def _write(
         self,
         entry: Entry,
-        row: Any,
+        row: Any,  # Any: of one of three models, which have nothing in common for mypy
         *,
         check: Callable[[], list[Problem]],
         create: Callable[[], int],
@@ -172,37 +373,42 @@ class _Work:
                 self.lines.append(f"created {entry.label}")
                 return created
             if changed := change(row.id):
-                self.lines.append(f"changed {entry.label}: {_in_file_words(changed)}")
+                # as the file calls them, an end once
+                words = dict.fromkeys(FILE_NAMES[name].partition(".")[0] for name in changed)
+                self.lines.append(f"changed {entry.label}: {', '.join(words)}")
             return int(row.id)
         except InvalidInputError as error:
-            for problem in error.problems:
-                key = _FILE_NAMES.get(problem.field, problem.field)
-                if not {key, key.partition(".")[0]} & entry.bad:
-                    self.problems.append(entry.problem(key, problem.message))
+            self._note(entry, error.problems)
             return None
 
+    def _note(self, entry: Entry, problems: Iterable[Problem]) -> None:
+        """Note what is wrong with keys that were not complained about yet."""
+        for problem in problems:
+            key = FILE_NAMES[problem.field]
+            if not {key, key.partition(".")[0]} & entry.bad:
+                self.problems.append(entry.problem(key, problem.message))
+
     def _provider_named(self, entry: Entry, key: str) -> Provider | None:
-        """The Provider that `key` of the entry names; None, with the reason noted, if none."""
+        """Return the Provider that `key` of the entry names; None, with the reason noted."""
         name = entry.values.get(key, "")
         if key in entry.bad:
             return None
         provider: Provider | None = _by_name(Provider, name)
         if provider is None:
+            message = ""
             if not name:
-                self._refuse(entry, key, "Name the provider.")
+                message = "Name the provider."
             elif not self._in_file("provider", name):
                 known = [row.name for row in Provider.select(Provider.name)]
-                self._refuse(
-                    entry,
-                    key,
+                message = (
                     "There is no such provider: add a [[provider]] table, or correct the name."
-                    + did_you_mean(name, known),
+                    + did_you_mean(name, known)
                 )
-            entry.bad.add(key)  # one that stands in the file has its own problems, told there
+            self._refuse(entry, key, message)
         return provider
 
     def _storage_named(self, entry: Entry, end: str) -> int:
-        """The id of the Storage an end names; 0, with the reason noted, if there is none."""
+        """Return the id of the Storage an end names; 0, with the reason noted, without one."""
         key, bucket = f"{end}.bucket", entry.values[f"{end}.bucket"]
         provider = self._provider_named(entry, f"{end}.provider")
         if provider is None or key in entry.bad:
@@ -211,20 +417,17 @@ class _Work:
         row = Storage.get_or_none(Storage.provider == provider, Storage.bucket_name == bucket)
         if row is not None:
             return int(row.id)
+        message = ""
         if not bucket:
-            self._refuse(entry, key, "Name the bucket.")
+            message = "Name the bucket."
         elif not self._in_file("storage", provider.name, bucket):
-            known = [
-                storage.bucket_name
-                for storage in Storage.select().where(Storage.provider == provider)
-            ]
-            self._refuse(
-                entry,
-                key,
+            rows = Storage.select().where(Storage.provider == provider)
+            message = (
                 f'There is no storage for this bucket at "{provider.name}": add a [[storage]] '
-                f"table with this provider and bucket_name.{did_you_mean(bucket, known)}",
+                f"table with this provider and bucket_name."
+                f"{did_you_mean(bucket, [each.bucket_name for each in rows])}"
             )
-        entry.bad.add(key)
+        self._refuse(entry, key, message)
         return 0
 
     def _in_file(self, kind: str, *names: str) -> bool:
@@ -232,32 +435,16 @@ class _Work:
         return any(entry.kind == kind and entry.key == wanted for entry in self.entries)
 
     def _refuse(self, entry: Entry, key: str, message: str) -> None:
+        """Note that a key is bad; no message: what it names stands in the file, and says why."""
         entry.bad.add(key)
-        self.problems.append(entry.problem(key, message))
+        if message:
+            self.problems.append(entry.problem(key, message))
 
 
-def _filled(kind: type[Given], given: Mapping[str, Any]) -> Given:
-    """The input with what was given; what has no default and is missing is empty."""
-    missing = {
-        item.name: ""
-        for item in dataclasses.fields(kind)
-        if item.default is dataclasses.MISSING and item.name not in given
-    }
-    return kind(**missing, **given)
-
-
-def _by_name(model: type[Any], name: object) -> Any:
-    """The row a person means by `name`, in whatever case."""
-    if not isinstance(name, str):
-        return None
-    wanted = same_name(name.strip())
-    for row_id, known in model.select(model.id, model.name).tuples():
-        if same_name(known) == wanted:
-            return model.get_by_id(row_id)
+def _by_name(model: type[Any], name: object) -> Any:  # Any: a row of either of two models
+    """Return the row a person means by `name`, in whatever case."""
+    if isinstance(name, str):
+        for row_id, known in model.select(model.id, model.name).tuples():
+            if same_name(known) == same_name(name.strip()):
+                return model.get_by_id(row_id)
     return None
-
-
-def _in_file_words(changed: Iterable[str]) -> str:
-    """Changed fields as the file calls them, an end once."""
-    words = (_FILE_NAMES.get(name, name).partition(".")[0] for name in changed)
-    return ", ".join(dict.fromkeys(words))

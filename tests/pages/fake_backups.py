@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 from bucketvault.engine.catalogue.backups import Going
-from bucketvault.engine.domain.fields import BackupInput, backup_fields
+from bucketvault.engine.domain.fields import BackupFields, checked
 from bucketvault.engine.events import Live
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.history import Measure, RunsPage, Which
@@ -12,9 +12,9 @@ from bucketvault.vocabulary import Topic
 from tests.pages import backup_scenes, scenes
 
 
-def stored_input(**changes: object) -> BackupInput:
+def stored_input(**changes: object) -> BackupFields:
     """A weekly backup between two of the made-up storages."""
-    given = BackupInput(
+    given = BackupFields(
         name="Video masters",
         source_storage_id=2,
         source_path="2026",
@@ -38,35 +38,35 @@ class FakeBackups:
     def __init__(self, live: Live, rows: list[BackupRow]) -> None:
         self._live, self.rows = live, rows
         self.inputs = {7: stored_input()}
-        self.created: list[BackupInput] = []
+        self.created: list[BackupFields] = []
         self.switched: list[tuple[int, bool]] = []
         self.asked: list[tuple[Which, int | None]] = []
         self.measured = 0
 
-    def stored(self, backup_id: int) -> BackupInput:
+    def stored(self, backup_id: int) -> BackupFields:
         if backup_id not in self.inputs:
             raise NotFoundError("This backup is not there any more.")
         return self.inputs[backup_id]
 
-    def check(self, given: BackupInput, backup_id: int | None = None) -> list[Problem]:
-        found = list(backup_fields(given)[1])
+    def check(self, given: BackupFields, backup_id: int | None = None) -> list[Problem]:
+        found = list(checked(given)[1])
         ends = (given.source_storage_id, given.destination_storage_id)
         if ends[0] is not None and ends[0] == ends[1] and given.source_path == "":
             found.append(Problem("destination_path", "Source and destination are the same place."))
         return found
 
-    def create(self, given: BackupInput) -> int:
+    def create(self, given: BackupFields) -> int:
         if problems := self.check(given):
             raise InvalidInputError(problems)
         self.created.append(given)
         return 4
 
     def change(
-        self, backup_id: int, given: BackupInput, loaded: BackupInput | None = None
+        self, backup_id: int, given: BackupFields, loaded: BackupFields | None = None
     ) -> tuple[str, ...]:
         stored = self.stored(backup_id)
         if loaded is not None and loaded != stored:
-            names = [f.name for f in fields(BackupInput)]
+            names = [f.name for f in fields(BackupFields)]
             raise ChangedMeanwhileError(
                 [name for name in names if getattr(loaded, name) != getattr(stored, name)]
             )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bucketvault.engine.catalogue.providers import StoredProvider
-from bucketvault.engine.domain.fields import ProviderInput, provider_fields
+from bucketvault.engine.domain.fields import KEYS_MAY_STAY, ProviderFields, checked
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, LeftBehind
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
@@ -232,7 +232,7 @@ class FakeProviders:
         self.counted = threading.Event()  # until it is set, counting goes on
         self.counted.set()
         self.refuse: Exception | None = None  # raised by whatever asks the provider next
-        self.saved: list[tuple[ProviderInput, bool]] = []
+        self.saved: list[tuple[ProviderFields, bool]] = []
         self.listed = [f"bucket-{number:04}" for number in range(5000)]
         self.all = {row.id: row for row in providers()}
         self.all_storages = {row.id: row for row in storages()}
@@ -261,7 +261,7 @@ class FakeProviders:
     def stored(self, provider_id: int) -> StoredProvider:
         row = self.page(provider_id).row
         endpoint = "http://127.0.0.1:9000" if row.compatible else ""
-        given = ProviderInput(row.name, str(row.provider_type), endpoint, region=row.region)
+        given = ProviderFields(row.name, str(row.provider_type), endpoint, region=row.region)
         return StoredProvider(given, ("one", "other"))
 
     def buckets(self, provider_id: int, *, refresh: bool = False) -> Listing:
@@ -290,8 +290,8 @@ class FakeProviders:
         self._refuse()
         return PathSize(18_240, 61_000_000_000)
 
-    def create(self, given: ProviderInput, *, check: bool = True) -> int:
-        problems = provider_fields(given, new=True)[1]
+    def create(self, given: ProviderFields, *, check: bool = True) -> int:
+        problems = checked(given)[1]
         if problems:
             raise InvalidInputError(problems)
         if check:
@@ -302,14 +302,14 @@ class FakeProviders:
     def change(
         self,
         provider_id: int,
-        given: ProviderInput,
+        given: ProviderFields,
         loaded: StoredProvider | None = None,
         *,
         check: bool = True,
     ) -> None:
         if loaded is not None and loaded != self.stored(provider_id):
             raise ChangedMeanwhileError(["name"])
-        problems = provider_fields(given, new=False)[1]
+        problems = checked(given, KEYS_MAY_STAY)[1]
         if problems:
             raise InvalidInputError(problems)
         if check:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bucketvault.engine.domain.rules import Refusal
+from bucketvault.engine.domain.rules import InvalidValue
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
 from bucketvault.engine.preferences import About, SettingsPage
@@ -119,8 +119,8 @@ class FakePreferences:
         values, problems = {}, []
         for name, value in given.items():
             try:
-                values[name] = RULES[name](value)
-            except Refusal as refusal:
+                values[name] = RULES[name].rule(value)
+            except InvalidValue as refusal:
                 problems.append(Problem(name, str(refusal)))
         if problems:
             raise InvalidInputError(problems)

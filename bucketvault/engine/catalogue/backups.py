@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import peewee as pw
 
 from bucketvault.engine.catalogue import conflicts, rows
-from bucketvault.engine.domain.fields import BackupInput
+from bucketvault.engine.domain.fields import BackupFields, ruled_fields
 from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem
@@ -29,13 +29,13 @@ class Going:
     running_id: int | None
 
 
-def check(given: BackupInput, backup_id: int | None = None) -> list[Problem]:
+def check(given: BackupFields, backup_id: int | None = None) -> list[Problem]:
     """Return what is wrong with a new Backup, or with these changes to an existing one."""
     with connection():
         return conflicts.checked_backup(given, rows.existing(Backup, backup_id))[1]
 
 
-def create(given: BackupInput, *, with_others: bool = True) -> int:
+def create(given: BackupFields, *, with_others: bool = True) -> int:
     """Store a new Backup; its id. Raises InvalidInputError with all problems.
 
     Without `with_others` the caller looks for `conflicts.contradictions` itself, before it commits.
@@ -52,8 +52,8 @@ def create(given: BackupInput, *, with_others: bool = True) -> int:
 
 def change(
     backup_id: int,
-    given: BackupInput,
-    loaded: BackupInput | None = None,
+    given: BackupFields,
+    loaded: BackupFields | None = None,
     *,
     with_others: bool = True,
 ) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def delete(backup_id: int) -> int:
         return found.runs
 
 
-def stored(backup_id: int) -> BackupInput:
+def stored(backup_id: int) -> BackupFields:
     """What would leave a Backup as it is: what a form starts from."""
     with connection():
         return _input_of(rows.get(Backup, backup_id))
@@ -154,22 +154,8 @@ def cancel_pending(run_id: int) -> bool:
         )
 
 
-def _input_of(row: Backup) -> BackupInput:
-    return BackupInput(
-        name=row.name,
-        source_storage_id=row.source_storage_id,
-        source_path=row.source_path,
-        destination_storage_id=row.destination_storage_id,
-        destination_path=row.destination_path,
-        schedule=str(row.schedule),
-        at=row.at,
-        weekday=None if row.weekday is None else str(row.weekday),
-        time_zone=row.time_zone,
-        enabled=row.enabled,
-        retention_days=row.retention_days,
-        comparison_mode=str(row.comparison_mode),
-        shrink_limit_percent=row.shrink_limit_percent,
-    )
+def _input_of(row: Backup) -> BackupFields:
+    return BackupFields(**{name: getattr(row, name) for name in ruled_fields(BackupFields)})
 
 
 def _plan_anew(row: Backup) -> None:
@@ -180,7 +166,7 @@ def _plan_anew(row: Backup) -> None:
     row.overdue_since = None
 
 
-def _refuse_changed_since(loaded: BackupInput | None, stored: BackupInput) -> None:
+def _refuse_changed_since(loaded: BackupFields | None, stored: BackupFields) -> None:
     if loaded is None or loaded == stored:
         return
     raise ChangedMeanwhileError(rows.different(loaded, stored))

@@ -12,19 +12,17 @@ from typing import Any
 import peewee as pw
 
 from bucketvault.engine.domain.fields import (
-    BackupInput,
-    BackupValues,
-    ProviderInput,
-    ProviderValues,
+    KEYS_MAY_STAY,
+    LISTED,
+    NO_RULES,
+    BackupFields,
+    ProviderFields,
     Sheet,
-    StorageInput,
-    StorageValues,
-    backup_fields,
-    provider_fields,
-    storage_fields,
+    StorageFields,
+    checked,
 )
 from bucketvault.engine.domain.places import Location, Route, circle_through, server_of
-from bucketvault.engine.domain.rules import Refusal, endpoint_rule, path_rule, same_name
+from bucketvault.engine.domain.rules import InvalidValue, endpoint_rule, path_rule, same_name
 from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BaseModel, Provider, Storage
@@ -38,7 +36,7 @@ def refuse_endpoint(provider: Provider) -> None:
     """
     try:
         endpoint_rule(provider.endpoint)
-    except Refusal as refusal:
+    except InvalidValue as refusal:
         raise BucketvaultError(
             f'The endpoint of the provider "{provider.name}" is not asked. {refusal}',
             "Correct it at the provider.",
@@ -49,7 +47,7 @@ def refuse_path(path: str) -> None:
     """The same for the path of one end of a Backup."""
     try:
         path_rule(path)
-    except Refusal as refusal:
+    except InvalidValue as refusal:
         raise BucketvaultError(f"{refusal} Nothing was touched.", "Change the backup.") from refusal
 
 
@@ -57,16 +55,18 @@ def refuse_path(path: str) -> None:
 
 
 def checked_provider(
-    given: ProviderInput, row: Provider | None, *, with_users: bool = True
-) -> tuple[ProviderValues, list[Problem]]:
+    given: ProviderFields, row: Provider | None, *, with_users: bool = True
+) -> tuple[ProviderFields, list[Problem]]:
     """A Provider's fields and their problems; `with_users`: also those of the Backups behind it."""
-    values, problems = provider_fields(given, new=row is None)
+    values, problems = checked(given, NO_RULES if row is None else KEYS_MAY_STAY)
     sheet = Sheet(problems)
     _check_name(sheet, Provider, values.name, row)
     if row is None or not with_users:
         return values, sheet.problems
+    if not sheet.is_good("provider_type", "endpoint", "region", "account_id"):
+        return values, sheet.problems
     old, new = (server_of(v.provider_type, v.endpoint, v.region) for v in (row, values))
-    if old != new and sheet.is_good("provider_type", "endpoint", "region", "account_id"):
+    if old != new:
         storages = Storage.select(Storage.id).where(Storage.provider == row.id)
         users = Backup.source_storage.in_(storages) | Backup.destination_storage.in_(storages)
         for found in _contradictions(users, servers={row.id: new}):
@@ -75,12 +75,12 @@ def checked_provider(
 
 
 def checked_storage(
-    given: StorageInput, row: Storage | None, *, listed: bool = False, with_users: bool = True
-) -> tuple[StorageValues, list[Problem]]:
+    given: StorageFields, row: Storage | None, *, listed: bool = False, with_users: bool = True
+) -> tuple[StorageFields, list[Problem]]:
     """A Storage's fields and their problems; `with_users`: also those of the Backups on it."""
     # a name that was accepted once, as listed perhaps, is not questioned again
     known = row is not None and given.bucket_name == row.bucket_name
-    values, problems = storage_fields(given, listed=listed or known)
+    values, problems = checked(given, LISTED if listed or known else NO_RULES)
     sheet = Sheet(problems)
     provider = Provider.get_or_none(Provider.id == values.provider_id)
     if provider is None and sheet.is_good("provider_id"):
@@ -107,10 +107,10 @@ def checked_storage(
 
 
 def checked_backup(
-    given: BackupInput, row: Backup | None, *, with_others: bool = True
-) -> tuple[BackupValues, list[Problem]]:
+    given: BackupFields, row: Backup | None, *, with_others: bool = True
+) -> tuple[BackupFields, list[Problem]]:
     """A Backup's fields and their problems; `with_others`: also where it meets other Backups."""
-    values, problems = backup_fields(given)
+    values, problems = checked(given)
     sheet = Sheet(problems)
     _check_name(sheet, Backup, values.name, row)
     ends = _buckets(Storage.id.in_([values.source_storage_id, values.destination_storage_id]))
@@ -148,7 +148,7 @@ class Contradiction:
 
     backup_id: int
     backup_name: str
-    field: str  # as in `BackupInput`
+    field: str  # as in `BackupFields`
     message: str
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bucketvault.engine.catalogue import conflicts, rows
 from bucketvault.engine.ciphertexts import KEY_COLUMNS, ready_for_secrets
-from bucketvault.engine.domain.fields import ProviderInput
+from bucketvault.engine.domain.fields import ProviderFields
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem, VaultError
 from bucketvault.store.database import connection, writing
@@ -21,17 +21,17 @@ from bucketvault.vocabulary import Topic
 class StoredProvider:
     """A Provider as somebody found it, to see later whether it is still the same."""
 
-    given: ProviderInput  # what would leave it as it is
+    given: ProviderFields  # what would leave it as it is
     ciphertexts: tuple[str, ...] = field(repr=False)
 
 
-def check(given: ProviderInput, provider_id: int | None = None) -> list[Problem]:
+def check(given: ProviderFields, provider_id: int | None = None) -> list[Problem]:
     """Return what is wrong with a new Provider, or with these changes to an existing one."""
     with connection():
         return conflicts.checked_provider(given, rows.existing(Provider, provider_id))[1]
 
 
-def create(given: ProviderInput, vault: Vault) -> int:
+def create(given: ProviderFields, vault: Vault) -> int:
     """Store a new Provider with its keys encrypted; its id.
 
     Raises InvalidInputError with all problems, VaultError when nothing can be encrypted.
@@ -54,7 +54,7 @@ def create(given: ProviderInput, vault: Vault) -> int:
 
 def change(
     provider_id: int,
-    given: ProviderInput,
+    given: ProviderFields,
     vault: Vault,
     *,
     loaded: StoredProvider | None = None,
@@ -129,7 +129,7 @@ def decrypted_remote(provider: Provider, vault: Vault) -> Remote:
 
 def _stored(row: Provider) -> StoredProvider:
     region = "" if row.region == "auto" else row.region
-    given = ProviderInput(row.name, str(row.provider_type), row.endpoint, region=region)
+    given = ProviderFields(row.name, row.provider_type, row.endpoint, region=region)
     return StoredProvider(given, tuple(getattr(row, column) for column in KEY_COLUMNS))
 
 

@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from bucketvault.engine.catalogue import conflicts, rows
-from bucketvault.engine.domain.fields import StorageInput
+from bucketvault.engine.domain.fields import StorageFields
 from bucketvault.errors import InUseError, Problem
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, Storage
-from bucketvault.vocabulary import Topic
+from bucketvault.vocabulary import Topic, UsageType
 
 
 def check(
-    given: StorageInput, storage_id: int | None = None, *, listed: bool = False
+    given: StorageFields, storage_id: int | None = None, *, listed: bool = False
 ) -> list[Problem]:
     """Return what is wrong with a new Storage, or with these changes to an existing one.
 
@@ -22,7 +22,7 @@ def check(
         return conflicts.checked_storage(given, row, listed=listed)[1]
 
 
-def create(given: StorageInput, *, listed: bool = False) -> int:
+def create(given: StorageFields, *, listed: bool = False) -> int:
     """Store a new Storage; its id. Raises InvalidInputError with all problems."""
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         values, problems = conflicts.checked_storage(given, None, listed=listed)
@@ -31,7 +31,7 @@ def create(given: StorageInput, *, listed: bool = False) -> int:
 
 
 def change(
-    storage_id: int, given: StorageInput, *, listed: bool = False, with_users: bool = True
+    storage_id: int, given: StorageFields, *, listed: bool = False, with_users: bool = True
 ) -> tuple[str, ...]:
     """Change a Storage; the names of the fields that really changed.
 
@@ -53,7 +53,8 @@ def describe(storage_id: int, display_name: str, usage: str | None) -> None:
     Raises InvalidInputError, NotFoundError.
     """
     with writing():
-        given = replace(stored(storage_id), display_name=display_name, usage_type=usage)
+        usage_type = UsageType(usage) if usage else None
+        given = replace(stored(storage_id), display_name=display_name, usage_type=usage_type)
         change(storage_id, given)
 
 
@@ -75,9 +76,8 @@ def delete(storage_id: int) -> None:
         row.delete_instance()
 
 
-def stored(storage_id: int) -> StorageInput:
+def stored(storage_id: int) -> StorageFields:
     """What would leave a Storage as it is: what a form starts from."""
     with connection():
         row = rows.get(Storage, storage_id)
-        usage = None if row.usage_type is None else str(row.usage_type)
-        return StorageInput(row.provider_id, row.bucket_name, row.display_name, usage)
+        return StorageFields(row.provider_id, row.bucket_name, row.display_name, row.usage_type)

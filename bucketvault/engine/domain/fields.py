@@ -1,102 +1,54 @@
-"""What a person or `apply` enters for a Provider, a Storage, a Backup; and the same, checked.
+"""The fields of a Provider, a Storage and a Backup, each with its rule; and all of them checked.
 
-Fields one by one are in `rules`; here is what they mean to each other. Knows no database: what
-depends on other rows is in `catalogue`.
+A field carries what it may hold, what it is called on pages and where `setup.toml` has it: forms,
+`apply` and the catalogue read the same list. Knows no database: what depends on other rows is in
+`catalogue`.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.places import b2_region, r2_endpoint
+from bucketvault.engine.domain.rules import Rule
 from bucketvault.errors import Problem
 from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class ProviderInput:
-    """A Provider as entered. Keys that are None stay as they are when a Provider is changed."""
-
-    name: object
-    provider_type: object
-    endpoint: object = ""
-    account_id: object = ""  # Cloudflare R2 only; kept as the endpoint it stands for
-    region: object = ""
-    access_key_id: object = field(default=None, repr=False)
-    secret_access_key: object = field(default=None, repr=False)
+# What a key of `setup.toml` may hold.
+TEXT, NUMBER, YES_OR_NO, SECRET = "text", "number", "yes or no", "secret"
+NO_RULES: Mapping[str, Rule[Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class StorageInput:
-    """A Storage as entered; `usage_type` None or empty: it may be either end."""
+class Ruled(NamedTuple):
+    """What a field carries."""
 
-    provider_id: object
-    bucket_name: object
-    display_name: object = ""
-    usage_type: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackupInput:
-    """A Backup as entered; paths are empty for the whole bucket, `weekday` is for weekly ones."""
-
-    name: object
-    source_storage_id: object
-    source_path: object
-    destination_storage_id: object
-    destination_path: object
-    schedule: object
-    at: object
-    weekday: object
-    time_zone: object
-    enabled: object = True
-    retention_days: object = 30
-    comparison_mode: object = ComparisonMode.DEFAULT
-    shrink_limit_percent: object = 50
+    rule: Rule[Any]  # Any: each field is of its own type
+    label: str  # on pages
+    key: str  # in `setup.toml`
+    kind: str  # what the key holds
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderValues:
-    """A Provider's fields, checked. A key that is None was not entered."""
-
-    name: str
-    provider_type: ProviderType
-    endpoint: str
-    region: str
-    access_key_id: str | None = field(repr=False)
-    secret_access_key: str | None = field(repr=False)
+# Any, as of `dataclasses.field`: the type stands at the field
+def ruled(
+    rule: Rule[Any], default: Any = None, *, label: str = "", key: str = "", kind: str = TEXT
+) -> Any:
+    """Declare a field with its rule; `key` is its name in `setup.toml` where that is another."""
+    carried = {"ruled": Ruled(rule, label, key, kind)}
+    return field(default=default, repr=kind != SECRET, metadata=carried)
 
 
-@dataclass(frozen=True, slots=True)
-class StorageValues:
-    """A Storage's fields, checked."""
-
-    provider_id: int
-    bucket_name: str
-    display_name: str
-    usage_type: UsageType | None
-
-
-@dataclass(frozen=True, slots=True)
-class BackupValues:
-    """A Backup's fields, checked."""
-
-    name: str
-    source_storage_id: int
-    source_path: str
-    destination_storage_id: int
-    destination_path: str
-    schedule: Schedule
-    at: str
-    weekday: Weekday | None
-    time_zone: str
-    enabled: bool
-    retention_days: int
-    comparison_mode: ComparisonMode
-    shrink_limit_percent: int
+def ruled_fields(of: type) -> dict[str, Ruled]:
+    """Return what each field of a dataclass carries, by the field's name."""
+    found: dict[str, Ruled] = {}
+    for each in fields(of):
+        carried = each.metadata.get("ruled")
+        if carried is not None:
+            found[each.name] = carried._replace(key=carried.key or each.name)
+    return found
 
 
 class Sheet:
@@ -105,11 +57,11 @@ class Sheet:
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         self.problems = list(problems)
 
-    def take(self, name: str, rule: Callable[[object], T], value: object, otherwise: T) -> T:
-        """What `rule` makes of `value`; `otherwise`, and a note of why, where it refuses."""
+    def take(self, name: str, rule: Rule[T], value: object, otherwise: T) -> T:
+        """Return what `rule` makes of `value`; `otherwise`, with a note of why, if it refuses."""
         try:
             return rule(value)
-        except rules.Refusal as refusal:
+        except rules.InvalidValue as refusal:
             self.refuse(name, str(refusal))
             return otherwise
 
@@ -118,125 +70,125 @@ class Sheet:
         self.problems.append(Problem(name, message))
 
     def is_good(self, *names: str) -> bool:
-        """Whether nothing was noted about these fields."""
+        """True if nothing was noted about these fields."""
         return not any(problem.field in names for problem in self.problems)
 
 
-def provider_fields(given: ProviderInput, *, new: bool) -> tuple[ProviderValues, list[Problem]]:
-    """The checked fields of a Provider and what is wrong with them; `new`: it needs its keys."""
-    sheet = Sheet()
-    kind = sheet.take(
-        "provider_type", rules.word(ProviderType), given.provider_type, ProviderType.AMAZON_S3
+@dataclass(frozen=True, slots=True)
+class ProviderFields:
+    """A Provider. Keys that are None stay as they are when a Provider is changed."""
+
+    name: str = ruled(rules.name_rule, "")
+    provider_type: ProviderType = ruled(rules.word(ProviderType), "")
+    endpoint: str = ruled(rules.endpoint_rule, "")
+    account_id: str = ruled(rules.account_id_rule, "")  # R2's; kept as the endpoint it stands for
+    region: str = ruled(rules.region_rule, "")
+    access_key_id: str | None = ruled(rules.key_rule, kind=SECRET)
+    secret_access_key: str | None = ruled(rules.key_rule, kind=SECRET)
+
+    def together(self, sheet: Sheet) -> "ProviderFields":
+        """Return the address as it is stored; note what each service needs."""
+        if not sheet.is_good("provider_type", "endpoint", "region", "account_id"):
+            return self
+        endpoint, region, account = self.endpoint, self.region, self.account_id
+        if self.provider_type is ProviderType.CLOUDFLARE_R2:
+            endpoint, region = _address_of_r2(sheet, endpoint, region, account), "auto"
+        elif account:
+            sheet.refuse("account_id", "Only Cloudflare R2 has an account id: leave it empty.")
+        if self.provider_type is ProviderType.BACKBLAZE_B2:
+            _check_address_of_b2(sheet, endpoint, region)
+        elif not endpoint and not region:
+            sheet.refuse("region", "Amazon S3 needs a region, such as eu-central-1.")
+        return replace(self, endpoint=endpoint, region=region)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFields:
+    """A Storage; `usage_type` None: it may be either end."""
+
+    provider_id: int = ruled(rules.reference("Choose the provider of this bucket."), key="provider")
+    bucket_name: str = ruled(rules.typed_bucket_rule, "")
+    display_name: str = ruled(rules.shown_name_rule, "")
+    usage_type: UsageType | None = ruled(rules.optional_word(UsageType))
+
+    def together(self, sheet: Sheet) -> "StorageFields":
+        """Return itself: no field depends on another."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFields:
+    """A Backup; paths are empty for the whole bucket, `weekday` is for weekly ones."""
+
+    name: str = ruled(rules.name_rule, "", label="Name")
+    source_storage_id: int = ruled(
+        rules.reference("Choose the bucket to copy from."), label="Copy from", key="source.bucket"
     )
-    endpoint = sheet.take("endpoint", rules.endpoint_rule, given.endpoint, "")
-    region = sheet.take("region", rules.region_rule, given.region, "")
-    account = sheet.take("account_id", rules.account_id_rule, given.account_id, "")
-    if sheet.is_good("provider_type", "endpoint", "region", "account_id"):
-        endpoint, region = _address(sheet, kind, endpoint, region, account)
-    values = ProviderValues(
-        name=sheet.take("name", rules.name_rule, given.name, ""),
-        provider_type=kind,
-        endpoint=endpoint,
-        region=region,
-        access_key_id=_key(sheet, "access_key_id", given.access_key_id, new=new),
-        secret_access_key=_key(sheet, "secret_access_key", given.secret_access_key, new=new),
+    source_path: str = ruled(rules.path_rule, "", label="Only this folder", key="source.path")
+    destination_storage_id: int = ruled(
+        rules.reference("Choose the bucket to copy to."),
+        label="Copy to",
+        key="destination.bucket",
     )
-    return values, sheet.problems
+    destination_path: str = ruled(
+        rules.path_rule, "", label="Into this folder", key="destination.path"
+    )
+    schedule: Schedule = ruled(rules.word(Schedule), "", label="How often")
+    at: str = ruled(rules.clock_rule, "", label="At")
+    weekday: Weekday | None = ruled(rules.optional_word(Weekday), label="On")
+    time_zone: str = ruled(rules.time_zone_rule, "", label="Time zone")
+    enabled: bool = ruled(rules.yes_or_no_rule, True, label="By itself", kind=YES_OR_NO)
+    retention_days: int = ruled(
+        rules.whole_number("Kept versions stay for", 1, rules.LONGEST_RETENTION_DAYS, "days"),
+        30,
+        label="Keep former versions for (days)",
+        kind=NUMBER,
+    )
+    comparison_mode: ComparisonMode = ruled(
+        rules.word(ComparisonMode), ComparisonMode.DEFAULT, label="How it finds what changed"
+    )
+    shrink_limit_percent: int = ruled(
+        rules.whole_number("The limit for removals is", 0, 100, "percent"),
+        50,
+        label="Ask me first above (%)",
+        kind=NUMBER,
+    )
+
+    def together(self, sheet: Sheet) -> "BackupFields":
+        """Return itself; note where schedule and weekday do not fit."""
+        if sheet.is_good("schedule", "weekday"):
+            if self.schedule is Schedule.WEEKLY and self.weekday is None:
+                sheet.refuse("weekday", "A weekly backup needs a weekday, such as sunday.")
+            if self.schedule is Schedule.DAILY and self.weekday is not None:
+                message = "A daily backup has no weekday: leave it out, or choose weekly."
+                sheet.refuse("weekday", message)
+        return self
 
 
-def storage_fields(
-    given: StorageInput, *, listed: bool = False
-) -> tuple[StorageValues, list[Problem]]:
-    """The checked fields of a Storage and what is wrong with them.
+Fields = TypeVar("Fields", ProviderFields, StorageFields, BackupFields)
 
-    `listed`: the provider itself told this bucket's name, so it need not follow today's rules.
+KEYS = ("access_key_id", "secret_access_key")
+KEYS_MAY_STAY: Mapping[str, Rule[Any]] = dict.fromkeys(  # of a Provider that has them
+    KEYS, lambda value: None if value is None else rules.key_rule(value)
+)
+LISTED: Mapping[str, Rule[Any]] = {  # of a bucket whose name its provider told
+    "bucket_name": rules.listed_bucket_rule
+}
+
+
+def checked(
+    entered: Fields, instead: Mapping[str, Rule[Any]] = NO_RULES
+) -> tuple[Fields, list[Problem]]:
+    """Return the fields as they are stored, None where one is refused, and every problem.
+
+    What was entered may be of any type. `instead` has rules for fields that are looser here.
     """
     sheet = Sheet()
-    bucket_rule = rules.listed_bucket_rule if listed else rules.typed_bucket_rule
-    values = StorageValues(
-        provider_id=sheet.take(
-            "provider_id",
-            rules.reference("Choose the provider of this bucket."),
-            given.provider_id,
-            0,
-        ),
-        bucket_name=sheet.take("bucket_name", bucket_rule, given.bucket_name, ""),
-        display_name=sheet.take("display_name", rules.shown_name_rule, given.display_name, ""),
-        usage_type=sheet.take("usage_type", rules.optional_word(UsageType), given.usage_type, None),
-    )
-    return values, sheet.problems
-
-
-def backup_fields(given: BackupInput) -> tuple[BackupValues, list[Problem]]:
-    """The checked fields of a Backup and what is wrong with them."""
-    sheet = Sheet()
-    name = sheet.take("name", rules.name_rule, given.name, "")
-    schedule = sheet.take("schedule", rules.word(Schedule), given.schedule, Schedule.DAILY)
-    weekday = sheet.take("weekday", rules.optional_word(Weekday), given.weekday, None)
-    if sheet.is_good("schedule", "weekday"):
-        if schedule is Schedule.WEEKLY and weekday is None:
-            sheet.refuse("weekday", "A weekly backup needs a weekday, such as sunday.")
-        if schedule is Schedule.DAILY and weekday is not None:
-            sheet.refuse(
-                "weekday", "A daily backup has no weekday: leave it out, or choose weekly."
-            )
-    from_storage = rules.reference("Choose the bucket to copy from.")
-    to_storage = rules.reference("Choose the bucket to copy to.")
-    take = sheet.take
-    values = BackupValues(
-        name=name,
-        source_storage_id=take("source_storage_id", from_storage, given.source_storage_id, 0),
-        source_path=take("source_path", rules.path_rule, given.source_path, ""),
-        destination_storage_id=take(
-            "destination_storage_id", to_storage, given.destination_storage_id, 0
-        ),
-        destination_path=take("destination_path", rules.path_rule, given.destination_path, ""),
-        schedule=schedule,
-        at=take("at", rules.clock_rule, given.at, "00:00"),
-        weekday=weekday,
-        time_zone=take("time_zone", rules.time_zone_rule, given.time_zone, "UTC"),
-        enabled=take("enabled", rules.yes_or_no_rule, given.enabled, False),
-        retention_days=take(
-            "retention_days",
-            rules.whole_number("Kept versions stay for", 1, rules.LONGEST_RETENTION_DAYS, "days"),
-            given.retention_days,
-            1,
-        ),
-        comparison_mode=take(
-            "comparison_mode",
-            rules.word(ComparisonMode),
-            given.comparison_mode,
-            ComparisonMode.DEFAULT,
-        ),
-        shrink_limit_percent=take(
-            "shrink_limit_percent",
-            rules.whole_number("The limit for removals is", 0, 100, "percent"),
-            given.shrink_limit_percent,
-            0,
-        ),
-    )
-    return values, sheet.problems
-
-
-def _key(sheet: Sheet, name: str, value: object, *, new: bool) -> str | None:
-    if value is None and not new:
-        return None
-    return sheet.take(name, rules.key_rule, value, None)
-
-
-def _address(
-    sheet: Sheet, kind: ProviderType, endpoint: str, region: str, account: str
-) -> tuple[str, str]:
-    """Endpoint and region as they are stored, once what each service needs is there."""
-    if kind is not ProviderType.CLOUDFLARE_R2 and account:
-        sheet.refuse("account_id", "Only Cloudflare R2 has an account id: leave it empty.")
-    if kind is ProviderType.CLOUDFLARE_R2:
-        return _address_of_r2(sheet, endpoint, region, account), "auto"
-    if kind is ProviderType.BACKBLAZE_B2:
-        _check_address_of_b2(sheet, endpoint, region)
-    elif not endpoint and not region:
-        sheet.refuse("region", "Amazon S3 needs a region, such as eu-central-1.")
-    return endpoint, region
+    values = {
+        name: sheet.take(name, instead.get(name, each.rule), getattr(entered, name), None)
+        for name, each in ruled_fields(type(entered)).items()
+    }
+    return type(entered)(**values).together(sheet), sheet.problems
 
 
 def _address_of_r2(sheet: Sheet, endpoint: str, region: str, account: str) -> str:

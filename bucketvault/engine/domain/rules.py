@@ -1,7 +1,7 @@
 """Rules for each single field: the one place of these rules, for forms and `apply` alike.
 
 A rule takes a value as a person or a file gave it, of any type, and gives it in the form in which
-it is stored, or raises `Refusal`. Knows no database and no other field.
+it is stored, or raises `InvalidValue`. Knows no database and no other field.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ import urllib.parse
 import zoneinfo
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from bucketvault.sanitize import has_control_characters
 
@@ -26,9 +26,11 @@ LONGEST_RETENTION_DAYS = 3650
 ARCHIVE_ROOT = ".bucketvault-archive"
 
 Word = TypeVar("Word", bound=StrEnum)
+Value = TypeVar("Value")
+Rule: TypeAlias = Callable[[object], Value]
 
 
-class Refusal(Exception):  # noqa: N818 (not an error of the program: the answer to a person)
+class InvalidValue(Exception):  # noqa: N818 (not an error of the program: the answer to a person)
     """Why a value cannot be taken: a whole sentence that says what would be right."""
 
 
@@ -48,7 +50,7 @@ def name_rule(value: object) -> str:
     """A name: 1 to 100 visible characters, without spaces at its ends."""
     name = shown_name_rule(value)
     if not name:
-        raise Refusal("Enter a name.")
+        raise InvalidValue("Enter a name.")
     return name
 
 
@@ -56,9 +58,9 @@ def shown_name_rule(value: object) -> str:
     """The same, or nothing."""
     name = text_of(value).strip()
     if has_control_characters(name):
-        raise Refusal("The name holds a character that cannot be seen: type it again.")
+        raise InvalidValue("The name holds a character that cannot be seen: type it again.")
     if len(name) > LONGEST_NAME:
-        raise Refusal(f"The name is {len(name)} characters long; {LONGEST_NAME} is the most.")
+        raise InvalidValue(f"The name is {len(name)} characters long; {LONGEST_NAME} is the most.")
     return name
 
 
@@ -69,15 +71,15 @@ def typed_bucket_rule(value: object) -> str:
     """
     name = listed_bucket_rule(text_of(value).strip())
     if not 3 <= len(name) <= 63:
-        raise Refusal("A bucket's name has 3 to 63 characters.")
+        raise InvalidValue("A bucket's name has 3 to 63 characters.")
     if re.fullmatch(r"[a-z0-9.-]+", name) is None:
-        raise Refusal("A bucket's name has only lowercase letters, digits, dots and hyphens.")
+        raise InvalidValue("A bucket's name has only lowercase letters, digits, dots and hyphens.")
     if not (name[0].isalnum() and name[-1].isalnum()):
-        raise Refusal("A bucket's name begins and ends with a letter or a digit.")
+        raise InvalidValue("A bucket's name begins and ends with a letter or a digit.")
     if ".." in name:
-        raise Refusal("A bucket's name does not have two dots in a row.")
+        raise InvalidValue("A bucket's name does not have two dots in a row.")
     if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", name):
-        raise Refusal("A bucket's name is not an IP address.")
+        raise InvalidValue("A bucket's name is not an IP address.")
     return name
 
 
@@ -85,13 +87,15 @@ def listed_bucket_rule(value: object) -> str:
     """A bucket's name as a provider lists it: anything that cannot be taken for something else."""
     name = text_of(value)
     if not name.strip():
-        raise Refusal("Enter the bucket's name.")
+        raise InvalidValue("Enter the bucket's name.")
     if has_control_characters(name):
-        raise Refusal("The bucket's name holds a character that cannot be seen: type it again.")
+        raise InvalidValue(
+            "The bucket's name holds a character that cannot be seen: type it again."
+        )
     if "/" in name:
-        raise Refusal("Enter the bucket's name alone: a path is part of the backup.")
+        raise InvalidValue("Enter the bucket's name alone: a path is part of the backup.")
     if name in (".", "..") or len(name) > 255:
-        raise Refusal("This cannot be a bucket's name.")
+        raise InvalidValue("This cannot be a bucket's name.")
     return name
 
 
@@ -105,18 +109,22 @@ def path_rule(value: object) -> str:
         return ""
     # Persian words and some emoji are joined with these two, in object names too.
     if has_control_characters(path.replace("\u200c", "").replace("\u200d", "")):
-        raise Refusal("The path holds a character that cannot be seen: type it again.")
+        raise InvalidValue("The path holds a character that cannot be seen: type it again.")
     if path.startswith("/"):
-        raise Refusal("Leave out the slash at the beginning; for the whole bucket leave it empty.")
+        raise InvalidValue(
+            "Leave out the slash at the beginning; for the whole bucket leave it empty."
+        )
     segments = path.split("/")
     if "" in segments:
-        raise Refusal("The path has two slashes in a row: write one.")
+        raise InvalidValue("The path has two slashes in a row: write one.")
     if "." in segments or ".." in segments:
-        raise Refusal("The path has a part . or ..: write the path itself, such as photos/2026.")
+        raise InvalidValue(
+            "The path has a part . or ..: write the path itself, such as photos/2026."
+        )
     if segments[0] == ARCHIVE_ROOT:
-        raise Refusal(f"{ARCHIVE_ROOT} is where kept versions are: choose another path.")
+        raise InvalidValue(f"{ARCHIVE_ROOT} is where kept versions are: choose another path.")
     if len(path.encode()) > LONGEST_PATH_BYTES:
-        raise Refusal(f"The path is too long: {LONGEST_PATH_BYTES} bytes is the most.")
+        raise InvalidValue(f"The path is too long: {LONGEST_PATH_BYTES} bytes is the most.")
     return path
 
 
@@ -129,31 +137,37 @@ def endpoint_rule(value: object) -> str:
     if not entered:
         return ""
     if why_refused(entered) or has_control_characters(entered) or " " in entered:
-        raise Refusal("The endpoint holds a space or a character that cannot be seen.")
+        raise InvalidValue("The endpoint holds a space or a character that cannot be seen.")
     if re.match(r"https?://", entered, re.IGNORECASE) is None:
-        raise Refusal("Begin the endpoint with https://, as in https://s3.example.com.")
+        raise InvalidValue("Begin the endpoint with https://, as in https://s3.example.com.")
     try:
         parts = urllib.parse.urlsplit(entered)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
-        raise Refusal("The endpoint's host or port cannot be read: check its spelling.") from error
+        raise InvalidValue(
+            "The endpoint's host or port cannot be read: check its spelling."
+        ) from error
     if "@" in entered:
-        raise Refusal("Leave out user and password: keys have their own fields.")
+        raise InvalidValue("Leave out user and password: keys have their own fields.")
     if "?" in entered or "#" in entered:
-        raise Refusal("The endpoint ends after host and port: leave out what follows ? or #.")
+        raise InvalidValue("The endpoint ends after host and port: leave out what follows ? or #.")
     if parts.path not in ("", "/"):
-        raise Refusal("Leave out the path: the bucket is named in the storage.")
+        raise InvalidValue("Leave out the path: the bucket is named in the storage.")
     if not host:
-        raise Refusal("The endpoint has no host: write it as in https://s3.example.com.")
+        raise InvalidValue("The endpoint has no host: write it as in https://s3.example.com.")
     if port == 0:
-        raise Refusal("The port is a number from 1 to 65535.")
+        raise InvalidValue("The port is a number from 1 to 65535.")
     address = ip_address(host)
     if address is None:
         _check_host_name(host)
     else:
-        _check_address(address)
-    if parts.scheme == "http" and not _is_near(host, address):
-        raise Refusal(
+        if address.is_link_local or address == _METADATA_V6:
+            raise InvalidValue(
+                "This address is not a storage service: link-local addresses are refused."
+            )
+        check_address(address)
+    if parts.scheme == "http" and not is_near(host):
+        raise InvalidValue(
             "Plain http would show your data to everybody on the way: begin with https:// "
             "(http is taken for localhost and private addresses such as 192.168.1.10)."
         )
@@ -165,7 +179,9 @@ def region_rule(value: object) -> str:
     """A region's name such as `eu-central-1`; empty when none was entered."""
     region = text_of(value).strip()
     if region and (len(region) > LONGEST_REGION or not re.fullmatch(r"[a-z0-9-]+", region)):
-        raise Refusal("A region has lowercase letters, digits and hyphens, such as eu-central-1.")
+        raise InvalidValue(
+            "A region has lowercase letters, digits and hyphens, such as eu-central-1."
+        )
     return region
 
 
@@ -173,7 +189,9 @@ def account_id_rule(value: object) -> str:
     """Cloudflare's account id, lowercase; empty when none was entered."""
     account = text_of(value).strip().lower()
     if account and not re.fullmatch(r"[0-9a-f]{32}", account):
-        raise Refusal("An account id has 32 digits and letters from a to f, as R2's page shows it.")
+        raise InvalidValue(
+            "An account id has 32 digits and letters from a to f, as R2's page shows it."
+        )
     return account
 
 
@@ -181,15 +199,15 @@ def key_rule(value: object) -> str:
     """An access key id or a secret. No refusal repeats the value."""
     key = text_of(value)
     if not key.strip():
-        raise Refusal("Enter the key: without one the provider lets nobody in.")
+        raise InvalidValue("Enter the key: without one the provider lets nobody in.")
     if key != key.strip():
-        raise Refusal("The key begins or ends with a space or line break: copy it without.")
+        raise InvalidValue("The key begins or ends with a space or line break: copy it without.")
     if len(key) > LONGEST_SECRET:
-        raise Refusal(f"The key is too long: {LONGEST_SECRET} characters is the most.")
+        raise InvalidValue(f"The key is too long: {LONGEST_SECRET} characters is the most.")
     if has_control_characters(key):
-        raise Refusal("The key holds a character that cannot be seen: copy it again.")
+        raise InvalidValue("The key holds a character that cannot be seen: copy it again.")
     if reason := why_refused(key):
-        raise Refusal(f"The key {reason}: copy it again.")
+        raise InvalidValue(f"The key {reason}: copy it again.")
     return key
 
 
@@ -210,7 +228,7 @@ def clock_rule(value: object) -> str:
     """A time of day as HH:MM."""
     entered = "" if isinstance(value, dt.time) else text_of(value).strip()
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", entered):
-        raise Refusal("Write the time as HH:MM on a 24-hour clock, such as 02:30.")
+        raise InvalidValue("Write the time as HH:MM on a 24-hour clock, such as 02:30.")
     return entered
 
 
@@ -218,7 +236,7 @@ def time_zone_rule(value: object) -> str:
     """The IANA name of a time zone."""
     name = text_of(value).strip()
     if name not in time_zone_names():
-        raise Refusal(
+        raise InvalidValue(
             "Enter a time zone by its IANA name, such as Europe/Berlin."
             + (did_you_mean(name, time_zone_names()) if name.isprintable() else "")
         )
@@ -235,7 +253,7 @@ def time_zone_names() -> frozenset[str]:
 def yes_or_no_rule(value: object) -> bool:
     """True or false, and nothing that merely looks like it."""
     if not isinstance(value, bool):
-        raise Refusal("This is either true or false.")
+        raise InvalidValue("This is either true or false.")
     return value
 
 
@@ -244,11 +262,11 @@ def text_of(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Refusal("This must be text, in quotes.")
+        raise InvalidValue("This must be text, in quotes.")
     return value
 
 
-def word(words: type[Word]) -> Callable[[object], Word]:
+def word(words: type[Word]) -> Rule[Word]:
     """A rule for one of the words of an enumeration."""
 
     def rule(value: object) -> Word:
@@ -258,42 +276,46 @@ def word(words: type[Word]) -> Callable[[object], Word]:
         except ValueError:
             choices = [str(word) for word in words]
             guess = did_you_mean(entered, choices) if entered else ""
-            raise Refusal(f"Choose one of {', '.join(choices)}.{guess}") from None
+            raise InvalidValue(f"Choose one of {', '.join(choices)}.{guess}") from None
 
     return rule
 
 
-def optional_word(words: type[Word]) -> Callable[[object], Word | None]:
+def optional_word(words: type[Word]) -> Rule[Word | None]:
     """The same, or nothing."""
     return lambda value: None if value is None or value == "" else word(words)(value)
 
 
-def reference(message: str) -> Callable[[object], int]:
+def reference(message: str) -> Rule[int]:
     """A rule for the id of another row; `message` is what to say when none was chosen."""
 
     def rule(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Refusal(message)
+            raise InvalidValue(message)
         return value
 
     return rule
 
 
-def whole_number(what: str, least: int, most: int, unit: str) -> Callable[[object], int]:
+def whole_number(what: str, least: int, most: int, unit: str) -> Rule[int]:
     """A rule for a number from `least` to `most`; forms give 30.0 or "30" where 30 was typed."""
 
     def rule(value: object) -> int:
-        number: object = value
-        text = value.strip() if isinstance(value, str) else ""
-        if re.fullmatch(r"[0-9]{1,9}", text):
-            number = int(text)
-        elif isinstance(value, float) and value.is_integer():
-            number = int(value)
-        if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-            raise Refusal(f"{what} a whole number of {unit} from {least} to {most}.")
+        number = number_in(value)
+        if number is None or not least <= number <= most:
+            raise InvalidValue(f"{what} a whole number of {unit} from {least} to {most}.")
         return number
 
     return rule
+
+
+def number_in(value: object) -> int | None:
+    """Return the whole number that was entered; None if it is none."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        return int(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -311,13 +333,12 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 _METADATA_V6 = ipaddress.IPv6Address("fd00:ec2::254")
 
 
-def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    if address.is_link_local or address == _METADATA_V6:
-        raise Refusal("This address is not a storage service: link-local addresses are refused.")
-    if address.is_unspecified or address.is_multicast:
-        raise Refusal("This address belongs to no single server: enter the server's own.")
+def check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    """Refuse an address that is not one server's own."""
+    if address.is_unspecified or address.is_multicast or address.is_link_local:
+        raise InvalidValue("This address belongs to no single server: enter the server's own.")
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        raise Refusal("Leave out the % and what follows it.")
+        raise InvalidValue("Leave out the % and what follows it.")
 
 
 def is_host_name(host: str) -> bool:
@@ -328,13 +349,19 @@ def is_host_name(host: str) -> bool:
 
 def _check_host_name(host: str) -> None:
     if not is_host_name(host):
-        raise Refusal("The endpoint's host is not a host name: write it as in s3.example.com.")
+        raise InvalidValue("The endpoint's host is not a host name: write it as in s3.example.com.")
     # 2852039166 and 0xa9.254.1 are IP addresses to some resolvers, past the checks above
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]):
-        raise Refusal("The endpoint's host is neither a name nor a whole IP address.")
+        raise InvalidValue("The endpoint's host is neither a name nor a whole IP address.")
 
 
-def _is_near(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bool:
-    if address is None:
-        return host == "localhost"
-    return address.is_loopback or address.is_private
+def is_loopback(host: str) -> bool:
+    """True if a host is this very machine, by its name or address."""
+    address = ip_address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def is_near(host: str) -> bool:
+    """True if a host is this machine or one in a private network."""
+    address = ip_address(host)
+    return is_loopback(host) if address is None else address.is_loopback or address.is_private

@@ -3,15 +3,17 @@
 No refusal repeats a value: it may hold a password.
 """
 
-import ipaddress
 import re
 import urllib.parse
 
 from bucketvault.engine.domain.rules import (
     LONGEST_SECRET,
-    Refusal,
+    InvalidValue,
+    check_address,
     ip_address,
     is_host_name,
+    is_near,
+    number_in,
     text_of,
 )
 from bucketvault.sanitize import has_control_characters
@@ -30,15 +32,15 @@ def mail_host_rule(value: object) -> str:
     if not host:
         return ""
     if "/" in host or "@" in host:
-        raise Refusal("Enter the server's name alone, such as smtp.example.com.")
+        raise InvalidValue("Enter the server's name alone, such as smtp.example.com.")
     address = ip_address(host)
     if address is None:
         if ":" in host:
-            raise Refusal("Enter the port in its own field.")
+            raise InvalidValue("Enter the port in its own field.")
         if not is_host_name(host):
-            raise Refusal("This is not a host name: write it as in smtp.example.com.")
+            raise InvalidValue("This is not a host name: write it as in smtp.example.com.")
         return host
-    _check_address(address)
+    check_address(address)
     return str(address)
 
 
@@ -46,13 +48,11 @@ def mail_port_rule(value: object) -> int | None:
     """A port; None or empty: the usual one."""
     if value is None or value == "":
         return None
-    number: object = value
-    if isinstance(value, float) and value.is_integer():  # as forms give numbers
-        number = int(value)
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value.strip()):
-        number = int(value)
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
-        raise Refusal("The port is a number from 1 to 65535; leave it empty for the usual one.")
+    number = number_in(value)
+    if number is None or not 1 <= number <= 65535:
+        raise InvalidValue(
+            "The port is a number from 1 to 65535; leave it empty for the usual one."
+        )
     return number
 
 
@@ -60,7 +60,7 @@ def mail_user_rule(value: object) -> str:
     """The name to sign in with at the mail server; empty: without signing in."""
     user = text_of(value).strip()
     if len(user) > LONGEST_USER or has_control_characters(user):
-        raise Refusal("This user name is too long, or holds a character that cannot be seen.")
+        raise InvalidValue("This user name is too long, or holds a character that cannot be seen.")
     return user
 
 
@@ -70,7 +70,7 @@ def mail_password_rule(value: object) -> str | None:
         return None
     password = text_of(value)
     if len(password) > LONGEST_SECRET or has_control_characters(password):
-        raise Refusal("The password is too long, or holds a character that cannot be seen.")
+        raise InvalidValue("The password is too long, or holds a character that cannot be seen.")
     return password
 
 
@@ -88,7 +88,7 @@ def mail_address_rule(value: object) -> str:
         and is_host_name(domain.lower())
     )
     if not good:
-        raise Refusal("Enter one address alone, such as you@example.com.")
+        raise InvalidValue("Enter one address alone, such as you@example.com.")
     return f"{local}@{domain.lower()}"
 
 
@@ -98,47 +98,30 @@ def ping_url_rule(value: object) -> str:
     if not url:
         return ""
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise Refusal("The address is too long, or holds a space or a sign that does not belong.")
+        raise InvalidValue(
+            "The address is too long, or holds a space or a sign that does not belong."
+        )
     if re.match(r"https?://", url, re.IGNORECASE) is None:
-        raise Refusal("Begin the address with https://.")
+        raise InvalidValue("Begin the address with https://.")
     try:
         parts = urllib.parse.urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
-        raise Refusal("The host or port cannot be read: check its spelling.") from error
+        raise InvalidValue("The host or port cannot be read: check its spelling.") from error
     if "@" in parts.netloc:
-        raise Refusal("Leave out user and password.")
+        raise InvalidValue("Leave out user and password.")
     if parts.fragment:
-        raise Refusal("Leave out the # and what follows it.")
+        raise InvalidValue("Leave out the # and what follows it.")
     if port == 0:
-        raise Refusal("The port is a number from 1 to 65535.")
+        raise InvalidValue("The port is a number from 1 to 65535.")
     address = ip_address(host)
     if address is not None:
-        _check_address(address)
+        check_address(address)
     elif not is_host_name(host):
-        raise Refusal("The address has no host we can read: check its spelling.")
+        raise InvalidValue("The address has no host we can read: check its spelling.")
     if parts.scheme.lower() == "http" and not is_near(host):
-        raise Refusal(
+        raise InvalidValue(
             "Begin the address with https:// "
             "(http is taken for localhost and private addresses such as 192.168.1.10)."
         )
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """True if a host is this very machine, by its name or address."""
-    address = ip_address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
-def is_near(host: str) -> bool:
-    """True if a host is this machine or one in a private network."""
-    address = ip_address(host)
-    return is_loopback(host) if address is None else address.is_loopback or address.is_private
-
-
-def _check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    if address.is_link_local or address.is_unspecified or address.is_multicast:
-        raise Refusal("This address belongs to no single server: enter the server's own.")
-    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        raise Refusal("Leave out the % and what follows it.")

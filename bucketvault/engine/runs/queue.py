@@ -8,13 +8,14 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator
-from dataclasses import astuple, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
 import peewee as pw
 
 from bucketvault.engine.catalogue import backups
+from bucketvault.engine.domain.fields import BackupFields, ruled_fields
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
@@ -252,15 +253,15 @@ def next_stamp(backup_id: int) -> str:
     return now.strftime(command.STAMP_FORMAT)
 
 
+OWN = ("archive_key", *ruled_fields(BackupFields))  # what a spec may take as it stands there
+
+
 def freeze(backup: Backup, stamp: str) -> RunSpec:
     """Return the settings of a run of `backup` as they are now."""
     spec = RunSpec(
         source=_end(backup.source_storage, backup.source_path),
         destination=_end(backup.destination_storage, backup.destination_path),
-        comparison_mode=backup.comparison_mode,
-        retention_days=backup.retention_days,
-        shrink_limit_percent=backup.shrink_limit_percent,
-        archive_key=backup.archive_key,
+        **{each.name: getattr(backup, each.name) for each in fields(RunSpec) if each.name in OWN},
     )
     return replace(spec, arguments=tuple(command.sync(spec, stamp)))
 

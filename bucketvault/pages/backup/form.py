@@ -4,12 +4,12 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nicegui import ui
 
 from bucketvault.engine.domain import rules
-from bucketvault.engine.domain.fields import BackupInput
+from bucketvault.engine.domain.fields import BackupFields
 from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone.buckets import PathSize
 from bucketvault.engine.views.backups import BackupRow
@@ -50,7 +50,7 @@ class FormStart(NamedTuple):
 
     storages: Mapping[int, StorageRow]
     providers: Mapping[int, str]
-    stored: BackupInput | None  # None: a new backup
+    stored: BackupFields | None  # None: a new backup
     measured: PathSize | None  # the source, as its last run saw it
 
 
@@ -110,7 +110,7 @@ def _last_size(row: BackupRow) -> PathSize | None:
     return PathSize(last.source_objects, last.source_bytes)
 
 
-class BackupForm(Form[BackupInput | None]):
+class BackupForm(Form[BackupFields | None]):
     """The fields, and the words beside them."""
 
     thing = "This backup"
@@ -159,7 +159,7 @@ class BackupForm(Form[BackupInput | None]):
     def _field(
         self,
         name: str,
-        given: BackupInput,
+        given: BackupFields,
         *,
         placeholder: str = "",
         hint: str = "",
@@ -178,7 +178,7 @@ class BackupForm(Form[BackupInput | None]):
     def _pick(self, name: str, options: Mapping[str, str], value: object) -> None:
         self.fields[name] = Pick(name, words.LABELS[name], options, value, on_change=self._changed)
 
-    def _draw_ends(self, given: BackupInput) -> None:
+    def _draw_ends(self, given: BackupFields) -> None:
         hint = "What these pages and mails call it."
         self._field("name", given, placeholder="For example: Design files", hint=hint)
         with element("div", "two"):
@@ -210,7 +210,7 @@ class BackupForm(Form[BackupInput | None]):
             )
             button("Swap them", "swap", "small", mark="swap", on_click=self._swap_ends)
 
-    def _draw_times(self, given: BackupInput, header: ui.element) -> None:
+    def _draw_times(self, given: BackupFields, header: ui.element) -> None:
         with header:
             element("span", "space")
             self._enabled_words = text("span", "t13 ink2")
@@ -233,7 +233,7 @@ class BackupForm(Form[BackupInput | None]):
             self._runs_label = text("span", "t12 ink3")
             self._runs = element("div", "line wrap", aria_live="polite")
 
-    def _draw_comparing(self, given: BackupInput) -> None:
+    def _draw_comparing(self, given: BackupFields) -> None:
         choices = [Choice(mode.value, each.title, each.note) for mode, each in COMPARING.items()]
         self._mode = Choices(
             "How it finds what changed",
@@ -246,13 +246,15 @@ class BackupForm(Form[BackupInput | None]):
 
     # what is entered
 
-    def given(self) -> BackupInput:
+    def given(self) -> BackupFields:
         """Return what is entered."""
-        values = {name: field.value for name, field in self.fields.items()}
+        # Any: what is typed may be of any type, and is checked where it is stored
+        values: dict[str, Any] = {name: field.value for name, field in self.fields.items()}
+        values |= {"enabled": self._enabled.on, "comparison_mode": self._mode.chosen}
         if values["schedule"] != Schedule.WEEKLY:  # a daily one has none
             values["weekday"] = None
         values["at"] = words.clock_typed(values["at"])
-        return BackupInput(**values, enabled=self._enabled.on, comparison_mode=self._mode.chosen)
+        return BackupFields(**values)
 
     def show_storages(self, rows: Sequence[StorageRow]) -> None:
         """Offer the storages as they are now; what is chosen stays."""
@@ -317,7 +319,7 @@ class BackupForm(Form[BackupInput | None]):
             if not runs:
                 element("span", "t13 ink3", "Enter a time as HH:MM to see the next runs.")
 
-    def _tell_in_words(self, given: BackupInput) -> None:
+    def _tell_in_words(self, given: BackupFields) -> None:
         self._sentence.text = words.sentence(given)
         source, destination = self._source.row, self._destination.row
         ends = (
@@ -382,7 +384,7 @@ class BackupForm(Form[BackupInput | None]):
             await in_thread(backups.change, backup_id, self.given(), self.seen)
         ui.navigate.to(f"/backups/{backup_id:d}")
 
-    async def stored(self) -> BackupInput:
+    async def stored(self) -> BackupFields:
         """Return what is stored now."""
         assert self._id is not None  # noqa: S101  a new backup is nobody else's
         found = await in_thread(self._engine.backups.stored, self._id)
@@ -390,7 +392,7 @@ class BackupForm(Form[BackupInput | None]):
             raise BucketvaultError("The program is stopping.")
         return found
 
-    def differences(self, names: Sequence[str], stored: BackupInput | None) -> list[Difference]:
+    def differences(self, names: Sequence[str], stored: BackupFields | None) -> list[Difference]:
         """Return what was changed meanwhile, and what is entered here."""
         assert stored is not None  # noqa: S101  the same
         return words.differences(names, stored, self.given(), self._storages)

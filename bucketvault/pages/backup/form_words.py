@@ -4,12 +4,11 @@ import datetime as dt
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain import rules
-from bucketvault.engine.domain.fields import BackupInput, backup_fields
+from bucketvault.engine.domain.fields import BackupFields, checked, ruled_fields
 from bucketvault.engine.domain.findings import FEWEST_REMOVED
 from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.buckets import PathLook, PathSize
@@ -34,21 +33,7 @@ RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
 
 SCHEDULES = {Schedule.DAILY.value: "Daily", Schedule.WEEKLY.value: "Weekly"}
 DAYS = {weekday.value: weekday.value.capitalize() for weekday in Weekday}
-LABELS = {
-    "name": "Name",
-    "source_storage_id": "Copy from",
-    "source_path": "Only this folder",
-    "destination_storage_id": "Copy to",
-    "destination_path": "Into this folder",
-    "schedule": "How often",
-    "at": "At",
-    "weekday": "On",
-    "time_zone": "Time zone",
-    "enabled": "By itself",
-    "retention_days": "Keep former versions for (days)",
-    "comparison_mode": "How it finds what changed",
-    "shrink_limit_percent": "Ask me first above (%)",
-}
+LABELS = {name: each.label for name, each in ruled_fields(BackupFields).items()}
 TIMING = ("schedule", "at", "weekday", "time_zone")
 HIDES = (
     "a delete only hides: what is removed costs on until a lifecycle rule ends it "
@@ -57,19 +42,13 @@ HIDES = (
 ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destination_path")
 
 
-def new_backup(time_zone: str) -> BackupInput:
+def new_backup(time_zone: str) -> BackupFields:
     """First values of a new backup."""
-    return BackupInput(
-        name="",
-        source_storage_id=None,
-        source_path="",
-        destination_storage_id=None,
-        destination_path="",
-        schedule=Schedule.DAILY.value,
+    return BackupFields(
+        schedule=Schedule.DAILY,
         at="03:15",
-        weekday=None,
         time_zone=time_zone,
-        comparison_mode=ComparisonMode.CHECKSUM.value,
+        comparison_mode=ComparisonMode.CHECKSUM,
     )
 
 
@@ -171,9 +150,9 @@ class NextRun(NamedTuple):
     exact: str
 
 
-def next_runs(given: BackupInput, now: dt.datetime) -> tuple[NextRun, ...]:
+def next_runs(given: BackupFields, now: dt.datetime) -> tuple[NextRun, ...]:
     """The next three planned times, on the clocks of the backup's zone; none while one is wrong."""
-    values, problems = backup_fields(given)
+    values, problems = checked(given)
     if any(problem.field in TIMING for problem in problems):
         return ()
     zone, after = ZoneInfo(values.time_zone), now
@@ -261,13 +240,13 @@ def _number(typed: str) -> int | None:
 # ------------------------------------------------------------------ in words
 
 
-def sentence(given: BackupInput) -> str:
+def sentence(given: BackupFields) -> str:
     """Say what the backup will do."""
     when = "Whenever you press Run now"
     if given.enabled:
         days = DAYS.get(str(given.weekday), "week")
         often = "day" if given.schedule == Schedule.DAILY else days
-        wrong = any(problem.field == "at" for problem in backup_fields(given)[1])
+        wrong = any(problem.field == "at" for problem in checked(given)[1])
         when = f"Every {often}" if wrong else f"Every {often} at {given.at}"
     kept = _number(str(given.retention_days))
     stays = f" What was replaced or removed stays for {many(kept, 'day')}." if kept else ""
@@ -275,8 +254,8 @@ def sentence(given: BackupInput) -> str:
 
 
 def consequences(
-    given: BackupInput,
-    stored: BackupInput | None,  # None: a new backup
+    given: BackupFields,
+    stored: BackupFields | None,  # None: a new backup
     destination: StorageRow | None,
     measured: PathSize | None,
 ) -> list[tuple[str, str]]:
@@ -291,7 +270,7 @@ def consequences(
 
 
 def _first_run(
-    given: BackupInput, stored: BackupInput | None, measured: PathSize | None
+    given: BackupFields, stored: BackupFields | None, measured: PathSize | None
 ) -> tuple[str, str]:
     if stored is None:
         if measured is None:
@@ -309,19 +288,19 @@ def _first_run(
 
 def differences(
     names: Sequence[str],
-    stored: BackupInput,
-    here: BackupInput,
+    stored: BackupFields,
+    here: BackupFields,
     storages: Mapping[int, StorageRow],
 ) -> list[Difference]:
     """Say for each field that was changed meanwhile what is stored now and what the form holds."""
-    order = [field.name for field in fields(BackupInput) if field.name in names]
     return [
         Difference(
             LABELS[name],
             _shown(name, getattr(stored, name), storages),
             _shown(name, getattr(here, name), storages),
         )
-        for name in order
+        for name in LABELS
+        if name in names
     ]
 
 

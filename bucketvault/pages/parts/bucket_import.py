@@ -64,8 +64,7 @@ class BucketImport:
                 element("span", "t13 ink2", f"Looking for {said} …")
         try:
             act = self._providers.import_bucket
-            usage = use and str(use)
-            made = await ask(self._providers, act, provider_id, name, usage, check=check)
+            made = await ask(self._providers, act, provider_id, name, use, check=check)
         except InvalidInputError as error:
             self._refuse(error.problems[0].message, listed)
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nicegui import run, ui
 
 from bucketvault.engine.catalogue.providers import StoredProvider
-from bucketvault.engine.domain.fields import ProviderInput
+from bucketvault.engine.domain.fields import ProviderFields
 from bucketvault.engine.rclone.buckets import (
     DiscoveryError,
     KeyRefusedError,
@@ -161,14 +161,14 @@ class ProviderForm(Form[StoredProvider | None]):
 
     # saving
 
-    def given(self) -> ProviderInput:
+    def given(self) -> ProviderFields:
         """Return what is entered; only the fields that this kind has."""
         values = {name: field.value for name, field in self.fields.items()}
         if self._kind is COMPATIBLE:  # without one it would be taken for Amazon
             values["endpoint"] = values["endpoint"].strip() or "missing"
         for name in KEYS:  # a form cannot say "no key": on editing, empty is unchanged
             values[name] = values[name] or ("" if self._is_new else None)
-        return ProviderInput(provider_type=str(self._kind.provider_type), **values)
+        return ProviderFields(provider_type=self._kind.provider_type, **values)
 
     async def save(self, *, check: bool = True) -> None:
         """Store it, once its key has been tried, and open its page."""

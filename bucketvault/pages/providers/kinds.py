@@ -13,7 +13,7 @@ from bucketvault.vocabulary import ProviderType
 class Asked(NamedTuple):
     """One field of the form, in the provider's own words."""
 
-    name: str  # as in `ProviderInput`
+    name: str  # as in `ProviderFields`
     label: str
     placeholder: str = ""
     hint: str = ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine.domain.rules import Refusal, listed_bucket_rule, name_rule, path_rule
+from bucketvault.engine.domain.rules import InvalidValue, listed_bucket_rule, name_rule, path_rule
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.sanitize import clean_to_copy
@@ -230,7 +230,7 @@ def test_pages_show_the_text_as_it_is_with_every_sign_that_a_backup_may_have(
 ) -> None:
     taken = []
     for sign in map(chr, range(0x10000)):
-        with contextlib.suppress(Refusal):
+        with contextlib.suppress(InvalidValue):
             taken.append(rule(f"a{sign}b"))
 
     text = restore_text(spec(path="/".join(taken)), "Photos")
