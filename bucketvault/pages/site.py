@@ -2,11 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from nicegui import ui
+from nicegui.run import io_bound
+
+from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.backup import form as backup_form
 from bucketvault.pages.backup import page as backup
 from bucketvault.pages.health import page as health
-from bucketvault.pages.home import page as backups
-from bucketvault.pages.parts import frame, not_found
+from bucketvault.pages.home import page as home
+from bucketvault.pages.parts import frame
+from bucketvault.pages.parts.widgets import draw_statement
 from bucketvault.pages.providers import form as provider_form
 from bucketvault.pages.providers import list_page as providers
 from bucketvault.pages.providers import page as provider
@@ -21,14 +26,19 @@ if TYPE_CHECKING:
 def register(engine: "Engine") -> None:
     """Serve all pages from `engine`; once in a process."""
     frame.install()
-    backups.register(engine)
-    backup_form.register(engine)  # before the page of each: /backups/new is none of them
-    backup.register(engine)
-    run.register(engine)
-    providers.register(engine)
-    provider_form.register(engine)  # before the pages of providers: /providers/new is none of them
-    provider.register(engine)
-    storages.register(engine)
-    settings.register(engine)
-    health.register(engine)
-    not_found.register(engine)  # after all others: what none of them answers
+    pages = (home, backup_form, backup, run, providers, provider_form, provider, storages)
+    for page in (*pages, settings, health):  # forms before a row's page: /backups/new is no row
+        page.register(engine)
+
+    @frame.page_at("/{path:path}", "No such page")
+    async def no_such_page(path: str) -> None:
+        """Say that the address has a slip, or is an old bookmark: no page above answers it."""
+        answer = await io_bound(engine.answer)
+        if answer is None:  # shutting down
+            return
+        ui.context.client.status_code = 404
+        with frame.frame("", engine.zone, answer):
+            frame.heading("No such page")
+            sentence = "There is no page at this address."
+            detail = "The address has a slip, or is of an older version."
+            draw_statement(Tone.NONE, sentence, detail, "All backups", "/")

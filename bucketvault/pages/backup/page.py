@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 from nicegui import app, background_tasks, ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunView
@@ -18,9 +19,8 @@ from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.history import Measure, RunsPage
 from bucketvault.engine.views.situation import Answer, Tone, answer_of
 from bucketvault.errors import NotFoundError
-from bucketvault.humanize import size
+from bucketvault.humanize import many, size
 from bucketvault.pages.backup import words
-from bucketvault.pages.backup.deletion import ask_deletion
 from bucketvault.pages.backup.kept import KeptCard
 from bucketvault.pages.backup.plots import PlotsCard
 from bucketvault.pages.backup.runs import RunsCard, RunsQuery
@@ -35,9 +35,11 @@ from bucketvault.pages.parts.widgets import (
     button,
     card,
     chip,
+    confirm,
     draw_statement,
     draw_verdict,
     element,
+    refuse,
     text,
 )
 from bucketvault.pages.run.progress import LiveCard
@@ -108,7 +110,7 @@ def register(engine: "Engine") -> None:
         async def ask() -> None:
             going = await press(engine.backups.going, backup_id)
             if going is not None:
-                ask_deletion(dialogs, screen.page, going, delete)
+                _ask_deletion(dialogs, screen.page, going, delete)
 
         actions = BackupActions(
             run_now,
@@ -326,3 +328,42 @@ def _draw_answer(answer: Answer, actions: BackupActions) -> None:
             button("Run now", "play", mark="first-run", on_click=actions.run_now)
         if answer.run_id is not None:
             button(answer.look, href=f"/run/{answer.run_id:d}", mark="open-run")
+
+
+def _ask_deletion(
+    place: ui.element, page: BackupPage, going: Going, delete: Callable[[], Awaitable[None]]
+) -> None:
+    """Ask in a dialog, drawn into `place`; refused while a run is under way."""
+    name = clean(page.row.name, limit=NAME_CHARACTERS)
+    if going.running_id is not None:
+        refuse(
+            place,
+            f"{name} cannot be deleted now",
+            "A run of it is under way. Stop it on its page, or wait for its end.",
+            "Open the run",
+            f"/run/{going.running_id:d}",
+            "eye",
+        )
+    else:
+        title, lines = f"Delete {name}?", _deletion_words(page, going)
+        confirm(place, title, *lines, words="Delete backup", act=delete, icon="trash")
+
+
+def _deletion_words(page: BackupPage, going: Going) -> tuple[str, ...]:
+    """Say what is deleted, and what stays."""
+    goes = "It has no runs."
+    if going.runs:
+        logs = size(going.log_bytes)
+        goes = f"{many(going.runs, 'run')} and their logs ({logs}) go with it, for good."
+        if going.runs == 1:
+            goes = f"1 run and its log ({logs}) goes with it, for good."
+    if page.row.active_run is not None:
+        goes += " The run that waits goes, too."
+    destination = clean(page.row.destination.place, limit=NAME_CHARACTERS)
+    kept = clean(page.shown_prefix, limit=NAME_CHARACTERS)
+    stays = (
+        f"The copy stays in {destination}, and the kept versions in {kept}. Nobody will clean them "
+        "any more: what you do not need, remove there. RESTORE.txt beside them says how to bring "
+        "everything back."
+    )
+    return goes, stays, "The source is not touched."

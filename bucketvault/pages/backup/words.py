@@ -17,7 +17,7 @@ from bucketvault.humanize import (
 )
 from bucketvault.pages.parts.widgets import CLASSES
 from bucketvault.pages.parts.words import COMPARING, schedule_words
-from bucketvault.pages.run import words as run_words
+from bucketvault.pages.run.words import UNKNOWN, counted, took
 from bucketvault.vocabulary import Phase, Trigger
 
 WHO = {
@@ -64,11 +64,10 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
     elif view.preview and tone != Tone.LOOK:
         word = f"Preview: {word[0].lower()}{word[1:]}"
     # of a run under way the page shows them elsewhere, where they move
-    counted = view.finished_at is not None and view.phase not in (None, Phase.CHECKING)
+    known = view.finished_at is not None and view.phase not in (None, Phase.CHECKING)
     who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]
     if view.skipped_slots:
         who += f", {count(view.skipped_slots)} skipped"
-    unknown = run_words.UNKNOWN
     return {
         "id": view.id,
         "href": f"/run/{view.id:d}",
@@ -77,9 +76,9 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
         "tone": CLASSES[tone],
         "word": word,
         "who": who,
-        "took": run_words.took(view),
-        "copied": run_words.counted(view, "copied") if counted else unknown,
-        "replaced": run_words.counted(view, "replaced") if counted else unknown,
-        "gone": run_words.counted(view, "deleted") if counted else unknown,
-        "moved": size(view.counts.get("bytes", 0)) if counted else unknown,
+        "took": took(view),
+        "copied": counted(view, "copied") if known else UNKNOWN,
+        "replaced": counted(view, "replaced") if known else UNKNOWN,
+        "gone": counted(view, "deleted") if known else UNKNOWN,
+        "moved": size(view.counts.get("bytes", 0)) if known else UNKNOWN,
     }

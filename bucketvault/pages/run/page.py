@@ -8,12 +8,16 @@ from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
+from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.views.backups import RunPage, RunView
+from bucketvault.engine.views.log_text import removed_log
 from bucketvault.engine.views.situation import Tone, tone_of_run, word_of
+from bucketvault.humanize import many
 from bucketvault.pages.parts.actions import go_to_run, press
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
+    CLASSES,
     NAME_CHARACTERS,
     Part,
     Tiles,
@@ -21,20 +25,22 @@ from bucketvault.pages.parts.widgets import (
     card,
     confirm,
     draw_statement,
+    draw_verdict,
     element,
+    glyph,
     key_values,
 )
 from bucketvault.pages.run import words
-from bucketvault.pages.run.approval import only_looked
+from bucketvault.pages.run.approval import approval, only_looked
 from bucketvault.pages.run.log import RunLog
 from bucketvault.pages.run.progress import LiveCard, TransfersCard
-from bucketvault.pages.run.result import LOG_PLACE, draw_decision, draw_removed_log, draw_result
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Phase, RunStatus, Topic, run_topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
+LOG_PLACE = "log"  # the anchor of the log's card
 CLOCK_S = 1.0  # how often "running for" is looked at while rclone is silent
 
 Press = Callable[[], Awaitable[None]]
@@ -228,14 +234,14 @@ class RunScreen:
         if view.log_removed_at is not None:
             self.log_place.clear()
             with self.log_place:
-                draw_removed_log(page, self._zone, now)
+                _draw_removed_log(page, self._zone, now)
         self._decision.clear()
         with self._decision:
-            draw_decision(page, self._zone, now, self._actions.approve, self._questions)
+            _draw_decision(page, self._zone, now, self._actions.approve, self._questions)
         with self._result:
             self._live = LiveCard(view) if view.status == RunStatus.RUNNING else None
             if self._live is None:
-                draw_result(page, self._zone, now)
+                _draw_result(page, self._zone, now)
         self._foot.clear()
         with self._foot:
             with card("This run"):
@@ -284,3 +290,85 @@ def _neighbour(icon: str, label: str, run_id: int | None) -> None:
         button("", icon, "ghost square", href=f"/run/{run_id:d}", label=label)
     else:
         button("", icon, "ghost square", label=f"{label}: none").props["disabled"] = True
+
+
+def _draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
+    """Draw the result in words and what to do next; then the state of the copy."""
+    told = words.result(page, zone, now)
+    shown = draw_verdict(
+        told.tone, clean(told.sentence), clean(told.detail), map(describe_warning, told.warnings)
+    )
+    with shown as (actions, _), actions:
+        for provider_id, name in words.providers_to_mend(page):
+            href = f"/providers/{provider_id:d}"
+            button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
+    copy = words.copy_words(page, zone, now)
+    if copy is not None:
+        _draw_copy(copy, page)
+    if page.run.detail:
+        with card(*words.detail_title(page.run)):
+            element("pre", "code", "\n".join(map(clean, page.run.detail.splitlines())))
+
+
+def _draw_copy(copy: words.CopyWords, page: RunPage) -> None:
+    where = f"in {clean(page.settings.destination.place)}, after this run" if page.settings else ""
+    with card("State of the copy", where), element("div", "stack spaced"):
+        if copy.sentence:
+            element("p", "strong", clean(copy.sentence))
+        if len(copy.parts) > 1 and copy.parts[0][0] == Tone.OK:
+            said = ", ".join(part[2] for part in copy.parts)
+            with element("div", "bar parts", role="img", aria_label=said):
+                for tone, share, _ in copy.parts:
+                    # a number we made, never text from elsewhere
+                    element("i", CLASSES[tone]).style["flex"] = f"{int(share)} 0 0"
+        if copy.parts:
+            with element("div", "keys"):
+                for tone, _, said in copy.parts:
+                    with element("span"):
+                        glyph(tone)
+                        element("span", text=said)
+        element("p", "t13 ink2", f"{copy.last_good} Nothing at the source was changed.")
+
+
+def _draw_removed_log(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
+    """Draw what is in place of a log that was removed for its age."""
+    if (removed_at := page.run.log_removed_at) is None:
+        return
+    had = f"It had {many(page.run.log_lines, 'line')}."
+    with card("Log"), element("div", "stack spaced"):
+        removed = removed_log(removed_at, page.log_retention_days, zone, now)
+        element("p", "ink2", f"{removed} {had}").mark("log-removed")
+
+
+def _draw_decision(
+    page: RunPage, zone: ZoneInfo, now: dt.datetime, approve: Press, place: ui.element
+) -> None:
+    """Ask below a held run's numbers whether it shall do so; nothing where nobody can say yes."""
+    view = page.run
+    if tone_of_run(view) != Tone.HELD or view.preview or view.findings is None:
+        return
+    with card("Your decision"), element("div", "stack spaced"):
+        if not view.can_be_approved:
+            element("p", "ink2", "This run can no longer be approved: there is a newer one.")
+            with element("div", "actions"):
+                if page.next_id is not None:
+                    button("Next run", "chev", href=f"/run/{page.next_id:d}", mark="newer")
+                button("Review", "eye", href=f"#{LOG_PLACE}", mark="review")
+            return
+        name = clean(view.backup_name, limit=NAME_CHARACTERS)
+        for term in approval(page, name, zone, now).terms:
+            element("p", "ink2", clean(term))
+
+        def ask() -> None:  # perhaps hours later: the times it tells count from then
+            asked = approval(page, name, zone, dt.datetime.now(dt.UTC))
+            title = f"{name}: {asked.question[0].lower()}{asked.question[1:]}"
+            lines, yes = map(clean, asked.answers), "Approve and run"
+            confirm(
+                place, clean(title), *lines, words=yes, act=approve, icon="check", kind="primary"
+            )
+
+        with element("div", "actions"):
+            button("Review", "eye", href=f"#{LOG_PLACE}", mark="review")
+            button("Approve this run", "check", "primary", mark="approve", on_click=ask)
+        waits = "Until you decide, the copy stays as it is: new objects are not copied either."
+        element("p", "t13 ink3", waits)

@@ -10,7 +10,7 @@ from bucketvault.engine.views.backups import RunView
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import size_of
 from bucketvault.pages.parts.widgets import CLASSES, Bar, element, glyph, pill, text
-from bucketvault.pages.run import words as run_words
+from bucketvault.pages.run.words import figures, live_sentence, steps
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Phase, RunStatus
 
@@ -33,7 +33,7 @@ class LiveCard:
                     self._bar = Bar("The whole run", None, kind="tall live")
                     self._numbers = []
                     with element("div", "figures"):
-                        for name, _ in run_words.figures(view, view.queued_at):
+                        for name, _ in figures(view, view.queued_at):
                             with element("span"):
                                 element("span", "t13 ink3", name)
                                 self._numbers.append(text("b", "strong"))
@@ -45,18 +45,18 @@ class LiveCard:
 
     def show(self, view: RunView, now: dt.datetime) -> None:
         """Show how far it is at `now`; only what changed is sent."""
-        self._say.text = run_words.live_sentence(view)
+        self._say.text = live_sentence(view)
         share = view.progress.percent if view.progress is not None else None
         if view.phase == Phase.TIDYING:
             share = 100.0
         self._bar.show(None if view.phase in (None, Phase.CHECKING) else share)
-        for number, (_, value) in zip(self._numbers, run_words.figures(view, now), strict=True):
+        for number, (_, value) in zip(self._numbers, figures(view, now), strict=True):
             number.text = value
 
 
 def _draw_steps(view: RunView) -> None:
     with element("ol", "steps", aria_label="Phases"):
-        for number, (tone, words) in enumerate(run_words.steps(view)):
+        for number, (tone, words) in enumerate(steps(view)):
             if number:
                 element("li", "to", aria_hidden="true")
             with element("li"):

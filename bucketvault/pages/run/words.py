@@ -35,7 +35,7 @@ from bucketvault.humanize import (
 )
 from bucketvault.pages.parts.widgets import Tile
 from bucketvault.pages.parts.words import COMPARING
-from bucketvault.pages.run import approval as would_words
+from bucketvault.pages.run import approval
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger, WarningCode
 
 UNKNOWN = "-"  # what is not known yet
@@ -80,10 +80,10 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     if tone == Tone.RUN:
         return Answer(tone, live_sentence(view), "")
     if tone == Tone.HELD:
-        detail = would_words.held_detail(page, zone, now)
+        detail = approval.held_detail(page, zone, now)
         return Answer(tone, held_sentence(view), detail, view.warnings)
     if tone == Tone.LOOK:
-        sentence = would_words.preview_sentence(view.findings)
+        sentence = approval.preview_sentence(view.findings)
         detail = sentences(f"{UNTOUCHED}.", ended)
         return Answer(tone, sentence, detail, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
@@ -162,8 +162,8 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
 
     None while it has not begun to copy. What it did is no state: only errors carry a colour.
     """
-    if would_words.only_looked(view):
-        return would_words.tiles(view.findings) if view.findings is not None else ()
+    if approval.only_looked(view):
+        return approval.tiles(view.findings) if view.findings is not None else ()
     if view.phase in (None, Phase.CHECKING):
         return ()
     running = view.status == RunStatus.RUNNING
