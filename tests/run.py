@@ -10,8 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
+
+import psutil
 
 from tests.support.capabilities import chromium, is_root, mounts, sshd, systemd
 
@@ -58,11 +61,18 @@ def main() -> int:
     marks = " and ".join(f"not {mark}" for mark in unwanted)
     passed = failed = skipped = 0
     worst = 0
+    took = []
     for arguments in invocations():
+        if given.fast and arguments[0] == "tests/browser":
+            continue
+        began, used, used_by_all = time.monotonic(), cpu_s(), cpu_of_all_s()
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:
             command = [sys.executable, "-m", "pytest", *arguments, "-q", "-m", marks]
             code = subprocess.run(
-                [*command, f"--junitxml={report.name}", *further], cwd=ROOT, check=False
+                [*command, f"--junitxml={report.name}", *further],
+                cwd=ROOT,
+                env=environment(),
+                check=False,
             ).returncode
             suite = ET.parse(report.name).getroot().find("testsuite") if code in (0, 1) else None
         if suite is not None:
@@ -71,6 +81,11 @@ def main() -> int:
             failed += bad
             skipped += skips
             passed += int(suite.get("tests", 0)) - bad - skips
+        used, used_by_all = cpu_s() - used, cpu_of_all_s() - used_by_all
+        took.append(
+            f"{arguments[0]} {time.monotonic() - began:.0f} s, {used:.0f} s of CPU of "
+            f"{used_by_all:.0f} s that this machine gave meanwhile"
+        )
         worst = max(worst, how_bad(code, some_left_out=bool(unwanted or further)))
     for why in missing.values():
         print(f"Left out: {why}")
@@ -81,8 +96,26 @@ def main() -> int:
     if (missing or skipped) and os.environ.get("CI") == "true":
         print("In CI nothing may be left out.")
         worst = worst or 1
+    print(*(f"Took: {line}" for line in took), sep="\n")
     print(f"{passed} passed, {failed} failed")
     return worst or (1 if failed or not passed else 0)
+
+
+def cpu_s() -> float:
+    """Return the CPU of what we started and somebody waited for: not of orphans."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def cpu_of_all_s() -> float:
+    """Return what this machine has given to all of its processes so far."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
+
+
+def environment() -> dict[str, str]:
+    """Return ours, but that no interpreter compiles what an earlier one has: hundreds start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def how_bad(code: int, *, some_left_out: bool) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psutil
 from playwright.sync_api import BrowserContext, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
+from tests.pages.gallery import CHROMIUM_ARGS
 from tests.support.capabilities import chromium
 from tests.support.program import Served
 
@@ -19,7 +19,7 @@ def signed_in(served: Served) -> Iterator[BrowserContext]:
     """A browser of its own that has opened the link."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium(), args=[*ARGUMENTS, *MORE_ARGUMENTS]
+            executable_path=chromium(), args=[*CHROMIUM_ARGS, *MORE_ARGUMENTS]
         )
         context = browser.new_context(base_url=served.base, viewport={"width": 1440, "height": 900})
         page = context.new_page()

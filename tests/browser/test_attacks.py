@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
-from tests.browser.conftest import ARGUMENTS
+from tests.pages.gallery import CHROMIUM_ARGS
 from tests.support.capabilities import chromium
 from tests.support.program import Bucket, Program, Served, until
 from tests.support.raw_socket import RawSocket
@@ -177,7 +177,7 @@ def test_under_another_name_nothing_opens_and_nothing_can_be_clicked(
         "--host-resolver-rules=MAP evil.example 127.0.0.1",
         "--disable-features=LocalNetworkAccessChecks",  # new browsers help; ours must do alone
     ]
-    browser = playwright.chromium.launch(executable_path=chromium(), args=[*ARGUMENTS, *rules])
+    browser = playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_ARGS, *rules])
     context = browser.new_context()
     own = context.new_page()
     own.goto(served.link)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 PATIENCE_S = 20.0
+PAUSE_S = 0.02  # between two looks
 
 
 async def becomes(look: Callable[[], object]) -> None:
@@ -13,4 +14,4 @@ async def becomes(look: Callable[[], object]) -> None:
     while not look():
         if time.monotonic() > deadline:
             raise AssertionError("not in time")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(PAUSE_S)
