@@ -4,8 +4,7 @@ Names that are taken, storages that may not be that end, places that would overw
 Reads the database and writes nothing.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +31,7 @@ from bucketvault.vocabulary import UsageType
 def refuse_endpoint(provider: Provider) -> None:
     """Raise BucketvaultError when what is stored as its endpoint is not one that may be asked.
 
-    Asked each time it is used: a row may be older than a rule, or from another hand than ours.
+    Asked each time it is used: a row may be older than a rule, or not of this program.
     """
     try:
         endpoint_rule(provider.endpoint)
@@ -124,18 +123,19 @@ def checked_backup(
     if destination is None or not sheet.is_good("destination_path"):
         return values, sheet.problems
     target = destination.location(values.destination_path)
+    place = None
     if source is not None and sheet.is_good("source_path"):
-        objection = _why_not_between(source.location(values.source_path), target)
-        if objection is not None:
+        place = source.location(values.source_path)
+        if objection := _why_not_between(place, target):
             sheet.refuse("destination_path", objection)
     if with_others:
-        others = _routes(but=row)
-        if taken := next((r.name for r in others if r.destination.overlaps(target)), None):
-            sheet.refuse("destination_path", _taken_by(taken))
-        elif source is not None and sheet.is_good("source_path"):
-            own = Route(0, values.name, source.location(values.source_path), target)
-            if circle := circle_through(own, others):
-                sheet.refuse("destination_path", _in_a_circle(circle))
+        routes = _routes(_buckets())
+        # without a source only the destination is looked at
+        own = Route(row.id if row else 0, values.name, place or target, target)
+        if taken := _taken_among(own, routes):
+            sheet.refuse("destination_path", taken)
+        elif place and (circle := _circle_among(own, routes)):
+            sheet.refuse("destination_path", circle)
     return values, sheet.problems
 
 
@@ -166,34 +166,21 @@ def _contradictions(
 ) -> list[Contradiction]:
     """The same for `which` Backups, if Providers and Storages were as given."""
     ends = _buckets(servers=servers) | (buckets or {})
-    concerned = {backup.id for backup in Backup.select(Backup.id).where(which)}
-    found: list[Contradiction] = []
-    places: dict[tuple[str, str], list[tuple[int, str, Location]]] = defaultdict(list)
-    routes: list[Route] = []
-    for backup in Backup.select().order_by(Backup.name):
-        source, destination = ends[backup.source_storage_id], ends[backup.destination_storage_id]
-        target = destination.location(backup.destination_path)
-        place = (target.server, target.bucket)
-        places[place].append((backup.id, backup.name, target))
-        routes.append(Route(backup.id, backup.name, source.location(backup.source_path), target))
-        if backup.id in concerned:
-            objections = list(_misused(source, destination))
-            if message := _why_not_between(source.location(backup.source_path), target):
-                objections.append(("destination_path", message))
-            found += [Contradiction(backup.id, backup.name, *each) for each in objections]
-    for together in places.values():
-        for backup_id, name, target in together:
-            taken = next(
-                (n for i, n, other in together if i != backup_id and other.overlaps(target)), None
-            )
-            if taken and backup_id in concerned:
-                message = _taken_by(taken)
-                found.append(Contradiction(backup_id, name, "destination_path", message))
-    for route in routes:
-        if route.backup_id in concerned and (circle := circle_through(route, routes)):
-            message = _in_a_circle(circle)
-            found.append(Contradiction(route.backup_id, route.name, "destination_path", message))
-    return found
+    concerned = {backup.id: backup for backup in Backup.select().where(which)}
+    routes = _routes(ends)
+    found: list[tuple[Route, str, str]] = []
+    mine = [route for route in routes if route.backup_id in concerned]
+    for route in mine:
+        backup = concerned[route.backup_id]
+        for name, message in _misused(
+            ends[backup.source_storage_id], ends[backup.destination_storage_id]
+        ):
+            found.append((route, name, message))
+        if objection := _why_not_between(route.source, route.destination):
+            found.append((route, "destination_path", objection))
+    for why in (_taken_among, _circle_among):
+        found += [(each, "destination_path", m) for each in mine if (m := why(each, routes))]
+    return [Contradiction(each.backup_id, each.name, *why) for each, *why in found]
 
 
 # ---- the parts
@@ -230,9 +217,8 @@ def _buckets(
     return found
 
 
-def _routes(*, but: Backup | None) -> list[Route]:
-    """The way of every Backup, switched off or not: one that is off can be run by hand."""
-    ends = _buckets()
+def _routes(ends: Mapping[int, _Bucket]) -> list[Route]:
+    """Return the way of every Backup, also of one that is off: it can be run by hand."""
     return [
         Route(
             backup.id,
@@ -241,7 +227,6 @@ def _routes(*, but: Backup | None) -> list[Route]:
             ends[backup.destination_storage_id].location(backup.destination_path),
         )
         for backup in Backup.select().order_by(Backup.name)
-        if but is None or backup.id != but.id
     ]
 
 
@@ -285,17 +270,25 @@ def _why_not_between(source: Location, destination: Location) -> str | None:
     return None
 
 
-def _in_a_circle(names: list[str]) -> str:
-    others = " and then ".join(f'"{name}"' for name in names)
+def _circle_among(own: Route, routes: Iterable[Route]) -> str | None:
+    """Why a Backup may not copy in a circle through others; None when it does not."""
+    circle = circle_through(own, routes)
+    if not circle:
+        return None
+    others = " and then ".join(f'"{name}"' for name in circle)
     return (
         f"What this backup copies, {others} would copy back to where it came from: "
         "a removal anywhere would run round. Choose another destination."
     )
 
 
-def _taken_by(name: str) -> str:
-    # each of the two would remove what the other copied
+def _taken_among(own: Route, routes: Iterable[Route]) -> str | None:
+    """Why its destination is another Backup's; each would remove what the other copied."""
+    others = (each for each in routes if each.backup_id != own.backup_id)
+    taken = next((each.name for each in others if each.destination.overlaps(own.destination)), None)
+    if taken is None:
+        return None
     return (
-        f'The backup "{name}" copies to the same place, or to one inside or around it: '
+        f'The backup "{taken}" copies to the same place, or to one inside or around it: '
         "give each backup a destination of its own."
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nicegui import run, ui
 
 from bucketvault.engine.catalogue.providers import StoredProvider
-from bucketvault.engine.domain.fields import ProviderFields
+from bucketvault.engine.domain.fields import KEYS, ProviderFields
 from bucketvault.engine.rclone.buckets import (
     DiscoveryError,
     KeyRefusedError,
@@ -32,8 +32,6 @@ from bucketvault.vocabulary import ProviderType
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
-
-KEYS = ("access_key_id", "secret_access_key")
 
 
 def register(engine: "Engine") -> None:
