@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from bucketvault import __version__
 from bucketvault.engine import settings
 from bucketvault.engine.events import Live
-from bucketvault.engine.mail.hanging_up import hang_up_after
 from bucketvault.engine.mail.mail_views import PingState
+from bucketvault.engine.mail.smtp import total_timeout
 from bucketvault.sanitize import clean
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Topic
@@ -94,7 +94,7 @@ def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
     else:
         connection = http.client.HTTPConnection(host, port, timeout=answer_s)
     path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    with hang_up_after(answer_s, lambda: connection.sock) as cut:
+    with total_timeout(answer_s, lambda: connection.sock) as cut:
         try:
             connection.request("GET", path, headers={"User-Agent": f"bucketvault/{__version__}"})
             answer = connection.getresponse()

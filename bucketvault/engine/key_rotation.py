@@ -9,13 +9,11 @@ from pathlib import Path
 
 import peewee as pw
 
-from bucketvault.engine import ciphertexts
-from bucketvault.engine.ciphertexts import Ciphertext
 from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import connection, text_that_begins, writing
 from bucketvault.store.models import Provider
 from bucketvault.store.private_files import alone_in
-from bucketvault.store.secrets import VERSION, Vault
+from bucketvault.store.secrets import VERSION, Ciphertext, Vault, ciphertexts
 
 
 def rotate(vault: Vault) -> tuple[int, list[Path]]:
@@ -24,7 +22,7 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
     One that was cut short before is finished, with the key it had made. Raises VaultError when
     there is no key, or something does not decrypt; then nothing was changed.
     """
-    if not vault.key_file.exists() and not any(ciphertexts.every()):
+    if not vault.key_file.exists() and not any(ciphertexts()):
         raise VaultError("There is no key yet.", "It is made with the first secret you enter.")
     vault.key_ids()
     with alone_in(vault.key_file.resolve().parent):
@@ -36,7 +34,7 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
         if len(vault.key_ids()) == 1:
             vault.add_key()
         with writing():
-            everything = list(ciphertexts.every())
+            everything = list(ciphertexts())
             for found in everything:
                 _seal_anew(vault, found)
         with writing():  # nobody encrypts meanwhile
@@ -69,7 +67,7 @@ def unreadable(vault: Vault) -> list[str]:
     """Whose secrets do not decrypt, in words."""
     found: dict[str, None] = {}
     with connection():
-        for ciphertext in ciphertexts.every():
+        for ciphertext in ciphertexts():
             try:
                 vault.decrypt(getattr(ciphertext.row, ciphertext.column), ciphertext.place)
             except VaultError:

@@ -1,23 +1,30 @@
 """Daily maintenance: old logs are deleted, and the database is copied.
 
-Both are due while today (UTC) has no copy of the database yet, which the folder of copies tells.
+Both are due while today (UTC) has no copy of the database yet, which the folder of copies tells:
+neither a restart nor a clock that was set makes one too many or forgets one.
 Logs go first, so that the copy is small, and also where there is no room for one.
 """
 
 import datetime as dt
 import logging
+import re
+import shutil
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 import peewee as pw
 
 from bucketvault.config import Config
-from bucketvault.engine import self_backup, settings
-from bucketvault.engine.ages import settled
+from bucketvault.engine import settings
+from bucketvault.engine.runs.tidying import expiry_clock
 from bucketvault.errors import BucketvaultError
 from bucketvault.store import run_logs
 from bucketvault.store.database import (
     BusyError,
+    backup_database,
     connection,
+    database_bytes,
     give_back_space,
     write_log_back,
     writing,
@@ -30,6 +37,11 @@ LOOK_S = 60.0
 AFTER_A_FAULT_S = 3600.0
 STEP_PAGES = 1000  # given back in one transaction: 4 MB, some milliseconds
 STEP_PAUSE_S = 0.02  # between two transactions: other writers go first
+KEPT = 7
+FEWEST_TO_TELL = 4
+SPARE_BYTES = 200 * 1000 * 1000  # stay free beside a new copy: runs write their logs meanwhile
+
+_NAME = re.compile(r"bucketvault-(\d{4}-\d\d-\d\d)\.sqlite3")
 
 
 class Housekeeper:
@@ -69,7 +81,7 @@ def work(config: Config, now: dt.datetime, ending: threading.Event | None = None
 
     Stops early once `ending` is set. Raises NoRoomError, DatabaseError, BusyError, OSError.
     """
-    if not self_backup.is_due(config.backups, now):
+    if not copy_is_due(config.backups, now):
         return False
     ending = ending or threading.Event()
     removed = remove_old_logs(now, settings.load().log_retention_days, ending)
@@ -78,7 +90,7 @@ def work(config: Config, now: dt.datetime, ending: threading.Event | None = None
         log.info("old logs removed", extra={"runs": removed})
     if ending.is_set():
         return True
-    made = self_backup.make(config.backups, now)
+    made = copy_database(config.backups, now)
     log.info("database copied", extra={"to": str(made), "bytes": made.stat().st_size})
     return True
 
@@ -91,7 +103,7 @@ def remove_old_logs(now: dt.datetime, days: int, ending: threading.Event | None 
     if not days:
         return 0
     removed, ending = 0, ending or threading.Event()
-    for run_id in _runs_with_old_logs(settled(now) - dt.timedelta(days=days)):
+    for run_id in _runs_with_old_logs(expiry_clock(now) - dt.timedelta(days=days)):
         if ending.is_set():
             break
         with writing():  # one transaction: a log is whole, or it is said to be gone
@@ -129,3 +141,88 @@ def _give_back(ending: threading.Event) -> None:
     while not ending.is_set() and give_back_space(STEP_PAGES):
         ending.wait(STEP_PAUSE_S)
     write_log_back()
+
+
+# ---- the daily copy: named by its day (UTC), checked whole
+
+
+class NoRoomError(BucketvaultError):
+    """The disk has no room for a copy of the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfBackup:
+    """One copy that passed its check."""
+
+    path: Path
+    day: dt.date  # UTC
+    made_at: dt.datetime
+    size_bytes: int
+
+
+def copy_is_due(folder: Path, now: dt.datetime) -> bool:
+    """True if today has no copy yet; asks for one file."""
+    return not _of_day(folder, now).exists()
+
+
+def copy_database(folder: Path, now: dt.datetime) -> Path:
+    """Copy the database into `folder`, check the copy, and let the oldest ones go.
+
+    Nothing goes unless the new one is whole. Raises NoRoomError, DatabaseError.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    for unfinished in folder.glob("bucketvault-*.unfinished"):  # the machine stopped in between
+        unfinished.unlink()
+    _find_room(folder)
+    made = _of_day(folder, now)
+    backup_database(made)
+    for old in _oldest_first(folder, now.date())[:-KEPT]:
+        if old.path != made:
+            old.path.unlink(missing_ok=True)
+    return made
+
+
+def newest_copy(folder: Path, now: dt.datetime) -> SelfBackup | None:
+    """The newest copy; None: there is none. Raises OSError where the folder may not be read."""
+    found = _oldest_first(folder, now.date())
+    return found[-1] if found else None
+
+
+def growth_a_day(folder: Path, now: dt.datetime) -> float | None:
+    """By how many bytes a day the database and its copies grow; None: too few copies to tell."""
+    found = [copy for copy in _oldest_first(folder, now.date()) if copy.day <= now.date()]
+    if len(found) < FEWEST_TO_TELL:
+        return None
+    days = (found[-1].day - found[0].day).days
+    return (found[-1].size_bytes - found[0].size_bytes) / days * (1 + KEPT)
+
+
+def _of_day(folder: Path, now: dt.datetime) -> Path:
+    return folder / f"bucketvault-{now.astimezone(dt.UTC):%Y-%m-%d}.sqlite3"
+
+
+def _oldest_first(folder: Path, today: dt.date) -> list[SelfBackup]:
+    """All copies; one of a day to come is from a clock that was wrong, and goes first."""
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        try:
+            stat, day = path.stat(), dt.date.fromisoformat(match[1])
+        except (OSError, ValueError):  # gone meanwhile; a day that no calendar has
+            continue
+        made_at = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+        found.append(SelfBackup(path, day, made_at, stat.st_size))
+    return sorted(found, key=lambda copy: (copy.day <= today, copy.day))
+
+
+def _find_room(folder: Path) -> None:
+    needed, free = database_bytes() + SPARE_BYTES, shutil.disk_usage(folder).free
+    if free < needed:
+        raise NoRoomError(
+            f"There is no room for a copy of the database: {free / 1e6:,.0f} MB are free, "
+            f"{needed / 1e6:,.0f} MB are needed.",
+            "Make room on the disk of the data folder; the copy is then made within the hour.",
+        )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from bucketvault.config import Config
 from bucketvault.engine.catalogue import providers, rows, storages
 from bucketvault.engine.catalogue.providers import StoredProvider
-from bucketvault.engine.ciphertexts import KEY_COLUMNS
 from bucketvault.engine.domain.fields import (
     KEYS_MAY_STAY,
     NO_RULES,
@@ -46,7 +45,7 @@ from bucketvault.engine.views.catalogue import (
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage, utcnow
-from bucketvault.store.secrets import Vault, place
+from bucketvault.store.secrets import KEY_COLUMNS, Vault, place
 from bucketvault.vocabulary import Topic, UsageType
 
 KEPT_S = 600.0

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bucketvault.engine.ciphertexts import place_of_setting, ready_for_secrets
 from bucketvault.engine.domain import setting_rules as allowed
 from bucketvault.engine.domain.fields import NUMBER, SECRET, Ruled, Sheet, ruled, ruled_fields
 from bucketvault.engine.domain.rules import InvalidValue, is_loopback, whole_number, word
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, Problem, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
-from bucketvault.store.secrets import Vault
+from bucketvault.store.secrets import Vault, place_of_setting, ready_for_secrets
 from bucketvault.vocabulary import MailSecurity, Topic
 
 USUAL_PORTS = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}

@@ -9,18 +9,24 @@ import base64
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bucketvault.errors import VaultError
+from bucketvault.store.database import connection
+from bucketvault.store.models import BaseModel, Provider, Setting
 from bucketvault.store.private_files import write_private
 
 VERSION = "v1"
 KEY_BYTES = 32
 NONCE_BYTES = 12
+KEY_COLUMNS = ("access_key_id", "secret_access_key")  # of a Provider
+SECRET_SETTINGS = ("smtp_password",)
 
 
 def place(table: str, column: str, row: str) -> str:
@@ -200,3 +206,36 @@ class Vault:
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode()
+
+
+# ---- every secret that is stored, wherever it is: a new key has to open all of them
+
+
+class Ciphertext(NamedTuple):
+    """One envelope: `getattr(row, column)`, made for `place`."""
+
+    row: BaseModel
+    column: str
+    place: str
+
+
+def place_of_setting(key: str) -> str:
+    """The associated data of a secret setting."""
+    return place("setting", "value", key)
+
+
+def ciphertexts() -> Iterator[Ciphertext]:
+    """Each stored ciphertext once; an empty column holds none."""
+    with connection():
+        for provider in Provider.select():
+            for column in KEY_COLUMNS:
+                if getattr(provider, column):
+                    yield Ciphertext(provider, column, place("provider", column, provider.uuid))
+        for setting in Setting.select().where(Setting.key.in_(SECRET_SETTINGS)):
+            yield Ciphertext(setting, "value", place_of_setting(setting.key))
+
+
+def ready_for_secrets(vault: Vault) -> None:
+    """Make the key when this is the first secret; never where older secrets need another key."""
+    if not vault.has_key() and next(ciphertexts(), None) is None:
+        vault.create_key()

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine import ciphertexts, key_rotation, settings
+from bucketvault.engine import key_rotation, settings
 from bucketvault.engine.catalogue import providers
 from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import FILE_NAME, connection, writing
 from bucketvault.store.models import Backup, Provider
-from bucketvault.store.secrets import Vault
+from bucketvault.store.secrets import Vault, ciphertexts
 from tests.conftest import NewBucket
 from tests.store_fixtures import KEY_ID, SECRET, provider_input
 from tests.support.program import Program, objects
@@ -42,7 +42,7 @@ def full(open_store: Path, vault: Vault) -> Vault:
 def opened(vault: Vault) -> list[str]:
     """Every stored secret, as a program that has just started opens them."""
     fresh = Vault(vault.key_file)
-    return sorted(fresh.decrypt(getattr(c.row, c.column), c.place) for c in ciphertexts.every())
+    return sorted(fresh.decrypt(getattr(c.row, c.column), c.place) for c in ciphertexts())
 
 
 def test_everything_opens_with_the_new_key_and_nothing_with_the_old(full: Vault) -> None:
@@ -63,7 +63,7 @@ def test_everything_opens_with_the_new_key_and_nothing_with_the_old(full: Vault)
 def test_what_another_folder_or_an_older_copy_holds_opens_with_the_key_put_aside(
     full: Vault,
 ) -> None:
-    found = next(every := ciphertexts.every())
+    found = next(every := ciphertexts())
     every.close()
     elsewhere, where = getattr(found.row, found.column), found.place
 
@@ -110,16 +110,16 @@ def test_with_something_that_does_not_decrypt_nothing_changes(full: Vault) -> No
         one, other = Provider.select().order_by(Provider.id)
         other.access_key_id = one.access_key_id  # swapped by a program that may write the database
         other.save()
-    before = full.key_file.read_text(), [c.row.__data__ for c in ciphertexts.every()]
+    before = full.key_file.read_text(), [c.row.__data__ for c in ciphertexts()]
 
     with pytest.raises(VaultError, match='the provider "Other"'):
         key_rotation.rotate(full)
 
-    assert before == (full.key_file.read_text(), [c.row.__data__ for c in ciphertexts.every()])
+    assert before == (full.key_file.read_text(), [c.row.__data__ for c in ciphertexts()])
 
 
 def test_a_ciphertext_that_stands_where_nobody_knows_keeps_the_old_key(full: Vault) -> None:
-    forgotten = ciphertexts.every()
+    forgotten = ciphertexts()
     envelope = getattr((found := next(forgotten)).row, found.column)
     forgotten.close()
     with writing():
@@ -135,7 +135,7 @@ def test_a_ciphertext_that_stands_where_nobody_knows_keeps_the_old_key(full: Vau
 
 def test_every_place_of_a_ciphertext_is_known(full: Vault, open_store: Path) -> None:
     with connection():
-        known = {getattr(c.row, c.column) for c in ciphertexts.every()}
+        known = {getattr(c.row, c.column) for c in ciphertexts()}
 
     with closing(sqlite3.connect(open_store)) as plain:
         stored = {
@@ -154,12 +154,12 @@ def test_every_place_of_a_ciphertext_is_known(full: Vault, open_store: Path) -> 
 KILLED = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from bucketvault.engine import ciphertexts, key_rotation
+from bucketvault.engine import key_rotation
 from bucketvault.store import database, private_files, secrets as encryption
-from bucketvault.store.secrets import Vault
+from bucketvault.store.secrets import Vault, ciphertexts
 
 folder, secrets = Path(sys.argv[1]), json.loads(sys.argv[2])
-watched = {module.__file__ for module in (key_rotation, encryption, private_files, ciphertexts)}
+watched = {module.__file__ for module in (key_rotation, encryption, private_files)}
 database.OF_A_CONNECTION = (("synchronous", "off"), ("foreign_keys", "on"))
 
 def in_a_child(work):
@@ -191,7 +191,7 @@ def whole(here):
     database.open_database(here / "data" / database.FILE_NAME)
     fresh = Vault(here / "secret.key")
     with database.connection():
-        found = [fresh.decrypt(getattr(c.row, c.column), c.place) for c in ciphertexts.every()]
+        found = [fresh.decrypt(getattr(c.row, c.column), c.place) for c in ciphertexts()]
     return 0 if sorted(found) == secrets else 1
 
 line, wrong = 0, []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import Config, load_config
-from bucketvault.engine import maintenance, self_backup, settings
+from bucketvault.engine import maintenance, settings
 from bucketvault.engine.views.backups import run_page
 from bucketvault.errors import DatabaseError
 from bucketvault.store import run_logs
@@ -189,7 +189,7 @@ def test_a_clock_that_was_wrong_costs_no_copy_of_a_true_day(config: Config) -> N
     for day in range(3):
         maintenance.work(config, NOW + day * DAY)
 
-    kept = self_backup.newest(config.backups, NOW + 2 * DAY)
+    kept = maintenance.newest_copy(config.backups, NOW + 2 * DAY)
     assert kept is not None and kept.day == (NOW + 2 * DAY).date()
     assert {f"bucketvault-2026-11-{22 + day}.sqlite3" for day in range(3)} <= set(copies(config))
 
@@ -237,7 +237,7 @@ def test_without_room_no_copy_is_begun_and_old_logs_go_all_the_same(
     old, _ = logged(backup, 100), logged(backup, 1)
 
     try:
-        with pytest.raises(self_backup.NoRoomError, match="no room"):
+        with pytest.raises(maintenance.NoRoomError, match="no room"):
             maintenance.work(replace(config, data_dir=small), NOW)
         assert not list((small / "backups").iterdir())
     finally:

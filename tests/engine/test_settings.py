@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine import ciphertexts, settings, setup
+from bucketvault.engine import settings, setup
 from bucketvault.engine.settings import MailServer, Settings
 from bucketvault.errors import InvalidInputError, VaultError
 from bucketvault.store.models import Setting
-from bucketvault.store.secrets import Vault
+from bucketvault.store.secrets import Vault, ciphertexts
 from bucketvault.vocabulary import MailSecurity
 from tests.store_fixtures import a_provider
 
@@ -205,7 +205,7 @@ def test_whoever_changes_the_key_finds_every_secret(vault: Vault) -> None:
     settings.change(MAIL, vault)
     a_provider("One")
 
-    found = list(ciphertexts.every())
+    found = list(ciphertexts())
 
     assert [(type(f.row).__name__, f.column) for f in found] == [
         ("Provider", "access_key_id"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.monitor import EVERY_S, Copying, Health, Sample
-from bucketvault.engine.self_backup import SelfBackup
+from bucketvault.engine.maintenance import SelfBackup
 from tests.pages.scenes import DAY, HOUR, MINUTE, now
 
 GB, MB = 10**9, 10**6

@@ -7,13 +7,12 @@ works in its own connection, or joins the caller's transaction.
 from dataclasses import dataclass, field
 
 from bucketvault.engine.catalogue import conflicts, rows
-from bucketvault.engine.ciphertexts import KEY_COLUMNS, ready_for_secrets
 from bucketvault.engine.domain.fields import ProviderFields
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage
-from bucketvault.store.secrets import Vault, place
+from bucketvault.store.secrets import KEY_COLUMNS, Vault, place, ready_for_secrets
 from bucketvault.vocabulary import Topic
 
 

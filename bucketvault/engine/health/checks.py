@@ -16,11 +16,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import self_backup, settings
+from bucketvault.engine import maintenance, settings
 from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
-from bucketvault.engine.self_backup import SelfBackup
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, Tone
 from bucketvault.errors import RcloneMissingError
 from bucketvault.humanize import (
@@ -297,7 +297,7 @@ def look_at_database(_: Context) -> Reading:
 
 def look_at_copy(context: Context) -> Reading:
     """Look for the newest copy, and where there is none, since when it could be missed."""
-    newest, first = self_backup.newest(context.config.backups, context.now), None
+    newest, first = maintenance.newest_copy(context.config.backups, context.now), None
     if newest is None and context.config.database.exists():
         with connection():  # before its first provider nothing can be lost
             first = Provider.select(Provider.created_at).order_by(Provider.id).first()

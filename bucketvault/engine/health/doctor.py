@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from bucketvault.config import Config
-from bucketvault.engine import ciphertexts
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Check, Context, Reading, Subject
 from bucketvault.engine.views.situation import Tone
@@ -31,7 +30,7 @@ from bucketvault.store.database import (
     way_back,
 )
 from bucketvault.store.models import Backup, Provider, utcnow
-from bucketvault.store.secrets import Vault
+from bucketvault.store.secrets import Ciphertext, Vault, ciphertexts
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +182,7 @@ def _database(context: Context) -> Reading:
 
 def _key(context: Context) -> Reading:
     name, vault = Subject.KEY, Vault(context.config.key_file)
-    stored = list(ciphertexts.every()) if context.config.database.exists() else []
+    stored = list(ciphertexts()) if context.config.database.exists() else []
     if not stored and not context.config.key_file.exists():
         return Reading(name, Tone.NONE, "not there yet", "It is made with the first secret.")
     if not vault.has_key():
@@ -202,7 +201,7 @@ def _key(context: Context) -> Reading:
     return Reading(name, Tone.OK, "there", words)
 
 
-def _whose(secret: ciphertexts.Ciphertext) -> str:
+def _whose(secret: Ciphertext) -> str:
     return secret.row.name if isinstance(secret.row, Provider) else "mail"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import psutil
 
 from bucketvault.config import Config
-from bucketvault.engine import self_backup, settings
+from bucketvault.engine import maintenance, settings
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Context, Reading, Subject
 from bucketvault.engine.runs.folder import RunFolder
@@ -129,7 +129,7 @@ class Monitor:
 
     def _look(self) -> Health:
         now = utcnow()
-        growth = self_backup.growth_a_day(self._config.backups, now)
+        growth = maintenance.growth_a_day(self._config.backups, now)
         context = Context(self._config, now, self._scheduler, growth)
         memory, swap = psutil.virtual_memory(), psutil.swap_memory()
         percent, cores = self._processor.percent(), psutil.cpu_count() or 1

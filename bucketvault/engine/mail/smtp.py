@@ -11,11 +11,11 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from bucketvault.engine.mail.hanging_up import hang_up_after
 from bucketvault.engine.settings import MailServer
 from bucketvault.errors import BucketvaultError
 from bucketvault.sanitize import Redactor, clean
@@ -23,6 +23,7 @@ from bucketvault.vocabulary import MailSecurity
 
 ANSWER_LIMIT = 500  # characters of the server's words
 GOODBYE_S = 2.0
+AGAIN_S = 0.5
 ABOUT_SIGNING_IN = (530, 534, 535, 538)  # RFC 4954
 
 
@@ -58,7 +59,7 @@ def deliver(server: MailServer, message: bytes, patience: Patience = Patience())
     redactor = _redactor(server)
     where = f"{server.host}, port {server.port}"
     connection = _connection(server, patience.answer_s)
-    with hang_up_after(patience.whole_s, lambda: connection.sock) as cut:
+    with total_timeout(patience.whole_s, lambda: connection.sock) as cut:
         try:
             with contextlib.closing(connection):
                 answer = _Talk(connection, server, redactor).hand_over(message)
@@ -278,3 +279,33 @@ def _base64(text: str) -> str:
 
 def _as_bytes(said: bytes | str) -> bytes:
     return said if isinstance(said, bytes) else said.encode(errors="replace")
+
+
+@contextlib.contextmanager
+def total_timeout(seconds: float, its_socket: Callable[[], object]) -> Iterator[threading.Event]:
+    """Cut the connection of the block when it takes longer; a read there then meets its end.
+
+    Time-outs of single answers never end a conversation that drips.
+
+    Gives an event that says whether that happened. `its_socket` is asked then, from another thread.
+    """
+    cut, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if over.wait(seconds):
+            return
+        cut.set()
+        while True:  # it may only just be connecting, or connect again
+            found = its_socket()
+            if isinstance(found, socket.socket):
+                with contextlib.suppress(OSError):
+                    # the plain one's: that of TLS makes it a plain socket, and continues
+                    socket.socket.shutdown(found, socket.SHUT_RDWR)
+            if over.wait(AGAIN_S):
+                return
+
+    threading.Thread(target=watch, name="hang up", daemon=True).start()
+    try:
+        yield cut
+    finally:
+        over.set()

@@ -1,10 +1,12 @@
 """After a good run, never after a bad one: RESTORE.txt is kept true, and old kept versions go."""
 
 import contextlib
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterable
 
-from bucketvault.engine.ages import settled
+import peewee as pw
+
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
@@ -19,6 +21,9 @@ from bucketvault.engine.runs.restore_text import restore_text, text_hash
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
 
+# With a clock that is years ahead for an hour, every kept version and every log would be old.
+BEFORE = dt.timedelta(hours=12)  # so long a clock has to stay wrong before it is believed
+AHEAD = dt.timedelta(days=8)  # a weekly backup alone never waits for this
 REFUSALS_TAKEN = 10  # folders that may not go, before the rest is left for the next run
 
 
@@ -80,7 +85,7 @@ def _let_go(
     refusals: list[ArchiveError] = []
     for stamp in outlived(
         folders,
-        now=settled(utcnow()),
+        now=expiry_clock(utcnow()),
         # retention raised since the run began must count for that run
         retention_days=max(spec.retention_days, backup.retention_days),
         own_stamp=str(run.archive_stamp),
@@ -95,3 +100,14 @@ def _let_go(
                 break
     if refusals:
         raise refusals[0]
+
+
+def expiry_clock(now: dt.datetime) -> dt.datetime:
+    """`now`, but no later than `AHEAD` after the last end of a run that is `BEFORE` ago or older.
+
+    After a longer time without any run, what is old goes half a day after the first one.
+    """
+    earlier = BackupRun.finished_at <= now - BEFORE
+    with connection():
+        last = BackupRun.select(pw.fn.MAX(BackupRun.finished_at)).where(earlier).scalar()
+    return now if last is None else min(now, last + AHEAD)

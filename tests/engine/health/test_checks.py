@@ -8,7 +8,7 @@ import pytest
 from bucketvault.config import load_config
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import GB, MB, Context, Reading, conclusion
-from bucketvault.engine.self_backup import SelfBackup
+from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.views.situation import Tone
 
 NOW = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)

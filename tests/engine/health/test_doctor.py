@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import Config, load_config
-from bucketvault.engine import self_backup, settings
+from bucketvault.engine import maintenance, settings
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.health import doctor
 from bucketvault.engine.health.checks import Reading
@@ -49,7 +49,7 @@ def config(private: None, open_store: Path, tmp_path: Path) -> Config:
     provider = providers.create(provider_input(), Vault(key_file))
     backup = a_backup("Photos", a_storage(row(provider), "a"), a_storage(row(provider), "b"))
     a_run(backup)
-    self_backup.make(made.backups, utcnow())
+    maintenance.copy_database(made.backups, utcnow())
     return made
 
 

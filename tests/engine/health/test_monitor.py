@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import Config, load_config
-from bucketvault.engine import self_backup
+from bucketvault.engine import maintenance
 from bucketvault.engine.health import monitor as health
 from bucketvault.engine.health.monitor import Health, Monitor
 from bucketvault.engine.runs.folder import RunFolder
@@ -120,5 +120,5 @@ def test_growth_is_told_from_the_copies_of_some_days(tmp_path: Path) -> None:
     for day in range(4):
         path = tmp_path / f"bucketvault-2026-11-{10 + day}.sqlite3"
         path.write_bytes(b"x" * 1000 * (day + 1))
-        expected = None if day < 3 else 1000.0 * (1 + self_backup.KEPT)
-        assert self_backup.growth_a_day(tmp_path, now) == expected
+        expected = None if day < 3 else 1000.0 * (1 + maintenance.KEPT)
+        assert maintenance.growth_a_day(tmp_path, now) == expected

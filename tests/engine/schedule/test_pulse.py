@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import time_machine
 
-from bucketvault.engine.schedule import pulse
-from bucketvault.engine.schedule.pulse import Pulse
+from bucketvault.engine.schedule import scheduler
+from bucketvault.engine.schedule.scheduler import Pulse
 from tests.support.program import until
 
 DAY_S = 86400.0
@@ -17,10 +17,10 @@ DAY_S = 86400.0
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second instead of a minute; the proportions stay."""
-    monkeypatch.setattr(pulse, "EVERY_S", 0.2)
-    monkeypatch.setattr(pulse, "TURN_S", 0.02)
-    monkeypatch.setattr(pulse, "LATE_S", 0.4)
-    monkeypatch.setattr(pulse, "HANGS_S", 0.5)
+    monkeypatch.setattr(scheduler, "EVERY_S", 0.2)
+    monkeypatch.setattr(scheduler, "TURN_S", 0.02)
+    monkeypatch.setattr(scheduler, "LATE_S", 0.4)
+    monkeypatch.setattr(scheduler, "HANGS_S", 0.5)
 
 
 @pytest.fixture
@@ -117,14 +117,14 @@ def test_a_thread_that_hangs_is_replaced_but_not_for_ever(
 
     def healed() -> bool:
         made.heal()
-        return len(beats) == 1 + pulse.REPLACED_AT_MOST
+        return len(beats) == 1 + scheduler.REPLACED_AT_MOST
 
     until("so many threads", healed)
     last = made._turned
-    until("the last hangs too", lambda: time.monotonic() - last > 2 * pulse.HANGS_S)
+    until("the last hangs too", lambda: time.monotonic() - last > 2 * scheduler.HANGS_S)
     made.heal()
 
-    assert len(beats) == 1 + pulse.REPLACED_AT_MOST
+    assert len(beats) == 1 + scheduler.REPLACED_AT_MOST
     over.set()
     made.stop(5)
     until("those that were replaced are over", lambda: not at_work())
