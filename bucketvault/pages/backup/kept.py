@@ -5,7 +5,6 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
@@ -154,7 +153,7 @@ ROW = """
 </tr>"""
 
 
-def kept_row(folder: KeptFolder, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
+def kept_row(folder: KeptFolder, zone: ZoneInfo, now: dt.datetime) -> dict[str, object]:
     """Return one run's kept versions: plain values that travel to the browser."""
     over = folder.goes_at <= now
     return {

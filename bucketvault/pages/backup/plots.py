@@ -6,7 +6,7 @@ Each plot says in words what it shows: for readers who cannot see it, and for a 
 import datetime as dt
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
@@ -131,16 +131,16 @@ def _moved(moved: Sequence[int]) -> str:
     return f"{size(sum(moved))} in {many(len(moved), 'run')}, {size(max(moved))} at most"
 
 
-def options(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> dict[str, Any]:
+def options(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> dict[str, object]:
     """Return options for ECharts. Colours are variables of the style sheet, for light and dark."""
     colour = "var(--plot)" if plot.bars else "var(--accent)"
     label = {"color": "var(--ink3)", "fontSize": 11.5, "fontFamily": FONTS}
     axis = {"axisLine": {"show": False}, "axisTick": {"show": False}}
-    data: list[Any] = [
+    data: list[object] = [
         {"value": value, "itemStyle": {"color": "var(--bad)"}} if plot.bars and wrong else value
         for value, wrong in zip(plot.values, failed, strict=True)
     ]
-    series: dict[str, Any] = {
+    series: dict[str, object] = {
         "type": "bar" if plot.bars else "line",
         "data": data,
         "showSymbol": False,

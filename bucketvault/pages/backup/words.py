@@ -1,7 +1,7 @@
 """A backup in words: is its copy good, how old is it, what was agreed. Pure; see `page.py`."""
 
 import datetime as dt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.views.backups import BackupPage, RunView
@@ -55,7 +55,7 @@ def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...
     )
 
 
-def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
+def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, object]:
     """Return one run as the list shows it: plain values that travel to the browser."""
     tone, asked = tone_of_run(view), view.scheduled_for or view.queued_at
     word = word_of(tone, view)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import events, ui
@@ -43,7 +42,7 @@ class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
     """The list as data, drawn in the browser; search, sort and filter happen there."""
 
     def __init__(
-        self, rows: list[dict[str, Any]], today: dt.date, on_run: OnEvent, on_enable: OnEvent
+        self, rows: list[dict[str, object]], today: dt.date, on_run: OnEvent, on_enable: OnEvent
     ) -> None:
         super().__init__()
         self.rows, self._today = rows, today
@@ -53,7 +52,7 @@ class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
         with self, element("footer"):
             draw_legend()
 
-    def change(self, rows: list[dict[str, Any]], today: dt.date) -> None:
+    def change(self, rows: list[dict[str, object]], today: dt.date) -> None:
         """Show other rows; only those that changed are sent."""
         before = {row["id"]: row for row in self.rows}
         changed = [row for row in rows if row != before.get(row["id"])]
@@ -66,7 +65,7 @@ class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
 
 def list_row(
     row: BackupRow, days: Sequence[Tone], today: dt.date, now: dt.datetime, zone: ZoneInfo
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return one backup as the list shows it: plain values that travel to the browser."""
     tone = tone_of(row)
     active = row.active_run
@@ -166,7 +165,7 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
     return words, ended
 
 
-def live_words(view: RunView) -> dict[str, Any]:
+def live_words(view: RunView) -> dict[str, object]:
     """Return the moving bar of a running backup: per cent, figures, time left."""
     progress = view.progress
     if view.status == RunStatus.RUNNING and view.phase == Phase.TIDYING:

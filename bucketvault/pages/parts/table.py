@@ -4,13 +4,13 @@ Decisions: docs/decisions/pages.md.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nicegui import ui
 
 from bucketvault.pages.parts import assets
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 class Column(NamedTuple):

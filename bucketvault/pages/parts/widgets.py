@@ -7,7 +7,7 @@ through a string that is parsed. What comes from elsewhere is cleaned where it e
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
@@ -72,7 +72,7 @@ def button(
     href: str = "",
     label: str = "",
     mark: str = "",
-    on_click: Callable[[], Any] | None = None,
+    on_click: Callable[[], object] | None = None,
 ) -> ui.element:
     """Draw a button, or a link that looks like one; `label` names one that has only an icon.
 
@@ -95,7 +95,7 @@ def button(
     return made
 
 
-def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
+def _in_page(act: Callable[[], object]) -> Callable[[], object]:
     """Return `act`, so that it may draw its own button away before it is done.
 
     NiceGUI runs a handler in its button's place; without that place, neither a notice nor the
@@ -103,13 +103,13 @@ def _in_page(act: Callable[[], Any]) -> Callable[[], Any]:
     """
     client = ui.context.client
 
-    def pressed() -> Coroutine[Any, Any, None] | None:
+    def pressed() -> Coroutine[object, None, None] | None:
         with client:
             begun = act()
         # not everything that can be awaited: a dialog's `close` gives the dialog, which would open
         return finish(begun) if isinstance(begun, Coroutine) else None
 
-    async def finish(begun: Coroutine[Any, Any, Any]) -> None:
+    async def finish(begun: Coroutine[object, None, object]) -> None:
         with client:
             await begun
 

@@ -1,7 +1,7 @@
 """The list of providers, and what to do when there is none."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bucketvault.engine.views.catalogue import ProviderRow
 from bucketvault.engine.views.situation import Tone
@@ -101,7 +101,7 @@ def _draw_none() -> None:
                 element("span", "note", kind.note)
 
 
-def _row(row: ProviderRow) -> dict[str, Any]:
+def _row(row: ProviderRow) -> dict[str, object]:
     mark = MARKS[row.provider_type]
     return {
         "id": row.id,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bucketvault import humanize
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
@@ -159,7 +159,7 @@ def found(lines: Sequence[BucketLine], sought: str) -> list[tuple[int, BucketLin
     ]
 
 
-def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, Any]:
+def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, object]:
     """Return one row of the table; `place` is what its button sends."""
     mark = MARKS[page.row.provider_type]
     storage = line.storage
@@ -187,7 +187,7 @@ def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, An
     }
 
 
-def used_by(uses: Sequence[Use]) -> dict[str, Any]:
+def used_by(uses: Sequence[Use]) -> dict[str, object]:
     """Return the first backups as links, and how many more there are."""
     by_backup = {use.backup_id: clean(use.backup_name, limit=NAME_CHARACTERS) for use in uses}
     shown = list(by_backup.items())[:BACKUPS_SHOWN]

@@ -13,7 +13,7 @@ from bucketvault.humanize import count, day, day_and_time, many
 from bucketvault.pages.parts.widgets import Tile
 
 
-def only_looked(view: RunView) -> bool:
+def is_dry_run(view: RunView) -> bool:
     """True if a run's log tells what would change, and not what did."""
     return view.preview or (tone_of_run(view) == Tone.HELD and view.findings is not None)
 

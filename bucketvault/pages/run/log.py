@@ -5,7 +5,7 @@ scrolls back fetches ranges over HTTP. No line is ever markup: the viewer sets t
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import fastapi
@@ -18,14 +18,15 @@ from bucketvault.humanize import size
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.frame import LARGEST_NUMBER
 from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.parts.table import Row
 from bucketvault.pages.run.log_rows import (
     FILTERS,
     MOST_ROWS_PUSHED,
     Filter,
-    Size,
+    RowCounts,
     Tail,
     read_size,
-    told_row,
+    viewer_row,
     wanted_lines,
 )
 from bucketvault.pages.run.log_search import Shown
@@ -45,17 +46,17 @@ RowNumber = Annotated[int, fastapi.Query(ge=0, le=LARGEST_NUMBER)]
 class LogView(ui.element, component=assets.folder() / "logview.js"):
     """The viewer element. `first` is the news it starts with (see `RunLog`)."""
 
-    def __init__(self, run_id: int, first: dict[str, Any], *, looked: bool) -> None:
+    def __init__(self, run_id: int, first: Row, *, dry_run: bool) -> None:
         super().__init__()
-        self.looked(looked)
+        self.set_dry_run(dry_run)
         self.props["url"] = f"/api/runs/{run_id:d}/log"
         self.props["first"] = first
 
-    def looked(self, looked: bool) -> None:
+    def set_dry_run(self, dry_run: bool) -> None:
         """Say whether the lines tell what would change, and not what did."""
-        self.props["looked"] = looked
+        self.props["dryRun"] = dry_run
 
-    def grew(self, news: dict[str, Any]) -> None:
+    def grew(self, news: Row) -> None:
         """Tell the browser; returns at once."""
         self.run_method("grew", news)
 
@@ -68,19 +69,19 @@ class RunLog:
     """One open page's view of a log: what it was told, and whether it follows."""
 
     def __init__(
-        self, engine: "Engine", run_id: int, *, growing: bool, looked: bool = False
+        self, engine: "Engine", run_id: int, *, growing: bool, dry_run: bool = False
     ) -> None:
         self._engine = engine
         self._run_id = run_id
         self._growing = growing
-        self._looked = looked
+        self._dry_run = dry_run
         self._following = True  # these as the viewer starts, until it says otherwise
         self._progress = False
         self._filter = Filter.ALL
         self._rows = MOST_ROWS_PUSHED
-        self._told = Size()
+        self._told = RowCounts()
         self._told_growing: bool | None = None
-        self._first: dict[str, Any] = {}
+        self._first: Row = {}
         self._view: LogView | None = None
         self._look: Callable[[], None] | None = None
         self._tail: Tail | None = None
@@ -94,13 +95,13 @@ class RunLog:
         """Draw the viewer in `place`."""
         with place:
             first = self._first or self._message(0, [], again=False)
-            self._view = LogView(self._run_id, first, looked=self._looked)
+            self._view = LogView(self._run_id, first, dry_run=self._dry_run)
             self._view.on("state", self._on_state)
 
     def follow(self) -> None:
         """Tell the viewer whenever the log grows, as long as the page is open."""
 
-        def show(news: dict[str, Any]) -> None:
+        def show(news: Row) -> None:
             if news and self._view is not None:
                 self._view.grew(news)
 
@@ -124,13 +125,13 @@ class RunLog:
             if self._look is not None:
                 self._look()
 
-    def looked(self, looked: bool) -> None:
+    def set_dry_run(self, dry_run: bool) -> None:
         """Say whether it tells what would change, and not what did."""
-        if looked != self._looked and self._view is not None:
-            self._looked = looked
-            self._view.looked(looked)
+        if dry_run != self._dry_run and self._view is not None:
+            self._dry_run = dry_run
+            self._view.set_dry_run(dry_run)
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> Row:
         """Return what is new since the last call, for the viewer; empty when nothing is. Blocks."""
         tail = self._tail or Tail(self._engine, self._run_id)
         found = tail.size()
@@ -141,7 +142,7 @@ class RunLog:
         again = found.lines < told.lines or found.bytes < told.bytes
         filtered, progress = self._filter, self._progress
         before, total = told.rows(filtered, progress), found.rows(filtered, progress)
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         start = max(0, total - min(self._rows, MOST_ROWS_PUSHED))
         if not again:
             start = max(start, before - 1)  # the last line told may have been half a line
@@ -150,7 +151,7 @@ class RunLog:
         self._told, self._told_growing = found, growing  # now: who could not read tells it later
         return self._message(start, rows, again=again)
 
-    def _message(self, start: int, rows: list[dict[str, Any]], *, again: bool) -> dict[str, Any]:
+    def _message(self, start: int, rows: list[Row], *, again: bool) -> Row:
         return {
             "lines": self._told.lines,
             "totals": self._told.totals,
@@ -206,7 +207,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
                 "total": found.rows(only, progress),
                 "lines": found.lines,
                 "totals": found.totals,
-                "rows": [told_row(row, engine.zone, wanted, whole=whole) for row in read],
+                "rows": [viewer_row(row, engine.zone, wanted, whole=whole) for row in read],
             }
         )
 

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.views.log_text import SHOWN_CHARACTERS, WHOLE_CHARACTERS, describe_log_line
+from bucketvault.pages.parts.table import Row
 from bucketvault.vocabulary import ALL_LINES, SHOWN_LINES, Kinds, LineKind, LogRow, log_topic
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def wanted_lines(only: Filter, progress: bool) -> Kinds:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class RowCounts:
     """Length of a log, and how many rows each filter leaves."""
 
     lines: int = 0
@@ -73,31 +74,31 @@ class Size:
         return self.lines if progress and only is Filter.ALL else self.totals[only]
 
 
-def read_size(engine: "Engine", run_id: int) -> Size:
+def read_size(engine: "Engine", run_id: int) -> RowCounts:
     """Return how long a log is now. Blocks."""
     found = engine.log_size(run_id)
     if not found.lines:
-        return Size()
+        return RowCounts()
     counts = engine.log_counts(run_id)
     totals = {only: sum(counts[kind] for kind in kinds) for only, kinds in FILTERS.items()}
-    return Size(sum(counts), found.bytes, totals)
+    return RowCounts(sum(counts), found.bytes, totals)
 
 
 # several viewers of one run read the same lines
 _remembered = functools.lru_cache(maxsize=4096)(describe_log_line)
 
 
-def told_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> dict[str, Any]:
+def viewer_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> Row:
     """Return a row for the viewer. In each filter it has its number among all rows."""
     limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
     describe = _remembered if len(row.line) < REMEMBERED_BYTES else describe_log_line
-    told = describe(row.line, zone, row.kind, limit=limit)
+    line = describe(row.line, zone, row.kind, limit=limit)
     return {
         "number": row.line_number if LineKind.PROGRESS in wanted else row.shown_number,
-        "time": told.time,
-        "kind": told.kind.word,
-        "object": told.object,
-        "text": told.text,
+        "time": line.time,
+        "kind": line.kind.word,
+        "object": line.object,
+        "text": line.text,
     }
 
 
@@ -109,8 +110,8 @@ class Tail:
         self._run_id = run_id
         self._lock = threading.Lock()
         self._stale = True
-        self._size = Size()
-        self._rows: dict[Kinds, tuple[int, list[dict[str, Any]]]] = {}  # how many there were then
+        self._size = RowCounts()
+        self._rows: dict[Kinds, tuple[int, list[Row]]] = {}  # how many there were then
         self._users = 0
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -135,7 +136,7 @@ class Tail:
     def _changed(self) -> None:
         self._stale = True  # pages are told after us: what they read now is read again
 
-    def size(self) -> Size:
+    def size(self) -> RowCounts:
         """Return how long it is. Blocks."""
         with self._lock:
             if self._stale:
@@ -150,14 +151,14 @@ class Tail:
                 self._size = found
             return self._size
 
-    def rows(self, start: int, total: int, wanted: Kinds) -> list[dict[str, Any]]:
+    def rows(self, start: int, total: int, wanted: Kinds) -> list[Row]:
         """Return the rows from `start` on, of the last few before `total`. Blocks."""
         with self._lock:
             known, rows = self._rows.get(wanted, (-1, []))
             if known != total:
                 first = max(0, total - MOST_ROWS_PUSHED)
                 read = self._engine.log_rows(self._run_id, first, total - first, wanted)
-                rows = [told_row(row, self._engine.zone, wanted) for row in read]
+                rows = [viewer_row(row, self._engine.zone, wanted) for row in read]
                 self._rows[wanted] = (total, rows)
             return rows[max(0, start - max(0, total - MOST_ROWS_PUSHED)) :]
 

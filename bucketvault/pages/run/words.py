@@ -162,7 +162,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
 
     None while it has not begun to copy. What it did is no state: only errors carry a colour.
     """
-    if approval.only_looked(view):
+    if approval.is_dry_run(view):
         return approval.tiles(view.findings) if view.findings is not None else ()
     if view.phase in (None, Phase.CHECKING):
         return ()

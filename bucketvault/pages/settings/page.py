@@ -6,16 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
+from bucketvault.engine.mail.mail_views import Letter, MailState, Trial
 from bucketvault.engine.preferences import SettingsPage
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.humanize import many
-from bucketvault.pages.parts.actions import ask, attempt, in_thread, tell_user
+from bucketvault.pages.parts.actions import ask, attempt, in_thread, press, tell_user
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.widgets import button, card, confirm, element, glyph, key_values
+from bucketvault.pages.parts.widgets import Part, button, card, confirm, element, glyph, key_values
 from bucketvault.pages.settings import words
 from bucketvault.pages.settings.form import Kept, SettingsForm
 from bucketvault.sanitize import clean
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
 
-class Acts(NamedTuple):
+class SettingsActions(NamedTuple):
     """Actions of the page's buttons. All raise BucketvaultError."""
 
     kept: Kept
     send_test: Callable[[Mapping[str, object]], Awaitable[Trial]]
-    try_again: Callable[[int], Awaitable[None]]
-    dismiss: Callable[[int], Awaitable[None]]
+    try_again: Callable[[int], Awaitable[object]]
+    dismiss: Callable[[int], Awaitable[object]]
     sign_out_everywhere: Callable[[], Awaitable[None]]
 
 
@@ -61,19 +61,19 @@ def register(engine: "Engine") -> None:
         async def send_test(given: Mapping[str, object]) -> Trial:
             return await ask(engine.providers, preferences.send_test, given)
 
-        async def try_again(mail_id: int) -> None:
-            await in_thread(preferences.try_again, mail_id)
-
-        async def dismiss(mail_id: int) -> None:
-            await in_thread(preferences.dismiss, mail_id)
-
         async def sign_out_everywhere() -> None:
-            await in_thread(preferences.sign_out_everywhere)  # within a second, we go too
+            await attempt(in_thread(preferences.sign_out_everywhere))  # within a second, we go too
 
         with frame("Settings", engine.zone, answer) as around:
             heading("Settings")
-            acts = Acts(Kept(change, load), send_test, try_again, dismiss, sign_out_everywhere)
-            screen = SettingsScreen(page, engine.zone, acts)
+            actions = SettingsActions(
+                Kept(change, load),
+                send_test,
+                partial(press, preferences.try_again),
+                partial(press, preferences.dismiss),
+                sign_out_everywhere,
+            )
+            screen = SettingsScreen(page, engine.zone, actions)
 
         def show(page: SettingsPage) -> None:
             screen.show(page, dt.datetime.now(dt.UTC))
@@ -86,10 +86,9 @@ def register(engine: "Engine") -> None:
 class SettingsScreen:
     """One open page of the settings."""
 
-    def __init__(self, page: SettingsPage, zone: ZoneInfo, acts: Acts) -> None:
+    def __init__(self, page: SettingsPage, zone: ZoneInfo, actions: SettingsActions) -> None:
         self._zone = zone
-        self._acts = acts
-        self._shown: tuple[MailState, PingState] | None = None
+        self._actions = actions
         stored = page.settings
         with element("div", "split"):
             with element("div", "part"):
@@ -101,15 +100,11 @@ class SettingsScreen:
                     self._limits = self._limits_form(stored)
             with element("div", "part"):
                 with card("What became of mail"):
-                    self._mail_state = element("div", "stack spaced")
+                    self._mail_state = Part("stack spaced")
                 with card("Sign-in"), element("div", "stack spaced"):
                     self._browsers = element("div")
-                    button(
-                        "Sign out everywhere",
-                        "close",
-                        mark="sign-out-everywhere",
-                        on_click=self._ask_to_sign_out,
-                    )
+                    ask, mark = self._ask_to_sign_out, "sign-out-everywhere"
+                    button("Sign out everywhere", "close", mark=mark, on_click=ask)
                 with card("About"):
                     self._about = element("div")
                 with card("What it stands on", "and under which licence each part is"):
@@ -122,7 +117,7 @@ class SettingsScreen:
     # forms
 
     def _mail_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("mail", stored, self._acts.kept)
+        form = SettingsForm("mail", stored, self._actions.kept)
         with element("div", "fields"):
             with element("div", "two"):
                 form.field(
@@ -169,7 +164,7 @@ class SettingsScreen:
         return form
 
     def _ping_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("ping", stored, self._acts.kept)
+        form = SettingsForm("ping", stored, self._actions.kept)
         with element("div", "fields"):
             form.field(
                 "ping_url",
@@ -183,7 +178,7 @@ class SettingsScreen:
         return form
 
     def _limits_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("limits", stored, self._acts.kept)
+        form = SettingsForm("limits", stored, self._actions.kept)
         with element("div", "fields"):
             form.field(
                 "max_parallel_runs",
@@ -213,7 +208,7 @@ class SettingsScreen:
         async def send() -> None:
             form.say(Tone.RUN, "Sending a test mail …", "It may take up to a minute.")
             try:
-                trial = await self._acts.send_test(form.given())
+                trial = await self._actions.send_test(form.given())
             except InvalidInputError:
                 raise
             except BucketvaultError as error:
@@ -234,9 +229,7 @@ class SettingsScreen:
         """Show what is stored and how things are at `now`."""
         for form in (self._mail, self._ping, self._limits):
             form.take(page.settings)
-        if (page.mail, page.ping) != self._shown:
-            self._shown = (page.mail, page.ping)
-            self._mail_state.clear()
+        if self._mail_state.is_new(page.mail, page.ping):
             with self._mail_state:
                 self._draw_mail(page.mail, now)
             self._ping_state.clear()
@@ -268,18 +261,13 @@ class SettingsScreen:
                 element("span", "strong", clean(letter.subject))
                 element("span", "t13 ink2 wrap", clean(words.dead_words(letter, self._zone, now)))
                 with element("div", "line"):
+                    actions = self._actions
                     for label, act in (
-                        ("Try again", self._acts.try_again),
-                        ("Dismiss", self._acts.dismiss),
+                        ("Try again", actions.try_again),
+                        ("Dismiss", actions.dismiss),
                     ):
                         mark = f"{label.lower().replace(' ', '-')}-{letter.id}"
-                        button(
-                            label,
-                            "",
-                            "small",
-                            mark=mark,
-                            on_click=partial(_attempt, act, letter.id),
-                        )
+                        button(label, "", "small", mark=mark, on_click=partial(act, letter.id))
 
     def _ask_to_sign_out(self) -> None:
         confirm(
@@ -288,13 +276,9 @@ class SettingsScreen:
             "This one, too. The link that opened these pages no longer works: "
             "the command bucketvault url, on the server, prints the new one. A password stays.",
             words="Sign out everywhere",
-            act=lambda: attempt(self._acts.sign_out_everywhere()),
+            act=self._actions.sign_out_everywhere,
             icon="close",
         )
-
-
-async def _attempt(act: Callable[[int], Awaitable[None]], mail_id: int) -> None:
-    await attempt(act(mail_id))
 
 
 def _draw_line(line: tuple[Tone, str, str]) -> None:

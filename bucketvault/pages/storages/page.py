@@ -1,7 +1,7 @@
 """The storages: the buckets that backups may use, how they use them, and how large they are."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from nicegui import events
@@ -198,7 +198,7 @@ def _draw_none() -> None:
     draw_statement(Tone.NONE, "No storage yet.", detail, "Providers", "/providers")
 
 
-def table_row(row: StorageRow) -> dict[str, Any]:
+def table_row(row: StorageRow) -> dict[str, object]:
     """Return one row of the table."""
     mark = MARKS[row.provider_type]
     bucket = clean(row.bucket_name, limit=NAME_CHARACTERS)

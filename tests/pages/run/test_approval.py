@@ -176,7 +176,7 @@ async def test_the_log_of_a_held_run_is_the_review(user: User, engine) -> None:
     await user.open("/run/6")
 
     (viewer,) = user.find(LogView).elements
-    assert viewer.props["looked"] is True
+    assert viewer.props["dryRun"] is True
     assert {e.props.get("href") for e in user.find(marker="review").elements} == {"#log"}
 
 
@@ -187,14 +187,14 @@ async def test_a_run_that_becomes_held_shows_its_review_without_a_reload(
 
     await user.open("/run/15")
     (viewer,) = user.find(LogView).elements
-    assert viewer.props["looked"] is False
+    assert viewer.props["dryRun"] is False
 
     engine.runs[15] = scenes.held_run(id=15)
     engine.live.publish(run_topic(15))
 
     await user.should_see("Approve this run")
     await user.should_see("Would be removed")
-    assert viewer.props["looked"] is True
+    assert viewer.props["dryRun"] is True
     assert user.find(LogView).elements == {viewer}
 
 
