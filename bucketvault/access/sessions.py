@@ -26,7 +26,6 @@ from bucketvault.store.private_files import alone_in, write_private
 
 log = logging.getLogger(__name__)
 
-IDLE_S = 30 * 24 * 3600.0  # a session that was not seen for so long has ended
 NOTED_EVERY_S = 300.0  # how exactly the database knows when a session was last seen
 TOKEN_BYTES = 32
 TOKEN_LENGTH = 43  # of so many bytes in base64
@@ -120,7 +119,7 @@ class Sessions:
         with writing():
             for row in Session.select():
                 seen = row.last_seen_at.timestamp()
-                if now - seen < IDLE_S:
+                if now - seen < Session.IDLE_S:
                     self._open[row.token_hash] = _Open(seen, seen)
                 else:
                     row.delete_instance()
@@ -139,7 +138,7 @@ class Sessions:
     def is_valid(self, session: str) -> bool:
         """True if this session is valid now."""
         found = self._open.get(_hash(session))
-        return found is not None and time.time() - found.seen < IDLE_S
+        return found is not None and time.time() - found.seen < Session.IDLE_S
 
     def touch(self, session: str) -> None:
         """It was just seen."""

@@ -8,11 +8,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
 from bucketvault.engine import settings
+from bucketvault.engine.about import SettingsPage, settings_page
 from bucketvault.engine.catalogue import backups, providers
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.events import Live
@@ -22,7 +23,6 @@ from bucketvault.engine.health.monitor import Monitor
 from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.maintenance import Housekeeper
-from bucketvault.engine.preferences import Preferences
 from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
@@ -30,6 +30,7 @@ from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Archive, ArchiveError, Kept
 from bucketvault.engine.runs.worker import Surroundings, Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
+from bucketvault.engine.settings import Settings
 from bucketvault.engine.shared import Shared
 from bucketvault.engine.views import backups as views
 from bucketvault.engine.views import history
@@ -94,6 +95,7 @@ class Engine:
     log_lines = staticmethod(run_logs.lines_and_kinds)
     log_raw = staticmethod(run_logs.raw)
     overview_backup = staticmethod(views.backup_page)
+    approve_run = staticmethod(queue.approve)
 
     def __init__(self, config: Config, role: str, *, schedules: bool = False) -> None:
         self.config = config
@@ -104,13 +106,14 @@ class Engine:
         self._day_book = DayBook(self.zone)
         self._writes = Writes(config.database)
         # asked by every open page at each change, while a run moves several times a second
-        self._backup_rows = Shared(self._writes.seen, views.backups)
-        self._run_pages = Shared(self._writes.seen, views.run_page)
-        self._answer = Shared(self._writes.seen, self._work_out_answer)
+        self.overview_backups = Shared(self._writes.seen, views.backups)
+        self.overview_run = Shared(self._writes.seen, views.run_page)
+        self.answer = Shared(self._writes.seen, self._work_out_answer)
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault)
         self.ping = Ping(self._what_is_not_well, self.live)
-        self.preferences = Preferences(config, lambda: self.vault, self.mail, self.ping)
+        # ends all sessions, of which the server knows
+        self.sign_out_everywhere: Callable[[], object] = lambda: None
         self._ending = threading.Event()
         self._wake = threading.Event()
         self._hold = FolderHold(config.lock, role)
@@ -300,20 +303,11 @@ class Engine:
 
     def run_now(self, backup_id: int, trigger: Trigger = Trigger.MANUAL) -> int:
         """Queue a run of a backup and give its id; the id of the one under way, if there is one."""
-        run_id, _ = queue.enqueue(backup_id, trigger)
-        return run_id
+        return queue.enqueue(backup_id, trigger)[0]
 
     def preview(self, backup_id: int) -> int:
         """Queue a look at what a run of this backup would do; its id. Raises InUseError."""
-        run_id, _ = queue.enqueue(backup_id, Trigger.MANUAL, preview=True)
-        return run_id
-
-    def approve_run(self, run_id: int) -> int:
-        """Queue a run that may do what the held run `run_id` would have; its id.
-
-        Raises InUseError when there is nothing to approve, NotFoundError.
-        """
-        return queue.approve(run_id)
+        return queue.enqueue(backup_id, Trigger.MANUAL, preview=True)[0]
 
     def kept_versions(self, backup_id: int) -> Kept:
         """The kept versions of a backup, asked of the provider: takes seconds.
@@ -345,10 +339,6 @@ class Engine:
             found[0].stop()
         queue.request_stop(run_id, is_told=found is not None)
 
-    def overview_backups(self) -> list[views.BackupRow]:
-        """Every backup with its newest runs."""
-        return self._backup_rows()
-
     def installation_issues(self) -> tuple[InstallationIssue, ...]:
         """Return what the program itself needs a person for."""
         return checks.installation_issues(self.config, self.scheduler if self.schedules else None)
@@ -359,7 +349,7 @@ class Engine:
 
     def home(self) -> HomeView:
         """All that the home page shows."""
-        now, rows, issues = utcnow(), self._backup_rows(), self.installation_issues()
+        now, rows, issues = utcnow(), self.overview_backups(), self.installation_issues()
         return HomeView(
             rows,
             situation_of(rows, issues),
@@ -372,13 +362,17 @@ class Engine:
         """The last 30 days of one backup, until today."""
         return self._day_book.days([row], utcnow()).get(row.id, ())
 
-    def answer(self) -> Situation:
-        """Is everything fine? For the frame of each page."""
-        return self._answer()
-
     def _work_out_answer(self) -> Situation:
-        return situation_of(self._backup_rows(), self.installation_issues())
+        return situation_of(self.overview_backups(), self.installation_issues())
 
-    def overview_run(self, run_id: int) -> views.RunPage:
-        """All about one run. Raises NotFoundError."""
-        return self._run_pages(run_id)
+    def settings_page(self) -> SettingsPage:
+        """Return all that the page of the settings shows."""
+        return settings_page(self.config, self.ping.state())
+
+    def change_settings(self, given: Mapping[str, object], seen: Settings) -> Settings:
+        """Change what is in `given`, seen as in `seen`; all settings as they are then.
+
+        Raises InvalidInputError, ChangedMeanwhileError, VaultError: see `settings.change`.
+        """
+        settings.change(given, self.vault, seen)
+        return settings.load()

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -15,7 +16,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from nicegui import ui
 
 from bucketvault.access.guard import Guard
-from bucketvault.access.sessions import Sessions
+from bucketvault.access.sessions import Sessions, replace_login_token
 from bucketvault.access.signin import close_pages_of_ended_sessions, sign_in_routes
 from bucketvault.engine.engine import Engine
 from bucketvault.pages import site
@@ -50,6 +51,7 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     api.include_router(sign_in_routes(sessions))
     api.include_router(log_api(engine))
     _add_small_answers(api, engine)
+    engine.sign_out_everywhere = partial(replace_login_token, engine.config.login_token)
     site.register(engine)
     ui.run_with(
         api,

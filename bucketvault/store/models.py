@@ -275,6 +275,8 @@ class RunLogChunk(pw.Model):
 class Session(BaseModel):
     """A browser that has signed in. Its secret is in that browser only; here is the hash."""
 
+    IDLE_S = 30 * 24 * 3600.0  # one that was not seen for so long has ended
+
     id = pw.AutoField()
     token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
     last_seen_at: pw.Field[dt.datetime] = UtcField(default=utcnow)  # to within a few minutes

@@ -4,12 +4,14 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bucketvault.engine.about import SettingsPage
 from bucketvault.engine.events import Live
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
+from bucketvault.engine.settings import Settings
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.home import FirstSteps, HomeView
@@ -51,6 +53,7 @@ from tests.pages.scenes import (
     warned_run,
 )
 from tests.pages.scenes_health import FakeMonitor
+from tests.pages.scenes_settings import FakePreferences
 
 
 class _Known:
@@ -100,6 +103,7 @@ class FakeEngine:
         self.live = Live()
         self.health = FakeMonitor()
         self.kept_may_come = threading.Event()  # cleared, the provider keeps everybody waiting
+        self.preferences = FakePreferences(self.live)
         self.reset()
 
     def reset(self) -> None:
@@ -161,6 +165,19 @@ class FakeEngine:
     @rows.setter
     def rows(self, rows: list[BackupRow]) -> None:
         self.backups.rows = rows
+
+    @property
+    def mail(self) -> FakePreferences:
+        return self.preferences
+
+    def settings_page(self) -> SettingsPage:
+        return self.preferences.page()
+
+    def change_settings(self, given: Mapping[str, object], seen: Settings) -> Settings:
+        return self.preferences.change(given, seen)
+
+    def sign_out_everywhere(self) -> None:
+        self.preferences.sign_out_everywhere()
 
     def overview_backups(self) -> list[BackupRow]:
         return list(self.rows)

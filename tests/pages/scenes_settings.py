@@ -4,10 +4,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 
+from bucketvault.engine.about import About, SettingsPage
 from bucketvault.engine.domain.rules import InvalidValue
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
-from bucketvault.engine.preferences import About, SettingsPage
 from bucketvault.engine.settings import PASSWORD, RULES, Settings
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
 from bucketvault.vocabulary import MailKind, MailSecurity, Topic

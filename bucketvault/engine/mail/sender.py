@@ -53,6 +53,8 @@ class Pace:
 class Mailer:
     """Started once, stopped once. Every method may be called from any thread."""
 
+    dismiss = staticmethod(outbox.dismiss)
+
     def __init__(self, vault: Callable[[], Vault], pace: Pace = Pace()) -> None:
         self._vault = vault
         self._pace = pace

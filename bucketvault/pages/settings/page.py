@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.about import SettingsPage
 from bucketvault.engine.mail.mail_views import Letter, MailState, Trial
-from bucketvault.engine.preferences import SettingsPage
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
@@ -41,36 +41,35 @@ def register(engine: "Engine") -> None:
     @page_at("/settings", "Settings")
     async def settings_page() -> None:
         """Fetch, draw, and show in place what changes while the tab is open."""
-        preferences = engine.preferences
-        found = await fetch_page(engine, preferences.page)
+        found = await fetch_page(engine, engine.settings_page)
         if found is None:
             return
         answer, page = found
 
         async def change(given: Mapping[str, object], seen: Settings) -> Settings:
-            stored = await in_thread(preferences.change, given, seen)
+            stored = await in_thread(engine.change_settings, given, seen)
             tell_user("Saved.")
             return stored or seen
 
         async def load() -> Settings:
-            found = await in_thread(preferences.page)
+            found = await in_thread(engine.settings_page)
             if found is None:
                 raise BucketvaultError("The program is stopping.")
             return found.settings
 
         async def send_test(given: Mapping[str, object]) -> Trial:
-            return await ask(engine.providers, preferences.send_test, given)
+            return await ask(engine.providers, engine.mail.send_test, given)
 
         async def sign_out_everywhere() -> None:
-            await attempt(in_thread(preferences.sign_out_everywhere))  # within a second, we go too
+            await attempt(in_thread(engine.sign_out_everywhere))  # within a second, we go too
 
         with frame("Settings", engine.zone, answer) as around:
             heading("Settings")
             actions = SettingsActions(
                 Kept(change, load),
                 send_test,
-                partial(press, preferences.try_again),
-                partial(press, preferences.dismiss),
+                partial(press, engine.mail.try_again),
+                partial(press, engine.mail.dismiss),
                 sign_out_everywhere,
             )
             screen = SettingsScreen(page, engine.zone, actions)
@@ -78,8 +77,8 @@ def register(engine: "Engine") -> None:
         def show(page: SettingsPage) -> None:
             screen.show(page, dt.datetime.now(dt.UTC))
 
-        show_on(engine.live, Topic.SETTINGS, preferences.page, show, pause_s=0.5)
-        show_on(engine.live, Topic.MAIL, preferences.page, show, pause_s=1.0)
+        show_on(engine.live, Topic.SETTINGS, engine.settings_page, show, pause_s=0.5)
+        show_on(engine.live, Topic.MAIL, engine.settings_page, show, pause_s=1.0)
         around.follow(engine)
 
 

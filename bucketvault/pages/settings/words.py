@@ -3,8 +3,8 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.about import About
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState
-from bucketvault.engine.preferences import About
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import age, day_and_time, many, size
 from bucketvault.vocabulary import MailSecurity

@@ -10,10 +10,8 @@ import pytest
 from bucketvault.access import sessions
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.events import Live
-from bucketvault.engine.heartbeat import Ping
-from bucketvault.engine.mail.sender import Mailer
-from bucketvault.engine.preferences import LICENCES, Preferences
+from bucketvault.engine.about import LICENCES, settings_page
+from bucketvault.engine.mail.mail_views import PingState
 from bucketvault.errors import ChangedMeanwhileError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Session
@@ -34,49 +32,48 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def preferences(open_store: object, config: Config) -> Preferences:
-    vault = Vault(config.key_file)
-    mail = Mailer(lambda: vault)
-    return Preferences(config, lambda: vault, mail, Ping(lambda: "", Live()))
+def vault(open_store: object, config: Config) -> Vault:
+    return Vault(config.key_file)
 
 
-def test_what_another_tab_changed_is_not_overwritten(preferences: Preferences) -> None:
-    seen = preferences.page().settings
-    stored = preferences.change({"stall_minutes": "40"}, seen)
+def test_what_another_tab_changed_is_not_overwritten(vault: Vault) -> None:
+    seen = settings.load()
+    settings.change({"stall_minutes": "40"}, vault, seen)
+    stored = settings.load()
     assert stored == replace(seen, stall_minutes=40)
 
     with pytest.raises(ChangedMeanwhileError) as told:
-        preferences.change({"stall_minutes": "25", "max_parallel_runs": "3"}, seen)
+        settings.change({"stall_minutes": "25", "max_parallel_runs": "3"}, vault, seen)
 
     assert told.value.fields == ("stall_minutes",)
     assert settings.load() == stored
 
 
-def test_two_sections_do_not_get_into_each_others_way(preferences: Preferences) -> None:
-    seen = preferences.page().settings
+def test_two_sections_do_not_get_into_each_others_way(vault: Vault) -> None:
+    seen = settings.load()
 
-    preferences.change({"stall_minutes": "40"}, seen)
-    preferences.change({"ping_url": "https://example.com/up"}, seen)
+    settings.change({"stall_minutes": "40"}, vault, seen)
+    settings.change({"ping_url": "https://example.com/up"}, vault, seen)
 
     now = settings.load()
     assert (now.stall_minutes, now.ping_url) == (40, "https://example.com/up")
 
 
 def test_signing_out_everywhere_ends_sessions_and_the_link(
-    preferences: Preferences, config: Config
+    open_store: object, config: Config
 ) -> None:
     token = sessions.login_token(config.login_token)
     with connection():
         Session.create(token_hash="a" * 64)
-    assert preferences.page().browsers == 1
+    assert settings_page(config, PingState(False)).browsers == 1
 
-    preferences.sign_out_everywhere()
+    sessions.replace_login_token(config.login_token)
 
-    assert preferences.page().browsers == 0
+    assert settings_page(config, PingState(False)).browsers == 0
     assert sessions.login_token(config.login_token) != token
 
 
-def test_everything_it_stands_on_is_named_with_its_licence(preferences: Preferences) -> None:
+def test_everything_it_stands_on_is_named_with_its_licence() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     needed = {re.split(r"[^\w-]", each)[0] for each in project["project"]["dependencies"]}
 

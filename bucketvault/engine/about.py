@@ -1,27 +1,22 @@
-"""The settings of the installation for pages: what they are, what came of them, changing them."""
+"""The program itself and all that the page of its settings shows: versions, places, licences."""
 
 import datetime as dt
 import importlib.metadata
 import platform
 import sqlite3
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bucketvault import __version__
-from bucketvault.access import sessions
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail import outbox
-from bucketvault.engine.mail.mail_views import MailState, PingState, Trial
-from bucketvault.engine.mail.sender import Mailer
+from bucketvault.engine.mail.mail_views import MailState, PingState
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.settings import Settings
 from bucketvault.errors import RcloneMissingError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Session, utcnow
-from bucketvault.store.secrets import Vault
 
 LICENCES = (  # of the parts it uses, as each one tells it
     ("rclone", "MIT"),
@@ -69,55 +64,14 @@ class SettingsPage:
     has_password: bool  # there is one beside the link
 
 
-class Preferences:
-    """Questions of the Settings page. Every method may be called from any thread."""
-
-    def __init__(
-        self, config: Config, vault: Callable[[], Vault], mail: Mailer, ping: Ping
-    ) -> None:
-        self._config = config
-        self._vault = vault
-        self._mail = mail
-        self._ping = ping
-
-    def page(self) -> SettingsPage:
-        """Everything as it is now."""
-        since = utcnow() - dt.timedelta(seconds=sessions.IDLE_S)
-        with connection():
-            browsers = Session.select().where(Session.last_seen_at > since).count()
-        return SettingsPage(
-            settings.load(),
-            outbox.state(),
-            self._ping.state(),
-            about(self._config),
-            browsers,
-            self._config.password.exists(),
-        )
-
-    def change(self, given: Mapping[str, object], seen: Settings) -> Settings:
-        """Change what is in `given`, seen as in `seen`; all of them as they are then.
-
-        Raises InvalidInputError with all problems, ChangedMeanwhileError if one of these was
-        changed elsewhere since `seen`, VaultError; then nothing was written.
-        """
-        settings.change(given, self._vault(), seen)
-        return settings.load()
-
-    def send_test(self, given: Mapping[str, object]) -> Trial:
-        """Send a test mail with these values. Takes up to a minute. Raises InvalidInputError."""
-        return self._mail.send_test(given)
-
-    def try_again(self, mail_id: int) -> None:
-        """Try a mail that was given up once more. Raises NotFoundError."""
-        self._mail.try_again(mail_id)
-
-    def dismiss(self, mail_id: int) -> None:
-        """Note that a mail that was given up was seen. Raises NotFoundError."""
-        outbox.dismiss(mail_id)
-
-    def sign_out_everywhere(self) -> None:
-        """End every session, and make the link that opened them worthless."""
-        sessions.replace_login_token(self._config.login_token)
+def settings_page(config: Config, ping: PingState) -> SettingsPage:
+    """Return everything as it is now."""
+    since = utcnow() - dt.timedelta(seconds=Session.IDLE_S)
+    with connection():
+        browsers = Session.select().where(Session.last_seen_at > since).count()
+    return SettingsPage(
+        settings.load(), outbox.state(), ping, about(config), browsers, config.password.exists()
+    )
 
 
 def about(config: Config) -> About:
