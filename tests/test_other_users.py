@@ -1,4 +1,4 @@
-"""Another user of the same machine, while a run goes on: curl, every file, every process."""
+"""Another user of the same machine, during a run: curl, every file, every process."""
 
 import json
 import resource

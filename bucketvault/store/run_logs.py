@@ -170,7 +170,7 @@ def counts(run_id: int) -> tuple[int, ...]:
 def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> list[LogRow]:
     """Up to `count` rows from row `start` on, counting only lines of the wanted kinds.
 
-    Reads only the chunks these rows lie in.
+    Reads only the chunks with these rows.
     """
     found: list[LogRow] = []
     if count <= 0:
@@ -179,7 +179,7 @@ def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> li
         for row in _numbered(chunk, first, zlib.decompress(chunk.data), wanted):
             if row.number >= start:
                 found.append(row)
-            if len(found) == count:  # now: the next row may lie behind hours of hidden progress
+            if len(found) == count:  # now: the next row may be behind hours of hidden progress
                 return found
     return found
 

@@ -18,7 +18,7 @@ COOKIE = "bucketvault_8484"
 
 @pytest.fixture
 def file(open_store: Path) -> Path:
-    """Where the hash lies, beside an open database."""
+    """The hash's file, beside an open database."""
     return open_store.with_name("password")
 
 

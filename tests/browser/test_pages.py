@@ -1,4 +1,4 @@
-"""What only a browser can show of the pages, over a made-up engine."""
+"""Checks of the pages that need a browser, over a made-up engine."""
 
 import threading
 from dataclasses import replace

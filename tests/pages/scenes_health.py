@@ -55,7 +55,7 @@ def well() -> Health:
 
 
 def unwell() -> Health:
-    """A disk without room, no rclone, a scheduler that stands still, mails given up."""
+    """A disk without room, no rclone, a scheduler that stopped, mails given up."""
     told, moment = well(), now()
     problem = "rclone is missing: it is neither beside this program nor in PATH."
     bad = {
@@ -99,7 +99,7 @@ LOOKS = {"good": well, "bad": unwell, "new": just_started}
 
 
 class FakeMonitor:
-    """What the page asks of a monitor."""
+    """A double of the monitor for the page."""
 
     def __init__(self) -> None:
         self.scene = "good"

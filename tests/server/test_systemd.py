@@ -1,4 +1,4 @@
-"""When the server says that it does its work: to systemd, and to whoever asks /healthz."""
+"""The server's own report that it works: to systemd, and to callers of /healthz."""
 
 import asyncio
 import os

@@ -1,6 +1,6 @@
 """The real program at another time: `python -m tests.support.at_time FILE run Photos`.
 
-It lives at the time that stands in the file, and at whatever is written there later. Only this one
+It lives at the time in the file, and at whatever is written there later. Only this one
 process lives then. rclone and the runner are processes of their own and keep the real time, which
 their signatures need.
 """
@@ -37,13 +37,13 @@ class Clock:
         program.environment["PYTHONPATH"] = str(ROOT)
 
     def move_to(self, moment: dt.datetime) -> None:
-        """Set it; it goes on from there."""
+        """Set it; it continues from there."""
         unfinished = self._file.with_suffix(".new")
         unfinished.write_text(f"{moment.timestamp()} {time.monotonic()}", "ascii")
         unfinished.replace(self._file)
 
     def is_followed(self) -> bool:
-        """Whether a program that runs has the time that was set last."""
+        """True if a program that runs has the time that was set last."""
         followed = self._file.with_suffix(".followed")
         return followed.exists() and followed.read_text("ascii") == self._file.read_text("ascii")
 
@@ -59,7 +59,7 @@ def main() -> int:
 
 def _told(file: Path) -> float:
     moment, set_at = map(float, file.read_text("ascii").split())
-    return moment + time.monotonic() - set_at  # it went on since
+    return moment + time.monotonic() - set_at  # it continued since
 
 
 def _follow(file: Path, traveller: "time_machine.Coordinates") -> None:

@@ -20,7 +20,7 @@ from bucketvault.store.database import close_database
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str, str]:
     """Run a command with this environment; its exit code, and what it wrote to stdout and stderr.
 
-    The database of this process is closed afterwards, whoever had opened it.
+    The database of this process is closed afterwards, whatever had opened it.
     """
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
     with (

@@ -29,7 +29,7 @@ from tests.support.servers import ServerProcess, clean_environment, free_port
 T = TypeVar("T")
 DEADLINE_S = 60.0
 PROGRAM: tuple[str, ...] = ("bucketvault",)
-CLEAN_STOP_S = 5.0  # what a server may take to end, whatever goes on
+CLEAN_STOP_S = 5.0  # what a server may take to end, whatever it does
 
 
 def until(what: str, look: Callable[[], T | None], *, timeout_s: float = DEADLINE_S) -> T:
@@ -60,7 +60,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said; header names in lower case."""
+    """A server's answer; header names in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -78,7 +78,7 @@ class Served:
     program: "Program"
     process: "subprocess.Popen[str]"
     port: int  # where it is reached; through a tunnel, another than its own
-    cookie: str = field(default="", init=False)  # of whoever signed in last
+    cookie: str = field(default="", init=False)  # of the last sign-in
 
     @property
     def base(self) -> str:
@@ -185,7 +185,7 @@ class Bucket:
         found: dict[str, dict[str, bytes]] = {}
         for key, body in self.objects(".bucketvault-archive/").items():
             parts = key.split("/", 3)
-            if len(parts) == 4:  # RESTORE.txt lies beside the folders
+            if len(parts) == 4:  # RESTORE.txt is beside the folders
                 found.setdefault(parts[2], {})[parts[3]] = body
         return found
 
@@ -349,7 +349,7 @@ destination.path = "{destination_path}"
         return run
 
     def status(self) -> dict[str, Any]:
-        """What `status --json` prints."""
+        """Return the JSON of `status --json`."""
         return json.loads(self.cli("status", "--json").out)
 
     def last_run(self, name: str = "Photos") -> dict[str, Any]:

@@ -22,7 +22,7 @@ TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """What a deletion takes along, and the run that stands against it."""
+    """All that a deletion takes along, and the run that forbids it."""
 
     runs: int
     log_bytes: int
@@ -123,13 +123,13 @@ def delete(backup_id: int) -> int:
 
 
 def stored(backup_id: int) -> BackupFields:
-    """What would leave a Backup as it is: what a form starts from."""
+    """Return input that leaves a Backup as it is: a form's first values."""
     with connection():
         return _input_of(rows.get(Backup, backup_id))
 
 
 def cancel_planned(backup_id: int) -> bool:
-    """Whether a run that waited because it was planned was ended as stopped by you."""
+    """End a planned run that waits as stopped by you; False if there is none."""
     with connection():
         waiting = BackupRun.get_or_none(
             BackupRun.backup == backup_id,
@@ -140,7 +140,7 @@ def cancel_planned(backup_id: int) -> bool:
 
 
 def cancel_pending(run_id: int) -> bool:
-    """Whether a run that had not started yet was ended as stopped by you."""
+    """End a run that had not started as stopped by you; False if it had."""
     summary, hint = REASON_TEXTS[Reason.STOPPED]
     with writing(run_topic(run_id), Topic.BACKUPS):
         run = BackupRun.get_or_none(BackupRun.id == run_id)
@@ -173,7 +173,7 @@ def _refuse_changed_since(loaded: BackupFields | None, stored: BackupFields) -> 
 
 
 def _new_archive_key(name: str) -> str:
-    """What names a Backup's kept versions for ever: readable, and never used before."""
+    """Return a name for a Backup's kept versions, for ever: readable, and never used before."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:SLUG_LENGTH].strip("-") or "backup"
     while True:

@@ -1,6 +1,6 @@
 """Creates, changes and deletes Providers, and opens their keys.
 
-What may be entered is in `domain`, what other rows stand against in `conflicts`. Every function
+Rules of input are in `domain`, conflicts with other rows in `conflicts`. Every function
 works in its own connection, or joins the caller's transaction.
 """
 
@@ -18,7 +18,7 @@ from bucketvault.vocabulary import Topic
 
 @dataclass(frozen=True, slots=True)
 class StoredProvider:
-    """A Provider as somebody found it, to see later whether it is still the same."""
+    """A Provider as it was read, to see later whether it is still the same."""
 
     given: ProviderFields  # what would leave it as it is
     ciphertexts: tuple[str, ...] = field(repr=False)
@@ -145,7 +145,7 @@ def _sealed(vault: Vault, row: Provider, column: str, secret: str) -> str:
 
 
 def _holds(vault: Vault, row: Provider, column: str, secret: str) -> bool:
-    """Whether this secret is already stored; one that does not decrypt is to be replaced."""
+    """True if this secret is already stored; one that does not decrypt is to be replaced."""
     try:
         return vault.decrypt(getattr(row, column), place("provider", column, row.uuid)) == secret
     except VaultError:

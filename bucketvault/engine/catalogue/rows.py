@@ -1,4 +1,4 @@
-"""What changing a row of the catalogue takes, whichever it is; inside the caller's connection."""
+"""Steps common to changes of any row of the catalogue; inside the caller's connection."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields

@@ -77,7 +77,7 @@ def delete(storage_id: int) -> None:
 
 
 def stored(storage_id: int) -> StorageFields:
-    """What would leave a Storage as it is: what a form starts from."""
+    """Return input that leaves a Storage as it is: a form's first values."""
     with connection():
         row = rows.get(Storage, storage_id)
         return StorageFields(row.provider_id, row.bucket_name, row.display_name, row.usage_type)

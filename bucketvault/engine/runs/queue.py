@@ -49,7 +49,7 @@ def enqueue(
 ) -> tuple[int, bool]:
     """The run that will copy `backup_id`, and whether it is new: pressing twice queues once.
 
-    With `preview` it only looks what a run would do; `approved_limits` are what somebody allowed;
+    With `preview` it only looks what a run would do; `approved_limits` are the approved numbers;
     `scheduled_for` is the planned time, after so many earlier ones that nothing was done for.
     Raises NotFoundError when the backup is gone, InUseError when a preview is under way and a run
     is wanted, or the other way round.
@@ -120,10 +120,10 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
     """Take the next pending run: now RUNNING and checking, with its folder and the folder's lock.
 
     `runs` is the folder of run folders. None when nothing waits or enough runs. The settings are
-    frozen here: later edits of the backup do not touch a run under way, and whoever would meet it
-    at its places waits for its end.
+    frozen here: later edits of the backup do not touch a run under way, and a run that would meet
+    it at its places waits for its end.
     """
-    # the commit may be refused, too: what is to be given back then lies around it
+    # the commit may be refused, too: so the lock is given back outside of it
     with contextlib.ExitStack() as claiming, writing():
         if BackupRun.select().where(BackupRun.status == RunStatus.RUNNING).count() >= max_parallel:
             return None
@@ -209,14 +209,14 @@ def _mark_claimed(run: BackupRun) -> None:
 
 
 def _nothing_yet() -> dict[str, Any]:
-    """What an attempt leaves, as it is before one: the attempt before may have met other places."""
+    """Reset the columns of a previous attempt, which may have used other buckets."""
     counted: dict[str, Any] = dict.fromkeys((*COUNT_NAMES, "log_lines", "log_bytes"), 0)
     unknown = dict.fromkeys(("source_objects", "source_bytes", "rclone_pid"))
     return counted | unknown | {"findings": {}, "progress": {}}
 
 
 def request_stop(run_id: int, *, is_told: bool = False) -> None:
-    """Write into the run's row that somebody pressed Stop; whoever looks after it sees that.
+    """Write into the run's row that Stop was pressed; its worker sees that.
 
     With `is_told` that one knows already, and the row is for pages and the next start: a database
     that is busy then loses nothing. Raises NotFoundError. A run that ended already stays as it is.

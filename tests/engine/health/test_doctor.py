@@ -269,7 +269,7 @@ def test_a_file_system_of_a_network_is_told(
 
 
 def asked(bucketvault: Program) -> Result | None:
-    """What doctor says once a server has answered it."""
+    """Return what doctor says once a server has answered it."""
     said = bucketvault.shell("doctor")
     return said if "✓ good  Scheduler" in said.out else None
 

@@ -1,4 +1,4 @@
-"""RESTORE.txt alone brings a copy back, with a bare rclone, when everything of ours is gone."""
+"""RESTORE.txt alone brings a copy back, with a bare rclone, when all of bucketvault is gone."""
 
 import contextlib
 import shlex
@@ -26,7 +26,7 @@ NASTY = 'it\'s $(touch /tmp/x) "quoted" & sp ace'
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a backup: the bucket and what boto3 saw in it after each run."""
+    """Remains of a backup: the bucket and what boto3 saw in it after each run."""
 
     bucket: Bucket
     path: str  # the backup's, in the bucket
@@ -98,7 +98,7 @@ def left(
 
 
 class Person:
-    """Somebody with RESTORE.txt, an rclone, a key to the bucket, and nothing else."""
+    """A user with RESTORE.txt, an rclone, a key to the bucket, and nothing else."""
 
     def __init__(self, left: Left, home: Path) -> None:
         self.left = left
@@ -113,7 +113,7 @@ class Person:
         (home / "rclone.conf").write_text(config)
 
     def command(self, heading: str, number: int = 0) -> str:
-        """The command that stands below a heading of the text."""
+        """Return the command below a heading of the text."""
         _, found, rest = self.left.text.partition(f"\n{heading}\n")
         assert found, heading
         return [line for line in rest.splitlines() if line.startswith("  rclone ")][number]

@@ -15,13 +15,13 @@ from tests.support.servers import RcloneS3, rclone_path
 
 
 def marks() -> tuple[str, str]:
-    """A key that stands nowhere else on this machine, nor in a test that runs beside this one."""
+    """A key that is nowhere else on this machine, nor in a test that runs beside this one."""
     own = uuid.uuid4().hex[:10]
     return f"AKIAMARKER{own.upper()}", f"marker/{own}+0001=%2F\"'#;"
 
 
 class Hunter(threading.Thread):
-    """Looks through argv and environment of every process, and every file, while a run goes on."""
+    """Looks through argv and environment of every process, and every file, during a run."""
 
     def __init__(self, program: Program, marked: tuple[str, str], *, leave_out: str) -> None:
         super().__init__(daemon=True)
