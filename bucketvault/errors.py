@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bucketvault.vocabulary import Reason
 
@@ -81,8 +82,16 @@ class TimingError(BucketvaultError):
 
 
 class RunFailedError(BucketvaultError):
-    """A Run cannot continue; `reason` is kept in its row, the texts are for people."""
+    """A Run cannot continue; `reason` and `codes` are kept in its row, the texts are for people."""
 
-    def __init__(self, reason: Reason, summary: str, hint: str = "", detail: str = "") -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        summary: str,
+        hint: str = "",
+        detail: str = "",
+        **codes: StrEnum | bool | None,  # by the names of their columns
+    ) -> None:
         super().__init__(summary, hint, detail)
         self.reason = reason
+        self.codes = codes

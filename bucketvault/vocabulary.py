@@ -79,7 +79,7 @@ class Trigger(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a Run failed. Each has a sentence and a next step in `engine/rclone/explain.py`."""
+    """Why a Run failed."""
 
     RCLONE_ERROR = "rclone_error"
     SOURCE_MISSING = "source_missing"
@@ -94,6 +94,29 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     DISK_FULL = "disk_full"
     INTERNAL = "internal"
+
+
+class Side(StrEnum):
+    """One end of a run."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+class Mends(StrEnum):
+    """The page where what ended a Run is mended."""
+
+    PROVIDER = "provider"
+    HEALTH = "health"
+
+
+class HoldReason(StrEnum):
+    """Why a Run waits for approval, or cannot be approved."""
+
+    SHARE = "share"  # it would take away more of the copy than it may unasked
+    FIRST = "first"  # it would remove something, and none succeeded between these places
+    MORE = "more"  # than was approved
+    EMPTY_SOURCE = "empty_source"  # nobody can approve that
 
 
 class WarningCode(StrEnum):

@@ -27,7 +27,7 @@ from bucketvault.cli.run import (
     approval_command,
     approving_in_words,
     become_engine,
-    why_held,
+    hold_words,
 )
 from bucketvault.config import Config, load_config
 from bucketvault.engine import settings, setup
@@ -286,7 +286,7 @@ def _held(backup: backups.BackupRow, number: int) -> backups.RunView:
     if number not in (NEWEST, held.id):
         raise InUseError(
             f"Run {number} is not the run of {backup.name} that is held now. Nothing was started.",
-            f"That is run {held.id}. {why_held(held)}",
+            f"That is run {held.id}. {hold_words(held)}",
             f"Approve it: {approval_command(backup.name, held.id)}",
         )
     return held

@@ -184,15 +184,15 @@ def approval_command(name: str, run_id: int) -> str:
     return f"bucketvault run {after or f'{shlex.quote(name)} --approve {run_id}'}"
 
 
-def why_held(run: backups.RunView) -> str:
+def hold_words(run: backups.RunView) -> str:
     """Return a held run's reason: `Held: 21 of 40 objects would be removed.`"""
-    return run.explanation.removesuffix(f" {state_words.UNTOUCHED}.")
+    return f"Held: {run.cause}"
 
 
 def approving_in_words(held: backups.RunView, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
     """Say what approving the held run `held` means: which one it is, and what it would do."""
     when = humanize.day_and_time(held.finished_at or held.queued_at, zone, now)
-    yield f"{held.backup_name}: approving run {held.id} of {when}. {why_held(held)}"
+    yield f"{held.backup_name}: approving run {held.id} of {when}. {hold_words(held)}"
     yield "If by now there is more to remove or to replace, the run stops again and asks."
 
 
@@ -201,7 +201,7 @@ def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> 
     run = page.run
     if run.can_be_approved:
         copy = state_words.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
-        yield f"{run.backup_name}: {why_held(run)} {copy}"
+        yield f"{run.backup_name}: {hold_words(run)} {copy}"
     else:
         state = state_words.describe_copy(run.copy_state)
         good = state_words.last_good_words(page.last_good_at, zone, now)

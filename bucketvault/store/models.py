@@ -18,12 +18,15 @@ import peewee as pw
 from bucketvault.store.database import database
 from bucketvault.vocabulary import (
     ComparisonMode,
+    HoldReason,
     MailKind,
+    Mends,
     Phase,
     ProviderType,
     Reason,
     RunStatus,
     Schedule,
+    Side,
     Trigger,
     UsageType,
     Weekday,
@@ -172,6 +175,10 @@ class BackupRun(BaseModel):
     backup_id: int
     status: pw.Field[RunStatus] = WordField(RunStatus, default=RunStatus.PENDING)
     reason: pw.Field[Reason | None] = WordField(Reason, null=True)  # why it failed
+    hold_reason: pw.Field[HoldReason | None] = WordField(HoldReason, null=True)
+    side: pw.Field[Side | None] = WordField(Side, null=True)  # which end failed; None: not known
+    mends: pw.Field[Mends | None] = WordField(Mends, null=True)  # where; None: at no page of ours
+    untouched = pw.BooleanField(default=False)  # it says that it touched nothing
     trigger: pw.Field[Trigger] = WordField(Trigger)
     phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended
     archive_stamp = pw.TextField(null=True)  # names this run's folder of kept versions

@@ -19,6 +19,7 @@ from bucketvault.engine.views.situation import InstallationIssue, Part, Tone, si
 from bucketvault.store.models import COUNT_NAMES
 from bucketvault.vocabulary import (
     ComparisonMode,
+    HoldReason,
     Phase,
     ProviderType,
     Reason,
@@ -241,6 +242,8 @@ def held_run(**changes: object) -> RunView:
         "exit_code": None,
         "explanation": "Held: 625 of 1,037 objects would be removed, 9 replaced. "
         "Nothing was touched.",
+        "cause": "625 of 1,037 objects would be removed, 9 replaced.",
+        "hold_reason": HoldReason.SHARE,
         "hint": "Review what would change. If it is right, approve this run; if not, look at the "
         "source.",
         "counts": NO_COUNTS,
@@ -256,6 +259,8 @@ def empty_run() -> RunView:
     return held_run(
         id=11,
         explanation="The source acme-photos/originals is empty. Nothing was touched.",
+        cause="The source acme-photos/originals is empty.",
+        hold_reason=HoldReason.EMPTY_SOURCE,
         hint="Check the bucket and the path for a typing error. An empty source is not copied; "
         "if it is empty on purpose, switch the backup off: the copy stays.",
         findings=None,

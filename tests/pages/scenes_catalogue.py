@@ -181,7 +181,7 @@ def page(**changes: object) -> ProviderPage:
 def refusal(
     kind: type[DiscoveryError], summary: str, hint: str = "", code: str = ""
 ) -> DiscoveryError:
-    told = Explanation(Reason.CREDENTIALS, summary, hint, "", permanent=True)
+    told = Explanation(Reason.CREDENTIALS, summary, hint, "")
     return kind(told, Fault(status=403, code=code), Redactor(()))
 
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bucketvault.vocabulary import HoldReason
+
 # A handful of removals, or a rotation of a few dumps, never holds a run, whatever the share.
 FEWEST_REMOVED = 10
 FEWEST_CHANGED = 100
@@ -38,8 +40,8 @@ def hold_reason(
     shrink_limit_percent: int,
     same_ends_before: bool,
     approved: Findings | None,
-) -> str | None:
-    """The sentence that says why a run must not continue by itself; None when it may.
+) -> HoldReason | None:
+    """Return why a run must not continue by itself; None when it may.
 
     `same_ends_before`: an earlier run between the same ends succeeded. Without one, nothing may be
     removed: the destination belongs to something else, or the source is the wrong one.
@@ -47,24 +49,12 @@ def hold_reason(
     """
     if approved is not None:
         more = found.removed > approved.removed or found.replaced > approved.replaced
-        return f"It is more than was approved: {describe_findings(found)}" if more else None
-    share = found.destination_objects * shrink_limit_percent / 100
+        return HoldReason.MORE if more else None
     if found.removed and not same_ends_before:
-        return f"{describe_findings(found)} No run between these two places has succeeded before."
-    if found.removed > share and found.removed >= FEWEST_REMOVED:
-        return describe_findings(found)
-    if found.removed + found.replaced > share and (
-        found.removed + found.replaced >= FEWEST_CHANGED
-    ):
-        return describe_findings(found)
-    return None
-
-
-def describe_findings(found: Findings) -> str:
-    """`12,305 of 12,345 objects would be removed, 3 replaced.`"""
-    total = f"{found.destination_objects:,} objects"
-    if found.removed and found.replaced:
-        return f"{found.removed:,} of {total} would be removed, {found.replaced:,} replaced."
-    if found.replaced:
-        return f"{found.replaced:,} of {total} would be replaced."
-    return f"{found.removed:,} of {total} would be removed."
+        return HoldReason.FIRST
+    share = found.destination_objects * shrink_limit_percent / 100
+    changed = found.removed + found.replaced
+    too_many = (found.removed > share and found.removed >= FEWEST_REMOVED) or (
+        changed > share and changed >= FEWEST_CHANGED
+    )
+    return HoldReason.SHARE if too_many else None

@@ -1,14 +1,17 @@
 """The state of a run and of its copy in words, for pages, mails and the command line. Pure."""
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
+from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.humanize import day_and_time
-from bucketvault.vocabulary import WarningCode
+from bucketvault.vocabulary import HoldReason, WarningCode
 
 UNTOUCHED = "Nothing was touched"
+NO_RUN_BEFORE = "No run between these two places has succeeded before."
 BUT_FOR = "but for what rclone passed over"  # one name may be a folder's: no number of objects
 _AT_LEAST = 'read the counts as "at least".'
 _WARNINGS = {  # with the numbers and names of the warning
@@ -78,6 +81,35 @@ def _passed_over(n: int, not_copied: int, copied_again: int) -> str:
             "version of them is kept."
         )
     return told
+
+
+def describe_findings(found: Findings) -> str:
+    """`12,305 of 12,345 objects would be removed, 3 replaced.`"""
+    total = f"{found.destination_objects:,} objects"
+    if found.removed and found.replaced:
+        return f"{found.removed:,} of {total} would be removed, {found.replaced:,} replaced."
+    if found.replaced:
+        return f"{found.replaced:,} of {total} would be replaced."
+    return f"{found.removed:,} of {total} would be removed."
+
+
+def describe_hold(reason: HoldReason, found: Findings) -> str:
+    """Return why a run that found this is held; it can be approved."""
+    words = describe_findings(found)
+    if reason == HoldReason.MORE:
+        return f"It is more than was approved: {words}"
+    return f"{words} {NO_RUN_BEFORE}" if reason == HoldReason.FIRST else words
+
+
+def describe_cause(run: Any) -> str:
+    """Return what became of a run, a row with the columns of BackupRun, and if it touched any."""
+    return f"{run.explanation} {UNTOUCHED}." if run.untouched else str(run.explanation)
+
+
+def describe_end(run: Any) -> str:
+    """Return the same where it is not said beside it that the run is held."""
+    can_be_approved = run.hold_reason not in (None, HoldReason.EMPTY_SOURCE)
+    return f"{'Held: ' if can_be_approved else ''}{describe_cause(run)}"
 
 
 def describe_copy(state: CopyState | None) -> str:

@@ -21,6 +21,7 @@ import peewee as pw
 import platformdirs
 
 from bucketvault.engine import settings
+from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.domain.times import server_time_zone
 from bucketvault.engine.mail import texts
 from bucketvault.engine.mail.mail_views import Letter, MailNote, MailState, Told
@@ -113,7 +114,7 @@ def _run_failed(run: BackupRun) -> None:
             in_a_row=in_a_row,
             would_remove=_would_be_removed(run.id) if run.reason == Reason.BRAKE else (),
         ),
-        f"{name} failed: {run.explanation}",
+        f"{name} failed: {describe_end(run)}",
     )
     _put(MailKind.FAILED, f"{run.uuid}.failed", text, run=run)
 

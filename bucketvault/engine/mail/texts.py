@@ -16,7 +16,12 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import copy_state
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
-from bucketvault.engine.domain.state_words import describe_copy, describe_warning
+from bucketvault.engine.domain.state_words import (
+    describe_cause,
+    describe_copy,
+    describe_end,
+    describe_warning,
+)
 from bucketvault.engine.domain.warnings import warnings_of
 from bucketvault.humanize import duration, moment, size
 from bucketvault.sanitize import clean
@@ -71,8 +76,6 @@ def failed(
 ) -> Text:
     """A run failed, or is held for approval. `run` is a row with the columns of BackupRun."""
     held = run.reason == Reason.BRAKE
-    why = run.explanation.removeprefix("Held: ") if held else run.explanation
-    untouched = "Nothing was touched" in run.explanation
     named = clean(name)
     subject = f"{named} failed"
     if held:  # without findings there is nothing to approve: the source is empty
@@ -82,15 +85,14 @@ def failed(
             describe_copy(copy_state(run)),
             _last_good(name, last_good_at, home),
         ),
-        _told(f"{subject}:", why),
+        _told(f"{subject}:", describe_cause(run)),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
         _quoted("It would remove:", would_remove),
         _quoted("The first errors:", _URL.sub("(URL)", run.detail).splitlines()),
         _commands(home, run, name, approve=held and bool(run.findings)),
     ]
-    reason = why.partition(" Nothing was touched")[0] if untouched else why
-    return _text(f"{subject}: {reason}" if reason else subject, body, home)
+    return _text(f"{subject}: {run.explanation}" if run.explanation else subject, body, home)
 
 
 def recovered(
@@ -128,7 +130,7 @@ def overdue(
     happened = "" if last is not None else "It has never run."
     if last is not None and last.status == RunStatus.FAILED:
         when = home.moment(last.finished_at)
-        happened = f"Its newest run ended on {when}: {last.explanation}"
+        happened = f"Its newest run ended on {when}: {describe_end(last)}"
     body = [
         _paragraph(_last_good(name, last_good_at, home)),
         _paragraph(

@@ -14,28 +14,26 @@ from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.commands import ASK_FLAGS, EXCLUDE_ARCHIVE, location, size
-from bucketvault.engine.rclone.errors import Fault, take_apart
+from bucketvault.engine.rclone.errors import (
+    DENIED,
+    REFUSED_KEY,
+    WRONG_LENGTH,
+    WRONG_REGION,
+    Fault,
+    take_apart,
+)
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.errors import BucketvaultError
 from bucketvault.sanitize import Redactor, clean
-from bucketvault.vocabulary import Reason
+from bucketvault.vocabulary import Reason, Side
 
 TIMEOUT_S = 30.0
-SIDE = "source"  # what the one remote is called in these calls
+SIDE = Side.SOURCE  # what the one remote is called in these calls
 
 # One request a second: a listing of more than one page can then be ended after its first.
 ONE_PAGE = ("--tpslimit", "1")
 
-_DENIED = ("AccessDenied", "AccessForbidden", "AllAccessDisabled", "Forbidden")
-_UNKNOWN_KEY = (
-    *("InvalidAccessKeyId", "AccessKeyIdNotFound", "NoSuchAccessKey"),
-    *("InvalidArgument", "InvalidRequest"),  # Cloudflare's answer to a key of the wrong length
-)
-_WRONG_REGION = (
-    *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
-    *("InvalidRegion", "InvalidRegionName"),
-)
 NAMES_SEEN = 3  # of a short look
 _MANY = 500  # entries of a listing: half a page, so that a whole one is never waited past
 
@@ -78,8 +76,7 @@ class DiscoveryError(BucketvaultError):
     """A provider did not do what it was asked; `code` is its own word, `operation` S3's."""
 
     def __init__(self, told: explain.Explanation, fault: Fault, redactor: Redactor) -> None:
-        hint = told.hint.replace("run the backup again", "try again")
-        super().__init__(clean(told.summary), hint, redactor.text(told.detail))
+        super().__init__(clean(told.summary), told.hint, redactor.text(told.detail))
         self.operation = fault.operation
         self.code = clean(f"{fault.status or ''} {fault.code}".strip(), limit=100)
 
@@ -257,7 +254,7 @@ class Asking:
             plain=said.plain,
             side=SIDE,
         )
-        told = explain.explain(ending, self._end, self._end)
+        told = explain.explain(ending, self._end, self._end, again="try again")
         faults = [take_apart(message) for message in messages]
         fault = next((fault for fault in faults if fault.status), faults[0])
         return _kind(told, fault)(told, fault, self._redactor)
@@ -265,18 +262,19 @@ class Asking:
 
 def _told(reason: Reason, summary: str) -> explain.Explanation:
     hint = "Check the endpoint, and that this machine can reach the internet."
-    return explain.Explanation(reason, summary, hint, "", permanent=False)
+    return explain.Explanation(reason, summary, hint, "")
 
 
 def _kind(told: explain.Explanation, fault: Fault) -> type[DiscoveryError]:
     if fault.code == "SignatureDoesNotMatch":
         return WrongSecretError
-    if fault.code in _WRONG_REGION or fault.status in (301, 307):
+    if fault.code in WRONG_REGION or fault.status in (301, 307):
         return WrongRegionError
-    if fault.code in _DENIED:
+    if fault.code in DENIED:
         return ListingDeniedError if fault.operation == "ListBuckets" else DeniedError
     if told.reason == Reason.CREDENTIALS:
-        return UnknownKeyError if fault.code in _UNKNOWN_KEY else KeyRefusedError
+        unknown = (*REFUSED_KEY, *WRONG_LENGTH)
+        return UnknownKeyError if fault.code in unknown else KeyRefusedError
     if told.reason == Reason.SOURCE_MISSING:
         return BucketNotFoundError
     return UnreachableError if told.reason == Reason.UNREACHABLE else DiscoveryError

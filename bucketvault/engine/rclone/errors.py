@@ -9,7 +9,7 @@ first. Phrases as rclone 1.75.2 says them (tests/data/rclone).
 import re
 from dataclasses import dataclass
 
-from bucketvault.vocabulary import Reason
+from bucketvault.vocabulary import Mends, Reason, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +20,37 @@ class Fault:
     status: int = 0  # HTTP; 0 = no answer, or not a message about a request
     code: str = ""  # S3's error code
     text: str = ""  # the service's own sentence, or rclone's; without quoted parts
-    side: str | None = None  # "source" or "destination" where the message says so
+    side: Side | None = None  # where the message says so
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When every condition that is set holds, these are the words.
+    """When its conditions hold, these are the words.
 
-    `summary` and `hint` may use {provider}, {bucket} and {place} (bucket and path).
+    `summary` and `hint` may use {provider}, {bucket} and {place} (bucket and path), `hint` also
+    {again}: what is to be done again.
     """
 
     reason: Reason
-    permanent: bool  # trying again will not help until something is changed
     summary: str
     hint: str
+    mends: Mends | None = None  # where; None: at no page of ours
     codes: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()  # an alternative to `codes`: services disagree about codes
     operations: tuple[str, ...] = ()
     text: str = ""  # a regular expression for the service's sentence
-    phrase: str = ""  # a regular expression for messages without an S3 error code; then
-    # `statuses` is a further condition
+    phrase: str = ""  # an alternative to all these, for messages without an S3 error code
+    phrase_statuses: tuple[int, ...] = ()  # a further condition of `phrase`
     reason_at_source: Reason | None = None  # instead of `reason`, when it is the source's fault
 
     def fits(self, fault: Fault) -> bool:
         """True if this row is about that message."""
-        if self.phrase:
-            expected = not self.statuses or fault.status in self.statuses
-            return expected and not fault.code and bool(re.search(self.phrase, fault.text))
+        if self.phrase and not fault.code and re.search(self.phrase, fault.text):
+            return not self.phrase_statuses or fault.status in self.phrase_statuses
         named = fault.code in self.codes or fault.status in self.statuses
         return (
             fault.status != 0
-            and (named or not (self.codes or self.statuses))
+            and (named or (bool(self.text) and not (self.codes or self.statuses)))
             and (not self.operations or fault.operation in self.operations)
             and (not self.text or re.search(self.text, fault.text, re.IGNORECASE) is not None)
         )
@@ -62,114 +62,96 @@ _KEEP = ("CopyObject", "UploadPartCopy", "DeleteObject")
 _LIST = ("ListObjectsV2", "ListObjects")
 # "Forbidden" is the SDK's word where an answer has no body (HEAD). Other codes with status 403 mean
 # other things, and are shown as they are.
-_DENIED = ("AccessDenied", "AccessForbidden", "AllAccessDisabled", "Forbidden")
-_REFUSED_KEY = ("InvalidAccessKeyId", "AccessKeyIdNotFound", "NoSuchAccessKey")
+DENIED = ("AccessDenied", "AccessForbidden", "AllAccessDisabled", "Forbidden")
+REFUSED_KEY = ("InvalidAccessKeyId", "AccessKeyIdNotFound", "NoSuchAccessKey")
+WRONG_LENGTH = ("InvalidArgument", "InvalidRequest")  # of a key, in Cloudflare's words
+WRONG_REGION = (
+    *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
+    *("InvalidRegion", "InvalidRegionName"),
+)
 
 _ENTER_KEY = "Enter the key again on the provider's page."
 _GIVE_RIGHT = "Give the key this right in the service's console, or enter another key."
-_COLD = "An object in {place} lies in cold storage and cannot be read at once."
-_WARM_UP = (
-    "Restore it at the service first. A rule of the bucket may move objects there: look at its "
-    "lifecycle rules."
-)
-_TRY_LATER = "It often passes by itself: run the backup again later."
+_TRY_LATER = "It often passes by itself: {again} later."
 
 # From the particular to the general: the first row that fits any message wins, so that one
 # throttled request cannot hide a refused key.
 RULES = (
     Rule(
         Reason.CREDENTIALS,
-        True,
         "{provider} does not take this kind of key.",
         "Backblaze's master key does not work here: create an application key and enter that.",
-        codes=_REFUSED_KEY,
+        codes=REFUSED_KEY,
         text="malformed access key",
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "{provider} does not know this access key id.",
         f"{_ENTER_KEY} Check the endpoint and the region too: a key is known only where it was "
         "made.",
-        codes=_REFUSED_KEY,
+        Mends.PROVIDER,
+        codes=REFUSED_KEY,
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The secret key for {provider} is wrong.",
         _ENTER_KEY,
+        Mends.PROVIDER,
         codes=("SignatureDoesNotMatch",),
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The access key id for {provider} cannot be right.",
         f"{_ENTER_KEY} Perhaps the id and the secret changed places.",
-        codes=("InvalidArgument", "InvalidRequest"),
+        Mends.PROVIDER,
+        codes=WRONG_LENGTH,
         text="access key",
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The key for {provider} has expired.",
         "Create a new key at the service and enter it on the provider's page.",
+        Mends.PROVIDER,
         codes=("ExpiredToken", "TokenRefreshRequired", "InvalidToken"),
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "{provider} reports a problem with the account.",
         "Sign in to the service's console: a bill or a suspension may wait there.",
         codes=("AccountProblem", "NotSignedUp", "UserSuspended"),
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        True,
         "The clock of this machine and the clock of {provider} disagree.",
         "Set this machine's clock (timedatectl status shows whether it follows a time server).",
         codes=("RequestTimeTooSkewed", "RequestExpired", "ExpiredRequest"),
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "{provider} refused the key.",
         f"{_ENTER_KEY} It may also have been revoked or have expired.",
+        Mends.PROVIDER,
         codes=("Unauthorized",),
         statuses=(401,),
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        True,
         "The region or the endpoint of {provider} does not fit the bucket {bucket}.",
         "Enter the bucket's own region on the provider's page; the details may name it.",
-        codes=(
-            "AuthorizationHeaderMalformed",
-            "PermanentRedirect",
-            "IllegalLocationConstraintException",
-            "InvalidRegion",
-            "InvalidRegionName",
-        ),
+        Mends.PROVIDER,
+        codes=WRONG_REGION,
         statuses=(301, 307),
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        True,
         "{provider} has no bucket called {bucket}.",
         "Check the bucket's name, and the provider's endpoint and region.",
         reason_at_source=Reason.SOURCE_MISSING,
         codes=("NoSuchBucket", "InvalidBucketName"),
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        True,
-        "{provider} has no bucket called {bucket}.",
-        "Check the bucket's name, and the provider's endpoint and region.",
-        reason_at_source=Reason.SOURCE_MISSING,
         phrase=r"(^|: )directory not found$",
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        True,
         "The storage at {provider} is full, or its storage limit is reached.",
         "Make room, or raise the limit in the service's console (Backblaze: Caps & Alerts).",
         codes=("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"),
@@ -177,91 +159,76 @@ RULES = (
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        True,
         "The storage at {provider} is full, or its storage limit is reached.",
         "Make room, or raise the limit in the service's console (Backblaze: Caps & Alerts).",
         text="storage cap|no space left on device|quota exceeded",
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        False,
         "The daily limit of requests or downloads at {provider} is used up.",
         "It starts anew each day; raise it in the service's console (Backblaze: Caps & Alerts).",
         text=r"(transaction|download|bandwidth) cap|cap exceeded",
     ),
     Rule(
         Reason.UNREACHABLE,
-        True,
         "What answers at the endpoint of {provider} is not an S3 service.",
         "Check the endpoint on the provider's page.",
+        Mends.PROVIDER,
         phrase="deserialization failed|while deserializing|unsupported protocol scheme",
-        statuses=(0, 200, 400, 403, 404, 405),  # a web page with 502 is a service in trouble
+        phrase_statuses=(0, 200, 400, 403, 404, 405),  # a web page with 502 is a service in trouble
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        True,
-        _COLD,
-        _WARM_UP,
+        "An object in {place} lies in cold storage and cannot be read at once.",
+        "Restore it at the service first. A rule of the bucket may move objects there: look at its "
+        "lifecycle rules.",
         phrase="Object in GLACIER, restore first",  # rclone's own words where it reads
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        True,
-        _COLD,
-        _WARM_UP,
         codes=("InvalidObjectState",),
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The key for {provider} may not see which buckets there are.",
         "Keys limited to one bucket never may: type the bucket's name instead.",
-        codes=_DENIED,
+        codes=DENIED,
         operations=("ListBuckets",),
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The key for {provider} may not list {place}.",
         _GIVE_RIGHT,
-        codes=_DENIED,
+        codes=DENIED,
         operations=_LIST,
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The key for {provider} may not read every object in {place}.",
         _GIVE_RIGHT,
-        codes=_DENIED,
+        codes=DENIED,
         operations=_READ,
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The key for {provider} may not write to {place}.",
         _GIVE_RIGHT,
-        codes=_DENIED,
+        codes=DENIED,
         operations=_WRITE,
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "The key for {provider} may not move older versions aside in {bucket}.",
         "It needs the rights to read, write and delete objects there. " + _GIVE_RIGHT,
-        codes=_DENIED,
+        codes=DENIED,
         operations=_KEEP,
     ),
     Rule(
         Reason.CREDENTIALS,
-        True,
         "{provider} does not allow the key to do this in {bucket}.",
         _GIVE_RIGHT,
-        codes=_DENIED,
+        codes=DENIED,
     ),
     # The rest of what a service answers may pass by itself.
     Rule(
         Reason.RCLONE_ERROR,
-        False,
         "{provider} asked for fewer requests, and did not stop asking.",
         _TRY_LATER,
         codes=(
@@ -275,30 +242,21 @@ RULES = (
     ),
     Rule(
         Reason.UNREACHABLE,
-        False,
         "{provider} had trouble of its own and did not do what was asked.",
-        f"{_TRY_LATER} The service's status page may say more.",
+        _TRY_LATER + " The service's status page may say more.",
         statuses=(500, 502, 503, 504),
     ),
     Rule(
         Reason.RCLONE_ERROR,
-        False,
         "An object was gone from {place} before it could be copied.",
         "Something changed the source during the run: the next run copies what is there then.",
         codes=("NoSuchKey",),
         operations=_READ,
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        False,
-        "An object was gone from {place} before it could be copied.",
-        "Something changed the source during the run: the next run copies what is there then.",
         phrase="object not found$",
     ),
     # No answer, or none that makes sense.
     Rule(
         Reason.UNREACHABLE,
-        True,
         "The certificate of {provider} cannot be trusted.",
         "Check the endpoint and this machine's clock; a server of your own needs a certificate "
         "that this machine knows.",
@@ -306,21 +264,18 @@ RULES = (
     ),
     Rule(
         Reason.UNREACHABLE,
-        True,
         "{provider} does not speak HTTPS at this endpoint.",
         "Check the endpoint: a server without a certificate is reached by http://.",
         phrase="first record does not look like a TLS|server gave HTTP response to HTTPS",
     ),
     Rule(
         Reason.UNREACHABLE,
-        False,
         "The address of {provider} could not be found.",
         "Check the endpoint, and that this machine can reach the internet.",
         phrase="no such host|server misbehaving|failure in name resolution",
     ),
     Rule(
         Reason.UNREACHABLE,
-        False,
         "{provider} did not answer, or the connection broke.",
         "Check that this machine can reach the internet. " + _TRY_LATER,
         phrase="connection refused|connection reset|broken pipe|i/o timeout|timeout awaiting"
@@ -329,15 +284,13 @@ RULES = (
     ),
     Rule(
         Reason.DISK_FULL,
-        True,
         "The disk of this machine is full.",
-        "Free some space, then run the backup again.",
+        "Free some space, then {again}.",
         phrase="no space left on device|disk quota exceeded",
     ),
     # rclone asks for the folder as if it were an object, and takes every answer but 404 for one.
     Rule(
         Reason.RCLONE_ERROR,
-        False,
         "{provider} did not let rclone open the place for kept versions in {bucket}.",
         "Load the provider's buckets on its page: that shows whether the key and the network work.",
         phrase="--backup-dir.*is a file not a directory$",
@@ -346,14 +299,14 @@ RULES = (
 
 # Which side a message speaks of, where it says so. (fs/march/march.go, fs/operations/copy.go)
 _SIDE_PHRASES = (
-    (re.compile(r"error reading source (root )?directory: "), "source"),
-    (re.compile(r"error reading destination (root )?directory: "), "destination"),
-    (re.compile(r"failed to open source object: "), "source"),
-    (re.compile(r"--backup-dir"), "destination"),
+    (re.compile(r"error reading source (root )?directory: "), Side.SOURCE),
+    (re.compile(r"error reading destination (root )?directory: "), Side.DESTINATION),
+    (re.compile(r"failed to open source object: "), Side.SOURCE),
+    (re.compile(r"--backup-dir"), Side.DESTINATION),
 )
 _SIDE_OF_OPERATION = {
-    "GetObject": "source",
-    **dict.fromkeys((*_WRITE, "AbortMultipartUpload", *_KEEP), "destination"),
+    "GetObject": Side.SOURCE,
+    **dict.fromkeys((*_WRITE, "AbortMultipartUpload", *_KEEP), Side.DESTINATION),
 }
 
 _S3_ERROR = re.compile(

@@ -13,15 +13,11 @@ from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone.errors import RULES, Rule, take_apart
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Reason
+from bucketvault.vocabulary import Mends, Reason, Side
 
 DETAIL_LINES = 25
 FIRST_LINES = 10  # of them: the cause is more often said at the beginning
 _QUOTE_LIMIT = 300  # characters of rclone's own words inside a sentence
-
-# rclone/lib/exitcode/exitcode.go
-DIRECTORY_NOT_FOUND = 3
-FATAL = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +28,10 @@ class Ending:
     signal: int | None
     errors: tuple[str, ...] = ()  # messages of error lines and the last `Failed to ...`, in order
     plain: tuple[str, ...] = ()  # the last lines that were not JSON
-    side: str | None = None  # "source" or "destination" when rclone only talked to that one
+    side: Side | None = None  # when rclone only talked to that one
 
 
-def ending_of(code: int | None, said: Transcript, side: str | None = None) -> Ending:
+def ending_of(code: int | None, said: Transcript, side: Side | None = None) -> Ending:
     """The end of a call or a run; `code` is negative when a signal ended rclone."""
     messages = [line.message for line in said.errors]
     if said.last_notice and said.last_notice not in messages:
@@ -57,7 +53,8 @@ class Explanation:
     summary: str  # one sentence
     hint: str  # the next step
     detail: str  # rclone's own last words, a line each
-    permanent: bool  # trying again will not help until somebody changes something
+    mends: Mends | None = None  # where; None: at no page of ours
+    side: Side | None = None  # which end it is about; None: both, or not known
 
 
 _LEAD_IN = re.compile(r"^Failed to \w+( with \d+ errors: last error was)?: ")
@@ -66,87 +63,77 @@ _CRASH = re.compile(r"^(panic: |fatal error: |SIGQUIT: |goroutine \d+ )")
 _LOOK = "The details below are rclone's own words; the run's log has all of them."
 
 
-def explain(ending: Ending, source: EndSpec, destination: EndSpec) -> Explanation:
+def explain(
+    ending: Ending, source: EndSpec, destination: EndSpec, again: str = "run the backup again"
+) -> Explanation:
     """Why rclone failed; `ending` is that of an rclone that did not end with 0."""
     said = (*ending.errors, *ending.plain)
     if len(said) > DETAIL_LINES:
         said = (*said[:FIRST_LINES], *said[FIRST_LINES - DETAIL_LINES :])
     detail = "\n".join(clean(line) for line in said)
     if number := _signal(ending.exit_code, ending.signal):
-        return _killed(number, detail)
+        return _killed(number, detail, again)
     if ending.exit_code == USAGE:
         return _rclone_itself(ending.plain, detail)
     faults = [take_apart(message) for message in ending.errors]
     for rule in RULES:
         if fitting := [fault for fault in faults if rule.fits(fault)]:
             named = next((fault.side for fault in fitting if fault.side), None)
-            return _say(
-                rule, ending.side or named, {"source": source, "destination": destination}, detail
-            )
+            ends = {Side.SOURCE: source, Side.DESTINATION: destination}
+            return _say(rule, ending.side or named, ends, again, detail)
     return _unknown(ending, detail)
 
 
-def _say(rule: Rule, side: str | None, ends: Mapping[str, EndSpec], detail: str) -> Explanation:
+def _say(
+    rule: Rule, side: Side | None, ends: Mapping[Side, EndSpec], again: str, detail: str
+) -> Explanation:
     concerned = [ends[side]] if side else list(ends.values())  # not said: name both, guess neither
     words = {
         "provider": _either(end.provider for end in concerned),
         "bucket": _either(end.bucket for end in concerned),
         "place": _either(end.place for end in concerned),
     }
-    at_source = rule.reason_at_source if side == "source" else None
+    at_source = rule.reason_at_source if side == Side.SOURCE else None
     return Explanation(
         reason=at_source or rule.reason,
         summary=rule.summary.format_map(words),
-        hint=rule.hint.format_map(words),
+        hint=rule.hint.format_map({**words, "again": again}),
         detail=detail,
-        permanent=rule.permanent,
+        mends=rule.mends,
+        side=side,
     )
 
 
-def _killed(number: int, detail: str) -> Explanation:
+def _killed(number: int, detail: str, again: str) -> Explanation:
     if number == signals.SIGKILL:
         return Explanation(
             Reason.KILLED,
             "rclone was killed (signal 9, possibly out of memory).",
             "Look at the memory on the Health page; journalctl -k names what the system killed. "
-            "Then run the backup again.",
+            f"Then {again}.",
             detail,
-            permanent=False,
+            Mends.HEALTH,
         )
-    return Explanation(
-        Reason.KILLED,
-        f"rclone was ended from outside ({_signal_words(number)}).",
-        "Perhaps the machine was shutting down. Run the backup again.",
-        detail,
-        permanent=False,
-    )
+    summary = f"rclone was ended from outside ({_signal_words(number)})."
+    hint = "Perhaps the machine was shutting down. Run the backup again."
+    return Explanation(Reason.KILLED, summary, hint, detail)
 
 
 def _rclone_itself(plain: Sequence[str], detail: str) -> Explanation:
     """Exit code 2 has two meanings: rclone did not take its arguments, or it crashed."""
     if any(_CRASH.match(line) for line in plain):
-        return Explanation(
-            Reason.RCLONE_ERROR,
-            "rclone crashed.",
-            "Run the backup again; if it happens again, try another version of rclone.",
-            detail,
-            permanent=False,
-        )
+        hint = "Run the backup again; if it happens again, try another version of rclone."
+        return Explanation(Reason.RCLONE_ERROR, "rclone crashed.", hint, detail)
     if any(_NOT_KNOWN_TO_RCLONE.search(line) for line in plain):
         return Explanation(
             Reason.RCLONE_MISSING,
             "The rclone on this machine does not know what bucketvault asks of it.",
             "rclone 1.75.0 or newer is needed: the Health page shows which one is used.",
             detail,
-            permanent=True,
+            Mends.HEALTH,
         )
-    return Explanation(
-        Reason.RCLONE_ERROR,
-        "rclone did not accept the settings of this run.",
-        _LOOK,
-        detail,
-        permanent=True,
-    )
+    summary = "rclone did not accept the settings of this run."
+    return Explanation(Reason.RCLONE_ERROR, summary, _LOOK, detail)
 
 
 def _unknown(ending: Ending, detail: str) -> Explanation:
@@ -158,36 +145,11 @@ def _unknown(ending: Ending, detail: str) -> Explanation:
     else:
         last = clean(_LEAD_IN.sub("", words[0]).strip().rstrip("."), limit=_QUOTE_LIMIT)
         summary = f"rclone failed: {last}."
-    return Explanation(
-        Reason.RCLONE_ERROR, summary, _LOOK, detail, permanent=ending.exit_code == FATAL
-    )
+    return Explanation(Reason.RCLONE_ERROR, summary, _LOOK, detail)
 
 
+# summary and hint where it is not rclone that says why
 REASON_TEXTS: dict[Reason, tuple[str, str]] = {
-    Reason.RCLONE_ERROR: (
-        "rclone ended with an error.",
-        "Look at the first error in the run's log.",
-    ),
-    Reason.SOURCE_MISSING: (
-        "The source is not there, or there is nothing in it.",
-        "Check the bucket and the path of the source. Nothing was changed at the destination.",
-    ),
-    Reason.BRAKE: (
-        "This run would take away more than it should, so it waits for your approval.",
-        "Review what would go, then approve this run or mend the source. Nothing was changed.",
-    ),
-    Reason.REFUSED: (
-        "The settings of this backup do not allow it to run.",
-        "Check its source and destination on the backup's page. Nothing was changed.",
-    ),
-    Reason.UNREACHABLE: (
-        "A service did not answer.",
-        "Check that this machine can reach the internet, then run the backup again.",
-    ),
-    Reason.CREDENTIALS: (
-        "A service refused the key, or the key cannot be read here.",
-        "Enter the key again on the provider's page.",
-    ),
     Reason.RCLONE_MISSING: (
         "rclone is missing or too old.",
         "Install rclone 1.75.0 or newer: the Health page shows which one is used.",
@@ -199,10 +161,6 @@ REASON_TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.STOPPED: (
         "You stopped this run.",
         "What was copied until then stays. Run the backup again when you like.",
-    ),
-    Reason.KILLED: (
-        "rclone was ended from outside.",
-        "Look at the memory on the Health page, then run the backup again.",
     ),
     Reason.INTERRUPTED: (
         "The run was cut short: this machine or the program stopped in the middle.",
@@ -218,15 +176,15 @@ REASON_TEXTS: dict[Reason, tuple[str, str]] = {
     ),
 }
 
-_EXIT_CODES = {
+_EXIT_CODES = {  # rclone/lib/exitcode/exitcode.go
     0: "rclone succeeded",
     1: "rclone ended with errors",  # also where a key was refused, or a bucket is not there
     USAGE: "rclone did not accept its arguments, or crashed",
-    DIRECTORY_NOT_FOUND: "a bucket or folder was not found",
+    3: "a bucket or folder was not found",
     4: "an object was not found",
     5: "errors that another try may mend",
     6: "errors that another try does not mend",
-    FATAL: "an error that ends everything",
+    7: "an error that ends everything",
     8: "the limit of what may be copied was reached",
     9: "nothing was copied",
     10: "the limit of time was reached",
@@ -236,11 +194,6 @@ _SIGNALS: dict[int, str] = {
     signals.SIGTERM: "asked to stop",
     signals.SIGKILL: "killed",
 }
-
-
-def reason_words(reason: Reason) -> str:
-    """What a Reason means and what to do next, where rclone has said nothing about it."""
-    return " ".join(REASON_TEXTS[reason])
 
 
 def meaning_of_exit_code(code: int | None, signal: int | None) -> str:

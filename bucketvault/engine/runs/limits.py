@@ -8,9 +8,10 @@ from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import copied_between, last_good, same_ends, succeeded_before
 from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.vocabulary import HoldReason
 
 
-def hold_reason(run: BackupRun, found: Findings) -> str | None:
+def hold_reason(run: BackupRun, found: Findings) -> HoldReason | None:
     """Why a run that would do this must wait for somebody; None when it may go on."""
     return findings.hold_reason(
         found,

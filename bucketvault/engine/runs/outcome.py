@@ -13,9 +13,9 @@ from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.transcript import Tally, Transcript
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
-from bucketvault.errors import BucketvaultError
+from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
+from bucketvault.vocabulary import HoldReason, Phase, Reason, RunStatus, WarningCode
 
 _UNTOUCHED = {"phase": Phase.CHECKING}  # also where it was about to copy: nothing came of that
 # What the system says when a program is not there, or is not one that it can start (execve(2)).
@@ -73,8 +73,9 @@ class Outcome:
 
 
 def failed(reason: Reason, error: BucketvaultError) -> Outcome:
-    """A run that could not go on, for a cause that has its own words."""
-    return Outcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail)
+    """A run that could not continue, for a cause that has its own words."""
+    codes = dict(error.codes) if isinstance(error, RunFailedError) else {}
+    return Outcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail, codes)
 
 
 def internal(error: Exception) -> Outcome:
@@ -86,23 +87,24 @@ def internal(error: Exception) -> Outcome:
     return Outcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
 
 
-def held(why: str) -> Outcome:
-    """A run that would take away too much and waits for somebody to look."""
+def held(reason: HoldReason, found: findings.Findings) -> Outcome:
+    """A run that would take away too much and waits for a decision."""
     return Outcome(
         RunStatus.FAILED,
-        f"Held: {why} Nothing was touched.",
+        state_words.describe_hold(reason, found),
         Reason.BRAKE,
         "Review what would change. If it is right, approve this run; if not, look at the source.",
+        columns={"hold_reason": reason, "untouched": True},
     )
 
 
 def previewed(found: findings.Findings) -> Outcome:
     """A look at what a run would do."""
-    return Outcome(
-        RunStatus.SUCCESS,
+    told = (
         f"A run would copy {found.new:,}, replace {found.replaced:,} and remove "
-        f"{found.removed:,} objects. Nothing was touched.",
+        f"{found.removed:,} objects."
     )
+    return Outcome(RunStatus.SUCCESS, told, columns={"untouched": True})
 
 
 def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> Outcome:
@@ -216,6 +218,7 @@ def of_exit(
             RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
         )
     told = explain.explain(explain.ending_of(record.exit_code, said), spec.source, spec.destination)
+    columns |= {"mends": told.mends, "side": told.side}
     return Outcome(
         RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
     )

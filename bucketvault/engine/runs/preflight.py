@@ -16,7 +16,7 @@ from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.rclone.transcript import LARGEST, Progress
 from bucketvault.errors import RunFailedError
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import ComparisonMode, Reason
+from bucketvault.vocabulary import ComparisonMode, HoldReason, Reason, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,19 @@ class Preflight:
 
     def destination_answers(self) -> None:
         """Make sure that the destination's bucket exists and may be read."""
-        self._ask(command.destination_answers(self._spec.destination.bucket), "destination")
+        self._ask(command.destination_answers(self._spec.destination.bucket), Side.DESTINATION)
 
     def source_size(self) -> Size:
         """Count the source. An empty one stops the run: copying it would empty the copy."""
-        size = self._size(command.source(self._spec), "source")
+        size = self._size(command.source(self._spec), Side.SOURCE)
         if size.objects == 0:
             raise RunFailedError(
                 Reason.BRAKE,
-                f"The source {self._spec.source.place} is empty. Nothing was touched.",
+                f"The source {self._spec.source.place} is empty.",
                 "Check the bucket and the path for a typing error. An empty source is not copied; "
                 "if it is empty on purpose, switch the backup off: the copy stays.",
+                hold_reason=HoldReason.EMPTY_SOURCE,
+                untouched=True,
             )
         return size
 
@@ -70,7 +72,7 @@ class Preflight:
 
         A first one into an empty place need not compare for it.
         """
-        if is_first and self._size(command.destination(self._spec), "destination").objects == 0:
+        if is_first and self._size(command.destination(self._spec), Side.DESTINATION).objects == 0:
             return Findings(new=source.objects), Look.LISTED
         found = self.dry_run(stamp)
         # A run that compares dates also replaces what has no checksum. Too few, or none of them
@@ -82,7 +84,7 @@ class Preflight:
                 return self.dry_run(stamp, look=Look.EXACT), Look.EXACT
         return found, Look.LISTED
 
-    def _size(self, place: str, side: str) -> Size:
+    def _size(self, place: str, side: Side) -> Size:
         return _read_size(self._ask(command.size(place), side).stdout, side)
 
     def dry_run(
@@ -100,16 +102,17 @@ class Preflight:
         if totals is None:
             raise RunFailedError(
                 Reason.RCLONE_ERROR,
-                "rclone did not tell what the run would change. Nothing was touched.",
+                "rclone did not tell what the run would change.",
                 "Make sure that the rclone in use is a real one: `rclone version`.",
                 "\n".join(done.transcript.plain),
+                untouched=True,
             )
         return _findings_of(totals)
 
     def _ask(
         self,
         arguments: Sequence[str],
-        side: str | None,  # None: both
+        side: Side | None,  # None: both
         *,
         on_log: Callable[[bytes], None] | None = None,
         log_level: str = "NOTICE",
@@ -129,19 +132,23 @@ class Preflight:
             raise self._failed(done, side)
         return done
 
-    def _failed(self, done: process.Done, side: str | None) -> RunFailedError:
+    def _failed(self, done: process.Done, side: Side | None) -> RunFailedError:
         if done.stalled:
-            ends = {"source": self._spec.source, "destination": self._spec.destination}
+            ends = {Side.SOURCE: self._spec.source, Side.DESTINATION: self._spec.destination}
             concerned = [ends[side]] if side else ends.values()
             who = " or ".join(end.provider for end in concerned)
             return RunFailedError(
                 Reason.UNREACHABLE,
-                f"{who} did not answer for a minute. Nothing was touched.",
+                f"{who} did not answer for a minute.",
                 "Look whether the service has an outage, then run again.",
+                side=side,
+                untouched=True,
             )
         ending = explain.ending_of(done.exit_code, done.transcript, side)
         told = explain.explain(ending, self._spec.source, self._spec.destination)
-        return RunFailedError(told.reason, told.summary, told.hint, told.detail)
+        return RunFailedError(
+            told.reason, told.summary, told.hint, told.detail, mends=told.mends, side=told.side
+        )
 
 
 def _findings_of(totals: Progress) -> Findings:
@@ -168,8 +175,9 @@ def _read_size(stdout: bytes, side: str) -> Size:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunFailedError(
             Reason.RCLONE_ERROR,
-            f"rclone did not tell how large the {side} is. Nothing was touched.",
+            f"rclone did not tell how large the {side} is.",
             "Make sure that the rclone in use is a real one: `rclone version`.",
             clean(stdout[:500].decode(errors="replace")),
+            untouched=True,
         ) from error
     return size

@@ -21,6 +21,7 @@ from bucketvault.engine.catalogue import providers
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain import findings
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
+from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail import outbox
@@ -164,8 +165,9 @@ class Worker:
         for forbidden in contradictions(only=[run.backup_id]):
             raise RunFailedError(
                 Reason.REFUSED,
-                f"{forbidden.message} Nothing was touched.",
+                forbidden.message,
                 "Change the backup, its storages or their providers.",
+                untouched=True,
             )
         preflight = Preflight(
             binary,
@@ -186,13 +188,11 @@ class Worker:
             # Once more, by name: these lines are the log of a run that touched nothing.
             preflight.dry_run(stamp, self._folder.append_to_spool, look)
             self._read_to_the_end(Follower(run.id, self._folder.spool, self._redactor))
-        if run.preview:
-            return binary, source, destination, outcome.previewed(found)
-        if held is not None:
-            return binary, source, destination, outcome.held(held)
-        if self._stop.is_set():
+        early = outcome.held(held, found) if held is not None else None
+        early = outcome.previewed(found) if run.preview else early
+        if early is None and self._stop.is_set():
             raise CancelledError("Stopped before anything was copied.")
-        return binary, source, destination, None
+        return binary, source, destination, early
 
     def _seen(self, progress: Progress) -> None:
         """Show how far the checks are; a database that is busy just misses one."""
@@ -413,7 +413,7 @@ class Worker:
         except LeftAloneError:
             return  # the folder keeps the truth for the next start
         if won:
-            self._log_story("run ended", status=ending.status, explanation=ending.explanation)
+            self._log_story("run ended", status=ending.status, explanation=describe_end(self._run))
         self._folder.remove()
 
     def _patiently(self, write: Callable[[], T]) -> T:

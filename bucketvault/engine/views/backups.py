@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT, did_you_mean, same_name
 from bucketvault.engine.domain.spec import EndSpec, RunSpec, stored_locations
+from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.domain.times import missed_at
 from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
@@ -40,11 +41,14 @@ from bucketvault.store.models import (
 )
 from bucketvault.vocabulary import (
     ComparisonMode,
+    HoldReason,
+    Mends,
     Phase,
     ProviderType,
     Reason,
     RunStatus,
     Schedule,
+    Side,
     Trigger,
     Weekday,
 )
@@ -76,7 +80,7 @@ class RunView:
     finished_at: dt.datetime | None
     stop_requested_at: dt.datetime | None
     exit_code: int | None
-    explanation: str
+    explanation: str  # a sentence that stands alone
     hint: str
     detail: str
     warnings: tuple[RunWarning, ...]
@@ -89,6 +93,10 @@ class RunView:
     on_its_own: bool  # it runs, and no bucketvault watches it
     ended_unseen: bool = False  # it is over, and the next bucketvault will record how
     preview: bool = False  # it only looked
+    cause: str = ""  # the same beside a word that it is held, without that nothing was touched
+    hold_reason: HoldReason | None = None
+    side: Side | None = None  # which end failed; None: not known
+    mends: Mends | None = None  # where what failed is mended; None: at no page of ours
     findings: Findings | None = None  # what its checks found would change; None before they did
     can_be_approved: bool = False  # it is held, and nothing newer has happened
     copy_state: CopyState | None = None  # how it left the copy; None before its end
@@ -107,7 +115,8 @@ class RunPage:
     next_id: int | None
     log_retention_days: int = 0  # as it is set now; 0: for ever
     mail: MailNote | None = None  # whether anybody was told of its end; None: nothing to tell
-    providers: tuple[tuple[int, str], ...] = ()  # ids and names, as they are now
+    # ids and names of the providers of its ends, as they are called now; those that are left
+    providers: Mapping[Side, tuple[int, str]] = field(default_factory=dict)
     untouched: bool = False  # nothing has touched the copy since the last good run
 
 
@@ -229,7 +238,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
             next_id=following.id if following is not None else None,
             log_retention_days=settings.load().log_retention_days,
             mail=outbox.note_of(row),
-            providers=_providers_of(row.backup),
+            providers=_providers_of(row),
             untouched=good is not None and is_copy_of(good, row),
         )
 
@@ -244,9 +253,10 @@ def one_moment() -> Iterator[None]:
         yield
 
 
-def _providers_of(backup: Backup) -> tuple[tuple[int, str], ...]:
-    ends = (backup.source_storage.provider, backup.destination_storage.provider)
-    return tuple(dict.fromkeys((one.id, one.name) for one in ends))
+def _providers_of(run: BackupRun) -> dict[Side, tuple[int, str]]:
+    ids = {side: run.spec[side]["provider_id"] for side in Side if run.spec}
+    names = {one.id: one.name for one in Provider.select().where(Provider.id.in_([*ids.values()]))}
+    return {side: (number, names[number]) for side, number in ids.items() if number in names}
 
 
 def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
@@ -400,7 +410,11 @@ def run_view(
         finished_at=run.finished_at,
         stop_requested_at=run.stop_requested_at,
         exit_code=run.exit_code,
-        explanation=run.explanation,
+        explanation=describe_end(run),
+        cause=run.explanation,
+        hold_reason=run.hold_reason,
+        side=run.side,
+        mends=run.mends,
         hint=run.hint,
         detail=run.detail,
         warnings=warnings_of(run),

@@ -12,8 +12,13 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
-from bucketvault.engine.domain.findings import describe_findings
-from bucketvault.engine.domain.state_words import BUT_FOR, UNTOUCHED, describe_copy, last_good_words
+from bucketvault.engine.domain.state_words import (
+    BUT_FOR,
+    UNTOUCHED,
+    describe_copy,
+    describe_findings,
+    last_good_words,
+)
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.humanize import age, clock, count, duration, many, next_run, sentences
@@ -240,7 +245,7 @@ def _issue(row: BackupRow) -> BackupIssue | None:
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
         why, at = last.explanation or "Nothing more is known: its log may tell.", last.finished_at
         if tone == Tone.HELD:  # the word is before it
-            why = why.removeprefix("Held: ")
+            why = f"{last.cause} {UNTOUCHED}."
         else:
             copy = describe_copy(last.copy_state)
     else:
@@ -385,10 +390,7 @@ def held_sentence(view: RunView) -> str:
     """`Held for your approval: 625 of 1,037 objects would be removed, 9 replaced.`"""
     if view.findings is not None:
         return f"Held for your approval: {describe_findings(view.findings)}"
-    why = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
-    if not why:
-        return "Held: this run would take away too much."
-    return f"Held: {why[0].lower()}{why[1:]}" if why.startswith("The ") else f"Held: {why}"
+    return f"Held: {view.cause[:1].lower()}{view.cause[1:]}"
 
 
 def changes(counts: Mapping[str, int]) -> str:

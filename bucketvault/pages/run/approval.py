@@ -4,13 +4,16 @@ import datetime as dt
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.domain.findings import Findings, describe_findings
-from bucketvault.engine.domain.state_words import UNTOUCHED, untouched_words
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.state_words import NO_RUN_BEFORE, untouched_words
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.humanize import count, day, day_and_time, many
 from bucketvault.pages.parts.widgets import Tile
+from bucketvault.vocabulary import HoldReason
+
+_WHY = {HoldReason.FIRST: NO_RUN_BEFORE, HoldReason.MORE: "It is more than was approved."}
 
 
 def is_dry_run(view: RunView) -> bool:
@@ -34,10 +37,9 @@ def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
     view = page.run
     why = view.hint
     if view.findings is not None:
-        words = describe_findings(view.findings)
-        rest = view.explanation.removeprefix("Held: ").removesuffix(f" {UNTOUCHED}.")
-        rest = rest.replace(words, "").strip(" :.")
-        why = f"{rest}." if rest else _share(page, view.findings)
+        why = _share(page, view.findings)
+    if view.hold_reason in _WHY:
+        why = _WHY[view.hold_reason]
     copy = untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
     return f"{why} {copy}".strip()
 

@@ -36,7 +36,7 @@ from bucketvault.humanize import (
 from bucketvault.pages.parts.widgets import Tile
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.pages.run import approval
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger, WarningCode
+from bucketvault.vocabulary import Mends, Phase, Reason, RunStatus, Side, Trigger, WarningCode
 
 UNKNOWN = "-"  # what is not known yet
 
@@ -60,13 +60,12 @@ def result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
 def providers_to_mend(page: RunPage) -> tuple[tuple[int, str], ...]:
     """Return ids and names of providers at which what stopped this run is mended.
 
-    The one it names, else both.
+    Both ends' where it is not known which one it was.
     """
-    view = page.run
-    if tone_of_run(view) != Tone.BAD or "on the provider's page" not in view.hint:
+    if page.run.mends != Mends.PROVIDER:
         return ()
-    named = tuple(one for one in page.providers if one[1] in view.explanation)
-    return named or page.providers
+    sides = Side if page.run.side is None else (page.run.side,)
+    return tuple(dict.fromkeys(page.providers[side] for side in sides if side in page.providers))
 
 
 def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:

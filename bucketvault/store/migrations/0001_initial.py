@@ -75,6 +75,10 @@ STATEMENTS = (
         reason TEXT CHECK (reason IN ('rclone_error', 'source_missing', 'brake', 'refused',
             'unreachable', 'credentials', 'rclone_missing', 'stalled', 'stopped', 'killed',
             'interrupted', 'disk_full', 'internal')),
+        hold_reason TEXT CHECK (hold_reason IN ('share', 'first', 'more', 'empty_source')),
+        side TEXT CHECK (side IN ('source', 'destination')),
+        mends TEXT CHECK (mends IN ('provider', 'health')),
+        untouched INTEGER NOT NULL DEFAULT 0 CHECK (untouched IN (0, 1)),
         "trigger" TEXT NOT NULL
             CHECK ("trigger" IN ('schedule', 'catch_up', 'manual', 'cli', 'approved')),
         phase TEXT CHECK (phase IN ('checking', 'copying', 'tidying')),

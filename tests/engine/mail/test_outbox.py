@@ -96,11 +96,12 @@ def test_what_a_person_did_or_only_looked_at_is_no_news(photos: Backup) -> None:
 def test_a_mail_speaks_of_approval_only_where_there_is_something_to_approve(
     photos: Backup,
 ) -> None:
-    bad(photos, reason=Reason.BRAKE, explanation="The source is empty. Nothing was touched.")
+    bad(photos, reason=Reason.BRAKE, explanation="The source is empty.", untouched=True)
 
     mail = Mail.get()
 
     assert mail.subject == "Photos is held: The source is empty."
+    assert "Photos is held: The source is empty. Nothing was touched." in mail.body
     assert "for your approval" not in mail.body and "--approve" not in mail.body
 
 

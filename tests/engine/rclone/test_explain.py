@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bucketvault.engine.rclone.errors import RULES, Rule
 from bucketvault.engine.rclone.explain import (
     DETAIL_LINES,
     REASON_TEXTS,
     Ending,
     explain,
     meaning_of_exit_code,
-    reason_words,
 )
 from bucketvault.sanitize import has_control_characters
-from bucketvault.vocabulary import Reason
+from bucketvault.vocabulary import Mends, Reason, Side
 from tests.support.record import CASES, HOSTILE_KEY, RECORDINGS
 from tests.support.specs import run_spec
 
@@ -24,11 +24,9 @@ SPEC = run_spec("photos/2024", "copies", providers=("R2 Main", "Backblaze EU"))
 ENDS = SPEC.source, SPEC.destination
 ENDINGS = json.loads((RECORDINGS / "endings.json").read_text())
 
-PERMANENT, PASSING = True, False
-
-# reason and whether it passes by itself -> sentence -> the recordings that must be told so
-EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
-    (Reason.CREDENTIALS, PERMANENT): {
+# reason -> sentence -> the recordings that must be told so
+EXPECTED: dict[Reason, dict[str, str]] = {
+    Reason.CREDENTIALS: {
         "R2 Main does not know this access key id.": (
             "sync_source_unknown_key size_source_unknown_key"
         ),
@@ -57,7 +55,10 @@ EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
         "The key for Backblaze EU has expired.": "aws_expired_token",
         "Backblaze EU reports a problem with the account.": "account_problem",
     },
-    (Reason.RCLONE_ERROR, PASSING): {
+    Reason.SOURCE_MISSING: {
+        "R2 Main has no bucket called photos.": "sync_source_no_bucket size_source_no_bucket",
+    },
+    Reason.RCLONE_ERROR: {
         "Backblaze EU did not let rclone open the place for kept versions in copies.": (
             "sync_no_slash_destination_wrong_secret"
         ),
@@ -73,11 +74,6 @@ EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
             'didn\'t find section in config file ("nowhere").'
         ): "unknown_remote",
         "An object was gone from photos/2024 before it could be copied.": "hostile_name",
-    },
-    (Reason.SOURCE_MISSING, PERMANENT): {
-        "R2 Main has no bucket called photos.": "sync_source_no_bucket size_source_no_bucket",
-    },
-    (Reason.RCLONE_ERROR, PERMANENT): {
         "Backblaze EU has no bucket called copies.": (
             "sync_destination_no_bucket list_destination_no_bucket web_page_not_found"
         ),
@@ -98,7 +94,7 @@ EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
             "archive_overlaps"
         ),
     },
-    (Reason.UNREACHABLE, PASSING): {
+    Reason.UNREACHABLE: {
         "Backblaze EU had trouble of its own and did not do what was asked.": (
             "service_unavailable internal_error web_page_bad_gateway hostile_name_cut_off"
         ),
@@ -107,8 +103,6 @@ EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
             "sync_destination_refused list_destination_refused list_destination_frozen"
         ),
         "The address of Backblaze EU could not be found.": "list_destination_no_such_host",
-    },
-    (Reason.UNREACHABLE, PERMANENT): {
         "What answers at the endpoint of Backblaze EU is not an S3 service.": (
             "web_page_ok web_page_forbidden"
         ),
@@ -117,13 +111,13 @@ EXPECTED: dict[tuple[Reason, bool], dict[str, str]] = {
         ),
         "Backblaze EU does not speak HTTPS at this endpoint.": "list_destination_https_to_http",
     },
-    (Reason.RCLONE_MISSING, PERMANENT): {
+    Reason.RCLONE_MISSING: {
         "The rclone on this machine does not know what bucketvault asks of it.": "unknown_flag",
     },
 }
 SENTENCES = {
-    name: (reason, permanent, sentence)
-    for (reason, permanent), sentences in EXPECTED.items()
+    name: (reason, sentence)
+    for reason, sentences in EXPECTED.items()
     for sentence, names in sentences.items()
     for name in names.split()
 }
@@ -143,7 +137,7 @@ def ending_of(name: str) -> Ending:
         if entry["level"] in ("error", "critical") or entry["msg"].startswith("Failed to sync"):
             errors[entry["msg"]] = None
     command = ENDINGS[name]["command"]
-    one_side = {"lsf": "destination", "size": "source", "lsjson": "source"}
+    one_side = {"lsf": Side.DESTINATION, "size": Side.SOURCE, "lsjson": Side.SOURCE}
     return Ending(
         exit_code=ENDINGS[name]["exit_code"],
         signal=None,
@@ -165,10 +159,14 @@ def test_every_recording_has_its_words_here() -> None:
 def test_what_rclone_said_becomes_a_sentence(name: str) -> None:
     explained = explain(ending_of(name), *ENDS)
 
-    assert (explained.reason, explained.permanent, explained.summary) == SENTENCES[name]
+    assert (explained.reason, explained.summary) == SENTENCES[name]
     assert explained.hint.endswith(".")
     assert explained.detail
     assert "{" not in explained.hint
+    ends = {Side.SOURCE: "R2 Main|photos", Side.DESTINATION: "Backblaze EU|copies"}
+    if explained.side is not None:
+        assert re.search(ends[explained.side], explained.summary)
+    assert (explained.mends == Mends.PROVIDER) == ("on the provider's page" in explained.hint)
 
 
 def test_an_end_that_rclone_does_not_name_is_not_guessed() -> None:
@@ -307,12 +305,21 @@ def test_whatever_was_said_there_are_words_for_it(
 
 
 def test_every_reason_has_a_sentence_and_a_next_step() -> None:
-    assert set(REASON_TEXTS) == set(Reason)
-    for reason in Reason:
-        summary, hint = REASON_TEXTS[reason]
+    for summary, hint in REASON_TEXTS.values():
         assert summary.endswith(".")
         assert hint.endswith(".")
-        assert reason_words(reason) == f"{summary} {hint}"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_mended_at_the_provider_says_so(rule: Rule) -> None:
+    assert (rule.mends == Mends.PROVIDER) == ("on the provider's page" in rule.hint)
+
+
+def test_what_is_to_be_done_again_is_named_by_who_asked() -> None:
+    full = Ending(1, None, ("write /tmp/x: no space left on device",))
+
+    assert explain(full, *ENDS).hint == "Free some space, then run the backup again."
+    assert explain(full, *ENDS, again="try again").hint == "Free some space, then try again."
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ import pytest
 
 from bucketvault.engine.domain import findings
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.state_words import describe_hold
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.commands import Look
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.errors import RunFailedError
-from bucketvault.vocabulary import ComparisonMode
+from bucketvault.vocabulary import ComparisonMode, HoldReason
 from tests.conftest import NewBucket
 from tests.engine.runs.held import is_held, logged
 from tests.support.program import Bucket, Program, objects
@@ -36,7 +37,7 @@ def held(
     limit: int = 50,
     same_ends_before: bool = True,
     approved: Findings | None = None,
-) -> str | None:
+) -> HoldReason | None:
     found = Findings(new=new, replaced=replaced, removed=removed, destination_objects=of)
     return findings.hold_reason(
         found,
@@ -111,7 +112,7 @@ def test_between_ends_that_are_new_to_each_other_nothing_may_be_removed(
     why = held(removed=removed, replaced=replaced, of=of, same_ends_before=False)
 
     assert (why is not None) is is_held
-    assert why is None or not removed or "No run between these two places" in why
+    assert why is None or not removed or why == HoldReason.FIRST
 
 
 @pytest.mark.parametrize("same_ends_before", [True, False])
@@ -140,7 +141,7 @@ def test_an_approval_covers_what_was_shown_and_nothing_more(
     )
 
     assert (why is not None) is is_held
-    assert why is None or "more than was approved" in why
+    assert why in (None, HoldReason.MORE)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,12 @@ def test_an_approval_covers_what_was_shown_and_nothing_more(
     ],
 )
 def test_the_numbers_are_said_as_people_read_them(removed: int, replaced: int, words: str) -> None:
-    assert words in str(held(removed=removed, replaced=replaced, of=12_345))
+    found = Findings(removed=removed, replaced=replaced, destination_objects=12_345)
+
+    assert describe_hold(HoldReason.SHARE, found) == words
+    assert describe_hold(HoldReason.MORE, found) == f"It is more than was approved: {words}"
+    first = describe_hold(HoldReason.FIRST, found)
+    assert first == f"{words} No run between these two places has succeeded before."
 
 
 def test_findings_come_back_from_the_database_as_they_were() -> None:

@@ -14,9 +14,11 @@ from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.pages.run import log as logview
 from bucketvault.pages.run import words as run_words
 from bucketvault.vocabulary import (
+    Mends,
     Phase,
     Reason,
     RunStatus,
+    Side,
     Topic,
     Trigger,
     WarningCode,
@@ -434,17 +436,21 @@ def test_a_late_run_says_for_which_planned_time_it_is(
 
 
 @pytest.mark.parametrize(
-    ("explanation", "hint", "led_to"),
+    ("mends", "side", "led_to"),
     [
-        ("The secret key for Acme is wrong.", "Enter the key again on the provider's page.", [2]),
-        ("A service was not reached.", "Check the endpoint on the provider's page.", [1, 2]),
-        ("The disk is full.", "Make room, then run it again.", []),
+        (Mends.PROVIDER, Side.DESTINATION, [2]),
+        (Mends.PROVIDER, Side.SOURCE, [1]),
+        (Mends.PROVIDER, None, [1, 2]),
+        (Mends.HEALTH, Side.SOURCE, []),
+        (None, None, []),
     ],
 )
 def test_a_run_that_a_provider_stopped_leads_to_where_that_is_mended(
-    explanation: str, hint: str, led_to: list[int]
+    mends: Mends | None, side: Side | None, led_to: list[int]
 ) -> None:
-    view = replace(scenes.failed_run(), explanation=explanation, hint=hint)
-    page = RunPage(view, None, None, None, None, providers=((1, "Attic"), (2, "Acme")))
+    explanation = "The secret key for B2 archive is wrong."  # the other one's name is in it, too
+    view = replace(scenes.failed_run(), explanation=explanation, mends=mends, side=side)
+    ends = {Side.SOURCE: (1, "B2"), Side.DESTINATION: (2, "B2 archive")}
+    page = RunPage(view, None, None, None, None, providers=ends)
 
     assert [number for number, _ in run_words.providers_to_mend(page)] == led_to
