@@ -74,7 +74,7 @@ NO_SESSION = Refusal(
 
 
 def local_path(path: str) -> str:
-    """`path` if it is one on this site, and none that signs in or out; else "/"."""
+    """Return `path` if it is one on this site, and none that signs in or out; else "/"."""
     if not _PATH.fullmatch(path) or path.split("?")[0] in (SIGN_IN, "/logout"):
         return "/"
     return path
@@ -110,7 +110,7 @@ class Guard:
         await self.app(scope, receive, _with_headers(scope["path"], send))
 
     def _refusal(self, scope: Scope, headers: "_Headers", session: str | None) -> Refusal | None:
-        """Why this is not passed on; None: it is."""
+        """Return why this is not passed on; None: it is."""
         for name in ("host", "origin", "cookie"):
             if headers.count(name) > 1:
                 return Refusal(
@@ -193,7 +193,7 @@ class _Headers:
         return len(self._values.get(name, ()))
 
     def one(self, name: str) -> str | None:
-        """The header's only value; None when it is absent, or there are several."""
+        """Return the header's only value; None when it is absent, or there are several."""
         values = self._values.get(name, ())
         return values[0] if len(values) == 1 else None
 
@@ -251,7 +251,7 @@ def _own_headers(policy: bytes, *, kept: bool) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _with_headers(path: str, send: Send) -> Send:
-    """`send`, which sets our headers on each response, whatever else the application set there."""
+    """Return `send`, which sets our headers on each response, over those of the application."""
     policy = _PLAIN_POLICY if path in OPEN else _PAGE_POLICY
 
     async def sending(message: Message) -> None:

@@ -30,7 +30,7 @@ button { margin-top: 12px; border: 0; background: var(--btn); color: var(--btn-i
 
 
 def page(title: str, body: str, *, head: str = "") -> str:
-    """A whole page. `title` is text; `body` and `head` are markup, escaped by the caller."""
+    """Return a whole page. `title` is text; `body` and `head` are markup, escaped by the caller."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -43,7 +43,7 @@ class CrowdedError(Exception):
 
 
 def login_token(path: Path) -> str:
-    """The login token kept in `path`; made when there is none, or the file holds no whole one."""
+    """Return the login token in `path`; it is made where the file holds no whole one."""
     found = _read(path)
     if found is None:
         with alone_in(path.parent):
@@ -53,7 +53,7 @@ def login_token(path: Path) -> str:
 
 
 def replace_login_token(path: Path) -> str:
-    """A new login token in the place of the old one; every session ends.
+    """Put a new login token in the place of the old one; every session ends.
 
     A running server sees that the file was replaced, and ends the sessions that began meanwhile.
     """
@@ -125,7 +125,7 @@ class Sessions:
                     row.delete_instance()
 
     def find(self, cookie_header: str) -> str | None:
-        """The valid session in a Cookie header; None: there is none.
+        """Return the valid session in a Cookie header; None: there is none.
 
         Another service on this machine may set a cookie of the same name: all of them count.
         """
@@ -175,7 +175,7 @@ class Sessions:
         return None
 
     def pause_s(self) -> float:
-        """How long a guess waits now before it is looked at."""
+        """Return how long a guess waits now before it is looked at."""
         if not self._wrong or time.monotonic() - self._wrong_at > FORGOTTEN_S:
             return 0.0
         return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._wrong - 1, 10))

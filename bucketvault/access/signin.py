@@ -23,12 +23,12 @@ LEAVE_S = 1.0  # for open pages to leave by themselves
 
 
 def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
-    """`/login` and `/logout`."""
+    """Return `/login` and `/logout`."""
     router = fastapi.APIRouter(include_in_schema=False)
 
     @router.api_route(SIGN_IN, methods=["GET", "HEAD"])
     async def ask(request: fastapi.Request, token: str = "", next: str = "/") -> Response:  # noqa: A002
-        """The link with the token, or where a visitor without a session is sent."""
+        """Take the link with the token, or say where a visitor without a session is sent."""
         wanted = local_path(next)
         opens = request.method == "GET" and token
         held = request.scope.get(SESSION)
@@ -48,7 +48,7 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
 
     @router.post(SIGN_IN)
     async def enter(request: fastapi.Request) -> Response:
-        """The password, the pasted token, or the whole link."""
+        """Take the password, the pasted token, or the whole link."""
         body = await _body(request)
         if body is None:
             return _too_large()
@@ -100,7 +100,7 @@ def close_pages_of_ended_sessions(sessions: Sessions) -> None:
 
 
 def _without_link(pasted: str) -> str:
-    """The token in a link; anything else as it is."""
+    """Return the token in a link; anything else as it is."""
     if not pasted.startswith(("http://", "https://")):
         return pasted
     try:
@@ -143,7 +143,7 @@ async def _open(sessions: Sessions, secret: str, held: str | None, wanted: str) 
 
 
 async def _body(request: fastapi.Request) -> bytes | None:
-    """The request's body; None as soon as it is too large."""
+    """Return the request's body; None as soon as it is too large."""
     body = b""
     async for part in request.stream():
         body += part

@@ -135,7 +135,7 @@ class _Deaf(io.TextIOBase):
 
     @property
     def buffer(self) -> BinaryIO:
-        """The bytes below, for what is no text."""
+        """Return the bytes below, for what is no text."""
         return self._stream.buffer
 
 
@@ -279,7 +279,7 @@ def _run(given: argparse.Namespace, config: Config) -> int:
 
 
 def _held(backup: backups.BackupRow, number: int) -> backups.RunView:
-    """The held run of this number, or the newest. Raises InUseError when it is not held now."""
+    """Return the held run of this number, or the newest. Raises InUseError: it is not held now."""
     held = backup.last_run
     if held is None or not held.can_be_approved:
         raise InUseError(f"No run of {backup.name} is held for your approval.")
@@ -336,7 +336,7 @@ def _raw_from(run_id: int, start: int) -> int:
 
 
 def _find_run(name: str) -> int:
-    """The run called by its number, or the newest of the backup of that name."""
+    """Return the run called by its number, or the newest of the backup of that name."""
     no_run: NotFoundError | None = None
     if name.isdecimal() and len(name) < 19:  # more digits the database does not take
         try:

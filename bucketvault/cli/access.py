@@ -67,7 +67,7 @@ def _password(given: argparse.Namespace, config: Config) -> int:
 
 
 def _asked_twice() -> str:
-    """A new password from the terminal, not shown. Raises BucketvaultError, ConfigError."""
+    """Ask for a new password in the terminal, not shown. Raises BucketvaultError, ConfigError."""
     if not sys.stdin.isatty():
         raise ConfigError(
             "A password is asked for on a terminal only, so that no file and no history has it.",

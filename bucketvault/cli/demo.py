@@ -58,7 +58,7 @@ class Server:
 
 
 def home() -> Path:
-    """Where the demo keeps its servers' buckets and its data folder."""
+    """Return where the demo keeps its servers' buckets and its data folder."""
     return Path(platformdirs.user_cache_dir("bucketvault", appauthor=False)) / "demo"
 
 
@@ -165,7 +165,7 @@ def _run(engine: Engine, title: str) -> backups.RunView:
 
 
 def _itself() -> str:
-    """The command that this is, to be pasted: a checkout has it in `.venv/bin`, not in the path."""
+    """Return this command, to be pasted: a checkout has it in `.venv/bin`, not in the path."""
     called = Path(sys.argv[0])
     return shlex.quote(str(called)) if called.name == "bucketvault" else "bucketvault"
 
@@ -223,7 +223,7 @@ def change_samples(bucket: Path) -> str:
 
 
 def write_setup(file: Path, here: Server, elsewhere: Server) -> None:
-    """The setup file, as a person would write it."""
+    """Write the setup file, as a person would write it."""
 
     def provider(name: str, server: Server) -> str:
         values = {
@@ -268,7 +268,7 @@ comparison_mode = "checksum"
 
 @contextlib.contextmanager
 def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator[Server]:
-    """`rclone serve s3` over a folder of buckets; it ends with this block or this process."""
+    """Run `rclone serve s3` over a folder of buckets; it ends with this block or this process."""
     binary = find_binary(config.rclone)
     key_id, secret = f"DEMO{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
     address = f"{ADDRESS}:{_free_port()}"

@@ -39,7 +39,7 @@ USUAL_COLUMNS = 80  # where a terminal does not tell how wide it is
 
 
 def become_engine(config: Config) -> Engine | None:
-    """A started engine, or None when another bucketvault works on this data folder."""
+    """Return a started engine, or None when another bucketvault works on this data folder."""
     engine = Engine(config, "run")
     try:
         engine.start()
@@ -73,7 +73,7 @@ class Watch:
         self._server_ended: float | None = None  # by the monotonic clock
 
     def to_the_end(self) -> int:
-        """The exit code: 0 for success, 1 for a failed run."""
+        """Return the exit code: 0 for success, 1 for a failed run."""
         show = ProgressLine(sys.stdout)
         with self._signals():
             run = self._wait(show)
@@ -263,14 +263,14 @@ def _cut(line: str, columns: int) -> str:
 
 
 def _cells(sign: str) -> int:
-    """How many places of a terminal a sign takes."""
+    """Return how many places of a terminal a sign takes."""
     if unicodedata.combining(sign):
         return 0
     return 2 if unicodedata.east_asian_width(sign) in ("W", "F") else 1
 
 
 def progress_in_words(run: backups.RunView, *, bar: bool = False) -> str:
-    """One line on a run under way: `Photos: copying [#####-----] 50 %, 33 of 66 GB`."""
+    """Return one line on a run under way: `Photos: copying [#####-----] 50 %, 33 of 66 GB`."""
     if run.status == RunStatus.PENDING and run.waits_for:
         why = "it copies to a place that this one copies to or from"
         return f'{run.backup_name}: waiting for the run of "{run.waits_for}" to end: {why}'

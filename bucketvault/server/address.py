@@ -1,4 +1,4 @@
-"""Where the pages are: the link that opens them, the way over SSH, the port or socket used."""
+"""Say where the pages are: the link that opens them, the way over SSH, the port or socket used."""
 
 import contextlib
 import errno
@@ -84,12 +84,12 @@ class Door:
 
 
 def door_of(config: Config) -> Door:
-    """Where these settings say to listen."""
+    """Return where these settings say to listen."""
     return Door(config.port, config.socket)
 
 
 def login_link(config: Config, *, new: bool) -> tuple[Door, str]:
-    """Where it serves, and the link that signs in there; with `new` from a new token."""
+    """Return where it serves, and the link that signs in there; with `new` from a new token."""
     door = noted_door(config)
     if new:
         open_store(config)
@@ -99,7 +99,7 @@ def login_link(config: Config, *, new: bool) -> tuple[Door, str]:
 
 
 def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
-    """Where the pages are, in lines."""
+    """Say where the pages are, in lines."""
     door = door_of(config)
     if tunnel := door.tunnel_line(os.environ.get("SSH_CONNECTION", "")):
         yield f"First, on your own computer: {tunnel}"
@@ -121,7 +121,7 @@ def note_door(config: Config) -> None:
 
 
 def noted_door(config: Config) -> Door:
-    """Where a bucketvault serves on this data folder, or did last; else where it would."""
+    """Return where a bucketvault serves on this data folder, or did last; else where it would."""
     try:
         found = json.loads(_note(config).read_text("utf-8"))
         path = str(found.get("socket", ""))
@@ -135,7 +135,7 @@ def noted_door(config: Config) -> Door:
 
 @contextlib.contextmanager
 def listening(door: Door) -> Iterator[socket.socket]:
-    """A socket that listens at `door`; its file goes with it.
+    """Return a socket that listens at `door`; its file goes with it.
 
     Raises BucketvaultError when the place cannot be used, AlreadyRunningError when another program
     listens on that Unix socket.
@@ -234,7 +234,7 @@ def _connect(path: Path, timeout_s: float = 1.0) -> socket.socket:
 
 
 def _peer(connection: socket.socket) -> str:
-    """The process at the other end: its number, and what it is called where that can be read."""
+    """Return the process at the other end: its number, and its name where that can be read."""
     asked = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid = struct.unpack("3i", asked)[0]
     try:

@@ -32,7 +32,7 @@ RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads again
 
 
 def create_app(engine: Engine, sessions: Sessions) -> Guard:
-    """The whole application around a started engine; once in a process.
+    """Return the whole application around a started engine; once in a process.
 
     The engine delivers to the event loop that runs this, from its start to its end.
     """

@@ -154,16 +154,16 @@ def rights(write: bool = True, **outcomes: Outcome) -> tuple[RightResult, ...]:
     found = []
     for right in Right:
         outcome = outcomes.get(right.value, Outcome.WORKS)
-        note, hint, code = notes.get(right, ""), "", ""
+        note, hint, code, left = notes.get(right, ""), "", "", ""
         if outcome == Outcome.REFUSED:
             note, code = f"The key for Backblaze EU may not {right.value}.", "403 AccessDenied"
             hint = "Give the key this right in the service's console, or enter another key."
             if right is Right.DELETE:
-                note += " Left behind: acme-archive/.bucketvault-archive/probe-7f2c91aa03de.txt"
+                left = "acme-archive/.bucketvault-archive/probe-7f2c91aa03de.txt"
         writing = right in (Right.WRITE, Right.OVERWRITE, Right.SET_ASIDE, Right.DELETE)
         if not write and writing:
-            outcome, note = Outcome.NOT_TRIED, "only when you ask for it"
-        found.append(RightResult(right, outcome, note, hint, code))
+            outcome, note, left = Outcome.NOT_TRIED, "only when you ask for it", ""
+        found.append(RightResult(right, outcome, note, hint, code, left))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ written but the probe's own objects, which are removed again.
 import datetime as dt
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
@@ -75,6 +75,7 @@ class RightResult:
     note: str = ""  # what was seen, or why not
     hint: str = ""  # the next step, where something is wrong
     code: str = ""  # the provider's own, such as `403 AccessDenied`
+    left_behind: str = ""  # names of what could not be removed again
 
 
 def probe(
@@ -223,10 +224,7 @@ class _Probe:
         if not self._try(Right.DELETE, remove):
             failed = self._found[Right.DELETE]
             names = " and ".join(f"{self._bucket}/{key}" for key in left)
-            note = f"{failed.note} Left behind: {clean(names)}"
-            self._found[Right.DELETE] = RightResult(
-                Right.DELETE, failed.outcome, note, failed.hint, failed.code
-            )
+            self._found[Right.DELETE] = replace(failed, left_behind=clean(names))
 
     def _remove(self, key: str) -> None:
         try:

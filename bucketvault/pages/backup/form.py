@@ -59,7 +59,7 @@ def register(engine: "Engine") -> None:
 
     @page_at("/backups/new", "New backup")
     async def new_page() -> None:
-        """An empty form, with the browser's time zone."""
+        """Show an empty form, with the browser's time zone."""
         form = await _show(engine, None)
         if form is None:  # shutting down
             return
@@ -73,7 +73,7 @@ def register(engine: "Engine") -> None:
 
     @page_at("/backups/{backup_id:number}/edit", "Edit backup")
     async def edit_page(backup_id: int) -> None:
-        """A form with all that is stored."""
+        """Show a form with all that is stored."""
         await _show(engine, backup_id)
 
 

@@ -56,7 +56,7 @@ def new_backup(time_zone: str) -> BackupFields:
 
 
 def storage_name(row: StorageRow) -> str:
-    """A storage as the list to choose from calls it."""
+    """Return a storage as the list to choose from calls it."""
     bucket = clean(row.bucket_name, limit=NAME_CHARACTERS)
     shown = clean(row.display_name, limit=NAME_CHARACTERS)
     name = f"{shown} ({bucket})" if shown else bucket
@@ -66,7 +66,7 @@ def storage_name(row: StorageRow) -> str:
 def offered(
     rows: Mapping[int, StorageRow], other_use: UsageType, chosen: int | None
 ) -> dict[int, str]:
-    """The storages that may be this end, by what people call them; and the one that is chosen."""
+    """Return the storages that may be this end, by what people call them; and the chosen one."""
     return {
         row.id: storage_name(row)
         for row in rows.values()
@@ -75,7 +75,7 @@ def offered(
 
 
 def not_offered(rows: Mapping[int, StorageRow], other_use: UsageType) -> str:
-    """Why some storages cannot be chosen here."""
+    """Say why some storages cannot be chosen here."""
     left_out = sum(row.usage_type is other_use for row in rows.values())
     if not left_out:
         return ""
@@ -138,7 +138,7 @@ def looks_swapped(source: PathLook | None, destination: PathLook | None) -> bool
 
 
 def clock_typed(typed: str) -> str:
-    """`3:15` and `0315` as `03:15`; anything else as it was typed."""
+    """Return `3:15` and `0315` as `03:15`; anything else as it was typed."""
     found = re.fullmatch(r"([0-9]{1,2})[:.]?([0-9]{2})", typed.strip())
     return f"{int(found[1]):02}:{found[2]}" if found else typed
 
@@ -151,7 +151,7 @@ class NextRun(NamedTuple):
 
 
 def next_runs(given: BackupFields, now: dt.datetime) -> tuple[NextRun, ...]:
-    """The next three planned times, on the clocks of the backup's zone; none while one is wrong."""
+    """Return the next three planned times, on the clocks of its zone; none while one is wrong."""
     values, problems = checked(given)
     if any(problem.field in TIMING for problem in problems):
         return ()
@@ -169,7 +169,7 @@ def next_runs(given: BackupFields, now: dt.datetime) -> tuple[NextRun, ...]:
 
 
 def requests_a_month(mode: ComparisonMode, schedule: Schedule, objects: int) -> int:
-    """How many requests the runs of a month make when nothing has changed, without folders."""
+    """Return how many requests a month's runs make when nothing has changed, without folders."""
     pages = max(1, math.ceil(objects / LISTED_AT_ONCE))
     a_run = LISTINGS_OF_BOTH * pages + SHORT_LISTINGS
     if mode is ComparisonMode.DEFAULT:
@@ -178,7 +178,7 @@ def requests_a_month(mode: ComparisonMode, schedule: Schedule, objects: int) -> 
 
 
 def requests_words(mode: ComparisonMode, schedule: Schedule, objects: int | None) -> str:
-    """The same in words; where nobody knows how many objects, what it depends on."""
+    """Say the same in words; where nobody knows how many objects, what it depends on."""
     if objects is not None:
         return (
             f"about {count(_roughly(requests_a_month(mode, schedule, objects)))} requests a month"
@@ -218,7 +218,7 @@ def retention_words(typed: str, zone: ZoneInfo, now: dt.datetime) -> str:
 
 
 def limit_words(typed: str) -> str:
-    """When a run asks first; empty where the number is none."""
+    """Say when a run asks first; empty where the number is none."""
     percent = _number(typed)
     if percent is None or not 0 <= percent <= 100:
         return ""

@@ -142,7 +142,7 @@ def register(engine: "Engine") -> None:
     def restore(
         backup_id: Annotated[int, fastapi.Path(ge=1, le=LARGEST_NUMBER)],
     ) -> PlainTextResponse:
-        """How to bring the copy back, as the file in the bucket."""
+        """Answer with how to bring the copy back, as the file in the bucket."""
         try:
             told = engine.overview_backup(backup_id).restore_text
         except NotFoundError as error:

@@ -140,7 +140,7 @@ class Pick(_Labelled):
 
 
 def above(actions: ui.element) -> ui.element:
-    """A place for fields above the buttons of a dialog."""
+    """Draw a place for fields above the buttons of a dialog."""
     assert actions.parent_slot is not None  # noqa: S101  it is in its dialog
     body = actions.parent_slot.parent
     with body:

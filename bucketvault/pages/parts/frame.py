@@ -106,7 +106,7 @@ def install() -> None:
 
 
 def page_at(path: str, title: str) -> ui.page:
-    """The decorator of a page that is built at each visit; `title` is for the browser's tab."""
+    """Return the decorator of a page built at each visit; `title` is for the browser's tab."""
     return ui.page(path, title=f"{title} · bucketvault", response_timeout=ANSWER_S)
 
 

@@ -39,12 +39,12 @@ def register(engine: "Engine") -> None:
 
     @page_at("/providers/new", "New provider")
     async def new_page(kind: str = R2.key) -> None:
-        """An empty form; `kind` chooses what it asks for."""
+        """Show an empty form; `kind` chooses what it asks for."""
         await _show(engine, kind if kind in KINDS else R2.key)
 
     @page_at("/providers/{provider_id:number}/edit", "Edit provider")
     async def edit_page(provider_id: int) -> None:
-        """A form with all that is stored but for the keys."""
+        """Show a form with all that is stored but for the keys."""
         found = await fetch_page(
             engine, lambda: engine.providers.stored(provider_id), "Providers", "provider"
         )

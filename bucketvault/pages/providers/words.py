@@ -66,17 +66,13 @@ def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
         if first.right in (Right.CONNECT, Right.KEYS, Right.LIST_BUCKETS):
             return Answer(Tone.BAD, first.note, first.hint)
         if first.outcome == Outcome.FAILED:
-            return Answer(Tone.WARN, first.note, first.hint)
+            return Answer(Tone.WARN, f"{first.note}{_left_behind(first)}", first.hint)
         what = _joined([RIGHT_WORDS[each.right].lower() for each in serious])
         hint = (
             f"{WITHOUT.get(first.right, '')} {console}, give the key this right, then test again."
         )
-        left = (
-            f" {first.note[first.note.index('Left behind') :]}"
-            if "Left behind" in first.note
-            else ""
-        )
-        return Answer(Tone.WARN, f"The key works, but it may not {what}.", f"{hint.strip()}{left}")
+        hint = f"{hint.strip()}{_left_behind(first)}"
+        return Answer(Tone.WARN, f"The key works, but it may not {what}.", hint)
     listing = " It may not list buckets: type a bucket's name below." if wrong else ""
     if test.write:
         sentence = "The key works: it may read, write, replace and delete."
@@ -105,7 +101,12 @@ def test_note(test: ConnectionTest, now: dt.datetime) -> str:
 
 def right_note(right: RightResult) -> str:
     """Return the provider's code, and what was seen."""
-    return " · ".join(part for part in (right.code, right.note) if part)
+    note = f"{right.note}{_left_behind(right)}"
+    return " · ".join(part for part in (right.code, note) if part)
+
+
+def _left_behind(right: RightResult) -> str:
+    return f" Left behind: {right.left_behind}" if right.left_behind else ""
 
 
 def facts(page: ProviderPage, now: dt.datetime) -> list[tuple[str, str]]:
