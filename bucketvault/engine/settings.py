@@ -45,7 +45,7 @@ class Settings:
 
     @property
     def mail_is_set_up(self) -> bool:
-        """Whether mail has a server and somebody to go to."""
+        """True if mail has a server and an address to go to."""
         return bool(self.smtp_host and self.mail_from and self.mail_to)
 
     @property
@@ -141,7 +141,7 @@ def _refuse_changed_since(seen: Settings, now: Settings, names: Iterable[str]) -
 def _checked(
     given: Mapping[str, object], before: Settings
 ) -> tuple[Settings, str | None, list[Problem]]:
-    """What `given` makes of the settings, the password in it, and every problem with that."""
+    """Return what `given` makes of the settings, the password in it, and all problems."""
     sheet = Sheet()
     values: dict[str, Any] = {}
     for key, value in given.items():
@@ -194,7 +194,7 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
 
 
 def _another(before: Settings, after: Settings) -> bool:
-    """Whether a password would go elsewhere than where it was entered for."""
+    """True if a password would go elsewhere than where it was entered for."""
     return (before.smtp_host, before.mail_port, before.smtp_user) != (
         after.smtp_host,
         after.mail_port,

@@ -78,7 +78,7 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes it the same thing as another entry; empty when its name is missing."""
+        """Return what makes it the same as another entry; empty when its name is missing."""
         return tuple(same_name(name) for name in self._names)
 
     @property
@@ -272,16 +272,10 @@ class _Work:
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
-        steps = {
-            "settings": self._settings,
-            "provider": self._provider,
-            "storage": self._storage,
-            "backup": self._backup,
-        }
-        for kind, step in steps.items():
+        for kind in ("settings", "provider", "storage", "backup"):
             for entry in self.entries:
                 if entry.kind == kind:
-                    step(entry)
+                    getattr(self, f"_{kind}")(entry)
         # At the end, so that two Backups may change places; and for all Backups, since a change
         # may break one that is not in the file. While something is left out, only for those read.
         only = self.written_backups if self.problems else None
@@ -361,7 +355,7 @@ class _Work:
         create: Callable[[], int],
         change: Callable[[int], tuple[str, ...]],
     ) -> int | None:
-        """Change `row`, or create what the entry stands for; its id, None where it was refused.
+        """Change `row`, or create what the entry describes; its id, None where it was refused.
 
         Where the file's form was wrong already, only look for what else is wrong.
         """
@@ -435,7 +429,7 @@ class _Work:
         return any(entry.kind == kind and entry.key == wanted for entry in self.entries)
 
     def _refuse(self, entry: Entry, key: str, message: str) -> None:
-        """Note that a key is bad; no message: what it names stands in the file, and says why."""
+        """Note that a key is bad; no message: what it names is in the file, and says why."""
         entry.bad.add(key)
         if message:
             self.problems.append(entry.problem(key, message))

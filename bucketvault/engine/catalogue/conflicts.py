@@ -1,4 +1,4 @@
-"""What stands against a Provider, a Storage or a Backup because of the rows that are there.
+"""Find what forbids a Provider, a Storage or a Backup because of the rows that are there.
 
 Names that are taken, storages that may not be that end, places that would overwrite each other.
 Reads the database and writes nothing.

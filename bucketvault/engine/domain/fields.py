@@ -24,7 +24,7 @@ NO_RULES: Mapping[str, Rule[Any]] = MappingProxyType({})
 
 
 class Ruled(NamedTuple):
-    """What a field carries."""
+    """The rule of a field, and its names."""
 
     rule: Rule[Any]  # Any: each field is of its own type
     label: str  # on pages
@@ -32,7 +32,7 @@ class Ruled(NamedTuple):
     kind: str  # what the key holds
 
 
-# Any, as of `dataclasses.field`: the type stands at the field
+# Any, as of `dataclasses.field`: the type is written at the field
 def ruled(
     rule: Rule[Any], default: Any = None, *, label: str = "", key: str = "", kind: str = TEXT
 ) -> Any:

@@ -46,7 +46,7 @@ RUNS_SHOWN_S = 30.0  # how often "in 6 h" is looked at
 
 
 class FormStart(NamedTuple):
-    """What a form begins with."""
+    """All that a form begins with."""
 
     storages: Mapping[int, StorageRow]
     providers: Mapping[int, str]
@@ -341,7 +341,7 @@ class BackupForm(Form[BackupFields | None]):
     # ends
 
     async def _check_ends(self) -> None:
-        """Say at once what stands against these two places together."""
+        """Say at once what forbids these two places together."""
         problems: Sequence[Problem] = ()
         if self._source.storage_id is not None and self._destination.storage_id is not None:
             try:

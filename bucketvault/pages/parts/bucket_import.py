@@ -4,12 +4,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nicegui import ui
-
 from bucketvault.engine.rclone.buckets import ListingDeniedError
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
-from bucketvault.pages.parts.actions import ask
+from bucketvault.pages.parts.actions import ask, complain, tell_user
 from bucketvault.pages.parts.fields import Field
 from bucketvault.pages.parts.widgets import button, element, glyph
 from bucketvault.sanitize import clean
@@ -53,7 +51,7 @@ class BucketImport:
     ) -> None:
         """Import it, unchecked without `check`; `then` gets the new storage's id.
 
-        A refusal stands at the line, with a way to import it anyway; of a bucket that is `listed`
+        A refusal is told at the line, with a way to import it anyway; of a bucket that is `listed`
         elsewhere on the page it is a notice.
         """
         said = clean(name, limit=80)
@@ -65,31 +63,33 @@ class BucketImport:
         try:
             act = self._providers.import_bucket
             made = await ask(self._providers, act, provider_id, name, use, check=check)
-        except InvalidInputError as error:
-            self._refuse(error.problems[0].message, listed)
-            return
         except BucketvaultError as error:
-            self._refuse(str(error), listed)
-            if check and not listed and not self._below.is_deleted:
+            if listed:
+                complain(error)
+            elif not self._below.is_deleted:
                 anyway = partial(self.bring, provider_id, name, use, then, check=False)
-                with self._below:
-                    button("Import anyway", kind="small", mark="import-anyway", on_click=anyway)
-                    element("span", "t13 ink2", "It is then marked as not checked.")
+                self._refuse(error, anyway if check else None)
             return
         if not self._below.is_deleted:
             self._below.clear()
             if not listed:
                 self._typed.input.value = ""
-        ui.notify(f"{said} is imported.", position="bottom-right")
+        tell_user(f"{said} is imported.")
         if then is not None:
             await then(made)
 
-    def _refuse(self, message: str, listed: bool) -> None:
-        if listed:
-            ui.notify(message, type="negative", position="bottom-right", multi_line=True)
-        elif not self._below.is_deleted:
-            self._below.clear()
-            self._typed.show([message])
+    def _refuse(
+        self, error: BucketvaultError, anyway: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        self._below.clear()
+        if isinstance(error, InvalidInputError):  # the name is none, or is taken
+            self._typed.show([error.problems[0].message])
+            return
+        self._typed.show([str(error)])
+        if anyway is not None:
+            with self._below:
+                button("Import anyway", kind="small", mark="import-anyway", on_click=anyway)
+                element("span", "t13 ink2", "It is then marked as not checked.")
 
 
 def draw_no_listing(error: BucketvaultError, kind: str, code: str = "") -> None:
