@@ -6,7 +6,8 @@ from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.domain.fields import BackupFields, checked
 from bucketvault.engine.events import Live
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.engine.views.history import Measure, RunsPage, Which
+from bucketvault.engine.views.history import Measure, RunsPage
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, NotFoundError, Problem
 from bucketvault.vocabulary import Topic
 from tests.pages import backup_scenes, scenes
@@ -40,7 +41,7 @@ class FakeBackups:
         self.inputs = {7: stored_input()}
         self.created: list[BackupFields] = []
         self.switched: list[tuple[int, bool]] = []
-        self.asked: list[tuple[Which, int | None]] = []
+        self.asked: list[tuple[Tone | None, int | None]] = []
         self.measured = 0
 
     def stored(self, backup_id: int) -> BackupFields:
@@ -94,8 +95,8 @@ class FakeBackups:
         self._live.publish(Topic.BACKUPS)
         return 412
 
-    def runs_page(self, backup_id: int, which: Which, before: int | None = None) -> RunsPage:
-        self.asked.append((which, before))
+    def runs_page(self, backup_id: int, tone: Tone | None, before: int | None = None) -> RunsPage:
+        self.asked.append((tone, before))
         row = next(row for row in self.rows if row.id == backup_id)
         found = backup_scenes.some_runs(row)
         if before is not None:

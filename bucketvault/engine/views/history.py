@@ -2,30 +2,18 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import peewee as pw
 
 from bucketvault.engine.views.backups import RunView as RunView
 from bucketvault.engine.views.backups import Unwatched, one_moment, run_view, watched
+from bucketvault.engine.views.situation import Tone
 from bucketvault.store.models import HAS_ENDED, IS_GOOD, Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus
 
 ON_A_PAGE = 25
 MEASURED = 90
-
-
-class Which(StrEnum):
-    """Which runs are looked for; the states are those of `verdict.tone_of_run`."""
-
-    ALL = "all"
-    GOOD = "good"
-    WARNED = "warned"
-    FAILED = "failed"
-    HELD = "held"
-    STOPPED = "stopped"
-    PREVIEWS = "previews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +40,7 @@ class Measure:
 
 def runs_page(
     backup_id: int,
-    which: Which = Which.ALL,
+    tone: Tone | None = None,
     before: int | None = None,
     *,
     unwatched: Unwatched = watched,
@@ -67,7 +55,7 @@ def runs_page(
         if backup is None:
             return RunsPage((), older=False, total=0, since=None)
         mine = BackupRun.backup == backup_id
-        wanted = mine if (asked := _CONDITIONS[which]) is None else mine & asked
+        wanted = mine if tone is None else mine & _CONDITIONS[tone]
         here = wanted if before is None else wanted & (BackupRun.id < before)
         newest = BackupRun.select().where(here).order_by(BackupRun.id.desc()).limit(size + 1)
         rows: list[Any] = list(newest)
@@ -124,12 +112,11 @@ def _ended(reason: Any) -> Any:
 
 _NO_WARNINGS = pw.SQL("'[]'")  # as stored: a Python list would become a list of values
 _OTHER = BackupRun.reason.is_null() | BackupRun.reason.not_in([Reason.BRAKE, Reason.STOPPED])
-_CONDITIONS: dict[Which, Any] = {
-    Which.ALL: None,
-    Which.GOOD: IS_GOOD & (BackupRun.warnings == _NO_WARNINGS),
-    Which.WARNED: IS_GOOD & (BackupRun.warnings != _NO_WARNINGS),
-    Which.FAILED: _ended(_OTHER),
-    Which.HELD: _ended(BackupRun.reason == Reason.BRAKE),
-    Which.STOPPED: _ended(BackupRun.reason == Reason.STOPPED),
-    Which.PREVIEWS: BackupRun.preview,
+_CONDITIONS: dict[Tone, Any] = {  # of the tone that `tone_of_run` gives
+    Tone.OK: IS_GOOD & (BackupRun.warnings == _NO_WARNINGS),
+    Tone.WARN: IS_GOOD & (BackupRun.warnings != _NO_WARNINGS),
+    Tone.BAD: _ended(_OTHER),
+    Tone.HELD: _ended(BackupRun.reason == Reason.BRAKE),
+    Tone.STOP: _ended(BackupRun.reason == Reason.STOPPED),
+    Tone.LOOK: BackupRun.preview,  # and one that failed
 }

@@ -156,7 +156,7 @@ def register(engine: "Engine") -> None:
 
 def _fetch(engine: "Engine", backup_id: int, query: RunsQuery) -> BackupPageData:
     page = engine.overview_backup(backup_id)
-    runs = engine.backups.runs_page(backup_id, query.which, query.before)
+    runs = engine.backups.runs_page(backup_id, query.tone, query.before)
     return BackupPageData(page, engine.days(page.row), runs, query)
 
 

@@ -7,20 +7,19 @@ from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from bucketvault.engine.views.history import RunsPage, Which
+from bucketvault.engine.views.history import RunsPage
+from bucketvault.engine.views.situation import TONE_WORDS, Tone
 from bucketvault.humanize import day, many
 from bucketvault.pages.backup.words import run_row
 from bucketvault.pages.parts.table import Column, Table
 from bucketvault.pages.parts.widgets import button, card, element, text
 
-FILTERS = {
-    Which.ALL: "All runs",
-    Which.GOOD: "Succeeded",
-    Which.WARNED: "Succeeded, with warnings",
-    Which.FAILED: "Failed",
-    Which.HELD: "Held for your approval",
-    Which.STOPPED: "Stopped by you",
-    Which.PREVIEWS: "Previews",
+ALL = "all"
+BY_RESULT = (Tone.OK, Tone.WARN, Tone.BAD, Tone.HELD, Tone.STOP)
+FILTERS: dict[str, str] = {
+    ALL: "All runs",
+    **{str(tone): TONE_WORDS[tone] for tone in BY_RESULT},
+    Tone.LOOK: "Previews",
 }
 NOTHING = "There has been no run yet. Preview shows what one would do."
 NOTHING_FOUND = "No run of this kind."
@@ -29,7 +28,7 @@ NOTHING_FOUND = "No run of this kind."
 class RunsQuery(NamedTuple):
     """A choice of runs: which, and before which; None: from the newest on."""
 
-    which: Which = Which.ALL
+    tone: Tone | None = None
     before: int | None = None
 
 
@@ -56,8 +55,8 @@ class RunsCard:
             element("span", "space")
             with element("div", "field which"):
                 self._which = ui.select(
-                    {which.value: words for which, words in FILTERS.items()},
-                    value=Which.ALL.value,
+                    FILTERS,
+                    value=ALL,
                     on_change=lambda change: self._choose(change.value),
                 )
                 self._which.props("outlined dense options-dense behavior=menu")
@@ -91,24 +90,24 @@ class RunsCard:
                 element("p", "inset ink2", words)
 
     def _words(self, page: RunsPage, now: dt.datetime) -> str:
-        if page.since is None or self.query.which is not Which.ALL:
+        if page.since is None or self.query.tone is not None:
             return many(page.total, "run")
         return f"{many(page.total, 'run')} since {day(page.since, self._zone, now)}"
 
     def _choose(self, which: str) -> None:
         self._newer.clear()
-        self.query, self._last = RunsQuery(Which(which)), None
+        self.query, self._last = RunsQuery(None if which == ALL else Tone(which)), None
         self._look_again()
 
     def _go_older(self) -> None:
         if self._last is not None:
             self._newer.append(self.query.before)
-            self.query, self._last = RunsQuery(self.query.which, self._last), None
+            self.query, self._last = RunsQuery(self.query.tone, self._last), None
             self._look_again()
 
     def _go_newer(self) -> None:
         if self._newer:
-            self.query, self._last = RunsQuery(self.query.which, self._newer.pop()), None
+            self.query, self._last = RunsQuery(self.query.tone, self._newer.pop()), None
             self._look_again()
 
 

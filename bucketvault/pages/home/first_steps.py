@@ -6,7 +6,6 @@ from typing import NamedTuple
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import FirstSteps
 from bucketvault.engine.views.situation import Tone
-from bucketvault.pages.parts.frame import exists
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, code, element, glyph
 from bucketvault.sanitize import clean
 
@@ -47,18 +46,18 @@ class Step(NamedTuple):
     run_backup: int | None = None  # instead of an address: run this one
 
 
+PROVIDERS = "Cloudflare R2, Backblaze B2, Amazon S3, or anything that speaks S3."
+FIRST_RUN = (
+    "The first run copies everything. It can start at once; planned runs follow by themselves."
+)
+
+
 def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
     """Return the four steps to a first copy, in the order in which they are done."""
-    place = "/providers"
-    if len(steps.providers) == 1:
-        place = f"/providers/{steps.providers[0][0]:d}"
-    last = Step(
-        "Run it once",
-        "",
-        "The first run copies everything. It can start at once; planned runs follow by themselves.",
-        "Run now",
-        run_backup=rows[0].id if rows else None,
-    )
+    providers = _names([name for _, name in steps.providers])
+    buckets, made = _names(steps.buckets), _names([row.name for row in rows])
+    place = f"/providers/{steps.providers[0][0]:d}" if len(steps.providers) == 1 else "/providers"
+    last = Step("Run it once", "", FIRST_RUN, "Run now", "", rows[0].id if rows else None)
     active = next((row.active_run for row in rows if row.active_run is not None), None)
     failed = next((row.last_run for row in rows if row.last_run is not None), None)
     if active is not None:
@@ -67,28 +66,11 @@ def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
     elif failed is not None:
         note = "No run has succeeded yet. What stands above says why."
         last = Step(last.title, "", note, "Look", f"/run/{failed.id:d}")
+    both, when = "One to copy from, and another one to copy to.", "Say what goes where, and when."
     return (
-        Step(
-            "Connect a provider",
-            _names([name for _, name in steps.providers]),
-            "Cloudflare R2, Backblaze B2, Amazon S3, or anything that speaks S3.",
-            "Connect",
-            "/providers/new",
-        ),
-        Step(
-            "Pick the buckets",
-            _names(steps.buckets),
-            "One to copy from, and another one to copy to.",
-            "Pick buckets",
-            place,
-        ),
-        Step(
-            "Make the first backup",
-            _names([row.name for row in rows]),
-            "Say what goes where, and when.",
-            "New backup",
-            "/backups/new",
-        ),
+        Step("Connect a provider", providers, PROVIDERS, "Connect", "/providers/new"),
+        Step("Pick the buckets", buckets, both, "Pick buckets", place),
+        Step("Make the first backup", made, when, "New backup", "/backups/new"),
         last,
     )
 
@@ -111,7 +93,7 @@ def draw_first_steps(
                     element("span", "t13 ink3", note)
                 if steps.mail_is_set_up:
                     element("span", "t13 ink3", "Done")
-                elif exists("/settings"):
+                else:
                     button("Set up mail", href="/settings")
         if not steps.providers:
             with element("details", "from-file"):

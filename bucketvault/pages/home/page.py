@@ -14,7 +14,7 @@ from bucketvault.engine.views.situation import BackupIssue, InstallationIssue, P
 from bucketvault.pages.home.first_steps import draw_first_steps
 from bucketvault.pages.home.rows import BackupList, in_order, list_row
 from bucketvault.pages.parts.actions import press, switch
-from bucketvault.pages.parts.frame import exists, frame, heading, page_at
+from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, draw_verdict, element, glyph
 from bucketvault.sanitize import clean
@@ -157,8 +157,7 @@ def _draw_installation_issue(issue: InstallationIssue) -> None:
         element("span", "strong", issue.title)
         element("span", "why", clean(issue.why))
         href, words = MENDED[issue.part]
-        if exists(href):
-            button(words, kind="small", href=href, label=f"{words}: {issue.title}")
+        button(words, kind="small", href=href, label=f"{words}: {issue.title}")
 
 
 def _draw_backup_issue(issue: BackupIssue, zone: ZoneInfo, now: dt.datetime) -> None:

@@ -61,11 +61,6 @@ NAVIGATION = (
 )
 
 
-def exists(href: str) -> bool:
-    """True if there is such a page in the navigation."""
-    return any(entry.href == href for entry in NAVIGATION)
-
-
 class _Number(IntegerConvertor):
     """The number of a row in a page's address; with anything else, it is the address of no page."""
 

@@ -12,7 +12,6 @@ from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.runs.kept_versions import ArchiveError
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.history import Which
 from bucketvault.engine.views.situation import Tone, answer_of
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
@@ -164,17 +163,17 @@ async def test_runs_are_turned_page_by_page_and_found_by_result(user: User, engi
     await user.open("/backups/4")
     await user.should_see("412 runs since")
     newest = [row["id"] for row in rows_of(user, "runs")]
-    assert engine.backups.asked[-1] == (Which.ALL, None)
+    assert engine.backups.asked[-1] == (None, None)
 
     user.find(marker="older").click()
-    await becomes(lambda: engine.backups.asked[-1] == (Which.ALL, newest[-1]))
+    await becomes(lambda: engine.backups.asked[-1] == (None, newest[-1]))
     await becomes(lambda: [row["id"] for row in rows_of(user, "runs")] != newest)
     user.find(marker="newer").click()
     await becomes(lambda: [row["id"] for row in rows_of(user, "runs")] == newest)
     (which,) = user.find(marker="which").elements
-    which.set_value("failed")
+    which.set_value(Tone.BAD)
 
-    await becomes(lambda: engine.backups.asked[-1] == (Which.FAILED, None))
+    await becomes(lambda: engine.backups.asked[-1] == (Tone.BAD, None))
 
 
 async def test_two_quick_presses_turn_one_page(user: User, engine) -> None:
