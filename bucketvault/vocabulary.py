@@ -120,7 +120,7 @@ class HoldReason(StrEnum):
 
 
 class WarningCode(StrEnum):
-    """What is worth a look about a Run; `engine/domain/state_words.py` has the sentences."""
+    """Warnings of a Run; `engine/domain/state_words.py` has the sentences."""
 
     LOG_CUT = "log_cut"
     LINES_MISSING = "lines_missing"  # of the log
@@ -158,7 +158,7 @@ class MailSecurity(StrEnum):
 
 
 class Topic(StrEnum):
-    """What may have changed; open pages follow topics (`engine/events.py`)."""
+    """Subjects of change; open pages follow topics (`engine/events.py`)."""
 
     BACKUPS = "backups"  # any backup or run
     CATALOGUE = "catalogue"  # a provider or storage, or what is known about them

@@ -102,7 +102,7 @@ def main() -> int:
 
 
 def cpu_s() -> float:
-    """Return the CPU of what we started and somebody waited for: not of orphans."""
+    """Return the CPU of started processes that were waited for: not of orphans."""
     times = os.times()
     return times.children_user + times.children_system
 

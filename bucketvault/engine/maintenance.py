@@ -3,6 +3,8 @@
 Both are due while today (UTC) has no copy of the database yet, which the folder of copies tells:
 neither a restart nor a clock that was set makes one too many or forgets one.
 Logs go first, so that the copy is small, and also where there is no room for one.
+
+Decisions: docs/decisions/clocks.md.
 """
 
 import datetime as dt

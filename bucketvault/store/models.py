@@ -2,6 +2,8 @@
 
 All times are aware datetimes in UTC. A change of a run's state names the state it expects, so a
 worker, the Stop button and recovery cannot all end one run.
+
+Decisions: docs/decisions/store.md.
 """
 
 from __future__ import annotations
@@ -134,7 +136,7 @@ class Storage(BaseModel):
 
 
 class Backup(BaseModel):
-    """What is copied from which Storage and path to which, and when."""
+    """A copy from one Storage and path to another, and its schedule."""
 
     id = pw.AutoField()
     name = pw.TextField(unique=True)
@@ -189,7 +191,7 @@ class BackupRun(BaseModel):
     skipped_slots = pw.IntegerField(default=0)
     started_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     finished_at: pw.Field[dt.datetime | None] = UtcField(null=True)
-    stop_requested_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # somebody pressed Stop
+    stop_requested_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # Stop was pressed
     requeued = pw.BooleanField(default=False)  # went back to pending once, after a crash
     exit_code = pw.IntegerField(null=True)  # rclone's; negative: ended by that signal
     rclone_pid = pw.IntegerField(null=True)  # for the health page only
@@ -197,7 +199,7 @@ class BackupRun(BaseModel):
         default=dict
     )  # what ran, frozen at claim; no secrets
     # What the dry run before it would have changed (engine/domain/findings.py), and how much of
-    # that somebody has approved: {"removed", "replaced", "until", "ends"}; both empty where there
+    # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there
     # is none.
     findings: pw.Field[dict[str, Any]] = JsonField(default=dict)
     approved_limits: pw.Field[dict[str, Any]] = JsonField(default=dict)

@@ -57,7 +57,7 @@ from tests.pages.scenes_settings import FakePreferences
 
 
 class _Known:
-    """What the lines of one log tell, as far as they were read."""
+    """Counts of one log's lines, as far as they were read."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -66,7 +66,7 @@ class _Known:
         self._places: dict[Kinds, list[int]] = {}
 
     def goes_on_in(self, lines: list[bytes]) -> bool:
-        """Whether `lines` begins with what was read."""
+        """True if `lines` begins with what was read."""
         seen = len(self.lines)
         return seen <= len(lines) and (not seen or lines[seen - 1] == self.lines[-1])
 
@@ -91,11 +91,11 @@ class _Known:
 
 
 _LONG = _Known()
-_LONG.lines = long_log()  # read when somebody looks at it
+_LONG.lines = long_log()  # read when it is first opened
 
 
 class FakeEngine:
-    """What pages ask of an engine, over made-up values; it can make a log and a bar grow."""
+    """A double of the engine for pages, over made-up values; it can make a log and a bar grow."""
 
     zone = ZONE
 
@@ -107,7 +107,7 @@ class FakeEngine:
         self.reset()
 
     def reset(self) -> None:
-        """As it was at the start; who listens goes on listening, and is told."""
+        """Reset it to the start; listeners stay, and are told."""
         self.backups = FakeBackups(self.live, good_rows())
         self.health.found = None
         self.installation = GOOD_INSTALLATION
@@ -280,7 +280,7 @@ class FakeEngine:
             yield line + b"\n"
 
     def grow(self, lines_a_second: int, ending: threading.Event) -> None:
-        """Let run 1 go on, in this thread, until `ending`."""
+        """Let run 1 continue, in this thread, until `ending`."""
         started, made = time.monotonic(), 0
         while not ending.wait(0.05):
             due = int((time.monotonic() - started) * lines_a_second)

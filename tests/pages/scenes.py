@@ -41,7 +41,7 @@ PROVIDERS = {
 
 @dataclass(frozen=True)
 class Installation:
-    """What the checks of home find. None: this process cannot know."""
+    """Findings of home's checks. None: this process cannot know."""
 
     scheduler_beats: bool | None
     rclone_problem: str | None
@@ -420,7 +420,7 @@ def bad_rows() -> list[BackupRow]:
 
 
 def previewed_rows() -> list[BackupRow]:
-    """Somebody looks what the held and the failed one would do."""
+    """Previews of what the held and the failed one would do."""
     rows = bad_rows()
     look = checking_run(id=14, preview=True, backup_id=5, backup_name="Product photos")
     rows[4] = replace(rows[4], active_run=look)
@@ -435,7 +435,7 @@ def running_rows() -> list[BackupRow]:
 
 
 def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> HomeView:
-    """What the engine would say of `rows`."""
+    """Return what the engine would say of `rows`."""
     days = {row.id: days_of(row) for row in rows}
     return HomeView(
         rows, situation_of(rows, installation.issues()), days, now().astimezone(ZONE).date(), None

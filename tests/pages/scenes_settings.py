@@ -91,7 +91,7 @@ SETTINGS_PAGES = {"fresh": fresh, "good": good, "bad": bad}
 
 
 class FakePreferences:
-    """What the page asks for, over made-up values."""
+    """Answers to the page, over made-up values."""
 
     def __init__(self, live: Live) -> None:
         self.live = live

@@ -1,4 +1,7 @@
-"""In what state a run left the copy: the first thing that anybody wants to know of a failed one."""
+"""In what state a run left the copy: the first thing that anybody wants to know of a failed one.
+
+Decisions: docs/decisions/listing.md.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -3,6 +3,8 @@
 A mail is born in the transaction of its event, whole, and then only sent: `mailer` does that. So a
 run and its mail end together or not at all, and nothing about a run is asked again later. Where
 mail was not set up at that moment there is no row, and never will be one.
+
+Decisions: docs/decisions/mail.md.
 """
 
 import contextlib
@@ -192,7 +194,7 @@ def _failures(backup_id: int, *which: Any) -> Any:
 
 
 def _is_told() -> Any:
-    """Whether a mail about a failed run was sent, or may still be."""
+    """SQL condition: a mail about a failed run was sent, or may still be."""
     mail = Mail.select(pw.SQL("1")).where(
         Mail.run == BackupRun.id, Mail.kind == MailKind.FAILED, Mail.dead_at.is_null()
     )
@@ -211,12 +213,12 @@ def _would_be_removed(run_id: int) -> list[str]:
 
 
 def _episode(backup: Backup, planned: dt.datetime) -> str:
-    """What names an overdue episode: of one backup, since one planned time."""
+    """Return the name of an overdue episode: of one backup, since one planned time."""
     return f"{backup.archive_key}.{planned:%Y%m%dT%H%M%SZ}.overdue"
 
 
 def _written(write: Callable[[texts.Home], texts.Text], otherwise: str) -> texts.Text:
-    """The mail's text. A fault of ours in it never keeps a run from ending: then it is short."""
+    """Return the mail's text. A bug in it never keeps a run from ending: then it is short."""
     try:
         return write(home())
     except Exception:
@@ -323,7 +325,7 @@ def try_again(mail_id: int) -> None:
 
 
 def dismiss(mail_id: int) -> None:
-    """Note that somebody has seen that a mail was given up; the page of its run goes on to say so.
+    """Note that a mail that was given up was seen; the page of its run still shows it.
 
     Raises NotFoundError; one that waits or was taken meanwhile stays as it is.
     """
@@ -339,7 +341,7 @@ def dismiss(mail_id: int) -> None:
 
 
 def state() -> MailState:
-    """Mail as it stands."""
+    """Return the state of mail."""
     with connection(), database.atomic():
         now = settings.load()
         newest = Mail.select().order_by(Mail.updated_at.desc())
@@ -357,7 +359,7 @@ def state() -> MailState:
 
 
 def note_of(run: BackupRun) -> MailNote | None:
-    """Whether somebody was told of the end of `run`; None: there was nothing to tell."""
+    """Return the state of the mail about the end of `run`; None: there was nothing to tell."""
     mail = Mail.get_or_none(Mail.run == run.id)
     if mail is not None:
         told, at = _told(mail)

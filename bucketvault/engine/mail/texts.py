@@ -1,4 +1,4 @@
-"""What the mails say: plain text, worth reading at two in the morning. Pure: no database, no mail.
+"""Texts of the mails: plain, worth reading at two in the morning. Pure: no database, no mail.
 
 The first sentence tells the state of the copy and of its last good run; then what failed and what
 to do; then when, how long and how often; then rclone's first words, and commands that work where
@@ -180,7 +180,7 @@ def trial(home: Home) -> Text:
 
 
 def plain(subject: str) -> Text:
-    """What is left to say when a mail could not be written as it should be."""
+    """Return a short text for a mail that could not be written as it should be."""
     told = "More than its subject could not be said: see the pages or `bucketvault status`."
     return Text(clean(subject, limit=SUBJECT_LIMIT), f"{told}\n")
 

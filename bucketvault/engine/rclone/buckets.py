@@ -51,7 +51,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class PathLook:
-    """What a short look at a path saw; kept versions do not count.
+    """Result of a short look at a path; kept versions do not count.
 
     `objects_seen` counts objects and folders at the top of the path: all of them, or those of the
     first page or two where there are more (`cut`). `names` are the first of them, a folder's with
@@ -142,7 +142,7 @@ def check_bucket(binary: Binary, remote: Remote, bucket: str, timeout_s: float =
 def look_at_path(
     binary: Binary, remote: Remote, bucket: str, path: str, timeout_s: float = TIMEOUT_S
 ) -> PathLook:
-    """Whether anything but kept versions is at a path: one page of a listing, two at the most.
+    """Look if anything but kept versions is at a path: one page of a listing, two at the most.
 
     Raises BucketNotFoundError, DeniedError, other DiscoveryErrors.
     """

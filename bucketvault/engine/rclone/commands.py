@@ -3,6 +3,8 @@
 Never: --fast-list (loses keys with a leading slash), --delete-excluded (moves the archive into the
 archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir needs it), --dump
 (prints keys), --ignore-errors.
+
+Decisions: docs/decisions/rclone.md.
 """
 
 from enum import Enum, auto

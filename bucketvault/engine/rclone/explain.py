@@ -1,6 +1,6 @@
 """Turns how rclone ended and what it said into words for people: what failed, and what to do next.
 
-Words for Reasons that rclone has nothing to say about stand here too, and those for exit codes.
+Words for Reasons that rclone has nothing to say about are here too, and those for exit codes.
 """
 
 import re
@@ -47,7 +47,7 @@ def ending_of(code: int | None, said: Transcript, side: Side | None = None) -> E
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What went wrong, for a page, a mail and the Run's row."""
+    """An explained failure, for a page, a mail and the Run's row."""
 
     reason: Reason
     summary: str  # one sentence

@@ -1,4 +1,7 @@
-"""What a run may take away, by its settings, its past, and what somebody approved."""
+"""Limits of a run: what it may remove, by its settings, its past, and its approval.
+
+Decisions: docs/decisions/approval.md.
+"""
 
 import datetime as dt
 
@@ -12,7 +15,7 @@ from bucketvault.vocabulary import HoldReason
 
 
 def hold_reason(run: BackupRun, found: Findings) -> HoldReason | None:
-    """Why a run that would do this must wait for somebody; None when it may go on."""
+    """Return why a run that would do this must wait for approval; None when it may continue."""
     return findings.hold_reason(
         found,
         shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
@@ -22,10 +25,10 @@ def hold_reason(run: BackupRun, found: Findings) -> HoldReason | None:
 
 
 def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
-    """Whether a run takes away more than its checks had found, and more than it may.
+    """True if a run takes away more than its checks had found, and more than it may.
 
     The source may lose objects after it was looked at, and runs take hours. It may take what
-    somebody approved, also where the checks had found less; of the rest, what it may unasked.
+    was approved, also where the checks had found less; of the rest, what it may unasked.
     """
     found = Findings.from_json(run.findings)
     if found is None:
@@ -44,7 +47,7 @@ def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
 
 
 def is_heavy(run: BackupRun, found: Findings) -> bool:
-    """Whether this is more than a run may take away unasked, whatever was approved."""
+    """True if this is more than a run may take away unasked, whatever was approved."""
     return (
         findings.hold_reason(
             found,
@@ -73,7 +76,7 @@ def missed(run: BackupRun) -> int:
 
 
 def _approved(run: BackupRun) -> Findings | None:
-    """What somebody approved, if it holds: begun within a day, and between the places they saw."""
+    """Return the approval, if it is valid: begun within a day, and between the places shown."""
     limits = run.approved_limits
     if not limits or limits.get("ends") != queue.ends_of(RunSpec.from_json(run.spec)):
         return None

@@ -95,7 +95,7 @@ class Preflight:
     ) -> Findings:
         """Count what the run would do; with `on_log`, also name each object there."""
         arguments = command.dry_run(self._spec, stamp, look)
-        # Names only where somebody will read them: a first copy of a million objects would
+        # Names only where they will be read: a first copy of a million objects would
         # otherwise write a million lines.
         done = self._ask(arguments, None, on_log=on_log, log_level="NOTICE" if on_log else "ERROR")
         totals = done.transcript.progress

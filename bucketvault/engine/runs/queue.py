@@ -2,6 +2,8 @@
 
 Everybody inserts the same row: the Run now button, the command line, the schedule. The database
 keeps at most one pending or running run a backup.
+
+Decisions: docs/decisions/runs.md.
 """
 
 import contextlib
@@ -253,7 +255,7 @@ def next_stamp(backup_id: int) -> str:
     return now.strftime(command.STAMP_FORMAT)
 
 
-OWN = ("archive_key", *ruled_fields(BackupFields))  # what a spec may take as it stands there
+OWN = ("archive_key", *ruled_fields(BackupFields))  # what a spec may take unchanged
 
 
 def freeze(backup: Backup, stamp: str) -> RunSpec:

@@ -3,6 +3,8 @@
 What is due is in the database: `next_due_at` is the first planned time that nothing was done
 for yet. A beat looks at every backup, each in a transaction of its own, so that one that cannot be
 planned starves no other. Nothing is remembered between two beats, so nothing is lost by a restart.
+
+Decisions: docs/decisions/schedule.md.
 """
 
 import datetime as dt
@@ -221,8 +223,8 @@ def _skipped(backup: Backup, due: dt.datetime, planned: dt.datetime) -> int:
 class Pulse:
     """Calls `beat` at once, and then every few seconds, in a thread of its own.
 
-    `schedule` beats and decides nothing. Left to itself (1.2.2) it goes by the wall clock: it
-    stands still for an hour where clocks go back, or for as long as they were put back. So this
+    `schedule` beats and decides nothing. Left to itself (1.2.2) it uses the wall clock: it
+    stops for an hour where clocks go back, or for as long as they were put back. So this
     loop watches it by the monotonic clock, and winds it up again.
 
     What `beat` raises is logged, and it is called again.

@@ -1,4 +1,4 @@
-"""A run that would take away more than it should is held: nothing is touched, somebody is asked."""
+"""A run that would take away more than it should is held: nothing is touched, the user is asked."""
 
 import json
 import random
@@ -65,7 +65,7 @@ def held(
         (10, 20, 50, False),
         (20, 1000, 2, False),
         (21, 1000, 2, True),
-        (1000, 1000, 100, False),  # somebody who sets 100 wants no limit
+        (1000, 1000, 100, False),  # a user who sets 100 wants no limit
         (12_305, 12_345, 99, True),
     ],
 )

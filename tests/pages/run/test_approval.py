@@ -1,4 +1,4 @@
-"""What a run would do: a held run that waits for a decision, and a preview."""
+"""Words for what a run would do: a held run that waits for a decision, and a preview."""
 
 import asyncio
 from dataclasses import replace
