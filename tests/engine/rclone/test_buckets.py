@@ -243,7 +243,9 @@ def test_a_refused_right_is_named_with_the_providers_code(
     assert refused_ones[0].note.startswith("The key for Here may not ")
     left = sorted(set(bucket.keys()) - {"one.txt"})
     if right is Right.DELETE:
-        assert len(left) == 2 and all(f"{bucket.name}/{k}" in refused_ones[0].note for k in left)
+        assert len(left) == 2 and all(
+            f"{bucket.name}/{k}" in refused_ones[0].left_behind for k in left
+        )
     else:
         assert not left
 
