@@ -27,8 +27,8 @@ from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder, run_folders
-from bucketvault.engine.runs.kept_versions import Archive, ArchiveError, Kept
-from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, KeptVersionsError
+from bucketvault.engine.runs.worker import RunContext, Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.settings import Settings
 from bucketvault.engine.shared import Shared
@@ -224,7 +224,7 @@ class Engine:
         return True
 
     def _look_after(self, run: BackupRun, folder: RunFolder, lock: int | None) -> threading.Thread:
-        around = Surroundings(
+        context = RunContext(
             runs=self.config.runs,
             vault=self.vault,
             rclone=self.config.rclone,
@@ -232,7 +232,7 @@ class Engine:
             ending=self._ending,
             stall_s=60.0 * settings.load().stall_minutes,
         )
-        worker = Worker(around, run, folder, lock)
+        worker = Worker(context, run, folder, lock)
 
         def work() -> None:
             try:
@@ -312,7 +312,7 @@ class Engine:
     def kept_versions(self, backup_id: int) -> Kept:
         """The kept versions of a backup, asked of the provider: takes seconds.
 
-        Raises NotFoundError, RcloneMissingError, VaultError, ArchiveError.
+        Raises NotFoundError, RcloneMissingError, VaultError, KeptVersionsError.
         """
         with connection():
             backup = Backup.get_or_none(Backup.id == backup_id)
@@ -321,12 +321,12 @@ class Engine:
             storage = backup.destination_storage
             remote = providers.decrypted_remote(storage.provider, self.vault)
         binary = find_binary(self.config.rclone)
-        archive = Archive(binary, remote, storage.bucket_name, backup.archive_key)
+        archive = KeptVersions(binary, remote, storage.bucket_name, backup.archive_key)
         try:
             return archive.kept(backup.retention_days)
-        except ArchiveError as error:  # its own hint speaks of a run
+        except KeptVersionsError as error:  # its own hint speaks of a run
             hint = "See whether the provider answers and the key may list, then look again."
-            raise ArchiveError(error.summary, hint, error.detail) from error
+            raise KeptVersionsError(error.summary, hint, error.detail) from error
 
     def stop_run(self, run_id: int) -> None:
         """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.

@@ -19,7 +19,7 @@ import peewee as pw
 
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.runs.tidying import expiry_clock
+from bucketvault.engine.runs.kept_versions import expiry_clock
 from bucketvault.errors import BucketvaultError
 from bucketvault.store import run_logs
 from bucketvault.store.database import (

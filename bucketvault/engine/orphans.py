@@ -14,7 +14,7 @@ from bucketvault.engine.catalogue import providers, rows
 from bucketvault.engine.domain.places import server_of
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.runs.kept_versions import Archive, ArchiveError
+from bucketvault.engine.runs.kept_versions import KeptVersions, KeptVersionsError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
@@ -49,7 +49,7 @@ class Found:
 def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
     """Ask a storage's provider for kept versions without a backup; a listing for each of them.
 
-    Raises NotFoundError, RcloneMissingError, VaultError, ArchiveError.
+    Raises NotFoundError, RcloneMissingError, VaultError, KeptVersionsError.
     """
     with connection():
         storage = rows.get(Storage, storage_id)
@@ -66,12 +66,12 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
         here = {each.archive_key for each in backups if _place(each.destination_storage) == place}
     binary = find_binary(config.rclone)
     try:
-        names = Archive(binary, remote, bucket, "").all_in_bucket()
+        names = KeptVersions(binary, remote, bucket, "").all_in_bucket()
         ours = [name for name in names if name in named or _KEY.fullmatch(name)]
         without = [key for key in ours if key not in here]
         left = []
         for key in without[:MOST_COUNTED]:
-            folders = Archive(binary, remote, bucket, key).kept(0).folders
+            folders = KeptVersions(binary, remote, bucket, key).kept(0).folders
             left.append(
                 LeftBehind(
                     archive_key=key,
@@ -83,9 +83,9 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
                     newest=max((folder.replaced_at for folder in folders), default=None),
                 )
             )
-    except ArchiveError as error:  # its own hint speaks of a run
+    except KeptVersionsError as error:  # its own hint speaks of a run
         hint = "See whether the provider answers and the key may list, then look again."
-        raise ArchiveError(error.summary, hint, error.detail) from error
+        raise KeptVersionsError(error.summary, hint, error.detail) from error
     left.sort(key=lambda each: (-each.size_bytes, each.archive_key))
     foreign = tuple(name for name in names if name not in ours)
     return Found(bucket, tuple(left), foreign, max(0, len(without) - MOST_COUNTED))

@@ -198,7 +198,7 @@ class Providers:
     def left_behind(self, storage_id: int) -> Found:
         """Kept versions in a storage that no backup looks after; a listing for each of them.
 
-        Raises NotFoundError, RcloneMissingError, VaultError, ArchiveError.
+        Raises NotFoundError, RcloneMissingError, VaultError, KeptVersionsError.
         """
         return left_behind(self._config, self._vault(), storage_id)
 

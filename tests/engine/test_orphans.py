@@ -9,7 +9,7 @@ from bucketvault.config import load_config
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import removal
 from bucketvault.engine.providers import Providers
-from bucketvault.engine.runs.kept_versions import ArchiveError
+from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.store.models import Backup
 from bucketvault.store.secrets import Vault
 from tests import store_fixtures as make
@@ -109,7 +109,7 @@ def test_a_bucket_that_is_gone_is_an_error_and_not_an_empty_answer(
 ) -> None:
     storage = providers.import_bucket(add(providers, here), "gone", None, check=False)
 
-    with pytest.raises(ArchiveError, match="did not let us list"):
+    with pytest.raises(KeptVersionsError, match="did not let us list"):
         providers.left_behind(storage)
 
 

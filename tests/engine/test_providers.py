@@ -18,7 +18,7 @@ from bucketvault.engine.rclone.buckets import (
     WrongSecretError,
 )
 from bucketvault.engine.rclone.call import CancelledError
-from bucketvault.engine.rclone.key_test import Outcome, Right
+from bucketvault.engine.rclone.key_test import Right, TrialResult
 from bucketvault.engine.views.catalogue import provider_rows, storage_rows
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.database import database
@@ -149,7 +149,7 @@ def test_a_test_is_remembered_until_the_provider_changes(
     made = add(providers, here)
 
     test = providers.test(made, bucket.name, True)
-    assert {right.outcome for right in test.rights} == {Outcome.WORKS}
+    assert {right.outcome for right in test.rights} == {TrialResult.WORKS}
     assert providers.page(made).test == test
     change = make.provider_input(
         endpoint=here.endpoint, access_key_id=None, secret_access_key="another-secret-0001"
@@ -158,7 +158,7 @@ def test_a_test_is_remembered_until_the_provider_changes(
 
     assert providers.page(made).test is None
     keys = next(r for r in providers.test(made, "", False).rights if r.right is Right.KEYS)
-    assert keys.outcome == Outcome.REFUSED
+    assert keys.outcome == TrialResult.REFUSED
 
 
 def test_the_second_of_two_changes_is_told_and_writes_nothing(

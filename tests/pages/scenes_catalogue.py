@@ -22,7 +22,7 @@ from bucketvault.engine.rclone.buckets import (
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.errors import Fault
 from bucketvault.engine.rclone.explain import Explanation
-from bucketvault.engine.rclone.key_test import Outcome, Right, RightResult
+from bucketvault.engine.rclone.key_test import Right, RightResult, TrialResult
 from bucketvault.engine.views.catalogue import ProviderRow, StorageRow, Use
 from bucketvault.errors import (
     ChangedMeanwhileError,
@@ -141,8 +141,8 @@ def listing(*more: str, age: dt.timedelta = 3 * MINUTE) -> Listing:
     return Listing(tuple(Bucket(name, None) for name in sorted(names)), now() - age)
 
 
-def rights(write: bool = True, **outcomes: Outcome) -> tuple[RightResult, ...]:
-    """All work; `delete=Outcome.REFUSED` makes one not."""
+def rights(write: bool = True, **outcomes: TrialResult) -> tuple[RightResult, ...]:
+    """All work; `delete=TrialResult.REFUSED` makes one not."""
     notes = {
         Right.CONNECT: "it answers",
         Right.LIST_BUCKETS: "4 buckets",
@@ -153,21 +153,21 @@ def rights(write: bool = True, **outcomes: Outcome) -> tuple[RightResult, ...]:
     }
     found = []
     for right in Right:
-        outcome = outcomes.get(right.value, Outcome.WORKS)
+        outcome = outcomes.get(right.value, TrialResult.WORKS)
         note, hint, code, left = notes.get(right, ""), "", "", ""
-        if outcome == Outcome.REFUSED:
+        if outcome == TrialResult.REFUSED:
             note, code = f"The key for Backblaze EU may not {right.value}.", "403 AccessDenied"
             hint = "Give the key this right in the service's console, or enter another key."
             if right is Right.DELETE:
                 left = "acme-archive/.bucketvault-archive/probe-7f2c91aa03de.txt"
         writing = right in (Right.WRITE, Right.OVERWRITE, Right.SET_ASIDE, Right.DELETE)
         if not write and writing:
-            outcome, note, left = Outcome.NOT_TRIED, "only when you ask for it", ""
+            outcome, note, left = TrialResult.NOT_TRIED, "only when you ask for it", ""
         found.append(RightResult(right, outcome, note, hint, code, left))
     return tuple(found)
 
 
-def tested(write: bool = True, **outcomes: Outcome) -> ConnectionTest:
+def tested(write: bool = True, **outcomes: TrialResult) -> ConnectionTest:
     test = rights(write, **outcomes)
     return ConnectionTest("acme-archive", write, test, now() - 2 * MINUTE, 1.4)
 
@@ -237,7 +237,7 @@ class FakeProviders:
         self.all = {row.id: row for row in providers()}
         self.all_storages = {row.id: row for row in storages()}
         self.listings: dict[int, Listing] = {1: listing()}
-        self.tests: dict[int, ConnectionTest] = {1: tested(delete=Outcome.REFUSED)}
+        self.tests: dict[int, ConnectionTest] = {1: tested(delete=TrialResult.REFUSED)}
 
     def rows(self) -> list[ProviderRow]:
         return list(self.all.values())

@@ -57,7 +57,7 @@ _MAY_NOT = {
 }
 
 
-class Outcome(StrEnum):
+class TrialResult(StrEnum):
     """Result of trying a right."""
 
     WORKS = "works"
@@ -71,7 +71,7 @@ class RightResult:
     """One line of a connection test. Texts are clean."""
 
     right: Right
-    outcome: Outcome
+    outcome: TrialResult
     note: str = ""  # what was seen, or why not
     hint: str = ""  # the next step, where something is wrong
     code: str = ""  # the provider's own, such as `403 AccessDenied`
@@ -104,14 +104,14 @@ class _Probe:
         """Each right, also those that were not tried."""
         if self._reach() and self._bucket:
             self._look_into()
-            if self._write and self._found[Right.LIST_OBJECTS].outcome != Outcome.FAILED:
+            if self._write and self._found[Right.LIST_OBJECTS].outcome != TrialResult.FAILED:
                 self._write_and_remove()
         return [self._found.get(right) or self._untried(right) for right in Right]
 
     def _untried(self, right: Right) -> RightResult:
         """Why a right was left out."""
-        wrong = any(found.outcome == Outcome.FAILED for found in self._found.values())
-        refused = Right.KEYS in self._found and self._found[Right.KEYS].outcome != Outcome.WORKS
+        wrong = any(found.outcome == TrialResult.FAILED for found in self._found.values())
+        refused = Right.KEYS in self._found and self._found[Right.KEYS].outcome != TrialResult.WORKS
         if wrong or refused:
             why = "needs what failed above"
         elif not self._bucket:
@@ -120,7 +120,7 @@ class _Probe:
             why = "only when you ask for it"
         else:
             why = "needs what was refused above"
-        return RightResult(right, Outcome.NOT_TRIED, why)
+        return RightResult(right, TrialResult.NOT_TRIED, why)
 
     def _reach(self) -> bool:
         """True if the provider answers and takes the key."""
@@ -170,7 +170,7 @@ class _Probe:
                 self._try(Right.READ, read)
             elif not self._write:
                 self._found[Right.READ] = RightResult(
-                    Right.READ, Outcome.NOT_TRIED, "no object to read was found"
+                    Right.READ, TrialResult.NOT_TRIED, "no object to read was found"
                 )
 
     def _write_and_remove(self) -> None:
@@ -212,10 +212,10 @@ class _Probe:
             return "nothing was left behind"
 
         if not self._try(Right.WRITE, write):
-            if self._found[Right.WRITE].outcome == Outcome.REFUSED:
+            if self._found[Right.WRITE].outcome == TrialResult.REFUSED:
                 return  # nothing is there
         else:
-            listed = self._found[Right.LIST_OBJECTS].outcome == Outcome.WORKS
+            listed = self._found[Right.LIST_OBJECTS].outcome == TrialResult.WORKS
             if listed and Right.READ not in self._found:
                 self._try(Right.READ, read_back)
             self._try(Right.OVERWRITE, overwrite)
@@ -255,16 +255,16 @@ class _Probe:
         return True
 
     def _works(self, right: Right, note: str) -> None:
-        self._found[right] = RightResult(right, Outcome.WORKS, note)
+        self._found[right] = RightResult(right, TrialResult.WORKS, note)
 
     def _note(self, right: Right, error: DiscoveryError) -> None:
         refused = isinstance(error, KeyRefusedError | DeniedError)
         expected = {Right.WRITE: _UPLOADS, Right.DELETE: ("DeleteObject",)}.get(right)
         if expected is not None and error.operation not in expected:
             refused = False  # something before it was: the object may be there
-        outcome = Outcome.REFUSED if refused else Outcome.FAILED
+        outcome = TrialResult.REFUSED if refused else TrialResult.FAILED
         note = error.summary
-        if isinstance(error, DeniedError) and outcome == Outcome.REFUSED:
+        if isinstance(error, DeniedError) and outcome == TrialResult.REFUSED:
             what = _MAY_NOT[right].format(clean(self._bucket))
             note = f"The key for {clean(self._remote.label)} may not {what}."
         self._found[right] = RightResult(right, outcome, note, error.hint, error.code)

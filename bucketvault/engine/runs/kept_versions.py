@@ -4,26 +4,37 @@ One folder a run, named by the run's stamp. Its age is read from that name, neve
 own date: an object of 2020 that was replaced a minute ago is a minute old here.
 """
 
+import contextlib
 import datetime as dt
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import peewee as pw
+
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
+from bucketvault.engine.runs.restore_text import restore_text, text_hash
 from bucketvault.errors import BucketvaultError
+from bucketvault.store.database import BusyError, connection, writing
+from bucketvault.store.models import Backup, BackupRun, utcnow
 
+# With a clock that is years ahead for an hour, every kept version and every log would be old.
+BEFORE = dt.timedelta(hours=12)  # so long a clock has to stay wrong before it is believed
+AHEAD = dt.timedelta(days=8)  # a weekly backup alone never waits for this
+REFUSALS_TAKEN = 10  # folders that may not go, before the rest is left for the next run
 _STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 
 
-class ArchiveError(BucketvaultError):
+class KeptVersionsError(BucketvaultError):
     """The kept versions could not be listed or changed; the detail is rclone's word."""
 
 
-class ArchiveSilentError(ArchiveError):
+class KeptVersionsSilentError(KeptVersionsError):
     """The destination did not answer at all."""
 
 
@@ -64,7 +75,7 @@ def read_stamp(name: str) -> dt.datetime | None:
         return None
 
 
-def outlived(
+def expired(
     names: Iterable[str], *, now: dt.datetime, retention_days: int, own_stamp: str
 ) -> list[str]:
     """The folders that may go, oldest first, after the run of `own_stamp` has succeeded.
@@ -80,8 +91,8 @@ def outlived(
     )
 
 
-class Archive:
-    """Speaks to rclone about one backup's archive. Blocks; raises ArchiveError, CancelledError."""
+class KeptVersions:
+    """Asks rclone about those of one backup. Blocks; raises KeptVersionsError, CancelledError."""
 
     def __init__(
         self,
@@ -183,10 +194,96 @@ class Archive:
         if done.stalled or done.exit_code:
             # the first one names the cause; the last only sums up
             words = [line.message for line in done.transcript.errors] or list(done.transcript.plain)
-            kind = ArchiveSilentError if done.stalled else ArchiveError
+            kind = KeptVersionsSilentError if done.stalled else KeptVersionsError
             raise kind(
                 f"{self._destination.label} did not let us {what}.",
                 "The copy itself is not affected. The next good run tries again.",
                 "It did not answer in time." if done.stalled or not words else words[0],
             )
         return done
+
+
+def tidy(
+    binary: Binary,
+    destination: Remote,
+    run: BackupRun,
+    *,
+    stopped: threading.Event,
+    keep_open: Iterable[int],
+    on_log: Callable[[bytes], None],
+) -> None:
+    """Write RESTORE.txt when it changed; let go what is older than the backup keeps.
+
+    Raises KeptVersionsError when the destination refuses, or when this machine has no room to ask:
+    the copy is not affected. Raises CancelledError on Stop.
+    """
+    spec = RunSpec.from_json(run.spec)
+    archive = KeptVersions(
+        binary,
+        destination,
+        spec.destination.bucket,
+        spec.archive_key,
+        stopped=stopped,
+        keep_open=keep_open,
+        on_log=on_log,
+    )
+    try:
+        with connection():
+            backup = Backup.get_by_id(run.backup_id)
+        names = archive.names()
+        # First: where a key may not delete, people must still find out how to bring it all back.
+        _keep_restore_text(archive, spec, backup, names.files)
+        if backup.enabled:  # switched off, its versions stay: nobody is there to notice
+            _let_go(archive, run, spec, backup, names.folders)
+    except (OSError, BusyError) as error:  # the disk is full, or the database is held
+        raise KeptVersionsError(
+            "Old kept versions could not be looked after.",
+            "The copy itself is not affected. The next good run tries again.",
+            str(error),
+        ) from error
+
+
+def _keep_restore_text(
+    archive: KeptVersions, spec: RunSpec, backup: Backup, files: Iterable[str]
+) -> None:
+    text = restore_text(spec, backup.name)
+    if command.RESTORE_NAME in files and text_hash(text) == backup.restore_text_hash:
+        return
+    archive.write_restore_text(text)
+    with contextlib.suppress(BusyError), writing():  # not noted: the next run writes it again
+        Backup.update(restore_text_hash=text_hash(text)).where(Backup.id == backup.id).execute()
+
+
+def _let_go(
+    archive: KeptVersions, run: BackupRun, spec: RunSpec, backup: Backup, folders: Iterable[str]
+) -> None:
+    """Remove what is old; a folder that may not go does not keep the others."""
+    refusals: list[KeptVersionsError] = []
+    for stamp in expired(
+        folders,
+        now=expiry_clock(utcnow()),
+        # retention raised since the run began must count for that run
+        retention_days=max(spec.retention_days, backup.retention_days),
+        own_stamp=str(run.archive_stamp),
+    ):
+        try:
+            archive.purge(stamp)
+        except KeptVersionsSilentError:
+            raise
+        except KeptVersionsError as error:
+            refusals.append(error)
+            if len(refusals) == REFUSALS_TAKEN:
+                break
+    if refusals:
+        raise refusals[0]
+
+
+def expiry_clock(now: dt.datetime) -> dt.datetime:
+    """`now`, but no later than `AHEAD` after the last end of a run that is `BEFORE` ago or older.
+
+    After a longer time without any run, what is old goes half a day after the first one.
+    """
+    earlier = BackupRun.finished_at <= now - BEFORE
+    with connection():
+        last = BackupRun.select(pw.fn.MAX(BackupRun.finished_at)).where(earlier).scalar()
+    return now if last is None else min(now, last + AHEAD)

@@ -33,7 +33,7 @@ _NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # 
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """The end of a run; `fields` are further columns of its row."""
 
     status: RunStatus
@@ -55,15 +55,17 @@ class Outcome:
             **self.columns,
         }
 
-    def with_tidying(self, warnings: list[RunWarning], *, purged: int, back: int) -> "Outcome":
+    def with_tidying(
+        self, warnings: list[RunWarning], *, purged: int, returned: int
+    ) -> "RunOutcome":
         """The same after tidying: its warnings, what went, and objects that are in the copy again.
 
-        `back`: how many of these were only among the kept versions before this run.
+        `returned`: how many of these were only among the kept versions before this run.
         """
         told = self.explanation
-        if back:
-            those, verb = ("that was", "is") if back == 1 else ("that were", "are")
-            told += f" {back:,} {those} only among the kept versions {verb} back."
+        if returned:
+            those, verb = ("that was", "is") if returned == 1 else ("that were", "are")
+            told += f" {returned:,} {those} only among the kept versions {verb} back."
         columns = {
             **self.columns,
             "warnings": [*self.columns.get("warnings", []), *(each.to_json() for each in warnings)],
@@ -72,24 +74,24 @@ class Outcome:
         return replace(self, explanation=told, columns=columns)
 
 
-def failed(reason: Reason, error: BucketvaultError) -> Outcome:
+def failed(reason: Reason, error: BucketvaultError) -> RunOutcome:
     """A run that could not continue, for a cause that has its own words."""
     codes = dict(error.codes) if isinstance(error, RunFailedError) else {}
-    return Outcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail, codes)
+    return RunOutcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail, codes)
 
 
-def internal(error: Exception) -> Outcome:
+def internal(error: Exception) -> RunOutcome:
     """A run that met a fault of ours, or a full disk; the program's log has the traceback."""
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         summary, hint = explain.REASON_TEXTS[Reason.DISK_FULL]
-        return Outcome(RunStatus.FAILED, summary, Reason.DISK_FULL, hint)
+        return RunOutcome(RunStatus.FAILED, summary, Reason.DISK_FULL, hint)
     summary, hint = explain.REASON_TEXTS[Reason.INTERNAL]
-    return Outcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
+    return RunOutcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
 
 
-def held(reason: HoldReason, found: findings.Findings) -> Outcome:
+def held(reason: HoldReason, found: findings.Findings) -> RunOutcome:
     """A run that would take away too much and waits for a decision."""
-    return Outcome(
+    return RunOutcome(
         RunStatus.FAILED,
         state_words.describe_hold(reason, found),
         Reason.BRAKE,
@@ -98,24 +100,24 @@ def held(reason: HoldReason, found: findings.Findings) -> Outcome:
     )
 
 
-def previewed(found: findings.Findings) -> Outcome:
+def previewed(found: findings.Findings) -> RunOutcome:
     """A look at what a run would do."""
     told = (
         f"A run would copy {found.new:,}, replace {found.replaced:,} and remove "
         f"{found.removed:,} objects."
     )
-    return Outcome(RunStatus.SUCCESS, told, columns={"untouched": True})
+    return RunOutcome(RunStatus.SUCCESS, told, columns={"untouched": True})
 
 
-def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> Outcome:
+def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> RunOutcome:
     """A run that somebody stopped."""
     summary, hint = explain.REASON_TEXTS[Reason.STOPPED]
     if not touched:
         hint, columns = "Nothing was touched. Run the backup again when you like.", _UNTOUCHED
-    return Outcome(RunStatus.FAILED, summary, Reason.STOPPED, hint, columns=columns or {})
+    return RunOutcome(RunStatus.FAILED, summary, Reason.STOPPED, hint, columns=columns or {})
 
 
-def interrupted(folder: RunFolder, *, touched: bool) -> Outcome:
+def interrupted(folder: RunFolder, *, touched: bool) -> RunOutcome:
     """A run whose processes ended without a word."""
     summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
     if folder.machine_restarted():
@@ -123,10 +125,10 @@ def interrupted(folder: RunFolder, *, touched: bool) -> Outcome:
     columns = _ended(folder.last_sign_of_life())
     if not touched:
         hint, columns = "Nothing was touched. Run the backup again.", columns | _UNTOUCHED
-    return Outcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
+    return RunOutcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
 
 
-def not_started(number: int | None, said: str, *, ended_at: float = 0.0) -> Outcome:
+def not_started(number: int | None, said: str, *, ended_at: float = 0.0) -> RunOutcome:
     """A run that was about to copy and could not, by the system's error number and its words."""
     why = said.removeprefix(f"[Errno {number}] ").rstrip(".")
     reason, summary, hint = (
@@ -144,7 +146,9 @@ def not_started(number: int | None, said: str, *, ended_at: float = 0.0) -> Outc
             "Look at the memory on the Health page, then run the backup again.",
         )
     columns = _ended(ended_at) | _UNTOUCHED
-    return Outcome(RunStatus.FAILED, summary, reason, f"Nothing was touched. {hint}", "", columns)
+    return RunOutcome(
+        RunStatus.FAILED, summary, reason, f"Nothing was touched. {hint}", "", columns
+    )
 
 
 def of_exit(
@@ -157,7 +161,7 @@ def of_exit(
     expected: findings.Findings | None,
     overstepped: bool,
     missed: int,
-) -> Outcome:
+) -> RunOutcome:
     """What the exit file and the log together say.
 
     `expected`: what the checks before had found; `overstepped`: far more than that was taken away;
@@ -166,7 +170,7 @@ def of_exit(
     if record.error and record.error_number in _NO_PROGRAM:
         summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
         columns: dict[str, Any] = _ended(record.ended_at) | _UNTOUCHED
-        return Outcome(
+        return RunOutcome(
             RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
         )
     if record.error:
@@ -192,7 +196,7 @@ def of_exit(
     if record.exit_code == 0:
         if said.progress is None and record.log_whole:
             # A real rclone ends its log with its totals. This one said nothing about any work.
-            return Outcome(
+            return RunOutcome(
                 RunStatus.FAILED,
                 "rclone ended at once and did not say that it did anything.",
                 Reason.RCLONE_ERROR,
@@ -201,31 +205,31 @@ def of_exit(
                 columns,
             )
         did = describe_success(said, spec)
-        return Outcome(RunStatus.SUCCESS, did, columns=columns, elapsed_s=took_s)
+        return RunOutcome(RunStatus.SUCCESS, did, columns=columns, elapsed_s=took_s)
     if stop_requested:
         return stopped(touched=True, columns=columns)
     if stalled:
         summary, hint = explain.REASON_TEXTS[Reason.STALLED]
         detail = "\n".join(line.message for line in said.errors)
-        return Outcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
+        return RunOutcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
     if said.unseen and record.stopped:
         return _blind(said, spec, columns)
     if overstepped and record.stopped:
         return _overstepped(spec, columns)
     if record.stopped:  # the runner was told to end, but nobody pressed Stop: a shutdown
         summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
-        return Outcome(
+        return RunOutcome(
             RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
         )
     told = explain.explain(explain.ending_of(record.exit_code, said), spec.source, spec.destination)
     columns |= {"mends": told.mends, "side": told.side}
-    return Outcome(
+    return RunOutcome(
         RunStatus.FAILED, told.summary, told.reason, told.hint, told.detail, columns, took_s
     )
 
 
-def _blind(said: Transcript, spec: RunSpec, columns: dict[str, Any]) -> Outcome:
-    return Outcome(
+def _blind(said: Transcript, spec: RunSpec, columns: dict[str, Any]) -> RunOutcome:
+    return RunOutcome(
         RunStatus.FAILED,
         f"{spec.destination.provider} could not list {spec.destination.bucket}. "
         "The run was stopped, so that nothing is replaced without being kept.",
@@ -237,8 +241,8 @@ def _blind(said: Transcript, spec: RunSpec, columns: dict[str, Any]) -> Outcome:
     )
 
 
-def _overstepped(spec: RunSpec, columns: dict[str, Any]) -> Outcome:
-    return Outcome(
+def _overstepped(spec: RunSpec, columns: dict[str, Any]) -> RunOutcome:
+    return RunOutcome(
         RunStatus.FAILED,
         "The run was stopped: it removed more than its checks had found. "
         f"{spec.source.bucket} seems to have lost objects meanwhile.",

@@ -16,7 +16,7 @@ MOST_LINES = 2_000_000  # of all these logs: ten seconds of a processor. Of more
 _TELLING = {None, LineKind.NEW, LineKind.KEPT, LineKind.REPLACED, LineKind.REMOVED, LineKind.ERROR}
 
 
-def back(run: BackupRun) -> int:
+def count_returned(run: BackupRun) -> int:
     """How many objects a good `run`, whose log is stored, copied that were not in the copy before.
 
     Only those are meant that failed runs between the same places, since the last good one, had

@@ -29,12 +29,11 @@ from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.rclone.transcript import Progress
-from bucketvault.engine.runs import limits, outcome, returned, tidying
+from bucketvault.engine.runs import kept_versions, limits, outcome, returned
 from bucketvault.engine.runs.folder import RunFolder, reap
-from bucketvault.engine.runs.follower import Follower
+from bucketvault.engine.runs.follower import Follower, StallWatch
 from bucketvault.engine.runs.last_good import succeeded_before
 from bucketvault.engine.runs.preflight import Preflight
-from bucketvault.engine.runs.stall import StallWatch
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
 from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError, connection, writing
@@ -66,7 +65,7 @@ class LeftAloneError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RunContext:
     """What every run of this program shares."""
 
     runs: Path  # the folder of run folders
@@ -82,12 +81,12 @@ class Worker:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        context: RunContext,
         run: BackupRun,
         folder: RunFolder,
         lock: int | None,  # None: adopted; somebody else started it
     ) -> None:
-        self._around = surroundings
+        self._context = context
         self._run = run
         self._folder = folder
         self._lock = lock
@@ -97,7 +96,7 @@ class Worker:
         self._stop_told = False
         self._row_looked_at = 0.0
         self._rclone_pid: int | None = None
-        self._stall = StallWatch(surroundings.stall_s, time.monotonic())
+        self._stall = StallWatch(context.stall_s, time.monotonic())
         self._stalled = False
         self._redactor = Redactor(())
 
@@ -131,14 +130,14 @@ class Worker:
             reap()
         self._finish(ending)
 
-    def _to_its_end(self) -> outcome.Outcome:
+    def _to_its_end(self) -> outcome.RunOutcome:
         try:
             if self._lock is None:
                 return self._follow(self._adopt())
             binary, source, destination, early = self._check()
             return early or self._copy(binary, source, destination)
         except CancelledError:
-            if self._around.ending.is_set() and not self._stop_requested():
+            if self._context.ending.is_set() and not self._stop_requested():
                 self._back_to_queue(once=False)
                 raise LeftAloneError from None
             return outcome.stopped(touched=False)
@@ -153,10 +152,10 @@ class Worker:
 
     # checking
 
-    def _check(self) -> tuple[Binary, Remote, Remote, outcome.Outcome | None]:
-        """Ask both buckets; an Outcome means that the run ends here, with nothing touched."""
+    def _check(self) -> tuple[Binary, Remote, Remote, outcome.RunOutcome | None]:
+        """Ask both buckets; an RunOutcome means that the run ends here, with nothing touched."""
         run = self._run
-        binary = find_binary(self._around.rclone)
+        binary = find_binary(self._context.rclone)
         source, destination = self._remotes()
         self._spec = replace(self._spec, rclone_version=binary.version)
         self._note(spec=self._spec.to_json())
@@ -199,7 +198,7 @@ class Worker:
         with contextlib.suppress(BusyError):
             self._change(progress=progress.to_json())
 
-    def _copy(self, binary: Binary, source: Remote, destination: Remote) -> outcome.Outcome:
+    def _copy(self, binary: Binary, source: Remote, destination: Remote) -> outcome.RunOutcome:
         # The phase first: a crash between the two must not look like "nothing was touched".
         self._note(phase=Phase.COPYING, progress={})
         config = config_text({"source": source, "dest": destination})
@@ -229,19 +228,19 @@ class Worker:
             provider = Provider.get_or_none(Provider.id == end.provider_id)
         if provider is None:
             raise _changed(end.provider)
-        return providers.decrypted_remote(provider, self._around.vault)
+        return providers.decrypted_remote(provider, self._context.vault)
 
     def _adopt(self) -> Follower:
         with contextlib.suppress(BucketvaultError):  # the key may be lost
             self._remotes()
         follower = Follower(self._run.id, self._folder.spool, self._redactor)
         if self._folder.spool.exists():
-            self._patiently(follower.start_over)
+            self._retry_while_busy(follower.start_over)
         return follower
 
     # copying
 
-    def _follow(self, follower: Follower) -> outcome.Outcome:
+    def _follow(self, follower: Follower) -> outcome.RunOutcome:
         """Read along until nobody works on the run, then say how it ended.
 
         A fault of ours meanwhile, such as no descriptor left, never ends a run that copies: called
@@ -260,34 +259,32 @@ class Worker:
                     log.exception("a fault while following", extra={"run": self._run.id})
                 if faults > FAULTS_BORNE and self._folder.is_free():
                     raise
-                if self._around.ending.wait(RETRY_S):
+                if self._context.ending.wait(RETRY_S):
                     raise LeftAloneError from None
                 follower = Follower(self._run.id, self._folder.spool, self._redactor)
-                self._patiently(follower.start_over)
+                self._retry_while_busy(follower.start_over)
 
-    def _read_along(self, follower: Follower) -> outcome.Outcome:
+    def _read_along(self, follower: Follower) -> outcome.RunOutcome:
         while True:
-            if self._around.ending.is_set():
+            if self._context.ending.is_set():
                 raise LeftAloneError
-            over = self._folder.is_free()  # asked first: what is written until then is read below
-            if over:
-                break
+            if self._folder.is_free():  # asked first: what is written until then is read below
+                return self._how_it_ended(follower)
             if self._rclone_pid is None:
                 self._rclone_pid = self._folder.started().get("rclone_pid")
             with contextlib.suppress(BusyError):  # busy or full: the next step has it
                 follower.step(rclone_pid=self._rclone_pid)
             # Blind at the destination, rclone replaces without keeping: better no run than that.
             # And what nobody was asked about is better not removed.
-            removed = follower.transcript.tally.deleted
-            wanted = self._stop_requested() or follower.transcript.unseen or self._stands(follower)
-            wanted = wanted or limits.oversteps(self._run, removed=removed)
+            said = follower.transcript
+            wanted = self._stop_requested() or said.unseen or self._is_stalled(follower)
+            wanted = wanted or limits.oversteps(self._run, removed=said.tally.deleted)
             if wanted and not self._stop_told:
                 self._stop_told = self._folder.ask_to_stop()
-            watched = self._around.live.is_watched(log_topic(self._run.id))
-            self._around.ending.wait(WATCHED_STEP_S if watched else STEP_S)
-        return self._how_it_ended(follower)
+            watched = self._context.live.is_watched(log_topic(self._run.id))
+            self._context.ending.wait(WATCHED_STEP_S if watched else STEP_S)
 
-    def _how_it_ended(self, follower: Follower) -> outcome.Outcome:
+    def _how_it_ended(self, follower: Follower) -> outcome.RunOutcome:
         record = self._folder.exit_record()
         if record is not None:
             follower.ends_at(record.log_bytes)
@@ -314,27 +311,27 @@ class Worker:
         )
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 
-    def _stands(self, follower: Follower) -> bool:
+    def _is_stalled(self, follower: Follower) -> bool:
         """Whether nothing has moved for too long, whatever the log says."""
         # a full disk swallows the lines that would tell; a held database keeps us from reading them
         blind = not self._folder.has_room() or follower.is_behind
-        self._stalled = self._stall.stands(
+        self._stalled = self._stall.is_stalled(
             follower.transcript.progress, time.monotonic(), blind=blind
         )
         return self._stalled
 
     # tidying
 
-    def _tidied(self, ending: outcome.Outcome, follower: Follower) -> outcome.Outcome:
+    def _tidied(self, ending: outcome.RunOutcome, follower: Follower) -> outcome.RunOutcome:
         """Let old kept versions go and keep RESTORE.txt true. A fault here is only a warning."""
         self._note(phase=Phase.TIDYING)
         self._lock = self._folder.create()
         follower.begin_tidying()
-        back = self._patiently(lambda: returned.back(self._run))
+        count = self._retry_while_busy(lambda: returned.count_returned(self._run))
         warnings: list[RunWarning] = []
         try:
-            tidying.tidy(
-                find_binary(self._around.rclone),
+            kept_versions.tidy(
+                find_binary(self._context.rclone),
                 self._remotes()[1],
                 self._run,
                 stopped=self._stop,
@@ -350,10 +347,10 @@ class Worker:
             log.exception("a fault while tidying", extra={"run": self._run.id})
             warnings = [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
         self._read_to_the_end(follower)
-        return ending.with_tidying(warnings, purged=follower.counts()["purged"], back=back)
+        return ending.with_tidying(warnings, purged=follower.counts()["purged"], returned=count)
 
     def _read_to_the_end(self, follower: Follower) -> None:
-        self._patiently(lambda: follower.step(final=True))
+        self._retry_while_busy(lambda: follower.step(final=True))
 
     # small steps
 
@@ -375,14 +372,14 @@ class Worker:
 
     def _note(self, **fields: object) -> None:
         """Change the running row; if somebody else ended the run, there is nothing left to do."""
-        if not self._patiently(lambda: self._change(**fields)):
+        if not self._retry_while_busy(lambda: self._change(**fields)):
             raise LeftAloneError
 
     def _change(self, **fields: object) -> bool:
         with writing(run_topic(self._run.id), Topic.BACKUPS):
             return self._run.change(RunStatus.RUNNING, **fields)
 
-    def _end(self, ending: outcome.Outcome) -> bool:
+    def _end(self, ending: outcome.RunOutcome) -> bool:
         fields = ending.fields
         started, ended = self._run.started_at, fields.get("finished_at")
         if ended is not None and started is not None and ended < started:  # the clock went back
@@ -397,7 +394,7 @@ class Worker:
 
     def _back_to_queue(self, *, once: bool) -> None:
         """Nothing was touched: let it wait again; after a crash only once, so as not to loop."""
-        self._patiently(
+        self._retry_while_busy(
             lambda: self._change(
                 status=RunStatus.PENDING,
                 phase=None,
@@ -407,16 +404,16 @@ class Worker:
         )
         self._log_story("run goes back to the queue")
 
-    def _finish(self, ending: outcome.Outcome) -> None:
+    def _finish(self, ending: outcome.RunOutcome) -> None:
         try:
-            won = self._patiently(lambda: self._end(ending))
+            won = self._retry_while_busy(lambda: self._end(ending))
         except LeftAloneError:
             return  # the folder keeps the truth for the next start
         if won:
             self._log_story("run ended", status=ending.status, explanation=describe_end(self._run))
         self._folder.remove()
 
-    def _patiently(self, write: Callable[[], T]) -> T:
+    def _retry_while_busy(self, write: Callable[[], T]) -> T:
         """Write until the database takes it: another program may hold it, the disk may be full.
 
         The truth is in the run's folder meanwhile. Raises LeftAloneError when the program ends.
@@ -429,7 +426,7 @@ class Worker:
                 if not said:
                     log.warning("database busy", extra={"run": self._run.id, "cause": str(error)})
                     said = True
-                if self._around.ending.wait(RETRY_S):
+                if self._context.ending.wait(RETRY_S):
                     raise LeftAloneError from error
 
     def _let_go(self) -> None:

@@ -160,7 +160,7 @@ class BackupRow:
 
 # Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
 # look at: whoever asks brings the answer.
-Unwatched = Callable[[BackupRun], Watched]
+Supervision = Callable[[BackupRun], Watched]
 
 
 def watched(run: BackupRun) -> Watched:
@@ -168,13 +168,13 @@ def watched(run: BackupRun) -> Watched:
     return Watched.YES
 
 
-def backups(unwatched: Unwatched = watched) -> list[BackupRow]:
+def backups(supervision: Supervision = watched) -> list[BackupRow]:
     """Every backup by name, with its newest runs; as many queries for one as for a thousand."""
     with one_moment():
-        return _rows(unwatched)
+        return _rows(supervision)
 
 
-def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
+def backup_by_name(name: str, supervision: Supervision = watched) -> BackupRow:
     """The backup called `name`, in whatever case. Raises NotFoundError, with names like it."""
     with one_moment():
         known = {row.name: row.id for row in Backup.select(Backup.id, Backup.name)}
@@ -184,7 +184,7 @@ def backup_by_name(name: str, unwatched: Unwatched = watched) -> BackupRow:
                 f'There is no backup "{name}".',
                 did_you_mean(name, known).strip() or "`bucketvault status` names them all.",
             )
-        return _rows(unwatched, Backup.id == known[same[0]])[0]
+        return _rows(supervision, Backup.id == known[same[0]])[0]
 
 
 def backup_row(backup_id: int) -> BackupRow | None:
@@ -193,10 +193,10 @@ def backup_row(backup_id: int) -> BackupRow | None:
         return next(iter(_rows(watched, Backup.id == backup_id)), None)
 
 
-def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
+def backup_page(backup_id: int, supervision: Supervision = watched) -> BackupPage:
     """All that the page of one backup shows. Raises NotFoundError."""
     with one_moment():
-        rows = _rows(unwatched, Backup.id == backup_id)
+        rows = _rows(supervision, Backup.id == backup_id)
         if not rows:
             raise NotFoundError("This backup is not there any more.")
         backup = Backup.get_by_id(backup_id)
@@ -213,14 +213,14 @@ def backup_page(backup_id: int, unwatched: Unwatched = watched) -> BackupPage:
         )
 
 
-def run(run_id: int, unwatched: Unwatched = watched) -> RunView:
+def run(run_id: int, supervision: Supervision = watched) -> RunView:
     """One run as it stands now. Raises NotFoundError."""
     with connection():
         row = _run_row(run_id)
-        return run_view(row, row.backup, unwatched, waits_for=_waits_for(row))
+        return run_view(row, row.backup, supervision, waits_for=_waits_for(row))
 
 
-def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
+def run_page(run_id: int, supervision: Supervision = watched) -> RunPage:
     """All that the page of one run shows. Raises NotFoundError."""
     with one_moment():
         row = _run_row(run_id)
@@ -231,7 +231,7 @@ def run_page(run_id: int, unwatched: Unwatched = watched) -> RunPage:
         good = BackupRun.newest_good(row.backup_id, before=run_id)
         newer = after.where(~BackupRun.preview).exists()
         return RunPage(
-            run=run_view(row, row.backup, unwatched, newest=not newer, waits_for=_waits_for(row)),
+            run=run_view(row, row.backup, supervision, newest=not newer, waits_for=_waits_for(row)),
             settings=RunSpec.from_json(row.spec) if row.spec else None,
             last_good_at=good.finished_at if good is not None else None,
             previous_id=previous.id if previous is not None else None,
@@ -259,7 +259,7 @@ def _providers_of(run: BackupRun) -> dict[Side, tuple[int, str]]:
     return {side: (number, names[number]) for side, number in ids.items() if number in names}
 
 
-def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[BackupRow]:
+def _rows(supervision: Supervision, which: pw.Expression | None = None) -> list[BackupRow]:
     found: list[Any] = list(_backup_query(which))
     ends = _storages()
     active: dict[int, BackupRun] = {
@@ -278,7 +278,7 @@ def _rows(unwatched: Unwatched, which: pw.Expression | None = None) -> list[Back
             ends,
             active.get(backup.id),
             last.get(backup.last_id),
-            unwatched,
+            supervision,
             now,
             under_way,
         )
@@ -335,7 +335,7 @@ def _backup_row(
     ends: Mapping[int, EndSpec],
     active: BackupRun | None,
     last: Any,
-    unwatched: Unwatched,
+    supervision: Supervision,
     now: dt.datetime,
     under_way: Sequence[Route],
 ) -> BackupRow:
@@ -366,8 +366,8 @@ def _backup_row(
         overdue=missed is not None or unplannable,
         missed_at=missed,
         unplannable=unplannable,
-        active_run=run_view(active, backup, unwatched, waits_for=waits_for) if active else None,
-        last_run=run_view(last, backup, unwatched) if last is not None else None,
+        active_run=run_view(active, backup, supervision, waits_for=waits_for) if active else None,
+        last_run=run_view(last, backup, supervision) if last is not None else None,
         last_good_at=good_at,
         size_bytes=backup.size,
         moved=good_at_locations not in (None, locations),
@@ -391,10 +391,10 @@ def _waits_for(run: BackupRun) -> str:
 
 
 def run_view(
-    run: Any, backup: Any, unwatched: Unwatched, *, newest: bool = True, waits_for: str = ""
+    run: Any, backup: Any, supervision: Supervision, *, newest: bool = True, waits_for: str = ""
 ) -> RunView:
     findings = Findings.from_json(run.findings)
-    seen = unwatched(run) if run.status == RunStatus.RUNNING else Watched.YES
+    seen = supervision(run) if run.status == RunStatus.RUNNING else Watched.YES
     return RunView(
         id=run.id,
         backup_id=backup.id,

@@ -7,7 +7,7 @@ from typing import Any
 import peewee as pw
 
 from bucketvault.engine.views.backups import RunView as RunView
-from bucketvault.engine.views.backups import Unwatched, one_moment, run_view, watched
+from bucketvault.engine.views.backups import Supervision, one_moment, run_view, watched
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.models import HAS_ENDED, IS_GOOD, Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus
@@ -43,7 +43,7 @@ def runs_page(
     tone: Tone | None = None,
     before: int | None = None,
     *,
-    unwatched: Unwatched = watched,
+    supervision: Supervision = watched,
     size: int = ON_A_PAGE,
 ) -> RunsPage:
     """The newest `size` runs of a backup that are older than the run `before`.
@@ -69,7 +69,8 @@ def runs_page(
         first = BackupRun.select(BackupRun.created_at).where(mine).order_by(BackupRun.id).first()
         return RunsPage(
             runs=tuple(
-                run_view(row, backup, unwatched, newest=row.id == last_ended) for row in rows[:size]
+                run_view(row, backup, supervision, newest=row.id == last_ended)
+                for row in rows[:size]
             ),
             older=len(rows) > size,
             total=BackupRun.select().where(wanted).count(),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bucketvault import humanize
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
-from bucketvault.engine.rclone.key_test import Outcome, Right, RightResult
+from bucketvault.engine.rclone.key_test import Right, RightResult, TrialResult
 from bucketvault.engine.views.catalogue import StorageRow, Use
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS
@@ -15,10 +15,10 @@ from bucketvault.pages.providers.kinds import RIGHT_WORDS, WITHOUT, kind_of_row
 from bucketvault.sanitize import clean
 
 OUTCOMES = {
-    Outcome.WORKS: (Tone.OK, "Works"),
-    Outcome.REFUSED: (Tone.BAD, "Refused"),
-    Outcome.FAILED: (Tone.BAD, "Failed"),
-    Outcome.NOT_TRIED: (Tone.NONE, "Not tried"),
+    TrialResult.WORKS: (Tone.OK, "Works"),
+    TrialResult.REFUSED: (Tone.BAD, "Refused"),
+    TrialResult.FAILED: (Tone.BAD, "Failed"),
+    TrialResult.NOT_TRIED: (Tone.NONE, "Not tried"),
 }
 
 
@@ -57,15 +57,15 @@ def answer(page: ProviderPage, now: dt.datetime) -> Answer:
 
 def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
     console = kind_of_row(page.row).console
-    wrong = [r for r in test.rights if r.outcome in (Outcome.REFUSED, Outcome.FAILED)]
+    wrong = [r for r in test.rights if r.outcome in (TrialResult.REFUSED, TrialResult.FAILED)]
     serious = [right for right in wrong if right.right is not Right.LIST_BUCKETS]
-    if not serious and any(r.outcome == Outcome.FAILED for r in wrong):
+    if not serious and any(r.outcome == TrialResult.FAILED for r in wrong):
         serious = wrong
     if serious:
         first = serious[0]
         if first.right in (Right.CONNECT, Right.KEYS, Right.LIST_BUCKETS):
             return Answer(Tone.BAD, first.note, first.hint)
-        if first.outcome == Outcome.FAILED:
+        if first.outcome == TrialResult.FAILED:
             return Answer(Tone.WARN, f"{first.note}{_left_behind(first)}", first.hint)
         what = _joined([RIGHT_WORDS[each.right].lower() for each in serious])
         hint = (
@@ -77,7 +77,7 @@ def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
     if test.write:
         sentence = "The key works: it may read, write, replace and delete."
         return Answer(Tone.OK, sentence, f"Tried in {test.bucket}.{listing}")
-    if test.bucket and _outcome(test, Right.LIST_OBJECTS) == Outcome.WORKS:
+    if test.bucket and _outcome(test, Right.LIST_OBJECTS) == TrialResult.WORKS:
         more = "Whether it may write was not tried: Test writing does."
         return Answer(Tone.OK, "The key works for reading.", f"{more}{listing}")
     return Answer(
@@ -85,8 +85,8 @@ def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
     )
 
 
-def _outcome(test: ConnectionTest, right: Right) -> Outcome:
-    return next((r.outcome for r in test.rights if r.right is right), Outcome.NOT_TRIED)
+def _outcome(test: ConnectionTest, right: Right) -> TrialResult:
+    return next((r.outcome for r in test.rights if r.right is right), TrialResult.NOT_TRIED)
 
 
 def _joined(words: Sequence[str]) -> str:

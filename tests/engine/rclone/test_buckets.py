@@ -20,7 +20,7 @@ from bucketvault.engine.rclone.buckets import (
     look_at_path,
 )
 from bucketvault.engine.rclone.call import CancelledError
-from bucketvault.engine.rclone.key_test import Outcome, Right, RightResult, probe
+from bucketvault.engine.rclone.key_test import Right, RightResult, TrialResult, probe
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.vocabulary import ProviderType
 from tests.support.proxies import FrozenServer, RefusingProxy, Rule
@@ -45,7 +45,7 @@ def remote(server: ServerProcess, endpoint: str = "", key: str = "", secret: str
     )
 
 
-def outcomes(results: list[RightResult]) -> dict[Right, Outcome]:
+def outcomes(results: list[RightResult]) -> dict[Right, TrialResult]:
     return {result.right: result.outcome for result in results}
 
 
@@ -176,7 +176,7 @@ def test_one_page_of_a_large_bucket_is_enough_to_look_and_to_test_reading(
 
     assert found.anything and found.objects_seen >= 1000 and found.cut
     assert len(asked) == 1
-    assert outcomes(results)[Right.READ] == Outcome.WORKS
+    assert outcomes(results)[Right.READ] == TrialResult.WORKS
 
 
 @pytest.fixture(params=["here", "moto"])
@@ -193,7 +193,7 @@ def test_a_good_key_may_do_everything_and_nothing_is_left_behind(
     results = probe(binary, remote(server), bucket.name, True)
 
     assert [result.right for result in results] == list(Right)
-    assert set(outcomes(results).values()) == {Outcome.WORKS}
+    assert set(outcomes(results).values()) == {TrialResult.WORKS}
     assert of(results, Right.READ).note == "folder/one.txt"
     assert bucket.keys() == ["folder/one.txt"]
 
@@ -206,7 +206,7 @@ def test_nothing_is_written_unless_asked_for(here, new_bucket, binary) -> None:
 
     assert set(proxy.requests) <= {"GET", "HEAD"}
     found = outcomes(results)
-    assert found[Right.READ] == Outcome.WORKS and found[Right.WRITE] == Outcome.NOT_TRIED
+    assert found[Right.READ] == TrialResult.WORKS and found[Right.WRITE] == TrialResult.NOT_TRIED
 
 
 Refuse = tuple[Rule, Right]
@@ -236,9 +236,9 @@ def test_a_refused_right_is_named_with_the_providers_code(
     with RefusingProxy(here.endpoint, [rule]) as proxy:
         results = probe(binary, remote(here, proxy.endpoint), bucket.name, True)
 
-    refused_ones = [r for r in results if r.outcome in (Outcome.REFUSED, Outcome.FAILED)]
+    refused_ones = [r for r in results if r.outcome in (TrialResult.REFUSED, TrialResult.FAILED)]
     assert [(r.right, r.outcome, r.code) for r in refused_ones] == [
-        (right, Outcome.REFUSED, "403 AccessDenied")
+        (right, TrialResult.REFUSED, "403 AccessDenied")
     ]
     assert refused_ones[0].note.startswith("The key for Here may not ")
     left = sorted(set(bucket.keys()) - {"one.txt"})
@@ -256,7 +256,7 @@ def test_what_was_written_goes_also_when_looking_at_it_is_refused(here, new_buck
     with RefusingProxy(here.endpoint, [Rule("HEAD", ".", 403, "AccessDenied")]) as proxy:
         results = probe(binary, remote(here, proxy.endpoint), bucket.name, True)
 
-    assert outcomes(results)[Right.WRITE] == Outcome.FAILED
+    assert outcomes(results)[Right.WRITE] == TrialResult.FAILED
     assert bucket.keys() == []
 
 
@@ -266,15 +266,15 @@ def test_after_a_refused_key_nothing_more_is_tried(here, new_bucket, binary) -> 
     results = probe(binary, remote(here, secret="another-secret-0001"), bucket.name, True)
 
     found = outcomes(results)
-    assert found.pop(Right.CONNECT) == Outcome.WORKS
-    assert found.pop(Right.KEYS) == Outcome.REFUSED
-    assert set(found.values()) == {Outcome.NOT_TRIED}
+    assert found.pop(Right.CONNECT) == TrialResult.WORKS
+    assert found.pop(Right.KEYS) == TrialResult.REFUSED
+    assert set(found.values()) == {TrialResult.NOT_TRIED}
 
 
 def test_a_bucket_that_is_not_there_is_not_written_to(here, binary) -> None:
     results = probe(binary, remote(here), "no-such-bucket", True)
 
-    assert outcomes(results)[Right.LIST_OBJECTS] == Outcome.FAILED
-    assert outcomes(results)[Right.WRITE] == Outcome.NOT_TRIED
+    assert outcomes(results)[Right.LIST_OBJECTS] == TrialResult.FAILED
+    assert outcomes(results)[Right.WRITE] == TrialResult.NOT_TRIED
     with pytest.raises(BucketNotFoundError):
         look_at_path(binary, remote(here), "no-such-bucket", "")

@@ -15,7 +15,7 @@ import pytest
 from bucketvault.engine.events import Live
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder
-from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.engine.runs.worker import RunContext, Worker
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.store.secrets import Vault
@@ -116,8 +116,8 @@ def worked_on(program: Program) -> BackupRun:
     claimed = queue.claim(runs, 1)
     assert claimed is not None
     vault, ending = Vault(program.key_file), threading.Event()
-    around = Surroundings(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
-    Worker(around, *claimed).work()
+    context = RunContext(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
+    Worker(context, *claimed).work()
     with connection():
         return BackupRun.get()
 

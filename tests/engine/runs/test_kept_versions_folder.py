@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketvault.engine.rclone.commands import STAMP_FORMAT
-from bucketvault.engine.runs.kept_versions import outlived, read_stamp
+from bucketvault.engine.runs.kept_versions import expired, read_stamp
 
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
 
@@ -45,7 +45,7 @@ def stamp(**ago: float) -> str:
     ],
 )
 def test_a_folder_goes_by_its_name_alone_and_a_foreign_one_never(name: str, goes: bool) -> None:
-    gone = outlived([name], now=NOW, retention_days=30, own_stamp=stamp())
+    gone = expired([name], now=NOW, retention_days=30, own_stamp=stamp())
 
     assert gone == ([name] if goes else [])
 
@@ -54,7 +54,7 @@ def test_a_run_never_lets_go_what_it_put_aside_itself_or_what_a_later_one_did() 
     own = stamp(days=40)  # a run that took forty days
     names = [stamp(days=39), own, stamp(days=41), stamp(days=50)]
 
-    gone = outlived(names, now=NOW, retention_days=30, own_stamp=own)
+    gone = expired(names, now=NOW, retention_days=30, own_stamp=own)
 
     assert gone == [stamp(days=50), stamp(days=41)]
 
@@ -73,7 +73,7 @@ names = st.one_of(stamps, st.text(max_size=20), st.from_regex(r"[0-9]{8}T[0-9]{6
 def test_whatever_lies_there_only_folders_of_ours_that_are_old_enough_go(
     names: list[str], now: dt.datetime, days: int, own: str
 ) -> None:
-    gone = outlived(names, now=now, retention_days=days, own_stamp=own)
+    gone = expired(names, now=now, retention_days=days, own_stamp=own)
 
     assert gone == sorted(gone) and set(gone) <= set(names)
     for name in names:

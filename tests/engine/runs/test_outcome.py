@@ -19,7 +19,7 @@ REFUSED = (
 )
 
 
-def ended(folder: Path, *lines: str, stopped: bool) -> outcome.Outcome:
+def ended(folder: Path, *lines: str, stopped: bool) -> outcome.RunOutcome:
     """Return the outcome of a run whose rclone logged these errors and ended with 1."""
     follower = Follower(1, folder / "rclone.log", Redactor(()))
     follower.transcript.feed(json.dumps({"level": "error", "msg": line}).encode() for line in lines)

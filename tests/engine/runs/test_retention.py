@@ -12,8 +12,8 @@ import pytest
 
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.commands import STAMP_FORMAT
-from bucketvault.engine.runs import tidying
-from bucketvault.engine.runs.kept_versions import Archive, ArchiveError
+from bucketvault.engine.runs import kept_versions
+from bucketvault.engine.runs.kept_versions import KeptVersions, KeptVersionsError
 from bucketvault.store import database
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
@@ -219,7 +219,7 @@ def test_a_folder_that_may_not_go_does_not_keep_the_others(planted: Planted) -> 
 def tidy(program: Program, destination: Bucket, **replaced: Any) -> None:
     """Tidy after the newest run, past the program, with its database open."""
     run = BackupRun.select().order_by(BackupRun.id.desc()).get()
-    tidying.tidy(
+    kept_versions.tidy(
         find_binary(),
         destination.remote(),
         run,
@@ -254,7 +254,7 @@ def test_a_full_disk_while_tidying_is_no_fault_of_the_run(planted: Planted) -> N
     with (
         program.database(),
         connection(),
-        pytest.raises(ArchiveError, match="copy itself is not affected") as said,
+        pytest.raises(KeptVersionsError, match="copy itself is not affected") as said,
     ):
         tidy(program, destination, on_log=full)
 
@@ -323,7 +323,7 @@ def test_a_folder_goes_also_beside_an_object_of_its_very_name(
     stay = {f"{ours}/{OLD[0]}": b"an object", f"{ours}/{OLD[1]}/x": b"kept", f"{ours}/y": b"y"}
     destination = new_bucket(moto, stay | {f"{ours}/{OLD[0]}/../x": b"old"})
 
-    Archive(find_binary(), destination.remote(), destination.name, "photos-1").purge(OLD[0])
+    KeptVersions(find_binary(), destination.remote(), destination.name, "photos-1").purge(OLD[0])
 
     assert destination.objects() == stay
 
@@ -370,7 +370,7 @@ def test_kept_versions_are_told_by_folder_with_foreign_names_apart(planted: Plan
     destination, go, stay = planted.destination, planted.go, planted.stay
     key = place(destination).split("/")[1]
 
-    kept = Archive(find_binary(), destination.remote(), destination.name, key).kept(30)
+    kept = KeptVersions(find_binary(), destination.remote(), destination.name, key).kept(30)
 
     ours = place(destination)
     planted_folders = {name.removeprefix(ours).split("/")[0] for name in go} | {

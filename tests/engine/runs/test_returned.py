@@ -67,7 +67,7 @@ def test_what_several_failed_runs_left_is_found_by_name(photos: Backup) -> None:
 
     run = good(photos, (REPLACED, "a"), (REPLACED, "b"), (REPLACED, "new"), (REPLACED, "kept"))
 
-    assert returned.back(run) == 2
+    assert returned.count_returned(run) == 2
 
 
 def test_what_arrived_though_the_look_at_it_was_refused_is_back(photos: Backup) -> None:
@@ -75,7 +75,7 @@ def test_what_arrived_though_the_look_at_it_was_refused_is_back(photos: Backup) 
 
     run = good(photos, (REFUSED, "a"))
 
-    assert returned.back(run) == 1
+    assert returned.count_returned(run) == 1
 
 
 def test_what_the_run_itself_removed_again_is_not_back(photos: Backup) -> None:
@@ -83,14 +83,14 @@ def test_what_the_run_itself_removed_again_is_not_back(photos: Backup) -> None:
 
     run = good(photos, (REPLACED, "a"), (KEPT, "a"), (REMOVED, "a"))
 
-    assert returned.back(run) == 0
+    assert returned.count_returned(run) == 0
 
 
 def test_what_was_left_before_the_last_good_run_is_told_no_more(photos: Backup) -> None:
     failed(photos, (KEPT, "a"))
     good(photos)
 
-    assert returned.back(good(photos, (REPLACED, "a"))) == 0
+    assert returned.count_returned(good(photos, (REPLACED, "a"))) == 0
 
 
 def test_what_was_left_at_another_place_is_not_back_here(photos: Backup) -> None:
@@ -98,7 +98,7 @@ def test_what_was_left_at_another_place_is_not_back_here(photos: Backup) -> None
     elsewhere = replace(spec, destination=replace(spec.destination, bucket="another"))
     failed(photos, (KEPT, "a"), spec=elsewhere.to_json())
 
-    assert returned.back(good(photos, (REPLACED, "a"))) == 0
+    assert returned.count_returned(good(photos, (REPLACED, "a"))) == 0
 
 
 def test_of_logs_that_are_too_long_to_be_read_again_nothing_is_said(
@@ -107,4 +107,4 @@ def test_of_logs_that_are_too_long_to_be_read_again_nothing_is_said(
     monkeypatch.setattr(returned, "MOST_LINES", 1)
     failed(photos, (KEPT, "a"))
 
-    assert returned.back(good(photos, (REPLACED, "a"))) == 0
+    assert returned.count_returned(good(photos, (REPLACED, "a"))) == 0

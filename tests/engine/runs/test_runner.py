@@ -15,7 +15,7 @@ from bucketvault.engine.events import Live
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.runs import outcome, queue, runner
 from bucketvault.engine.runs.folder import RunFolder, reap
-from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.engine.runs.worker import RunContext, Worker
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import BackupRun, Storage
 from bucketvault.store.secrets import Vault
@@ -54,21 +54,21 @@ def test_rclone_gets_the_places_it_was_meant_to_whatever_they_are_called(
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path, vault: Vault) -> Surroundings:
+def context(tmp_path: Path, vault: Vault) -> RunContext:
     ending = threading.Event()
     runs = tmp_path / "runs"
-    return Surroundings(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
+    return RunContext(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
 
 
 @pytest.fixture
-def begun(surroundings: Surroundings, ends: tuple[Storage, Storage]) -> BackupRun:
+def begun(context: RunContext, ends: tuple[Storage, Storage]) -> BackupRun:
     """A run that has just gone on to copying, as a program left it that was killed then."""
     queue.enqueue(a_backup("Photos", *ends).id, Trigger.MANUAL)
-    return begins_to_copy(surroundings)
+    return begins_to_copy(context)
 
 
-def begins_to_copy(surroundings: Surroundings) -> BackupRun:
-    claimed = queue.claim(surroundings.runs, 1)
+def begins_to_copy(context: RunContext) -> BackupRun:
+    claimed = queue.claim(context.runs, 1)
     assert claimed is not None
     run, folder, lock = claimed
     with writing():
@@ -85,20 +85,20 @@ def begins_to_copy(surroundings: Surroundings) -> BackupRun:
     return run
 
 
-def adopted(surroundings: Surroundings, run: BackupRun) -> BackupRun:
+def adopted(context: RunContext, run: BackupRun) -> BackupRun:
     """The run after the next program looked after it."""
-    Worker(surroundings, run, RunFolder(surroundings.runs, run.uuid), None).work()
+    Worker(context, run, RunFolder(context.runs, run.uuid), None).work()
     with connection():
         return BackupRun.get_by_id(run.id)
 
 
 def test_a_run_whose_program_was_killed_as_rclone_was_to_be_started_waits_again_once(
-    surroundings: Surroundings, begun: BackupRun
+    context: RunContext, begun: BackupRun
 ) -> None:
-    once = adopted(surroundings, begun)
+    once = adopted(context, begun)
     assert (once.status, once.phase, once.requeued) == (RunStatus.PENDING, None, True)
 
-    twice = adopted(surroundings, begins_to_copy(surroundings))
+    twice = adopted(context, begins_to_copy(context))
 
     assert (twice.status, twice.reason) == (RunStatus.FAILED, Reason.INTERRUPTED)
     assert twice.hint == "Nothing was touched. Run the backup again."
@@ -106,11 +106,11 @@ def test_a_run_whose_program_was_killed_as_rclone_was_to_be_started_waits_again_
 
 
 def test_a_run_that_was_stopped_as_rclone_was_to_be_started_is_told_as_stopped(
-    surroundings: Surroundings, begun: BackupRun
+    context: RunContext, begun: BackupRun
 ) -> None:
     queue.request_stop(begun.id)
 
-    run = adopted(surroundings, begun)
+    run = adopted(context, begun)
 
     assert (run.status, run.reason) == (RunStatus.FAILED, Reason.STOPPED) and left_untouched(run)
 
@@ -142,15 +142,15 @@ NOT_STARTED = {
 
 @pytest.mark.parametrize("number", NOT_STARTED, ids=errno.errorcode.get)
 def test_a_run_whose_rclone_could_not_be_started_says_why_and_touched_nothing(
-    surroundings: Surroundings, begun: BackupRun, number: int
+    context: RunContext, begun: BackupRun, number: int
 ) -> None:
     of_a_file = () if number in (errno.EAGAIN, errno.ENOMEM) else ("/usr/bin/rclone",)
     error = OSError(number, os.strerror(number), *of_a_file)
     left = {"exit_code": None, "stopped": False, "error": str(error), "errno": number}
-    exit_file = surroundings.runs / begun.uuid / runner.EXIT
+    exit_file = context.runs / begun.uuid / runner.EXIT
     exit_file.write_text(json.dumps(left), "utf-8")
 
-    run = adopted(surroundings, begun)
+    run = adopted(context, begun)
 
     assert (run.reason, run.explanation) == NOT_STARTED[number]
     assert run.exit_code is None and left_untouched(run)

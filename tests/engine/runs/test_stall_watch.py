@@ -1,7 +1,7 @@
 """When a run that says nothing new is given up, by its clock alone."""
 
 from bucketvault.engine.rclone.transcript import Progress, Transfer
-from bucketvault.engine.runs.stall import INSIDE_AT_MOST_S, INSIDE_BYTES_S, StallWatch
+from bucketvault.engine.runs.follower import INSIDE_AT_MOST_S, INSIDE_BYTES_S, StallWatch
 
 PATIENCE_S = 600.0
 
@@ -9,7 +9,7 @@ PATIENCE_S = 600.0
 def given_up_after(progress: Progress | None, *, at_most_s: float = 3 * INSIDE_AT_MOST_S) -> float:
     """Return how long a run may be without progress, to a second."""
     watch, now = StallWatch(PATIENCE_S, 0.0), 0.0
-    while not watch.stands(progress, now) and now < at_most_s:
+    while not watch.is_stalled(progress, now) and now < at_most_s:
         now += 1
     return now
 
@@ -23,15 +23,15 @@ def test_a_run_that_stands_is_given_up_after_its_patience_and_stays_so() -> None
     assert 600 <= given_up_after(Progress(movement=(1, 2))) <= 602
 
     watch = StallWatch(1.0, 0.0)
-    watch.stands(None, 1.0)
-    assert watch.stands(None, 2.0)
-    assert watch.stands(Progress(movement=(1,)), 3.0)
+    watch.is_stalled(None, 1.0)
+    assert watch.is_stalled(None, 2.0)
+    assert watch.is_stalled(Progress(movement=(1,)), 3.0)
 
 
 def test_whatever_moves_begins_the_wait_anew() -> None:
     watch = StallWatch(PATIENCE_S, 0.0)
 
-    told = [watch.stands(Progress(movement=(second // 500,)), second) for second in range(3000)]
+    told = [watch.is_stalled(Progress(movement=(second // 500,)), second) for second in range(3000)]
 
     assert not any(told)
 
@@ -53,13 +53,13 @@ def test_a_large_object_that_comes_through_us_has_no_more_time() -> None:
 def test_a_machine_that_was_paused_for_an_hour_ends_no_run() -> None:
     watch = StallWatch(PATIENCE_S, 0.0)
     copying = Progress(movement=(7,))
-    assert not watch.stands(copying, 1.0)
+    assert not watch.is_stalled(copying, 1.0)
 
-    assert not watch.stands(copying, 3601.0)  # rclone was paused too, and has not spoken yet
-    assert not watch.stands(Progress(movement=(8,)), 3602.0)
+    assert not watch.is_stalled(copying, 3601.0)  # rclone was paused too, and has not spoken yet
+    assert not watch.is_stalled(Progress(movement=(8,)), 3602.0)
 
 
 def test_while_the_disk_swallows_the_log_silence_means_nothing() -> None:
     watch = StallWatch(PATIENCE_S, 0.0)
 
-    assert not any(watch.stands(None, second, blind=True) for second in range(3000))
+    assert not any(watch.is_stalled(None, second, blind=True) for second in range(3000))

@@ -16,9 +16,9 @@ from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs import queue, returned, tidying
+from bucketvault.engine.runs import kept_versions, queue, returned
 from bucketvault.engine.runs.preflight import Preflight
-from bucketvault.engine.runs.worker import Surroundings, Worker
+from bucketvault.engine.runs.worker import RunContext, Worker
 from bucketvault.errors import RunFailedError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
@@ -174,7 +174,7 @@ def work(program: Program, *, stall_s: float) -> tuple[Worker, threading.Thread]
     runs.mkdir(exist_ok=True)
     claimed = queue.claim(runs, 2)
     assert claimed is not None
-    around = Surroundings(
+    context = RunContext(
         runs=runs,
         vault=Vault(program.key_file),
         rclone="",
@@ -182,7 +182,7 @@ def work(program: Program, *, stall_s: float) -> tuple[Worker, threading.Thread]
         ending=threading.Event(),
         stall_s=stall_s,
     )
-    worker = Worker(around, *claimed)
+    worker = Worker(context, *claimed)
     thread = threading.Thread(target=worker.work, daemon=True)
     thread.start()
     return worker, thread
@@ -391,7 +391,7 @@ def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
     assert destination.copy() == {"note.txt": b"older"}
 
 
-@pytest.mark.parametrize("where", ["tidy", "back"])
+@pytest.mark.parametrize("where", ["tidy", "count_returned"])
 def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it_for_ever(
     bucketvault: Program,
     here: RcloneS3,
@@ -402,7 +402,7 @@ def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it
 ) -> None:
     source, destination = new_bucket(here, objects(3)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
-    place = tidying if where == "tidy" else returned
+    place = kept_versions if where == "tidy" else returned
     real, met = getattr(place, where), []
 
     def out_of_descriptors_once(*given: Any, **more: Any) -> Any:

@@ -251,7 +251,7 @@ def test_a_run_without_a_stats_line_has_no_progress(photos: Backup) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "unwatched", "alone"),
+    ("status", "supervision", "alone"),
     [
         (RunStatus.RUNNING, Watched.ON_ITS_OWN, True),
         (RunStatus.RUNNING, Watched.YES, False),
@@ -261,13 +261,13 @@ def test_a_run_without_a_stats_line_has_no_progress(photos: Backup) -> None:
     ],
 )
 def test_only_a_running_run_goes_on_on_its_own(
-    status: RunStatus, unwatched: Watched, alone: bool, photos: Backup
+    status: RunStatus, supervision: Watched, alone: bool, photos: Backup
 ) -> None:
     row = a_run(photos, status)
 
     def answer(run: BackupRun) -> Watched:
         assert run.uuid == row.uuid
-        return unwatched
+        return supervision
 
     assert backups.run(row.id, answer).on_its_own is alone
     assert backups.run_page(row.id, answer).run.on_its_own is alone
@@ -275,7 +275,7 @@ def test_only_a_running_run_goes_on_on_its_own(
     found = backup.active_run or backup.last_run
     assert found is not None
     assert found.on_its_own is alone
-    over = status is RunStatus.RUNNING and unwatched is Watched.OVER
+    over = status is RunStatus.RUNNING and supervision is Watched.OVER
     assert found.ended_unseen is over
 
 

@@ -10,7 +10,7 @@ from nicegui.testing import User
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.runs.kept_versions import ArchiveError
+from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.situation import Tone, answer_of
 from bucketvault.errors import InUseError, InvalidInputError, Problem
@@ -375,7 +375,9 @@ async def test_many_folders_are_shown_when_asked_for(user: User, engine) -> None
 
 
 async def test_a_provider_that_refuses_is_told_in_place_and_asked_again(user: User, engine) -> None:
-    engine.kept = ArchiveError("Backblaze EU said no.", "Look at the key.", "403 <b>AccessDenied")
+    engine.kept = KeptVersionsError(
+        "Backblaze EU said no.", "Look at the key.", "403 <b>AccessDenied"
+    )
     await user.open("/backups/4")
     await user.should_see("Backblaze EU said no.")
     await user.should_see("Look at the key.")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.rclone.key_test import Outcome
-from bucketvault.engine.runs.kept_versions import ArchiveError
+from bucketvault.engine.rclone.key_test import TrialResult
+from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.errors import BucketvaultError
 from bucketvault.pages.parts.table import Table
 from bucketvault.vocabulary import Topic
@@ -215,7 +215,7 @@ async def test_testing_writing_names_what_is_written_before_it_is(user: User, de
 
     press(user, "test-writing")
     await user.should_see("Two small objects are written to .bucketvault-archive/")
-    assert desk.tests[1].rights[-1].outcome == Outcome.REFUSED
+    assert desk.tests[1].rights[-1].outcome == TrialResult.REFUSED
     press(user, "confirm")
 
     await user.should_see("The key works: it may read, write, replace and delete.")
@@ -323,7 +323,7 @@ async def test_kept_versions_of_deleted_backups_are_looked_for_where_some_may_be
 
 
 async def test_a_storage_that_cannot_be_looked_into_says_why(user: User, desk) -> None:
-    desk.refuse = ArchiveError("It did not let us list.", "Look again.", "AccessDenied")
+    desk.refuse = KeptVersionsError("It did not let us list.", "Look again.", "AccessDenied")
     await user.open("/storages")
 
     user.find(Table).trigger("look", 1)
