@@ -175,8 +175,9 @@ def _draw_runs(copying: Sequence[Copying]) -> list["_RunLine"]:
         return []
     with element("div", "inset-scroll"), element("table", "plain-table"):
         with element("thead"), element("tr"):
-            for title in ("Backup", "rclone's process", "Of a core", "Memory", "For"):
-                element("th", "right" if title != "Backup" else "", title, scope="col")
+            element("th", "", "Backup", scope="col")
+            for title in ("rclone's process", "Of a core", "Memory", "For"):
+                element("th", "right", title, scope="col")
         with element("tbody"):
             return [_RunLine(each) for each in copying]
 

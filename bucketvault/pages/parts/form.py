@@ -11,7 +11,6 @@ from nicegui import ui
 
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
-from bucketvault.humanize import many
 from bucketvault.pages.parts.fields import Field, Pick
 from bucketvault.pages.parts.widgets import button, draw_verdict, element
 from bucketvault.sanitize import clean
@@ -156,7 +155,7 @@ class Form(Generic[Stored]):
     def sum_up(self, number: int, elsewhere: str) -> None:
         """Say how much is wrong, and what of it belongs to no field."""
         how_many = NUMBERS[number] if number < len(NUMBERS) else str(number)
-        things = many(number, "thing").partition(" ")[2]
+        things = "thing" if number == 1 else "things"
         marked = "It is marked below." if number == 1 else "They are marked below."
         sentence = f"{how_many} {things} to mend before it can be saved."
         self.say(Tone.BAD, sentence, f"{elsewhere or marked} {KEPT}")
