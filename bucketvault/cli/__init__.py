@@ -45,7 +45,7 @@ from bucketvault.errors import (
     NotFoundError,
 )
 from bucketvault.store import run_logs
-from bucketvault.store.database import SqliteError, in_words
+from bucketvault.store.database import SqliteError, describe_sqlite_error
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Trigger
 
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BucketvaultError as error:
         return _complain(error, EXIT_USAGE if isinstance(error, NotFoundError) else EXIT_FAILED)
     except SqliteError as error:
-        return _complain(in_words(error, config.database), EXIT_FAILED)
+        return _complain(describe_sqlite_error(error, config.database), EXIT_FAILED)
     except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bucketvault.errors import DatabaseError
-from bucketvault.store.database import BusyError, SqliteError, database, in_words
+from bucketvault.store.database import BusyError, SqliteError, database, describe_sqlite_error
 
 NOTHING = "Nothing was changed."
 
@@ -26,5 +26,5 @@ def busy_in_words() -> Iterator[None]:
             raise DatabaseError(summary, f"{NOTHING} Press again.", said) from error
         if not isinstance(error, BusyError) and "malformed" not in said:
             raise  # a bug
-        told = in_words(error, Path(database.database))
+        told = describe_sqlite_error(error, Path(database.database))
         raise DatabaseError(told.summary, f"{NOTHING} {told.hint}", said) from error

@@ -71,7 +71,7 @@ def open_store(config: Config, *, check: bool = False) -> Vault:
 
 
 class Backups:
-    """What pages call of the catalogue and of the history of a backup."""
+    """Functions of the catalogue and of the history that pages call, where tests put others."""
 
     check = staticmethod(backups.check)
     create = staticmethod(backups.create)
@@ -277,7 +277,7 @@ class Engine:
         return ended
 
     def _sweep(self) -> None:
-        """Remove folders of runs that ended; one that somebody still works on is left alone."""
+        """Remove folders of runs that ended; one that is still worked on is left alone."""
         with connection():
             running = {
                 run.uuid
@@ -294,7 +294,7 @@ class Engine:
                 log.warning("an unknown run is under way", extra={"folder": str(folder.path)})
 
     def _what_is_not_well(self) -> str:
-        """What keeps the ping from going out; empty while all is well."""
+        """Return what keeps the ping from going out; empty while all is well."""
         answer = self._work_out_answer()  # as it is now: it is asked once a minute
         bad = [f"{want.title}." for want in answer.installation_issues if want.is_bad]
         return answer.sentence if answer.backup_issues else next(iter(bad), "")

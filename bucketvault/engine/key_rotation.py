@@ -36,7 +36,7 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
         with writing():
             everything = list(ciphertexts())
             for found in everything:
-                _seal_anew(vault, found)
+                _seal_again(vault, found)
         with writing():  # nobody encrypts meanwhile
             for old in vault.key_ids()[1:]:
                 if where := text_that_begins(f"{VERSION}.{old}."):
@@ -75,7 +75,7 @@ def unreadable(vault: Vault) -> list[str]:
     return list(found)
 
 
-def _seal_anew(vault: Vault, found: Ciphertext) -> None:
+def _seal_again(vault: Vault, found: Ciphertext) -> None:
     secret = vault.decrypt(getattr(found.row, found.column), found.place)
     setattr(found.row, found.column, vault.encrypt(secret, found.place))
     pw.Model.save(found.row)  # not BaseModel's, which would note a change by the user

@@ -22,7 +22,7 @@ from bucketvault.engine.domain.fields import (
 )
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
-from bucketvault.engine.rclone.binary import find_binary
+from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.buckets import (
     Bucket,
     ListingDeniedError,
@@ -63,7 +63,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTest:
-    """What came of trying a provider's key. Without `bucket` nothing inside one was tried."""
+    """Result of trying a provider's key. Without `bucket` nothing inside one was tried."""
 
     bucket: str
     write: bool
@@ -89,7 +89,7 @@ class _Kept:
 
 
 class Providers:
-    """What pages ask for. Every method may be called from any thread, and may block."""
+    """Answers of providers for pages. Every method may be called from any thread, and may block."""
 
     stored = staticmethod(providers.stored)
     change_storage = staticmethod(storages.describe)
@@ -161,15 +161,11 @@ class Providers:
         return result
 
     def look(self, storage_id: int, path: str) -> PathLook:
-        """Whether anything is at a path of a storage; a listing of one page or two.
+        """Return whether anything is at a path of a storage; a listing of one page or two.
 
         Raises NotFoundError, RcloneMissingError, VaultError, DiscoveryError.
         """
-        with connection():
-            storage = rows.get(Storage, storage_id)
-            remote = providers.decrypted_remote(storage.provider, self._vault())
-        binary = find_binary(self._config.rclone)
-        return look_at_path(binary, remote, storage.bucket_name, path, CHECK_S)
+        return look_at_path(*self._bucket(storage_id), path, CHECK_S)
 
     def measure(
         self,
@@ -182,11 +178,7 @@ class Providers:
 
         Raises CancelledError soon after `cancelled` is set, and as `look`.
         """
-        with connection():
-            storage = rows.get(Storage, storage_id)
-            remote = providers.decrypted_remote(storage.provider, self._vault())
-        binary = find_binary(self._config.rclone)
-        bucket = storage.bucket_name
+        binary, remote, bucket = self._bucket(storage_id)
         with self._lock:
             self._counting.add(cancelled)
         try:
@@ -304,6 +296,12 @@ class Providers:
             row = rows.get(Provider, provider_id)
             return providers.decrypted_remote(row, self._vault()), _fingerprint(row)
 
+    def _bucket(self, storage_id: int) -> tuple[Binary, Remote, str]:
+        with connection():
+            storage = rows.get(Storage, storage_id)
+            remote = providers.decrypted_remote(storage.provider, self._vault())
+        return find_binary(self._config.rclone), remote, storage.bucket_name
+
     def _keep(self, provider_id: int, fingerprint: object, buckets: list[Bucket]) -> Listing:
         listing = Listing(tuple(buckets), utcnow())
         with self._lock:
@@ -322,7 +320,4 @@ class Providers:
 
 def _fingerprint(row: Provider) -> object:
     """Changes whenever what is asked, or with which key, does; by whichever program."""
-    return (row.provider_type, row.endpoint, row.region, *(getattr(row, c) for c in _KEYS))
-
-
-_KEYS = KEY_COLUMNS
+    return (row.provider_type, row.endpoint, row.region, *(getattr(row, c) for c in KEY_COLUMNS))

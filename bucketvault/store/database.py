@@ -33,7 +33,7 @@ ROOM_BYTES = 64 * 1024  # what SQLite's index of its log takes, and some
 OF_THE_FILE = (("auto_vacuum", "incremental"), ("journal_mode", "wal"))
 OF_A_CONNECTION = (("synchronous", "full"), ("foreign_keys", "on"), ("busy_timeout", 10_000))
 
-SqliteError = pw.DatabaseError  # whatever SQLite refuses; see `in_words`
+SqliteError = pw.DatabaseError  # whatever SQLite refuses; see `describe_sqlite_error`
 # The database cannot take something right now: another program holds it, or the disk is full.
 BusyError = pw.OperationalError
 
@@ -111,10 +111,10 @@ def open_database(path: Path, *, check: bool = False) -> None:
             _settle_file()
             _migrate(path)
     except (pw.DatabaseError, sqlite3.DatabaseError) as error:
-        raise in_words(error, path, "opened") from error
+        raise describe_sqlite_error(error, path, "opened") from error
 
 
-def in_words(
+def describe_sqlite_error(
     error: pw.DatabaseError | sqlite3.DatabaseError, path: Path, what: str = "used now"
 ) -> DatabaseError:
     """Say what SQLite refused with the database `path`, and what to do."""

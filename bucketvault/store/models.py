@@ -311,7 +311,7 @@ class Mail(BaseModel):
     last_error = pw.TextField(default="")
 
     @classmethod
-    def needs_somebody(cls) -> Any:
+    def needs_attention(cls) -> Any:
         """Which ones were given up, and nobody has looked at them."""
         return cls.dead_at.is_null(False) & cls.dismissed_at.is_null()
 

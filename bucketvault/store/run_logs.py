@@ -260,12 +260,6 @@ def _in_turn(run_id: int) -> Iterator[RunLogChunk]:
         yield chunk
 
 
-def lines(run_id: int) -> Iterator[bytes]:
-    """Every line of the log in turn, without its newline."""
-    for data in raw(run_id):
-        yield from _split(data)
-
-
 def lines_and_kinds(run_id: int) -> Iterator[tuple[bytes, LineKind]]:
     """Every line in turn with what it tells, chunk by chunk."""
     for chunk in _in_turn(run_id):

@@ -143,7 +143,7 @@ def written(program: Program, run: int) -> list[float]:
     """When each shown row was written, in milliseconds since 1970."""
     open_database(program.data_dir / FILE_NAME)
     try:
-        found = [WRITTEN.search(line) for line in run_logs.lines(run)]
+        found = [WRITTEN.search(line) for line, _ in run_logs.lines_and_kinds(run)]
     finally:
         close_database()
     return [int(match[1]) / 1000 for match in found if match]

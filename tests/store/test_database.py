@@ -21,7 +21,7 @@ from bucketvault.store.database import (
     close_database,
     connection,
     data_version,
-    in_words,
+    describe_sqlite_error,
     open_database,
     writing,
 )
@@ -141,7 +141,7 @@ def test_a_full_disk_is_said_as_that_and_leaves_nothing_behind(tmp_path: Path) -
     finally:
         close_database()
         subprocess.run(["umount", small], check=True)
-    told = in_words(refused.value, small / FILE_NAME)
+    told = describe_sqlite_error(refused.value, small / FILE_NAME)
     assert told.summary == f"The disk of {small} is full." and "Make room" in told.hint
 
 

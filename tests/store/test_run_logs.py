@@ -109,7 +109,7 @@ def test_any_bytes_that_go_in_come_out(
     raw = write(run.id, lines, ended=ended, flush_every=flush_every)
 
     assert b"".join(run_logs.raw(run.id)) == raw
-    assert list(run_logs.lines(run.id)) == lines
+    assert [line for line, _ in run_logs.lines_and_kinds(run.id)] == lines
 
 
 @given(lines=logs, progress=st.booleans(), start=st.integers(-3, 70), count=st.integers(-1, 70))
@@ -295,7 +295,7 @@ def test_what_a_failed_commit_lost_is_written_by_the_next(run: BackupRun) -> Non
     assert run_logs.size(run.id) == LogSize(0, 0, 0)
     flush(writer)
 
-    assert list(run_logs.lines(run.id)) == lines
+    assert [line for line, _ in run_logs.lines_and_kinds(run.id)] == lines
 
 
 def test_a_cleared_log_is_empty_and_only_that_one(run: BackupRun) -> None:
@@ -306,10 +306,10 @@ def test_a_cleared_log_is_empty_and_only_that_one(run: BackupRun) -> None:
     with writing():
         run_logs.clear(run.id)
 
-    assert list(run_logs.lines(run.id)) == []
+    assert [line for line, _ in run_logs.lines_and_kinds(run.id)] == []
     assert run_logs.rows(run.id, 0, 10) == []
     assert run_logs.find(run.id, RawText("one"), 0) is None
-    assert list(run_logs.lines(other.id)) == [b"two"]
+    assert [line for line, _ in run_logs.lines_and_kinds(other.id)] == [b"two"]
 
 
 # ---- progress lines

@@ -45,7 +45,7 @@ def create(given: BackupFields, *, with_others: bool = True) -> int:
         rows.refuse(problems)
         key = _new_archive_key(values.name)
         row = Backup(archive_key=key, **rows.fields_of(values))
-        _plan_anew(row)
+        _plan_from_now(row)
         row.save()
         return int(row.id)
 
@@ -71,7 +71,7 @@ def change(
         rows.refuse(problems)
         changed = rows.take_over(row, values, rows.fields_of(values))
         if set(changed) & set(TIMING):
-            _plan_anew(row)
+            _plan_from_now(row)
         if "enabled" in changed and not row.enabled:
             cancel_planned(row.id)
         return rows.save(row, changed)
@@ -89,7 +89,7 @@ def set_enabled(backup_id: int, enabled: bool) -> bool:
         if enabled:
             rows.refuse(conflicts.checked_backup(replace(_input_of(row), enabled=True), row)[1])
         row.enabled = enabled
-        _plan_anew(row)
+        _plan_from_now(row)
         row.save()
         return not enabled and cancel_planned(row.id)
 
@@ -158,7 +158,7 @@ def _input_of(row: Backup) -> BackupFields:
     return BackupFields(**{name: getattr(row, name) for name in ruled_fields(BackupFields)})
 
 
-def _plan_anew(row: Backup) -> None:
+def _plan_from_now(row: Backup) -> None:
     """Planned times count from now on, and what was missed of others is over."""
     now = utcnow()
     row.next_due_at = next_due(row, now) if row.enabled else None

@@ -309,7 +309,7 @@ def look_at_mail(context: Context) -> Reading:
     if not context.config.database.exists():
         return mail(False, 0, None, context.now)
     with connection():
-        dead = Mail.select().where(Mail.needs_somebody()).count()
+        dead = Mail.select().where(Mail.needs_attention()).count()
         sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
         last = sent.first()
     return mail(settings.load().mail_is_set_up, dead, last and last.sent_at, context.now)

@@ -333,7 +333,7 @@ def dismiss(mail_id: int) -> None:
         if Mail.get_or_none(Mail.id == mail_id) is None:
             raise NotFoundError("This mail is not there any more.")
         Mail.update(dismissed_at=utcnow()).where(
-            Mail.id == mail_id, Mail.needs_somebody()
+            Mail.id == mail_id, Mail.needs_attention()
         ).execute()
 
 
@@ -347,7 +347,7 @@ def state() -> MailState:
         newest = Mail.select().order_by(Mail.updated_at.desc())
         sent = newest.where(Mail.sent_at.is_null(False)).first()
         unmended = newest.where(Mail.sent_at.is_null(), Mail.last_error != "").first()
-        dead = newest.where(Mail.needs_somebody()).limit(DEAD_SHOWN)
+        dead = newest.where(Mail.needs_attention()).limit(DEAD_SHOWN)
         return MailState(
             set_up=now.mail_is_set_up,
             recipient=now.mail_to if now.mail_is_set_up else "",

@@ -299,7 +299,7 @@ def test_a_mail_that_was_given_up_needs_nobody_once_it_is_dismissed(photos: Back
 
     assert [letter.id for letter in needed] == [first]
     assert (left.dead, left.waiting) == ((), 1)
-    assert not Mail.select().where(Mail.needs_somebody()).exists()
+    assert not Mail.select().where(Mail.needs_attention()).exists()
     notes = [backups.run_page(each.id).mail for each in (run, other)]
     assert [note.told for note in notes if note] == [Told.GIVEN_UP, Told.WAITING]
     # given up once more after a further try, it needs attention again

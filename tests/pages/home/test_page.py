@@ -84,7 +84,7 @@ async def test_all_good_names_the_newest_copy_and_the_next_run(user: User) -> No
     await user.should_see("Next planned: ")
 
 
-async def test_each_backup_that_needs_somebody_stands_with_its_reason_and_a_way_to_it(
+async def test_each_backup_that_needs_attention_stands_with_its_reason_and_a_way_to_it(
     user: User,
 ) -> None:
     show(scenes.bad_rows())

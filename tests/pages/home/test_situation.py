@@ -131,7 +131,7 @@ def test_mail_that_is_not_set_up_leaves_the_backups_their_word() -> None:
     )
 
 
-def test_a_single_one_that_needs_somebody_is_named() -> None:
+def test_a_single_one_that_needs_attention_is_named() -> None:
     said = of_all([backup_row(1), backup_row(4, last_run=scenes.failed_run())])
 
     assert (said.tone, said.sentence) == (Tone.BAD, "Postgres dumps needs you.")
