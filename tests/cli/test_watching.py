@@ -21,7 +21,7 @@ from bucketvault.cli.run import ProgressLine, Watch, stop_patiently
 from bucketvault.config import Config, load_config
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import FolderHold
-from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.views import backups
 from bucketvault.store import database
 from bucketvault.store.models import BackupRun, utcnow

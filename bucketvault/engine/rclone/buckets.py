@@ -22,8 +22,8 @@ from bucketvault.engine.rclone.errors import (
     Fault,
     take_apart,
 )
+from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.errors import BucketvaultError
 from bucketvault.sanitize import Redactor, clean
 from bucketvault.vocabulary import Reason, Side

@@ -16,7 +16,8 @@ from typing import IO
 
 from bucketvault.engine.rclone import remotes, tether
 from bucketvault.engine.rclone.binary import Binary, clean_environment
-from bucketvault.engine.rclone.transcript import Progress, Transcript
+from bucketvault.engine.rclone.log_lines import Progress
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.errors import BucketvaultError, RcloneMissingError
 from bucketvault.sanitize import Redactor
 

@@ -1,4 +1,4 @@
-"""Meaning of a line of rclone's JSON log, by its fields alone. Seen with rclone 1.75.2.
+"""A line of rclone's JSON log: its kind, and progress. Seen with rclone 1.75.2.
 
 A quote inside a JSON string is escaped and only parsed fields count: an object named like a log
 line is never taken for one.
@@ -6,10 +6,12 @@ line is never taken for one.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any  # of JSON
 
 from bucketvault.vocabulary import LineKind
 
+LARGEST = 2**63 - 1  # that the database takes
 OBJECT_TYPE = "*s3.Object"
 ATTEMPT = re.compile(
     r"Attempt (\d+)/(\d+) (succeeded|failed with (\d+) errors(?: and: (.*))?)$", re.DOTALL
@@ -57,3 +59,117 @@ def line_kind(entry: Mapping[str, Any]) -> LineKind:
     if level in ("error", "critical") or (level == "notice" and message.startswith("Failed to ")):
         return LineKind.ERROR
     return LineKind.WARNING if level in ("notice", "warning") else LineKind.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One object on its way now; sizes in bytes."""
+
+    name: str
+    size: int
+    bytes_done: int
+    inside: bool = False  # the destination copies it by itself: no byte of it is ever counted
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far rclone is, from its latest stats line. For show only: never a run's result."""
+
+    bytes_done: int = 0
+    bytes_total: int = 0
+    objects_done: int = 0
+    objects_total: int = 0
+    checks_done: int = 0
+    checks_total: int = 0
+    listed: int = 0
+    errors: int = 0
+    speed_bytes_s: float = 0.0
+    eta_s: int | None = None  # None: rclone does not know
+    elapsed_s: float = 0.0
+    movement: tuple[int, ...] = ()  # changes whenever anything moved; see the stall watch
+    transferring: tuple[Transfer, ...] = ()
+
+    @property
+    def percent(self) -> float | None:
+        """How much of the bytes known so far has passed, 0 to 100; None while nothing is known."""
+        if not self.bytes_total:
+            return None
+        return min(100.0, 100.0 * self.bytes_done / self.bytes_total)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain values, for the database."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Progress":
+        """The reverse of `to_json`; fields that are missing or unknown are passed over."""
+        known = {f.name for f in fields(cls)}
+        kept = {key: value[key] for key in value if key in known}
+        kept["movement"] = tuple(kept.get("movement", ()))
+        kept["transferring"] = tuple(Transfer(**t) for t in kept.get("transferring", ()))
+        return cls(**kept)
+
+
+# While none of these changes, nothing moves: a long flat listing moves only `listed`.
+MOVEMENT = (
+    "listed",
+    "checks",
+    "transfers",
+    "bytes",
+    "deletes",
+    "renames",
+    "serverSideCopies",
+)
+
+
+def progress_of(stats: Mapping[str, Any]) -> Progress:
+    """Return what one stats line of rclone says."""
+
+    def whole(name: str) -> int:
+        return whole_number(stats.get(name))
+
+    side_copies, side_bytes = whole("serverSideCopies"), whole("serverSideCopyBytes")
+    eta = _number(stats.get("eta"))
+    return Progress(
+        # copies into the archive stay at the destination: they are not "on the way"
+        bytes_done=max(0, whole("bytes") - side_bytes),
+        bytes_total=max(0, whole("totalBytes") - side_bytes),
+        objects_done=max(0, whole("transfers") - side_copies),
+        objects_total=max(0, whole("totalTransfers") - side_copies),
+        checks_done=whole("checks"),
+        checks_total=whole("totalChecks"),
+        listed=whole("listed"),
+        errors=whole("errors"),
+        speed_bytes_s=_number(stats.get("speed")) or 0.0,
+        eta_s=None if eta is None else int(eta),
+        elapsed_s=_number(stats.get("elapsedTime")) or 0.0,
+        movement=tuple(whole(name) for name in MOVEMENT),
+        transferring=_transferring(stats.get("transferring")),
+    )
+
+
+def whole_number(value: Any) -> int:
+    """Return a count or a size that can be stored; 0 for anything else."""
+    is_one = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_one and 0 <= value <= LARGEST else 0
+
+
+def _number(value: Any) -> float | None:
+    """A number within reason; None for anything else. JSON as Python reads it has Infinity."""
+    is_one = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_one and abs(value) <= LARGEST else None
+
+
+def _transferring(value: Any) -> tuple[Transfer, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(
+        Transfer(
+            name=entry["name"][:1024],
+            size=whole_number(entry.get("size")),
+            bytes_done=whole_number(entry.get("bytes")),
+            inside=str(entry.get("srcFs", "")).startswith("dest:"),
+        )
+        for entry in value[:64]
+        if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    )

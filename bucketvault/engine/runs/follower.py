@@ -7,7 +7,8 @@ wrote, except that known secrets are masked.
 import os
 from pathlib import Path
 
-from bucketvault.engine.rclone.transcript import Progress, Transcript
+from bucketvault.engine.rclone.log_lines import Progress
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import Redactor
 from bucketvault.store import run_logs
 from bucketvault.store.database import writing

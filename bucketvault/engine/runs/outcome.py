@@ -10,7 +10,8 @@ from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone import explain
-from bucketvault.engine.rclone.transcript import Tally, Transcript
+from bucketvault.engine.rclone.tally import Tally
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError, RunFailedError

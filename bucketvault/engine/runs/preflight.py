@@ -12,8 +12,8 @@ from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.commands import Look
+from bucketvault.engine.rclone.log_lines import LARGEST, Progress
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.rclone.transcript import LARGEST, Progress
 from bucketvault.errors import RunFailedError
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ComparisonMode, HoldReason, Reason, Side

@@ -3,7 +3,8 @@
 Their names are in those runs' logs and nowhere else.
 """
 
-from bucketvault.engine.rclone.transcript import Tally, Transcript
+from bucketvault.engine.rclone.tally import Tally
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.last_good import last_good, same_ends
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection

@@ -27,8 +27,8 @@ from bucketvault.engine.events import Live
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.engine.rclone.transcript import Progress
 from bucketvault.engine.runs import kept_versions, limits, outcome, returned
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch

@@ -21,7 +21,7 @@ from bucketvault.engine.domain.times import missed_at
 from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailNote
-from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import is_copy_of
 from bucketvault.engine.runs.restore_text import restore_text

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.rclone.log_lines import ATTEMPT, line_kind
-from bucketvault.engine.rclone.transcript import LARGEST, Progress, Transcript
+from bucketvault.engine.rclone.log_lines import ATTEMPT, LARGEST, Progress, line_kind
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.humanize import (
     count,
     day,

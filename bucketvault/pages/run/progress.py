@@ -5,7 +5,7 @@ import datetime as dt
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from bucketvault.engine.rclone.transcript import Transfer
+from bucketvault.engine.rclone.log_lines import Transfer
 from bucketvault.engine.views.backups import RunView
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import size_of

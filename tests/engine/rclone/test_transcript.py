@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bucketvault.engine.rclone import transcript as transcript_module
-from bucketvault.engine.rclone.transcript import Progress, Transcript
+from bucketvault.engine.rclone import tally as tally_module
+from bucketvault.engine.rclone.log_lines import Progress
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import has_control_characters
 
 DATA = Path(__file__).parents[2] / "data" / "rclone"
@@ -210,7 +211,7 @@ def test_what_arrived_unseen_and_is_set_aside_again_is_one_replaced_object() -> 
 def test_of_more_names_than_are_kept_in_mind_it_is_said_that_they_are_not_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transcript_module, "ASIDE_KNOWN", 1)
+    monkeypatch.setattr(tally_module, "ASIDE_KNOWN", 1)
     names = [[line("Copied (server-side copy)", key), line("Deleted", key)] for key in "ab"]
 
     told = read(*names[0], *names[1], NEXT_TRY, *names[1], *names[0]).tally

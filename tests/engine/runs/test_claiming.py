@@ -8,7 +8,7 @@ import pytest
 from peewee import IntegrityError
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.rclone.transcript import OBJECT_TYPE
+from bucketvault.engine.rclone.log_lines import OBJECT_TYPE
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.runs.follower import Follower

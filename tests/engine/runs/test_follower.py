@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine.rclone.transcript import OBJECT_TYPE
+from bucketvault.engine.rclone.log_lines import OBJECT_TYPE
 from bucketvault.engine.runs import follower as follower_module
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.sanitize import Redactor

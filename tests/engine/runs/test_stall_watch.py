@@ -1,6 +1,6 @@
 """When a run that says nothing new is given up, by its clock alone."""
 
-from bucketvault.engine.rclone.transcript import Progress, Transfer
+from bucketvault.engine.rclone.log_lines import Progress, Transfer
 from bucketvault.engine.runs.follower import INSIDE_AT_MOST_S, INSIDE_BYTES_S, StallWatch
 
 PATIENCE_S = 600.0

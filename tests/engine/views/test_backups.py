@@ -8,7 +8,7 @@ import pytest
 from bucketvault.cli import status
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.runs import queue
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.backups import Watched

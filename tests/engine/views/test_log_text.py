@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bucketvault import humanize
-from bucketvault.engine.rclone.transcript import Progress
+from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.views import log_text
 from bucketvault.vocabulary import LineKind
 from tests.pages import sample_logs
