@@ -2,6 +2,7 @@
 
 import datetime as dt
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,10 +85,22 @@ def failed(reason: Reason, error: BucketvaultError) -> RunOutcome:
 def internal(error: Exception) -> RunOutcome:
     """A run that met a fault of ours, or a full disk; the program's log has the traceback."""
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        summary, hint = explain.REASON_TEXTS[Reason.DISK_FULL]
-        return RunOutcome(RunStatus.FAILED, summary, Reason.DISK_FULL, hint)
-    summary, hint = explain.REASON_TEXTS[Reason.INTERNAL]
-    return RunOutcome(RunStatus.FAILED, summary, Reason.INTERNAL, hint, type(error).__name__)
+        return _failed(Reason.DISK_FULL)
+    return _failed(Reason.INTERNAL, type(error).__name__)
+
+
+def _failed(
+    reason: Reason,
+    detail: str = "",
+    columns: Mapping[str, Any] | None = None,
+    *,
+    summary: str = "",
+    hint: str = "",
+) -> RunOutcome:
+    """Return a failed run in its reason's own words where there are no others."""
+    usual_summary, usual_hint = explain.REASON_TEXTS.get(reason, ("", ""))
+    told, what = summary or usual_summary, hint or usual_hint
+    return RunOutcome(RunStatus.FAILED, told, reason, what, detail, dict(columns or {}))
 
 
 def held(reason: HoldReason, found: findings.Findings) -> RunOutcome:
@@ -112,44 +125,38 @@ def previewed(found: findings.Findings) -> RunOutcome:
 
 def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> RunOutcome:
     """A run that somebody stopped."""
-    summary, hint = explain.REASON_TEXTS[Reason.STOPPED]
-    if not touched:
-        hint, columns = "Nothing was touched. Run the backup again when you like.", _UNTOUCHED
-    return RunOutcome(RunStatus.FAILED, summary, Reason.STOPPED, hint, columns=columns or {})
+    if touched:
+        return _failed(Reason.STOPPED, columns=columns)
+    hint = f"{state_words.UNTOUCHED}. Run the backup again when you like."
+    return _failed(Reason.STOPPED, columns=_UNTOUCHED, hint=hint)
 
 
 def interrupted(folder: RunFolder, *, touched: bool) -> RunOutcome:
     """A run whose processes ended without a word."""
-    summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
+    summary, _ = explain.REASON_TEXTS[Reason.INTERRUPTED]
     if folder.machine_restarted():
-        summary = f"{summary} The machine was restarted."
-    columns = _ended(folder.last_sign_of_life())
-    if not touched:
-        hint, columns = "Nothing was touched. Run the backup again.", columns | _UNTOUCHED
-    return RunOutcome(RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, columns=columns)
+        summary += " The machine was restarted."
+    hint = "" if touched else f"{state_words.UNTOUCHED}. Run the backup again."
+    columns = _ended(folder.last_sign_of_life()) | ({} if touched else _UNTOUCHED)
+    return _failed(Reason.INTERRUPTED, columns=columns, summary=summary, hint=hint)
 
 
 def not_started(number: int | None, said: str, *, ended_at: float = 0.0) -> RunOutcome:
     """A run that was about to copy and could not, by the system's error number and its words."""
     why = said.removeprefix(f"[Errno {number}] ").rstrip(".")
-    reason, summary, hint = (
-        Reason.RCLONE_ERROR,
-        f"rclone could not be started: {why}.",
-        "Run the backup again.",
-    )
+    reason, summary = Reason.RCLONE_ERROR, f"rclone could not be started: {why}."
+    hint = "Run the backup again."
     if number in _DISK_FULL:
         reason = Reason.DISK_FULL
         summary, hint = explain.REASON_TEXTS[reason]
     elif number in _NO_ROOM_TO_START:
-        reason, summary, hint = (
+        reason, summary = (
             Reason.INTERRUPTED,
             f"This machine had no room for another process: {why}.",
-            "Look at the memory on the Health page, then run the backup again.",
         )
-    columns = _ended(ended_at) | _UNTOUCHED
-    return RunOutcome(
-        RunStatus.FAILED, summary, reason, f"Nothing was touched. {hint}", "", columns
-    )
+        hint = "Look at the memory on the Health page, then run the backup again."
+    columns, hint = _ended(ended_at) | _UNTOUCHED, f"{state_words.UNTOUCHED}. {hint}"
+    return _failed(reason, columns=columns, summary=summary, hint=hint)
 
 
 def of_exit(
@@ -169,11 +176,8 @@ def of_exit(
     `missed`: so many objects of the copy had they not seen.
     """
     if record.error and record.error_number in _NO_PROGRAM:
-        summary, hint = explain.REASON_TEXTS[Reason.RCLONE_MISSING]
         columns: dict[str, Any] = _ended(record.ended_at) | _UNTOUCHED
-        return RunOutcome(
-            RunStatus.FAILED, summary, Reason.RCLONE_MISSING, hint, record.error, columns
-        )
+        return _failed(Reason.RCLONE_MISSING, record.error, columns)
     if record.error:
         return not_started(record.error_number, record.error, ended_at=record.ended_at)
     said = follower.transcript
@@ -210,18 +214,13 @@ def of_exit(
     if stop_requested:
         return stopped(touched=True, columns=columns)
     if stalled:
-        summary, hint = explain.REASON_TEXTS[Reason.STALLED]
-        detail = "\n".join(line.message for line in said.errors)
-        return RunOutcome(RunStatus.FAILED, summary, Reason.STALLED, hint, detail, columns)
+        return _failed(Reason.STALLED, "\n".join(line.message for line in said.errors), columns)
     if said.unseen and record.stopped:
         return _blind(said, spec, columns)
     if overstepped and record.stopped:
         return _overstepped(spec, columns)
     if record.stopped:  # the runner was told to end, but nobody pressed Stop: a shutdown
-        summary, hint = explain.REASON_TEXTS[Reason.INTERRUPTED]
-        return RunOutcome(
-            RunStatus.FAILED, summary, Reason.INTERRUPTED, hint, "\n".join(said.plain), columns
-        )
+        return _failed(Reason.INTERRUPTED, "\n".join(said.plain), columns)
     told = explain.explain(explain.ending_of(record.exit_code, said), spec.source, spec.destination)
     columns |= {"mends": told.mends, "side": told.side}
     return RunOutcome(

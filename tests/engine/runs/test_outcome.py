@@ -9,7 +9,7 @@ from bucketvault.engine.runs import outcome
 from bucketvault.engine.runs.folder import ExitRecord
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.sanitize import Redactor
-from bucketvault.vocabulary import Reason
+from bucketvault.vocabulary import Mends, Reason, Side
 from tests.support.specs import run_spec
 
 SPEC = run_spec("photos", "copies", providers=("R2", "Backblaze"))
@@ -57,6 +57,16 @@ def test_a_destination_that_cannot_be_listed_is_explained_by_rclone_where_it_end
 
     assert told.reason == Reason.CREDENTIALS and not told.columns["warnings"]
     assert told.explanation == "The key for Backblaze may not list copies."
+    assert (told.columns["side"], told.columns["mends"]) == (Side.DESTINATION, None)
+
+
+@pytest.mark.usefixtures("open_store")
+def test_a_key_that_is_wrong_is_mended_at_the_provider_that_refused_it(tmp_path: Path) -> None:
+    wrong = REFUSED.replace("AccessDenied", "SignatureDoesNotMatch")
+
+    told = ended(tmp_path, wrong, stopped=False)
+
+    assert (told.columns["side"], told.columns["mends"]) == (Side.DESTINATION, Mends.PROVIDER)
 
 
 @pytest.mark.usefixtures("open_store")

@@ -21,6 +21,7 @@ from bucketvault.vocabulary import (
     ProviderType,
     Reason,
     RunStatus,
+    Side,
     Trigger,
     UsageType,
     WarningCode,
@@ -501,3 +502,16 @@ def test_a_copy_between_other_places_is_known_to_be_elsewhere() -> None:
     photos.save()
 
     assert backups.backup_page(photos.id).row.moved
+
+
+def test_a_run_leads_to_the_providers_it_began_with_as_they_are_called_now() -> None:
+    b2, archive = a_provider("B2"), a_provider("B2 archive")
+    photos = a_backup("Photos", a_storage(b2, "photos"), a_storage(archive, "copies"))
+    run = a_run(photos, spec=queue.freeze(photos, "").to_json())
+    photos.destination_storage = a_storage(b2, "elsewhere")
+    photos.save()
+    archive.name = "Cold"
+    archive.save()
+
+    ends = {Side.SOURCE: (b2.id, "B2"), Side.DESTINATION: (archive.id, "Cold")}
+    assert backups.run_page(run.id).providers == ends
