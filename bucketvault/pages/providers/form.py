@@ -26,7 +26,7 @@ from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick
 from bucketvault.pages.parts.form import NOT_SAVED, Difference, Form
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, element, key_values
-from bucketvault.pages.providers.kinds import COMPATIBLE, KINDS, R2, Asked, kind_of
+from bucketvault.pages.providers.kinds import COMPATIBLE, KINDS, R2, FieldWords, kind_of
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -115,7 +115,7 @@ class ProviderForm(Form[StoredProvider | None]):
                     button("Cancel", kind="ghost", href=cancel)
         self._draw_kind()
 
-    def _key_field(self, asked: Asked) -> Field:
+    def _key_field(self, asked: FieldWords) -> Field:
         placeholder = "" if self._is_new else "unchanged"
         secret = asked.name == "secret_access_key"  # the id is no secret: seeing it finds slips
         return Field(asked.name, asked.label, placeholder=placeholder, secret=secret)
@@ -144,7 +144,7 @@ class ProviderForm(Form[StoredProvider | None]):
             with card("Which rights the key needs"):
                 key_values(kind.rights)
 
-    def _address_field(self, asked: Asked) -> Field:
+    def _address_field(self, asked: FieldWords) -> Field:
         def typed(value: str) -> None:
             self._typed[asked.name] = value
 

@@ -10,7 +10,7 @@ from bucketvault.engine.views.catalogue import ProviderRow
 from bucketvault.vocabulary import ProviderType
 
 
-class Asked(NamedTuple):
+class FieldWords(NamedTuple):
     """One field of the form, in the provider's own words."""
 
     name: str  # as in `ProviderFields`
@@ -27,9 +27,9 @@ class Kind(NamedTuple):
     title: str
     note: str
     name_example: str
-    address: tuple[Asked, ...]
-    key_id: Asked
-    secret: Asked
+    address: tuple[FieldWords, ...]
+    key_id: FieldWords
+    secret: FieldWords
     where: tuple[str, ...]  # the steps to what the form asks for
     rights: tuple[tuple[str, str], ...]  # what for, and the right's name there
     console: str  # "In Backblaze's console"
@@ -42,16 +42,18 @@ R2 = Kind(
     "An account id, and an R2 API token",
     "For example: Cloudflare main",
     (
-        Asked("account_id", "Account ID", "32 letters and digits", "Or enter the endpoint below."),
-        Asked(
+        FieldWords(
+            "account_id", "Account ID", "32 letters and digits", "Or enter the endpoint below."
+        ),
+        FieldWords(
             "endpoint",
             "Endpoint (optional)",
             "https://ACCOUNT.eu.r2.cloudflarestorage.com",
             "Only for a bucket in a jurisdiction such as the EU.",
         ),
     ),
-    Asked("access_key_id", "Access Key ID"),
-    Asked("secret_access_key", "Secret Access Key"),
+    FieldWords("access_key_id", "Access Key ID"),
+    FieldWords("secret_access_key", "Secret Access Key"),
     (
         "In Cloudflare's dashboard open R2 Object Storage: Account Details has the Account ID.",
         "Choose Manage API tokens, then Create Account API token.",
@@ -72,16 +74,16 @@ B2 = Kind(
     "A region, and an application key",
     "For example: Backblaze EU",
     (
-        Asked(
+        FieldWords(
             "region",
             "Region",
             "eu-central-003",
             "The middle of the bucket's endpoint, or enter it:",
         ),
-        Asked("endpoint", "Endpoint (optional)", "https://s3.eu-central-003.backblazeb2.com"),
+        FieldWords("endpoint", "Endpoint (optional)", "https://s3.eu-central-003.backblazeb2.com"),
     ),
-    Asked("access_key_id", "keyID"),
-    Asked("secret_access_key", "applicationKey"),
+    FieldWords("access_key_id", "keyID"),
+    FieldWords("secret_access_key", "applicationKey"),
     (
         "In Backblaze open Buckets: each shows its Endpoint, s3.REGION.backblazeb2.com.",
         "Open Application Keys, then Add a New Application Key. The master key does not work here.",
@@ -106,12 +108,12 @@ AMAZON = Kind(
     "A region, and an access key",
     "For example: Amazon Frankfurt",
     (
-        Asked(
+        FieldWords(
             "region", "AWS Region", "eu-central-1", "The code, as the bucket's properties show it."
         ),
     ),
-    Asked("access_key_id", "Access key ID"),
-    Asked("secret_access_key", "Secret access key"),
+    FieldWords("access_key_id", "Access key ID"),
+    FieldWords("secret_access_key", "Secret access key"),
     (
         "In the S3 console open the bucket's Properties: they show its AWS Region.",
         "In IAM open Users, choose one made for this, then Security credentials.",
@@ -131,11 +133,13 @@ COMPATIBLE = Kind(
     "An endpoint: MinIO, Wasabi, Hetzner, your own",
     "For example: The NAS in the cellar",
     (
-        Asked("endpoint", "Endpoint", "https://s3.example.com"),
-        Asked("region", "Region (optional)", "eu-central-1", "Only if the service asks for one."),
+        FieldWords("endpoint", "Endpoint", "https://s3.example.com"),
+        FieldWords(
+            "region", "Region (optional)", "eu-central-1", "Only if the service asks for one."
+        ),
     ),
-    Asked("access_key_id", "Access key ID"),
-    Asked("secret_access_key", "Secret access key"),
+    FieldWords("access_key_id", "Access key ID"),
+    FieldWords("secret_access_key", "Secret access key"),
     (
         "The service's manual names its S3 endpoint: an address that begins with https://.",
         "Plain http:// is taken for localhost and private addresses.",

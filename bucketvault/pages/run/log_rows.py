@@ -33,18 +33,11 @@ class Filter(StrEnum):
     MOVED = "moved"  # what brought bytes over
 
 
+_COPIED = frozenset({LineKind.NEW, LineKind.REPLACED})
+_CHANGED = _COPIED | {LineKind.KEPT, LineKind.REMOVED, LineKind.TOUCHED, LineKind.PURGED}
 FILTERS: dict[Filter, Kinds] = {
     Filter.ALL: SHOWN_LINES,
-    Filter.CHANGES: frozenset(
-        {
-            LineKind.NEW,
-            LineKind.REPLACED,
-            LineKind.KEPT,
-            LineKind.REMOVED,
-            LineKind.TOUCHED,
-            LineKind.PURGED,
-        }
-    ),
+    Filter.CHANGES: _CHANGED,
     # what is no line of rclone's log is worth a look: a panic is such a thing
     Filter.WARNINGS: frozenset({LineKind.WARNING, LineKind.PLAIN}),
     Filter.ERRORS: frozenset({LineKind.ERROR}),
@@ -52,7 +45,7 @@ FILTERS: dict[Filter, Kinds] = {
     Filter.REPLACED: frozenset({LineKind.REPLACED}),
     Filter.KEPT: frozenset({LineKind.KEPT}),
     Filter.REMOVED: frozenset({LineKind.REMOVED}),
-    Filter.MOVED: frozenset({LineKind.NEW, LineKind.REPLACED}),
+    Filter.MOVED: _COPIED,
 }
 
 

@@ -25,7 +25,7 @@ from bucketvault.sanitize import clean
 NAMES_SHOWN = 10
 
 
-class LeftBehindCard:
+class OrphansCard:
     """A card below the storages: what was found in one of them."""
 
     def __init__(self, zone: ZoneInfo) -> None:

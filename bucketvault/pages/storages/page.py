@@ -28,7 +28,7 @@ from bucketvault.pages.parts.widgets import (
     refuse,
 )
 from bucketvault.pages.parts.words import BACKUPS_SHOWN, USAGE_WORDS
-from bucketvault.pages.storages.orphans import LeftBehindCard
+from bucketvault.pages.storages.orphans import OrphansCard
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic, UsageType
 
@@ -83,7 +83,7 @@ class StoragesScreen:
         self._rows: dict[int, StorageRow] = {}
         self._table: Table | None = None
         self._list = element("div", "part")
-        self._left = LeftBehindCard(zone)
+        self._left = OrphansCard(zone)
         self._dialogs = element("div", "part")
 
     def show(self, rows: Sequence[StorageRow]) -> None:
