@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint audit lock screenshots bench clean
+.PHONY: help demo test fast lint audit lock screenshots map bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ audit: $(VENV)/.development ## ask PyPI's advisories about every package that is
 
 screenshots: $(VENV)/.development ## draw the pictures of the pages anew into docs/pictures
 	@$(BIN)/python -m tests.screenshots $(ARGS)
+
+map: $(VENV)/.development ## rooms, lines and imports between rooms, of this checkout (ARGS=DIR: of another)
+	@$(BIN)/python -m tests.map $(ARGS)
 
 bench: $(VENV)/.development ## speed and memory, side by side with rclone by hand
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

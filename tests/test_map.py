@@ -1,4 +1,4 @@
-"""The arrows between the parts of the program stay true."""
+"""The arrows between the rooms of the program stay true (docs/architecture.md draws them)."""
 
 import ast
 import sys
@@ -7,78 +7,121 @@ from pathlib import Path
 import pytest
 
 import bucketvault
+from tests import map as house
 
 PACKAGE = Path(bucketvault.__file__).parent
-ENGINE_UP = {f"bucketvault.{room}" for room in ("engine", "pages", "server", "cli")}
-FORBIDDEN = {  # who -> what it never imports
-    "store/": {"nicegui", *ENGINE_UP},
-    "access/": ENGINE_UP,
-    "engine/": {"nicegui", "bucketvault.pages", "bucketvault.cli", "bucketvault.server"},
-    "engine/rclone/": {"bucketvault.store", "bucketvault.engine.runs", "peewee"},
-    "pages/": {
-        "peewee",
-        "psutil",
-        "subprocess",
-        "bucketvault.store",
-        "bucketvault.cli",
-        "bucketvault.server",
-    },
-    "cli/": {"nicegui", "bucketvault.pages"},
-    "server/": {"bucketvault.cli"},
-    "vocabulary.py": {"bucketvault"},
-    "sanitize.py": {"bucketvault"},
-    "humanize.py": {"bucketvault"},
-    "errors.py": {"bucketvault.store", "bucketvault.access", *ENGINE_UP},
+ROOT = PACKAGE.parent
+
+# From the ground up: a room imports only from floors below its own.
+FLOORS = (
+    {"vocabulary", "humanize", "sanitize", "bucketvault"},
+    {"errors"},
+    {"config", "logging_setup"},
+    {"store"},
+    {"access"},
+    {"engine/domain", "engine/events"},
+    {"engine/rclone"},
+    {"engine/settings"},
+    {"engine/catalogue"},
+    {"engine/mail"},
+    {"engine/runs"},
+    {"engine/views", "engine/orphans", "engine/setup", "engine/key_rotation", "engine/heartbeat"},
+    {"engine/schedule", "engine/maintenance", "engine/folder_lock", "engine/providers"},
+    {"engine/health", "engine/about", "engine/busy", "engine/shared"},
+    {"engine/engine"},
+    {"pages/parts"},
+    {"pages/run", "pages/providers", "pages/storages", "pages/settings", "pages/health"},
+    {"pages/home", "pages/backup"},
+    {"pages/site"},
+    {"server"},
+    {"cli"},
+    {"__main__"},
+)
+SHARE_PARTS_ONLY = {"providers", "storages", "settings", "health"}  # folders of pages
+NEVER = {  # room -> what it does not import although it lies on a floor below, or is a library
+    "store": {"nicegui"},
+    "engine": {"nicegui", "bucketvault.access"},
+    "engine/domain": {"peewee", "psutil", "subprocess", "bucketvault.store", "bucketvault.config"},
+    "engine/rclone": {"peewee", "bucketvault.store"},
+    "engine/mail": {"bucketvault.engine.catalogue", "bucketvault.engine.rclone"},
+    "pages": {"peewee", "psutil", "subprocess", "bucketvault.store", "bucketvault.access"},
+    "pages/backup": {f"bucketvault.pages.{room}" for room in SHARE_PARTS_ONLY | {"home"}},
+    "pages/home": {f"bucketvault.pages.{room}" for room in SHARE_PARTS_ONLY | {"backup"}},
+    "cli": {"nicegui", "bucketvault.pages"},
 }
+PURE = ("vocabulary", "sanitize", "humanize")  # import nothing of the package
 ALONE = ("engine/runs/runner.py", "engine/rclone/tether.py")  # the standard library only
 
 
-def imports(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
-    return found
+def test_every_room_stands_on_a_floor() -> None:
+    floors = [name for floor in FLOORS for name in floor]
+    rooms = folder_rooms()
+
+    assert len(floors) == len(set(floors))
+    assert rooms <= set(floors)
+    assert set(floors) <= rooms
 
 
-@pytest.mark.parametrize("who", FORBIDDEN)
-def test_imports_point_one_way(who: str) -> None:
-    files = [PACKAGE / who] if who.endswith(".py") else sorted((PACKAGE / who).rglob("*.py"))
-    assert files
+def folder_rooms() -> set[str]:
+    """Every room that holds a line of code."""
+    known = house.folders(ROOT)
+    return {
+        house.room(name, known) for name, tree in house.modules(ROOT).items() if len(tree.body) > 1
+    }
 
+
+def test_imports_point_down() -> None:
+    floor_of = {name: number for number, floor in enumerate(FLOORS) for name in floor}
     wrong = [
-        (str(path.relative_to(PACKAGE)), name)
-        for path in files
-        for name in imports(path)
-        if any(name == ban or name.startswith(f"{ban}.") for ban in FORBIDDEN[who])
+        f"{here} imports {there}"
+        for here, there in house.arrows(ROOT)
+        if here in floor_of and floor_of.get(there, 99) >= floor_of[here]
     ]
 
     assert not wrong
 
 
-def test_a_folder_of_pages_knows_the_parts_and_no_other_folder() -> None:
-    pages = PACKAGE / "pages"
-    folders = {path.name for path in pages.iterdir() if path.is_dir()} - {"parts"}
+@pytest.mark.parametrize("who", NEVER)
+def test_a_room_knows_nothing_of_what_is_not_its_business(who: str) -> None:
+    trees = house.modules(ROOT)
+    begin = f"bucketvault.{who.replace('/', '.')}"
     wrong = [
-        (str(path.relative_to(pages)), name)
-        for path in pages.glob("*/*.py")
-        for name in imports(path)
-        if name.startswith("bucketvault.pages.")
-        and name.split(".")[2] in folders - {path.parent.name}
-        # a run is shown there as on its own page
-        and not (path.parent.name in ("home", "backup") and name.split(".")[2] == "run")
+        (name, other)
+        for name, tree in trees.items()
+        if name == begin or name.startswith(f"{begin}.")
+        for other in house.imported(tree, set(trees))
+        if any(other == ban or other.startswith(f"{ban}.") for ban in NEVER[who])
     ]
 
     assert not wrong
+
+
+def test_words_and_numbers_for_people_know_nothing_of_the_program() -> None:
+    trees = house.modules(ROOT)
+
+    for name in PURE:
+        others = house.imported(trees[f"bucketvault.{name}"], set(trees))
+        assert not [other for other in others if other.startswith("bucketvault")]
 
 
 @pytest.mark.parametrize("name", ALONE)
 def test_what_runs_beside_rclone_needs_the_standard_library_only(name: str) -> None:
-    assert {
-        module.partition(".")[0] for module in imports(PACKAGE / name)
-    } <= sys.stdlib_module_names
+    others = house.imported(ast.parse((PACKAGE / name).read_text("utf-8")), set())
+
+    assert {module.partition(".")[0] for module in others} <= sys.stdlib_module_names
+
+
+def test_nothing_is_imported_to_be_imported_from_here() -> None:
+    found = [
+        f"{name}: {alias.name}"
+        for name, tree in house.modules(ROOT).items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    ]
+
+    assert not found
 
 
 def test_no_file_has_grown_past_holding_one_thing() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine.views.backups import RunView as RunView
-from bucketvault.engine.views.backups import Supervision, one_moment, run_view, watched
+from bucketvault.engine.views.backups import RunView, Supervision, one_moment, run_view, watched
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.models import HAS_ENDED, IS_GOOD, Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus
