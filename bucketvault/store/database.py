@@ -56,7 +56,8 @@ _listener: Callable[[Collection[str]], None] = _nobody
 
 
 class _News(threading.local):
-    topics: set[str]  # of this thread's transaction
+    def __init__(self) -> None:
+        self.topics: set[str] = set()  # of this thread's transaction
 
 
 _news = _News()
