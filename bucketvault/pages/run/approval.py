@@ -1,4 +1,4 @@
-"""Words for what a run would do: a held run, and a preview. Pure; drawn by `result.py`."""
+"""Words for what a run would do: a held run, and a preview. Pure; drawn by `page.py`."""
 
 import datetime as dt
 from dataclasses import dataclass
