@@ -15,7 +15,7 @@ class RunWarning:
     numbers: Mapping[str, int] = field(default_factory=dict)
     names: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return it as plain values, for the database."""
         return {"code": self.code, **self.numbers, "names": list(self.names)}
 

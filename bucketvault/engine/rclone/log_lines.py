@@ -7,7 +7,7 @@ line is never taken for one.
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any  # of JSON
+from typing import Any
 
 from bucketvault.vocabulary import LineKind
 
@@ -33,7 +33,7 @@ SKIPPED = {  # what a dry run left out, by its field `skipped`
 }
 
 
-def line_kind(entry: Mapping[str, Any]) -> LineKind:
+def line_kind(entry: Mapping[str, object]) -> LineKind:
     """Return the meaning of one parsed line, taken alone.
 
     Two things only the lines around it know: whether "Copied (new)" replaced an object, because
@@ -96,12 +96,12 @@ class Progress:
             return None
         return min(100.0, 100.0 * self.bytes_done / self.bytes_total)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The same as plain values, for the database."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Progress":
+    def from_json(cls, value: dict[str, Any]) -> "Progress":  # Any: JSON
         """The reverse of `to_json`; fields that are missing or unknown are passed over."""
         known = {f.name for f in fields(cls)}
         kept = {key: value[key] for key in value if key in known}
@@ -122,7 +122,7 @@ MOVEMENT = (
 )
 
 
-def progress_of(stats: Mapping[str, Any]) -> Progress:
+def progress_of(stats: Mapping[str, object]) -> Progress:
     """Return what one stats line of rclone says."""
 
     def whole(name: str) -> int:
@@ -148,19 +148,21 @@ def progress_of(stats: Mapping[str, Any]) -> Progress:
     )
 
 
-def whole_number(value: Any) -> int:
+def whole_number(value: object) -> int:
     """Return a count or a size that can be stored; 0 for anything else."""
-    is_one = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_one and 0 <= value <= LARGEST else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if 0 <= value <= LARGEST else 0
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     """A number within reason; None for anything else. JSON as Python reads it has Infinity."""
-    is_one = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_one and abs(value) <= LARGEST else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) <= LARGEST else None
 
 
-def _transferring(value: Any) -> tuple[Transfer, ...]:
+def _transferring(value: object) -> tuple[Transfer, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(

@@ -9,7 +9,6 @@ import re
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import Any  # of JSON
 
 from bucketvault.engine.rclone.log_lines import LARGEST, OBJECT_TYPE, whole_number
 
@@ -88,7 +87,7 @@ class Tally:
     back: set[str] = field(default_factory=set)  # of these: copied, and not removed again
     aside: SetAside = field(default_factory=SetAside)
 
-    def count(self, entry: dict[str, Any]) -> None:
+    def count(self, entry: dict[str, object]) -> None:
         """Take one parsed line into account; lines about anything but an object change nothing."""
         if entry.get("objectType") != OBJECT_TYPE:
             return
@@ -157,7 +156,7 @@ class Tally:
         for each in (self.failed, self.unread, self.on_the_way):
             each.discard(key)
 
-    def _copied(self, key: str, message: str, size: Any) -> None:
+    def _copied(self, key: str, message: str, size: object) -> None:
         self.bytes = min(LARGEST, self.bytes + whole_number(size))
         self._mended(key)
         if key in self.waiting:  # rclone says "(new)" for replaced objects too

@@ -9,7 +9,6 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any  # of JSON
 
 from bucketvault.engine.rclone.log_lines import OBJECT_TYPE, Progress, line_kind, progress_of
 from bucketvault.engine.rclone.tally import PASSED_OVER, Tally
@@ -102,7 +101,7 @@ class Transcript:
             self.last_notice = clean(message, limit=MESSAGE_LIMIT)
         return kind
 
-    def _would(self, entry: dict[str, Any]) -> bool:
+    def _would(self, entry: dict[str, object]) -> bool:
         """True if a dry run says that an object would be replaced: set aside, then copied."""
         name = str(entry.get("object", ""))
         if entry.get("skipped") == "move":
@@ -112,7 +111,7 @@ class Transcript:
             return True
         return False
 
-    def _error(self, entry: dict[str, Any]) -> None:
+    def _error(self, entry: dict[str, object]) -> None:
         message = str(entry.get("msg", ""))
         if _DESTINATION_UNSEEN.match(message) and entry.get("objectType") != OBJECT_TYPE:
             self.unseen += 1
@@ -124,7 +123,7 @@ class Transcript:
         found = ErrorLine(
             object=clean(str(entry.get("object", ""))),
             message=clean(message, limit=MESSAGE_LIMIT),
-            level=entry["level"],
+            level=str(entry["level"]),
         )
         if len(self._first_errors) < ERRORS_KEPT:
             self._first_errors.append(found)

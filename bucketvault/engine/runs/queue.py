@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import astuple, fields, replace
 from pathlib import Path
-from typing import Any
 
 import peewee as pw
 
@@ -45,7 +44,7 @@ def enqueue(
     trigger: Trigger,
     *,
     preview: bool = False,
-    approved_limits: dict[str, Any] | None = None,
+    approved_limits: dict[str, object] | None = None,
     scheduled_for: dt.datetime | None = None,
     skipped_slots: int = 0,
 ) -> tuple[int, bool]:
@@ -210,9 +209,9 @@ def _mark_claimed(run: BackupRun) -> None:
         Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
 
 
-def _nothing_yet() -> dict[str, Any]:
+def _nothing_yet() -> dict[str, object]:
     """Reset the columns of a previous attempt, which may have used other buckets."""
-    counted: dict[str, Any] = dict.fromkeys((*COUNT_NAMES, "log_lines", "log_bytes"), 0)
+    counted: dict[str, object] = dict.fromkeys((*COUNT_NAMES, "log_lines", "log_bytes"), 0)
     unknown = dict.fromkeys(("source_objects", "source_bytes", "rclone_pid"))
     return counted | unknown | {"findings": {}, "progress": {}}
 
