@@ -83,7 +83,7 @@ def failed(reason: Reason, error: BucketvaultError) -> RunOutcome:
 
 
 def internal(error: Exception) -> RunOutcome:
-    """A run that met a fault of ours, or a full disk; the program's log has the traceback."""
+    """A run that met an internal fault, or a full disk; the program's log has the traceback."""
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return _failed(Reason.DISK_FULL)
     return _failed(Reason.INTERNAL, type(error).__name__)
@@ -124,7 +124,7 @@ def previewed(found: findings.Findings) -> RunOutcome:
 
 
 def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> RunOutcome:
-    """A run that somebody stopped."""
+    """A run that was stopped by Stop."""
     if touched:
         return _failed(Reason.STOPPED, columns=columns)
     hint = f"{state_words.UNTOUCHED}. Run the backup again when you like."

@@ -2,7 +2,7 @@
 
     checking (preflight) -> copying (runner and rclone, detached) -> finish
 
-Every way out ends in one guarded UPDATE, or leaves the run to whoever looks after it next.
+Every way out ends in one guarded UPDATE, or leaves the run to the next start.
 """
 
 import contextlib
@@ -53,15 +53,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STEP_S = 0.2
-WATCHED_STEP_S = 0.1  # while somebody looks at the log
+WATCHED_STEP_S = 0.1  # while a page shows the log
 LOOK_AT_ROW_S = 1.0  # how often Stop pressed by another process is looked for
-FAULTS_BORNE = 5  # of ours, after a run is over, before it is called one
+FAULTS_BORNE = 5  # while following, after a run is over, before it is called failed
 PLACE = ("provider_type", "endpoint", "region")
 RETRY_S = 2.0  # while the database cannot take what we have
 
 
 class LeftAloneError(Exception):
-    """The program ends; the run goes on, or goes back to the queue."""
+    """The program ends; the run continues, or returns to the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class RunContext:
 
     runs: Path  # the folder of run folders
     vault: Vault
-    rclone: str  # path of an rclone to use instead of ours; empty: ours
+    rclone: str  # path of another rclone to use; empty: bucketvault's own
     live: Live
     ending: threading.Event  # set when the program ends
     stall_s: float  # a run that moves nothing for so long is ended
@@ -84,7 +84,7 @@ class Worker:
         context: RunContext,
         run: BackupRun,
         folder: RunFolder,
-        lock: int | None,  # None: adopted; somebody else started it
+        lock: int | None,  # None: adopted; an earlier program started it
     ) -> None:
         self._context = context
         self._run = run
@@ -111,7 +111,7 @@ class Worker:
         self._stop.set()
 
     def leave(self) -> None:
-        """End checks and tidying, from any thread, as the program ends; copying goes on alone."""
+        """End checks and tidying, from any thread, as the program ends; copying continues alone."""
         if self._run.phase != Phase.COPYING:
             self._stop.set()
 
@@ -243,8 +243,8 @@ class Worker:
     def _follow(self, follower: Follower) -> outcome.RunOutcome:
         """Read along until nobody works on the run, then say how it ended.
 
-        A fault of ours meanwhile, such as no descriptor left, never ends a run that copies: called
-        failed, it would share its destination with the next one. We read it again from its start.
+        An internal fault meanwhile, such as no descriptor left, never ends a run that copies: said
+        to have failed, it would share its destination with the next. Its log is read again.
         """
         faults = 0
         while True:
@@ -253,7 +253,7 @@ class Worker:
             except (LeftAloneError, CancelledError, BucketvaultError):
                 raise
             except Exception:
-                self._let_go()  # of the lock for tidying: it is taken anew then
+                self._let_go()  # of the lock for tidying: it is taken again then
                 faults += 1
                 if faults == 1:
                     log.exception("a fault while following", extra={"run": self._run.id})
@@ -360,7 +360,7 @@ class Worker:
         return self._lock
 
     def _stop_requested(self, *, look: bool = False) -> bool:
-        """Whether somebody pressed Stop: here, or in another process, which only wrote the row."""
+        """True if Stop was pressed: here, or in another process, which only wrote the row."""
         if time.monotonic() - self._row_looked_at > LOOK_AT_ROW_S or look:
             self._row_looked_at = time.monotonic()
             with contextlib.suppress(BusyError), connection():
@@ -371,7 +371,7 @@ class Worker:
         return self._asked.is_set() or self._run.stop_requested_at is not None
 
     def _note(self, **fields: object) -> None:
-        """Change the running row; if somebody else ended the run, there is nothing left to do."""
+        """Change the running row; if it was ended elsewhere, there is nothing left to do."""
         if not self._retry_while_busy(lambda: self._change(**fields)):
             raise LeftAloneError
 
