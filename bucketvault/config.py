@@ -16,6 +16,7 @@ NAMES = ("DATA_DIR", "KEY_FILE", "RCLONE", "LOG_LEVEL", "PORT", "SOCKET", "ALLOW
 HERE = ("127.0.0.1", "localhost")
 LONGEST_SOCKET_BYTES = 107  # the kernel's limit for the path of a Unix socket (unix(7))
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+DATABASE_NAME = "bucketvault.sqlite3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Config:
     @property
     def database(self) -> Path:
         """The one SQLite file."""
-        return self.data_dir / "bucketvault.sqlite3"
+        return self.data_dir / DATABASE_NAME
 
     @property
     def runs(self) -> Path:

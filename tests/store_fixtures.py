@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from bucketvault.config import DATABASE_NAME
 from bucketvault.engine.domain.fields import BackupFields, ProviderFields, StorageFields
 from bucketvault.store import database
-from bucketvault.store.database import FILE_NAME, close_database, on_written, open_database, writing
+from bucketvault.store.database import close_database, on_written, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import ProviderType, Reason, RunStatus, Trigger
@@ -30,7 +31,7 @@ def data_folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh database as a first start leaves it; made once, since each test needs a copy."""
-    path = tmp_path_factory.mktemp("new") / FILE_NAME
+    path = tmp_path_factory.mktemp("new") / DATABASE_NAME
     open_database(path)
     close_database()
     return path
@@ -43,7 +44,7 @@ def open_store(
     """The path of the open database, which does not wait for the disk: no test cuts the power."""
     hasty = dict(database.OF_A_CONNECTION) | {"synchronous": "off"}
     monkeypatch.setattr(database, "OF_A_CONNECTION", tuple(hasty.items()))
-    path = data_folder / FILE_NAME
+    path = data_folder / DATABASE_NAME
     shutil.copy(new_database, path)
     open_database(path)
     yield path

@@ -24,7 +24,6 @@ from bucketvault.sanitize import clean
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-FILE_NAME = "bucketvault.sqlite3"
 HISTORY = "schema_migration"  # the table of applied migrations
 ROOM_BYTES = 64 * 1024  # what SQLite's index of its log takes, and some
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page
 
+from bucketvault.config import DATABASE_NAME
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.store import run_logs
-from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
+from bucketvault.store.database import close_database, open_database, writing
 from tests.benchmarks._browsing import resident, signed_in
 from tests.benchmarks._measure import cores, megabytes
 from tests.support.program import Bucket, Program, Served, objects
@@ -95,7 +96,7 @@ def lines(count: int) -> Iterator[bytes]:
 
 def fill(program: Program, run: int, size: int) -> None:
     """Put a long log in place of a run's own, while the program does not run."""
-    open_database(program.data_dir / FILE_NAME)
+    open_database(program.data_dir / DATABASE_NAME)
     try:
         with writing():
             run_logs.clear(run)

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import BrowserContext
 
-from bucketvault.config import load_config
+from bucketvault.config import DATABASE_NAME, load_config
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.shared import LASTS_S
 from bucketvault.pages.home.rows import in_order, list_row
-from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
+from bucketvault.store.database import close_database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
 from tests.benchmarks._browsing import signed_in, spread
 from tests.benchmarks._measure import cores
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         program = Program(Path(name) / "home")
         program.data_dir.mkdir(parents=True)
-        fill(program.data_dir / FILE_NAME)
+        fill(program.data_dir / DATABASE_NAME)
         by_the_engine(program.data_dir)
         try:
             in_the_browser(program.serve())

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
 
+from bucketvault.config import DATABASE_NAME
 from bucketvault.store import run_logs
-from bucketvault.store.database import FILE_NAME, close_database, open_database
+from bucketvault.store.database import close_database, open_database
 from tests.benchmarks._browsing import cpu_s, resident, signed_in, spread
 from tests.benchmarks._measure import cores, megabytes
 from tests.support.program import Bucket, Program, Served, objects, until
@@ -141,7 +142,7 @@ def watch(served: Served, context: BrowserContext, folder: Path, run: int, viewe
 
 def written(program: Program, run: int) -> list[float]:
     """When each shown row was written, in milliseconds since 1970."""
-    open_database(program.data_dir / FILE_NAME)
+    open_database(program.data_dir / DATABASE_NAME)
     try:
         found = [WRITTEN.search(line) for line, _ in run_logs.lines_and_kinds(run)]
     finally:

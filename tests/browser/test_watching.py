@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from bucketvault.config import DATABASE_NAME
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.store import run_logs
-from bucketvault.store.database import FILE_NAME, close_database, open_database, writing
+from bucketvault.store.database import close_database, open_database, writing
 from tests.browser.browsing import RUN_MS, Visit
 from tests.browser.conftest import SetUp
 from tests.conftest import NewBucket
@@ -370,7 +371,7 @@ def test_object_names_are_text_whatever_they_hold(
 
 def fill_log(program: Program, run_id: int, lines: Iterator[bytes]) -> None:
     """Put another log in place of a run's own, past the program, which does not run now."""
-    open_database(program.data_dir / FILE_NAME)
+    open_database(program.data_dir / DATABASE_NAME)
     try:
         writer, transcript = run_logs.LogWriter(run_id), Transcript()
         with writing():

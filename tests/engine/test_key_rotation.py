@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bucketvault.config import DATABASE_NAME
 from bucketvault.engine import key_rotation, settings
 from bucketvault.engine.catalogue import providers
 from bucketvault.errors import BucketvaultError, VaultError
-from bucketvault.store.database import FILE_NAME, connection, writing
+from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, Provider
 from bucketvault.store.secrets import Vault, ciphertexts
 from tests.conftest import NewBucket
@@ -154,6 +155,7 @@ def test_every_place_of_a_ciphertext_is_known(full: Vault, open_store: Path) -> 
 KILLED = """
 import json, os, shutil, signal, sys
 from pathlib import Path
+from bucketvault.config import DATABASE_NAME
 from bucketvault.engine import key_rotation
 from bucketvault.store import database, private_files, secrets as encryption
 from bucketvault.store.secrets import Vault, ciphertexts
@@ -183,12 +185,12 @@ def rotate(here, line):
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
         return step
-    database.open_database(here / "data" / database.FILE_NAME)
+    database.open_database(here / "data" / DATABASE_NAME)
     sys.settrace(step)
     key_rotation.rotate(Vault(here / "secret.key"))
 
 def whole(here):
-    database.open_database(here / "data" / database.FILE_NAME)
+    database.open_database(here / "data" / DATABASE_NAME)
     fresh = Vault(here / "secret.key")
     with database.connection():
         found = [fresh.decrypt(getattr(c.row, c.column), c.place) for c in ciphertexts()]
@@ -220,7 +222,7 @@ def test_killed_at_any_moment_everything_still_decrypts_and_the_next_try_finishe
     begun = tmp_path / "kills" / "begun"
     (begun / "data").mkdir(parents=True)
     with closing(sqlite3.connect(open_store)) as plain:
-        plain.execute("VACUUM INTO ?", (str(begun / "data" / FILE_NAME),))
+        plain.execute("VACUUM INTO ?", (str(begun / "data" / DATABASE_NAME),))
     (begun / "secret.key").write_bytes(full.key_file.read_bytes())
 
     command = [sys.executable, "-c", KILLED, str(begun.parent), json.dumps(SECRETS)]
@@ -279,7 +281,7 @@ def test_a_lost_key_leaves_history_and_ciphertexts_and_is_replaced_only_when_tol
 
 
 def ciphertexts_of(program: Program) -> list[tuple[str, str]]:
-    with closing(sqlite3.connect(program.data_dir / FILE_NAME)) as plain:
+    with closing(sqlite3.connect(program.data_dir / DATABASE_NAME)) as plain:
         query = "SELECT access_key_id, secret_access_key FROM provider ORDER BY id"
         return plain.execute(query).fetchall()
 

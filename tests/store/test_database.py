@@ -12,10 +12,10 @@ from pathlib import Path
 import peewee as pw
 import pytest
 
+from bucketvault.config import DATABASE_NAME
 from bucketvault.errors import DatabaseError
 from bucketvault.store import database as store
 from bucketvault.store.database import (
-    FILE_NAME,
     BusyError,
     backup_database,
     close_database,
@@ -34,7 +34,7 @@ Migrate = Callable[[str], None]
 @pytest.fixture
 def path(data_folder: Path) -> Path:
     """Where the database will be."""
-    return data_folder / FILE_NAME
+    return data_folder / DATABASE_NAME
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def test_a_full_disk_is_said_as_that_and_leaves_nothing_behind(tmp_path: Path) -
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", small], check=True)
     try:
-        open_database(small / FILE_NAME)
+        open_database(small / DATABASE_NAME)
         with connection():  # the files beside it are there
             fill(small / "filler")
 
@@ -141,7 +141,7 @@ def test_a_full_disk_is_said_as_that_and_leaves_nothing_behind(tmp_path: Path) -
     finally:
         close_database()
         subprocess.run(["umount", small], check=True)
-    told = describe_sqlite_error(refused.value, small / FILE_NAME)
+    told = describe_sqlite_error(refused.value, small / DATABASE_NAME)
     assert told.summary == f"The disk of {small} is full." and "Make room" in told.hint
 
 
@@ -153,12 +153,12 @@ def test_a_database_without_room_for_the_files_beside_it_says_that_the_disk_is_f
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", small], check=True)
     try:
-        open_database(small / FILE_NAME)
+        open_database(small / DATABASE_NAME)
         close_database()
         fill(small / "filler")
 
         with pytest.raises(DatabaseError, match=f"The disk of {small} is full"):
-            open_database(small / FILE_NAME)
+            open_database(small / DATABASE_NAME)
     finally:
         close_database()
         subprocess.run(["umount", small], check=True)
