@@ -1,6 +1,6 @@
 """`python -m tests.map [CHECKOUT]`: rooms, lines, imports between rooms, `Any`, of any checkout.
 
-A room is a folder of the package; a file that lies loose in `bucketvault/`, `engine/` or `pages/`
+A room is a folder of the package; a file that is loose in `bucketvault/`, `engine/` or `pages/`
 is a room of its own. The same figures come from an older checkout, so that two can be compared.
 """
 

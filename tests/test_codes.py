@@ -60,7 +60,7 @@ def reads_prose(node: ast.AST) -> bool:
 
 
 def readers(source: str) -> list[str]:
-    """What reads prose in this source: `line: code`."""
+    """Return the lines of this source that read prose: `line: code`."""
     nodes = (node for node in ast.walk(ast.parse(source)) if reads_prose(node))
     return [f"{node.lineno}: {ast.unparse(node)}" for node in nodes]  # type: ignore[attr-defined]
 

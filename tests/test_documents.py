@@ -50,3 +50,16 @@ def test_every_decision_page_is_linked() -> None:
     linked = LINK.findall((ROOT / "docs/architecture.md").read_text("utf-8"))
 
     assert {f"decisions/{page.name}" for page in ROOT.glob("docs/decisions/*.md")} <= set(linked)
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
+    begins = re.compile(r'^\s*r?"""(?:What|Whether)\b')
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("bucketvault", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if begins.match(line)
+    ]
+
+    assert not wrong

@@ -38,7 +38,7 @@ FLOORS = (
     {"__main__"},
 )
 SHARE_PARTS_ONLY = {"providers", "storages", "settings", "health"}  # folders of pages
-NEVER = {  # room -> what it does not import although it lies on a floor below, or is a library
+NEVER = {  # room -> what it does not import although it is on a floor below, or is a library
     "store": {"nicegui"},
     "engine": {"nicegui", "bucketvault.access"},
     "engine/domain": {"peewee", "psutil", "subprocess", "bucketvault.store", "bucketvault.config"},

@@ -152,7 +152,7 @@ class Engine:
         self.mail.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
-        """End our threads. Runs that copy go on without us; runs that check wait again."""
+        """End all threads. Runs that copy continue alone; runs that check wait again."""
         self._ending.set()
         self._wake.set()
         self.providers.stop()
@@ -331,7 +331,7 @@ class Engine:
     def stop_run(self, run_id: int) -> None:
         """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.
 
-        Whoever looks after the run is told first: a database that is busy must not lose a Stop.
+        The run's worker is told first: a database that is busy must not lose a Stop.
         """
         with self._workers_lock:
             found = self._workers.get(run_id)

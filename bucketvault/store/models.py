@@ -179,7 +179,9 @@ class BackupRun(BaseModel):
     reason: pw.Field[Reason | None] = WordField(Reason, null=True)  # why it failed
     hold_reason: pw.Field[HoldReason | None] = WordField(HoldReason, null=True)
     side: pw.Field[Side | None] = WordField(Side, null=True)  # which end failed; None: not known
-    mends: pw.Field[Mends | None] = WordField(Mends, null=True)  # where; None: at no page of ours
+    mends: pw.Field[Mends | None] = WordField(
+        Mends, null=True
+    )  # where; None: at no page of bucketvault
     untouched = pw.BooleanField(default=False)  # it says that it touched nothing
     trigger: pw.Field[Trigger] = WordField(Trigger)
     phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended

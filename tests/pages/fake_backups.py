@@ -34,7 +34,7 @@ def stored_input(**changes: object) -> BackupFields:
 
 
 class FakeBackups:
-    """What pages ask of `engine.backups`; `rows` are the engine's."""
+    """A double of `engine.backups` for pages; `rows` are the engine's."""
 
     def __init__(self, live: Live, rows: list[BackupRow]) -> None:
         self._live, self.rows = live, rows

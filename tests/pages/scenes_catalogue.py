@@ -216,7 +216,7 @@ def left() -> Found:
 
 
 class FakeProviders:
-    """What pages ask of `engine.providers`, over made-up values."""
+    """A double of `engine.providers` for pages, over made-up values."""
 
     pool = None  # the loop's own threads
 
@@ -229,7 +229,7 @@ class FakeProviders:
             (1, ""): PathLook(True, 3, ("mail/", "notes.txt", "old/")),
             (2, ""): PathLook(True, 2, ("2026/", "cut.mov")),
         }
-        self.counted = threading.Event()  # until it is set, counting goes on
+        self.counted = threading.Event()  # until it is set, counting continues
         self.counted.set()
         self.refuse: Exception | None = None  # raised by whatever asks the provider next
         self.saved: list[tuple[ProviderFields, bool]] = []

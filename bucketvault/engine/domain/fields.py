@@ -81,7 +81,7 @@ class ProviderFields:
     name: str = ruled(rules.name_rule, "")
     provider_type: ProviderType = ruled(rules.word(ProviderType), "")
     endpoint: str = ruled(rules.endpoint_rule, "")
-    account_id: str = ruled(rules.account_id_rule, "")  # R2's; kept as the endpoint it stands for
+    account_id: str = ruled(rules.account_id_rule, "")  # R2's; kept as its endpoint
     region: str = ruled(rules.region_rule, "")
     access_key_id: str | None = ruled(rules.key_rule, kind=SECRET)
     secret_access_key: str | None = ruled(rules.key_rule, kind=SECRET)

@@ -34,7 +34,7 @@ class Rule:
     reason: Reason
     summary: str
     hint: str
-    mends: Mends | None = None  # where; None: at no page of ours
+    mends: Mends | None = None  # where; None: at no page of bucketvault
     codes: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()  # an alternative to `codes`: services disagree about codes
     operations: tuple[str, ...] = ()

@@ -53,7 +53,7 @@ class Explanation:
     summary: str  # one sentence
     hint: str  # the next step
     detail: str  # rclone's own last words, a line each
-    mends: Mends | None = None  # where; None: at no page of ours
+    mends: Mends | None = None  # where; None: at no page of bucketvault
     side: Side | None = None  # which end it is about; None: both, or not known
 
 

@@ -170,7 +170,7 @@ def of_exit(
     overstepped: bool,
     missed: int,
 ) -> RunOutcome:
-    """What the exit file and the log together say.
+    """Return the outcome from the exit file and the log together.
 
     `expected`: what the checks before had found; `overstepped`: far more than that was taken away;
     `missed`: so many objects of the copy had they not seen.
@@ -263,7 +263,7 @@ def _overstep(tally: Tally, expected: findings.Findings) -> RunWarning:
 
 
 def describe_success(said: Transcript, spec: RunSpec) -> str:
-    """What a good run did, as a sentence."""
+    """Describe a good run in a sentence."""
     tally = said.tally
     parts = [
         f"{count:,} {word}"
@@ -283,13 +283,13 @@ def describe_success(said: Transcript, spec: RunSpec) -> str:
 
 
 def _lacks(said: Transcript, spec: RunSpec) -> bool:
-    """Whether objects of the source may not have been copied: rclone does not say at which end."""
+    """True if objects of the source may not be copied: rclone does not say at which end."""
     only_there = spec.destination.path and not spec.source.path  # below a path alone it happens
     return bool(said.passed_over) and not only_there
 
 
 def _lines_are_missing(said: Transcript) -> bool:
-    """Whether rclone's own sums, right where it had no need to try again, tell of more copies."""
+    """True if rclone's own sums, right where it had no need to try again, tell of more copies."""
     told = said.progress
     if told is None or said.retried:
         return False

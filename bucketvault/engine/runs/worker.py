@@ -66,7 +66,7 @@ class LeftAloneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What every run of this program shares."""
+    """Context that every run of this program shares."""
 
     runs: Path  # the folder of run folders
     vault: Vault
@@ -241,7 +241,7 @@ class Worker:
     # copying
 
     def _follow(self, follower: Follower) -> outcome.RunOutcome:
-        """Read along until nobody works on the run, then say how it ended.
+        """Read along until the run's lock is free, then say how it ended.
 
         An internal fault meanwhile, such as no descriptor left, never ends a run that copies: said
         to have failed, it would share its destination with the next. Its log is read again.
@@ -312,7 +312,7 @@ class Worker:
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 
     def _is_stalled(self, follower: Follower) -> bool:
-        """Whether nothing has moved for too long, whatever the log says."""
+        """True if there was no progress within the stall limit."""
         # a full disk swallows the lines that would tell; a held database keeps us from reading them
         blind = not self._folder.has_room() or follower.is_behind
         self._stalled = self._stall.is_stalled(

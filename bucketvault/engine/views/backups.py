@@ -1,4 +1,4 @@
-"""What pages and the command line show, as plain frozen values: no table leaves the engine."""
+"""Views for pages and the command line: plain frozen values; no table leaves the engine."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ from bucketvault.vocabulary import (
 
 
 class Watched(Enum):
-    """Whether a bucketvault looks after a run that is said to be under way."""
+    """Supervision of a run that is said to be under way, by a bucketvault."""
 
     YES = "yes"
     ON_ITS_OWN = "on its own"  # rclone copies, nobody watches
@@ -64,7 +64,7 @@ class Watched(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run as it stands now. Times are UTC."""
+    """One run as it is now. Times are UTC."""
 
     id: int
     backup_id: int
@@ -80,7 +80,7 @@ class RunView:
     finished_at: dt.datetime | None
     stop_requested_at: dt.datetime | None
     exit_code: int | None
-    explanation: str  # a sentence that stands alone
+    explanation: str  # a whole sentence
     hint: str
     detail: str
     warnings: tuple[RunWarning, ...]
@@ -96,7 +96,7 @@ class RunView:
     cause: str = ""  # the same beside a word that it is held, without that nothing was touched
     hold_reason: HoldReason | None = None
     side: Side | None = None  # which end failed; None: not known
-    mends: Mends | None = None  # where what failed is mended; None: at no page of ours
+    mends: Mends | None = None  # where what failed is mended; None: at no page of bucketvault
     findings: Findings | None = None  # what its checks found would change; None before they did
     can_be_approved: bool = False  # it is held, and nothing newer has happened
     copy_state: CopyState | None = None  # how it left the copy; None before its end
@@ -122,7 +122,7 @@ class RunPage:
 
 @dataclass(frozen=True, slots=True)
 class BackupPage:
-    """What one backup is. Its runs are in `history`, its kept versions far away."""
+    """One backup. Its runs are in `history`, its kept versions at the provider."""
 
     row: "BackupRow"
     comparison_mode: ComparisonMode
@@ -131,7 +131,7 @@ class BackupPage:
     archive_key: str
     restore_text: str  # how to bring the copy back without us
     deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
-    shown_prefix: str  # where the kept versions lie, for people
+    shown_prefix: str  # where the kept versions are, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +158,13 @@ class BackupRow:
     moved: bool = False  # an end was changed since the last good run: there is no copy there yet
 
 
-# Whether a running run is watched by no bucketvault. Its folder's lock tells, which is not ours to
-# look at: whoever asks brings the answer.
+# Whether a running run is watched by no bucketvault. Its folder's lock tells; that belongs to the
+# runs package, so the caller supplies the answer.
 Supervision = Callable[[BackupRun], Watched]
 
 
 def watched(run: BackupRun) -> Watched:
-    """Says of every run that somebody looks after it; who knows better hands in a better one."""
+    """Say of every run that it is looked after; callers that know better supply a better one."""
     return Watched.YES
 
 
@@ -214,7 +214,7 @@ def backup_page(backup_id: int, supervision: Supervision = watched) -> BackupPag
 
 
 def run(run_id: int, supervision: Supervision = watched) -> RunView:
-    """One run as it stands now. Raises NotFoundError."""
+    """Return one run as it is now. Raises NotFoundError."""
     with connection():
         row = _run_row(run_id)
         return run_view(row, row.backup, supervision, waits_for=_waits_for(row))
@@ -248,7 +248,7 @@ def run_page(run_id: int, supervision: Supervision = watched) -> RunPage:
 
 @contextmanager
 def one_moment() -> Iterator[None]:
-    """A connection in which all queries see the same state, whoever writes in between."""
+    """A connection in which all queries see the same state, whatever is written meanwhile."""
     with connection(), database.atomic():
         yield
 

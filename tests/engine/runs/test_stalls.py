@@ -287,7 +287,7 @@ def test_a_run_that_moves_slowly_is_not_stalled(
             run = newest()
 
     assert run.status == "success", run.explanation
-    assert time.monotonic() - began > START_S  # longer than it may stand still
+    assert time.monotonic() - began > START_S  # longer than the stall limit
 
 
 def test_a_run_that_is_stalled_can_still_be_stopped_by_hand(
