@@ -32,6 +32,7 @@ def ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ends:
     return do
 
 
+@pytest.mark.slow
 def test_tests_that_were_killed_are_no_success(
     ends: Ends, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,6 +41,7 @@ def test_tests_that_were_killed_are_no_success(
     assert "1 passed, 0 failed" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_this_machine_lacks_is_said_with_the_way_to_get_it_and_fails_in_ci(
     ends: Ends, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,6 +57,7 @@ def test_what_this_machine_lacks_is_said_with_the_way_to_get_it_and_fails_in_ci(
     assert "In CI nothing may be left out." in said and "1 passed, 0 failed" in said
 
 
+@pytest.mark.slow
 def test_a_test_that_skips_itself_is_left_out_too(
     ends: Ends, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -118,6 +118,7 @@ def test_every_page_is_there_for_whoever_is_signed_in(
             assert served.ask(path).status in (200, 303), path
 
 
+@pytest.mark.slow
 def test_nothing_is_heard_over_a_socket_but_what_is_known(listed: dict[str, Any]) -> None:
     assert {name: set(found) for name, found in listed["events"].items()} == {"/": EVENTS}
     assert listed["namespaces"] == []

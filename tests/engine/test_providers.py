@@ -124,6 +124,7 @@ def test_a_key_that_may_not_list_still_imports_by_name(
     assert rows["no-such-bucket"].checked_at is None
 
 
+@pytest.mark.slow
 def test_a_listed_bucket_is_imported_under_whatever_name_it_has(
     providers: Providers, tmp_path: Path
 ) -> None:

@@ -219,6 +219,7 @@ def test_opening_again_changes_nothing(path: Path) -> None:
     assert not (path.parent / "backups").exists()
 
 
+@pytest.mark.slow
 def test_two_programs_that_start_at_once_both_find_the_tables(path: Path) -> None:
     command = (
         "import sys; from pathlib import Path; from bucketvault.store.database import *;"

@@ -116,6 +116,7 @@ print(vault.encrypt("secret", sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_two_programs_that_make_the_key_at_once_end_with_one_key(tmp_path: Path) -> None:
     path = tmp_path / "config" / "secret.key"
     command = [sys.executable, "-c", MAKER, str(path), HERE]

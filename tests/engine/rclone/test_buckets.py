@@ -63,6 +63,7 @@ def test_buckets_come_by_name_with_their_date(here: RcloneS3, new_bucket, binary
     assert mine.created is not None and mine.created.tzinfo is not None
 
 
+@pytest.mark.slow
 def test_five_thousand_buckets_are_listed(tmp_path: Path, binary) -> None:
     for number in range(5000):
         (tmp_path / f"bucket-{number:04}").mkdir()
@@ -185,6 +186,7 @@ def server(request: pytest.FixtureRequest) -> ServerProcess:
     return found
 
 
+@pytest.mark.slow
 def test_a_good_key_may_do_everything_and_nothing_is_left_behind(
     server: ServerProcess, new_bucket, binary
 ) -> None:

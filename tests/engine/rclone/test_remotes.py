@@ -90,6 +90,7 @@ def parsed(text: str) -> dict[str, str]:
     return {key: value.strip("`") for key, value in parser[name].items()}
 
 
+@pytest.mark.slow
 def test_rclone_reads_every_odd_secret_as_it_was_entered() -> None:
     remotes = {
         f"odd{n}": remote(secret_access_key=secret, access_key_id=secret)
@@ -104,6 +105,7 @@ def test_rclone_reads_every_odd_secret_as_it_was_entered() -> None:
         assert read[name]["no_check_bucket"] == "true"
 
 
+@pytest.mark.slow
 def test_rclone_reaches_a_server_whose_secret_is_odd(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.txt").write_bytes(b"a")
