@@ -52,6 +52,13 @@ def test_every_decision_page_is_linked() -> None:
     assert {f"decisions/{page.name}" for page in ROOT.glob("docs/decisions/*.md")} <= set(linked)
 
 
+def test_contributing_names_the_targets_of_make() -> None:
+    targets = set(re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake (\w+)  ", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
+
+    assert named | {"help", "demo", "clean"} == targets
+
+
 def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
     begins = re.compile(r'^\s*r?"""(?:What|Whether)\b')
     wrong = [
