@@ -1,10 +1,11 @@
 """Views for pages and the command line: plain frozen values; no table leaves the engine."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -171,10 +172,10 @@ def watched(run: BackupRun) -> Watched:
 def backups(supervision: Supervision = watched) -> list[BackupRow]:
     """Every backup by name, with its newest runs; as many queries for one as for a thousand."""
     with one_moment():
-        return _rows(supervision)
+        return _rows(supervision=supervision)
 
 
-def backup_by_name(name: str, supervision: Supervision = watched) -> BackupRow:
+def backup_by_name(name: str) -> BackupRow:
     """The backup called `name`, in whatever case. Raises NotFoundError, with names like it."""
     with one_moment():
         known = {row.name: row.id for row in Backup.select(Backup.id, Backup.name)}
@@ -184,32 +185,31 @@ def backup_by_name(name: str, supervision: Supervision = watched) -> BackupRow:
                 f'There is no backup "{name}".',
                 did_you_mean(name, known).strip() or "`bucketvault status` names them all.",
             )
-        return _rows(supervision, Backup.id == known[same[0]])[0]
+        return _rows(Backup.id == known[same[0]])[0]
 
 
 def backup_row(backup_id: int) -> BackupRow | None:
     """One backup as the list shows it; None when it is gone."""
     with one_moment():
-        return next(iter(_rows(watched, Backup.id == backup_id)), None)
+        return next(iter(_rows(Backup.id == backup_id)), None)
 
 
-def backup_page(backup_id: int, supervision: Supervision = watched) -> BackupPage:
+def backup_page(backup_id: int) -> BackupPage:
     """All that the page of one backup shows. Raises NotFoundError."""
     with one_moment():
-        rows = _rows(supervision, Backup.id == backup_id)
-        if not rows:
+        row = next(iter(_rows(Backup.id == backup_id)), None)
+        if row is None:
             raise NotFoundError("This backup is not there any more.")
         backup = Backup.get_by_id(backup_id)
-        frozen = queue.freeze(backup, "")
         return BackupPage(
-            row=rows[0],
+            row=row,
             comparison_mode=backup.comparison_mode,
             retention_days=backup.retention_days,
             shrink_limit_percent=backup.shrink_limit_percent,
             archive_key=backup.archive_key,
-            restore_text=restore_text(frozen, backup.name),
-            deletes_only_hide=rows[0].destination.provider_type is ProviderType.BACKBLAZE_B2,
-            shown_prefix=f"{rows[0].destination.bucket}/{ARCHIVE_ROOT}/{backup.archive_key}/",
+            restore_text=restore_text(queue.freeze(backup, ""), backup.name),
+            deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
+            shown_prefix=f"{row.destination.bucket}/{ARCHIVE_ROOT}/{backup.archive_key}/",
         )
 
 
@@ -217,25 +217,24 @@ def run(run_id: int, supervision: Supervision = watched) -> RunView:
     """Return one run as it is now. Raises NotFoundError."""
     with connection():
         row = _run_row(run_id)
-        return run_view(row, row.backup, supervision, waits_for=_waits_for(row))
+        return run_view(row, row.backup, supervision=supervision, waits_for=_waits_for(row))
 
 
-def run_page(run_id: int, supervision: Supervision = watched) -> RunPage:
+def run_page(run_id: int) -> RunPage:
     """All that the page of one run shows. Raises NotFoundError."""
     with one_moment():
         row = _run_row(run_id)
-        before = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id < run_id)
-        after = BackupRun.select().where(BackupRun.backup == row.backup_id, BackupRun.id > run_id)
-        previous = before.order_by(BackupRun.id.desc()).first()
-        following = after.order_by(BackupRun.id).first()
+        ids = BackupRun.select(BackupRun.id).where(BackupRun.backup == row.backup_id)
+        after = ids.where(BackupRun.id > run_id).order_by(BackupRun.id)
+        before = ids.where(BackupRun.id < run_id).order_by(BackupRun.id.desc())
         good = BackupRun.newest_good(row.backup_id, before=run_id)
         newer = after.where(~BackupRun.preview).exists()
         return RunPage(
-            run=run_view(row, row.backup, supervision, newest=not newer, waits_for=_waits_for(row)),
+            run=run_view(row, row.backup, newest=not newer, waits_for=_waits_for(row)),
             settings=RunSpec.from_json(row.spec) if row.spec else None,
             last_good_at=good.finished_at if good is not None else None,
-            previous_id=previous.id if previous is not None else None,
-            next_id=following.id if following is not None else None,
+            previous_id=before.limit(1).scalar(),
+            next_id=after.limit(1).scalar(),
             log_retention_days=settings.load().log_retention_days,
             mail=outbox.note_of(row),
             providers=_providers_of(row),
@@ -259,31 +258,48 @@ def _providers_of(run: BackupRun) -> dict[Side, tuple[int, str]]:
     return {side: (number, names[number]) for side, number in ids.items() if number in names}
 
 
-def _rows(supervision: Supervision, which: pw.Expression | None = None) -> list[BackupRow]:
-    found: list[Any] = list(_backup_query(which))
-    ends = _storages()
-    active: dict[int, BackupRun] = {
-        run.backup_id: run for run in BackupRun.select().where(IS_ACTIVE)
-    }
+def _rows(
+    which: pw.Expression | None = None, *, supervision: Supervision = watched
+) -> list[BackupRow]:
+    found = list(_backup_query(which))
+    ends, now = _storages(), utcnow()
+    active = {run.backup_id: run for run in BackupRun.select().where(IS_ACTIVE)}
     last_ids = [backup.last_id for backup in found if backup.last_id is not None]
     ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))
-    ended = ended.objects(SimpleNamespace)
-    last = {run.id: run for run in ended}
-    now = utcnow()
+    last_runs = {run.id: run for run in ended.objects(SimpleNamespace)}
     is_any_waiting = any(run.status == RunStatus.PENDING for run in active.values())
     under_way = queue.routes_under_way() if is_any_waiting else []
-    rows = [
-        _backup_row(
-            backup,
-            ends,
-            active.get(backup.id),
-            last.get(backup.last_id),
-            supervision,
-            now,
-            under_way,
-        )
-        for backup in found
-    ]
+    rows = []
+    for backup in found:
+        run, last = active.get(backup.id), last_runs.get(backup.last_id)
+        source = replace(ends[backup.source_storage], path=backup.source_path)
+        destination = replace(ends[backup.destination_storage], path=backup.destination_path)
+        locations = source.location, destination.location
+        good_at = BackupRun.finished_at.python_value(backup.good_at)
+        good_at_locations = stored_locations(backup.good_spec) if backup.good_spec else None
+        missed, unplannable, waits_for = None, False, ""
+        if run is not None and run.status == RunStatus.PENDING and not run.preview:
+            waits_for = in_the_way(Route(backup.id, backup.name, *locations), under_way)
+        try:
+            if backup.enabled:
+                missed = missed_at(backup, run, last, good_at, now)
+        except TimingError:
+            unplannable = True
+        view = partial(run_view, backup=backup, supervision=supervision)
+        row = _stored(_BACKUP_COLUMNS, backup) | {
+            "source": source,
+            "destination": destination,
+            "next_due_at": None if unplannable else backup.next_due_at,
+            "overdue": missed is not None or unplannable,
+            "missed_at": missed,
+            "unplannable": unplannable,
+            "active_run": view(run, waits_for=waits_for) if run is not None else None,
+            "last_run": view(last) if last is not None else None,
+            "last_good_at": good_at,
+            "size_bytes": backup.size,
+            "moved": good_at_locations not in (None, locations),
+        }
+        rows.append(BackupRow(**row))
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
 
 
@@ -330,106 +346,52 @@ def newest(column: Any, condition: Any) -> Any:
     )
 
 
-def _backup_row(
-    backup: Any,
-    ends: Mapping[int, EndSpec],
-    active: BackupRun | None,
-    last: Any,
-    supervision: Supervision,
-    now: dt.datetime,
-    under_way: Sequence[Route],
-) -> BackupRow:
-    good_at = BackupRun.finished_at.python_value(backup.good_at)
-    source = replace(ends[backup.source_storage], path=backup.source_path)
-    destination = replace(ends[backup.destination_storage], path=backup.destination_path)
-    locations = source.location, destination.location
-    good_at_locations = stored_locations(backup.good_spec) if backup.good_spec else None
-    missed, unplannable, waits_for = None, False, ""
-    if active is not None and active.status == RunStatus.PENDING and not active.preview:
-        waits_for = in_the_way(Route(backup.id, backup.name, *locations), under_way)
-    try:
-        if backup.enabled:
-            missed = missed_at(backup, active, last, good_at, now)
-    except TimingError:
-        unplannable = True
-    return BackupRow(
-        id=backup.id,
-        name=backup.name,
-        enabled=backup.enabled,
-        source=source,
-        destination=destination,
-        schedule=backup.schedule,
-        at=backup.at,
-        weekday=backup.weekday,
-        time_zone=backup.time_zone,
-        next_due_at=None if unplannable else backup.next_due_at,
-        overdue=missed is not None or unplannable,
-        missed_at=missed,
-        unplannable=unplannable,
-        active_run=run_view(active, backup, supervision, waits_for=waits_for) if active else None,
-        last_run=run_view(last, backup, supervision) if last is not None else None,
-        last_good_at=good_at,
-        size_bytes=backup.size,
-        moved=good_at_locations not in (None, locations),
-    )
-
-
 def _run_row(run_id: int) -> BackupRun:
-    row = (
-        BackupRun.select(BackupRun, Backup).join(Backup).where(BackupRun.id == run_id).get_or_none()
-    )
+    query = BackupRun.select(BackupRun, Backup).join(Backup).where(BackupRun.id == run_id)
+    row: BackupRun | None = query.get_or_none()
     if row is None:
         raise NotFoundError(f"There is no run {run_id}.", "Its backup may have been deleted.")
-    found: BackupRun = row
-    return found
+    return row
 
 
 def _waits_for(run: BackupRun) -> str:
-    if run.status != RunStatus.PENDING:
-        return ""
-    return queue.waits_for(run, queue.routes_under_way())
+    is_waiting = run.status == RunStatus.PENDING
+    return queue.waits_for(run, queue.routes_under_way()) if is_waiting else ""
+
+
+# The fields of a view that its row has by the same names
+_BACKUP_COLUMNS = {each.name for each in fields(BackupRow)} & Backup._meta.fields.keys()  # noqa: SLF001
+_RUN_COLUMNS = {each.name for each in fields(RunView)} & BackupRun._meta.fields.keys()  # noqa: SLF001
+
+
+def _stored(columns: Iterable[str], row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in columns}
 
 
 def run_view(
-    run: Any, backup: Any, supervision: Supervision, *, newest: bool = True, waits_for: str = ""
+    run: Any,
+    backup: Any,
+    *,
+    supervision: Supervision = watched,
+    newest: bool = True,
+    waits_for: str = "",
 ) -> RunView:
     findings = Findings.from_json(run.findings)
     seen = supervision(run) if run.status == RunStatus.RUNNING else Watched.YES
-    return RunView(
-        id=run.id,
-        backup_id=backup.id,
-        backup_name=backup.name,
-        status=run.status,
-        reason=run.reason,
-        trigger=run.trigger,
-        phase=run.phase,
-        scheduled_for=run.scheduled_for,
-        skipped_slots=run.skipped_slots,
-        queued_at=run.created_at,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        stop_requested_at=run.stop_requested_at,
-        exit_code=run.exit_code,
-        explanation=describe_end(run),
-        cause=run.explanation,
-        hold_reason=run.hold_reason,
-        side=run.side,
-        mends=run.mends,
-        hint=run.hint,
-        detail=run.detail,
-        warnings=warnings_of(run),
-        counts=dict(counts_of(run)),
-        source_objects=run.source_objects,
-        source_bytes=run.source_bytes,
-        progress=Progress.from_json(run.progress) if run.progress else None,
-        log_lines=run.log_lines,
-        log_bytes=run.log_bytes,
-        preview=bool(run.preview),
-        findings=findings,
-        can_be_approved=run.reason == Reason.BRAKE and findings is not None and newest,
-        copy_state=copy_state(run),
-        log_removed_at=run.log_removed_at,
-        on_its_own=seen is Watched.ON_ITS_OWN,
-        ended_unseen=seen is Watched.OVER,
-        waits_for=waits_for,
-    )
+    told = _stored(_RUN_COLUMNS, run) | {
+        "backup_id": backup.id,
+        "backup_name": backup.name,
+        "queued_at": run.created_at,
+        "explanation": describe_end(run),
+        "cause": run.explanation,
+        "warnings": warnings_of(run),
+        "counts": counts_of(run),
+        "progress": Progress.from_json(run.progress) if run.progress else None,
+        "findings": findings,
+        "can_be_approved": run.reason == Reason.BRAKE and findings is not None and newest,
+        "copy_state": copy_state(run),
+        "on_its_own": seen is Watched.ON_ITS_OWN,
+        "ended_unseen": seen is Watched.OVER,
+        "waits_for": waits_for,
+    }
+    return RunView(**told)

@@ -52,6 +52,7 @@ class DayBook:
         self._zone = zone
         self._lock = threading.Lock()
         self._past: dict[int, _Past] = {}
+        self._under_way: dict[int, _Past] = {}
         self._open: set[int] = set()
         self._read_to: int | None = None  # the newest run that was read
         self._first: dt.date | None = None  # no day before this one is kept
@@ -63,24 +64,24 @@ class DayBook:
         with self._lock, connection(), database.atomic():
             backups: Any = Backup.select(Backup.id, Backup.planned_since).tuples()
             planned_since: dict[int, dt.datetime] = dict(backups)
-            under_way = self._read(dates[0])
+            self._read(dates[0])
             self._forget(planned_since, dates[0])
             return {
-                row.id: self._of(row, planned_since[row.id], under_way.get(row.id), dates, now)
+                row.id: self._of(row, planned_since[row.id], dates, now)
                 for row in rows
                 if row.id in planned_since
             }
 
-    def _read(self, first: dt.date) -> dict[int, _Past]:
-        """Take in what is new; return what may still change."""
-        under_way: dict[int, _Past] = {}
+    def _read(self, first: dt.date) -> None:
+        """Take in what is new, and apart from it what may still change."""
+        self._under_way = {}
         still_open = set()
         for run in self._runs(first):
             run_id, backup_id, status, reason, warned, trigger, asked_at, planned = run
             self._read_to = max(self._read_to or 0, run_id)
             if status.is_active:
                 still_open.add(run_id)
-            pasts = under_way if status.is_active else self._past
+            pasts = self._under_way if status.is_active else self._past
             past = pasts.setdefault(backup_id, _Past())
             planned_day = planned.astimezone(self._zone).date() if planned is not None else None
             day = asked_at.astimezone(self._zone).date()
@@ -91,7 +92,6 @@ class DayBook:
             tone = tone_of_status(status, reason, warned=warned)
             _add(past.worst, day, Tone.NONE if tone == Tone.WAIT else tone)
         self._open = still_open
-        return under_way
 
     def _runs(self, first: dt.date) -> Iterable[Any]:
         query: Any = BackupRun.select(
@@ -114,32 +114,23 @@ class DayBook:
         return rows
 
     def _forget(self, known: Container[int], first: dt.date) -> None:
-        for backup_id in [one for one in self._past if one not in known]:
-            del self._past[backup_id]
+        self._past = {one: past for one, past in self._past.items() if one in known}
         if self._first == first:
             return
         self._first = first
         for past in self._past.values():
             past.late = {day for day in past.late if day >= first}
-            for day in [day for day in past.worst if day < first]:
-                del past.worst[day]
+            past.worst = {day: tone for day, tone in past.worst.items() if day >= first}
 
     def _of(
-        self,
-        row: BackupRow,
-        planned_since: dt.datetime,
-        under_way: _Past | None,
-        dates: list[dt.date],
-        now: dt.datetime,
+        self, row: BackupRow, planned_since: dt.datetime, dates: list[dt.date], now: dt.datetime
     ) -> Days:
-        past = self._past.get(row.id)
-        worst = past.worst if past is not None else {}
-        late = past.late if past is not None else set()
-        if under_way is not None:
-            worst, late = dict(worst), late | under_way.late
-            for day, tone in under_way.worst.items():
-                _add(worst, day, tone)
-        missed = [day for day in late if day not in worst]
+        past = self._past.get(row.id, _Past())
+        under_way = self._under_way.get(row.id, _Past())
+        worst = dict(past.worst)
+        for day, tone in under_way.worst.items():
+            _add(worst, day, tone)
+        missed = [day for day in past.late | under_way.late if day not in worst]
         if row.enabled:
             until = now - timetable.grace(row.schedule)
             timing = _Timing(row.schedule, row.at, row.weekday, row.time_zone)
@@ -148,8 +139,7 @@ class DayBook:
                 for moment, day in _planned(timing, self._zone, dates[0], dates[-1])
                 if day not in worst and planned_since < moment <= until
             ]
-        if missed:
-            worst = {**worst, **dict.fromkeys(missed, Tone.MISS)}
+        worst |= dict.fromkeys(missed, Tone.MISS)
         return tuple([worst.get(date, Tone.NONE) for date in dates])
 
 

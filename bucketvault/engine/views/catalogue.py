@@ -3,7 +3,6 @@
 import datetime as dt
 import urllib.parse
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -76,8 +75,11 @@ class StorageRow:
 def provider_rows(vault: Vault) -> list[ProviderRow]:
     """Every provider by name."""
     with connection():
+        storages: dict[int, list[StorageRow]] = defaultdict(list)
+        for storage in storage_rows():
+            storages[storage.provider_id].append(storage)
         rows = list(Provider.select().order_by(Provider.name))
-        return _provider_rows(rows, vault, storage_rows())
+        return [_provider_row(row, vault, storages[row.id]) for row in rows]
 
 
 def provider_row(provider_id: int, vault: Vault) -> tuple[ProviderRow, list[StorageRow]]:
@@ -87,62 +89,36 @@ def provider_row(provider_id: int, vault: Vault) -> tuple[ProviderRow, list[Stor
         if row is None:
             raise NotFoundError("There is no such provider.", "It may have been deleted.")
         storages = [each for each in storage_rows() if each.provider_id == provider_id]
-        return _provider_rows([row], vault, storages)[0], storages
+        return _provider_row(row, vault, storages), storages
 
 
 def storage_rows() -> list[StorageRow]:
     """Every storage, by provider and bucket."""
     with connection():
         uses, sizes = _uses_and_sizes()
-        query: Any = (
-            Storage.select(
-                Storage.id,
-                Storage.provider,
-                Storage.bucket_name,
-                Storage.display_name,
-                Storage.usage_type,
-                Storage.checked_at,
-                Provider.name.alias("provider_name"),
-                Provider.provider_type.alias("provider_type"),
-            )
-            .join(Provider)
-            .order_by(Provider.name, Storage.bucket_name)
-            .objects(SimpleNamespace)
-        )
-        return [
-            StorageRow(
-                id=row.id,
-                provider_id=row.provider,
-                provider_name=row.provider_name,
-                provider_type=ProviderType(row.provider_type),
-                bucket_name=row.bucket_name,
-                display_name=row.display_name,
-                usage_type=row.usage_type,
-                uses=tuple(uses[row.id]),
-                objects=sizes[row.id].objects,
-                size_bytes=sizes[row.id].bytes,
-                checked_at=row.checked_at,
-            )
-            for row in query
-        ]
-
-
-def _provider_rows(
-    rows: Iterable[Provider], vault: Vault, storages: list[StorageRow]
-) -> list[ProviderRow]:
-    of_provider: dict[int, list[StorageRow]] = defaultdict(list)
-    for storage in storages:
-        of_provider[storage.provider_id].append(storage)
-    return [_provider_row(row, vault, of_provider[row.id]) for row in rows]
+        query: Any = Storage.select(  # Any: peewee's queries have no types
+            Storage.id,
+            Storage.provider.alias("provider_id"),
+            Provider.name.alias("provider_name"),
+            Provider.provider_type.alias("provider_type"),
+            Storage.bucket_name,
+            Storage.display_name,
+            Storage.usage_type,
+            Storage.checked_at,
+        ).join(Provider)
+        rows = []
+        for row in query.order_by(Provider.name, Storage.bucket_name).dicts():
+            size_bytes, objects = sizes.get(row["id"], (None, None))
+            found_in = tuple(uses[row["id"]])
+            rows.append(StorageRow(**row, uses=found_in, objects=objects, size_bytes=size_bytes))
+        return rows
 
 
 def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> ProviderRow:
-    readable, key_end = True, ""
     try:
-        key_id, _ = providers.decrypted_keys(row, vault)
-        key_end = key_id[-SHOWN_OF_A_KEY:] if len(key_id) >= LONG_ENOUGH else ""
+        key_id: str | None = providers.decrypted_keys(row, vault)[0]
     except VaultError:
-        readable = False
+        key_id = None
     names = {use.backup_name for storage in storages for use in storage.uses}
     return ProviderRow(
         id=row.id,
@@ -153,8 +129,8 @@ def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> Pr
         region="" if row.region == "auto" else row.region,
         storages=len(storages),
         backups=tuple(sorted(names)),
-        keys_readable=readable,
-        key_end=key_end,
+        keys_readable=key_id is not None,
+        key_end=key_id[-SHOWN_OF_A_KEY:] if key_id and len(key_id) >= LONG_ENOUGH else "",
         changed_at=row.updated_at,
     )
 
@@ -168,40 +144,14 @@ def _address(row: Provider) -> str:
     return urllib.parse.urlsplit(endpoint).netloc
 
 
-class _Size:
-    """The last runs' facts about one storage, put together."""
-
-    def __init__(self) -> None:
-        self._read: list[tuple[int, int]] = []
-        self._written: list[tuple[int, int]] = []
-
-    def add(self, objects: int | None, size: int | None, *, read: bool) -> None:
-        if objects is not None and size is not None:
-            (self._read if read else self._written).append((size, objects))
-
-    @property
-    def _both(self) -> tuple[int, int] | None:
-        # two backups may read the same objects; no two may write to the same place
-        written = self._written
-        both = (sum(size for size, _ in written), sum(objects for _, objects in written))
-        return max([*self._read, *([both] if written else [])], default=None)
-
-    @property
-    def bytes(self) -> int | None:
-        return None if self._both is None else self._both[0]
-
-    @property
-    def objects(self) -> int | None:
-        return None if self._both is None else self._both[1]
-
-
-def _uses_and_sizes() -> tuple[dict[int, list[Use]], dict[int, _Size]]:
-    """By storage: the backups it is an end of, and how large they found it."""
+def _uses_and_sizes() -> tuple[dict[int, list[Use]], dict[int, tuple[int, int]]]:
+    """By storage: the backups it is an end of, and the bytes and objects they found in it."""
     uses: dict[int, list[Use]] = defaultdict(list)
-    sizes: dict[int, _Size] = defaultdict(_Size)
+    read: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    written: dict[int, list[tuple[int, int]]] = defaultdict(list)
     measured = BackupRun.source_bytes.is_null(False) & BackupRun.source_objects.is_null(False)
     good = measured & IS_GOOD
-    query: Any = Backup.select(
+    query: Any = Backup.select(  # Any: peewee's queries have no types
         Backup,
         newest(BackupRun.source_objects, measured).alias("read_objects"),
         newest(BackupRun.source_bytes, measured).alias("read_bytes"),
@@ -212,6 +162,11 @@ def _uses_and_sizes() -> tuple[dict[int, list[Use]], dict[int, _Size]]:
         source, destination = row.source_storage, row.destination_storage
         uses[source].append(Use(row.id, row.name, True, row.source_path))
         uses[destination].append(Use(row.id, row.name, False, row.destination_path))
-        sizes[source].add(row.read_objects, row.read_bytes, read=True)
-        sizes[destination].add(row.copied_objects, row.copied_bytes, read=False)
-    return uses, sizes
+        if row.read_bytes is not None:
+            read[source].append((row.read_bytes, row.read_objects))
+        if row.copied_bytes is not None:
+            written[destination].append((row.copied_bytes, row.copied_objects))
+    # two backups may read the same objects; no two may write to the same place
+    for storage, found in written.items():
+        read[storage].append((sum(size for size, _ in found), sum(count for _, count in found)))
+    return uses, {storage: max(found) for storage, found in read.items()}

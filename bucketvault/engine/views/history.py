@@ -6,7 +6,7 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine.views.backups import RunView, Supervision, one_moment, run_view, watched
+from bucketvault.engine.views.backups import RunView, one_moment, run_view
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.models import HAS_ENDED, IS_GOOD, Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus
@@ -37,15 +37,8 @@ class Measure:
     succeeded: bool
 
 
-def runs_page(
-    backup_id: int,
-    tone: Tone | None = None,
-    before: int | None = None,
-    *,
-    supervision: Supervision = watched,
-    size: int = ON_A_PAGE,
-) -> RunsPage:
-    """The newest `size` runs of a backup that are older than the run `before`.
+def runs_page(backup_id: int, tone: Tone | None = None, before: int | None = None) -> RunsPage:
+    """The newest runs of a backup that are older than the run `before`: a page of them.
 
     By id and not by number of page: what is new meanwhile moves nobody's page.
     """
@@ -53,46 +46,32 @@ def runs_page(
         backup = Backup.get_or_none(Backup.id == backup_id)
         if backup is None:
             return RunsPage((), older=False, total=0, since=None)
-        mine = BackupRun.backup == backup_id
-        wanted = mine if tone is None else mine & _CONDITIONS[tone]
-        here = wanted if before is None else wanted & (BackupRun.id < before)
-        newest = BackupRun.select().where(here).order_by(BackupRun.id.desc()).limit(size + 1)
-        rows: list[Any] = list(newest)
-        last_ended = (
-            BackupRun.select(BackupRun.id)
-            .where(mine, BackupRun.finished_at.is_null(False), ~BackupRun.preview)
-            .order_by(BackupRun.id.desc())
-            .limit(1)
-            .scalar()
-        )
-        first = BackupRun.select(BackupRun.created_at).where(mine).order_by(BackupRun.id).first()
+        mine = BackupRun.select().where(BackupRun.backup == backup_id).order_by(BackupRun.id.desc())
+        wanted = mine if tone is None else mine.where(_CONDITIONS[tone])
+        here = wanted if before is None else wanted.where(BackupRun.id < before)
+        rows = list(here.limit(ON_A_PAGE + 1))
+        last_ended = mine.where(BackupRun.finished_at.is_null(False), ~BackupRun.preview).first()
+        first = mine.order_by(BackupRun.id).first()
         return RunsPage(
-            runs=tuple(
-                run_view(row, backup, supervision, newest=row.id == last_ended)
-                for row in rows[:size]
-            ),
-            older=len(rows) > size,
-            total=BackupRun.select().where(wanted).count(),
+            runs=tuple(run_view(row, backup, newest=row == last_ended) for row in rows[:ON_A_PAGE]),
+            older=len(rows) > ON_A_PAGE,
+            total=wanted.count(),
             since=None if first is None else first.created_at,
         )
 
 
-def measures(backup_id: int, limit: int = MEASURED) -> tuple[Measure, ...]:
+def measures(backup_id: int) -> tuple[Measure, ...]:
     """The last runs that copied or tried to, oldest first."""
     with one_moment():
-        found: Any = (
-            BackupRun.select()
-            .where(
-                BackupRun.backup == backup_id,
-                HAS_ENDED,
-                ~BackupRun.preview,
-                BackupRun.started_at.is_null(False),
-                BackupRun.finished_at.is_null(False),
-                BackupRun.source_bytes.is_null(False),
-            )
-            .order_by(BackupRun.id.desc())
-            .limit(limit)
+        found = BackupRun.select().where(
+            BackupRun.backup == backup_id,
+            HAS_ENDED,
+            ~BackupRun.preview,
+            BackupRun.started_at.is_null(False),
+            BackupRun.finished_at.is_null(False),
+            BackupRun.source_bytes.is_null(False),
         )
+        newest: list[Any] = list(found.order_by(BackupRun.id.desc()).limit(MEASURED))  # Any: rows
         return tuple(
             Measure(
                 run_id=run.id,
@@ -102,11 +81,11 @@ def measures(backup_id: int, limit: int = MEASURED) -> tuple[Measure, ...]:
                 source_bytes=run.source_bytes,
                 succeeded=run.status == RunStatus.SUCCESS,
             )
-            for run in reversed(list(found))
+            for run in reversed(newest)
         )
 
 
-def _ended(reason: Any) -> Any:
+def _ended(reason: Any) -> Any:  # Any: peewee's conditions have no types
     return (BackupRun.status == RunStatus.FAILED) & reason & ~BackupRun.preview
 
 

@@ -271,7 +271,6 @@ def test_only_a_running_run_goes_on_on_its_own(
         return supervision
 
     assert backups.run(row.id, answer).on_its_own is alone
-    assert backups.run_page(row.id, answer).run.on_its_own is alone
     (backup,) = backups.backups(answer)
     found = backup.active_run or backup.last_run
     assert found is not None
