@@ -69,7 +69,7 @@ class Config:
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             names = {path.name for path in self.data_dir.iterdir()}
-            if names and not names & {self.database.name, self.lock.name, "migration.lock"}:
+            if names and not names & {self.database.name, self.lock.name}:
                 raise ConfigError(
                     f"The folder {self.data_dir} holds other things; it is not bucketvault's.",
                     "Name a new or an empty one with --data-dir or BUCKETVAULT_DATA_DIR.",

@@ -6,7 +6,6 @@ is locked" when another connection wrote in between, whatever the busy timeout.
 """
 
 import contextlib
-import fcntl
 import logging
 import shutil
 import sqlite3
@@ -20,6 +19,7 @@ from playhouse import migrations
 
 from bucketvault.errors import DatabaseError
 from bucketvault.sanitize import clean
+from bucketvault.store.private_files import alone_in
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,7 @@ class _Database(pw.SqliteDatabase):
 database: pw.SqliteDatabase = _Database(None)
 
 
-def _nobody(topics: Collection[str]) -> None:
-    """Hear nothing."""
-
-
-_listener: Callable[[Collection[str]], None] = _nobody
+_listener: Callable[[Collection[str]], None] | None = None
 
 
 class _News(threading.local):
@@ -84,14 +80,14 @@ def writing(*topics: str) -> Iterator[None]:
         _news.topics = told = set(topics)
         with database.atomic("IMMEDIATE"):
             yield
-    if told:
+    if told and _listener is not None:
         _listener(told)
 
 
 def on_written(listener: Callable[[Collection[str]], None] | None) -> None:
     """Call `listener` after each commit with its topics, in the thread that wrote; None: nobody."""
     global _listener
-    _listener = listener or _nobody
+    _listener = listener
 
 
 def open_database(path: Path, *, check: bool = False) -> None:
@@ -100,15 +96,16 @@ def open_database(path: Path, *, check: bool = False) -> None:
     With `check`, SQLite looks through the whole file first, which takes a second a gigabyte.
     Raises DatabaseError when the file is damaged, is not ours, or is newer than this program.
     """
-    if not database.is_closed():
-        database.close()
+    close_database()
     database.init(str(path), pragmas=OF_A_CONNECTION)
     try:
         _refuse_foreign(path)
-        with connection(), _one_at_a_time(path):
-            if check:
-                _refuse_damaged(path)
-            _settle_file()
+        with connection(), alone_in(path.parent):
+            if check and (found := quick_check()):
+                raise _damaged(path, found)
+            if database.execute_sql("PRAGMA journal_mode").fetchone()[0] != "wal":
+                for name, value in OF_THE_FILE:
+                    database.execute_sql(f"PRAGMA {name} = {value}")
             _migrate(path)
     except (pw.DatabaseError, sqlite3.DatabaseError) as error:
         raise describe_sqlite_error(error, path, "opened") from error
@@ -121,7 +118,9 @@ def describe_sqlite_error(
     said = clean(str(error))
     # before it writes anything it needs a small file beside the database: without room for that
     # it speaks of an error of the disk
-    if "disk is full" in said or ("disk I/O error" in said and not _has_room(path.parent)):
+    if "disk is full" in said or (
+        "disk I/O error" in said and shutil.disk_usage(path.parent).free <= ROOM_BYTES
+    ):
         return DatabaseError(
             f"The disk of {path.parent} is full.",
             "Make room there, then try again: bucketvault needs some to write down what it does.",
@@ -135,20 +134,15 @@ def describe_sqlite_error(
     return DatabaseError(f"The database {path} cannot be {what}: {said}.", hint)
 
 
-def _has_room(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free > ROOM_BYTES
-
-
 def _damaged(path: Path, found: str) -> DatabaseError:
     return DatabaseError(f"The database {path} is damaged.", way_back(path), clean(found))
 
 
 def way_back(path: Path) -> str:
     """Say what to do if the database `path` is damaged."""
-    copies = path.parent / "backups"
     return (
-        f"Put the newest copy from {copies} in its place while no bucketvault is at work, and "
-        "remove the files beside it that end in -wal and -shm."
+        f"Put the newest copy from {path.parent / 'backups'} in its place while no bucketvault is "
+        "at work, and remove the files beside it that end in -wal and -shm."
     )
 
 
@@ -164,25 +158,6 @@ def _refuse_foreign(path: Path) -> None:
             f"The file {path} is a database, but not one of bucketvault.",
             "Name another data folder; this file was left alone.",
         )
-
-
-def _refuse_damaged(path: Path) -> None:
-    if found := quick_check():
-        raise _damaged(path, found)
-
-
-def _settle_file() -> None:
-    if database.execute_sql("PRAGMA journal_mode").fetchone()[0] != "wal":
-        for name, value in OF_THE_FILE:
-            database.execute_sql(f"PRAGMA {name} = {value}")
-
-
-@contextlib.contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """Two programs that start together must not both migrate."""
-    with open(path.with_name("migration.lock"), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def open_to_look(path: Path) -> None:

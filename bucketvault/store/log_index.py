@@ -12,7 +12,6 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any
 
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import RunLogChunk
@@ -42,12 +41,12 @@ class LogIndex:
 
     def _read(self, seq: int) -> list[tuple[int, ...]]:
         with connection():
-            query: Any = (
+            chunks = (
                 RunLogChunk.select(RunLogChunk.kinds)
                 .where(RunLogChunk.run_id == self._run_id, RunLogChunk.seq >= seq)
                 .order_by(RunLogChunk.seq)
             )
-            found = [zlib.decompress(kinds) for (kinds,) in query.tuples()]
+            found = [zlib.decompress(chunk.kinds) for chunk in chunks]
         return [tuple(kinds.count(kind) for kind in LineKind) for kinds in found]
 
     def totals(self) -> tuple[int, ...]:

@@ -161,9 +161,8 @@ class Backup(BaseModel):
     # the first planned time that nothing was done for yet; None: switched off, or to be worked out
     next_due_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     planned_since: pw.Field[dt.datetime] = UtcField(default=utcnow)  # earlier ones do not count
-    last_run_at: pw.Field[dt.datetime | None] = UtcField(
-        null=True
-    )  # of the newest run that left pending
+    # of the newest run that left pending
+    last_run_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     # the planned time without a good copy that people were told of; None: no such episode
     overdue_since: pw.Field[dt.datetime | None] = UtcField(null=True)
 
@@ -179,16 +178,12 @@ class BackupRun(BaseModel):
     reason: pw.Field[Reason | None] = WordField(Reason, null=True)  # why it failed
     hold_reason: pw.Field[HoldReason | None] = WordField(HoldReason, null=True)
     side: pw.Field[Side | None] = WordField(Side, null=True)  # which end failed; None: not known
-    mends: pw.Field[Mends | None] = WordField(
-        Mends, null=True
-    )  # where; None: at no page of bucketvault
+    mends: pw.Field[Mends | None] = WordField(Mends, null=True)  # where; None: at no page here
     untouched = pw.BooleanField(default=False)  # it says that it touched nothing
     trigger: pw.Field[Trigger] = WordField(Trigger)
     phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended
     archive_stamp = pw.TextField(null=True)  # names this run's folder of kept versions
-    scheduled_for: pw.Field[dt.datetime | None] = UtcField(
-        null=True
-    )  # the slot that asked for this run
+    scheduled_for: pw.Field[dt.datetime | None] = UtcField(null=True)  # the slot that asked for it
     preview = pw.BooleanField(default=False)  # only looks; no run as far as results are concerned
     skipped_slots = pw.IntegerField(default=0)
     started_at: pw.Field[dt.datetime | None] = UtcField(null=True)
@@ -197,12 +192,9 @@ class BackupRun(BaseModel):
     requeued = pw.BooleanField(default=False)  # went back to pending once, after a crash
     exit_code = pw.IntegerField(null=True)  # rclone's; negative: ended by that signal
     rclone_pid = pw.IntegerField(null=True)  # for the health page only
-    spec: pw.Field[dict[str, Any]] = JsonField(
-        default=dict
-    )  # what ran, frozen at claim; no secrets
+    spec: pw.Field[dict[str, Any]] = JsonField(default=dict)  # frozen at claim; no secrets
     # What the dry run before it would have changed (engine/domain/findings.py), and how much of
-    # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there
-    # is none.
+    # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there is none.
     findings: pw.Field[dict[str, Any]] = JsonField(default=dict)
     approved_limits: pw.Field[dict[str, Any]] = JsonField(default=dict)
     progress: pw.Field[dict[str, Any]] = JsonField(default=dict)  # the latest stats of rclone
@@ -234,10 +226,9 @@ class BackupRun(BaseModel):
 
         The instance takes over the new values only when the row did.
         """
-        model = type(self)
-        changed = (
-            model.update(**fields).where(model.id == self.id, model.status == expected).execute()
-        )
+        cls = type(self)
+        query = cls.update(**fields).where(cls.id == self.id, cls.status == expected)
+        changed = query.execute()
         if changed:
             for name, value in fields.items():
                 setattr(self, name, value)
@@ -252,9 +243,8 @@ class BackupRun(BaseModel):
     def newest_good(cls, backup_id: int, before: int | None = None) -> BackupRun | None:
         """Return the newest good run of a backup, or the newest before the run `before`."""
         query = cls.select().where(cls.backup == backup_id, IS_GOOD).order_by(cls.id.desc())
-        found: BackupRun | None = (
-            query if before is None else query.where(cls.id < before)
-        ).first()
+        earlier = query if before is None else query.where(cls.id < before)
+        found: BackupRun | None = earlier.first()
         return found
 
 
@@ -325,18 +315,8 @@ class Setting(BaseModel):
     value = pw.TextField()
 
 
-COUNT_NAMES = (
-    "checked",
-    "copied",
-    "replaced",
-    "archived",
-    "deleted",
-    "purged",
-    "touched",
-    "holes",
-    "errors",
-    "bytes",
-)
+COUNT_NAMES = ("checked", "copied", "replaced", "archived", "deleted", "purged", "touched", "holes",
+               "errors", "bytes")  # fmt: skip
 
 
 def counts_of(run: BackupRun) -> Mapping[str, int]:

@@ -46,10 +46,6 @@ class LogSize:
     bytes: int
 
 
-# number, first line, lines, first shown line, shown lines, the lines, their kinds
-_Chunk = tuple[int, int, int, int, int, bytes, bytes]
-
-
 class LogWriter:
     """Appends to one run's log. One thread uses it; `flush` runs in the caller's transaction."""
 
@@ -62,7 +58,7 @@ class LogWriter:
         self._open = bytearray()
         self._open_kinds = bytearray()
         self._open_first = (0, 0)  # first line, first shown line of the open chunk
-        self._closed: list[_Chunk] = []
+        self._closed: list[dict[str, object]] = []  # rows of the table
         self._changed = False
 
     @property
@@ -87,17 +83,19 @@ class LogWriter:
         if len(self._open) >= CHUNK_BYTES:
             self._close()
 
-    def _row(self) -> _Chunk:
+    def _row(self) -> dict[str, object]:
         first, first_shown = self._open_first
-        return (
-            self._seq,
-            first,
-            self.lines - first,
-            first_shown,
-            self.shown - first_shown,
-            bytes(self._open),
-            bytes(self._open_kinds),
-        )
+        return {
+            "run_id": self.run_id,
+            "seq": self._seq,
+            "first_line": first,
+            "line_count": self.lines - first,
+            "first_shown": first_shown,
+            "shown_count": self.shown - first_shown,
+            "raw_bytes": len(self._open),
+            "data": zlib.compress(self._open, 1),
+            "kinds": zlib.compress(self._open_kinds, 1),
+        }
 
     def _close(self) -> None:
         self._closed.append(self._row())
@@ -115,18 +113,8 @@ class LogWriter:
             return False
         rows = self._closed + ([self._row()] if self._open else [])
         with writing(log_topic(self.run_id), run_topic(self.run_id), Topic.BACKUPS):
-            for seq, first, count, first_shown, shown, raw, kinds in rows:
-                RunLogChunk.insert(
-                    run_id=self.run_id,
-                    seq=seq,
-                    first_line=first,
-                    line_count=count,
-                    first_shown=first_shown,
-                    shown_count=shown,
-                    raw_bytes=len(raw),
-                    data=zlib.compress(raw, 1),
-                    kinds=zlib.compress(kinds, 1),
-                ).on_conflict_replace().execute()
+            for row in rows:
+                RunLogChunk.insert(row).on_conflict_replace().execute()
             BackupRun.update(log_lines=self.lines, log_bytes=self.bytes).where(
                 BackupRun.id == self.run_id
             ).execute()
@@ -175,8 +163,8 @@ def rows(run_id: int, start: int, count: int, wanted: Kinds = SHOWN_LINES) -> li
     found: list[LogRow] = []
     if count <= 0:
         return found
-    for chunk, first in _chunks_from(run_id, max(start, 0), wanted):
-        for row in _numbered(chunk, first, zlib.decompress(chunk.data), wanted):
+    for chunk, first in _chunks(run_id, max(start, 0), wanted):
+        for row in _numbered(chunk, first, wanted):
             if row.number >= start:
                 found.append(row)
             if len(found) == count:  # now: the next row may be behind hours of hidden progress
@@ -195,22 +183,16 @@ class Sought(Protocol):
 
 
 def find(
-    run_id: int,
-    sought: Sought,
-    start: int,
-    backwards: bool = False,
-    wanted: Kinds = SHOWN_LINES,
+    run_id: int, sought: Sought, start: int, backwards: bool = False, wanted: Kinds = SHOWN_LINES
 ) -> int | None:
     """The number of the next row from `start` on (or before it) that holds `sought`; None: none."""
     start = max(start, 0)
-    chunks = _chunks_before if backwards else _chunks_from
-    for chunk, first in chunks(run_id, start, wanted):
-        data = zlib.decompress(chunk.data)
-        if not sought.may_hold(data, zlib.decompress(chunk.kinds)):
+    for chunk, first in _chunks(run_id, start, wanted, backwards):
+        if not sought.may_hold(zlib.decompress(chunk.data), zlib.decompress(chunk.kinds)):
             continue
         hits = [
             row.number
-            for row in _numbered(chunk, first, data, wanted)
+            for row in _numbered(chunk, first, wanted)
             if (row.number < start if backwards else row.number >= start)
             and sought.holds(row.line, row.kind)
         ]
@@ -239,12 +221,12 @@ def raw_from(run_id: int, start: int) -> Iterator[bytes]:
 
 
 def raw(run_id: int) -> Iterator[bytes]:
-    """The whole log, byte for byte as stored, chunk by chunk, each in its own connection."""
-    for chunk in _in_turn(run_id):
-        yield zlib.decompress(chunk.data)
+    """The whole log, byte for byte as stored, chunk by chunk."""
+    return (zlib.decompress(chunk.data) for chunk in _in_turn(run_id))
 
 
 def _in_turn(run_id: int) -> Iterator[RunLogChunk]:
+    """Each chunk in its own connection."""
     seq = -1
     while True:
         with connection():
@@ -263,45 +245,29 @@ def _in_turn(run_id: int) -> Iterator[RunLogChunk]:
 def lines_and_kinds(run_id: int) -> Iterator[tuple[bytes, LineKind]]:
     """Every line in turn with what it tells, chunk by chunk."""
     for chunk in _in_turn(run_id):
-        for row in _numbered(chunk, 0, zlib.decompress(chunk.data), ALL_LINES):
-            yield row.line, row.kind
+        yield from ((row.line, row.kind) for row in _numbered(chunk, 0, ALL_LINES))
 
 
-def _chunks_from(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
-    """The chunks with rows from row `start` on, and the number of each one's first row."""
+def _chunks(
+    run_id: int, start: int, wanted: Kinds, backwards: bool = False
+) -> Iterator[tuple[RunLogChunk, int]]:
+    """The chunks with rows from `start` on (or before it, the last first), each with its first."""
     column = _NUMBERED_BY.get(wanted)
     if column is None:
-        yield from _some(run_id, index_of(run_id).holding(wanted, start))
+        found = index_of(run_id).holding(wanted, 0 if backwards else start)
+        before = [(seq, first) for seq, first in found if first < start] if backwards else []
+        yield from _some(run_id, reversed(before) if backwards else found)
         return
+    newest_first = RunLogChunk.seq.desc()
     with connection():
-        holder = (
-            RunLogChunk.select(RunLogChunk.seq)
-            .where(RunLogChunk.run_id == run_id, column <= start)
-            .order_by(RunLogChunk.seq.desc())
-            .first()
-        )
-        query = (
-            RunLogChunk.select()
-            .where(RunLogChunk.run_id == run_id, RunLogChunk.seq >= (holder.seq if holder else 0))
-            .order_by(RunLogChunk.seq)
-        )
-        for chunk in query.iterator():
-            yield chunk, getattr(chunk, column.name)
-
-
-def _chunks_before(run_id: int, start: int, wanted: Kinds) -> Iterator[tuple[RunLogChunk, int]]:
-    """The chunks with rows before row `start`, the last first."""
-    column = _NUMBERED_BY.get(wanted)
-    if column is None:
-        found = [each for each in index_of(run_id).holding(wanted, 0) if each[1] < start]
-        yield from _some(run_id, reversed(found))
-        return
-    with connection():
-        query = (
-            RunLogChunk.select()
-            .where(RunLogChunk.run_id == run_id, column < start)
-            .order_by(RunLogChunk.seq.desc())
-        )
+        query = RunLogChunk.select().where(RunLogChunk.run_id == run_id)
+        if backwards:
+            query = query.where(column < start).order_by(newest_first)
+        else:
+            numbers = RunLogChunk.select(RunLogChunk.seq).where(RunLogChunk.run_id == run_id)
+            holder = numbers.where(column <= start).order_by(newest_first).first()
+            query = query.where(RunLogChunk.seq >= (holder.seq if holder else 0))
+            query = query.order_by(RunLogChunk.seq)
         for chunk in query.iterator():
             yield chunk, getattr(chunk, column.name)
 
@@ -325,18 +291,12 @@ def _some(run_id: int, wanted: Iterable[tuple[int, int]]) -> Iterator[tuple[RunL
         many = min(2 * many, MOST_AT_ONCE)
 
 
-def _numbered(chunk: RunLogChunk, number: int, data: bytes, wanted: Kinds) -> Iterator[LogRow]:
+def _numbered(chunk: RunLogChunk, number: int, wanted: Kinds) -> Iterator[LogRow]:
     shown = chunk.first_shown
     kinds = map(_KINDS.__getitem__, zlib.decompress(chunk.kinds))
-    for place, (line, kind) in enumerate(zip(_split(data), kinds, strict=True)):
+    lines = zlib.decompress(chunk.data).removesuffix(b"\n").split(b"\n")
+    for place, (line, kind) in enumerate(zip(lines, kinds, strict=True)):
         if kind in wanted:
             yield LogRow(number, line, kind, chunk.first_line + place, shown)
             number += 1
         shown += kind is not LineKind.PROGRESS
-
-
-def _split(data: bytes) -> list[bytes]:
-    found = data.split(b"\n")
-    if not found[-1]:
-        found.pop()
-    return found

@@ -8,9 +8,7 @@ line, the current one first; older ones stay readable until everything is encryp
 import base64
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bucketvault.errors import VaultError
 from bucketvault.store.database import connection
 from bucketvault.store.models import BaseModel, Provider, Setting
-from bucketvault.store.private_files import write_private
+from bucketvault.store.private_files import alone_in, write_private
 
 VERSION = "v1"
 KEY_BYTES = 32
@@ -34,18 +32,6 @@ def place(table: str, column: str, row: str) -> str:
     return f"{table}|{column}|{row}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Ring:
-    """Content of a key file: the keys by id, the current one first."""
-
-    stamp: object  # changes when the file does
-    keys: dict[str, bytes]
-
-    @property
-    def current(self) -> str:
-        return next(iter(self.keys))
-
-
 class Vault:
     """Encrypts and decrypts the secrets of one installation. May be used from any thread.
 
@@ -55,7 +41,8 @@ class Vault:
 
     def __init__(self, key_file: Path) -> None:
         self.key_file = key_file
-        self._ring: _Ring | None = None
+        # as last read: a stamp that changes with the file, and keys by id, the current one first
+        self._seen: tuple[object, dict[str, bytes]] | None = None
 
     def create_key(self) -> None:
         """Make the key file with a fresh key, readable by the owner only; an existing one stays.
@@ -65,17 +52,9 @@ class Vault:
         """
         try:
             self.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            line = base64.urlsafe_b64encode(os.urandom(KEY_BYTES)) + b"\n"
-            handle, name = tempfile.mkstemp(dir=self.key_file.parent)  # mode 0600
-            try:
-                os.write(handle, line)
-                os.fsync(handle)
-                os.link(name, self.key_file)  # fails where one exists: the first one made wins
-            except FileExistsError:
-                pass
-            finally:
-                os.close(handle)
-                Path(name).unlink()
+            with alone_in(self.key_file.parent):
+                if not os.path.lexists(self.key_file):  # the first one made wins
+                    write_private(self.key_file, f"{_encode(os.urandom(KEY_BYTES))}\n")
         except OSError as error:
             raise VaultError(
                 f"The key file {self.key_file} cannot be written: {error.strerror}.",
@@ -92,12 +71,11 @@ class Vault:
 
     def key_ids(self) -> tuple[str, ...]:
         """The names of the keys in the file, the current one first. Raises VaultError."""
-        return tuple(self._load().keys)
+        return tuple(self._load())
 
     def add_key(self) -> None:
         """Put a fresh key first in the file; the others stay readable. Raises VaultError."""
-        keys = [os.urandom(KEY_BYTES), *self._load().keys.values()]
-        self._write(keys)
+        self._write([os.urandom(KEY_BYTES), *self._load().values()])
 
     def put_old_keys_aside(self) -> list[Path]:
         """Leave only the current key in the file; return the files of the others. VaultError.
@@ -105,13 +83,12 @@ class Vault:
         Only call this where nothing stored needs another one. Copies of the database may, and
         other data folders that share the file: so none is ever deleted here.
         """
-        ring = self._load()
+        (_, current), *old = self._load().items()
         aside = []
-        for key_id, key in ring.keys.items():
-            if key_id != ring.current:
-                aside.append(self.key_file.with_name(f"{self.key_file.name}.old-{key_id}"))
-                self._write([key], aside[-1])
-        self._write([ring.keys[ring.current]])
+        for key_id, key in old:
+            aside.append(self.key_file.with_name(f"{self.key_file.name}.old-{key_id}"))
+            self._write([key], aside[-1])
+        self._write([current])
         return aside
 
     def encrypt(self, secret: str, where: str) -> str:
@@ -120,18 +97,22 @@ class Vault:
         Call it inside the write transaction that stores the envelope: a change of the key waits
         for those, so that nothing is stored under a key that has just gone.
         """
-        ring = self._load()
+        key_id, key = next(iter(self._load().items()))
         nonce = os.urandom(NONCE_BYTES)
-        cipher = AESGCM(ring.keys[ring.current])
-        sealed = cipher.encrypt(nonce, secret.encode(), where.encode())
-        return ".".join((VERSION, ring.current, _encode(nonce), _encode(sealed)))
+        sealed = AESGCM(key).encrypt(nonce, secret.encode(), where.encode())
+        return ".".join((VERSION, key_id, _encode(nonce), _encode(sealed)))
 
     def decrypt(self, envelope: str, where: str) -> str:
         """The secret in `envelope`, which must have been made for `where`.
 
         Raises VaultError when the key is missing or another, or the envelope was changed or moved.
         """
-        ring = self._load_or_remember()
+        try:
+            keys = self._load()
+        except VaultError:
+            if self._seen is None:
+                raise
+            _, keys = self._seen
         try:
             version, key_id, nonce, sealed = envelope.split(".")
             if version != VERSION:
@@ -141,7 +122,7 @@ class Vault:
                 raise ValueError("nonce")
         except ValueError as error:
             raise VaultError("A stored key is not in a form that can be read.") from error
-        key = ring.keys.get(key_id)
+        key = keys.get(key_id)
         if key is None:
             raise VaultError(
                 "A stored key was encrypted with another key file.",
@@ -155,20 +136,12 @@ class Vault:
                 "Enter the provider's keys again.",
             ) from error
 
-    def _load_or_remember(self) -> _Ring:
-        try:
-            return self._load()
-        except VaultError:
-            if self._ring is None:
-                raise
-            return self._ring
-
-    def _load(self) -> _Ring:
+    def _load(self) -> dict[str, bytes]:
         try:
             found = self.key_file.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if self._ring is not None and self._ring.stamp == stamp:
-                return self._ring
+            if self._seen is not None and self._seen[0] == stamp:
+                return self._seen[1]
             text = self.key_file.read_text("ascii")
         except FileNotFoundError as error:
             raise VaultError(
@@ -189,8 +162,8 @@ class Vault:
             keys[hashlib.sha256(key).hexdigest()[:8]] = key
         if not keys:
             raise VaultError(f"The key file {self.key_file} is empty.")
-        self._ring = _Ring(stamp, keys)
-        return self._ring
+        self._seen = stamp, keys
+        return keys
 
     def _write(self, keys: list[bytes], file: Path | None = None) -> None:
         file = file or self.key_file.resolve()
@@ -199,8 +172,7 @@ class Vault:
             write_private(file, text)
         except OSError as error:
             raise VaultError(
-                f"The key file {file} cannot be written: {error.strerror}.",
-                "Nothing was changed.",
+                f"The key file {file} cannot be written: {error.strerror}.", "Nothing was changed."
             ) from error
 
 

@@ -172,6 +172,6 @@ def test_nothing_temporary_is_left_after_runs_that_succeed_and_fail(
 
     left = {str(p.relative_to(bucketvault.data_dir)) for p in bucketvault.data_dir.rglob("*")}
 
-    assert left <= {"runs", "app.lock", "migration.lock", "bucketvault.sqlite3",
+    assert left <= {"runs", "app.lock", "bucketvault.sqlite3",
                     "bucketvault.sqlite3-wal", "bucketvault.sqlite3-shm"}  # fmt: skip
     assert all(not Path(p).stat().st_mode & 0o077 for p in bucketvault.data_dir.rglob("*"))
