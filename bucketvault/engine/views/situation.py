@@ -57,6 +57,7 @@ TONE_WORDS = {
 UNPLANNABLE = (
     "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
 )
+NOTHING_KNOWN = "Nothing more is known: its log may tell."
 # for a backup that was edited while it runs: its page names other places by now
 MEETS = (
     "With the settings it began with, that run copies to a place that this one copies to or from."
@@ -116,10 +117,9 @@ class BackupIssue:
         """Return in what state its run left the copy, and when the last good one was."""
         if self.tone == Tone.MISS:
             return ""
-        good = "No run has succeeded yet."
-        if self.last_good_at is not None:
-            good = f"Last good run {clock(self.last_good_at, zone, now)}."
-        return sentences(self.copy, good)
+        if self.last_good_at is None:
+            return sentences(self.copy, "No run has succeeded yet.")
+        return sentences(self.copy, f"Last good run {clock(self.last_good_at, zone, now)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,25 +212,21 @@ def situation_of(
 
 def _of_backups(rows: Sequence[BackupRow]) -> Situation:
     running = [row.name for row in rows if tone_of(row) == Tone.RUN]
+    copying = _copying(running)
     on = [row for row in rows if row.enabled]
+    issues = tuple(sorted((issue for row in on if (issue := _issue(row))), key=_urgency))
     if not rows:
         detail = "Say what goes where, and the first run can start at once."
-        return Situation(Tone.NONE, "Nothing is backed up yet.", detail, short="Not set up yet")
-    if not on:
-        return Situation(
-            Tone.OFF,
-            "Every backup is switched off.",
-            sentences("Nothing runs until one is switched on.", _copying(running)),
-            short="Switched off",
-            running=len(running),
-        )
-    issues = tuple(sorted((issue for row in on if (issue := _issue(row))), key=_urgency))
-    if issues:
+        told = Situation(Tone.NONE, "Nothing is backed up yet.", detail, "Not set up yet")
+    elif not on:
+        detail = sentences("Nothing runs until one is switched on.", copying)
+        told = Situation(Tone.OFF, "Every backup is switched off.", detail, "Switched off")
+    elif issues:
         tone, sentence, short = _needing(issues, len(on))
-        detail = sentences(_others(on, issues), _copying(running))
+        told = Situation(tone, sentence, sentences(_others(on, issues), copying), short, issues)
     else:
-        tone, sentence, detail, short = _without_needs(on, running)
-    return Situation(tone, sentence, detail, short, issues, running=len(running))
+        told = _without_needs(on, copying)
+    return replace(told, running=len(running))
 
 
 def _issue(row: BackupRow) -> BackupIssue | None:
@@ -243,7 +239,7 @@ def _issue(row: BackupRow) -> BackupIssue | None:
         elif row.last_good_at is None:
             why = "The planned time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
-        why, at = last.explanation or "Nothing more is known: its log may tell.", last.finished_at
+        why, at = last.explanation or NOTHING_KNOWN, last.finished_at
         if tone == Tone.HELD:  # the word is before it
             why = f"{last.cause} {UNTOUCHED}."
         else:
@@ -283,35 +279,33 @@ def _last_tone(row: BackupRow) -> Tone:
     return tone_of_run(row.last_run) if row.last_run is not None else Tone.NONE
 
 
-def _without_needs(on: Sequence[BackupRow], running: list[str]) -> tuple[Tone, str, str, str]:
-    last = [_last_tone(row) for row in on]
+def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
+    last = [(row.name, _last_tone(row)) for row in on]
     empty = [row.name for row in on if row.last_good_at is None or row.moved]
-    failed = [row.name for row, tone in zip(on, last, strict=True) if tone in (Tone.BAD, Tone.HELD)]
-    stopped = [row.name for row, tone in zip(on, last, strict=True) if tone == Tone.STOP]
-    warned = last.count(Tone.WARN)
-    busy = Tone.RUN if running else Tone.WAIT
+    failed = [name for name, tone in last if tone in (Tone.BAD, Tone.HELD)]
+    stopped = [name for name, tone in last if tone == Tone.STOP]
+    warned = len([name for name, tone in last if tone == Tone.WARN])
+    busy = Tone.RUN if copying else Tone.WAIT
     if failed:  # and each of them is under way again, or it would need a person
         goes = "goes" if len(failed) == 1 else "go"
         sentence = f"{_named(failed)} failed last time and {goes} again."
-        return busy, sentence, _copying(running), "Trying again"
+        return Situation(busy, sentence, copying, "Trying again")
     if empty:
         verb = "has" if len(empty) == 1 else "have"
-        return busy, f"{_named(empty)} {verb} no copy yet.", _copying(running), "No copy yet"
+        return Situation(busy, f"{_named(empty)} {verb} no copy yet.", copying, "No copy yet")
     if stopped:
         verb = "was" if len(stopped) == 1 else "were"
-        detail = sentences("The copy there is older than it should be.", _copying(running))
-        return Tone.STOP, f"{_named(stopped)} {verb} stopped by you.", detail, "Stopped"
+        detail = sentences("The copy there is older than it should be.", copying)
+        return Situation(Tone.STOP, f"{_named(stopped)} {verb} stopped by you.", detail, "Stopped")
     if warned:
         runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
-        return Tone.WARN, f"Every copy is there. {runs}.", _copying(running), "With warnings"
+        return Situation(Tone.WARN, f"Every copy is there. {runs}.", copying, "With warnings")
     whose = "Every backup has" if len(on) > 1 else f"{on[0].name} has"
-    return Tone.OK, f"{whose} the copy it should have.", _copying(running), ""
+    return Situation(Tone.OK, f"{whose} the copy it should have.", copying)
 
 
 def _named(names: list[str]) -> str:
-    if len(names) <= 2:
-        return " and ".join(names)
-    return f"{len(names)} backups"
+    return " and ".join(names) if len(names) <= 2 else f"{len(names)} backups"
 
 
 def _copying(names: list[str]) -> str:
@@ -334,27 +328,22 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
             sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
             return Answer(tone, sentence, sentences(MEETS, good))
         return Answer(tone, "The next run waits for its turn.", good)
+    off = "" if row.enabled else "This backup is switched off. "
     if last is None:
-        planned = ""
-        if row.enabled and row.next_due_at is not None:
-            planned = f"The first run: {next_run(row.next_due_at, zone, now)}. "
+        planned = off
         if row.missed_at is not None:
-            passed = f"It was planned {clock(row.missed_at, zone, now)}, and nothing came of it. "
-            planned = passed + planned
+            planned = f"It was planned {clock(row.missed_at, zone, now)}, and nothing came of it. "
+        if row.enabled and row.next_due_at is not None:
+            planned += f"The first run: {next_run(row.next_due_at, zone, now)}. "
         if row.unplannable:
             planned = f"{UNPLANNABLE} "
-        off = "" if row.enabled else "This backup is switched off. "
-        looks = "Preview shows what a run would do; Run now starts one at once."
-        return Answer(tone, "There is no copy yet.", f"{off}{planned}{looks}", first=active is None)
-    id_, state = last.id, describe_copy(last.copy_state)
+        detail = f"{planned}Preview shows what a run would do; Run now starts one at once."
+        return Answer(tone, "There is no copy yet.", detail, first=active is None)
+    id_, warnings = last.id, last.warnings
     if row.moved and tone in (Tone.WAIT, Tone.OFF):
-        off = "" if row.enabled else "This backup is switched off. "
         detail = f"{off}An end was changed after it. The next run asks before it removes anything."
         sentence = "There is no copy between these two places yet."
         return Answer(Tone.WARN, sentence, sentences(good, detail), run_id=id_)
-    if tone == Tone.OFF:
-        sentence = "Switched off: no run is planned."
-        return Answer(tone, sentence, sentences(state, good), last.warnings, id_)
     if tone == Tone.MISS:
         sentence = "Missed: there was no good run since the last planned time."
         if row.unplannable:
@@ -365,25 +354,25 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(tone, sentence, good, run_id=id_)
     if tone == Tone.HELD:
         detail = sentences(f"{UNTOUCHED}: the copy is as it was.", good)
-        return Answer(tone, held_sentence(last), detail, last.warnings, id_, "Review")
+        return Answer(tone, held_sentence(last), detail, warnings, id_, "Review")
+    detail = sentences(describe_copy(last.copy_state), good)
+    if tone == Tone.OFF:
+        return Answer(tone, "Switched off: no run is planned.", detail, warnings, id_)
     if tone == Tone.STOP:
-        sentence = "The last run was stopped by you."
-        return Answer(tone, sentence, sentences(state, good), last.warnings, id_)
+        return Answer(tone, "The last run was stopped by you.", detail, warnings, id_)
     if tone == Tone.BAD:
-        why = last.explanation or "Nothing more is known: its log may tell."
-        detail = sentences(state, good, last.hint)
-        return Answer(tone, f"The last run failed: {why}", detail, last.warnings, id_)
+        sentence = f"The last run failed: {last.explanation or NOTHING_KNOWN}"
+        return Answer(tone, sentence, sentences(detail, last.hint), warnings, id_)
     done = changes(last.counts) or "nothing had changed"
-    ended = ended_words(last, zone, now)
-    detail = sentences(f"The last run succeeded: {done}.", ended)
+    detail = sentences(f"The last run succeeded: {done}.", ended_words(last, zone, now))
     since = age(last.started_at or last.queued_at, now)
     sentence = f"The copy is complete. It follows the source as it was {since}."
     if tone == Tone.WARN:
-        warned = many(len(last.warnings), "warning")
+        warned = many(len(warnings), "warning")
         almost = last.copy_state is not None and last.copy_state.kind == CopyKind.ALMOST
         but = f" {BUT_FOR}" if almost else ""
         sentence = f"The copy is there{but}, as the source was {since}, with {warned}."
-    return Answer(tone, sentence, detail, last.warnings, id_)
+    return Answer(tone, sentence, detail, warnings, id_)
 
 
 def held_sentence(view: RunView) -> str:
@@ -406,8 +395,8 @@ def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     """`Ended at 01:42, after 12 min 4 s.`; empty while it runs."""
     if view.finished_at is None:
         return ""
+    ended = f"Ended {clock(view.finished_at, zone, now)}"
     if view.started_at is None:
-        return f"Ended {clock(view.finished_at, zone, now)}, before it had started."
+        return f"{ended}, before it had started."
     seconds = (view.finished_at - view.started_at).total_seconds()
-    after = "in" if seconds < 1 else "after"  # in under 1 s
-    return f"Ended {clock(view.finished_at, zone, now)}, {after} {duration(seconds)}."
+    return f"{ended}, {'in' if seconds < 1 else 'after'} {duration(seconds)}."  # in under 1 s
