@@ -8,11 +8,12 @@ foreign as any; only the exact comparison of Origin and Host keeps it out.
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bucketvault.access import plain_pages
@@ -96,8 +97,8 @@ class Guard:
             return
         if scope["type"] not in ("http", "websocket"):
             raise RuntimeError(f"unknown kind of connection: {scope['type']}")
-        headers = _Headers(scope)
-        session = self._sessions.find(headers.one("cookie") or "")
+        headers = Headers(scope=scope)
+        session = self._sessions.find(headers.get("cookie", ""))
         refusal = self._refusal(scope, headers, session)
         if refusal is not None:
             await _refuse(scope, receive, send, refusal)
@@ -109,16 +110,16 @@ class Guard:
                 receive = self._while_signed_in(session, receive)
         await self.app(scope, receive, _with_headers(scope["path"], send))
 
-    def _refusal(self, scope: Scope, headers: "_Headers", session: str | None) -> Refusal | None:
+    def _refusal(self, scope: Scope, headers: Headers, session: str | None) -> Refusal | None:
         """Return why this is not passed on; None: it is."""
         for name in ("host", "origin", "cookie"):
-            if headers.count(name) > 1:
+            if len(headers.getlist(name)) > 1:
                 return Refusal(
                     HTTPStatus.BAD_REQUEST,
                     "This request is not clear",
                     (f"It has more than one {name.capitalize()} header.",),
                 )
-        host = (headers.one("host") or "").lower()
+        host = headers.get("host", "").lower()
         parts = _HOST.fullmatch(host)
         if parts is None or parts["name"] not in self._names:
             return self._foreign_host(host)
@@ -149,8 +150,8 @@ class Guard:
             ),
         )
 
-    def _is_foreign(self, scope: Scope, headers: "_Headers", host: str, name: str) -> bool:
-        origin = headers.one("origin")
+    def _is_foreign(self, scope: Scope, headers: Headers, host: str, name: str) -> bool:
+        origin = headers.get("origin")
         own = {f"http://{host}"}
         if name in self._further:  # a proxy with TLS may be in front
             own.add(f"https://{host}")
@@ -159,11 +160,11 @@ class Guard:
         reads = scope["type"] == "http" and scope["method"] in READING
         if origin is None and not reads:
             return True
-        if headers.one("sec-fetch-site") in (None, "same-origin", "none"):
+        if headers.get("sec-fetch-site") in (None, "same-origin", "none"):
             return False
         # a link on another page may lead here, but nothing of that page may look inside
-        navigates = headers.one("sec-fetch-mode") == "navigate"
-        return not (reads and navigates and headers.one("sec-fetch-dest") == "document")
+        navigates = headers.get("sec-fetch-mode") == "navigate"
+        return not (reads and navigates and headers.get("sec-fetch-dest") == "document")
 
     def _while_signed_in(self, session: str, receive: Receive) -> Receive:
         """An open socket says nothing any more once its session has ended."""
@@ -181,30 +182,13 @@ class Guard:
         return guarded
 
 
-class _Headers:
-    def __init__(self, scope: Scope) -> None:
-        self._values: dict[str, list[str]] = {}
-        for name, value in scope["headers"]:
-            self._values.setdefault(name.decode("latin-1").lower(), []).append(
-                value.decode("latin-1")
-            )
-
-    def count(self, name: str) -> int:
-        return len(self._values.get(name, ()))
-
-    def one(self, name: str) -> str | None:
-        """Return the header's only value; None when it is absent, or there are several."""
-        values = self._values.get(name, ())
-        return values[0] if len(values) == 1 else None
-
-
-def _is_navigation(scope: Scope, headers: _Headers) -> bool:
+def _is_navigation(scope: Scope, headers: Headers) -> bool:
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
-    mode = headers.one("sec-fetch-mode")
+    mode = headers.get("sec-fetch-mode")
     if mode is not None:
         return mode == "navigate"
-    return "text/html" in (headers.one("accept") or "")  # browsers on plain HTTP, old ones
+    return "text/html" in headers.get("accept", "")  # browsers on plain HTTP, old ones
 
 
 def _to_sign_in(scope: Scope) -> Refusal:
@@ -231,23 +215,20 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) 
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
-        *_own_headers(_PLAIN_POLICY, kept=False),
+        *_own_headers(_PLAIN_POLICY, kept=False).items(),
     ]
     if refusal.location:
         headers.append((b"location", refusal.location.encode("ascii")))
     await send(
         {"type": f"{prefix}http.response.start", "status": refusal.status, "headers": headers}
     )
-    if scope["type"] == "http" and scope["method"] == "HEAD":
-        body = b""
-    await send({"type": f"{prefix}http.response.body", "body": body})
+    is_head = scope["type"] == "http" and scope["method"] == "HEAD"
+    await send({"type": f"{prefix}http.response.body", "body": b"" if is_head else body})
 
 
-def _own_headers(policy: bytes, *, kept: bool) -> Iterator[tuple[bytes, bytes]]:
-    yield b"content-security-policy", policy
-    yield from _HEADERS.items()
-    if not kept:
-        yield b"cache-control", b"no-store"
+def _own_headers(policy: bytes, *, kept: bool) -> dict[bytes, bytes]:
+    unkept = {} if kept else {b"cache-control": b"no-store"}
+    return {b"content-security-policy": policy} | _HEADERS | unkept
 
 
 def _with_headers(path: str, send: Send) -> Send:
@@ -257,7 +238,7 @@ def _with_headers(path: str, send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             fine = message["status"] in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
-            own = dict(_own_headers(policy, kept=fine and path.startswith(KEPT_BY_BROWSERS)))
+            own = _own_headers(policy, kept=fine and path.startswith(KEPT_BY_BROWSERS))
             theirs = [pair for pair in message.get("headers", ()) if pair[0].lower() not in own]
             message = {**message, "headers": [*theirs, *own.items()]}
         await send(message)

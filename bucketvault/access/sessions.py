@@ -39,9 +39,6 @@ class CrowdedError(Exception):
     """So many guess that this one is not looked at."""
 
 
-# the token
-
-
 def login_token(path: Path) -> str:
     """Return the login token in `path`; it is made where the file holds no whole one."""
     found = _read(path)
@@ -80,9 +77,6 @@ def _write(path: Path) -> str:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     write_private(path, f"{token}\n")
     return token
-
-
-# sessions
 
 
 @dataclass(slots=True)

@@ -113,28 +113,16 @@ async def _open(sessions: Sessions, secret: str, held: str | None, wanted: str) 
     try:
         session = await sessions.exchange(secret, held)
     except CrowdedError:
-        return _form(
-            sessions,
-            wanted,
-            "Somebody guesses, so passwords have to wait. The link opens at once.",
-            status=HTTPStatus.TOO_MANY_REQUESTS,
-        )
+        words = "Somebody guesses, so passwords have to wait. The link opens at once."
+        return _form(sessions, wanted, words, HTTPStatus.TOO_MANY_REQUESTS)
     except BusyError:
-        return _form(
-            sessions,
-            wanted,
-            "The database is busy. Try again in a minute.",
-            status=HTTPStatus.SERVICE_UNAVAILABLE,
-        )
+        words = "The database is busy. Try again in a minute."
+        return _form(sessions, wanted, words, HTTPStatus.SERVICE_UNAVAILABLE)
     if session is None:
-        either = "This is not the password, and no token that opens bucketvault."
-        alone = "This token does not open bucketvault: it is not whole, or there is a newer one."
-        return _form(
-            sessions,
-            wanted,
-            either if sessions.has_password() else alone,
-            status=HTTPStatus.FORBIDDEN,
-        )
+        words = "This token does not open bucketvault: it is not whole, or there is a newer one."
+        if sessions.has_password():
+            words = "This is not the password, and no token that opens bucketvault."
+        return _form(sessions, wanted, words, HTTPStatus.FORBIDDEN)
     response = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
     response.set_cookie(
         sessions.cookie, session, max_age=COOKIE_AGE_S, path="/", httponly=True, samesite="strict"
@@ -162,7 +150,7 @@ def _too_large() -> Response:
 
 
 def _form(
-    sessions: Sessions, wanted: str, problem: str = "", *, status: HTTPStatus = HTTPStatus.OK
+    sessions: Sessions, wanted: str, problem: str = "", status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
     bad = f'<p class="bad" role="alert">{escape(problem)}</p>' if problem else ""
     if sessions.has_password():

@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, TextIO
 from zoneinfo import ZoneInfo
@@ -69,14 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             allowed_hosts=given.allowed_hosts,
         )
         logging_setup.set_up(config.log_level or given.log_level)
-        command: Callable[[argparse.Namespace, Config], int] = given.command
-        return command(given, config)
-    except ConfigError as error:
+        code: int = given.command(given, config)
+        return code
+    except (ConfigError, NotFoundError) as error:
         return _complain(error, EXIT_USAGE)
     except AlreadyRunningError as error:
         return _complain(error, EXIT_IN_USE)
     except BucketvaultError as error:
-        return _complain(error, EXIT_USAGE if isinstance(error, NotFoundError) else EXIT_FAILED)
+        return _complain(error, EXIT_FAILED)
     except SqliteError as error:
         return _complain(describe_sqlite_error(error, config.database), EXIT_FAILED)
     except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
@@ -227,25 +227,16 @@ def _complain(error: BucketvaultError, code: int) -> int:
     return code
 
 
-# serve
-
-
 def _serve(given: argparse.Namespace, config: Config) -> int:
     from bucketvault.server.process import serve  # brings the web server along
 
     return serve(config)
 
 
-# apply
-
-
 def _apply(given: argparse.Namespace, config: Config) -> int:
     for line in setup.apply(given.file, open_store(config), os.environ):
         print(line)
     return EXIT_OK
-
-
-# run
 
 
 def _run(given: argparse.Namespace, config: Config) -> int:
@@ -266,11 +257,11 @@ def _run(given: argparse.Namespace, config: Config) -> int:
         if engine is not None:
             engine.stop()
         raise
-    if engine is None and not (given.wait or given.preview):
-        said = "queued" if new else "under way already"
-        print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
-        return EXIT_OK
-    if engine is not None and not (given.wait or given.preview):
+    if not (given.wait or given.preview):
+        if engine is None:
+            said = "queued" if new else "under way already"
+            print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
+            return EXIT_OK
         print("No bucketvault is serving, so this command does the work itself and waits.")
     code = Watch(config, run_id, engine).to_the_end()
     if given.preview and code == EXIT_OK:
@@ -292,9 +283,6 @@ def _held(backup: backups.BackupRow, number: int) -> backups.RunView:
     return held
 
 
-# log
-
-
 def _log(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     run_id = _find_run(given.run)
@@ -308,7 +296,12 @@ def _log(given: argparse.Namespace, config: Config) -> int:
             days, now = settings.load().log_retention_days, utcnow()
             print(log_text.removed_log(run.log_removed_at, days, zone, now), file=sys.stderr)
             return EXIT_OK
-        shown = _raw_from(run_id, shown) if given.raw else _print_log(run_id, zone, shown)
+        if given.raw:
+            for data in run_logs.raw_from(run_id, shown):
+                out.write(data)
+                shown += len(data)
+        else:
+            shown = _print_log(run_id, zone, shown)
         out.flush()
         if ended and not shown:
             print("This log has no lines.", file=sys.stderr)
@@ -324,14 +317,6 @@ def _print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
             line = log_text.describe_log_line(row.line, zone, row.kind).as_line()
             sys.stdout.buffer.write(line.encode() + b"\n")
         start = rows[-1].number + 1
-    return start
-
-
-def _raw_from(run_id: int, start: int) -> int:
-    """Write the raw log from byte `start` on; returns where it ends now."""
-    for data in run_logs.raw_from(run_id, start):
-        sys.stdout.buffer.write(data)
-        start += len(data)
     return start
 
 
@@ -353,9 +338,6 @@ def _find_run(name: str) -> int:
             f"{backup.name} has not run yet.", f"bucketvault run {shlex.quote(name)}"
         )
     return run.id
-
-
-# demo
 
 
 def _demo(given: argparse.Namespace, config: Config) -> int:

@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import platformdirs
@@ -42,6 +42,7 @@ BACKUP = "Holiday photos"
 SOURCE_BUCKET, DESTINATION_BUCKET = "holiday-photos", "holiday-photos-copy"
 MARKER = "this-folder-belongs-to-bucketvault-demo"
 SERVER_START_S = 20.0
+ALBUMS = ("Küste", "山の上", "Été à la mer", "family 2025")
 LARGE_BYTES = 50 * 1000 * 1000
 WATCHABLE = "3400k"  # bytes a second from the source's server: the first run takes half a minute
 RUNS_MAY_TAKE_S = 5.0  # to stop, when the demo ends
@@ -122,12 +123,10 @@ def _two_runs(config: Config, source: Path, folder: Path) -> int:
     engine = Engine(config, "demo")
     engine.start()
     try:
-        first = _run(engine, "First run")
-        if first.status != RunStatus.SUCCESS:
+        if not _run(engine, "First run"):
             return 1
         print(f"Then the source changes: {change_samples(source)}.")
-        second = _run(engine, "Second run")
-        if second.status != RunStatus.SUCCESS:
+        if not _run(engine, "Second run"):
             return 1
     finally:
         _end_runs(engine)  # its servers end with the demo
@@ -141,9 +140,8 @@ def _two_runs(config: Config, source: Path, folder: Path) -> int:
     return 0
 
 
-def _run(engine: Engine, title: str) -> backups.RunView:
-    backup = backups.backup_by_name(BACKUP)
-    run_id = engine.run_now(backup.id, Trigger.CLI)
+def _run(engine: Engine, title: str) -> bool:
+    run_id = engine.run_now(backups.backup_by_name(BACKUP).id, Trigger.CLI)
     while (run := backups.run(run_id)).status.is_active:
         time.sleep(0.1)  # between two looks: the engine at work in other threads writes its end
     counts = run.counts
@@ -153,7 +151,7 @@ def _run(engine: Engine, title: str) -> backups.RunView:
     print(f"{title}: {run.explanation}")
     if run.status == RunStatus.FAILED:
         print(f"  {run.hint}\n  {run.detail}", file=sys.stderr)
-        return run
+        return False
     print(
         f"  {counts['copied']:,} copied, {counts['replaced']:,} replaced, "
         f"{counts['deleted']:,} removed, {counts['archived']:,} former versions kept, "
@@ -161,7 +159,7 @@ def _run(engine: Engine, title: str) -> backups.RunView:
         f"in {duration(took)}. Its log: {_itself()} "
         f"--data-dir {engine.config.data_dir} log {run.id}"
     )
-    return run
+    return True
 
 
 def _itself() -> str:
@@ -183,18 +181,12 @@ def _start_afresh(folder: Path, config: Config) -> None:
     (folder / MARKER).touch()
 
 
-# sample data
-
-
 def make_samples(bucket: Path) -> int:
     """Fill a bucket's folder with objects of several kinds; returns how many."""
     chance = random.Random(2026)  # noqa: S311 - sample data, the same each time
     names = [
         *(f"2026/{month:02}/IMG_{n:04}.jpg" for month in range(1, 13) for n in range(20)),
-        *(
-            f"albums/{name}/cover.png"
-            for name in ("Küste", "山の上", "Été à la mer", "family 2025")
-        ),
+        *(f"albums/{name}/cover.png" for name in ALBUMS),
         *(f"notes/day-{n:02}.txt" for n in range(1, 31)),
         *(f"web/{name}" for name in ("index.html", "style.css", "data.json", "map.svg")),
     ]
@@ -226,13 +218,7 @@ def write_setup(file: Path, here: Server, elsewhere: Server) -> None:
     """Write the setup file, as a person would write it."""
 
     def provider(name: str, server: Server) -> str:
-        values = {
-            "name": name,
-            "provider_type": "amazon_s3",
-            "endpoint": server.endpoint,
-            "access_key_id": server.access_key_id,
-            "secret_access_key": server.secret_access_key,
-        }
+        values = {"name": name, "provider_type": "amazon_s3", **asdict(server)}
         # JSON strings are TOML strings
         return "\n".join(["[[provider]]", *(f"{k} = {json.dumps(v)}" for k, v in values.items())])
 
@@ -263,16 +249,12 @@ comparison_mode = "checksum"
     )
 
 
-# servers
-
-
 @contextlib.contextmanager
 def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator[Server]:
     """Run `rclone serve s3` over a folder of buckets; it ends with this block or this process."""
     binary = find_binary(config.rclone)
     key_id, secret = f"DEMO{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
     address = f"{ADDRESS}:{_free_port()}"
-    endpoint = f"http://{address}"
     environment = clean_environment(str(root))
     # The key goes by the environment, which only its owner can read; arguments everybody can.
     # In quotes: rclone reads a list of pairs, with commas between them too.
@@ -293,8 +275,8 @@ def serve_s3(config: Config, root: Path, bytes_per_second: str = "") -> Iterator
         start_new_session=True,
     )
     try:
-        _until_it_answers(endpoint, process)
-        yield Server(endpoint, key_id, secret)
+        _until_it_answers(f"http://{address}", process)
+        yield Server(f"http://{address}", key_id, secret)
     finally:
         process.terminate()
         try:

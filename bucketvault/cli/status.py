@@ -33,17 +33,18 @@ EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
 SHAPES = {Tone.OK: ("✓", "good"), Tone.WARN: ("!", "look"), Tone.BAD: ("✗", "BAD")}
 NO_SHAPE = ("·", "none")
 NAME_WIDTH = 24
+WORDS = "value words todo"  # of a reading
 
 
 def add_to(commands: Any) -> None:
     """Add them to the command line; `commands` is what argparse's `add_subparsers` gave."""
-    fine = commands.add_parser("status", help="is everything fine?")
-    fine.add_argument("--json", action="store_true", help="for scripts")
-    fine.set_defaults(command=_status)
-
-    look = commands.add_parser("doctor", help="look at all that it needs; changes nothing")
-    look.add_argument("--json", action="store_true", help="for scripts")
-    look.set_defaults(command=_doctor)
+    for name, command, words in (
+        ("status", _status, "is everything fine?"),
+        ("doctor", _doctor, "look at all that it needs; changes nothing"),
+    ):
+        parser = commands.add_parser(name, help=words)
+        parser.add_argument("--json", action="store_true", help="for scripts")
+        parser.set_defaults(command=command)
 
 
 def _status(given: argparse.Namespace, config: Config) -> int:
@@ -96,12 +97,12 @@ def status_exit_code(status: Mapping[str, Any]) -> int:
     """
     concerned = [backup for backup in status["backups"] if backup["enabled"]]
     last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]
-    if any(backup["overdue"] for backup in concerned):
-        return EXIT_BAD
     active = [backup["active_run"] for backup in concerned if backup["active_run"] is not None]
-    if any(run["ended_unseen"] for run in active):  # how it ended is not known yet
-        return EXIT_BAD
-    if any(run["status"] == RunStatus.FAILED for run in last_runs):
+    if (
+        any(backup["overdue"] for backup in concerned)
+        or any(run["ended_unseen"] for run in active)  # how it ended is not known yet
+        or any(run["status"] == RunStatus.FAILED for run in last_runs)
+    ):
         return EXIT_BAD
     if any(run["warnings"] for run in last_runs) or any(each["moved"] for each in concerned):
         return EXIT_WARNINGS
@@ -118,18 +119,13 @@ def _last_run(run: RunView) -> dict[str, Any]:
     }
 
 
-def _plain(row: BackupRow | RunView, names: str) -> dict[str, Any]:
+def _plain(row: BackupRow | RunView | checks.Reading, names: str) -> dict[str, Any]:
     """Return these fields by name, as JSON has them."""
     values = {name: getattr(row, name) for name in names.split()}
-    return {
-        name: _time(value) if isinstance(value, dt.datetime) else value
-        for name, value in values.items()
-    }
-
-
-def _time(moment: dt.datetime) -> str:
-    """Return it such as `2026-11-22T02:30:00Z`."""
-    return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    for name, value in values.items():
+        if isinstance(value, dt.datetime):
+            values[name] = f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return values
 
 
 def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
@@ -194,31 +190,16 @@ def _doctor(given: argparse.Namespace, config: Config) -> int:
     from bucketvault.server import address
 
     found = doctor.examine(config, holder(config), lambda: address.noted_door(config).ask())
-    print(_as_json(found) if given.json else "\n".join(_in_lines(found)))
-    return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK
-
-
-def _in_lines(found: list[checks.Reading]) -> Iterator[str]:
-    """Give each a line with its shape and word, and what to do below it."""
+    told = []
     for reading in found:
         shape, word = SHAPES.get(reading.tone, NO_SHAPE)
-        said = ": ".join(part for part in (reading.value, reading.words) if part)
-        yield f"{shape} {word.ljust(4)}  {reading.name.ljust(NAME_WIDTH)} {said}"
-        if reading.todo:
-            yield f"{' ' * (NAME_WIDTH + 9)}-> {reading.todo}"
-
-
-def _as_json(found: list[checks.Reading]) -> str:
-    """Return the same for scripts."""
-    told = [
-        {
-            "name": reading.name,
-            "state": SHAPES.get(reading.tone, NO_SHAPE)[1].lower(),
-            "value": reading.value,
-            "words": reading.words,
-            "todo": reading.todo,
-        }
-        for reading in found
-    ]
-    whole = {"good": not doctor.is_bad(found), "checks": told}
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+        told.append({"name": reading.name, "state": word.lower()} | _plain(reading, WORDS))
+        if not given.json:
+            said = ": ".join(part for part in (reading.value, reading.words) if part)
+            print(f"{shape} {word.ljust(4)}  {reading.name.ljust(NAME_WIDTH)} {said}")
+            if reading.todo:
+                print(f"{' ' * (NAME_WIDTH + 9)}-> {reading.todo}")
+    if given.json:
+        whole = {"good": not doctor.is_bad(found), "checks": told}
+        print(json.dumps(whole, indent=2, ensure_ascii=False))
+    return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK

@@ -23,6 +23,7 @@ from bucketvault.store.private_files import write_private
 
 ADDRESS = "127.0.0.1"
 BACKLOG = 128
+NOTE = "serve.json"  # in the data folder: where pages are served
 ANSWER_S = 5.0
 
 
@@ -110,27 +111,20 @@ def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
         yield f"bucketvault serves {where}. The login link: bucketvault url"
 
 
-def _note(config: Config) -> Path:
-    return config.data_dir / "serve.json"
-
-
 def note_door(config: Config) -> None:
     """Write down where pages are served, for `bucketvault url`."""
     where = {"port": config.port, "socket": str(config.socket or "")}
-    write_private(_note(config), json.dumps(where))
+    write_private(config.data_dir / NOTE, json.dumps(where))
 
 
 def noted_door(config: Config) -> Door:
     """Return where a bucketvault serves on this data folder, or did last; else where it would."""
     try:
-        found = json.loads(_note(config).read_text("utf-8"))
+        found = json.loads((config.data_dir / NOTE).read_text("utf-8"))
         path = str(found.get("socket", ""))
         return Door(int(found["port"]), Path(path) if path else None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return door_of(config)
-
-
-# listening
 
 
 @contextlib.contextmanager
