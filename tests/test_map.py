@@ -50,7 +50,7 @@ NEVER = {  # room -> what it does not import although it is on a floor below, or
     "cli": {"nicegui", "bucketvault.pages"},
 }
 PURE = ("vocabulary", "sanitize", "humanize")  # import nothing of the package
-ALONE = ("engine/runs/runner.py", "engine/rclone/tether.py")  # the standard library only
+ALONE = ("engine/rclone/runner.py", "engine/rclone/tether.py")  # the standard library only
 
 
 def test_every_room_stands_on_a_floor() -> None:

@@ -34,8 +34,8 @@ from bucketvault.engine import settings, setup
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import who_watches
+from bucketvault.engine.rclone.runner import settle_process
 from bucketvault.engine.runs import queue
-from bucketvault.engine.runs.runner import settle_process
 from bucketvault.engine.views import backups, log_text
 from bucketvault.errors import (
     AlreadyRunningError,

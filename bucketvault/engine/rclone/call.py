@@ -1,4 +1,4 @@
-"""Short calls of rclone that ask something: listings, sizes. The copying is `runs/runner.py`.
+"""Short calls of rclone that ask something: listings, sizes. The copying is `runner.py`.
 
 The configuration goes through a memfd: never on disk, in an argument or in the environment.
 """

@@ -29,7 +29,7 @@ from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.engine.runs import kept_versions, limits, outcome, returned
+from bucketvault.engine.runs import hold, kept_versions, outcome, returned
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
 from bucketvault.engine.runs.last_good import succeeded_before
@@ -179,10 +179,10 @@ class Worker:
         preflight.destination_answers()
         size = preflight.source_size()
         is_first = not run.preview and not succeeded_before(run)
-        stamp, is_heavy = str(run.archive_stamp), partial(limits.is_heavy, run)
+        stamp, is_heavy = str(run.archive_stamp), partial(hold.is_heavy, run)
         found, look = preflight.changes(stamp, size, is_heavy, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
-        held = limits.hold_reason(run, found)
+        held = hold.hold_reason(run, found)
         if run.preview or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
             preflight.dry_run(stamp, self._folder.append_to_spool, look)
@@ -278,7 +278,7 @@ class Worker:
             # And what nobody was asked about is better not removed.
             said = follower.transcript
             wanted = self._stop_requested() or said.unseen or self._is_stalled(follower)
-            wanted = wanted or limits.oversteps(self._run, removed=said.tally.deleted)
+            wanted = wanted or hold.oversteps(self._run, removed=said.tally.deleted)
             if wanted and not self._stop_told:
                 self._stop_told = self._folder.ask_to_stop()
             watched = self._context.live.is_watched(log_topic(self._run.id))
@@ -306,8 +306,8 @@ class Worker:
             stop_requested=requested,
             stalled=self._stalled,
             expected=findings.Findings.from_json(self._run.findings),
-            overstepped=limits.oversteps(self._run, removed=tally.deleted, replaced=tally.replaced),
-            missed=limits.missed(self._run),
+            overstepped=hold.oversteps(self._run, removed=tally.deleted, replaced=tally.replaced),
+            missed=hold.missed(self._run),
         )
         return self._tidied(ending, follower) if ending.status == RunStatus.SUCCESS else ending
 

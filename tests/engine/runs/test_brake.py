@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from bucketvault.engine.domain import findings
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.state_words import describe_hold
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.commands import Look
+from bucketvault.engine.runs import hold
 from bucketvault.engine.runs.preflight import Preflight
 from bucketvault.errors import RunFailedError
 from bucketvault.vocabulary import ComparisonMode, HoldReason
@@ -39,7 +39,7 @@ def held(
     approved: Findings | None = None,
 ) -> HoldReason | None:
     found = Findings(new=new, replaced=replaced, removed=removed, destination_objects=of)
-    return findings.hold_reason(
+    return hold.reason_to_hold(
         found,
         shrink_limit_percent=limit,
         same_ends_before=same_ends_before,

@@ -1,12 +1,11 @@
-"""Limits of a run: what it may remove, by its settings, its past, and its approval.
+"""Decides if a run is held: what it may remove by its settings, its past, and its approval.
 
 Decisions: docs/decisions/approval.md.
 """
 
 import datetime as dt
 
-from bucketvault.engine.domain import findings
-from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.findings import FEWEST_CHANGED, FEWEST_REMOVED, Findings
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import copied_between, last_good, same_ends, succeeded_before
@@ -14,14 +13,35 @@ from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import HoldReason
 
 
+def reason_to_hold(
+    found: Findings,
+    *,
+    shrink_limit_percent: int,
+    same_ends_before: bool,
+    approved: Findings | None,
+) -> HoldReason | None:
+    """Return why a run must not continue by itself; None when it may.
+
+    `same_ends_before`: an earlier run between the same ends succeeded. Without one, nothing may be
+    removed: the destination belongs to something else, or the source is the wrong one.
+    `approved`: what the user saw and allowed; more than that is held again.
+    """
+    if approved is not None:
+        more = found.removed > approved.removed or found.replaced > approved.replaced
+        return HoldReason.MORE if more else None
+    if found.removed and not same_ends_before:
+        return HoldReason.FIRST
+    share = found.destination_objects * shrink_limit_percent / 100
+    changed = found.removed + found.replaced
+    too_many = (found.removed > share and found.removed >= FEWEST_REMOVED) or (
+        changed > share and changed >= FEWEST_CHANGED
+    )
+    return HoldReason.SHARE if too_many else None
+
+
 def hold_reason(run: BackupRun, found: Findings) -> HoldReason | None:
     """Return why a run that would do this must wait for approval; None when it may continue."""
-    return findings.hold_reason(
-        found,
-        shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
-        same_ends_before=succeeded_before(run),
-        approved=_approved(run),
-    )
+    return _judge(run, found, _approved(run))
 
 
 def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
@@ -48,14 +68,15 @@ def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
 
 def is_heavy(run: BackupRun, found: Findings) -> bool:
     """True if this is more than a run may take away unasked, whatever was approved."""
-    return (
-        findings.hold_reason(
-            found,
-            shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
-            same_ends_before=succeeded_before(run),
-            approved=None,
-        )
-        is not None
+    return _judge(run, found, None) is not None
+
+
+def _judge(run: BackupRun, found: Findings, approved: Findings | None) -> HoldReason | None:
+    return reason_to_hold(
+        found,
+        shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
+        same_ends_before=succeeded_before(run),
+        approved=approved,
     )
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from bucketvault.engine.domain.copy_state import CopyKind, copy_state
 from bucketvault.engine.events import Live
+from bucketvault.engine.rclone import runner
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.runs import outcome, queue, runner
+from bucketvault.engine.runs import outcome, queue
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.worker import RunContext, Worker
 from bucketvault.store.database import connection, writing

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.runs import limits, queue
+from bucketvault.engine.runs import hold, queue
 from bucketvault.store.models import BackupRun, Storage, utcnow
 from bucketvault.vocabulary import RunStatus, Trigger
 from tests.store_fixtures import a_backup, a_run
@@ -33,26 +33,26 @@ def approved(ends: tuple[Storage, Storage]) -> BackupRun:
 
 
 def test_a_run_may_take_all_that_was_approved_and_nothing_more(approved: BackupRun) -> None:
-    assert limits.hold_reason(approved, Findings(**APPROVED)) is None
-    assert not limits.oversteps(approved, **APPROVED)
-    assert limits.oversteps(approved, removed=1001)
-    assert limits.oversteps(approved, removed=1000, replaced=1051)
+    assert hold.hold_reason(approved, Findings(**APPROVED)) is None
+    assert not hold.oversteps(approved, **APPROVED)
+    assert hold.oversteps(approved, removed=1001)
+    assert hold.oversteps(approved, removed=1000, replaced=1051)
 
 
 def test_what_was_approved_of_a_run_that_has_begun_holds_to_its_end(
     approved: BackupRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tomorrow = utcnow() + dt.timedelta(days=1)
-    monkeypatch.setattr(limits, "utcnow", lambda: tomorrow)
+    monkeypatch.setattr(hold, "utcnow", lambda: tomorrow)
 
-    assert not limits.oversteps(approved, **APPROVED)
+    assert not hold.oversteps(approved, **APPROVED)
 
     approved.started_at = tomorrow
-    assert limits.oversteps(approved, removed=1000)
-    assert limits.hold_reason(approved, FOUND) is not None
+    assert hold.oversteps(approved, removed=1000)
+    assert hold.hold_reason(approved, FOUND) is not None
 
 
 def test_what_was_approved_between_other_places_covers_nothing(approved: BackupRun) -> None:
     approved.approved_limits["ends"][0][1] = "another-bucket"
 
-    assert limits.oversteps(approved, removed=1000)
+    assert hold.oversteps(approved, removed=1000)
