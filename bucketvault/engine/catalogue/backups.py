@@ -41,10 +41,8 @@ def create(given: BackupFields, *, with_others: bool = True) -> int:
     Without `with_others` the caller looks for `conflicts.contradictions` itself, before it commits.
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
-        values, problems = conflicts.checked_backup(given, None, with_others=with_others)
-        rows.refuse(problems)
-        key = _new_archive_key(values.name)
-        row = Backup(archive_key=key, **rows.fields_of(values))
+        values = rows.accepted(conflicts.checked_backup(given, None, with_others=with_others))
+        row = Backup(archive_key=_new_archive_key(values.name), **rows.fields_of(values))
         _plan_from_now(row)
         row.save()
         return int(row.id)
@@ -66,10 +64,10 @@ def change(
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         row = rows.get(Backup, backup_id)
-        _refuse_changed_since(loaded, _input_of(row))
-        values, problems = conflicts.checked_backup(given, row, with_others=with_others)
-        rows.refuse(problems)
-        changed = rows.take_over(row, values, rows.fields_of(values))
+        if loaded is not None and (others := rows.different(loaded, _input_of(row))):
+            raise ChangedMeanwhileError(others)
+        values = rows.accepted(conflicts.checked_backup(given, row, with_others=with_others))
+        changed = rows.take_over(row, rows.fields_of(values))
         if set(changed) & set(TIMING):
             _plan_from_now(row)
         if "enabled" in changed and not row.enabled:
@@ -87,7 +85,7 @@ def set_enabled(backup_id: int, enabled: bool) -> bool:
         if row.enabled == enabled:
             return False
         if enabled:
-            rows.refuse(conflicts.checked_backup(replace(_input_of(row), enabled=True), row)[1])
+            rows.accepted(conflicts.checked_backup(replace(_input_of(row), enabled=True), row))
         row.enabled = enabled
         _plan_from_now(row)
         row.save()
@@ -164,12 +162,6 @@ def _plan_from_now(row: Backup) -> None:
     row.next_due_at = next_due(row, now) if row.enabled else None
     row.planned_since = now
     row.overdue_since = None
-
-
-def _refuse_changed_since(loaded: BackupFields | None, stored: BackupFields) -> None:
-    if loaded is None or loaded == stored:
-        return
-    raise ChangedMeanwhileError(rows.different(loaded, stored))
 
 
 def _new_archive_key(name: str) -> str:

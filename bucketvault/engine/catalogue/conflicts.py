@@ -60,12 +60,11 @@ def checked_provider(
     values, problems = checked(given, NO_RULES if row is None else KEYS_MAY_STAY)
     sheet = Sheet(problems)
     _check_name(sheet, Provider, values.name, row)
-    if row is None or not with_users:
+    is_known = sheet.is_good("provider_type", "endpoint", "region", "account_id")
+    if row is None or not with_users or not is_known:
         return values, sheet.problems
-    if not sheet.is_good("provider_type", "endpoint", "region", "account_id"):
-        return values, sheet.problems
-    old, new = (server_of(v.provider_type, v.endpoint, v.region) for v in (row, values))
-    if old != new:
+    new = _server(values)
+    if new != _server(row):
         storages = Storage.select(Storage.id).where(Storage.provider == row.id)
         users = Backup.source_storage.in_(storages) | Backup.destination_storage.in_(storages)
         for found in _contradictions(users, servers={row.id: new}):
@@ -98,7 +97,7 @@ def checked_storage(
     moved = (row.provider_id, row.bucket_name) != (values.provider_id, values.bucket_name)
     if moved or row.usage_type != values.usage_type:
         users = (Backup.source_storage == row.id) | (Backup.destination_storage == row.id)
-        future = {row.id: _Bucket.of(provider, values.bucket_name, values.usage_type)}
+        future = {row.id: _Bucket(_server(provider), values.bucket_name, values.usage_type)}
         for found in _contradictions(users, buckets=future):
             name = "bucket_name" if moved else "usage_type"
             sheet.refuse(name, f'Backup "{found.backup_name}": {found.message}')
@@ -122,8 +121,7 @@ def checked_backup(
         sheet.refuse(name, message)
     if destination is None or not sheet.is_good("destination_path"):
         return values, sheet.problems
-    target = destination.location(values.destination_path)
-    place = None
+    target, place = destination.location(values.destination_path), None
     if source is not None and sheet.is_good("source_path"):
         place = source.location(values.source_path)
         if objection := _why_not_between(place, target):
@@ -172,10 +170,8 @@ def _contradictions(
     mine = [route for route in routes if route.backup_id in concerned]
     for route in mine:
         backup = concerned[route.backup_id]
-        for name, message in _misused(
-            ends[backup.source_storage_id], ends[backup.destination_storage_id]
-        ):
-            found.append((route, name, message))
+        source, destination = ends[backup.source_storage_id], ends[backup.destination_storage_id]
+        found += [(route, *why) for why in _misused(source, destination)]
         if objection := _why_not_between(route.source, route.destination):
             found.append((route, "destination_path", objection))
     for why in (_taken_among, _circle_among):
@@ -194,11 +190,6 @@ class _Bucket:
     bucket_name: str
     usage_type: UsageType | None
 
-    @classmethod
-    def of(cls, provider: Provider, bucket_name: str, usage_type: UsageType | None) -> "_Bucket":
-        server = server_of(provider.provider_type, provider.endpoint, provider.region)
-        return cls(server, bucket_name, usage_type)
-
     def location(self, path: str) -> Location:
         return Location(self.server, self.bucket_name, path)
 
@@ -210,11 +201,14 @@ def _buckets(
     query = Storage.select(Storage, Provider).join(Provider)
     found = {}
     for storage in query if which is None else query.where(which):
-        provider = storage.provider
-        moved = (servers or {}).get(provider.id)
-        server = moved or server_of(provider.provider_type, provider.endpoint, provider.region)
+        moved = (servers or {}).get(storage.provider_id)
+        server = moved or _server(storage.provider)
         found[storage.id] = _Bucket(server, storage.bucket_name, storage.usage_type)
     return found
+
+
+def _server(at: Provider | ProviderFields) -> str:
+    return server_of(at.provider_type, at.endpoint, at.region)
 
 
 def _routes(ends: Mapping[int, _Bucket]) -> list[Route]:

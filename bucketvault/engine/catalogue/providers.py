@@ -36,15 +36,9 @@ def create(given: ProviderFields, vault: Vault) -> int:
     Raises InvalidInputError with all problems, VaultError when nothing can be encrypted.
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
-        values, problems = conflicts.checked_provider(given, None)
-        rows.refuse(problems)
+        values = rows.accepted(conflicts.checked_provider(given, None))
         ready_for_secrets(vault)
-        row = Provider(
-            name=values.name,
-            provider_type=values.provider_type,
-            endpoint=values.endpoint,
-            region=values.region,
-        )
+        row = Provider(**_in_the_clear(values))
         for column in KEY_COLUMNS:
             setattr(row, column, _sealed(vault, row, column, getattr(values, column)))
         row.save()
@@ -68,9 +62,8 @@ def change(
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         row = rows.get(Provider, provider_id)
         _refuse_other_provider(loaded, _stored(row))
-        values, problems = conflicts.checked_provider(given, row, with_users=with_users)
-        rows.refuse(problems)
-        changed = rows.take_over(row, values, ("name", "provider_type", "endpoint", "region"))
+        values = rows.accepted(conflicts.checked_provider(given, row, with_users=with_users))
+        changed = rows.take_over(row, _in_the_clear(values))
         for column in KEY_COLUMNS:
             secret = getattr(values, column)
             if secret is not None and not _holds(vault, row, column, secret):
@@ -124,6 +117,10 @@ def decrypted_remote(provider: Provider, vault: Vault) -> Remote:
         access_key_id=access_key_id,
         secret_access_key=secret_access_key,
     )
+
+
+def _in_the_clear(values: ProviderFields) -> dict[str, str]:
+    return {name: getattr(values, name) for name in ("name", "provider_type", "endpoint", "region")}
 
 
 def _stored(row: Provider) -> StoredProvider:

@@ -1,6 +1,6 @@
 """Steps common to changes of any row of the catalogue; inside the caller's connection."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from bucketvault.store.models import BaseModel
 USERS_NAMED = 5  # in a refusal; the rest are counted
 
 Model = TypeVar("Model", bound=BaseModel)
+Values = TypeVar("Values")
 
 
 def get(model: type[Model], row_id: int) -> Model:
@@ -36,17 +37,19 @@ def different(one: Any, other: Any) -> list[str]:  # Any: two inputs of one kind
     return [name for name in names if getattr(one, name) != getattr(other, name)]
 
 
-def refuse(problems: Sequence[Problem]) -> None:
-    """Raise InvalidInputError if there are problems."""
+def accepted(checked: tuple[Values, Sequence[Problem]]) -> Values:
+    """Return checked values. Raises InvalidInputError if there are problems with them."""
+    values, problems = checked
     if problems:
         raise InvalidInputError(problems)
+    return values
 
 
-def take_over(row: BaseModel, values: object, names: Iterable[str]) -> list[str]:
+def take_over(row: BaseModel, values: Mapping[str, Any]) -> list[str]:
     """Set what differs; the names of it."""
-    changed = [name for name in names if getattr(row, name) != getattr(values, name)]
+    changed = [name for name, value in values.items() if getattr(row, name) != value]
     for name in changed:
-        setattr(row, name, getattr(values, name))
+        setattr(row, name, values[name])
     return changed
 
 

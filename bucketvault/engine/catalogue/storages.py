@@ -25,8 +25,7 @@ def check(
 def create(given: StorageFields, *, listed: bool = False) -> int:
     """Store a new Storage; its id. Raises InvalidInputError with all problems."""
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
-        values, problems = conflicts.checked_storage(given, None, listed=listed)
-        rows.refuse(problems)
+        values = rows.accepted(conflicts.checked_storage(given, None, listed=listed))
         return int(Storage.create(**rows.fields_of(values)).id)
 
 
@@ -40,11 +39,8 @@ def change(
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         row = rows.get(Storage, storage_id)
-        values, problems = conflicts.checked_storage(
-            given, row, listed=listed, with_users=with_users
-        )
-        rows.refuse(problems)
-        return rows.save(row, rows.take_over(row, values, rows.fields_of(values)))
+        found = conflicts.checked_storage(given, row, listed=listed, with_users=with_users)
+        return rows.save(row, rows.take_over(row, rows.fields_of(rows.accepted(found))))
 
 
 def describe(storage_id: int, display_name: str, usage: str | None) -> None:
@@ -62,12 +58,9 @@ def delete(storage_id: int) -> None:
     """Delete a Storage, not the bucket; InUseError while Backups use it, NotFoundError."""
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         row = rows.get(Storage, storage_id)
-        users = [
-            backup.name
-            for backup in Backup.select(Backup.name)
-            .where((Backup.source_storage == row) | (Backup.destination_storage == row))
-            .order_by(Backup.name)
-        ]
+        is_end = (Backup.source_storage == row) | (Backup.destination_storage == row)
+        backups = Backup.select(Backup.name).where(is_end).order_by(Backup.name)
+        users = [backup.name for backup in backups]
         if users:
             raise InUseError(
                 f'The storage "{row.bucket_name}" is used by the backups {rows.named(users)}.',

@@ -9,6 +9,7 @@ import datetime as dt
 import os
 import zoneinfo
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,7 +43,8 @@ class Timing(Protocol):
 
 def next_due(timing: Timing, after: dt.datetime) -> dt.datetime:
     """The first planned time after `after`. Raises TimingError when it cannot be worked out."""
-    return _Dates(timing).following(after)
+    dates = _Dates(timing)
+    return dates.moment(dates.latest(after) + dates.step)
 
 
 def latest_due(timing: Timing, until: dt.datetime) -> dt.datetime:
@@ -53,9 +55,7 @@ def latest_due(timing: Timing, until: dt.datetime) -> dt.datetime:
 
 def planned_times(timing: Timing, after: dt.datetime, until: dt.datetime) -> int:
     """Count the planned times after `after` and not after `until`. Raises TimingError."""
-    dates = _Dates(timing)
-    between = dates.latest(until) - dates.latest(after)
-    return max(0, between // dates.step)
+    return sum(1 for _ in all_between(timing, after, until))
 
 
 def all_between(timing: Timing, after: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
@@ -149,10 +149,6 @@ class _Dates:
             date -= self.step
         return date
 
-    def following(self, after: dt.datetime) -> dt.datetime:
-        """The planned time of the date after the latest."""
-        return self.moment(self.latest(after) + self.step)
-
 
 NAMES_OF_UTC = frozenset(  # the links to Etc/UTC in tzdata's `backward`
     f"{area}{name}" for area in ("", "Etc/") for name in ("UTC", "UCT", "Universal", "Zulu")
@@ -172,24 +168,10 @@ def server_time_zone(environ: Mapping[str, str] = os.environ, etc: Path = Path("
 
 def _candidates(environ: Mapping[str, str], etc: Path) -> Iterator[str]:
     yield environ.get("TZ", "").removeprefix(":")  # the C library takes a colon before a name
-    for target in (_link_target(etc / "localtime"), _resolved(etc / "localtime")):
-        # the first link as well as the last: some zones are links to a zone of another name
-        yield target.rpartition("zoneinfo/")[2].removeprefix("posix/")
-    try:
+    # the first link as well as the last: some zones are links to a zone of another name
+    for look in (Path.readlink, Path.resolve):
+        with suppress(OSError, RuntimeError):
+            target = str(look(etc / "localtime"))
+            yield target.rpartition("zoneinfo/")[2].removeprefix("posix/")
+    with suppress(OSError, UnicodeDecodeError):
         yield (etc / "timezone").read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return
-
-
-def _link_target(path: Path) -> str:
-    try:
-        return str(path.readlink())
-    except OSError:
-        return ""
-
-
-def _resolved(path: Path) -> str:
-    try:
-        return str(path.resolve())
-    except (OSError, RuntimeError):
-        return ""
