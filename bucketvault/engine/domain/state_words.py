@@ -85,12 +85,11 @@ def _passed_over(n: int, not_copied: int, copied_again: int) -> str:
 
 def describe_findings(found: Findings) -> str:
     """`12,305 of 12,345 objects would be removed, 3 replaced.`"""
-    total = f"{found.destination_objects:,} objects"
-    if found.removed and found.replaced:
-        return f"{found.removed:,} of {total} would be removed, {found.replaced:,} replaced."
-    if found.replaced:
-        return f"{found.replaced:,} of {total} would be replaced."
-    return f"{found.removed:,} of {total} would be removed."
+    total = f"{found.destination_objects:,} objects would be"
+    if found.replaced and not found.removed:
+        return f"{found.replaced:,} of {total} replaced."
+    replaced = f", {found.replaced:,} replaced" if found.replaced else ""
+    return f"{found.removed:,} of {total} removed{replaced}."
 
 
 def describe_hold(reason: HoldReason, found: Findings) -> str:

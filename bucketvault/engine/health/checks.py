@@ -167,10 +167,8 @@ def processor(percent_now: float | None, load: float, cores: int) -> Reading:
     return Reading(Subject.PROCESSOR, Tone.OK, value, "It keeps up.")
 
 
-def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
+def scheduler(beats: bool, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
     """Check that backups are started at their planned times."""
-    if beats is None:
-        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
     value = age(last_beat_at, now) if last_beat_at is not None else "no beat yet"
     if not beats:
         words = "Backups do not start at their planned times. Run now still works."
@@ -204,22 +202,15 @@ def copy_of_database(
     newest: SelfBackup | None, since: dt.datetime | None, now: dt.datetime
 ) -> Reading:
     """Judge the newest daily copy of our database; `since`: the start of this installation."""
-    name = Subject.COPY
-    if newest is None:
-        if since is None or now - since < OLD_COPY:
-            words = "The first is made within a day of serving."
-            return Reading(name, Tone.NONE, "none yet", words)
-        words = "If the database is lost, all settings and history are."
-        return Reading(name, Tone.BAD, "none", words, _COPY_ADVICE)
-    value = age(newest.made_at, now)
-    if now - newest.made_at > OLD_COPY:
-        words = "If the database is lost, what came after is lost too."
-        return Reading(name, Tone.BAD, value, words, _COPY_ADVICE)
-    words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
-    return Reading(name, Tone.OK, value, words)
-
-
-_COPY_ADVICE = "bucketvault's log says why none was made: see to the room on the disk."
+    name, value = Subject.COPY, "none" if newest is None else age(newest.made_at, now)
+    todo = "bucketvault's log says why none was made: see to the room on the disk."
+    if newest is not None and now - newest.made_at <= OLD_COPY:
+        words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
+        return Reading(name, Tone.OK, value, words)
+    if newest is None and (since is None or now - since < OLD_COPY):
+        return Reading(name, Tone.NONE, "none yet", "The first is made within a day of serving.")
+    lost = "all settings and history are" if newest is None else "what came after is lost too"
+    return Reading(name, Tone.BAD, value, f"If the database is lost, {lost}.", todo)
 
 
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
@@ -275,8 +266,9 @@ def look_at_rclone(context: Context) -> Reading:
 def look_at_scheduler(context: Context) -> Reading:
     """Ask this process's scheduler; not known where another one may have it."""
     here = context.scheduler
-    beats = here.is_beating() if here is not None else None
-    return scheduler(beats, here.last_beat_at if here is not None else None, context.now)
+    if here is None:
+        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
+    return scheduler(here.is_beating(), here.last_beat_at, context.now)
 
 
 def look_at_disk(context: Context, *, at: Path | None = None) -> Reading:
@@ -360,19 +352,16 @@ def fault(config: Config, scheduler: Scheduler | None) -> str:
 def conclusion(found: tuple[Reading, ...]) -> Situation:
     """Return whether anything here will stop tonight's runs, and the most pressing reading."""
     bad = [reading for reading in found if reading.tone is Tone.BAD]
-    stopping = [reading for reading in bad if reading.name in STOPPING]
-    if stopping:
-        names = _listed(stopping)
-        verb = "endangers" if len(stopping) == 1 else "endanger"
-        return Situation(Tone.BAD, f"{names} {verb} tonight's runs.", _first(stopping))
+    if stopping := [reading for reading in bad if reading.name in STOPPING]:
+        sentence = f"{_listed(stopping, 'endangers', 'endanger')} tonight's runs."
+        return Situation(Tone.BAD, sentence, _first(stopping))
     if bad:
-        verb = "needs" if len(bad) == 1 else "need"
-        sentence = f"Nothing here stops tonight's runs, but {_listed(bad)} {verb} you."
+        needs = _listed(bad, "needs", "need")
+        sentence = f"Nothing here stops tonight's runs, but {needs} you."
         return Situation(Tone.BAD, sentence, _first(bad))
-    looks = [reading for reading in found if reading.tone is Tone.WARN]
-    if looks:
-        verb = "is" if len(looks) == 1 else "are"
-        sentence = f"Nothing here stops tonight's runs. {_listed(looks)} {verb} worth a look."
+    if looks := [reading for reading in found if reading.tone is Tone.WARN]:
+        are = _listed(looks, "is", "are")
+        sentence = f"Nothing here stops tonight's runs. {are} worth a look."
         return Situation(Tone.WARN, sentence, _first(looks))
     said = {reading.name: reading for reading in found}
     details = ["Planned runs start."] if Subject.SCHEDULER in said else []
@@ -386,9 +375,11 @@ def _first(found: list[Reading]) -> str:
     return sentences(found[0].words, found[0].todo)
 
 
-def _listed(found: list[Reading]) -> str:
+def _listed(found: list[Reading], verb: str, plural: str) -> str:
     names = [str(reading.name) for reading in found]
     names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
     if names[0] == "rclone":
         names[0] = "The rclone"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(names) == 1:
+        return f"{names[0]} {verb}"
+    return f"{', '.join(names[:-1])} and {names[-1]} {plural}"

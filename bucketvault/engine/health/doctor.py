@@ -8,7 +8,7 @@ import http.client
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from bucketvault.store.database import (
     way_back,
 )
 from bucketvault.store.models import Backup, Provider, utcnow
-from bucketvault.store.secrets import Ciphertext, Vault, ciphertexts
+from bucketvault.store.secrets import Vault, ciphertexts
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,7 @@ def _folder(context: Context) -> Reading:
     """Check the data folder: where it is, and that it is on a disk of this machine."""
     name, place = Subject.FOLDER, str(context.config.data_dir)
     if not context.config.data_dir.exists():
-        words = f"{place} is made at the first start."
-        return Reading(name, Tone.NONE, "not there yet", words)
+        return Reading(name, Tone.NONE, "not there yet", f"{place} is made at the first start.")
     kind = _file_system(context.config.data_dir)
     if kind in REMOTE:
         words = f"{place} lies on a network's file system ({kind}), which breaks databases."
@@ -114,9 +113,9 @@ def _file_system(folder: Path) -> str:
 
 def _modes(context: Context) -> Reading:
     name = Subject.MODES
-    places = [context.config.key_file, *_everything(context.config.data_dir)]
+    folder = context.config.data_dir
     open_ones, foreign = [], []
-    for path in places:
+    for path in (context.config.key_file, folder, *folder.rglob("*")):
         try:
             found = path.lstat()
         except FileNotFoundError:
@@ -127,19 +126,13 @@ def _modes(context: Context) -> Reading:
             foreign.append(path)
     if open_ones:
         words = f"{_some(open_ones)} may be read by other users of this machine."
-        todo = f"chmod -R go= {context.config.data_dir} {context.config.key_file}"
+        todo = f"chmod -R go= {folder} {context.config.key_file}"
         return Reading(name, Tone.BAD, "others", words, todo)
     if foreign:
         words = f"{_some(foreign)} belongs to another user than the one who asks now."
         todo = "Run every command as the user whose data it is."
         return Reading(name, Tone.BAD, "somebody else", words, todo)
     return Reading(name, Tone.OK, "only you", "Data folder and key file are closed to others.")
-
-
-def _everything(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield folder
-        yield from folder.rglob("*")
 
 
 def _some(paths: list[Path]) -> str:
@@ -192,17 +185,14 @@ def _key(context: Context) -> Reading:
         try:
             vault.decrypt(getattr(secret.row, secret.column), secret.place)
         except VaultError as error:
-            closed.append((_whose(secret), error))
+            owner = secret.row.name if isinstance(secret.row, Provider) else "mail"
+            closed.append((owner, error))
     if closed:
         whose = ", ".join(dict.fromkeys(clean(owner, limit=80) for owner, _ in closed))
         words = f"{many(len(closed), 'secret')} cannot be opened ({whose}): {closed[0][1].summary}"
         return Reading(name, Tone.BAD, "does not open all", words, closed[0][1].hint)
     words = f"{context.config.key_file} opens {many(len(stored), 'stored secret')}."
     return Reading(name, Tone.OK, "there", words)
-
-
-def _whose(secret: Ciphertext) -> str:
-    return secret.row.name if isinstance(secret.row, Provider) else "mail"
 
 
 def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:

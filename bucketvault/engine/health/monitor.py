@@ -110,8 +110,7 @@ class Monitor:
         processor = _Processor()
         while not self._ending.wait(EVERY_S):
             try:
-                memory = psutil.virtual_memory()
-                percent = processor.percent()
+                memory, percent = psutil.virtual_memory(), processor.percent()
                 if percent is not None:
                     used = memory.total - memory.available
                     self._hour.append(Sample(utcnow(), percent, used))
@@ -139,7 +138,7 @@ class Monitor:
             checks.swap(swap.total, swap.used),
             checks.processor(percent, psutil.getloadavg()[0], cores),
         ]
-        copying: list[Copying] = []
+        copying: tuple[Copying, ...] = ()
         waiting, at_most = 0, 0
         try:
             with connection():
@@ -153,18 +152,13 @@ class Monitor:
             found.append(Reading(Subject.DATABASE, Tone.BAD, "no answer", words, todo))
         for_s = (time.time() - psutil.boot_time(), time.time() - psutil.Process().create_time())
         found.append(checks.uptime(*for_s))
-        return Health(
-            now, tuple(found), tuple(self._hour), memory.total, tuple(copying), waiting, at_most
-        )
+        hour = tuple(self._hour)
+        return Health(now, tuple(found), hour, memory.total, copying, waiting, at_most)
 
-    def _copying(self) -> list[Copying]:
-        runs = (
-            BackupRun.select(BackupRun, Backup)
-            .join(Backup)
-            .where(BackupRun.status == RunStatus.RUNNING)
-            .order_by(BackupRun.id)
-        )
-        found = [self._of_run(run) for run in runs]
+    def _copying(self) -> tuple[Copying, ...]:
+        running = BackupRun.status == RunStatus.RUNNING
+        runs = BackupRun.select(BackupRun, Backup).join(Backup).where(running)
+        found = tuple(self._of_run(run) for run in runs.order_by(BackupRun.id))
         for ended in set(self._rclones) - {copying.run_id for copying in found}:
             del self._rclones[ended]
         return found

@@ -92,19 +92,17 @@ def describe_log_line(
     except (ValueError, RecursionError):
         entry = None
     if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
-        words = clean(_text(raw).rstrip(), limit=limit)
+        words = clean(raw.decode(errors="replace").rstrip(), limit=limit)
         return LogText("", LineKind.PLAIN if kind is None else kind, "", words)
     stamp = log_time(entry.get("time"), zone)
     kind = line_kind(entry) if kind is None else kind
     if isinstance(entry.get("stats"), dict):
-        return LogText(stamp, kind, "", _progress_words(raw))
+        transcript = Transcript()
+        transcript.feed([raw])
+        return LogText(stamp, kind, "", progress_words(transcript.progress or Progress()))
     name = entry.get("object")
     text = _words(entry, str(entry.get("msg", "")).strip(), kind, limit)
     return LogText(stamp, kind, clean(name, limit=limit) if isinstance(name, str) else "", text)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")
 
 
 def log_time(value: Any, zone: ZoneInfo) -> str:
@@ -141,12 +139,6 @@ def _attempt_words(attempt: re.Match[str], limit: int) -> str:
 def size_suffix(value: object) -> str:
     """`, 3.0 MB`; empty where no size is known."""
     return f", {size(value)}" if isinstance(value, int) and 0 <= value <= LARGEST else ""
-
-
-def _progress_words(raw: bytes) -> str:
-    transcript = Transcript()
-    transcript.feed([raw])
-    return progress_words(transcript.progress or Progress())
 
 
 def progress_words(progress: Progress) -> str:
