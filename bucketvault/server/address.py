@@ -149,20 +149,16 @@ def listening(door: Door) -> Iterator[socket.socket]:
 
 
 def _listen_on_port(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ours of a minute ago
     try:
-        listener.bind((ADDRESS, port))
-        listener.listen(BACKLOG)
+        return socket.create_server((ADDRESS, port), backlog=BACKLOG)
     except OSError as error:
-        listener.close()
         if error.errno == errno.EADDRINUSE:
             raise BucketvaultError(
                 f"Port {port} is in use by another program.",
                 "Stop that one, or name another port: bucketvault serve --port 8485",
             ) from error
-        raise BucketvaultError(f"Port {port} cannot be used: {error.strerror}.") from error
-    return listener
+        why = os.strerror(error.errno or 0)
+        raise BucketvaultError(f"Port {port} cannot be used: {why}.") from error
 
 
 def _listen_on_socket(path: Path) -> socket.socket:

@@ -56,21 +56,15 @@ def complain(error: BucketvaultError) -> None:
     ui.notify(clean(words), type="negative", position="bottom-right", multi_line=True)
 
 
-async def attempt(act: Awaitable[object], done: str = "") -> None:
-    """Wait for `act`, and say `done`; where it was refused, say why."""
-    try:
-        await act
-    except BucketvaultError as error:
-        complain(error)
-    else:
-        if done:
-            tell_user(done)
-
-
 async def press(act: Callable[[int], Value], number: int, done: str = "") -> Value | None:
-    """Return what `act(number)` gives, and say `done`; None: it was refused, and why was said."""
+    """Attempt `act(number)` in a thread."""
+    return await attempt(in_thread(act, number), done)
+
+
+async def attempt(act: Awaitable[Value], done: str = "") -> Value | None:
+    """Return what `act` gives, and say `done`; None: it was refused, and why was said."""
     try:
-        answer = await in_thread(act, number)
+        answer = await act
     except BucketvaultError as error:
         complain(error)
         return None

@@ -24,7 +24,7 @@ class _Labelled:
 
     @contextmanager
     def _around(self, name: str, label: str, hint: str) -> Iterator[None]:
-        self.name = name
+        self.name, self.label = name, label
         with element("div", "field") as self._box:
             with element("label", "label") as around:
                 self._label = text("span", words=label)
@@ -37,14 +37,9 @@ class _Labelled:
                 self._hint = text("p", "hint", hint)
                 self._problems = element("div", role="alert")
 
-    @property
-    def label(self) -> str:
-        """Its label."""
-        return str(self._label.text)
-
     def say(self, label: str, hint: str) -> None:
         """Call it something else."""
-        self._label.text = label
+        self.label = self._label.text = label
         self.hint(hint)
 
     def hint(self, words: str) -> None:
@@ -207,20 +202,16 @@ class Switch:
     def __init__(
         self, label: str, on: bool, on_change: Callable[[bool], Awaitable[None] | None]
     ) -> None:
-        self.on = on
         self._on_change = on_change
         self.input = element("button", "switch", type="button", role="switch", aria_label=label)
         self.input.on("click", self._turn)
-        self._show()
+        self.show(on)
 
     def show(self, on: bool) -> None:
         """Show it as it is, whatever turned it."""
         self.on = on
-        self._show()
+        self.input.props["aria-checked"] = "true" if on else "false"
 
     def _turn(self) -> Awaitable[None] | None:
         self.show(not self.on)
         return self._on_change(self.on)
-
-    def _show(self) -> None:
-        self.input.props["aria-checked"] = "true" if self.on else "false"

@@ -65,8 +65,6 @@ class Form(Generic[Stored]):
         self._ask_before_leaving(False)
         ui.navigate.reload()
 
-    # pressing
-
     def button(
         self, words: str, kind: str, mark: str, on_click: Callable[[], Awaitable[None]]
     ) -> ui.element:
@@ -114,8 +112,6 @@ class Form(Generic[Stored]):
         self._buttons = [each for each in self._buttons if not each.is_deleted]
         for each in self._buttons:
             each.props["disabled"] = busy
-
-    # telling
 
     def clear(self) -> None:
         """Take away what was told."""

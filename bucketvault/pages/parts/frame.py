@@ -3,7 +3,8 @@
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 from nicegui import app, run, ui
@@ -35,30 +36,18 @@ CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing ann
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
 # what a busy machine may take to build a page: slow is better than an error (NiceGUI: 3 s)
 ANSWER_S = 30.0
-
-
 SCRIPTS = ("strip.js", "frame.js")
-
-
 LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 
 
-class NavEntry(NamedTuple):
-    """One entry of the navigation."""
-
-    name: str
-    icon: str
-    href: str
-
-
-# One line for each page that exists. Backups carries the number of those that need attention.
-NAVIGATION = (
-    NavEntry("Backups", "backups", "/"),
-    NavEntry("Providers", "providers", "/providers"),
-    NavEntry("Storages", "storages", "/storages"),
-    NavEntry("Health", "health", "/health"),
-    NavEntry("Settings", "settings", "/settings"),
-)
+# Names and addresses of the sections. Backups carries the number of those that need attention.
+NAVIGATION = {
+    "Backups": "/",
+    "Providers": "/providers",
+    "Storages": "/storages",
+    "Health": "/health",
+    "Settings": "/settings",
+}
 
 
 class _Number(IntegerConvertor):
@@ -86,16 +75,12 @@ def install() -> None:
     # their addresses change with their content, so a browser may keep them for long
     # safe: our own files
     app.add_static_files(assets.URL, assets.folder(), max_cache_age=30 * humanize.DAY_S)
-    style_sheet = assets.url("bucketvault.css")
-    favicon = assets.url("favicon.svg")
-    # safe: addresses of our own files
-    ui.add_head_html(f'<link rel="stylesheet" href="{style_sheet}">', shared=True)
-    # safe: the same
-    ui.add_head_html(f'<link rel="icon" type="image/svg+xml" href="{favicon}">', shared=True)
-    for script in SCRIPTS:
-        address = assets.url(script)
+    for rel, name in (("stylesheet", "bucketvault.css"), ("icon", "favicon.svg")):
+        # safe: addresses of our own files
+        ui.add_head_html(f'<link rel="{rel}" href="{assets.url(name)}">', shared=True)
+    for name in SCRIPTS:
         # safe: the same
-        ui.add_head_html(f'<script type="module" src="{address}"></script>', shared=True)
+        ui.add_head_html(f'<script type="module" src="{assets.url(name)}"></script>', shared=True)
     # safe: a constant; in front of the drawer, so that it is the first stop of the Tab key
     ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
 
@@ -129,13 +114,16 @@ class Frame:
                 with element("form", method="post", action="/logout"):
                     element("button", "quiet t12", "Sign out", type="submit").mark("sign-out")
 
-        def toggle() -> None:
-            drawer.run_method("toggle")
-
         # filled and shown by frame.js, which also runs where the server is out of reach
         element("div", "offline-bar", "", id="offline", role="status", hidden="")
         with element("div", "topbar"):
-            button("", "menu", "ghost square", label="Open navigation", on_click=toggle)
+            button(
+                "",
+                "menu",
+                "ghost square",
+                label="Open navigation",
+                on_click=partial(drawer.run_method, "toggle"),
+            )
             with element("a", "line", href="/"):
                 element("i", "logo", aria_hidden="true")
                 element("span", "strong", "bucketvault")
@@ -173,13 +161,13 @@ class Frame:
             element("i", "logo", aria_hidden="true")
             element("span", text="bucketvault")
         with element("nav", "nav", aria_label="Main"):
-            for entry in NAVIGATION:
-                with element("a", href=entry.href) as link:
-                    icon(entry.icon)
-                    element("span", text=entry.name)
-                    if entry.href == "/":
+            for name, href in NAVIGATION.items():
+                with element("a", href=href) as link:
+                    icon(name.lower())
+                    element("span", text=name)
+                    if href == "/":
                         badge = element("span", "badge-place")
-                if entry.name == active:
+                if name == active:
                     link.props["aria-current"] = "page"
         return badge
 
@@ -243,10 +231,9 @@ async def fetch_page(
         found = await run.io_bound(fetch)
     except NotFoundError as error:
         ui.context.client.status_code = 404
-        href = next(entry.href for entry in NAVIGATION if entry.name == section)
         with frame(section, engine.zone, answer):
-            heading(f"No such {row}", ((section, href),))
+            heading(f"No such {row}", ((section, NAVIGATION[section]),))
             told = clean(error.summary), clean(error.hint)
-            draw_statement(Tone.NONE, *told, f"All {section.lower()}", href)
+            draw_statement(Tone.NONE, *told, f"All {section.lower()}", NAVIGATION[section])
         return None
     return None if found is None else (answer, found)

@@ -29,7 +29,7 @@ NAMED = 3  # so many days of a kind are named
 
 def letters(days: Sequence[Tone]) -> str:
     """Return one letter a day."""
-    return "".join([LETTERS[tone] for tone in days])
+    return "".join(LETTERS[tone] for tone in days)
 
 
 def summary(days: Sequence[Tone], last: dt.date) -> str:
@@ -44,7 +44,7 @@ def by_result(days: Sequence[Tone], last: dt.date) -> str:
         places = [place for place, day in enumerate(days) if day is tone]
         if not places or tone is Tone.NONE:
             continue
-        words = f"{len(places)} {_lower(IN_WORDS[tone])}"
+        words = f"{len(places)} {IN_WORDS[tone].lower()}"
         if tone not in (Tone.OK, Tone.RUN) and len(places) <= NAMED:
             named = (date_words(last - dt.timedelta(days=len(days) - 1 - n)) for n in places)
             words += f" ({', '.join(named)})"
@@ -54,9 +54,9 @@ def by_result(days: Sequence[Tone], last: dt.date) -> str:
 
 def draw_strip(days: Sequence[Tone], last: dt.date) -> ui.element:
     """Draw the strip of the days until `last`, the oldest first; `classes` set its size."""
-    return element(
-        "day-strip", days=letters(days), last=last.isoformat(), aria_label=summary(days, last)
-    )
+    strip = element("day-strip")
+    change_strip(strip, days, last)
+    return strip
 
 
 def change_strip(strip: ui.element, days: Sequence[Tone], last: dt.date) -> None:
@@ -73,7 +73,3 @@ def draw_legend() -> None:
             with element("li"):
                 element("day-strip", "one", days=letter, aria_hidden="true")
                 element("span", text=IN_WORDS[tone])
-
-
-def _lower(words: str) -> str:
-    return words[0].lower() + words[1:]

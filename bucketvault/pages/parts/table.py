@@ -40,18 +40,11 @@ class Table(ui.element, component=assets.folder() / "table.js"):
             for place, column in enumerate(columns)
         ]
         self._props["row"] = row
-        self._props["rows"] = self._rows = rows
+        self._props["rows"] = self.rows = rows
         self.classes(f"table {classes}".strip())  # safe: a class can only choose among our own
-
-    @property
-    def rows(self) -> list[Row]:
-        """The rows shown."""
-        return self._rows
 
     def show(self, rows: list[Row]) -> None:
         """Show these; nothing is sent when they are the same."""
-        if rows == self._rows:
-            return
-        self._rows = rows
-        self._props["rows"] = rows
-        self.update()
+        if rows != self.rows:
+            self._props["rows"] = self.rows = rows
+            self.update()

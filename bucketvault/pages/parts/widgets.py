@@ -41,9 +41,8 @@ def element(tag: str, classes: str = "", text: str | None = None, **attributes: 
 
 def text(tag: str, classes: str = "", words: str = "") -> TextElement:
     """Draw an element that holds nothing but text, to be changed by `set_text`."""
-    made = TextElement(tag=tag, text=words)
-    made.classes(classes)  # safe: a class can only choose among our own styles
-    return made
+    # safe: a class can only choose among our own styles
+    return TextElement(tag=tag, text=words).classes(classes)
 
 
 def icon(name: str) -> ui.element:
@@ -79,8 +78,7 @@ def button(
     `mark` is the word by which tests find it.
     """
     attributes = {"href": href} if href else {"type": "button"}  # safe: `element` looks at it
-    made = element("a" if href else "button", f"btn {kind}", **attributes)
-    with made:
+    with element("a" if href else "button", f"btn {kind}", **attributes) as made:
         if icon_name:
             icon(icon_name)
         if words:
@@ -167,18 +165,13 @@ def draw_verdict(
             actions = element("div", "actions")
         with element("div", "needs") as lines:
             for warning in warnings:
-                draw_warning(warning)
+                with element("div", "need plain"):
+                    glyph(Tone.WARN)
+                    element("span", "why", clean(warning))
         yield actions, lines
         for place in (actions, lines):
             if not place.default_slot.children:
                 place.delete()
-
-
-def draw_warning(words: str) -> None:
-    """Draw one line below a verdict."""
-    with element("div", "need plain"):
-        glyph(Tone.WARN)
-        element("span", "why", clean(words))
 
 
 def draw_statement(
