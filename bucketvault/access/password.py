@@ -44,11 +44,6 @@ def set_password(file: Path, password: str) -> None:
         write_private(file, f"scrypt${N}${R}${P}${_text(salt)}${_text(hashed)}\n")
 
 
-def is_set(file: Path) -> bool:
-    """True if there is a password."""
-    return file.exists()
-
-
 def matches(file: Path, guess: str) -> bool:
     """True if `guess` is the password; takes a quarter of a second, False if there is none."""
     try:

@@ -176,7 +176,7 @@ class Sessions:
 
     def has_password(self) -> bool:
         """True if there is a password."""
-        return password.is_set(self._password_file)
+        return self._password_file.exists()
 
     def _is_token(self, guess: str) -> bool:
         return hmac.compare_digest(_hash(guess), _hash(login_token(self._token_file)))

@@ -14,8 +14,8 @@ from bucketvault.errors import BucketvaultError, ConfigError
 from bucketvault.server import address
 
 
-def add_to(commands: Any) -> None:
-    """Add them to the command line; `commands` is what argparse's `add_subparsers` gave."""
+def add_to(commands: Any) -> None:  # what argparse's `add_subparsers` gives; its type is private
+    """Add them to the command line."""
     url = commands.add_parser("url", help="print the link that opens the pages")
     url.add_argument("--new", action="store_true", help="with a new token; every session ends")
     url.set_defaults(command=_url)
@@ -52,7 +52,7 @@ def _url(given: argparse.Namespace, config: Config) -> int:
 def _password(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     if given.remove:
-        if not password.is_set(config.password):
+        if not config.password.exists():
             print("There is no password: only the link opens bucketvault (bucketvault url).")
             return 0
         end_all_sessions()

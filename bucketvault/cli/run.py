@@ -34,6 +34,7 @@ STOP_AGAIN_S = 1.0
 SERVER_MAY_TAKE_S = 30.0  # to come back; taking its data folder meanwhile would keep it out
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
+IN_WORDS = {Phase.CHECKING: "checking both buckets", Phase.TIDYING: "tidying up"}
 BAR_CELLS = 20
 USUAL_COLUMNS = 80  # where a terminal does not tell how wide it is
 
@@ -55,20 +56,12 @@ class Watch:
     watching. SIGTERM leaves the run to itself.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        run_id: int,
-        engine: Engine | None,
-        *,
-        server_may_take_s: float = SERVER_MAY_TAKE_S,
-    ) -> None:
+    def __init__(self, config: Config, run_id: int, engine: Engine | None) -> None:
         self._config = config
         self._engine = engine
         self._left = threading.Event()
         self._stops = 0
         self._run_id = run_id
-        self._server_may_take_s = server_may_take_s
         self._served = engine is None and is_served(config)
         self._server_ended: float | None = None  # by the monotonic clock
 
@@ -83,11 +76,11 @@ class Watch:
             self._engine.stop()
             run = backups.run(self._run_id)  # its end may have come while the engine stopped
         show.end()
-        if run.status == RunStatus.PENDING:
-            print(f"Run {run.id} waits: the next `bucketvault run` or `serve` takes it up.")
-            return 128 + signal.SIGTERM
         if run.status.is_active:
-            print(f"Run {run.id} goes on without this command: bucketvault status shows it.")
+            does = "goes on without this command: bucketvault status shows it."
+            if run.status == RunStatus.PENDING:
+                does = "waits: the next `bucketvault run` or `serve` takes it up."
+            print(f"Run {run.id} {does}")
             return 128 + signal.SIGTERM
         warnings = [f"Warning: {state_words.describe_warning(each)}" for each in run.warnings]
         if run.status == RunStatus.SUCCESS:
@@ -132,7 +125,7 @@ class Watch:
             show.end()
             print("The server has ended; waiting for it to come back ...", flush=True)
         if self._server_ended is not None:
-            if now - self._server_ended < self._server_may_take_s:
+            if now - self._server_ended < SERVER_MAY_TAKE_S:
                 return
             show.end()
             print("It did not come back: this command does the work itself.", flush=True)
@@ -278,10 +271,8 @@ def progress_in_words(run: backups.RunView, *, bar: bool = False) -> str:
         return f"{run.backup_name}: waiting for its turn"
     if run.stop_requested_at is not None:
         return f"{run.backup_name}: stopping"
-    if run.phase == Phase.CHECKING:
-        return f"{run.backup_name}: checking both buckets"
-    if run.phase == Phase.TIDYING:
-        return f"{run.backup_name}: tidying up"
+    if run.phase in IN_WORDS:
+        return f"{run.backup_name}: {IN_WORDS[run.phase]}"
     if run.progress is None:
         return f"{run.backup_name}: copying"
     drawn, percent = ",", run.progress.percent

@@ -36,8 +36,8 @@ NAME_WIDTH = 24
 WORDS = "value words todo"  # of a reading
 
 
-def add_to(commands: Any) -> None:
-    """Add them to the command line; `commands` is what argparse's `add_subparsers` gave."""
+def add_to(commands: Any) -> None:  # what argparse's `add_subparsers` gives; its type is private
+    """Add them to the command line."""
     for name, command, words in (
         ("status", _status, "is everything fine?"),
         ("doctor", _doctor, "look at all that it needs; changes nothing"),

@@ -91,6 +91,7 @@ def _new_uuid() -> str:
 class BaseModel(pw.Model):
     """A row that knows when it was made and last changed (UTC)."""
 
+    id = pw.AutoField()
     created_at: pw.Field[dt.datetime] = UtcField(default=utcnow)
     updated_at: pw.Field[dt.datetime] = UtcField(default=utcnow)
 
@@ -113,7 +114,6 @@ class BaseModel(pw.Model):
 class Provider(BaseModel):
     """A service and how to reach it. Keys are ciphertexts bound to this row (see `vault`)."""
 
-    id = pw.AutoField()
     uuid = pw.TextField(default=_new_uuid, unique=True)
     name = pw.TextField(unique=True)
     provider_type: pw.Field[ProviderType] = WordField(ProviderType)
@@ -126,7 +126,6 @@ class Provider(BaseModel):
 class Storage(BaseModel):
     """A bucket at a Provider. `usage_type` None: it may be either end of a Backup."""
 
-    id = pw.AutoField()
     provider = pw.ForeignKeyField(Provider, backref="storages", on_delete="RESTRICT")
     provider_id: int
     bucket_name = pw.TextField()
@@ -138,7 +137,6 @@ class Storage(BaseModel):
 class Backup(BaseModel):
     """A copy from one Storage and path to another, and its schedule."""
 
-    id = pw.AutoField()
     name = pw.TextField(unique=True)
     source_storage = pw.ForeignKeyField(Storage, backref="+", on_delete="RESTRICT")
     source_storage_id: int
@@ -170,7 +168,6 @@ class Backup(BaseModel):
 class BackupRun(BaseModel):
     """One execution of a Backup, kept after it ends."""
 
-    id = pw.AutoField()
     uuid = pw.TextField(default=_new_uuid, unique=True)
     backup = pw.ForeignKeyField(Backup, backref="runs", on_delete="CASCADE")
     backup_id: int
@@ -278,7 +275,6 @@ class Session(BaseModel):
 
     IDLE_S = 30 * 24 * 3600.0  # one that was not seen for so long has ended
 
-    id = pw.AutoField()
     token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
     last_seen_at: pw.Field[dt.datetime] = UtcField(default=utcnow)  # to within a few minutes
 
@@ -286,7 +282,6 @@ class Session(BaseModel):
 class Mail(BaseModel):
     """A mail, whole: it waits (`next_attempt_at`), was taken by the server, or is given up."""
 
-    id = pw.AutoField()
     run = pw.ForeignKeyField(BackupRun, backref="+", null=True, on_delete="SET NULL")
     run_id: int | None
     backup = pw.ForeignKeyField(Backup, backref="+", null=True, on_delete="SET NULL")

@@ -79,7 +79,7 @@ def test_a_weak_password_is_refused(file: Path, word: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         password.set_password(file, word)
 
-    assert not password.is_set(file)
+    assert not file.exists()
 
 
 async def test_password_and_token_open_and_a_wrong_guess_does_not(sessions: Sessions) -> None:

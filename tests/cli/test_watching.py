@@ -167,11 +167,15 @@ def test_a_stop_of_a_run_that_is_gone_is_nothing_to_do(open_store: Path) -> None
 
 
 def test_a_server_that_ended_is_waited_for_before_its_work_is_taken_over(
-    open_store: Path, row: BackupRun, capsys: pytest.CaptureFixture[str]
+    open_store: Path,
+    row: BackupRun,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("bucketvault.cli.run.SERVER_MAY_TAKE_S", 0.5)
     server = FolderHold(config(open_store).lock, "serve")
     server.take()
-    watch = Watch(config(open_store), row.id, None, server_may_take_s=0.5)
+    watch = Watch(config(open_store), row.id, None)
     server.release()
 
     code = watch.to_the_end()

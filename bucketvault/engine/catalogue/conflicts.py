@@ -230,7 +230,7 @@ def _check_name(
     """Refuse a name that another row has, in whatever case: people would mix them up."""
     if not sheet.is_good("name"):
         return
-    own = None if row is None else row.id  # type: ignore[attr-defined]
+    own = None if row is None else row.id
     others: Any = model.select(model.id, model.name).tuples()
     for other_id, other in others:
         if other_id != own and same_name(other) == same_name(name):

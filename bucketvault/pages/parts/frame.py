@@ -117,13 +117,8 @@ class Frame:
         # filled and shown by frame.js, which also runs where the server is out of reach
         element("div", "offline-bar", "", id="offline", role="status", hidden="")
         with element("div", "topbar"):
-            button(
-                "",
-                "menu",
-                "ghost square",
-                label="Open navigation",
-                on_click=partial(drawer.run_method, "toggle"),
-            )
+            toggle = partial(drawer.run_method, "toggle")
+            button("", "menu", "ghost square", label="Open navigation", on_click=toggle)
             with element("a", "line", href="/"):
                 element("i", "logo", aria_hidden="true")
                 element("span", "strong", "bucketvault")
