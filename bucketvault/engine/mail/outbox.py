@@ -8,6 +8,7 @@ Decisions: docs/decisions/mail.md.
 """
 
 import contextlib
+import dataclasses
 import datetime as dt
 import functools
 import json
@@ -52,10 +53,12 @@ def run_ended(run: BackupRun) -> None:
     """
     if run.preview or run.status.is_active:
         return
+    # as it is in this transaction, not as it was when the run was loaded
+    backup: Backup = Backup.get_by_id(run.backup_id)
     if run.status == RunStatus.SUCCESS:
-        _run_succeeded(run)
+        _run_succeeded(run, backup)
     elif run.reason != Reason.STOPPED:
-        _run_failed(run)
+        _run_failed(run, backup.name)
 
 
 def overdue(backup: Backup, planned: dt.datetime, *, unplannable: bool = False) -> bool:
@@ -71,21 +74,23 @@ def overdue(backup: Backup, planned: dt.datetime, *, unplannable: bool = False) 
     )
     if not begun:
         return False
-    if _sender():
-        last = _runs(backup.id, HAS_ENDED).first()
-        good = BackupRun.newest_good(backup.id)
-        text = _written(
-            lambda home: texts.overdue(
-                backup.name,
-                home,
-                planned=planned,
-                last_good_at=good.finished_at if good is not None else None,
-                last=last,
-                unplannable=unplannable,
-            ),
-            f"{backup.name} is overdue",
-        )
-        _put(MailKind.OVERDUE, _episode(backup, planned), text, backup_id=backup.id)
+    last = _runs(backup.id, HAS_ENDED).first()
+    good_at = _last_good_at(backup.id)
+    _put(
+        MailKind.OVERDUE,
+        _episode(backup, planned),
+        backup.id,
+        None,
+        lambda home: texts.overdue(
+            backup.name,
+            home,
+            planned=planned,
+            last_good_at=good_at,
+            last=last,
+            unplannable=unplannable,
+        ),
+        f"{backup.name} is overdue",
+    )
     return True
 
 
@@ -96,42 +101,43 @@ def overdue_over(backup: Backup) -> None:
     """
     good = BackupRun.newest_good(backup.id)
     row = Backup.get_or_none(Backup.id == backup.id)
-    if good is not None and row is not None and row.overdue_since is not None:
+    if good is not None and row is not None:
         _end_episode(row, good)
 
 
-def _run_failed(run: BackupRun) -> None:
-    if not _sender():
-        return
-    name = _backup(run).name
-    good = BackupRun.newest_good(run.backup_id, run.id)
-    since = BackupRun.id > (good.id if good is not None else 0)
-    in_a_row = _failures(run.backup_id, since).count()
-    text = _written(
+def _run_failed(run: BackupRun, name: str) -> None:
+    good_at, in_a_row = _last_good_at(run.backup_id, run.id), _failures(run).count()
+    _put(
+        MailKind.FAILED,
+        f"{run.uuid}.failed",
+        run.backup_id,
+        run.id,
         lambda home: texts.failed(
             run,
             name,
             home,
-            last_good_at=good.finished_at if good is not None else None,
+            last_good_at=good_at,
             in_a_row=in_a_row,
             would_remove=_would_be_removed(run.id) if run.reason == Reason.BRAKE else (),
         ),
         f"{name} failed: {describe_end(run)}",
     )
-    _put(MailKind.FAILED, f"{run.uuid}.failed", text, run=run)
 
 
-def _run_succeeded(run: BackupRun) -> None:
-    backup = _backup(run)
-    if backup.overdue_since is not None and _end_episode(backup, run):
+def _run_succeeded(run: BackupRun, backup: Backup) -> None:
+    if _end_episode(backup, run):
         return  # one mail says both
-    good = BackupRun.newest_good(run.backup_id, run.id)
-    since = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id - 1)
-    told = _failures(run.backup_id, since, _is_told()).exists()
-    if not told or not _sender():
-        return
-    failures = list(_failures(run.backup_id, since))
-    text = _written(
+    mail = Mail.select(pw.SQL("1")).where(
+        Mail.run == BackupRun.id, Mail.kind == MailKind.FAILED, Mail.dead_at.is_null()
+    )
+    if not _failures(run).where(pw.fn.EXISTS(mail)).exists():
+        return  # no mail about one was sent, or may still be
+    failures = list(_failures(run))
+    _put(
+        MailKind.RECOVERED,
+        f"{run.uuid}.recovered",
+        backup.id,
+        run.id,
         lambda home: texts.recovered(
             run,
             backup.name,
@@ -141,64 +147,47 @@ def _run_succeeded(run: BackupRun) -> None:
         ),
         f"{backup.name} works again",
     )
-    _put(MailKind.RECOVERED, f"{run.uuid}.recovered", text, run=run)
 
 
 def _end_episode(backup: Backup, run: BackupRun) -> bool:
-    """Note in the row that the episode is over; whether a mail says so."""
+    """Note in the row that an episode is over, if there is one; True if a mail says so."""
     since = backup.overdue_since
-    assert since is not None  # noqa: S101 - for the type checker; both callers look
+    if since is None:
+        return False
     Backup.update(overdue_since=None).where(Backup.id == backup.id).execute()
     episode = _episode(backup, since)
     told = Mail.select().where(Mail.message_id.startswith(f"<{episode}@"), Mail.dead_at.is_null())
-    if not told.exists() or not _sender():
-        return False
-    good = BackupRun.newest_good(backup.id, run.id)
-    before = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id - 1)
-    failures = _failures(backup.id, before).count()
-    text = _written(
-        lambda home: texts.overdue_over(
-            run, backup.name, home, since=since, now=run.finished_at or utcnow(), failures=failures
-        ),
+    failures = _failures(run).count()
+    return told.exists() and _put(
+        MailKind.OVERDUE_OVER,
+        f"{episode}_over",
+        backup.id,
+        run.id,
+        lambda home: texts.overdue_over(run, backup.name, home, since=since, failures=failures),
         f"{backup.name} has a good copy again",
     )
-    _put(MailKind.OVERDUE_OVER, f"{episode}_over", text, run=run)
-    return True
 
 
 # ---- queries of events
 
 
-def _sender() -> str:
-    """The address that mails come from; empty where mail is not set up."""
-    now = settings.load()
-    return now.mail_from if now.mail_is_set_up else ""
-
-
-def _backup(run: BackupRun) -> Backup:
-    """Its row as it is in this transaction, not as it was when the run was loaded."""
-    found: Backup = Backup.get_by_id(run.backup_id)
-    return found
-
-
-def _runs(backup_id: int, *which: Any) -> Any:
+def _runs(backup_id: int, *which: Any) -> Any:  # Any: of a query, as peewee has it
     """Runs of a backup, newest first, without previews."""
     query = BackupRun.select().where(BackupRun.backup == backup_id, ~BackupRun.preview, *which)
     return query.order_by(BackupRun.id.desc())
 
 
-def _failures(backup_id: int, *which: Any) -> Any:
-    """Failed runs that nobody stopped, newest first."""
+def _failures(run: BackupRun) -> Any:
+    """Failed runs that nobody stopped, from the last good one before `run` to it, newest first."""
+    good = BackupRun.newest_good(run.backup_id, run.id)
+    since = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id)
     by_itself = BackupRun.reason != Reason.STOPPED
-    return _runs(backup_id, BackupRun.status == RunStatus.FAILED, by_itself, *which)
+    return _runs(run.backup_id, BackupRun.status == RunStatus.FAILED, by_itself, since)
 
 
-def _is_told() -> Any:
-    """SQL condition: a mail about a failed run was sent, or may still be."""
-    mail = Mail.select(pw.SQL("1")).where(
-        Mail.run == BackupRun.id, Mail.kind == MailKind.FAILED, Mail.dead_at.is_null()
-    )
-    return pw.fn.EXISTS(mail)
+def _last_good_at(backup_id: int, before: int | None = None) -> dt.datetime | None:
+    good = BackupRun.newest_good(backup_id, before)
+    return good.finished_at if good is not None else None
 
 
 def _would_be_removed(run_id: int) -> list[str]:
@@ -217,44 +206,44 @@ def _episode(backup: Backup, planned: dt.datetime) -> str:
     return f"{backup.archive_key}.{planned:%Y%m%dT%H%M%SZ}.overdue"
 
 
-def _written(write: Callable[[texts.Home], texts.Text], otherwise: str) -> texts.Text:
-    """Return the mail's text. A bug in it never keeps a run from ending: then it is short."""
-    try:
-        return write(home())
-    except Exception:
-        log.exception("a mail could not be written as it should be")
-        return texts.plain(otherwise)
-
-
 def _put(
     kind: MailKind,
     event: str,
-    text: texts.Text,
-    *,
-    run: BackupRun | None = None,
-    backup_id: int | None = None,
-) -> None:
-    """Store a mail that waits; an event that has one already keeps it."""
-    domain = _sender().rpartition("@")[2]
+    backup_id: int,
+    run_id: int | None,
+    write: Callable[[texts.Home], texts.Text],
+    otherwise: str,
+) -> bool:
+    """Store a mail that waits; an event that has one already keeps it. False: mail is not set up.
+
+    A bug in its text never keeps a run from ending: then it is short, with `otherwise` as subject.
+    """
+    now = settings.load()
+    if not now.mail_is_set_up:
+        return False
+    try:
+        text = write(home())
+    except Exception:
+        log.exception("a mail could not be written as it should be")
+        text = texts.plain(otherwise)
     Mail.insert(
-        run=run.id if run is not None else None,
-        backup=run.backup_id if run is not None else backup_id,
+        run=run_id,
+        backup=backup_id,
         kind=kind,
-        message_id=f"<{event}@{domain}>",
+        message_id=f"<{event}@{now.mail_from.rpartition('@')[2]}>",
         subject=text.subject,
         body=text.body,
     ).on_conflict_ignore().execute()
     log.info("mail written", extra={"kind": kind, "subject": text.subject})
+    return True
 
 
 def home() -> texts.Home:
     """This installation, for the texts."""
     folder = Path(str(database.database)).parent
     usual = Path(platformdirs.user_data_dir("bucketvault", appauthor=False))
-    command = "bucketvault"
-    if folder != usual:
-        command += f" --data-dir {shlex.quote(str(folder))}"
-    return texts.Home(_zone(), socket.gethostname(), command)
+    named = f" --data-dir {shlex.quote(str(folder))}" if folder != usual else ""
+    return texts.Home(_zone(), socket.gethostname(), f"bucketvault{named}")
 
 
 @functools.cache
@@ -316,9 +305,7 @@ def try_waiting_now(now: dt.datetime) -> None:
 def try_again(mail_id: int) -> None:
     """Send a mail that was given up after all. Raises NotFoundError; one that waits stays so."""
     with writing(Topic.MAIL, Topic.BACKUPS):
-        mail = Mail.get_or_none(Mail.id == mail_id)
-        if mail is None:
-            raise NotFoundError("This mail is not there any more.")
+        _see_that_it_is_there(mail_id)
         Mail.update(next_attempt_at=utcnow(), dead_at=None, dismissed_at=None).where(
             Mail.id == mail_id, Mail.sent_at.is_null()
         ).execute()
@@ -330,11 +317,15 @@ def dismiss(mail_id: int) -> None:
     Raises NotFoundError; one that waits or was taken meanwhile stays as it is.
     """
     with writing(Topic.MAIL, Topic.BACKUPS):
-        if Mail.get_or_none(Mail.id == mail_id) is None:
-            raise NotFoundError("This mail is not there any more.")
+        _see_that_it_is_there(mail_id)
         Mail.update(dismissed_at=utcnow()).where(
             Mail.id == mail_id, Mail.needs_attention()
         ).execute()
+
+
+def _see_that_it_is_there(mail_id: int) -> None:
+    if Mail.get_or_none(Mail.id == mail_id) is None:
+        raise NotFoundError("This mail is not there any more.")
 
 
 # ---- what pages show
@@ -361,30 +352,16 @@ def state() -> MailState:
 def note_of(run: BackupRun) -> MailNote | None:
     """Return the state of the mail about the end of `run`; None: there was nothing to tell."""
     mail = Mail.get_or_none(Mail.run == run.id)
-    if mail is not None:
-        told, at = _told(mail)
-        return MailNote(told, at, mail.last_error, mail.id)
-    worth_one = run.status == RunStatus.FAILED and run.reason != Reason.STOPPED
-    return MailNote(Told.NOBODY) if worth_one and not run.preview else None
-
-
-def _told(mail: Mail) -> tuple[Told, dt.datetime | None]:
+    if mail is None:
+        worth_one = run.status == RunStatus.FAILED and run.reason != Reason.STOPPED
+        return MailNote(Told.NOBODY) if worth_one and not run.preview else None
+    told, at = Told.WAITING, mail.next_attempt_at
     if mail.sent_at is not None:
-        return Told.MAILED, mail.sent_at
-    if mail.dead_at is not None:
-        return Told.GIVEN_UP, mail.dead_at
-    return Told.WAITING, mail.next_attempt_at
+        told, at = Told.MAILED, mail.sent_at
+    elif mail.dead_at is not None:
+        told, at = Told.GIVEN_UP, mail.dead_at
+    return MailNote(told, at, mail.last_error, mail.id)
 
 
 def _letter(mail: Mail) -> Letter:
-    return Letter(
-        id=mail.id,
-        kind=mail.kind,
-        subject=mail.subject,
-        created_at=mail.created_at,
-        attempts=mail.attempts,
-        next_attempt_at=mail.next_attempt_at,
-        sent_at=mail.sent_at,
-        dead_at=mail.dead_at,
-        last_error=mail.last_error,
-    )
+    return Letter(**{each.name: getattr(mail, each.name) for each in dataclasses.fields(Letter)})

@@ -7,6 +7,7 @@ everybody to see. No run ever waits for any of this.
 
 import datetime as dt
 import email.utils
+import itertools
 import logging
 import threading
 import time
@@ -62,7 +63,7 @@ class Mailer:
         self._wake = threading.Event()
         self._settled = threading.Event()  # nothing was left to try when it was last looked
         self._not_before = 0.0  # by the monotonic clock: the server was out of reach
-        self._known: settings.MailServer | None = None  # what was tried last
+        self._known: MailServer | None = None  # what was tried last
         self._thread = threading.Thread(target=self._work, name="mailer", daemon=True)
 
     def start(self) -> None:
@@ -101,10 +102,8 @@ class Mailer:
                 hint = "Enter server and both addresses."
                 return Trial(False, "There is no mail server to send it with.", hint)
             text = texts.trial(outbox.home())
-            now = utcnow()
-            domain = server.sender.rpartition("@")[2]
-            event = email.utils.make_msgid("test", domain)
-            message = _message(server, event, text.subject, text.body, now)
+            event = email.utils.make_msgid("test", server.sender.rpartition("@")[2])
+            message = _message(server, event, text.subject, text.body, utcnow())
             return Trial(True, deliver(server, message, self._pace.patience))
         except InvalidInputError:
             raise
@@ -165,19 +164,18 @@ class Mailer:
             if server is None:
                 outbox.note_failed(mail.id, "Mail was switched off before this was sent.", None)
                 return
-            message = _message(
-                server, mail.message_id, mail.subject, mail.body, outbox.event_time(mail)
-            )
+            moment = outbox.event_time(mail)
+            message = _message(server, mail.message_id, mail.subject, mail.body, moment)
             self._known = server
             deliver(server, message, self._pace.patience)
-        except NotTakenError as error:
-            self._postpone(mail, error.summary, error.trouble)
         except BusyError:
             raise
+        except NotTakenError as error:
+            self._postpone(mail, error.summary, error.trouble)
         except BucketvaultError as error:  # the password does not open
             self._postpone(mail, f"{error.summary} {error.hint}".strip(), Trouble.SIGN_IN)
         except Exception as error:  # one mail that we cannot send must not keep the others
-            log.exception("a mail met a fault of ours", extra=about)
+            log.exception("a mail met a fault", extra=about)
             self._postpone(mail, f"A fault of ours: {type(error).__name__}.", Trouble.REFUSED)
         else:
             self._known, self._not_before = None, 0.0
@@ -186,30 +184,26 @@ class Mailer:
 
     def _note_sent(self, mail: Mail) -> None:
         """Write down that the server has it: a database that cannot must not send it twice."""
-        said = False
-        while True:
+        for tries in itertools.count():
             try:
                 outbox.note_sent(mail.id, utcnow())
+                return
             except pw.DatabaseError as error:  # busy, full, or damaged: then no other is sent
-                if not said:
+                if tries == 0:
                     why = {"mail": mail.id, "why": error}
                     log.warning("a mail was sent, and that cannot be noted", extra=why)
-                    said = True
                 if self._ending.wait(self._pace.look_s):
                     raise
-            else:
-                return
 
     def _postpone(self, mail: Mail, error: str, trouble: Trouble) -> None:
-        now = utcnow()
-        pause = self._pace.pause_after(mail.attempts + 1, trouble)
-        old = (now - mail.created_at).total_seconds() > self._pace.gives_up_after_s
-        old &= mail.attempts + 1 >= self._pace.gives_up_after_tries
-        given_up = trouble is Trouble.REFUSED or old
+        now, pace, tries = utcnow(), self._pace, mail.attempts + 1
+        pause = pace.pause_after(tries, trouble)
+        is_old = (now - mail.created_at).total_seconds() > pace.gives_up_after_s
+        given_up = (is_old and tries >= pace.gives_up_after_tries) or trouble is Trouble.REFUSED
         again = None if given_up else now + dt.timedelta(seconds=pause)
         outbox.note_failed(mail.id, error, again)
         if trouble is Trouble.SERVER:
-            pause = min(pause, self._pace.pauses_s[0])
+            pause = min(pause, pace.pauses_s[0])
         if trouble is not Trouble.REFUSED:
             self._not_before = time.monotonic() + pause
         word = "mail given up" if given_up else "mail not sent"

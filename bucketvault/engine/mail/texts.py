@@ -23,7 +23,7 @@ from bucketvault.engine.domain.state_words import (
     describe_warning,
 )
 from bucketvault.engine.domain.warnings import warnings_of
-from bucketvault.humanize import duration, moment, size
+from bucketvault.humanize import duration, moment, sentences, size
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Reason, RunStatus, Trigger
 
@@ -81,10 +81,7 @@ def failed(
     if held:  # without findings there is nothing to approve: the source is empty
         subject = f"{named} is held for your approval" if run.findings else f"{named} is held"
     body = [
-        _paragraph(
-            describe_copy(copy_state(run)),
-            _last_good(name, last_good_at, home),
-        ),
+        _paragraph(describe_copy(copy_state(run)), _last_good(name, last_good_at, home)),
         _told(f"{subject}:", describe_cause(run)),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
@@ -96,21 +93,13 @@ def failed(
 
 
 def recovered(
-    run: Any, name: str, home: Home, *, failures: int, failing_since: dt.datetime | None
+    run: Any, name: str, home: Home, *, failures: int, failing_since: dt.datetime
 ) -> Text:
     """A run succeeded after failed ones that were told."""
-    named = clean(name)
     first = "on" if failures == 1 else "first on"
-    since = f", {first} {home.moment(failing_since)}" if failing_since is not None else ""
-    times = _times(failures)
-    body = [
-        _paragraph(run.explanation or "The copy is complete."),
-        _paragraph(f"{named} works again. Before, it had failed {times}{since}."),
-        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
-        _facts(_circumstances(run, home)),
-        _commands(home, run, name, again=False),
-    ]
-    return _text(f"{named} works again", body, home)
+    since = f"{first} {home.moment(failing_since)}"
+    told = f"{clean(name)} works again. Before, it had failed {_times(failures)}, {since}."
+    return _good_again(run, name, home, "works again", told)
 
 
 def overdue(
@@ -119,8 +108,8 @@ def overdue(
     *,
     planned: dt.datetime,
     last_good_at: dt.datetime | None,
-    last: Any = None,
-    unplannable: bool = False,
+    last: Any,
+    unplannable: bool,
 ) -> Text:
     """A backup should have succeeded by now. `last`: its newest run that ended, if there is one.
 
@@ -147,24 +136,18 @@ def overdue(
     return _text(f"{named} is overdue: no good copy since {day}", body, home)
 
 
-def overdue_over(
-    run: Any, name: str, home: Home, *, since: dt.datetime, now: dt.datetime, failures: int = 0
-) -> Text:
+def overdue_over(run: Any, name: str, home: Home, *, since: dt.datetime, failures: int) -> Text:
     """A backup that was told to be overdue has succeeded, by `run`."""
-    named = clean(name)
-    times = _times(failures)
-    body = [
-        _paragraph(run.explanation or "The copy is complete."),
-        _paragraph(
-            f"{named} is not overdue any more. It had been planned for {home.moment(since)}, and "
-            f"succeeded {duration((now - since).total_seconds())} later.",
-            f"It had failed {times} meanwhile." if failures else "",
-        ),
-        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
-        _facts(_circumstances(run, home)),
-        _commands(home, run, name, again=False),
-    ]
-    return _text(f"{named} has a good copy again", body, home)
+    later = duration((run.finished_at - since).total_seconds())
+    return _good_again(
+        run,
+        name,
+        home,
+        "has a good copy again",
+        f"{clean(name)} is not overdue any more. It had been planned for {home.moment(since)}, and "
+        f"succeeded {later} later.",
+        f"It had failed {_times(failures)} meanwhile." if failures else "",
+    )
 
 
 def trial(home: Home) -> Text:
@@ -188,15 +171,25 @@ def plain(subject: str) -> Text:
 # ---- parts
 
 
+def _good_again(run: Any, name: str, home: Home, news: str, *told: str) -> Text:
+    body = [
+        _paragraph(run.explanation or "The copy is complete."),
+        _paragraph(*told),
+        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
+        _facts(_circumstances(run, home)),
+        _commands(home, run, name, again=False),
+    ]
+    return _text(f"{clean(name)} {news}", body, home)
+
+
 def _text(subject: str, body: Iterable[str], home: Home) -> Text:
     parts = [part for part in body if part]
     signature = f"-- \nbucketvault on {clean(home.machine, limit=100)}"
     return Text(clean(subject, limit=SUBJECT_LIMIT), "\n\n".join([*parts, signature]) + "\n")
 
 
-def _paragraph(*sentences: str) -> str:
-    told = " ".join(sentence for sentence in sentences if sentence)
-    return _wrapped(clean(told, limit=PARAGRAPH_CHARACTERS))
+def _paragraph(*told: str) -> str:
+    return _wrapped(clean(sentences(*told), limit=PARAGRAPH_CHARACTERS))
 
 
 def _told(heading: str, text: str) -> str:
@@ -211,12 +204,11 @@ def _last_good(name: str, at: dt.datetime | None, home: Home) -> str:
 
 def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
     began = run.started_at or run.created_at
-    took = (run.finished_at - began).total_seconds()
     facts = [
         ("Run", str(run.id)),
         ("Began", home.moment(began)),
         ("Ended", home.moment(run.finished_at)),
-        ("Took", duration(took)),
+        ("Took", duration((run.finished_at - began).total_seconds())),
     ]
     if run.scheduled_for is not None:
         late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""

@@ -122,8 +122,8 @@ def test_a_refused_address_gives_a_mail_up_until_somebody_tries_again(
     fail(photos)
 
     with mailbox.up(), sending(vault) as mailer:
-        until("it is given up", lambda: mailer.state().dead)
-        (dead,) = mailer.state().dead
+        until("it is given up", lambda: outbox.state().dead)
+        (dead,) = outbox.state().dead
         mailbox.answers.clear()
         mailer.try_again(dead.id)
         until("it is sent after all", all_sent)
@@ -138,8 +138,8 @@ def test_a_mail_that_fails_for_a_day_is_given_up(
     fail(photos)
     pace = Pace(pauses_s=(0.02,), gives_up_after_s=0.3, look_s=0.02)
 
-    with sending(vault, pace) as mailer:
-        until("it is given up", lambda: mailer.state().dead)
+    with sending(vault, pace):
+        until("it is given up", lambda: outbox.state().dead)
 
     (dead,) = outbox.state().dead
     assert dead.attempts > 1
@@ -153,9 +153,9 @@ def test_a_mail_that_waited_while_the_machine_slept_is_tried_more_than_once(
     with writing():
         Mail.update(created_at=at(1)).execute()  # long ago; the network is not there yet
 
-    with sending(vault) as mailer:
+    with sending(vault):
         until("it was tried", lambda: Mail.get().attempts >= 2)
-        dead = mailer.state().dead
+        dead = outbox.state().dead
     with mailbox.up(), sending(vault):
         until("it is sent", all_sent)
 
@@ -202,9 +202,9 @@ def test_mended_settings_send_what_waits_at_once(
     fail(photos)
     slow = Pace(pauses_s=(3600,), look_s=0.02)
 
-    with mailbox.up(tls=authority, sign_in=["PLAIN"]), sending(vault, slow) as mailer:
-        until("signing in was refused", lambda: mailer.state().last_failed)
-        refused = mailer.state()
+    with mailbox.up(tls=authority, sign_in=["PLAIN"]), sending(vault, slow):
+        until("signing in was refused", lambda: outbox.state().last_failed)
+        refused = outbox.state()
         settings.change({"smtp_password": PASSWORD}, vault)
         until("it is sent", all_sent)
 
@@ -259,8 +259,8 @@ def test_a_lost_key_keeps_the_mail_waiting_and_says_why(
     key = vault.key_file.read_bytes()
     vault.key_file.unlink()
 
-    with mailbox.up(), sending(Vault(vault.key_file)) as mailer:
-        until("it was tried", lambda: mailer.state().last_failed)
+    with mailbox.up(), sending(Vault(vault.key_file)):
+        until("it was tried", lambda: outbox.state().last_failed)
 
     failed = outbox.state().last_failed
     assert failed is not None
@@ -274,8 +274,8 @@ def test_switched_off_mail_is_given_up_in_sight(
     fail(photos)
     settings.change({"smtp_host": "", "mail_from": "", "mail_to": ""}, vault)
 
-    with sending(vault) as mailer:
-        until("it is given up", lambda: mailer.state().dead)
+    with sending(vault):
+        until("it is given up", lambda: outbox.state().dead)
 
     assert "switched off" in outbox.state().dead[0].last_error
 
