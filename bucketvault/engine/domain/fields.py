@@ -126,9 +126,7 @@ class BackupFields:
     )
     source_path: str = ruled(rules.path_rule, "", label="Only this folder", key="source.path")
     destination_storage_id: int = ruled(
-        rules.reference("Choose the bucket to copy to."),
-        label="Copy to",
-        key="destination.bucket",
+        rules.reference("Choose the bucket to copy to."), label="Copy to", key="destination.bucket"
     )
     destination_path: str = ruled(
         rules.path_rule, "", label="Into this folder", key="destination.path"

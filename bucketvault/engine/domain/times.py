@@ -73,11 +73,7 @@ def grace(schedule: Schedule) -> dt.timedelta:
 
 
 def overdue(
-    timing: Timing,
-    now: dt.datetime,
-    *,
-    planned_since: dt.datetime,
-    answered_at: dt.datetime | None,
+    timing: Timing, now: dt.datetime, *, planned_since: dt.datetime, answered_at: dt.datetime | None
 ) -> dt.datetime | None:
     """The planned time that has passed, with its grace, and nothing came of it; None: all is well.
 

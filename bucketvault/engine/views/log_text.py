@@ -12,16 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.rclone.log_lines import ATTEMPT, LARGEST, Progress, line_kind
 from bucketvault.engine.rclone.transcript import Transcript
-from bucketvault.humanize import (
-    count,
-    day,
-    many,
-    percent,
-    size,
-    size_of,
-    speed,
-    time_left,
-)
+from bucketvault.humanize import count, day, many, percent, size, size_of, speed, time_left
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import LineKind
 
