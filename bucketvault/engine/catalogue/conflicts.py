@@ -231,7 +231,7 @@ def _check_name(
     if not sheet.is_good("name"):
         return
     own = None if row is None else row.id
-    others: Any = model.select(model.id, model.name).tuples()
+    others: Any = model.select(model.id, model.name).tuples()  # Any: of two kinds
     for other_id, other in others:
         if other_id != own and same_name(other) == same_name(name):
             kind = model.__name__.lower()

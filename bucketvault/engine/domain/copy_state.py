@@ -39,7 +39,7 @@ class CopyState:
     missing: int = 0  # only among the kept versions until the next good run
 
 
-def copy_state(run: Any) -> CopyState | None:
+def copy_state(run: Any) -> CopyState | None:  # Any: a row, which this room does not know
     """Return what a run, a row with the columns of BackupRun, left behind; None before its end."""
     if run.status.is_active:
         return None

@@ -1,7 +1,6 @@
 """The work of a run as its checks found it, and how much never holds one. Pure."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 # A handful of removals, or a rotation of a few dumps, never holds a run, whatever the share.
 FEWEST_REMOVED = 10
@@ -27,6 +26,6 @@ class Findings:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any] | None) -> "Findings | None":
+    def from_json(cls, value: dict[str, int] | None) -> "Findings | None":
         """The reverse; None where nothing was found out."""
         return cls(**{k: int(value[k]) for k in asdict(cls()) if k in value}) if value else None

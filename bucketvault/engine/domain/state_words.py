@@ -100,12 +100,12 @@ def describe_hold(reason: HoldReason, found: Findings) -> str:
     return f"{words} {NO_RUN_BEFORE}" if reason == HoldReason.FIRST else words
 
 
-def describe_cause(run: Any) -> str:
+def describe_cause(run: Any) -> str:  # Any: a row, which this room does not know
     """Return what became of a run, a row with the columns of BackupRun, and if it touched any."""
     return f"{run.explanation} {UNTOUCHED}." if run.untouched else str(run.explanation)
 
 
-def describe_end(run: Any) -> str:
+def describe_end(run: Any) -> str:  # Any: as above
     """Return the same where it is not said beside it that the run is held."""
     can_be_approved = run.hold_reason not in (None, HoldReason.EMPTY_SOURCE)
     return f"{'Held: ' if can_be_approved else ''}{describe_cause(run)}"

@@ -20,7 +20,7 @@ class RunWarning:
         return {"code": self.code, **self.numbers, "names": list(self.names)}
 
 
-def warnings_of(run: Any) -> tuple[RunWarning, ...]:
+def warnings_of(run: Any) -> tuple[RunWarning, ...]:  # Any: a row, unknown to this room
     """Return the warnings of a run, a row with the columns of BackupRun."""
     return tuple(
         RunWarning(

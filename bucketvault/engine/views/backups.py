@@ -265,7 +265,7 @@ def _rows(
     ends, now = _storages(), utcnow()
     active = {run.backup_id: run for run in BackupRun.select().where(IS_ACTIVE)}
     last_ids = [backup.last_id for backup in found if backup.last_id is not None]
-    ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))
+    ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))  # Any: as below
     last_runs = {run.id: run for run in ended.objects(SimpleNamespace)}
     is_any_waiting = any(run.status == RunStatus.PENDING for run in active.values())
     under_way = queue.routes_under_way() if is_any_waiting else []
@@ -305,7 +305,7 @@ def _rows(
 
 def _storages() -> dict[int, EndSpec]:
     """Return every Storage by its id, as an end without a path."""
-    query: Any = Storage.select(
+    query: Any = Storage.select(  # Any: peewee's queries have no types
         Storage.id,
         Provider.name,
         Provider.provider_type,
@@ -319,7 +319,7 @@ def _storages() -> dict[int, EndSpec]:
     return {storage_id: EndSpec(*end) for storage_id, *end in query.tuples()}
 
 
-def _backup_query(which: pw.Expression | None) -> Any:
+def _backup_query(which: pw.Expression | None) -> Any:  # Any: as above
     """Backups, and of each the newest ended run and what is known of good ones.
 
     The subqueries read backwards along the index on (backup, id) and stop at the first hit, so
@@ -336,7 +336,7 @@ def _backup_query(which: pw.Expression | None) -> Any:
     return (query if which is None else query.where(which)).objects(SimpleNamespace)
 
 
-def newest(column: Any, condition: Any) -> Any:
+def newest(column: Any, condition: Any) -> Any:  # Any: parts of a query, as above
     """`column` of the newest run of each backup that fulfils the condition."""
     return (
         BackupRun.select(column)
@@ -364,13 +364,13 @@ _BACKUP_COLUMNS = {each.name for each in fields(BackupRow)} & Backup._meta.field
 _RUN_COLUMNS = {each.name for each in fields(RunView)} & BackupRun._meta.fields.keys()  # noqa: SLF001
 
 
-def _stored(columns: Iterable[str], row: Any) -> dict[str, Any]:
+def _stored(columns: Iterable[str], row: Any) -> dict[str, Any]:  # Any: columns of every type
     return {name: getattr(row, name) for name in columns}
 
 
 def run_view(
-    run: Any,
-    backup: Any,
+    run: Any,  # Any: a row, or a plain object with its columns
+    backup: Any,  # the same
     *,
     supervision: Supervision = watched,
     newest: bool = True,

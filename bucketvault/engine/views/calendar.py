@@ -9,7 +9,7 @@ planned time they make up for. Of earlier days nothing is made up: they are show
 import datetime as dt
 import functools
 import threading
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -62,8 +62,8 @@ class DayBook:
         today = now.astimezone(self._zone).date()
         dates = [today - DAY * back for back in range(LENGTH - 1, -1, -1)]
         with self._lock, connection(), database.atomic():
-            backups: Any = Backup.select(Backup.id, Backup.planned_since).tuples()
-            planned_since: dict[int, dt.datetime] = dict(backups)
+            backups = Backup.select(Backup.id, Backup.planned_since)
+            planned_since = {backup.id: backup.planned_since for backup in backups}
             self._read(dates[0])
             self._forget(planned_since, dates[0])
             return {
@@ -93,8 +93,8 @@ class DayBook:
             _add(past.worst, day, Tone.NONE if tone == Tone.WAIT else tone)
         self._open = still_open
 
-    def _runs(self, first: dt.date) -> Iterable[Any]:
-        query: Any = BackupRun.select(
+    def _runs(self, first: dt.date) -> Any:  # Any: peewee's queries have no types
+        query = BackupRun.select(
             BackupRun.id,
             BackupRun.backup,
             BackupRun.status,
@@ -110,8 +110,7 @@ class DayBook:
         else:
             # from the oldest open one on: what has ended since is taken in once more, unchanged
             which = BackupRun.id >= min(self._open, default=self._read_to + 1)
-        rows: Iterable[Any] = query.where(which).tuples()
-        return rows
+        return query.where(which).tuples()
 
     def _forget(self, known: Container[int], first: dt.date) -> None:
         self._past = {one: past for one, past in self._past.items() if one in known}

@@ -91,7 +91,7 @@ def _ended(reason: Any) -> Any:  # Any: peewee's conditions have no types
 
 _NO_WARNINGS = pw.SQL("'[]'")  # as stored: a Python list would become a list of values
 _OTHER = BackupRun.reason.is_null() | BackupRun.reason.not_in([Reason.BRAKE, Reason.STOPPED])
-_CONDITIONS: dict[Tone, Any] = {  # of the tone that `tone_of_run` gives
+_CONDITIONS: dict[Tone, Any] = {  # by the tone that `tone_of_run` gives; Any: as above
     Tone.OK: IS_GOOD & (BackupRun.warnings == _NO_WARNINGS),
     Tone.WARN: IS_GOOD & (BackupRun.warnings != _NO_WARNINGS),
     Tone.BAD: _ended(_OTHER),

@@ -96,7 +96,7 @@ def describe_log_line(
     return LogText(stamp, kind, clean(name, limit=limit) if isinstance(name, str) else "", text)
 
 
-def log_time(value: Any, zone: ZoneInfo) -> str:
+def log_time(value: Any, zone: ZoneInfo) -> str:  # Any: out of JSON, of whatever type
     """`14:03:22`; empty where there is no time.
 
     rclone writes RFC 3339 with up to nine decimals, which Python cuts to six by itself.
@@ -108,7 +108,7 @@ def log_time(value: Any, zone: ZoneInfo) -> str:
         return ""
 
 
-def _words(entry: dict[str, Any], message: str, kind: LineKind, limit: int) -> str:
+def _words(entry: dict[str, object], message: str, kind: LineKind, limit: int) -> str:
     if attempt := ATTEMPT.match(message):
         return _attempt_words(attempt, limit)
     if message in _MESSAGE_WORDS:
