@@ -4,6 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from nicegui import ui
+from nicegui.testing import User
+
 PATIENCE_S = 20.0
 PAUSE_S = 0.02  # between two looks
 
@@ -15,3 +18,9 @@ async def becomes(look: Callable[[], object]) -> None:
         if time.monotonic() > deadline:
             raise AssertionError("not in time")
         await asyncio.sleep(PAUSE_S)
+
+
+def drawn(user: User) -> set[int]:
+    """Return the numbers of all elements of the page but timers, which go once they have fired."""
+    elements = user.client.elements if user.client else {}
+    return {number for number, each in elements.items() if not isinstance(each, ui.timer)}

@@ -10,7 +10,6 @@ import pytest
 from nicegui.testing import User
 
 from bucketvault.engine.rclone.buckets import PathLook
-from bucketvault.pages.backup.form import BackupForm
 from bucketvault.vocabulary import ComparisonMode, Schedule, Topic
 from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
@@ -372,7 +371,9 @@ async def test_a_busy_database_is_told_and_what_was_typed_stays_and_is_asked_for
 
     monkeypatch.setattr(engine.backups, "change", busy)
     asks: list[bool] = []
-    monkeypatch.setattr(BackupForm, "_ask_before_leaving", lambda _, ask: asks.append(ask))
+    # by name: NiceGUI's plugin may have imported the module again since this file was
+    asking = "bucketvault.pages.backup.form.BackupForm._ask_before_leaving"
+    monkeypatch.setattr(asking, lambda _, ask: asks.append(ask))
     await user.open("/backups/7/edit")
     fill(user, name="Mine")
 

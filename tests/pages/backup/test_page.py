@@ -17,7 +17,7 @@ from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
 from bucketvault.vocabulary import Topic, WarningCode
 from tests.pages import backup_scenes, fake_backups, scenes
-from tests.pages.waiting import becomes
+from tests.pages.waiting import becomes, drawn
 
 
 def answer(row: BackupRow) -> tuple[Tone, str, str]:
@@ -321,14 +321,14 @@ async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:
     await user.should_see("Copying: 62 %")
     await user.should_see("Watch")
     await user.should_see("16 objects")
-    before = set(user.client.elements)
+    before = drawn(user)
 
     view = replace(engine.rows[6].active_run, progress=scenes.progress(0.75))
     engine.rows[6] = replace(engine.rows[6], active_run=view)
     engine.live.publish(Topic.BACKUPS)
 
     await user.should_see("Copying: 75 %")
-    assert set(user.client.elements) == before
+    assert drawn(user) == before
 
 
 async def test_kept_versions_come_after_the_page(user: User, engine) -> None:

@@ -26,7 +26,7 @@ from bucketvault.vocabulary import (
     run_topic,
 )
 from tests.pages import scenes
-from tests.pages.waiting import becomes
+from tests.pages.waiting import becomes, drawn
 
 
 def show(view: RunView, mail: MailNote | None = None) -> None:
@@ -192,13 +192,13 @@ async def test_who_started_it_and_how_it_ended_in_words(
 async def test_a_running_run_moves_without_being_drawn_again(user: User, engine) -> None:
     await user.open("/run/1")
     await user.should_see("Copying: 62 %, about 5 min left")
-    before = set(user.client.elements)
+    before = drawn(user)
 
     engine.runs[1] = replace(engine.runs[1], progress=scenes.progress(0.75))
     engine.live.publish(run_topic(1))
 
     await user.should_see("Copying: 75 %")
-    assert set(user.client.elements) == before
+    assert drawn(user) == before
 
 
 def test_what_is_not_drawn_again_while_a_run_goes_on_tells_no_time_that_passes() -> None:
