@@ -6,14 +6,13 @@ With a bucketvault at work on the data folder, `run` asks its queue; else it doe
 import argparse
 import contextlib
 import functools
-import io
 import os
 import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from bucketvault import __version__, logging_setup
@@ -109,7 +108,7 @@ def _settle_output(*, cut_off_is_fine: bool) -> None:
             setattr(sys, name, _Deaf(stream))
 
 
-class _Deaf(io.TextIOBase):
+class _Deaf:
     """A stream that drops its text when its reader has gone or its disk is full."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -127,16 +126,8 @@ class _Deaf(io.TextIOBase):
             # what it still holds would fail again as the interpreter ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    @property
-    def buffer(self) -> BinaryIO:
-        """Return the bytes below, for what is no text."""
-        return self._stream.buffer
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
 
 
 def _parser() -> argparse.ArgumentParser:

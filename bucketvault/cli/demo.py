@@ -58,14 +58,9 @@ class Server:
     secret_access_key: str
 
 
-def home() -> Path:
-    """Return where the demo keeps its servers' buckets and its data folder."""
-    return Path(platformdirs.user_cache_dir("bucketvault", appauthor=False)) / "demo"
-
-
 def demo(config: Config, *, once: bool) -> int:
     """Run the demo; returns the exit code. `config` says which rclone to use."""
-    folder = home()
+    folder = Path(platformdirs.user_cache_dir("bucketvault", appauthor=False)) / "demo"
     own = load_config(
         {
             "BUCKETVAULT_KEY_FILE": str(folder / "secret.key"),

@@ -162,20 +162,18 @@ def _listen_on_port(port: int) -> socket.socket:
 
 
 def _listen_on_socket(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_open_folder(path.parent)
         _clear(path)
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(BACKLOG)
+        with contextlib.ExitStack() as on_fault:
+            listener = on_fault.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path))
+            path.chmod(0o600)
+            listener.listen(BACKLOG)
+            on_fault.pop_all()
     except OSError as error:
-        listener.close()
         raise BucketvaultError(f"The socket {path} cannot be used: {error.strerror}.") from error
-    except BucketvaultError:
-        listener.close()
-        raise
     return listener
 
 

@@ -108,7 +108,7 @@ class Pick(_Labelled):
         hint: str = "",
         placeholder: str = "",
         searched: bool = False,
-        on_change: Callable[[Any], Awaitable[None] | None] | None = None,
+        on_change: Callable[[Any], Awaitable[None] | None],
     ) -> None:
         with self._around(name, label, hint):
             # what is stored may be a thing of the past, such as a zone that was renamed
@@ -120,8 +120,7 @@ class Pick(_Labelled):
             if searched:  # in others Quasar would draw an input for it, over the arrow
                 self.input.props["placeholder"] = placeholder
                 self.input.props["autocomplete"] = "off"
-        if on_change is not None:
-            self.input.on_value_change(lambda change: on_change(change.value))
+        self.input.on_value_change(lambda change: on_change(change.value))
 
     @property
     def value(self) -> Any:

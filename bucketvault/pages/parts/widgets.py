@@ -13,7 +13,7 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine.domain.spec import EndSpec
-from bucketvault.engine.views.situation import TONE_WORDS, Tone
+from bucketvault.engine.views.situation import Tone
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -24,6 +24,7 @@ MARKS = {
     ProviderType.AMAZON_S3: "S3",
 }
 OWN_ADDRESS = re.compile(r"/(?!/)|#")
+NAMED = 5  # of several things
 NAME_CHARACTERS = 300  # of a name in a page; the style sheet cuts it to the room there is
 
 
@@ -55,11 +56,11 @@ def glyph(tone: Tone, large: bool = False) -> ui.element:
     return element("i", f"glyph {CLASSES[tone]}" + (" large" if large else ""), aria_hidden="true")
 
 
-def pill(tone: Tone, words: str = "") -> ui.element:
+def pill(tone: Tone, words: str) -> ui.element:
     """Draw shape and word of a state."""
     with element("span", f"pill {CLASSES[tone]}") as made:
         glyph(tone)
-        element("span", text=words or TONE_WORDS[tone])
+        element("span", text=words)
     return made
 
 
@@ -215,7 +216,7 @@ class Tiles:
     """A row of tiles whose numbers change in place, and that can be pressed to pick one."""
 
     def __init__(
-        self, label: str, tiles: Sequence[Tile], on_pick: Callable[[str], None] | None = None
+        self, label: str, tiles: Sequence[Tile], on_pick: Callable[[str], None] | None
     ) -> None:
         self._picks: dict[str, ui.element] = {}
         self._parts: list[tuple[ui.element, TextElement, TextElement]] = []
@@ -288,10 +289,10 @@ class Bar:
             self._bar.props["aria-label"] = words
 
 
-def first_few(names: Sequence[str], most: int = 5) -> str:
+def first_few(names: Sequence[str]) -> str:
     """Return `photos, mail and 3 more`."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{more}"
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def key_values(pairs: Iterable[tuple[str, str]]) -> None:
