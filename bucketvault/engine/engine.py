@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from bucketvault.config import Config
 from bucketvault.engine import settings
 from bucketvault.engine.about import SettingsPage, settings_page
-from bucketvault.engine.catalogue import backups, providers
+from bucketvault.engine.catalogue import backups, rows
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.events import Live
 from bucketvault.engine.folder_lock import FolderHold
@@ -24,10 +24,9 @@ from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.providers import Providers
-from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder, run_folders
-from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, KeptVersionsError
+from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, asked_without_a_run
 from bucketvault.engine.runs.worker import RunContext, Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.settings import Settings
@@ -37,7 +36,6 @@ from bucketvault.engine.views import history
 from bucketvault.engine.views.calendar import DayBook, Days
 from bucketvault.engine.views.home import HomeView, first_steps
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, situation_of
-from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import (
     BusyError,
@@ -58,6 +56,7 @@ LOOK_S = 1.0  # how soon a run queued by another process is found
 STOP_S = 8.0
 ADOPT_S = 5.0
 ADOPT_EVERY_S = 30.0  # how soon a run whose worker met its end gets another
+IS_RUNNING = BackupRun.status == RunStatus.RUNNING
 
 
 def open_store(config: Config, *, check: bool = False) -> Vault:
@@ -121,6 +120,7 @@ class Engine:
         self._workers_lock = threading.Lock()
         self._adopts_at = 0.0
         self.scheduler = Scheduler()
+        self._schedule = self.scheduler if schedules else None  # to be watched
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._housekeeper = Housekeeper(config)
         self.health = Monitor(config, self.scheduler)
@@ -265,8 +265,7 @@ class Engine:
         with self._workers_lock:
             known = list(self._workers)
         with connection():
-            running = BackupRun.status == RunStatus.RUNNING
-            left = list(BackupRun.select().where(running, BackupRun.id.not_in(known)))
+            left = list(BackupRun.select().where(IS_RUNNING, BackupRun.id.not_in(known)))
         ended = []
         for run in left:
             folder = RunFolder(self.config.runs, run.uuid)
@@ -279,12 +278,7 @@ class Engine:
     def _sweep(self) -> None:
         """Remove folders of runs that ended; one that is still worked on is left alone."""
         with connection():
-            running = {
-                run.uuid
-                for run in BackupRun.select(BackupRun.uuid).where(
-                    BackupRun.status == RunStatus.RUNNING
-                )
-            }
+            running = {run.uuid for run in BackupRun.select().where(IS_RUNNING)}
         for folder in run_folders(self.config.runs):
             if folder.uuid in running:
                 continue
@@ -315,18 +309,10 @@ class Engine:
         Raises NotFoundError, RcloneMissingError, VaultError, KeptVersionsError.
         """
         with connection():
-            backup = Backup.get_or_none(Backup.id == backup_id)
-            if backup is None:
-                raise NotFoundError("This backup is not there any more.")
-            storage = backup.destination_storage
-            remote = providers.decrypted_remote(storage.provider, self.vault)
-        binary = find_binary(self.config.rclone)
-        archive = KeptVersions(binary, remote, storage.bucket_name, backup.archive_key)
-        try:
-            return archive.kept(backup.retention_days)
-        except KeptVersionsError as error:  # its own hint speaks of a run
-            hint = "See whether the provider answers and the key may list, then look again."
-            raise KeptVersionsError(error.summary, hint, error.detail) from error
+            backup = rows.get(Backup, backup_id)
+        bucket = self.providers.bucket(backup.destination_storage_id)
+        with asked_without_a_run():
+            return KeptVersions(*bucket, backup.archive_key).kept(backup.retention_days)
 
     def stop_run(self, run_id: int) -> None:
         """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.
@@ -341,11 +327,11 @@ class Engine:
 
     def installation_issues(self) -> tuple[InstallationIssue, ...]:
         """Return what the program itself needs a person for."""
-        return checks.installation_issues(self.config, self.scheduler if self.schedules else None)
+        return checks.installation_issues(self.config, self._schedule)
 
     def fault(self) -> str:
         """Return what keeps us from our work and a restart mends; may block, and raise."""
-        return checks.fault(self.config, self.scheduler if self.schedules else None)
+        return checks.fault(self.config, self._schedule)
 
     def home(self) -> HomeView:
         """All that the home page shows."""

@@ -14,7 +14,7 @@ from bucketvault.engine.catalogue import providers, rows
 from bucketvault.engine.domain.places import server_of
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.engine.runs.kept_versions import KeptVersions, KeptVersionsError
+from bucketvault.engine.runs.kept_versions import KeptVersions, asked_without_a_run
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
@@ -65,7 +65,7 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
         # by what is meant: one bucket may be two storages, by two keys or two names of its server
         here = {each.archive_key for each in backups if _place(each.destination_storage) == place}
     binary = find_binary(config.rclone)
-    try:
+    with asked_without_a_run():
         names = KeptVersions(binary, remote, bucket, "").all_in_bucket()
         ours = [name for name in names if name in named or _KEY.fullmatch(name)]
         without = [key for key in ours if key not in here]
@@ -83,9 +83,6 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
                     newest=max((folder.replaced_at for folder in folders), default=None),
                 )
             )
-    except KeptVersionsError as error:  # its own hint speaks of a run
-        hint = "See whether the provider answers and the key may list, then look again."
-        raise KeptVersionsError(error.summary, hint, error.detail) from error
     left.sort(key=lambda each: (-each.size_bytes, each.archive_key))
     foreign = tuple(name for name in names if name not in ours)
     return Found(bucket, tuple(left), foreign, max(0, len(without) - MOST_COUNTED))

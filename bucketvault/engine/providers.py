@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bucketvault.config import Config
 from bucketvault.engine.catalogue import providers, rows, storages
@@ -82,8 +83,8 @@ class ProviderPage:
     test: ConnectionTest | None  # the last, since this program started
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(NamedTuple):
+    fingerprint: object  # for which it holds
     listing: Listing
     until: float  # on the monotonic clock
 
@@ -102,9 +103,9 @@ class Providers:
         self.pool = ThreadPoolExecutor(ASKING, thread_name_prefix="ask")
         self._lock = threading.Lock()
         self._asking: dict[int, threading.Lock] = {}
-        # by provider, together with the fingerprint for which it holds
-        self._listings: dict[int, tuple[object, _Kept]] = {}
+        self._listings: dict[int, _Kept] = {}  # by provider
         self._counting: set[threading.Event] = set()
+        # by provider, together with the fingerprint for which it holds
         self._tests: dict[int, tuple[object, ConnectionTest]] = {}
 
     # what there is
@@ -119,10 +120,9 @@ class Providers:
             row, storages = provider_row(provider_id, self._vault())
             now = _fingerprint(rows.get(Provider, provider_id))
         with self._lock:
-            kept = self._kept(provider_id, now)
-            tested = self._tests.get(provider_id)
-        test = tested[1] if tested is not None and tested[0] == now else None
-        return ProviderPage(row, tuple(storages), kept, test)
+            of, test = self._tests.get(provider_id, (None, None))
+        kept = self._kept(provider_id, now)
+        return ProviderPage(row, tuple(storages), kept, test if of == now else None)
 
     # what a provider says: these take seconds
 
@@ -136,11 +136,8 @@ class Providers:
         asked_at = time.monotonic()
         with asking:  # two tabs ask once
             remote, fingerprint = self._remote(provider_id)
-            with self._lock:
-                kept = self._kept(provider_id, fingerprint)
-                found = self._listings.get(provider_id)
-            fresh = found is not None and found[1].until - KEPT_S > asked_at
-            if kept is not None and (fresh or not refresh):
+            kept = self._kept(provider_id, fingerprint, asked_at if refresh else 0.0)
+            if kept is not None:
                 return kept
             buckets = list_buckets(find_binary(self._config.rclone), remote)
             return self._keep(provider_id, fingerprint, buckets)
@@ -152,9 +149,8 @@ class Providers:
         """
         remote, fingerprint = self._remote(provider_id)
         began = time.monotonic()
-        rights = probe(find_binary(self._config.rclone), remote, bucket, write)
-        took_s = time.monotonic() - began
-        result = ConnectionTest(bucket, write, tuple(rights), utcnow(), took_s)
+        rights = tuple(probe(find_binary(self._config.rclone), remote, bucket, write))
+        result = ConnectionTest(bucket, write, rights, utcnow(), time.monotonic() - began)
         with self._lock:
             self._tests[provider_id] = (fingerprint, result)
         self._live.publish(Topic.CATALOGUE)
@@ -165,7 +161,7 @@ class Providers:
 
         Raises NotFoundError, RcloneMissingError, VaultError, DiscoveryError.
         """
-        return look_at_path(*self._bucket(storage_id), path, CHECK_S)
+        return look_at_path(*self.bucket(storage_id), path, CHECK_S)
 
     def measure(
         self,
@@ -178,7 +174,7 @@ class Providers:
 
         Raises CancelledError soon after `cancelled` is set, and as `look`.
         """
-        binary, remote, bucket = self._bucket(storage_id)
+        binary, remote, bucket = self.bucket(storage_id)
         with self._lock:
             self._counting.add(cancelled)
         try:
@@ -247,21 +243,18 @@ class Providers:
         """
         with connection():
             fingerprint = _fingerprint(rows.get(Provider, provider_id))
-        with self._lock:
-            kept = self._kept(provider_id, fingerprint)
+        kept = self._kept(provider_id, fingerprint)
         listed = kept is not None and any(b.name == bucket_name for b in kept.buckets)
         name = bucket_name if listed else bucket_name.strip()
         given = StorageFields(provider_id, name, usage_type=usage)
         if problems := storages.check(given, listed=listed):
             raise InvalidInputError(problems)
-        seen = listed
         if check and not listed:
             remote, _ = self._remote(provider_id)
             check_bucket(find_binary(self._config.rclone), remote, name, CHECK_S)
-            seen = True
         with writing():
             storage_id = storages.create(given, listed=listed)
-            if seen:
+            if check or listed:
                 Storage.update(checked_at=utcnow()).where(Storage.id == storage_id).execute()
         return storage_id
 
@@ -296,7 +289,8 @@ class Providers:
             row = rows.get(Provider, provider_id)
             return providers.decrypted_remote(row, self._vault()), _fingerprint(row)
 
-    def _bucket(self, storage_id: int) -> tuple[Binary, Remote, str]:
+    def bucket(self, storage_id: int) -> tuple[Binary, Remote, str]:
+        """Return what asks a storage: rclone, the way to its provider, and its bucket's name."""
         with connection():
             storage = rows.get(Storage, storage_id)
             remote = providers.decrypted_remote(storage.provider, self._vault())
@@ -305,17 +299,21 @@ class Providers:
     def _keep(self, provider_id: int, fingerprint: object, buckets: list[Bucket]) -> Listing:
         listing = Listing(tuple(buckets), utcnow())
         with self._lock:
-            kept = _Kept(listing, time.monotonic() + KEPT_S)
-            self._listings[provider_id] = (fingerprint, kept)
+            until = time.monotonic() + KEPT_S
+            self._listings[provider_id] = _Kept(fingerprint, listing, until)
         self._live.publish(Topic.CATALOGUE)
         return listing
 
-    def _kept(self, provider_id: int, fingerprint: object) -> Listing | None:
-        """A listing that still holds; inside the lock."""
-        found = self._listings.get(provider_id)
-        if found is None or found[0] != fingerprint or time.monotonic() > found[1].until:
+    def _kept(
+        self, provider_id: int, fingerprint: object, listed_after: float = 0.0
+    ) -> Listing | None:
+        """A listing that still holds, made after a moment of the monotonic clock."""
+        with self._lock:
+            found = self._listings.get(provider_id)
+        if found is None or found.fingerprint != fingerprint:
             return None
-        return found[1].listing
+        earliest = max(time.monotonic(), listed_after + KEPT_S)
+        return found.listing if found.until >= earliest else None
 
 
 def _fingerprint(row: Provider) -> object:

@@ -5,7 +5,7 @@ is one. `mail_server` alone opens it, for the connection it was entered for.
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -90,13 +90,17 @@ def change(
     """
     with writing(Topic.SETTINGS, Topic.BACKUPS):
         before = load()
-        _refuse_changed_since(seen or before, before, given)
+        seen = seen or before
+        of = {name: "has_smtp_password" if name == PASSWORD else name for name in given}
+        if other := [n for n in given if getattr(before, of[n]) != getattr(seen, of[n])]:
+            raise ChangedMeanwhileError(other)
         after, password, problems = _checked(given, before)
         if problems:
             raise InvalidInputError(problems)
         changed = [n for n in ruled_fields(Settings) if getattr(after, n) != getattr(before, n)]
         for name in changed:
-            _keep(name, _as_text(getattr(after, name)))
+            value = getattr(after, name)
+            _keep(name, "" if value is None else str(value))
         if password is not None and password != _stored_password(vault, before):
             changed.append(PASSWORD)
             _keep_password(vault, password)
@@ -130,12 +134,6 @@ def mail_server(vault: Vault, given: Mapping[str, object] | None = None) -> Mail
 
 
 # ---- how it is done
-
-
-def _refuse_changed_since(seen: Settings, now: Settings, names: Iterable[str]) -> None:
-    compared = {name: "has_smtp_password" if name == PASSWORD else name for name in names}
-    if changed := [n for n, of in compared.items() if getattr(now, of) != getattr(seen, of)]:
-        raise ChangedMeanwhileError(changed)
 
 
 def _checked(
@@ -180,12 +178,8 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
         refuse(PASSWORD, "Enter the password of this user.")
     if password and not after.smtp_user:
         refuse("smtp_user", "Enter the user this password belongs to.")
-    if (
-        before.has_smtp_password
-        and after.smtp_user
-        and password is None
-        and _another(before, after)
-    ):
+    goes_elsewhere = _destination(before) != _destination(after)
+    if before.has_smtp_password and after.smtp_user and password is None and goes_elsewhere:
         refuse(
             PASSWORD,
             "Enter the password again: the stored one is never sent to another server, port or "
@@ -193,13 +187,9 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
         )
 
 
-def _another(before: Settings, after: Settings) -> bool:
-    """True if a password would go elsewhere than where it was entered for."""
-    return (before.smtp_host, before.mail_port, before.smtp_user) != (
-        after.smtp_host,
-        after.mail_port,
-        after.smtp_user,
-    )
+def _destination(of: Settings) -> tuple[str, int, str]:
+    """Where a password goes, and for whom."""
+    return of.smtp_host, of.mail_port, of.smtp_user
 
 
 def _stored_password(vault: Vault, before: Settings) -> str:
@@ -227,10 +217,6 @@ def _keep_password(vault: Vault, password: str) -> None:
 
 def _keep(key: str, value: str) -> None:
     Setting.insert(key=key, value=value).on_conflict_replace().execute()
-
-
-def _as_text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _from_rows(stored: Mapping[str, str]) -> Settings:

@@ -8,7 +8,7 @@ import contextlib
 import datetime as dt
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import peewee as pw
@@ -36,6 +36,16 @@ class KeptVersionsError(BucketvaultError):
 
 class KeptVersionsSilentError(KeptVersionsError):
     """The destination did not answer at all."""
+
+
+@contextlib.contextmanager
+def asked_without_a_run() -> Iterator[None]:
+    """Give KeptVersionsError a hint for a person who looks: its own speaks of a run."""
+    try:
+        yield
+    except KeptVersionsError as error:
+        hint = "See whether the provider answers and the key may list, then look again."
+        raise KeptVersionsError(error.summary, hint, error.detail) from error
 
 
 @dataclass(frozen=True, slots=True)
