@@ -129,26 +129,22 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-class _Ending:
-    """Handler of both signals, also before and after the server has its own."""
+class _Ending(threading.Event):
+    """Handler of both signals, also before and after the server has its own; set by the first."""
 
     def __init__(self, end_s: float) -> None:
+        super().__init__()
         self._end_s = end_s
-        self._asked = threading.Event()
 
     def __call__(self, sig: int, frame: FrameType | None) -> None:
-        if not self._asked.is_set():
-            self._asked.set()
+        if not self.is_set():
+            self.set()
             systemd.tell(systemd.STOPPING)
             # systemd or a shell waits for the end. Whatever still hangs then (a query behind a
             # lock, a browser that does not read) is safe to leave: the database is transactional.
             last = threading.Timer(self._end_s, os._exit, (0,))
             last.daemon = True
             last.start()
-
-    def is_set(self) -> bool:
-        """True if the process was asked to end."""
-        return self._asked.is_set()
 
 
 @contextlib.contextmanager

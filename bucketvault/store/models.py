@@ -59,7 +59,7 @@ class UtcField(pw.Field):
 class WordField(pw.TextField):
     """One of the words of an enumeration, kept as its text."""
 
-    def __init__(self, words: type[StrEnum], **options: Any) -> None:
+    def __init__(self, words: type[StrEnum], **options: object) -> None:
         self.words = words
         super().__init__(**options)
 
@@ -73,10 +73,10 @@ class WordField(pw.TextField):
 class JsonField(pw.TextField):
     """A JSON value, kept as text."""
 
-    def db_value(self, value: Any) -> str:
+    def db_value(self, value: object) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
-    def python_value(self, value: str | None) -> Any:
+    def python_value(self, value: str | None) -> object:
         if value == "{}":  # by far the most frequent ones
             return {}
         if value == "[]":
@@ -100,12 +100,12 @@ class BaseModel(pw.Model):
         legacy_table_names = False
 
     @classmethod
-    def update(cls, *args: Any, **fields: Any) -> Any:
+    def update(cls, *args: Any, **fields: Any) -> Any:  # as peewee's, which has no types
         """Peewee's update, which also notes the time."""
         fields.setdefault("updated_at", utcnow())
         return super().update(*args, **fields)
 
-    def save(self, *args: Any, **options: Any) -> Any:
+    def save(self, *args: Any, **options: Any) -> Any:  # the same
         """Peewee's save, which also notes the time."""
         self.updated_at = utcnow()
         return super().save(*args, **options)
@@ -218,7 +218,7 @@ class BackupRun(BaseModel):
     class Meta:
         table_name = "backup_run"
 
-    def change(self, expected: RunStatus, **fields: Any) -> bool:
+    def change(self, expected: RunStatus, **fields: object) -> bool:
         """Change this run if it still is `expected`; False when something else moved it first.
 
         The instance takes over the new values only when the row did.
@@ -231,7 +231,7 @@ class BackupRun(BaseModel):
                 setattr(self, name, value)
         return bool(changed)
 
-    def finish(self, status: RunStatus, **fields: Any) -> bool:
+    def finish(self, status: RunStatus, **fields: object) -> bool:
         """End a running run; False when something else ended it first (Stop, recovery)."""
         ended = {"finished_at": utcnow(), "rclone_pid": None, **fields}
         return self.change(RunStatus.RUNNING, status=status, **ended)
@@ -298,8 +298,8 @@ class Mail(BaseModel):
     last_error = pw.TextField(default="")
 
     @classmethod
-    def needs_attention(cls) -> Any:
-        """Which ones were given up, and nobody has looked at them."""
+    def needs_attention(cls) -> pw.Expression:
+        """Return the condition for those that were given up, and nobody has looked at."""
         return cls.dead_at.is_null(False) & cls.dismissed_at.is_null()
 
 

@@ -102,7 +102,7 @@ class Pick(_Labelled):
         self,
         name: str,
         label: str,
-        options: Mapping[Any, str],
+        options: Mapping[Any, str],  # by keys of any kind: numbers, words, None
         value: object,
         *,
         hint: str = "",
