@@ -5,7 +5,6 @@ import importlib.metadata
 import platform
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 
 from bucketvault import __version__
 from bucketvault.config import Config
@@ -81,6 +80,8 @@ def about(config: Config) -> About:
         rclone = f"{found.version}, {found.path}"
     except RcloneMissingError as error:
         rclone = str(error)
+    # with what is written ahead and not yet in it
+    files = (config.database, config.database.with_name(config.database.name + "-wal"))
     return About(
         version=__version__,
         rclone=rclone,
@@ -89,11 +90,5 @@ def about(config: Config) -> About:
         sqlite=sqlite3.sqlite_version,
         data_dir=str(config.data_dir),
         key_file=str(config.key_file),
-        database_bytes=_size(config.database),
+        database_bytes=sum(file.stat().st_size for file in files if file.exists()),
     )
-
-
-def _size(database: Path) -> int:
-    """With what is written ahead of it and not yet in it."""
-    files = (database, database.with_name(database.name + "-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())

@@ -7,6 +7,7 @@ Logs go first, so that the copy is small, and also where there is no room for on
 Decisions: docs/decisions/clocks.md.
 """
 
+import contextlib
 import datetime as dt
 import logging
 import re
@@ -67,15 +68,14 @@ class Housekeeper:
     def _keep(self) -> None:
         pause = LOOK_S
         while not self._ending.wait(pause):
+            pause = AFTER_A_FAULT_S
             try:
                 work(self._config, utcnow(), self._ending)
                 pause = LOOK_S
             except (BucketvaultError, BusyError, OSError) as error:
                 log.warning("housekeeping failed", extra={"why": error})
-                pause = AFTER_A_FAULT_S
             except Exception:  # the edge of a thread: it must not die
                 log.exception("housekeeping met a fault")
-                pause = AFTER_A_FAULT_S
 
 
 def work(config: Config, now: dt.datetime, ending: threading.Event | None = None) -> bool:
@@ -87,7 +87,9 @@ def work(config: Config, now: dt.datetime, ending: threading.Event | None = None
         return False
     ending = ending or threading.Event()
     removed = remove_old_logs(now, settings.load().log_retention_days, ending)
-    _give_back(ending)
+    while not ending.is_set() and give_back_space(STEP_PAGES):
+        ending.wait(STEP_PAUSE_S)
+    write_log_back()
     if removed:
         log.info("old logs removed", extra={"runs": removed})
     if ending.is_set():
@@ -139,12 +141,6 @@ def _runs_with_old_logs(before: dt.datetime) -> list[int]:
         return [run.id for run in query]
 
 
-def _give_back(ending: threading.Event) -> None:
-    while not ending.is_set() and give_back_space(STEP_PAGES):
-        ending.wait(STEP_PAUSE_S)
-    write_log_back()
-
-
 # ---- the daily copy: named by its day (UTC), checked whole
 
 
@@ -176,7 +172,13 @@ def copy_database(folder: Path, now: dt.datetime) -> Path:
     folder.chmod(0o700)
     for unfinished in folder.glob("bucketvault-*.unfinished"):  # the machine stopped in between
         unfinished.unlink()
-    _find_room(folder)
+    needed, free = database_bytes() + SPARE_BYTES, shutil.disk_usage(folder).free
+    if free < needed:
+        raise NoRoomError(
+            f"There is no room for a copy of the database: {free / 1e6:,.0f} MB are free, "
+            f"{needed / 1e6:,.0f} MB are needed.",
+            "Make room on the disk of the data folder; the copy is then made within the hour.",
+        )
     made = _of_day(folder, now)
     backup_database(made)
     for old in _oldest_first(folder, now.date())[:-KEPT]:
@@ -187,8 +189,7 @@ def copy_database(folder: Path, now: dt.datetime) -> Path:
 
 def newest_copy(folder: Path, now: dt.datetime) -> SelfBackup | None:
     """The newest copy; None: there is none. Raises OSError where the folder may not be read."""
-    found = _oldest_first(folder, now.date())
-    return found[-1] if found else None
+    return next(reversed(_oldest_first(folder, now.date())), None)
 
 
 def growth_a_day(folder: Path, now: dt.datetime) -> float | None:
@@ -208,23 +209,10 @@ def _oldest_first(folder: Path, today: dt.date) -> list[SelfBackup]:
     """All copies; one of a day to come is from a clock that was wrong, and goes first."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
-        match = _NAME.fullmatch(path.name)
-        if match is None:
-            continue
-        try:
-            stat, day = path.stat(), dt.date.fromisoformat(match[1])
-        except (OSError, ValueError):  # gone meanwhile; a day that no calendar has
-            continue
-        made_at = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
-        found.append(SelfBackup(path, day, made_at, stat.st_size))
+        if match := _NAME.fullmatch(path.name):
+            # gone meanwhile; a day that no calendar has
+            with contextlib.suppress(OSError, ValueError):
+                stat, day = path.stat(), dt.date.fromisoformat(match[1])
+                made_at = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
+                found.append(SelfBackup(path, day, made_at, stat.st_size))
     return sorted(found, key=lambda copy: (copy.day <= today, copy.day))
-
-
-def _find_room(folder: Path) -> None:
-    needed, free = database_bytes() + SPARE_BYTES, shutil.disk_usage(folder).free
-    if free < needed:
-        raise NoRoomError(
-            f"There is no room for a copy of the database: {free / 1e6:,.0f} MB are free, "
-            f"{needed / 1e6:,.0f} MB are needed.",
-            "Make room on the disk of the data folder; the copy is then made within the hour.",
-        )

@@ -28,10 +28,8 @@ class Shared(Generic[Asked, Value]):
         """The value for these arguments, which must be hashable."""
         key = (asked, tuple(sorted(named.items())))
         with self._lock:  # who comes meanwhile waits, and has the same
-            writes, now = (
-                self._writes(),
-                time.monotonic(),
-            )  # seen first: it may change while we work
+            # seen first: it may change while we work
+            writes, now = self._writes(), time.monotonic()
             self._known = {
                 key: known
                 for key, known in self._known.items()

@@ -1,7 +1,7 @@
 """Overdue episodes: a backup of which nothing came begins one, its next good copy ends it.
 
-Whether a backup is overdue is computed when asked. An episode is what
-people were told of it, once, and it lasts until they can be told that it is over.
+Whether a backup is overdue is computed when asked. An episode is what people were told of it, once,
+and it lasts until they can be told that it is over.
 """
 
 import datetime as dt

@@ -67,30 +67,26 @@ class Scheduler:
 
     def is_beating(self) -> bool:
         """True if backups are started at their times: the last good beat is not long ago."""
-        return self._beaten is not None and time.monotonic() - self._beaten < FRESH_S
+        return not _is_past(self._beaten, FRESH_S)
 
     def beat(self) -> None:
         """Queue what is due, and once a minute see what is overdue.
 
         A backup at fault is logged, and the others are looked after; where the clock cannot be
-        right, nothing is, and this is no beat. Raises BusyError when the
-        database cannot take it; the next beat does it then.
+        right, nothing is, and this is no beat. Raises BusyError where the database is busy.
         """
         now = utcnow()
         if now < BEGINNING:  # the machine has just started, and is told the time soon, or never
-            self._wait_for_the_time(now)
+            if _is_past(self._waits_since, SAY_AGAIN_S):
+                self._waits_since = time.monotonic()
+                log.error("nothing is planned until the clock is right", extra={"clock": now})
             return
         due = _to_look_at(now, self._at_fault)
         self._for_each(due, lambda backup_id: plan(backup_id, now))
-        if self._told is None or time.monotonic() - self._told >= TELL_EVERY_S:
+        if _is_past(self._told, TELL_EVERY_S):
             self._for_each(overdue.backups_to_tell(), overdue.tell)
             self._told = time.monotonic()
         self.last_beat_at, self._beaten = now, time.monotonic()
-
-    def _wait_for_the_time(self, now: dt.datetime) -> None:
-        if self._waits_since is None or time.monotonic() - self._waits_since >= SAY_AGAIN_S:
-            self._waits_since = time.monotonic()
-            log.error("nothing is planned until the clock is right", extra={"clock": now})
 
     def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], None]) -> None:
         for backup_id in backup_ids:
@@ -102,16 +98,16 @@ class Scheduler:
                 self._at_fault(backup_id, error)
 
     def _at_fault(self, backup_id: int, error: Exception) -> None:
-        said = self._said.get(backup_id)
-        if said is not None and time.monotonic() - said < SAY_AGAIN_S:
-            return
-        self._said[backup_id] = time.monotonic()
-        known = error if not isinstance(error, TimingError) else None
-        log.error(
-            "a backup cannot be planned",
-            extra={"backup": backup_id, "why": error},
-            exc_info=known,
-        )
+        if _is_past(self._said.get(backup_id), SAY_AGAIN_S):
+            self._said[backup_id] = time.monotonic()
+            unknown = None if isinstance(error, TimingError) else error
+            about = {"backup": backup_id, "why": error}
+            log.error("a backup cannot be planned", extra=about, exc_info=unknown)
+
+
+def _is_past(since: float | None, seconds: float) -> bool:
+    """True if so many seconds have passed since a moment of the monotonic clock, or it is None."""
+    return since is None or time.monotonic() - since >= seconds
 
 
 def _to_look_at(now: dt.datetime, at_fault: Callable[[int, Exception], None]) -> list[int]:
@@ -119,8 +115,7 @@ def _to_look_at(now: dt.datetime, at_fault: Callable[[int, Exception], None]) ->
     found = []
     timing = (Backup.schedule, Backup.at, Backup.weekday, Backup.time_zone)
     with connection():
-        active = BackupRun.select(BackupRun.backup).where(IS_ACTIVE)
-        under_way = {run.backup_id for run in active}
+        under_way = {run.backup_id for run in BackupRun.select(BackupRun.backup).where(IS_ACTIVE)}
         enabled: Any = (
             Backup.select(Backup.id, Backup.next_due_at, *timing)
             .where(Backup.enabled)
@@ -256,15 +251,15 @@ class Pulse:
         """Start again when the thread is dead or hangs. To be called every now and then."""
         if self._thread is None or self._over.is_set():
             return
-        stands_s = time.monotonic() - self._turned
-        if self._thread.is_alive() and stands_s < HANGS_S:
+        is_alive = self._thread.is_alive()
+        if is_alive and time.monotonic() - self._turned < HANGS_S:
             if self._turned > self._began:
                 self._replaced = 0  # it has come round since: whatever it was is over
             return
         if self._replaced == REPLACED_AT_MOST:
             return
         self._replaced += 1
-        how = "hangs" if self._thread.is_alive() else "has died"
+        how = "hangs" if is_alive else "has died"
         log.error("the pulse %s and begins anew", how, extra={"time": self._replaced})
         self._over.set()  # should it wake up after all
         self.start()
