@@ -61,10 +61,7 @@ def checked_provider(
     sheet = Sheet(problems)
     _check_name(sheet, Provider, values.name, row)
     is_known = sheet.is_good("provider_type", "endpoint", "region", "account_id")
-    if row is None or not with_users or not is_known:
-        return values, sheet.problems
-    new = _server(values)
-    if new != _server(row):
+    if row and with_users and is_known and (new := _server(values)) != _server(row):
         storages = Storage.select(Storage.id).where(Storage.provider == row.id)
         users = Backup.source_storage.in_(storages) | Backup.destination_storage.in_(storages)
         for found in _contradictions(users, servers={row.id: new}):

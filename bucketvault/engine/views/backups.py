@@ -197,7 +197,7 @@ def backup_row(backup_id: int) -> BackupRow | None:
 def backup_page(backup_id: int) -> BackupPage:
     """All that the page of one backup shows. Raises NotFoundError."""
     with one_moment():
-        row = next(iter(_rows(Backup.id == backup_id)), None)
+        row = backup_row(backup_id)
         if row is None:
             raise NotFoundError("This backup is not there any more.")
         backup = Backup.get_by_id(backup_id)
