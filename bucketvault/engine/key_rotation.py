@@ -13,7 +13,7 @@ from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import connection, text_that_begins, writing
 from bucketvault.store.models import Provider
 from bucketvault.store.private_files import alone_in
-from bucketvault.store.secrets import VERSION, Ciphertext, Vault, ciphertexts
+from bucketvault.store.secrets import VERSION, Vault, ciphertexts
 
 
 def rotate(vault: Vault) -> tuple[int, list[Path]]:
@@ -36,7 +36,9 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
         with writing():
             everything = list(ciphertexts())
             for found in everything:
-                _seal_again(vault, found)
+                secret = vault.decrypt(getattr(found.row, found.column), found.place)
+                setattr(found.row, found.column, vault.encrypt(secret, found.place))
+                pw.Model.save(found.row)  # not BaseModel's, which would note a change by the user
         with writing():  # nobody encrypts meanwhile
             for old in vault.key_ids()[1:]:
                 if where := text_that_begins(f"{VERSION}.{old}."):
@@ -65,23 +67,14 @@ def new_key_file(vault: Vault) -> list[str]:
 
 def unreadable(vault: Vault) -> list[str]:
     """Whose secrets do not decrypt, in words."""
-    found: dict[str, None] = {}
+    lost: dict[str, None] = {}  # each once, in order
     with connection():
-        for ciphertext in ciphertexts():
+        for found in ciphertexts():
             try:
-                vault.decrypt(getattr(ciphertext.row, ciphertext.column), ciphertext.place)
+                vault.decrypt(getattr(found.row, found.column), found.place)
             except VaultError:
-                found[_owner(ciphertext)] = None
-    return list(found)
-
-
-def _seal_again(vault: Vault, found: Ciphertext) -> None:
-    secret = vault.decrypt(getattr(found.row, found.column), found.place)
-    setattr(found.row, found.column, vault.encrypt(secret, found.place))
-    pw.Model.save(found.row)  # not BaseModel's, which would note a change by the user
-
-
-def _owner(found: Ciphertext) -> str:
-    if isinstance(found.row, Provider):
-        return f'the provider "{found.row.name}"'
-    return "the mail server's password"
+                owner = "the mail server's password"
+                if isinstance(found.row, Provider):
+                    owner = f'the provider "{found.row.name}"'
+                lost[owner] = None
+    return list(lost)

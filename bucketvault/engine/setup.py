@@ -314,9 +314,8 @@ class _Work:
             Storage.bucket_name == entry.values.get("bucket_name", "").strip(),
         )
         given = {key: value for key, value in entry.values.items() if key != "provider"}
-        given["provider_id"] = provider_id
         stored = StorageFields() if row is None else storages.stored(row.id)
-        wanted = replace(stored, **given)
+        wanted = replace(stored, provider_id=provider_id, **given)
         self._write(
             entry,
             row,
@@ -389,14 +388,11 @@ class _Work:
             return None
         provider: Provider | None = _by_name(Provider, name)
         if provider is None:
-            message = ""
-            if not name:
-                message = "Name the provider."
-            elif not self._in_file("provider", name):
-                known = [row.name for row in Provider.select(Provider.name)]
+            message = "" if name else "Name the provider."
+            if name and not self._in_file("provider", name):
                 message = (
                     "There is no such provider: add a [[provider]] table, or correct the name."
-                    + did_you_mean(name, known)
+                    + did_you_mean(name, [row.name for row in Provider.select(Provider.name)])
                 )
             self._refuse(entry, key, message)
         return provider
@@ -411,10 +407,8 @@ class _Work:
         row = Storage.get_or_none(Storage.provider == provider, Storage.bucket_name == bucket)
         if row is not None:
             return int(row.id)
-        message = ""
-        if not bucket:
-            message = "Name the bucket."
-        elif not self._in_file("storage", provider.name, bucket):
+        message = "" if bucket else "Name the bucket."
+        if bucket and not self._in_file("storage", provider.name, bucket):
             rows = Storage.select().where(Storage.provider == provider)
             message = (
                 f'There is no storage for this bucket at "{provider.name}": add a [[storage]] '
