@@ -167,8 +167,10 @@ def processor(percent_now: float | None, load: float, cores: int) -> Reading:
     return Reading(Subject.PROCESSOR, Tone.OK, value, "It keeps up.")
 
 
-def scheduler(beats: bool, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
+def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
     """Check that backups are started at their planned times."""
+    if beats is None:
+        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
     value = age(last_beat_at, now) if last_beat_at is not None else "no beat yet"
     if not beats:
         words = "Backups do not start at their planned times. Run now still works."
@@ -267,7 +269,7 @@ def look_at_scheduler(context: Context) -> Reading:
     """Ask this process's scheduler; not known where another one may have it."""
     here = context.scheduler
     if here is None:
-        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
+        return scheduler(None, None, context.now)
     return scheduler(here.is_beating(), here.last_beat_at, context.now)
 
 
