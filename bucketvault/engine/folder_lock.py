@@ -5,7 +5,6 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 from bucketvault.config import Config
 from bucketvault.engine.runs.folder import RunFolder
@@ -69,7 +68,7 @@ def is_served(config: Config) -> bool | None:
     return None if note is None else note.get("role") == SERVER
 
 
-def _note(config: Config) -> dict[str, Any] | None:
+def _note(config: Config) -> dict[str, object] | None:
     try:
         lock = os.open(config.lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -83,7 +82,7 @@ def _note(config: Config) -> dict[str, Any] | None:
     return None
 
 
-def _read(lock: int) -> dict[str, Any]:
+def _read(lock: int) -> dict[str, object]:
     """Return what the holder wrote; empty before it has written."""
     try:
         note = json.loads(os.read(lock, 4096))
@@ -92,7 +91,7 @@ def _read(lock: int) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def _in_words(note: dict[str, Any]) -> str:
+def _in_words(note: dict[str, object]) -> str:
     try:
         return f"`bucketvault {note['role']}`, process {note['pid']}, since {note['since']}"
     except KeyError:

@@ -155,13 +155,13 @@ def _why_not_tables(kind: str, tables: object) -> str | None:
 
 
 def _read_table(
-    entry: Entry, table: Mapping[str, Any], secrets: "_Secrets"
+    entry: Entry, table: Mapping[str, object], secrets: "_Secrets"
 ) -> Iterator[tuple[str, str]]:
     """Fill the entry; give the keys that are bad, and why."""
     kinds = {each.key: each.kind for each in TABLES[entry.kind].values()}
     ends = {key.partition(".")[0] for key in kinds if "." in key}
     known = {key.partition(".")[0] for key in kinds}
-    read: dict[str, Callable[[Any], object]] = {
+    read: dict[str, Callable[[object], object]] = {
         TEXT: _text,
         NUMBER: partial(_typed, int, "a whole number without quotes"),
         YES_OR_NO: partial(_typed, bool, "true or false without quotes"),
@@ -179,7 +179,7 @@ def _read_table(
             yield key, str(refusal)
 
 
-def _read_end(entry: Entry, end: str, value: Any) -> Iterator[tuple[str, str]]:
+def _read_end(entry: Entry, end: str, value: object) -> Iterator[tuple[str, str]]:
     if not isinstance(value, dict):
         raise InvalidValue(
             f'This must be a table, as in {end} = {{provider = "R2 main", bucket = '
@@ -196,14 +196,14 @@ def _read_end(entry: Entry, end: str, value: Any) -> Iterator[tuple[str, str]]:
             yield f"{end}.{part}", str(refusal)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     example = ', such as "02:30"' if isinstance(value, dt.time) else ""
     raise InvalidValue(f"This must be text in quotes{example}, not {_type_of(value)}.")
 
 
-def _typed(kind: type, words: str, value: Any) -> object:
+def _typed(kind: type, words: str, value: object) -> object:
     if type(value) is kind:
         return value
     raise InvalidValue(f"This must be {words}, not {_type_of(value)}.")
@@ -215,7 +215,7 @@ class _Secrets(NamedTuple):
     folder: Path  # of the file
     environ: Mapping[str, str]
 
-    def read(self, value: Any) -> str:
+    def read(self, value: object) -> str:
         """Return the secret that is written here, or that is where this says."""
         if isinstance(value, str):
             return value

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import load_config
+from bucketvault.engine.engine import Engine
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import removal
 from bucketvault.engine.providers import Providers
 from bucketvault.engine.runs.kept_versions import KeptVersionsError
+from bucketvault.errors import NotFoundError
 from bucketvault.store.models import Backup
 from bucketvault.store.secrets import Vault
 from tests import store_fixtures as make
@@ -124,3 +126,23 @@ def test_the_way_to_remove_them_is_one_command_whatever_a_provider_calls_its_buc
 
     place = "copy:it's mine; rm -rf ~ $(id)/.bucketvault-archive/mail-0a1b2c/"
     assert words == ["rclone", "--config", "rclone.conf", "purge", place]
+
+
+def test_the_kept_versions_of_a_backup_are_asked_of_its_destination(
+    providers: Providers, tmp_path: Path, vault: Vault, here: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucket = new_bucket(here)
+    provider = add(providers, here)
+    source = providers.import_bucket(provider, "photos", None, check=False)
+    destination = providers.import_bucket(provider, bucket.name, None, check=False)
+    backup = make.a_backup("Photos", source, destination)
+    bucket.put(f"{ROOT}/{backup.archive_key}/20260101T000000Z/a", b"1")
+    environment = {"BUCKETVAULT_DATA_DIR": str(tmp_path), "BUCKETVAULT_RCLONE": rclone_path()}
+    engine = Engine(load_config(environment), "run")
+    engine.vault = vault
+
+    (folder,) = engine.kept_versions(backup.id).folders
+
+    assert (folder.objects, folder.size_bytes) == (1, 1)
+    with pytest.raises(NotFoundError, match="This backup is not there any more"):
+        engine.kept_versions(99)

@@ -286,7 +286,7 @@ def note_failed(mail_id: int, error: str, next_attempt_at: dt.datetime | None) -
     _note(mail_id, next_attempt_at=next_attempt_at, dead_at=given_up, last_error=error)
 
 
-def _note(mail_id: int, **fields: Any) -> None:
+def _note(mail_id: int, **fields: object) -> None:
     run_id = Mail.select(Mail.run).where(Mail.id == mail_id).scalar()
     # the page of its run shows what became of it, and every page that one was given up
     about = () if run_id is None else (run_topic(run_id),)

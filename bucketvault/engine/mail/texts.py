@@ -3,6 +3,7 @@
 The first sentence tells the state of the copy and of its last good run; then what failed and what
 to do; then when, how long and how often; then rclone's first words, and commands that work where
 there is no browser. Names and answers from elsewhere are made visible, a line each, and cut.
+A run is `Any`: a row with the columns of BackupRun, which is not known here.
 """
 
 import datetime as dt

@@ -116,7 +116,7 @@ def _to_look_at(now: dt.datetime, at_fault: Callable[[int, Exception], None]) ->
     timing = (Backup.schedule, Backup.at, Backup.weekday, Backup.time_zone)
     with connection():
         under_way = {run.backup_id for run in BackupRun.select(BackupRun.backup).where(IS_ACTIVE)}
-        enabled: Any = (
+        enabled: Any = (  # Any: plain values by column
             Backup.select(Backup.id, Backup.next_due_at, *timing)
             .where(Backup.enabled)
             .order_by(Backup.next_due_at, Backup.id)
