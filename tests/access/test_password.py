@@ -117,6 +117,7 @@ async def test_a_change_of_the_password_ends_every_session(
     assert not sessions.is_valid(session)
 
 
+@pytest.mark.slow  # takes seconds
 async def test_passwords_are_hashed_one_at_a_time_and_never_in_the_event_loop(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_stop_of_a_run_that_is_gone_is_nothing_to_do(open_store: Path) -> None
     stop_patiently(Engine(config(open_store), "run"), 7, threading.Event())
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_server_that_ended_is_waited_for_before_its_work_is_taken_over(
     open_store: Path,
     row: BackupRun,

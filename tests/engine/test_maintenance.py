@@ -119,6 +119,7 @@ def test_nought_days_keep_every_log(config: Config, backup: Backup) -> None:
     assert with_log(*runs) == [True, True, True]
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_log_that_goes_gives_its_room_back_to_the_disk(
     config: Config, backup: Backup, open_store: Path
 ) -> None:

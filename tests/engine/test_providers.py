@@ -203,6 +203,7 @@ def test_a_storage_says_who_uses_it_and_how_large_it_was(
     assert (row.storages, row.backups, row.keys_readable) == (3, ("Mail", "Photos"), False)
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_hundred_providers_take_as_many_queries_as_one(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:

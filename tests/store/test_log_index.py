@@ -53,6 +53,7 @@ def write(run_id: int, lines: list[Line], writer: LogWriter | None = None) -> Lo
     return writer
 
 
+@pytest.mark.slow  # takes seconds
 @given(lines=logs, wanted=choices, start=st.integers(-3, 70), count=st.integers(-1, 70))
 @fixture_is_fine
 def test_rows_of_a_filter_are_those_of_a_naive_walk(
@@ -73,6 +74,7 @@ def test_rows_of_a_filter_are_those_of_a_naive_walk(
     ] == expected[first : first + max(count, 0)]
 
 
+@pytest.mark.slow  # takes seconds
 @given(lines=logs, wanted=choices, start=st.integers(0, 70), backwards=st.booleans())
 @fixture_is_fine
 def test_a_search_within_a_filter_finds_what_a_naive_walk_finds(
@@ -91,6 +93,7 @@ def test_a_search_within_a_filter_finds_what_a_naive_walk_finds(
     assert found == ((before[-1:] or [None])[0] if backwards else (after or [None])[0])
 
 
+@pytest.mark.slow  # takes seconds
 @given(parts=st.lists(logs, max_size=6), wanted=choices)
 @fixture_is_fine
 def test_a_filter_goes_on_while_the_log_grows(

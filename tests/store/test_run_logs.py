@@ -101,6 +101,7 @@ def naive_find(lines: list[bytes], needle: str, start: int, *, backwards: bool) 
 # ---- the same as the naive answer, for any log
 
 
+@pytest.mark.slow  # takes seconds
 @given(lines=logs, ended=st.booleans(), flush_every=st.integers(1, 20))
 @fixture_is_fine
 def test_any_bytes_that_go_in_come_out(
@@ -148,6 +149,7 @@ def test_find_gives_what_a_plain_search_gives(
     assert found == expected
 
 
+@pytest.mark.slow  # takes seconds
 @given(lines=logs)
 @fixture_is_fine
 def test_the_size_counts_lines_rows_and_bytes(run: BackupRun, lines: list[bytes]) -> None:
@@ -198,6 +200,7 @@ def test_rows_go_on_across_every_border(
             assert [(row.number, row.line) for row in rows] == expected[start : start + 4]
 
 
+@pytest.mark.slow  # takes seconds
 @pytest.mark.parametrize("progress", [False, True])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_find_goes_on_across_every_border(

@@ -99,6 +99,7 @@ def test_a_weekly_one_keeps_its_day_over_both_changes() -> None:
 # ---- every zone
 
 
+@pytest.mark.slow  # takes seconds
 @pytest.mark.parametrize("at", ["02:30", "23:59"])
 def test_in_every_zone_each_date_of_a_year_has_its_one_planned_time(at: str) -> None:
     for zone in ZONES:
@@ -110,6 +111,7 @@ def test_in_every_zone_each_date_of_a_year_has_its_one_planned_time(at: str) -> 
         assert max(gaps) <= dt.timedelta(hours=26), zone
 
 
+@pytest.mark.slow  # takes seconds
 @given(
     zone=st.sampled_from(ZONES),
     at=st.times().map(lambda time: f"{time:%H:%M}"),

@@ -291,6 +291,7 @@ def test_the_detail_is_the_last_lines_without_what_cannot_be_seen() -> None:
     assert not any(has_control_characters(line) for line in lines)
 
 
+@pytest.mark.slow  # takes seconds
 @given(
     st.lists(st.text(), max_size=5), st.lists(st.text(), max_size=5), st.none() | st.integers(0, 10)
 )

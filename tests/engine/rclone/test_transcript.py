@@ -328,6 +328,7 @@ BEYOND_COUNTING = [
 ]
 
 
+@pytest.mark.slow  # takes seconds
 @example(BEYOND_COUNTING)
 @given(
     st.lists(st.binary(max_size=80) | entries.map(lambda e: json.dumps(e).encode()), max_size=20)

@@ -64,6 +64,7 @@ stamps = st.datetimes(timezones=UTC).map(lambda moment: f"{moment:%Y%m%dT%H%M%SZ
 names = st.one_of(stamps, st.text(max_size=20), st.from_regex(r"[0-9]{8}T[0-9]{6}Z?"))
 
 
+@pytest.mark.slow  # takes seconds
 @given(
     names=st.lists(names, max_size=30),
     now=st.integers(-3000, 6000).map(lambda days: NOW + dt.timedelta(days=days)),

@@ -101,6 +101,7 @@ def test_what_was_left_at_another_place_is_not_back_here(photos: Backup) -> None
     assert returned.count_returned(good(photos, (REPLACED, "a"))) == 0
 
 
+@pytest.mark.slow  # takes seconds
 def test_of_logs_that_are_too_long_to_be_read_again_nothing_is_said(
     photos: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

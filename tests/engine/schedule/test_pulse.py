@@ -103,6 +103,7 @@ def test_a_thread_that_dies_is_replaced(
     assert any("has died" in message for message in caplog.messages)
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_thread_that_hangs_is_replaced_but_not_for_ever(
     started: Callable[[Callable[[], None]], Pulse], caplog: pytest.LogCaptureFixture
 ) -> None:

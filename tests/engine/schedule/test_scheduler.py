@@ -97,6 +97,7 @@ def next_due(backup: Backup) -> dt.datetime | None:
 # ---- day by day
 
 
+@pytest.mark.slow  # takes seconds
 @pytest.mark.parametrize(
     ("begin", "planned"),
     [
@@ -121,6 +122,7 @@ def test_one_run_a_day_over_both_changes_of_the_clocks(
     assert fired() == [Fired(time, Trigger.SCHEDULE) for time in planned]
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_program_that_restarts_every_twenty_minutes_runs_each_once(
     new: Callable[..., Backup],
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_program_that_restarts_every_twenty_minutes_runs_each_once(
     ]
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_weekly_backup_runs_once_a_week(new: Callable[..., Backup]) -> None:
     new(utc(10, 11), schedule=Schedule.WEEKLY, weekday=Weekday.SUNDAY, at="02:30")
 
@@ -194,6 +197,7 @@ def test_what_has_run_is_not_run_again_however_often_it_is_looked_at(
 # ---- the clock
 
 
+@pytest.mark.slow  # takes seconds
 @pytest.mark.parametrize("hour", [3, 12])  # shortly after a planned time, and between two
 def test_a_clock_forty_days_ahead_and_back_costs_one_run_and_no_planned_time(
     new: Callable[..., Backup], hour: int
@@ -383,6 +387,7 @@ def test_what_an_older_program_left_unplanned_is_planned_after_now(
     assert (fired(), next_due(photos)) == ([], utc(11, 6, 1, 30))
 
 
+@pytest.mark.slow  # takes seconds
 def test_thirty_due_at_once_run_once_each_in_planned_order(
     new: Callable[..., Backup], tmp_path: Path
 ) -> None:

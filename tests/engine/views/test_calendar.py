@@ -139,6 +139,7 @@ def test_tomorrow_the_strip_has_moved_on(backup: Backup) -> None:
     assert (days[0], days[-2], days[-1]) == (Tone.NONE, Tone.OK, Tone.NONE)
 
 
+@pytest.mark.slow  # takes seconds
 @pytest.mark.parametrize(
     ("zone", "now"),
     [
@@ -192,6 +193,7 @@ def queries() -> Iterator[list[str]]:
         database.connection().set_trace_callback(None)
 
 
+@pytest.mark.slow  # takes seconds
 def test_the_home_page_of_a_hundred_backups_with_30_days_needs_no_more_queries_than_of_one(
     backup: Backup, open_store: Path
 ) -> None:

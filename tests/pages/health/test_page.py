@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import pytest
 from nicegui import ui
 from nicegui.testing import User
 
@@ -75,6 +76,7 @@ async def test_the_page_stands_in_the_navigation(user: User, engine) -> None:
     await user.should_see("Health")
 
 
+@pytest.mark.slow  # takes seconds
 async def test_a_page_that_a_busy_machine_needs_long_for_is_shown(
     user: User, engine, monkeypatch
 ) -> None:

@@ -52,6 +52,7 @@ def rows(ask: Ask, query: str = "", run: int = 8) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow  # takes seconds
 def test_a_range_comes_with_the_length_of_the_log(ask: Ask) -> None:
     told = rows(ask, "?start=50000&count=3")
 
@@ -92,6 +93,7 @@ def test_long_lines_are_cut_until_they_are_opened(ask: Ask) -> None:
     assert len(whole) == 1 and len(whole[0]["text"]) > 20_000
 
 
+@pytest.mark.slow  # takes seconds
 def test_search_goes_both_ways(ask: Ask) -> None:
     def find(query: str) -> int | None:
         row: int | None = ask.get(f"/api/runs/8/log/find?{query}").json()["row"]
@@ -150,6 +152,7 @@ def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21
 
 
+@pytest.mark.slow  # takes seconds
 def test_no_long_line_stays_in_memory(ask: Ask, shown: FakeEngine) -> None:
     shown.logs[3] = [
         sample_logs.log_line(number, f"Failed: {number} " + "x" * 400_000, "error")

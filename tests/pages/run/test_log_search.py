@@ -45,6 +45,7 @@ parts = st.sampled_from(readings()).flatmap(
 )
 
 
+@pytest.mark.slow  # takes seconds
 @given(text=parts, upper=st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_any_part_of_what_is_read_is_found(text: str, upper: bool) -> None:
