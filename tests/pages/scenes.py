@@ -57,10 +57,7 @@ class Installation:
             yield checks.unknown(Subject.RCLONE, Part.RCLONE, "rclone can be used")
         else:
             yield checks.rclone("1.75.2", "/usr/bin/rclone", self.rclone_problem)
-        if self.scheduler_beats is None:
-            yield checks.unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
-        else:
-            yield checks.scheduler(self.scheduler_beats, now(), now())
+        yield checks.scheduler(self.scheduler_beats, now(), now())
         if self.disk_problem is None:
             yield checks.unknown(Subject.DISK, Part.DISK, "the disk has room")
         else:
