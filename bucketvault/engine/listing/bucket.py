@@ -1,0 +1,229 @@
+"""List one bucket over the network: signed requests, patience with a service that is away.
+
+The standard library alone. No proxy, no redirect to another host, certificates verified. An answer
+is read by `page.read_page`, which takes nothing but a listing.
+"""
+
+import datetime as dt
+import hashlib
+import hmac
+import http.client
+import random
+import re
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from bucketvault.engine.listing.page import Entry, NoListingError, Page, read_page
+from bucketvault.errors import BucketvaultError
+
+PATIENCE_S = 150.0  # how long a service may be away, counted from its last good answer
+ODD_ANSWERS = 3  # how often something that is no listing is asked for again
+ANSWER_S = 60.0  # for one read of an answer
+LONGEST_PAUSE_S = 10.0
+LONGEST_ANSWER_BYTES = 16 * 1024 * 1024  # a page of the longest keys, URL-encoded, is under 4 MiB
+PAGE_KEYS = 1000  # S3 gives no more
+
+# Codes of S3 that another try may change although their status does not say so. (Amazon's list of
+# error responses; RequestTimeout comes with 400)
+_PASSING = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "Throttling"}
+_OF_AMAZON = re.compile(r"s3\.[a-z0-9-]+\.(amazonaws\.com(?:\.cn)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket, where it is asked for, and the key to it; requests are path-style."""
+
+    endpoint: str  # https://host[:port] or http://...
+    region: str
+    name: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+
+
+class ListingError(BucketvaultError):
+    """The bucket could not be looked at; it is not known to be empty.
+
+    `status` is HTTP's, 0 without an answer; `code` S3's, empty where there is none; `summary` what
+    was said; `region` where the bucket is, if the answer names it. The first three are the parts
+    of one of rclone's messages, too (`rclone.errors.Fault`), and are explained by the same table.
+    """
+
+    def __init__(self, status: int, code: str, said: str, region: str = "") -> None:
+        super().__init__(said)
+        self.status, self.code, self.region = status, code, region
+
+
+class Lister:
+    """Asks for one page after another over one connection; one instance, one thread."""
+
+    def __init__(self, bucket: Bucket, *, patience_s: float = PATIENCE_S) -> None:
+        self._bucket = bucket
+        self._patience_s = patience_s
+        self._connection: http.client.HTTPConnection | None = None
+        self._good_at = time.monotonic()
+        self.requests = 0
+
+    def entries(
+        self, prefix: str = "", on_page: Callable[[int], None] = lambda count: None
+    ) -> Iterator[Entry]:
+        """Yield every object below `prefix`, in the order in which the service lists them.
+
+        `on_page` gets the number of objects of each page as it comes. Raises ListingError.
+        """
+        query = {
+            "encoding-type": "url",
+            "list-type": "2",
+            "max-keys": str(PAGE_KEYS),
+            "prefix": prefix,
+        }
+        tokens: set[bytes] = set()
+        try:
+            while True:
+                page = self._page(query, prefix)
+                on_page(len(page.entries))
+                yield from page.entries
+                if page.token is None:
+                    return
+                # 16 bytes a page: a million tokens, a billion objects, are 50 MB
+                mark = hashlib.sha256(page.token.encode()).digest()[:16]
+                if mark in tokens:
+                    raise ListingError(200, "", "The same page twice: this listing has no end.")
+                tokens.add(mark)
+                query["continuation-token"] = page.token
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _page(self, query: Mapping[str, str], prefix: str) -> Page:
+        """Return one page, however often it takes while the service may come back."""
+        odd, pause_s = 0, 0.25
+        self._good_at = time.monotonic()
+        while True:
+            try:
+                page = read_page(self._answer(query), prefix)
+            except NoListingError as error:
+                odd += 1
+                last = ListingError(200, "", error.summary)
+                if odd >= ODD_ANSWERS:
+                    raise last from error
+            except ssl.SSLCertVerificationError as error:
+                raise ListingError(0, "", f"x509: {error.verify_message}") from error
+            except (OSError, http.client.HTTPException) as error:
+                last = ListingError(0, "", f"{type(error).__name__}: {error}")
+            except ListingError as error:
+                if self._is_elsewhere(error):
+                    continue
+                if not _may_pass(error):
+                    raise
+                last = error
+            else:
+                return page
+            self.close()
+            if time.monotonic() - self._good_at > self._patience_s:
+                raise last
+            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  many ask at once
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _answer(self, query: Mapping[str, str]) -> bytes:
+        if self._connection is None:
+            self._connection = _connect(self._bucket.endpoint)
+        path, headers = signed(self._bucket, query, dt.datetime.now(dt.UTC))
+        self.requests += 1
+        self._connection.request("GET", path, headers=headers)
+        answer = self._connection.getresponse()
+        body = _whole(answer)
+        if answer.status == http.client.OK:
+            return body
+        code, text = _said(body)
+        region = answer.getheader("x-amz-bucket-region") or _tag(body, "Region")
+        raise ListingError(answer.status, code, text or answer.reason, region)
+
+    def _is_elsewhere(self, error: ListingError) -> bool:
+        """True once Amazon has named another region than the one that was asked, and it is set."""
+        amazon = _OF_AMAZON.fullmatch(urllib.parse.urlsplit(self._bucket.endpoint).netloc)
+        named = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", error.region) is not None
+        if amazon is None or not named or error.region == self._bucket.region:
+            return False
+        endpoint = f"https://s3.{error.region}.{amazon[1]}"
+        self._bucket = replace(self._bucket, endpoint=endpoint, region=error.region)
+        self.close()
+        return True
+
+
+def _may_pass(error: ListingError) -> bool:
+    return error.status in (0, 408, 429) or error.status >= 500 or error.code in _PASSING
+
+
+def _connect(endpoint: str) -> http.client.HTTPConnection:
+    parts = urllib.parse.urlsplit(endpoint)
+    if parts.scheme == "https":
+        verified = ssl.create_default_context()
+        return http.client.HTTPSConnection(parts.netloc, timeout=ANSWER_S, context=verified)
+    return http.client.HTTPConnection(parts.netloc, timeout=ANSWER_S)
+
+
+def _whole(answer: http.client.HTTPResponse) -> bytes:
+    """Return the body. A limit for single reads would never end an answer that drips."""
+    body, until = bytearray(), time.monotonic() + 2 * ANSWER_S
+    while chunk := answer.read1(64 * 1024):
+        body += chunk
+        if len(body) > LONGEST_ANSWER_BYTES:
+            raise NoListingError("The answer is longer than a page of a listing can be.")
+        if time.monotonic() > until:
+            raise TimeoutError("The answer did not end in time.")
+    if answer.length:  # `read1` is silent where the connection broke before the announced length
+        raise http.client.IncompleteRead(bytes(body), answer.length)
+    answer.close()  # nor does it end the answer at that length, and the connection takes no other
+    return bytes(body)
+
+
+def _said(body: bytes) -> tuple[str, str]:
+    """Return code and message of an S3 error; empty where the body is something else."""
+    return (_tag(body, "Code"), _tag(body, "Message")) if b"<Error>" in body else ("", "")
+
+
+def _tag(body: bytes, name: str) -> str:
+    found = re.search(rf"<{name}>([^<]*)</{name}>".encode(), body[:65536])
+    return found[1].decode("utf-8", "replace")[:1000] if found else ""
+
+
+# ---- AWS Signature Version 4 (docs.aws.amazon.com: "Create a signed AWS API request")
+
+_NOTHING = hashlib.sha256(b"").hexdigest()
+
+
+def signed(
+    bucket: Bucket, query: Mapping[str, str], now: dt.datetime
+) -> tuple[str, dict[str, str]]:
+    """Return path and headers of a GET of the bucket, signed at `now`."""
+    path = "/" + urllib.parse.quote(bucket.name, safe="-_.~")
+    text = "&".join(
+        f"{urllib.parse.quote(name, safe='-_.~')}={urllib.parse.quote(value, safe='-_.~')}"
+        for name, value in sorted(query.items())
+    )
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{bucket.region}/s3/aws4_request"
+    host = urllib.parse.urlsplit(bucket.endpoint).netloc
+    headers = {"host": host, "x-amz-content-sha256": _NOTHING, "x-amz-date": stamp}
+    names = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"GET\n{path}\n{text}\n{lines}\n{names}\n{_NOTHING}"
+    key = f"AWS4{bucket.secret_access_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
+    signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={bucket.access_key_id}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    return f"{path}?{text}", headers

@@ -1,0 +1,141 @@
+"""The ledger of a backup: what a proven look found at both ends, one line a key, in key order.
+
+It is knowledge, never truth: lost or damaged, the next proven run makes it anew. Compressed text,
+because 1,000,000 keys are 50 MB so, and anybody can read it with `zcat`.
+"""
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bucketvault.errors import BucketvaultError
+
+FORMAT = 1
+_SAME = b"="  # the copy's ETag is the source's
+_CHUNK = 1024 * 1024
+
+
+class Record(NamedTuple):
+    """One key that was proven to be at both ends. Dates as the services wrote them."""
+
+    key: bytes
+    size: int
+    source_etag: str
+    source_modified: str
+    copy_etag: str
+    copy_modified: str
+    read_on: str = ""  # the day (ISO 8601) on which its bytes were last read at both ends
+
+
+class LedgerError(BucketvaultError):
+    """The ledger is damaged, or of another format: go on without it, and write a new one."""
+
+
+class Ledger:
+    """Reads a ledger that was found whole; `count` keys, proven at `at` (ISO 8601, UTC)."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it through once. Raises LedgerError; FileNotFoundError where there is none."""
+        self._path = path
+        try:
+            with gzip.open(path) as file:
+                first = json.loads(file.readline())
+                if not isinstance(first, dict) or first.get("format") != FORMAT:
+                    raise LedgerError("The ledger is of another format.")
+                lines, last = 0, b""
+                while chunk := file.read(_CHUNK):
+                    lines += chunk.count(b"\n")
+                    last = (last + chunk)[-64:]
+            end = json.loads(last.rpartition(b"\n")[0].rpartition(b"\n")[2])
+            self.at, self.count = str(first["at"]), int(end["keys"])
+        except (EOFError, zlib.error, gzip.BadGzipFile, ValueError, KeyError, TypeError) as error:
+            raise LedgerError("The ledger is damaged.") from error
+        if self.count != lines - 1:
+            raise LedgerError("The ledger is damaged.")
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield every record in key order."""
+        with gzip.open(self._path) as file:
+            file.readline()
+            for _, line in zip(range(self.count), file, strict=False):
+                key, size, etag, modified, copy_etag, copy_modified, read_on = line[:-1].split(
+                    b"\t"
+                )
+                yield Record(
+                    _unquoted(key),
+                    int(size),
+                    etag.decode(),
+                    modified.decode(),
+                    (etag if copy_etag == _SAME else copy_etag).decode(),
+                    copy_modified.decode(),
+                    read_on.decode(),
+                )
+
+
+class LedgerWriter:
+    """Takes records in key order; a part of `writing`."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file = file
+        self.count = 0
+
+    def add(self, record: Record) -> None:
+        """Append one record, whose key is above the one before."""
+        same = record.copy_etag == record.source_etag
+        self._file.write(
+            b"\t".join(
+                (
+                    _quoted(record.key),
+                    b"%d" % record.size,
+                    record.source_etag.encode(),
+                    record.source_modified.encode(),
+                    _SAME if same else record.copy_etag.encode(),
+                    record.copy_modified.encode(),
+                    record.read_on.encode(),
+                )
+            )
+            + b"\n"
+        )
+        self.count += 1
+
+
+@contextmanager
+def writing(path: Path, at: str) -> Iterator[LedgerWriter]:
+    """Write a ledger beside `path` and put it in its place at the end: whole, or the former one."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        with beside.open("wb") as plain:
+            os.fchmod(plain.fileno(), 0o600)
+            with gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=1, mtime=0) as file:
+                file.write(json.dumps({"format": FORMAT, "at": at}).encode() + b"\n")
+                writer = LedgerWriter(file)
+                yield writer
+                file.write(json.dumps({"keys": writer.count}).encode() + b"\n")
+            plain.flush()
+            os.fsync(plain.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+# A key may hold any byte; a line may not. `%` first, so that nothing is undone twice.
+_MARKS = ((b"%", b"%25"), (b"\t", b"%09"), (b"\n", b"%0A"))
+
+
+def _quoted(key: bytes) -> bytes:
+    for mark, quoted in _MARKS:
+        if mark in key:
+            key = key.replace(mark, quoted)
+    return key
+
+
+def _unquoted(key: bytes) -> bytes:
+    if b"%" in key:
+        for mark, quoted in reversed(_MARKS):
+            key = key.replace(quoted, mark)
+    return key

@@ -1,0 +1,161 @@
+"""Both ends against each other and the ledger: what differs, and what told so."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bucketvault.engine.listing.ledger import Record
+from bucketvault.engine.listing.merge import Difference, Totals, What, Why, merge
+from bucketvault.engine.listing.page import Entry
+from bucketvault.vocabulary import ComparisonMode
+
+DEFAULT, SIZE, CHECKSUM = (
+    ComparisonMode.DEFAULT,
+    ComparisonMode.SIZE_ONLY,
+    ComparisonMode.CHECKSUM,
+)
+THEN, NOW = "2026-11-22T03:41:00.000Z", "2026-11-23T03:41:00.000Z"
+PARTS = "9bb58f26192e4ba00f01e2e7b136bbd8-2"
+
+
+def md5(content: str) -> str:
+    return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
+
+
+def thing(content: str = "abc", *, etag: str = "", at: str = THEN) -> Entry:
+    return Entry(b"k", len(content), etag or md5(content), at)
+
+
+def known(source: Entry, copy: Entry) -> Record:
+    return Record(b"k", source.size, source.etag, source.modified, copy.etag, copy.modified)
+
+
+def told(
+    source: Entry | None,
+    copy: Entry | None,
+    before: Record | None = None,
+    mode: ComparisonMode = CHECKSUM,
+    **more: bool,
+) -> tuple[What, Why] | None:
+    """What the merge says of one key; None: it is there."""
+    ends = [[end] if end is not None else [] for end in (source, copy)]
+    (found,) = merge(*ends, [before] if before else [], mode, Totals(), **more)
+    return (found.what, found.why) if isinstance(found, Difference) else None
+
+
+def test_a_key_at_one_end_is_new_lost_or_gone() -> None:
+    both = known(thing(), thing())
+
+    assert told(thing(), None) == (What.NEW, Why.ABSENT)
+    assert told(thing(), None, both) == (What.MISSING, Why.ABSENT)
+    assert told(None, thing()) == (What.GONE, Why.ABSENT)
+    assert told(None, thing(), both) == (What.GONE, Why.ABSENT)
+
+
+@pytest.mark.parametrize("mode", ComparisonMode)
+def test_another_size_differs_in_every_mode(mode: ComparisonMode) -> None:
+    assert told(thing("abcd"), thing(), mode=mode) == (What.CHANGED, Why.SIZE)
+    assert told(thing(), thing(), mode=mode) is None
+
+
+def test_a_change_that_keeps_the_size_is_seen_by_its_hash_but_not_by_size_alone() -> None:
+    assert told(thing("abc"), thing("xyz")) == (What.CHANGED, Why.HASH)
+    assert told(thing("abc"), thing("xyz"), mode=SIZE) is None
+
+
+def test_objects_in_parts_are_held_against_the_ledger() -> None:
+    before = known(thing(etag=PARTS), thing())
+    other = PARTS.replace("-2", "-3")
+
+    assert told(thing(etag=PARTS), thing()) is None
+    assert told(thing(etag=PARTS), thing(), before) is None
+    assert told(thing(etag=other), thing(), before) == (What.CHANGED, Why.ETAG)
+    assert told(thing(etag=PARTS), thing("xyz"), before) == (What.ALTERED, Why.ETAG)
+
+
+def test_hashes_of_an_encrypted_bucket_are_none() -> None:
+    source, copy = thing(etag=md5("of the key")), thing()
+
+    assert told(source, copy) == (What.CHANGED, Why.HASH)
+    assert told(source, copy, hashes=False) is None
+    assert told(source, copy, known(thing(), copy), hashes=False) == (What.CHANGED, Why.ETAG)
+
+
+def test_a_copy_changed_behind_our_back_is_told_from_a_changed_source() -> None:
+    before = known(thing(), thing())
+
+    assert told(thing(), thing("xyz"), before) == (What.ALTERED, Why.HASH)
+    assert told(thing(), thing("longer"), before, SIZE) == (What.ALTERED, Why.SIZE)
+    assert told(thing("new"), thing(), before) == (What.CHANGED, Why.HASH)
+    assert told(thing("new"), thing("xyz"), before) == (What.CHANGED, Why.HASH)
+
+
+def test_a_newer_date_counts_in_the_mode_that_looks_at_dates() -> None:
+    before = known(thing(), thing(at=NOW))
+
+    assert told(thing(at=NOW), thing(at=NOW), before, DEFAULT) == (What.CHANGED, Why.DATE)
+    assert told(thing(at=NOW), thing(at=NOW), before, CHECKSUM) is None
+    assert told(thing(), thing(at=NOW), before, DEFAULT) is None
+    assert told(thing(at=NOW), thing(), None, DEFAULT) == (What.CHANGED, Why.DATE)
+
+
+def test_totals_count_what_is_there_and_by_what_it_was_told() -> None:
+    source = [
+        thing()._replace(key=key, etag=etag)
+        for key, etag in ((b"a", md5("abc")), (b"b", PARTS), (b"c", md5("abc")))
+    ]
+    copy = [thing()._replace(key=key) for key in (b"a", b"b", b"d")]
+    totals = Totals()
+
+    list(merge(source, copy, [], CHECKSUM, totals))
+
+    assert (totals.source_objects, totals.source_bytes, totals.copy_objects) == (3, 9, 3)
+    assert (totals.present, totals.same_hash, totals.same_size) == (2, 1, 1)
+    assert totals.by_kind == {What.NEW: 1, What.GONE: 1}
+
+
+def test_the_day_of_the_last_reading_stays_while_both_ends_stay_as_they_are() -> None:
+    before = known(thing(), thing())._replace(read_on="2026-11-01")
+
+    (kept,) = merge([thing()], [thing()], [before], CHECKSUM, Totals())
+    (written,) = merge([thing(at=NOW)], [thing()], [before], CHECKSUM, Totals())
+
+    assert isinstance(kept, Record) and kept.read_on == "2026-11-01"
+    assert isinstance(written, Record) and written.read_on == ""
+
+
+Bucket = dict[bytes, str]
+buckets = st.dictionaries(
+    st.binary(min_size=1, max_size=3), st.sampled_from(["", "a", "b", "ab"]), max_size=12
+)
+
+
+@given(source=buckets, copy=buckets, before=buckets)
+def test_the_merge_says_what_two_dictionaries_would(
+    source: Bucket, copy: Bucket, before: Bucket
+) -> None:
+    def listed(bucket: Bucket) -> list[Entry]:
+        return [thing(bucket[key])._replace(key=key) for key in sorted(bucket)]
+
+    ledger = [known(entry, entry)._replace(key=entry.key) for entry in listed(before)]
+    totals = Totals()
+
+    found = list(merge(listed(source), listed(copy), ledger, CHECKSUM, totals))
+
+    assert [one.key for one in found] == sorted(source.keys() | copy.keys())
+    there = {one.key for one in found if isinstance(one, Record)}
+    assert there == {key for key in source if copy.get(key) == source[key]}
+    assert totals.present == len(there)
+    for one in found:
+        if isinstance(one, Difference):
+            then, key = before.get(one.key), one.key
+            expected = What.CHANGED
+            if key not in source:
+                expected = What.GONE
+            elif key not in copy:
+                expected = What.MISSING if then is not None else What.NEW
+            elif then == source[key]:
+                expected = What.ALTERED
+            assert one.what == expected
