@@ -67,7 +67,7 @@ class Ledger:
                     b"\t"
                 )
                 yield Record(
-                    _unquoted(key),
+                    unquoted(key),
                     int(size),
                     etag.decode(),
                     modified.decode(),
@@ -90,7 +90,7 @@ class LedgerWriter:
         self._file.write(
             b"\t".join(
                 (
-                    _quoted(record.key),
+                    quoted(record.key),
                     b"%d" % record.size,
                     record.source_etag.encode(),
                     record.source_modified.encode(),
@@ -127,14 +127,16 @@ def writing(path: Path, at: str) -> Iterator[LedgerWriter]:
 _MARKS = ((b"%", b"%25"), (b"\t", b"%09"), (b"\n", b"%0A"))
 
 
-def _quoted(key: bytes) -> bytes:
+def quoted(key: bytes) -> bytes:
+    """Return a key without tabs and line breaks, for a line; `unquoted` gives it back."""
     for mark, quoted in _MARKS:
         if mark in key:
             key = key.replace(mark, quoted)
     return key
 
 
-def _unquoted(key: bytes) -> bytes:
+def unquoted(key: bytes) -> bytes:
+    """Return the key that `quoted` was given."""
     if b"%" in key:
         for mark, quoted in reversed(_MARKS):
             key = key.replace(quoted, mark)

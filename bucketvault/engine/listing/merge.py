@@ -43,6 +43,7 @@ class Difference(NamedTuple):
     why: Why
     source_size: int | None
     copy_size: int | None
+    before: Record | None = None  # what the ledger has: to be kept until the key is right again
 
 
 @dataclass(slots=True)
@@ -96,7 +97,8 @@ def merge(
         if theirs is None or ours is None:
             what = What.GONE if theirs is None else What.MISSING if before else What.NEW
             sizes = (theirs.size if theirs else None, ours.size if ours else None)
-            found: Difference | Record = Difference(key, what, Why.ABSENT, *sizes)
+            kept = before if theirs is not None else None
+            found: Difference | Record = Difference(key, what, Why.ABSENT, *sizes, kept)
         else:
             found = _held_against(theirs, ours, before, mode, totals, hashes)
         if isinstance(found, Difference):
@@ -152,7 +154,7 @@ def _held_against(
         and (ours.size, ours.etag) != (before.size, before.copy_etag)
     )
     what = What.ALTERED if altered else What.CHANGED
-    return Difference(theirs.key, what, why, theirs.size, ours.size)
+    return Difference(theirs.key, what, why, theirs.size, ours.size, before)
 
 
 def _is_as(before: Record, theirs: Entry, ours: Entry) -> bool:

@@ -126,6 +126,19 @@ def test_the_day_of_the_last_reading_stays_while_both_ends_stay_as_they_are() ->
     assert isinstance(written, Record) and written.read_on == ""
 
 
+def test_what_the_ledger_knows_of_a_key_stays_until_the_key_is_right() -> None:
+    before = known(thing(etag=PARTS), thing())
+    changed = [thing(etag=PARTS.replace("-2", "-3"))]
+
+    (difference,) = merge(changed, [thing()], [before], CHECKSUM, Totals())
+    (lost,) = merge(changed, [], [before], CHECKSUM, Totals())
+    (gone,) = merge([], [thing()], [before], CHECKSUM, Totals())
+
+    assert isinstance(difference, Difference) and difference.before == before
+    assert isinstance(lost, Difference) and lost.before == before
+    assert isinstance(gone, Difference) and gone.before is None
+
+
 Bucket = dict[bytes, str]
 buckets = st.dictionaries(
     st.binary(min_size=1, max_size=3), st.sampled_from(["", "a", "b", "ab"]), max_size=12

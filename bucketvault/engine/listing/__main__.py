@@ -1,0 +1,171 @@
+"""`python -I -m bucketvault.engine.listing`, a job as JSON on stdin: look, and write a plan.
+
+A process of its own, because reading a million keys takes a core for ten seconds. It says how far
+it is, and in the end what came of it, in lines of JSON on stdout; `look.py` starts it and reads it.
+"""
+
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bucketvault.engine.listing import ledger, order
+from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
+from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record
+from bucketvault.engine.listing.merge import Difference, Totals, merge
+from bucketvault.engine.listing.page import Entry, NoListingError
+from bucketvault.engine.listing.plan import PlanWriter
+from bucketvault.vocabulary import ComparisonMode
+
+AHEAD = 4  # pages that one end may be ahead of the other
+TELL_EVERY_S = 0.5
+ENDS = ("source", "copy")
+
+
+def main() -> int:
+    """Do the job on stdin. What goes wrong is told in the last line, with exit code 1."""
+    job = json.load(sys.stdin)
+    look = Look(job)
+    try:
+        tell({"done": look.run(), "seen": look.seen, "ledger": look.ledger_state})
+    except EndError as error:
+        cause = error.cause
+        parts = {"status": 0, "code": "", "said": str(cause)}
+        if isinstance(cause, ListingError):
+            parts = {"status": cause.status, "code": cause.code, "said": cause.summary}
+        tell({"failed": error.end, **parts})
+        return 1
+    except OSError as error:
+        tell({"failed": "", "status": 0, "code": "", "said": str(error), "errno": error.errno})
+        return 1
+    return 0
+
+
+def tell(what: dict[str, Any]) -> None:
+    """Write one line to whoever started this process."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+class EndError(Exception):
+    """One end, `source` or `copy`, could not be looked at."""
+
+    def __init__(self, end: str, cause: Exception) -> None:
+        super().__init__(end)
+        self.end, self.cause = end, cause
+
+
+class Look:
+    """One look at both ends; `job` is what `look.Job` writes."""
+
+    def __init__(self, job: dict[str, Any]) -> None:  # parsed JSON, of our own making
+        self._job = job
+        self._folder = Path(job["folder"])
+        self._sorts = dict.fromkeys(ENDS, False)
+        self._told_at = 0.0
+        self.seen = [0, 0]  # objects, at each end
+        self.ledger_state = "none"
+
+    def run(self) -> bool:
+        """Write plan and ledger. True; raises EndError, OSError."""
+        while True:
+            try:
+                self._once()
+            except EndError as error:
+                if not isinstance(error.cause, order.OrderError):
+                    raise
+                self._sorts[error.end] = True  # and from the beginning: what was merged is wrong
+            else:
+                return True
+
+    def _once(self) -> None:
+        self.seen = [0, 0]
+        totals, new_ledger = Totals(), self._job["new_ledger"]
+        found = merge(
+            self._end(0),
+            self._end(1),
+            self._known(),
+            ComparisonMode(self._job["mode"]),
+            totals,
+            hashes=self._job["hashes"],
+        )
+        writing = ledger.writing(Path(new_ledger), self._job["at"])
+        with PlanWriter(self._folder) as plan, writing as new:
+            for one in found:
+                if isinstance(one, Difference):
+                    plan.add(one)
+                record = one.before if isinstance(one, Difference) else one
+                if record is not None:  # without it, an object in parts would be taken for right
+                    new.add(record)
+            plan.finish(totals)
+
+    def _known(self) -> Iterator[Record]:
+        if not self._job["ledger"]:
+            return iter(())
+        try:
+            known = Ledger(Path(self._job["ledger"]))
+        except FileNotFoundError:
+            return iter(())
+        except LedgerError:
+            self.ledger_state = "damaged"
+            return iter(())
+        self.ledger_state = "used"
+        return iter(known)
+
+    def _end(self, number: int) -> Iterator[Entry]:
+        end = ENDS[number]
+        entries = _ahead(lambda: self._listed(number))
+        try:
+            if self._sorts[end]:
+                yield from order.sorted_on_disk(entries, self._folder)
+            else:
+                yield from order.in_order(entries)
+        except (ListingError, NoListingError) as error:
+            raise EndError(end, error) from error
+
+    def _listed(self, number: int) -> Iterator[Entry]:
+        described = self._job[ENDS[number]]
+        lister = Lister(Bucket(**described["bucket"]), patience_s=self._job["patience_s"])
+        left_out = described["leave_out"].encode()
+
+        def on_page(count: int) -> None:
+            self.seen[number] += count
+            if time.monotonic() > self._told_at:
+                self._told_at = time.monotonic() + TELL_EVERY_S
+                tell({"seen": self.seen})
+
+        for entry in lister.entries(described["prefix"], on_page):
+            if not (left_out and entry.key.startswith(left_out)):
+                yield entry
+
+
+def _ahead(entries: Callable[[], Iterator[Entry]]) -> Iterator[Entry]:
+    """Yield `entries()`, read in a thread: the next page is under way while this one is merged."""
+    ready: queue.Queue[list[Entry] | Exception | None] = queue.Queue(AHEAD)
+
+    def read() -> None:
+        block: list[Entry] = []
+        try:
+            for entry in entries():
+                block.append(entry)
+                if len(block) == 1000:
+                    ready.put(block)
+                    block = []
+            ready.put(block)
+            ready.put(None)
+        except Exception as error:  # handed to the thread that merges
+            ready.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (got := ready.get()) is not None:
+        if isinstance(got, Exception):
+            raise got
+        yield from got
+
+
+if __name__ == "__main__":
+    sys.exit(main())
