@@ -135,6 +135,16 @@ def test_a_service_that_stumbles_is_asked_again(wrong: tuple[int, bytes]) -> Non
         assert listed(endpoint) == [b"a"]
 
 
+def test_answers_that_break_off_are_trouble_of_the_network_however_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "LONGEST_PAUSE_S", 0.05)
+    cut = (0, b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n" + answer(row("a"))[:90])
+
+    with service(lambda _, number: cut if number < 6 else (200, answer(row("a")))) as endpoint:
+        assert listed(endpoint) == [b"a"]
+
+
 def test_a_service_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "LONGEST_PAUSE_S", 0.1)
     port = free_port()

@@ -119,6 +119,8 @@ def test_an_empty_folder_is_one_that_says_so() -> None:
 
 def test_servers_that_ignore_the_encoding_are_read_as_they_wrote() -> None:
     assert keys(answer(row("a+b %41.txt"), encoded=False)) == [b"a+b %41.txt"]
+    owner = "<Owner><ID>1</ID></Owner>"
+    assert keys(answer(row("a&amp;lt;b", more=owner), encoded=False)) == [b"a&lt;b"]
     assert keys(answer(row("a&amp;b&#1;&#x202e;"), encoded=False)) == ["a&b\x01\u202e".encode()]
 
 
