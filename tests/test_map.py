@@ -21,7 +21,7 @@ FLOORS = (
     {"access"},
     {"engine/domain", "engine/events"},
     {"engine/rclone"},
-    {"engine/settings"},
+    {"engine/settings", "engine/listing"},
     {"engine/catalogue"},
     {"engine/mail"},
     {"engine/runs"},

@@ -16,7 +16,7 @@ from bucketvault.vocabulary import ComparisonMode
 
 
 class What(StrEnum):
-    """What differs about one key."""
+    """A kind of difference between the two ends, of one key."""
 
     NEW = "new"  # at the source alone, and never proven to be at the copy
     MISSING = "missing"  # at the source alone, though the ledger has it: the copy lost it
@@ -26,7 +26,7 @@ class What(StrEnum):
 
 
 class Why(StrEnum):
-    """What told that two objects differ."""
+    """The sign by which two objects were found to differ."""
 
     ABSENT = "absent"
     SIZE = "size"
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class Totals:
-    """What a whole look found; complete once the merge is exhausted."""
+    """Counts of a whole look; complete once the merge is exhausted."""
 
     source_objects: int = 0
     source_bytes: int = 0

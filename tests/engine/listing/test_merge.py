@@ -39,7 +39,7 @@ def told(
     mode: ComparisonMode = CHECKSUM,
     **more: bool,
 ) -> tuple[What, Why] | None:
-    """What the merge says of one key; None: it is there."""
+    """Return kind and sign of one key's difference; None: it is there."""
     ends = [[end] if end is not None else [] for end in (source, copy)]
     (found,) = merge(*ends, [before] if before else [], mode, Totals(), **more)
     return (found.what, found.why) if isinstance(found, Difference) else None
