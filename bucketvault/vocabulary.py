@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Any
+
+Json = dict[str, Any]  # a JSON object; who reads one from elsewhere checks what is in it
 
 
 class ProviderType(StrEnum):

@@ -7,7 +7,7 @@ import argparse
 import datetime as dt
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ from bucketvault.engine.views import backups
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.situation import InstallationIssue, Tone
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import Reason, RunStatus
+from bucketvault.vocabulary import Json, Reason, RunStatus
 
 ACTIVE_RUN = (
     "id status phase trigger queued_at started_at stop_requested_at on_its_own ended_unseen "
@@ -71,7 +71,7 @@ def _status(given: argparse.Namespace, config: Config) -> int:
     return code
 
 
-def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> dict[str, Any]:
+def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> Json:
     """Return what `bucketvault status --json` prints: plain values, times as text in UTC."""
     active = [row.active_run.status for row in rows if row.active_run is not None]
     return {
@@ -89,7 +89,7 @@ def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> 
     }
 
 
-def status_exit_code(status: Mapping[str, Any]) -> int:
+def status_exit_code(status: Json) -> int:
     """Return 0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
 
     A backup that is switched off does not count; nor does what the program itself needs, such
@@ -109,7 +109,7 @@ def status_exit_code(status: Mapping[str, Any]) -> int:
     return EXIT_GOOD
 
 
-def _last_run(run: RunView) -> dict[str, Any]:
+def _last_run(run: RunView) -> Json:
     names = "id status reason trigger scheduled_for started_at finished_at exit_code explanation"
     return _plain(run, names) | {
         "copy_state": state_words.describe_copy(run.copy_state),
@@ -119,7 +119,7 @@ def _last_run(run: RunView) -> dict[str, Any]:
     }
 
 
-def _plain(row: BackupRow | RunView | checks.Reading, names: str) -> dict[str, Any]:
+def _plain(row: BackupRow | RunView | checks.Reading, names: str) -> Json:
     """Return these fields by name, as JSON has them."""
     values = {name: getattr(row, name) for name in names.split()}
     for name, value in values.items():

@@ -141,7 +141,7 @@ def _checked(
 ) -> tuple[Settings, str | None, list[Problem]]:
     """Return what `given` makes of the settings, the password in it, and all problems."""
     sheet = Sheet()
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {}  # each of its field's type
     for key, value in given.items():
         otherwise = None if key == PASSWORD else getattr(before, key)
         values[key] = sheet.take(key, RULES[key].rule, value, otherwise)
@@ -220,7 +220,7 @@ def _keep(key: str, value: str) -> None:
 
 
 def _from_rows(stored: Mapping[str, str]) -> Settings:
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {}  # each of its field's type
     for key, value in stored.items():
         # one that a newer program wrote, or a stricter rule refuses, must not stop every run
         if key in RULES and key != PASSWORD:

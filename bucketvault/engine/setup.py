@@ -33,7 +33,7 @@ from bucketvault.sanitize import clean
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Schedule
+from bucketvault.vocabulary import Json, Schedule
 
 UNCHANGED = "unchanged"
 ADDRESS = ("endpoint", "account_id", "region")
@@ -73,7 +73,7 @@ class Entry:
 
     kind: str  # provider, storage, backup or settings
     number: int  # among its kind, from 1
-    values: dict[str, Any] = field(default_factory=dict)  # an end becomes `source.provider` ...
+    values: Json = field(default_factory=dict)  # an end becomes `source.provider` ...
     bad: set[str] = field(default_factory=set)  # keys that were complained about
 
     @property
@@ -102,7 +102,7 @@ class Entry:
         return Problem(f"{self.label}: {clean(key, limit=80)}", message)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> Json:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -116,9 +116,7 @@ def _document(path: Path) -> dict[str, Any]:
     raise InvalidInputError([Problem(str(path), message)])
 
 
-def _read(
-    document: Mapping[str, Any], secrets: "_Secrets", problems: list[Problem]
-) -> Iterator[Entry]:
+def _read(document: Json, secrets: "_Secrets", problems: list[Problem]) -> Iterator[Entry]:
     """Give the tables of the file in their order, and note all that is wrong with its form."""
     seen: set[tuple[str, ...]] = set()
     twice: list[Problem] = []

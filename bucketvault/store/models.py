@@ -21,6 +21,7 @@ from bucketvault.store.database import database
 from bucketvault.vocabulary import (
     ComparisonMode,
     HoldReason,
+    Json,
     MailKind,
     Mends,
     Phase,
@@ -189,12 +190,12 @@ class BackupRun(BaseModel):
     requeued = pw.BooleanField(default=False)  # went back to pending once, after a crash
     exit_code = pw.IntegerField(null=True)  # rclone's; negative: ended by that signal
     rclone_pid = pw.IntegerField(null=True)  # for the health page only
-    spec: pw.Field[dict[str, Any]] = JsonField(default=dict)  # frozen at claim; no secrets
+    spec: pw.Field[Json] = JsonField(default=dict)  # frozen at claim; no secrets
     # What the dry run before it would have changed (engine/domain/findings.py), and how much of
     # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there is none.
-    findings: pw.Field[dict[str, Any]] = JsonField(default=dict)
-    approved_limits: pw.Field[dict[str, Any]] = JsonField(default=dict)
-    progress: pw.Field[dict[str, Any]] = JsonField(default=dict)  # the latest stats of rclone
+    findings: pw.Field[Json] = JsonField(default=dict)
+    approved_limits: pw.Field[Json] = JsonField(default=dict)
+    progress: pw.Field[Json] = JsonField(default=dict)  # the latest stats of rclone
     checked = pw.IntegerField(default=0)
     copied = pw.IntegerField(default=0)
     replaced = pw.IntegerField(default=0)
@@ -207,7 +208,7 @@ class BackupRun(BaseModel):
     bytes = pw.IntegerField(default=0)
     source_objects = pw.IntegerField(null=True)
     source_bytes = pw.IntegerField(null=True)
-    warnings: pw.Field[list[dict[str, Any]]] = JsonField(default=list)  # engine/domain/warnings.py
+    warnings: pw.Field[list[Json]] = JsonField(default=list)  # engine/domain/warnings.py
     explanation = pw.TextField(default="")  # for people: what happened
     hint = pw.TextField(default="")  # for people: what to do next
     detail = pw.TextField(default="")  # rclone's own last words

@@ -45,7 +45,7 @@ def accepted(checked: tuple[Values, Sequence[Problem]]) -> Values:
     return values
 
 
-def take_over(row: BaseModel, values: Mapping[str, Any]) -> list[str]:
+def take_over(row: BaseModel, values: Mapping[str, Any]) -> list[str]:  # any column's
     """Set what differs; the names of it."""
     changed = [name for name, value in values.items() if getattr(row, name) != value]
     for name in changed:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 # What a key of `setup.toml` may hold.
 TEXT, NUMBER, YES_OR_NO, SECRET = "text", "number", "yes or no", "secret"
-NO_RULES: Mapping[str, Rule[Any]] = MappingProxyType({})
+NO_RULES: Mapping[str, Rule[Any]] = MappingProxyType({})  # Any: as in `Ruled`
 
 
 class Ruled(NamedTuple):

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from bucketvault.engine.listing import ledger, order
 from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
@@ -19,7 +18,7 @@ from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record
 from bucketvault.engine.listing.merge import Difference, Totals, merge
 from bucketvault.engine.listing.page import Entry, NoListingError
 from bucketvault.engine.listing.plan import PlanWriter
-from bucketvault.vocabulary import ComparisonMode
+from bucketvault.vocabulary import ComparisonMode, Json
 
 AHEAD = 4  # pages that one end may be ahead of the other
 TELL_EVERY_S = 0.5
@@ -45,7 +44,7 @@ def main() -> int:
     return 0
 
 
-def tell(what: dict[str, Any]) -> None:
+def tell(what: Json) -> None:
     """Write one line to whoever started this process."""
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
@@ -62,7 +61,7 @@ class EndError(Exception):
 class Look:
     """One look at both ends; `job` is what `look.Job` writes."""
 
-    def __init__(self, job: dict[str, Any]) -> None:  # parsed JSON, of our own making
+    def __init__(self, job: Json) -> None:  # parsed JSON, of our own making
         self._job = job
         self._folder = Path(job["folder"])
         self._sorts = dict.fromkeys(ENDS, False)

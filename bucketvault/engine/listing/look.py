@@ -12,13 +12,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment
 from bucketvault.errors import BucketvaultError
-from bucketvault.vocabulary import ComparisonMode
+from bucketvault.vocabulary import ComparisonMode, Json
 
 POLL_S = 0.1
 LONGEST_LINE_BYTES = 64 * 1024
@@ -105,9 +104,9 @@ def _read(
     process: "subprocess.Popen[bytes]",
     cancelled: threading.Event | None,
     on_seen: Callable[[int, int], None],
-) -> dict[str, Any]:  # JSON of our own process
+) -> Json:  # JSON of our own process
     """Return its last line; the lines before say how far it is."""
-    last: dict[str, Any] = {}
+    last: Json = {}
     half = b""
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):

@@ -177,7 +177,7 @@ def _runs(backup_id: int, *which: Any) -> Any:  # Any: of a query, as peewee has
     return query.order_by(BackupRun.id.desc())
 
 
-def _failures(run: BackupRun) -> Any:
+def _failures(run: BackupRun) -> Any:  # a query of peewee
     """Failed runs that nobody stopped, from the last good one before `run` to it, newest first."""
     good = BackupRun.newest_good(run.backup_id, run.id)
     since = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id)

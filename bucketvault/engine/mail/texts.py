@@ -3,7 +3,6 @@
 The first sentence tells the state of the copy and of its last good run; then what failed and what
 to do; then when, how long and how often; then rclone's first words, and commands that work where
 there is no browser. Names and answers from elsewhere are made visible, a line each, and cut.
-A run is `Any`: a row with the columns of BackupRun, which is not known here.
 """
 
 import datetime as dt
@@ -44,6 +43,8 @@ UNPLANNABLE = (
     "Edit it, and choose its time and its time zone anew."
 )
 
+Run = Any  # a row with the columns of BackupRun, a table that is not known here
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -67,7 +68,7 @@ class Home:
 
 
 def failed(
-    run: Any,
+    run: Run,
     name: str,
     home: Home,
     *,
@@ -94,7 +95,7 @@ def failed(
 
 
 def recovered(
-    run: Any, name: str, home: Home, *, failures: int, failing_since: dt.datetime
+    run: Run, name: str, home: Home, *, failures: int, failing_since: dt.datetime
 ) -> Text:
     """A run succeeded after failed ones that were told."""
     first = "on" if failures == 1 else "first on"
@@ -109,7 +110,7 @@ def overdue(
     *,
     planned: dt.datetime,
     last_good_at: dt.datetime | None,
-    last: Any,
+    last: Run,
     unplannable: bool,
 ) -> Text:
     """A backup should have succeeded by now. `last`: its newest run that ended, if there is one.
@@ -137,7 +138,7 @@ def overdue(
     return _text(f"{named} is overdue: no good copy since {day}", body, home)
 
 
-def overdue_over(run: Any, name: str, home: Home, *, since: dt.datetime, failures: int) -> Text:
+def overdue_over(run: Run, name: str, home: Home, *, since: dt.datetime, failures: int) -> Text:
     """A backup that was told to be overdue has succeeded, by `run`."""
     later = duration((run.finished_at - since).total_seconds())
     return _good_again(
@@ -172,7 +173,7 @@ def plain(subject: str) -> Text:
 # ---- parts
 
 
-def _good_again(run: Any, name: str, home: Home, news: str, *told: str) -> Text:
+def _good_again(run: Run, name: str, home: Home, news: str, *told: str) -> Text:
     body = [
         _paragraph(run.explanation or "The copy is complete."),
         _paragraph(*told),
@@ -203,7 +204,7 @@ def _last_good(name: str, at: dt.datetime | None, home: Home) -> str:
     return f"The last good run of {clean(name)} ended on {home.moment(at)}."
 
 
-def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
+def _circumstances(run: Run, home: Home) -> list[tuple[str, str]]:
     began = run.started_at or run.created_at
     facts = [
         ("Run", str(run.id)),
@@ -222,7 +223,7 @@ def _circumstances(run: Any, home: Home) -> list[tuple[str, str]]:
     return facts
 
 
-def _changed(run: Any) -> str:
+def _changed(run: Run) -> str:
     state = copy_state(run)
     counts = ((run.copied, "copied"), (run.replaced, "replaced"), (run.deleted, "removed"))
     at_least = state is not None and state.at_least  # "0 removed" would then be too much
@@ -254,7 +255,7 @@ def _quoted(heading: str, lines: Sequence[str]) -> str:
     return "\n".join([heading, *told])
 
 
-def _commands(home: Home, run: Any, name: str, *, approve: bool = False, again: bool = True) -> str:
+def _commands(home: Home, run: Run, name: str, *, approve: bool = False, again: bool = True) -> str:
     """Lines for a shell; they are never wrapped."""
     lines = [] if run is None else [f"{home.command} log {run.id}"]
     if approve or again:

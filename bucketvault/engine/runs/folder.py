@@ -15,10 +15,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bucketvault.engine.rclone import runner
 from bucketvault.engine.rclone.binary import Binary, clean_environment
+from bucketvault.vocabulary import Json
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -147,7 +147,7 @@ class RunFolder:
             return True
         return disk.f_bavail * disk.f_frsize >= ENOUGH_ROOM_BYTES
 
-    def started(self) -> dict[str, Any]:
+    def started(self) -> Json:
         """Return the runner's notes from the start of rclone; empty before that."""
         return _read_json(self.path / runner.STARTED)
 
@@ -224,7 +224,7 @@ def reap() -> None:
     _started[:] = [process for process in _started if process.poll() is None]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Json:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):

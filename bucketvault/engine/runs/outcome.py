@@ -2,7 +2,6 @@
 
 import datetime as dt
 import errno
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +31,7 @@ _NO_PROGRAM = {
 }
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
+Columns = dict[str, Any]  # of a run's row, each of its own type
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class RunOutcome:
     reason: Reason | None = None
     hint: str = ""
     detail: str = ""
-    columns: dict[str, Any] = field(default_factory=dict)
+    columns: Columns = field(default_factory=dict)
     elapsed_s: float = 0.0  # by a clock that does not go back; 0 where nothing was copied
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Columns:
         """All columns to write with the status."""
         return {
             "reason": self.reason,
@@ -92,7 +92,7 @@ def internal(error: Exception) -> RunOutcome:
 def _failed(
     reason: Reason,
     detail: str = "",
-    columns: Mapping[str, Any] | None = None,
+    columns: Columns | None = None,
     *,
     summary: str = "",
     hint: str = "",
@@ -123,7 +123,7 @@ def previewed(found: findings.Findings) -> RunOutcome:
     return RunOutcome(RunStatus.SUCCESS, told, columns={"untouched": True})
 
 
-def stopped(*, touched: bool, columns: dict[str, Any] | None = None) -> RunOutcome:
+def stopped(*, touched: bool, columns: Columns | None = None) -> RunOutcome:
     """A run that was stopped by Stop."""
     if touched:
         return _failed(Reason.STOPPED, columns=columns)
@@ -176,7 +176,7 @@ def of_exit(
     `missed`: so many objects of the copy had they not seen.
     """
     if record.error and record.error_number in _NO_PROGRAM:
-        columns: dict[str, Any] = _ended(record.ended_at) | _UNTOUCHED
+        columns: Columns = _ended(record.ended_at) | _UNTOUCHED
         return _failed(Reason.RCLONE_MISSING, record.error, columns)
     if record.error:
         return not_started(record.error_number, record.error, ended_at=record.ended_at)
@@ -228,7 +228,7 @@ def of_exit(
     )
 
 
-def _blind(said: Transcript, spec: RunSpec, columns: dict[str, Any]) -> RunOutcome:
+def _blind(said: Transcript, spec: RunSpec, columns: Columns) -> RunOutcome:
     return RunOutcome(
         RunStatus.FAILED,
         f"{spec.destination.provider} could not list {spec.destination.bucket}. "
@@ -241,7 +241,7 @@ def _blind(said: Transcript, spec: RunSpec, columns: dict[str, Any]) -> RunOutco
     )
 
 
-def _overstepped(spec: RunSpec, columns: dict[str, Any]) -> RunOutcome:
+def _overstepped(spec: RunSpec, columns: Columns) -> RunOutcome:
     return RunOutcome(
         RunStatus.FAILED,
         "The run was stopped: it removed more than its checks had found. "
@@ -296,7 +296,7 @@ def _lines_are_missing(said: Transcript) -> bool:
     return told.objects_done > said.tally.copied + said.tally.replaced
 
 
-def _ended(seconds: float) -> dict[str, Any]:
+def _ended(seconds: float) -> Columns:
     """The column for when a run ended, which may be long before anybody looked; none if unknown."""
     if seconds <= 0:
         return {}

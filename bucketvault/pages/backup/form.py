@@ -249,6 +249,7 @@ class BackupForm(Form[BackupFields | None]):
     def given(self) -> BackupFields:
         """Return what is entered."""
         # Any: what is typed may be of any type, and is checked where it is stored
+        # Any: each field's value is of its own type
         values: dict[str, Any] = {name: field.value for name, field in self.fields.items()}
         values |= {"enabled": self._enabled.on, "comparison_mode": self._mode.chosen}
         if values["schedule"] != Schedule.WEEKLY:  # a daily one has none

@@ -3,12 +3,12 @@
 import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
 from bucketvault.pages.parts.widgets import element
+from bucketvault.vocabulary import Json
 
 HOUR = dt.timedelta(hours=1)
 FEWEST = 2  # points that make a line
@@ -39,7 +39,7 @@ class HourPlot:
             return
         self._shown = points[-1][0]
         self._early.set_visibility(False)
-        options: dict[str, Any] = self._chart.options
+        options: Json = self._chart.options
         options["xAxis"]["min"] = self._on_the_clock(now - HOUR)
         options["xAxis"]["max"] = self._on_the_clock(now)
         if top is not None:
@@ -55,7 +55,7 @@ class HourPlot:
         return int(local.timestamp() * 1000)
 
 
-def _options(unit: str, top: float | None) -> dict[str, Any]:
+def _options(unit: str, top: float | None) -> Json:
     ink = {"color": "var(--ink3)", "fontSize": 12, "fontFamily": FONT}
     quiet = {"show": False}
     return {

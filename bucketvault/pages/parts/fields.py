@@ -108,7 +108,7 @@ class Pick(_Labelled):
         hint: str = "",
         placeholder: str = "",
         searched: bool = False,
-        on_change: Callable[[Any], Awaitable[None] | None],
+        on_change: Callable[[Any], Awaitable[None] | None],  # gets such a key
     ) -> None:
         with self._around(name, label, hint):
             # what is stored may be a thing of the past, such as a zone that was renamed
@@ -123,11 +123,11 @@ class Pick(_Labelled):
         self.input.on_value_change(lambda change: on_change(change.value))
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Any:  # a key, as above
         """The key of what is chosen; None: nothing."""
         return self.input.value
 
-    def offer(self, options: Mapping[Any, str], value: object) -> None:
+    def offer(self, options: Mapping[Any, str], value: object) -> None:  # keys, as above
         """Offer other things, and choose one of them."""
         if (dict(options), value) != (self.input.options, self.input.value):
             self.input.set_options(dict(options), value=value)
