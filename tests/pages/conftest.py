@@ -39,6 +39,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
+def frozen() -> None:
+    """Take what earlier tests left for good: NiceGUI's plugin collects garbage after each test."""
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages fetch in threads and draw by timers: what should be seen has the time that takes."""
     for look in (User.should_see, User.should_not_see):
