@@ -68,8 +68,6 @@ def main() -> int:
         began, used, used_by_all = time.monotonic(), cpu_s(), cpu_of_all_s()
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:
             command = [sys.executable, "-m", "pytest", *arguments, "-q", "-m", marks]
-            if given.fast:  # these wait for nobody: the last count of workers is the one that holds
-                command += ["-n", str(len(os.sched_getaffinity(0)))]
             code = subprocess.run(
                 [*command, f"--junitxml={report.name}", *further],
                 cwd=ROOT,
@@ -136,9 +134,11 @@ def invocations() -> list[list[str]]:
     pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "browser"
     kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/browser"]]
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
-    # more at a time than there are cores: most of these tests wait for processes;
-    # worksteal, because the slow ones are together
-    return [[*kind, "-n", "3", "--dist", "worksteal"] for kind in kinds]
+    # more at a time than there are cores: most tests wait for processes, those of pages and
+    # browsers less; worksteal, because the slow ones are together
+    return [
+        [*kind, "-n", "4" if kind[0] == "tests" else "3", "--dist", "worksteal"] for kind in kinds
+    ]
 
 
 if __name__ == "__main__":
