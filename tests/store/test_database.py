@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import peewee as pw
@@ -22,6 +22,7 @@ from bucketvault.store.database import (
     connection,
     data_version,
     describe_sqlite_error,
+    on_written,
     open_database,
     writing,
 )
@@ -410,6 +411,21 @@ def test_topics_of_nested_writes_are_told_once_after_the_commit(told: list[str])
         assert told == []
 
     assert sorted(told) == ["one", "two"]
+
+
+def test_others_see_what_was_written_by_the_time_it_is_told(open_store: Path) -> None:
+    seen: list[int] = []
+
+    def look(topics: Collection[str]) -> None:
+        with contextlib.closing(sqlite3.connect(open_store)) as other:
+            seen.append(*other.execute("SELECT count(*) FROM setting").fetchone())
+
+    on_written(look)
+    with writing("one"):
+        Setting.create(key="first", value="")
+    on_written(None)
+
+    assert seen == [1]
 
 
 def test_what_is_rolled_back_is_not_told(told: list[str]) -> None:
