@@ -129,7 +129,8 @@ class Lister:
             self.close()
             if time.monotonic() - self._good_at > self._patience_s:
                 raise last
-            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  many ask at once
+            # between two tries, a little apart from others that ask the same service
+            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _answer(self, query: Mapping[str, str]) -> bytes:

@@ -3,6 +3,7 @@
 Only what is wrong is drawn again, beside its field: nothing that was typed is sent back.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
@@ -32,7 +33,7 @@ class Difference(NamedTuple):
     here: str
 
 
-class Form(Generic[Stored]):
+class Form(ABC, Generic[Stored]):
     """The fields by name in their order, the place above them, the buttons.
 
     Each form says how to `save` over what is `seen`, and how to fetch what is `stored` now.
@@ -48,13 +49,13 @@ class Form(Generic[Stored]):
         self._buttons: list[ui.element] = []
         self._guarded = False
 
+    @abstractmethod
     async def save(self) -> None:
         """Store what is entered over what is `seen`; raises what forbids it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def stored(self) -> Stored:
         """Return what is stored now."""
-        raise NotImplementedError
 
     def differences(self, names: Sequence[str], stored: Stored) -> list[Difference]:
         """Return what to show of the fields `names` that were changed meanwhile."""
