@@ -57,6 +57,11 @@ class Config:
         return self.data_dir / "password"
 
     @property
+    def ledgers(self) -> Path:
+        """What was proven of each backup's objects, and plans that wait for approval."""
+        return self.data_dir / "ledgers"
+
+    @property
     def lock(self) -> Path:
         """Held by the one bucketvault that works on this data folder."""
         return self.data_dir / "app.lock"
@@ -77,6 +82,7 @@ class Config:
             self.data_dir.chmod(0o700)
             self.lock.touch(mode=0o600)  # from now on this folder is known as ours
             self.runs.mkdir(mode=0o700, exist_ok=True)
+            self.ledgers.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise ConfigError(
                 f"The data folder {self.data_dir} cannot be used: {error.strerror}.",

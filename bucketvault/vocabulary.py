@@ -68,7 +68,8 @@ class Phase(StrEnum):
 
     CHECKING = "checking"  # nothing has been touched yet
     COPYING = "copying"  # rclone runs, detached from this process
-    TIDYING = "tidying"  # rclone succeeded; old kept versions go
+    PROVING = "proving"  # a look at both ends finds what is still to do
+    TIDYING = "tidying"  # the copy is proven; old kept versions go
 
 
 class Trigger(StrEnum):
@@ -85,6 +86,7 @@ class Reason(StrEnum):
     """Why a Run failed."""
 
     RCLONE_ERROR = "rclone_error"
+    INCOMPLETE = "incomplete"  # rclone said 0, and a look says that objects are not there
     SOURCE_MISSING = "source_missing"
     BRAKE = "brake"
     REFUSED = "refused"
@@ -136,6 +138,10 @@ class WarningCode(StrEnum):
     HOLES = "holes"  # only among the kept versions
     PERHAPS_HOLES = "perhaps_holes"
     MASKED = "masked"  # secrets in the log
+    CANNOT_COPY = "cannot_copy"  # names that rclone or the destination cannot have
+    ALTERED = "altered"  # objects of the copy that somebody else had changed
+    LOST = "lost"  # objects that were proven to be in the copy, and were not there any more
+    LEDGER_LOST = "ledger_lost"  # the ledger was damaged, and was made again
     OVERSTEPPED = "overstepped"  # more was taken away than the checks had found
     MISSED = "missed"  # by the checks, of what the last good run had left
     TIDYING_CUT = "tidying_cut"
@@ -195,6 +201,7 @@ class LineKind(IntEnum):
     ERROR = 9
     PROGRESS = 10  # once a second
     PLAIN = 11  # not rclone's JSON
+    STEP = 12  # ours: a pass or one of its steps begins, or a look has ended
 
     @property
     def word(self) -> str:

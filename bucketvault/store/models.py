@@ -195,6 +195,8 @@ class BackupRun(BaseModel):
     # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there is none.
     findings: pw.Field[Json] = JsonField(default=dict)
     approved_limits: pw.Field[Json] = JsonField(default=dict)
+    passes = pw.IntegerField(default=0)  # begun so far: each keeps, copies and removes once
+    proof: pw.Field[Json] = JsonField(default=dict)  # of its last look (engine/domain/proof.py)
     progress: pw.Field[Json] = JsonField(default=dict)  # the latest stats of rclone
     checked = pw.IntegerField(default=0)
     copied = pw.IntegerField(default=0)

@@ -9,12 +9,15 @@ FEWEST_CHANGED = 100
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The work of a run, in objects, as a dry run counted it."""
+    """The work of a run, in objects, as its look at both ends found it."""
 
     new: int = 0
     replaced: int = 0
     removed: int = 0
     destination_objects: int = 0  # in the copy now, without kept versions
+    altered: int = 0  # of `replaced`: the copy was changed by somebody else
+    lost: int = 0  # of `new`: the copy had them, and lost them
+    bytes: int = 0  # to be copied
 
     @property
     def changes(self) -> int:

@@ -44,6 +44,14 @@ _WARNINGS = {  # with the numbers and names of the warning
         "the former version was set aside, the new one was not seen to arrive."
     ),
     WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
+    WarningCode.CANNOT_COPY: (
+        "{n:,} cannot be in the copy: rclone or the destination has no such names."
+    ),
+    WarningCode.ALTERED: "{n:,} had been changed in the copy by somebody else, and were replaced.",
+    WarningCode.LOST: "{n:,} were missing from the copy, which had them, and were copied again.",
+    WarningCode.LEDGER_LOST: (
+        "The record of what was proven before was damaged, and was made again."
+    ),
     WarningCode.OVERSTEPPED: (
         "{removed:,} were removed and {replaced:,} replaced; the checks before had "
         "found {found_removed:,} and {found_replaced:,}. Look whether the source is as it "

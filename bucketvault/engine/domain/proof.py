@@ -1,0 +1,44 @@
+"""The proof of a run: what its last look at both ends found, in numbers of objects. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+NAMES_TOLD = 10  # of each kind; the run's log has all
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How the copy was found by one look. `names` holds the first keys of each kind.
+
+    `present` = `same_hash` + `same_size_only`. `source_objects` = `present` + `missing` +
+    `different` + `since` + those of `cannot_copy` that are at the source.
+    """
+
+    at: str = ""  # ISO 8601, UTC: when the look began; empty: there was none
+    source_objects: int = 0
+    source_bytes: int = 0
+    present: int = 0
+    same_hash: int = 0  # the same content, as far as an MD5 tells
+    same_size_only: int = 0  # uploaded in parts, or encrypted: no hash to compare
+    missing: int = 0  # at the source, and not at the copy
+    different: int = 0  # at both, and not equal
+    left: int = 0  # at the copy alone: could not be removed
+    cannot_copy: int = 0  # names that rclone or the destination cannot have
+    since: int = 0  # changed at the source since the run began: they come with the next one
+    # missing, different, left, cannot_copy: keys. failed: [key, cause] of those that rclone named
+    names: Mapping[str, list[Any]] = field(default_factory=dict)  # Any: see above
+
+    @property
+    def is_good(self) -> bool:
+        """True if all that can be in the copy, and did not change since, is there, and no more."""
+        return bool(self.at) and not (self.missing or self.different or self.left)
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, for the database and for `status --json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Proof | None":  # Any: JSON
+        """Return the proof in a run's row; None where the run made none."""
+        return cls(**value) if value else None
