@@ -21,7 +21,7 @@ _CHUNK = 1024 * 1024
 
 
 class Record(NamedTuple):
-    """One key that was proven to be at both ends. Dates as the services wrote them."""
+    """One key that was proven at both ends, or has a mark. Dates as the services wrote them."""
 
     key: bytes
     size: int
@@ -30,6 +30,12 @@ class Record(NamedTuple):
     copy_etag: str
     copy_modified: str
     read_on: str = ""  # the day (ISO 8601) on which its bytes were last read at both ends
+    mark: str = ""  # one of the marks below
+
+
+# Not at the copy, and known not to fit there: the copy's ETag and date are empty.
+CANNOT = "cannot"
+DAMAGED = "damaged"  # other bytes were read at the copy than at the source
 
 
 class LedgerError(BucketvaultError):
@@ -63,9 +69,9 @@ class Ledger:
         with gzip.open(self._path) as file:
             file.readline()
             for _, line in zip(range(self.count), file, strict=False):
-                key, size, etag, modified, copy_etag, copy_modified, read_on = line[:-1].split(
-                    b"\t"
-                )
+                key, size, etag, modified, copy_etag, copy_modified, read_on, mark = line[
+                    :-1
+                ].split(b"\t")
                 yield Record(
                     unquoted(key),
                     int(size),
@@ -74,6 +80,7 @@ class Ledger:
                     (etag if copy_etag == _SAME else copy_etag).decode(),
                     copy_modified.decode(),
                     read_on.decode(),
+                    mark.decode(),
                 )
 
 
@@ -97,6 +104,7 @@ class LedgerWriter:
                     _SAME if same else record.copy_etag.encode(),
                     record.copy_modified.encode(),
                     record.read_on.encode(),
+                    record.mark.encode(),
                 )
             )
             + b"\n"

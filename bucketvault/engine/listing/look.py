@@ -43,6 +43,11 @@ class Job:
     at: str  # ISO 8601, UTC: when the look began
     ledger: Path | None
     new_ledger: Path
+    tried: Path | None = None  # the folder of the run's first plan: this is a second look
+    failed: Path | None = None  # keys that were refused for good, `ledger.quoted`, a line each
+    errored: Path | None = None  # keys that an error named, likewise; both in byte order
+    odd_tried: bool = False  # a pass tried the odd names, without an error
+    below_path: bool = False  # one end has a path
     hashes: bool = True  # False: ETags of one end are no MD5
     patience_s: float = PATIENCE_S
 

@@ -19,7 +19,7 @@ class What(StrEnum):
     """A kind of difference between the two ends, of one key."""
 
     NEW = "new"  # at the source alone, and never proven to be at the copy
-    MISSING = "missing"  # at the source alone, though the ledger has it: the copy lost it
+    LOST = "lost"  # at the source alone, though the ledger has it: the copy lost it
     CHANGED = "changed"  # at both, and the source is another one than was copied
     ALTERED = "altered"  # at both, and the copy was changed by somebody else
     GONE = "gone"  # at the copy alone
@@ -33,17 +33,29 @@ class Why(StrEnum):
     HASH = "hash"  # both have an MD5
     ETAG = "etag"  # another than the ledger has, of an object that has no MD5 at one end
     DATE = "date"
+    BYTES = "bytes"  # both were read
+
+
+class Stand(StrEnum):
+    """How a run stands to a difference."""
+
+    TO_DO = "to_do"
+    FAILED = "failed"  # refused for good: another try does not mend it
+    CANNOT = "cannot"  # a name that rclone or the service cannot carry
+    SINCE = "since"  # the source changed after the first look: comes with the next run
+    STRAY = "stray"  # the copy changed meanwhile, of a key that was right at the first look
 
 
 class Difference(NamedTuple):
-    """One key that a run has to do something about; sizes in bytes, None where there is none."""
+    """One key that differs, and both ends as they were listed; None: it is not at that end."""
 
     key: bytes
     what: What
     why: Why
-    source_size: int | None
-    copy_size: int | None
+    source: Entry | None
+    copy: Entry | None
     before: Record | None = None  # what the ledger has: to be kept until the key is right again
+    stand: Stand = Stand.TO_DO
 
 
 @dataclass(slots=True)
@@ -56,7 +68,18 @@ class Totals:
     copy_bytes: int = 0
     same_hash: int = 0  # the same content, as far as an MD5 tells
     same_size: int = 0  # the same size, and nothing says that they differ: no hash to compare
-    by_kind: Counter[What] = field(default_factory=Counter)
+    bytes_to_copy: int = 0  # of what is to do
+    counts: Counter[tuple[Stand, What]] = field(default_factory=Counter)
+
+    def count(self, stand: Stand, *whats: What) -> int:
+        """Return how many keys differ so, in the given ways or in any."""
+        return sum(self.counts[stand, what] for what in whats or What)
+
+    def add(self, found: Difference) -> None:
+        """Count one difference."""
+        self.counts[found.stand, found.what] += 1
+        if found.stand is Stand.TO_DO and found.source is not None:
+            self.bytes_to_copy += found.source.size
 
     @property
     def present(self) -> int:
@@ -95,14 +118,13 @@ def merge(
             totals.copy_objects += 1
             totals.copy_bytes += ours.size
         if theirs is None or ours is None:
-            what = What.GONE if theirs is None else What.MISSING if before else What.NEW
-            sizes = (theirs.size if theirs else None, ours.size if ours else None)
+            what = What.GONE if theirs is None else What.LOST if before else What.NEW
             kept = before if theirs is not None else None
-            found: Difference | Record = Difference(key, what, Why.ABSENT, *sizes, kept)
+            found: Difference | Record = Difference(key, what, Why.ABSENT, theirs, ours, kept)
         else:
             found = _held_against(theirs, ours, before, mode, totals, hashes)
         if isinstance(found, Difference):
-            totals.by_kind[found.what] += 1
+            totals.add(found)
         yield found
 
 
@@ -154,7 +176,7 @@ def _held_against(
         and (ours.size, ours.etag) != (before.size, before.copy_etag)
     )
     what = What.ALTERED if altered else What.CHANGED
-    return Difference(theirs.key, what, why, theirs.size, ours.size, before)
+    return Difference(theirs.key, what, why, theirs, ours, before)
 
 
 def _is_as(before: Record, theirs: Entry, ours: Entry) -> bool:

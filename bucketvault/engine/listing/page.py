@@ -75,9 +75,9 @@ def _entry(row: Mapping[str, bytes], prefix: bytes, encoded: bool) -> Entry:
         raise NoListingError("The answer lists an object outside the folder asked for.")
     if not 0 <= size <= LARGEST or modified[10:11] != "T" or len(modified) < 19:
         raise NoListingError("The answer has an object with an impossible size or date.")
-    if not (etag.isprintable() and modified.isprintable()):  # the ledger keeps them in lines
-        raise NoListingError("The answer has an object with an impossible ETag or date.")
     storage_class = row.get("StorageClass", b"").decode("ascii", "replace")
+    if not (etag + modified + storage_class).isprintable():  # ledger and plan keep them in lines
+        raise NoListingError("The answer has an object with an impossible ETag, date or class.")
     return Entry(key[len(prefix) :], size, etag.strip('"'), modified, storage_class)
 
 

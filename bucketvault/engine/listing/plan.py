@@ -1,49 +1,56 @@
-"""The plan of a pass on disk: one file of keys for each kind of difference, and their totals.
+"""The plan of a look on disk: one file of keys for each stand and kind, and their totals.
 
 Keys stand in byte order. Compressed lines, written and read as they stream, in constant memory.
 """
 
 import gzip
+import heapq
 import json
+import operator
 import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import Self
 
 from bucketvault.engine.listing.ledger import quoted, unquoted
-from bucketvault.engine.listing.merge import Difference, Totals, What, Why
+from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
+from bucketvault.engine.listing.page import Entry
 
-_NONE = b"-"  # no size: the object is not at that end
 TOTALS = "totals.json"
+_ABSENT = b"-\t\t\t"  # the fields of an object that is not at that end
+
+_by_key = operator.itemgetter(0)
 
 
 class Plan:
-    """A plan in a folder. `write` makes it, once; `differences` reads one kind of it."""
+    """A plan in a folder. `PlanWriter` makes it, once; `differences` reads what it is asked for."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def totals(self) -> Totals:
         """Return what the look found. Raises FileNotFoundError where it did not come to its end."""
-        told = json.loads((self._folder / TOTALS).read_text("utf-8"))
-        by_kind = Counter({What(kind): count for kind, count in told.pop("by_kind").items()})
-        return Totals(**told, by_kind=by_kind)
+        told = json.loads((self.folder / TOTALS).read_text("utf-8"))
+        counts = Counter({(Stand(stand), What(what)): n for stand, what, n in told.pop("counts")})
+        return Totals(**told, counts=counts)
 
-    def differences(self, what: What) -> Iterator[Difference]:
-        """Yield the differences of one kind, by key."""
-        path = self._path(what)
+    def differences(self, *whats: What, stand: Stand = Stand.TO_DO) -> Iterator[Difference]:
+        """Yield the differences of these kinds, or of every kind, by key; without `before`."""
+        return heapq.merge(*(self._of(stand, what) for what in whats or What), key=_by_key)
+
+    def _of(self, stand: Stand, what: What) -> Iterator[Difference]:
+        path = _path(self.folder, stand, what)
         if not path.exists():
             return
         with gzip.open(path) as file:
             for line in file:
-                why, source_size, copy_size, key = line[:-1].split(b"\t")
-                sizes = [None if size == _NONE else int(size) for size in (source_size, copy_size)]
-                yield Difference(unquoted(key), what, Why(why.decode()), sizes[0], sizes[1])
-
-    def _path(self, what: What) -> Path:
-        return self._folder / f"{what}.gz"
+                quoted_key, why, *ends = line[:-1].split(b"\t")
+                key = unquoted(quoted_key)
+                source, copy = _entry(key, ends[:4]), _entry(key, ends[4:])
+                yield Difference(key, what, Why(why.decode()), source, copy, stand=stand)
 
 
 class PlanWriter:
@@ -51,13 +58,14 @@ class PlanWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: dict[What, gzip.GzipFile] = {}
+        self._files: dict[tuple[Stand, What], gzip.GzipFile] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         """Remove what an earlier look left there: a plan is one look's alone."""
-        for name in (TOTALS, *(f"{what}.gz" for what in What)):
-            (self._folder / name).unlink(missing_ok=True)
+        (self._folder / TOTALS).unlink(missing_ok=True)
+        for stand, what in product(Stand, What):
+            _path(self._folder, stand, what).unlink(missing_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,22 +73,38 @@ class PlanWriter:
 
     def add(self, found: Difference) -> None:
         """Append one difference."""
-        file = self._files.get(found.what)
+        file = self._files.get((found.stand, found.what))
         if file is None:
-            path = self._folder / f"{found.what}.gz"
-            file = self._files[found.what] = self._open.enter_context(
+            path = _path(self._folder, found.stand, found.what)
+            file = self._files[found.stand, found.what] = self._open.enter_context(
                 gzip.GzipFile(path, "wb", compresslevel=1, mtime=0)
             )
-        sizes = (_NONE if size is None else b"%d" % size for size in found[3:5])
-        file.write(b"\t".join((found.why.encode(), *sizes, quoted(found.key))) + b"\n")
+        ends = _fields(found.source), _fields(found.copy)
+        file.write(b"\t".join((quoted(found.key), found.why.encode(), *ends)) + b"\n")
 
     def finish(self, totals: Totals) -> None:
         """Close the files and write the totals: without them there is no plan."""
         self._open.close()
         told = {name: getattr(totals, name) for name in totals.__slots__}
+        told["counts"] = [[*kind, count] for kind, count in sorted(totals.counts.items())]
         beside = self._folder / f"{TOTALS}.new"
         with beside.open("w", encoding="utf-8") as file:
             json.dump(told, file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self._folder / TOTALS)
+
+
+def _path(folder: Path, stand: Stand, what: What) -> Path:
+    return folder / f"{stand}-{what}.gz"
+
+
+def _fields(end: Entry | None) -> bytes:
+    if end is None:
+        return _ABSENT
+    return f"{end.size}\t{end.etag}\t{end.modified}\t{end.storage_class}".encode()
+
+
+def _entry(key: bytes, fields: list[bytes]) -> Entry | None:
+    size, etag, modified, storage_class = (field.decode() for field in fields)
+    return None if size == "-" else Entry(key, int(size), etag, modified, storage_class)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record, writing
+from bucketvault.engine.listing.ledger import CANNOT, Ledger, LedgerError, Record, writing
 
 AT = "2026-11-22T03:41:00Z"
 
@@ -33,7 +33,7 @@ def test_what_was_written_comes_back(
     tmp_path_factory: pytest.TempPathFactory, keys: set[bytes], etags: tuple[str, str]
 ) -> None:
     records = [
-        record(key, source_etag=etags[0], copy_etag=etags[1], read_on="2026-11-01")
+        record(key, source_etag=etags[0], copy_etag=etags[1], read_on="2026-11-01", mark=CANNOT)
         for key in sorted(keys | {b"100%", b"%09", b"a\tb", b"a\nb", b"%250A"})
     ]
 

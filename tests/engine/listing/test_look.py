@@ -82,7 +82,7 @@ def test_what_the_ledger_knew_tells_what_was_lost_at_the_copy(
 
     assert look(job) == "used"
 
-    assert planned(job) == {What.MISSING: [b"b"]}
+    assert planned(job) == {What.LOST: [b"b"]}
     assert [one.key for one in Ledger(job.new_ledger)] == [b"a", b"b"]
     tmp.write_bytes(b"damaged")
     assert look(job) == "damaged"

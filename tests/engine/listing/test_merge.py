@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketvault.engine.listing.ledger import Record
-from bucketvault.engine.listing.merge import Difference, Totals, What, Why, merge
+from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why, merge
 from bucketvault.engine.listing.page import Entry
 from bucketvault.vocabulary import ComparisonMode
 
@@ -49,7 +49,7 @@ def test_a_key_at_one_end_is_new_lost_or_gone() -> None:
     both = known(thing(), thing())
 
     assert told(thing(), None) == (What.NEW, Why.ABSENT)
-    assert told(thing(), None, both) == (What.MISSING, Why.ABSENT)
+    assert told(thing(), None, both) == (What.LOST, Why.ABSENT)
     assert told(None, thing()) == (What.GONE, Why.ABSENT)
     assert told(None, thing(), both) == (What.GONE, Why.ABSENT)
 
@@ -113,7 +113,9 @@ def test_totals_count_what_is_there_and_by_what_it_was_told() -> None:
 
     assert (totals.source_objects, totals.source_bytes, totals.copy_objects) == (3, 9, 3)
     assert (totals.present, totals.same_hash, totals.same_size) == (2, 1, 1)
-    assert totals.by_kind == {What.NEW: 1, What.GONE: 1}
+    assert totals.counts == {(Stand.TO_DO, What.NEW): 1, (Stand.TO_DO, What.GONE): 1}
+    assert totals.count(Stand.TO_DO) == 2 and totals.count(Stand.TO_DO, What.NEW) == 1
+    assert totals.bytes_to_copy == 3
 
 
 def test_the_day_of_the_last_reading_stays_while_both_ends_stay_as_they_are() -> None:
@@ -168,7 +170,7 @@ def test_the_merge_says_what_two_dictionaries_would(
             if key not in source:
                 expected = What.GONE
             elif key not in copy:
-                expected = What.MISSING if then is not None else What.NEW
+                expected = What.LOST if then is not None else What.NEW
             elif then == source[key]:
                 expected = What.ALTERED
             assert one.what == expected

@@ -87,7 +87,10 @@ def test_keys_are_those_below_the_folder_that_was_asked_for() -> None:
         "a size of letters": (answer(row("a", size="many")), "without key, size"),
         "a negative size": (answer(row("a", size=-1)), "impossible size"),
         "no date": (answer(row("a").replace(DATE, "yesterday")), "impossible size or date"),
-        "an ETag of two lines": (answer(row("a", etag="a&#10;b")), "impossible ETag"),
+        "an ETag of two lines": (
+            answer(row("a", etag="a&#10;b")),
+            "impossible ETag, date or class",
+        ),
         "folders, unasked": (
             answer(row("a")).replace(
                 b"</ListB", b"<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes></ListB"
