@@ -49,6 +49,14 @@ class ComparisonMode(StrEnum):
     CHECKSUM = "checksum"  # listings only; size and MD5
 
 
+class RunKind(StrEnum):
+    """Kind of a Run. Only one that copies counts as far as the state of a copy goes."""
+
+    COPY = "copy"
+    PREVIEW = "preview"  # only looks at what a run would do
+    VERIFY = "verify"  # reads objects at both ends, and compares their bytes
+
+
 class RunStatus(StrEnum):
     """State of a Run. It moves downwards, once."""
 

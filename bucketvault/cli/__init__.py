@@ -46,7 +46,7 @@ from bucketvault.errors import (
 from bucketvault.store import run_logs
 from bucketvault.store.database import SqliteError, describe_sqlite_error
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import Trigger
+from bucketvault.vocabulary import RunKind, Trigger
 
 EXIT_USAGE, EXIT_IN_USE = 2, 75
 NEWEST = 0  # no run has this number
@@ -243,7 +243,8 @@ def _run(given: argparse.Namespace, config: Config) -> int:
         if approved is not None:
             run_id, new = queue.approve(approved.id), True
         else:
-            run_id, new = queue.enqueue(backup.id, Trigger.CLI, preview=given.preview)
+            kind = RunKind.PREVIEW if given.preview else RunKind.COPY
+            run_id, new = queue.enqueue(backup.id, Trigger.CLI, kind=kind)
     except BucketvaultError:
         if engine is not None:
             engine.stop()

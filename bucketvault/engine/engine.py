@@ -48,7 +48,7 @@ from bucketvault.store.database import (
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import RunStatus, Topic, Trigger
+from bucketvault.vocabulary import RunKind, RunStatus, Topic, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -301,7 +301,7 @@ class Engine:
 
     def preview(self, backup_id: int) -> int:
         """Queue a look at what a run of this backup would do; its id. Raises InUseError."""
-        return queue.enqueue(backup_id, Trigger.MANUAL, preview=True)[0]
+        return queue.enqueue(backup_id, Trigger.MANUAL, kind=RunKind.PREVIEW)[0]
 
     def kept_versions(self, backup_id: int) -> Kept:
         """The kept versions of a backup, asked of the provider: takes seconds.

@@ -33,6 +33,7 @@ from bucketvault.store.database import (
     writing,
 )
 from bucketvault.store.models import HAS_ENDED, BackupRun, utcnow
+from bucketvault.vocabulary import RunKind
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def _runs_with_old_logs(before: dt.datetime) -> list[int]:
         newer.backup == BackupRun.backup,
         newer.id > BackupRun.id,
         newer.log_lines > 0,
-        ~newer.preview,
+        newer.kind == RunKind.COPY,
     )
     query = (
         BackupRun.select(BackupRun.id)

@@ -27,6 +27,7 @@ from bucketvault.vocabulary import (
     Phase,
     ProviderType,
     Reason,
+    RunKind,
     RunStatus,
     Schedule,
     Side,
@@ -182,7 +183,7 @@ class BackupRun(BaseModel):
     phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended
     archive_stamp = pw.TextField(null=True)  # names this run's folder of kept versions
     scheduled_for: pw.Field[dt.datetime | None] = UtcField(null=True)  # the slot that asked for it
-    preview = pw.BooleanField(default=False)  # only looks; no run as far as results are concerned
+    kind: pw.Field[RunKind] = WordField(RunKind, default=RunKind.COPY)
     skipped_slots = pw.IntegerField(default=0)
     started_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     finished_at: pw.Field[dt.datetime | None] = UtcField(null=True)
@@ -251,7 +252,8 @@ class BackupRun(BaseModel):
 # Conditions, and the same of a status: `RunStatus.is_active`.
 IS_ACTIVE = BackupRun.status.in_([each for each in RunStatus if each.is_active])
 HAS_ENDED = BackupRun.status.in_([each for each in RunStatus if not each.is_active])
-IS_GOOD = (BackupRun.status == RunStatus.SUCCESS) & ~BackupRun.preview
+IS_COPY = BackupRun.kind == RunKind.COPY
+IS_GOOD = (BackupRun.status == RunStatus.SUCCESS) & IS_COPY
 
 
 class RunLogChunk(pw.Model):

@@ -21,7 +21,7 @@ from bucketvault.store import run_logs
 from bucketvault.store.database import close_database, connection, database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import RunStatus
+from bucketvault.vocabulary import RunKind, RunStatus
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
 NOW = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
@@ -89,7 +89,7 @@ def test_the_newest_log_of_each_backup_stays_however_old(config: Config, backup:
     other = new_backup("Dumps")
     old, newest = logged(backup, 400), logged(backup, 300)
     a_run(backup, finished_at=NOW - 200 * DAY)  # it never came to a log
-    preview = logged(backup, 150, preview=True)
+    preview = logged(backup, 150, kind=RunKind.PREVIEW)
     only = logged(other, 500)
 
     maintenance.work(config, NOW)

@@ -23,6 +23,7 @@ from bucketvault.vocabulary import (
     Kinds,
     LineKind,
     LogRow,
+    RunKind,
     RunStatus,
     Topic,
     log_topic,
@@ -130,7 +131,9 @@ class FakeEngine:
                 empty_run(),
                 held_run(id=12, can_be_approved=False),
                 preview_run(),
-                checking_run(id=14, preview=True, backup_id=5, backup_name="Product photos"),
+                checking_run(
+                    id=14, kind=RunKind.PREVIEW, backup_id=5, backup_name="Product photos"
+                ),
                 checking_run(),
             )
         }

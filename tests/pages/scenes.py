@@ -23,6 +23,7 @@ from bucketvault.vocabulary import (
     Phase,
     ProviderType,
     Reason,
+    RunKind,
     RunStatus,
     Schedule,
     Trigger,
@@ -273,7 +274,7 @@ def preview_run(**changes: object) -> RunView:
     """A look that has ended."""
     given: dict[str, object] = {
         "id": 13,
-        "preview": True,
+        "kind": RunKind.PREVIEW,
         "trigger": Trigger.MANUAL,
         "phase": Phase.CHECKING,
         "scheduled_for": None,
@@ -422,7 +423,7 @@ def bad_rows() -> list[BackupRow]:
 def previewed_rows() -> list[BackupRow]:
     """Previews of what the held and the failed one would do."""
     rows = bad_rows()
-    look = checking_run(id=14, preview=True, backup_id=5, backup_name="Product photos")
+    look = checking_run(id=14, kind=RunKind.PREVIEW, backup_id=5, backup_name="Product photos")
     rows[4] = replace(rows[4], active_run=look)
     return rows
 

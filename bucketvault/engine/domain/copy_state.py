@@ -9,7 +9,7 @@ from typing import Any
 
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.warnings import warnings_of
-from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
+from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, WarningCode
 
 USAGE = 2  # rclone/lib/exitcode/exitcode.go: it did not take its arguments, or it crashed
 FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
@@ -46,10 +46,10 @@ def copy_state(run: Any) -> CopyState | None:  # Any: a row, which this room doe
     warnings = warnings_of(run)
     # what was written last may be lost with a machine, anything on a full disk
     gaps = run.reason == Reason.INTERRUPTED or any(each.code in _GAPS for each in warnings)
-    if run.status == RunStatus.SUCCESS and not run.preview:
+    if run.status == RunStatus.SUCCESS and run.kind == RunKind.COPY:
         lacks = any(each.numbers.get("not_copied") for each in warnings)
         return CopyState(CopyKind.ALMOST if lacks else CopyKind.COMPLETE, gaps)
-    if run.preview or run.phase in (None, Phase.CHECKING):
+    if run.kind != RunKind.COPY or run.phase in (None, Phase.CHECKING):
         return CopyState(CopyKind.UNTOUCHED)
     if run.reason == Reason.RCLONE_MISSING:  # it did not even start
         return CopyState(CopyKind.UNTOUCHED)

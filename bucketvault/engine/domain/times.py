@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bucketvault.errors import TimingError
-from bucketvault.vocabulary import Reason, RunStatus, Schedule, Weekday
+from bucketvault.vocabulary import Reason, RunKind, RunStatus, Schedule, Weekday
 
 WEEKDAYS = tuple(Weekday)
 DAYS_BETWEEN = {Schedule.DAILY: 1, Schedule.WEEKLY: 7}
@@ -105,7 +105,7 @@ def missed_at(  # Any: rows, which this room does not know
     found = overdue(backup, now, planned_since=backup.planned_since, answered_at=answered_at)
     if last is not None and last.reason == Reason.BRAKE:
         return None  # it waits for a person, and says so
-    if active is not None and not active.preview:
+    if active is not None and active.kind == RunKind.COPY:
         waits_since = active.created_at if active.status == RunStatus.PENDING else now
         if now - waits_since < LEAST_GRACE:
             return None

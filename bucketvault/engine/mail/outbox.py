@@ -31,8 +31,8 @@ from bucketvault.engine.mail.mail_views import Letter, MailNote, MailState, Told
 from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection, database, writing
-from bucketvault.store.models import HAS_ENDED, Backup, BackupRun, Mail, utcnow
-from bucketvault.vocabulary import MailKind, Reason, RunStatus, Topic, run_topic
+from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun, Mail, utcnow
+from bucketvault.vocabulary import MailKind, Reason, RunKind, RunStatus, Topic, run_topic
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def run_ended(run: BackupRun) -> None:
     won. Runs stopped by the person and previews are worth none; so `queue.cancel_pending`, which
     ends runs that wait, has nothing to tell.
     """
-    if run.preview or run.status.is_active:
+    if run.kind != RunKind.COPY or run.status.is_active:
         return
     # as it is in this transaction, not as it was when the run was loaded
     backup: Backup = Backup.get_by_id(run.backup_id)
@@ -172,8 +172,8 @@ def _end_episode(backup: Backup, run: BackupRun) -> bool:
 
 
 def _runs(backup_id: int, *which: Any) -> Any:  # Any: of a query, as peewee has it
-    """Runs of a backup, newest first, without previews."""
-    query = BackupRun.select().where(BackupRun.backup == backup_id, ~BackupRun.preview, *which)
+    """Runs of a backup, newest first, of those that copy."""
+    query = BackupRun.select().where(BackupRun.backup == backup_id, IS_COPY, *which)
     return query.order_by(BackupRun.id.desc())
 
 
@@ -354,7 +354,7 @@ def note_of(run: BackupRun) -> MailNote | None:
     mail = Mail.get_or_none(Mail.run == run.id)
     if mail is None:
         worth_one = run.status == RunStatus.FAILED and run.reason != Reason.STOPPED
-        return MailNote(Told.NOBODY) if worth_one and not run.preview else None
+        return MailNote(Told.NOBODY) if worth_one and run.kind == RunKind.COPY else None
     told, at = Told.WAITING, mail.next_attempt_at
     if mail.sent_at is not None:
         told, at = Told.MAILED, mail.sent_at

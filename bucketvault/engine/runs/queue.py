@@ -29,13 +29,19 @@ from bucketvault.store.models import (
     COUNT_NAMES,
     HAS_ENDED,
     IS_ACTIVE,
+    IS_COPY,
     Backup,
     BackupRun,
     Storage,
     utcnow,
 )
-from bucketvault.vocabulary import Phase, Reason, RunStatus, Topic, Trigger, run_topic
+from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, Topic, Trigger, run_topic
 
+UNDER_WAY = {
+    RunKind.COPY: "A run",
+    RunKind.PREVIEW: "A preview",
+    RunKind.VERIFY: "A verification",
+}
 APPROVAL_HOLDS = dt.timedelta(hours=24)
 
 
@@ -43,31 +49,31 @@ def enqueue(
     backup_id: int,
     trigger: Trigger,
     *,
-    preview: bool = False,
+    kind: RunKind = RunKind.COPY,
     approved_limits: dict[str, object] | None = None,
     scheduled_for: dt.datetime | None = None,
     skipped_slots: int = 0,
 ) -> tuple[int, bool]:
     """The run that will copy `backup_id`, and whether it is new: pressing twice queues once.
 
-    With `preview` it only looks what a run would do; `approved_limits` are the approved numbers;
+    `kind` PREVIEW only looks what a run would do; `approved_limits` are the approved numbers;
     `scheduled_for` is the planned time, after so many earlier ones that nothing was done for.
-    Raises NotFoundError when the backup is gone, InUseError when a preview is under way and a run
-    is wanted, or the other way round.
+    Raises NotFoundError when the backup is gone, InUseError when a run of another kind is under
+    way.
     """
     with writing(Topic.BACKUPS, Topic.QUEUE):
         if Backup.get_or_none(Backup.id == backup_id) is None:
             raise NotFoundError("This backup is not there any more.")
         active = BackupRun.get_or_none(BackupRun.backup == backup_id, IS_ACTIVE)
-        if active is not None and active.preview != preview:
-            under_way = "A preview" if active.preview else "A run"
+        if active is not None and active.kind != kind:
+            under_way = UNDER_WAY[active.kind]
             raise InUseError(f"{under_way} of this backup is under way.", "Wait for its end.")
         if active is not None:
             return active.id, False
         run = BackupRun.create(
             backup=backup_id,
             trigger=trigger,
-            preview=preview,
+            kind=kind,
             approved_limits=approved_limits or {},
             scheduled_for=scheduled_for,
             skipped_slots=skipped_slots,
@@ -88,11 +94,11 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
         newer = BackupRun.select().where(
             BackupRun.backup == held.backup_id,
             BackupRun.id > held.id,
-            ~BackupRun.preview,
+            IS_COPY,
             HAS_ENDED,
         )
         found = Findings.from_json(held.findings)
-        if held.reason != Reason.BRAKE or found is None or held.preview:
+        if held.reason != Reason.BRAKE or found is None or held.kind != RunKind.COPY:
             raise InUseError("This run was not held for approval.")
         if newer.exists():
             raise InUseError("A newer run has ended since.", "Approve that one, or run again.")
@@ -170,10 +176,10 @@ def _taken(folder: RunFolder) -> Iterator[int]:
 def routes_under_way() -> list[Route]:
     """The routes of the runs that may write now, with the settings they began with.
 
-    Inside the caller's connection. A preview only looks: it keeps nobody waiting.
+    Inside the caller's connection. Those of another kind only read: they keep nobody waiting.
     """
     running = BackupRun.select(BackupRun, Backup).join(Backup)
-    running = running.where(BackupRun.status == RunStatus.RUNNING, ~BackupRun.preview)
+    running = running.where(BackupRun.status == RunStatus.RUNNING, IS_COPY)
     return [_route(run.backup, RunSpec.from_json(run.spec)) for run in running if run.spec]
 
 
@@ -183,7 +189,7 @@ def waits_for(run: BackupRun, under_way: list[Route]) -> str:
     Inside the caller's connection. Two backups never share a place as they are saved, but one that
     was edited meanwhile still runs between its places of before.
     """
-    if run.preview or not under_way:
+    if run.kind != RunKind.COPY or not under_way:
         return ""
     return in_the_way(_route(run.backup, freeze(run.backup, "")), under_way)
 
@@ -205,7 +211,7 @@ def _mark_claimed(run: BackupRun) -> None:
         **_nothing_yet(),
     )
     run_logs.clear(run.id)
-    if not run.preview:
+    if run.kind == RunKind.COPY:
         Backup.update(last_run_at=now).where(Backup.id == run.backup_id).execute()
 
 

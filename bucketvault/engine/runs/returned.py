@@ -8,7 +8,7 @@ from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.last_good import last_good, same_ends
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection
-from bucketvault.store.models import BackupRun
+from bucketvault.store.models import IS_COPY, BackupRun
 from bucketvault.vocabulary import LineKind
 
 MOST_LINES = 2_000_000  # of all these logs: ten seconds of a processor. Of more nothing is said.
@@ -41,7 +41,7 @@ def _with_holes(run: BackupRun) -> list[BackupRun]:
         found = BackupRun.select().where(
             BackupRun.backup == run.backup_id,
             BackupRun.id.between(good.id + 1 if good else 0, run.id - 1),
-            ~BackupRun.preview,
+            IS_COPY,
             BackupRun.holes > 0,
         )
         return [each for each in found if same_ends(each, run)]

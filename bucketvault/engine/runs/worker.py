@@ -42,6 +42,7 @@ from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import (
     Phase,
     Reason,
+    RunKind,
     RunStatus,
     Topic,
     WarningCode,
@@ -178,17 +179,17 @@ class Worker:
         )
         preflight.destination_answers()
         size = preflight.source_size()
-        is_first = not run.preview and not succeeded_before(run)
+        is_first = run.kind == RunKind.COPY and not succeeded_before(run)
         stamp, is_heavy = str(run.archive_stamp), partial(hold.is_heavy, run)
         found, look = preflight.changes(stamp, size, is_heavy, is_first=is_first)
         self._note(source_objects=size.objects, source_bytes=size.bytes, findings=found.to_json())
         held = hold.hold_reason(run, found)
-        if run.preview or held is not None:
+        if run.kind == RunKind.PREVIEW or held is not None:
             # Once more, by name: these lines are the log of a run that touched nothing.
             preflight.dry_run(stamp, self._folder.append_to_spool, look)
             self._read_to_the_end(Follower(run.id, self._folder.spool, self._redactor))
         early = outcome.held(held, found) if held is not None else None
-        early = outcome.previewed(found) if run.preview else early
+        early = outcome.previewed(found) if run.kind == RunKind.PREVIEW else early
         if early is None and self._stop.is_set():
             raise CancelledError("Stopped before anything was copied.")
         return binary, source, destination, early

@@ -31,6 +31,7 @@ from bucketvault.store.database import connection, database
 from bucketvault.store.models import (
     HAS_ENDED,
     IS_ACTIVE,
+    IS_COPY,
     IS_GOOD,
     LISTED,
     Backup,
@@ -47,6 +48,7 @@ from bucketvault.vocabulary import (
     Phase,
     ProviderType,
     Reason,
+    RunKind,
     RunStatus,
     Schedule,
     Side,
@@ -93,7 +95,7 @@ class RunView:
     log_bytes: int
     on_its_own: bool  # it runs, and no bucketvault watches it
     ended_unseen: bool = False  # it is over, and the next bucketvault will record how
-    preview: bool = False  # it only looked
+    kind: RunKind = RunKind.COPY
     cause: str = ""  # the same beside a word that it is held, without that nothing was touched
     hold_reason: HoldReason | None = None
     side: Side | None = None  # which end failed; None: not known
@@ -103,6 +105,11 @@ class RunView:
     copy_state: CopyState | None = None  # how it left the copy; None before its end
     log_removed_at: dt.datetime | None = None  # by housekeeping, for its age
     waits_for: str = ""  # the backup whose run has to end before this one may start
+
+    @property
+    def preview(self) -> bool:
+        """True if it only looks at what a run would do."""
+        return self.kind == RunKind.PREVIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +235,7 @@ def run_page(run_id: int) -> RunPage:
         after = ids.where(BackupRun.id > run_id).order_by(BackupRun.id)
         before = ids.where(BackupRun.id < run_id).order_by(BackupRun.id.desc())
         good = BackupRun.newest_good(row.backup_id, before=run_id)
-        newer = after.where(~BackupRun.preview).exists()
+        newer = after.where(IS_COPY).exists()
         return RunPage(
             run=run_view(row, row.backup, newest=not newer, waits_for=_waits_for(row)),
             settings=RunSpec.from_json(row.spec) if row.spec else None,
@@ -278,7 +285,7 @@ def _rows(
         good_at = BackupRun.finished_at.python_value(backup.good_at)
         good_at_locations = stored_locations(backup.good_spec) if backup.good_spec else None
         missed, unplannable, waits_for = None, False, ""
-        if run is not None and run.status == RunStatus.PENDING and not run.preview:
+        if run is not None and run.status == RunStatus.PENDING and run.kind == RunKind.COPY:
             waits_for = in_the_way(Route(backup.id, backup.name, *locations), under_way)
         try:
             if backup.enabled:
@@ -327,7 +334,7 @@ def _backup_query(which: pw.Expression | None) -> Any:  # Any: as above
     """
     query: Any = Backup.select(
         Backup,
-        newest(BackupRun.id, HAS_ENDED & ~BackupRun.preview).alias("last_id"),
+        newest(BackupRun.id, HAS_ENDED & IS_COPY).alias("last_id"),
         newest(BackupRun.finished_at, IS_GOOD).alias("good_at"),
         newest(BackupRun.spec, IS_GOOD).alias("good_spec"),
         newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),

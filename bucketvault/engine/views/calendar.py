@@ -21,12 +21,13 @@ from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.situation import Tone, tone_of_status
 from bucketvault.errors import TimingError
 from bucketvault.store.database import connection, database
-from bucketvault.store.models import Backup, BackupRun
+from bucketvault.store.models import IS_COPY, Backup, BackupRun
 from bucketvault.vocabulary import Schedule, Trigger, Weekday
 
 LENGTH = 30
 DAY = dt.timedelta(days=1)
-# The worst first. A preview leaves no trace, a run that still waits none but that it was asked for.
+# The worst first. A run that still waits leaves no trace but that it was asked for, one that does
+# not copy none at all.
 WORST = (Tone.BAD, Tone.HELD, Tone.MISS, Tone.STOP, Tone.WARN, Tone.RUN, Tone.OK, Tone.NONE)
 RANK = {tone: rank for rank, tone in enumerate(WORST)}
 
@@ -103,7 +104,7 @@ class DayBook:
             BackupRun.trigger,
             BackupRun.created_at,
             BackupRun.scheduled_for,
-        ).where(~BackupRun.preview)
+        ).where(IS_COPY)
         if self._read_to is None:
             midnight = dt.datetime.combine(first, dt.time(), tzinfo=self._zone)
             which = BackupRun.created_at >= midnight.astimezone(dt.UTC)

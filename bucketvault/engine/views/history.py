@@ -8,7 +8,7 @@ import peewee as pw
 
 from bucketvault.engine.views.backups import RunView, one_moment, run_view
 from bucketvault.engine.views.situation import Tone
-from bucketvault.store.models import HAS_ENDED, IS_GOOD, Backup, BackupRun
+from bucketvault.store.models import HAS_ENDED, IS_COPY, IS_GOOD, Backup, BackupRun
 from bucketvault.vocabulary import Reason, RunStatus
 
 ON_A_PAGE = 25
@@ -50,7 +50,7 @@ def runs_page(backup_id: int, tone: Tone | None = None, before: int | None = Non
         wanted = mine if tone is None else mine.where(_CONDITIONS[tone])
         here = wanted if before is None else wanted.where(BackupRun.id < before)
         rows = list(here.limit(ON_A_PAGE + 1))
-        last_ended = mine.where(BackupRun.finished_at.is_null(False), ~BackupRun.preview).first()
+        last_ended = mine.where(BackupRun.finished_at.is_null(False), IS_COPY).first()
         first = mine.order_by(BackupRun.id).first()
         return RunsPage(
             runs=tuple(run_view(row, backup, newest=row == last_ended) for row in rows[:ON_A_PAGE]),
@@ -66,7 +66,7 @@ def measures(backup_id: int) -> tuple[Measure, ...]:
         found = BackupRun.select().where(
             BackupRun.backup == backup_id,
             HAS_ENDED,
-            ~BackupRun.preview,
+            IS_COPY,
             BackupRun.started_at.is_null(False),
             BackupRun.finished_at.is_null(False),
             BackupRun.source_bytes.is_null(False),
@@ -86,7 +86,7 @@ def measures(backup_id: int) -> tuple[Measure, ...]:
 
 
 def _ended(reason: Any) -> Any:  # Any: peewee's conditions have no types
-    return (BackupRun.status == RunStatus.FAILED) & reason & ~BackupRun.preview
+    return (BackupRun.status == RunStatus.FAILED) & reason & IS_COPY
 
 
 _NO_WARNINGS = pw.SQL("'[]'")  # as stored: a Python list would become a list of values
@@ -97,5 +97,5 @@ _CONDITIONS: dict[Tone, Any] = {  # by the tone that `tone_of_run` gives; Any: a
     Tone.BAD: _ended(_OTHER),
     Tone.HELD: _ended(BackupRun.reason == Reason.BRAKE),
     Tone.STOP: _ended(BackupRun.reason == Reason.STOPPED),
-    Tone.LOOK: BackupRun.preview,  # and one that failed
+    Tone.LOOK: ~IS_COPY,  # and one that failed
 }

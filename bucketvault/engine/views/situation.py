@@ -22,7 +22,7 @@ from bucketvault.engine.domain.state_words import (
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.humanize import age, clock, count, duration, many, next_run, sentences
-from bucketvault.vocabulary import Reason, RunStatus
+from bucketvault.vocabulary import Reason, RunKind, RunStatus
 
 
 class Tone(StrEnum):
@@ -163,7 +163,7 @@ def tone_of_status(status: RunStatus, reason: Reason | None, *, warned: bool) ->
 
 def tone_of_run(run: RunView) -> Tone:
     """Return the state of one run."""
-    if run.preview and run.status == RunStatus.SUCCESS:
+    if run.kind != RunKind.COPY and run.status == RunStatus.SUCCESS:
         return Tone.LOOK
     return tone_of_status(run.status, run.reason, warned=bool(run.warnings))
 
@@ -178,9 +178,9 @@ def word_of(tone: Tone, run: RunView | None) -> str:
 def tone_of(row: BackupRow) -> Tone:
     """Return the state of a backup: what it does, else what is wrong, else its last result.
 
-    A preview under way changes nothing: what needs a person still does.
+    A preview or a verification under way changes nothing: what needs a person still does.
     """
-    if row.active_run is not None and not row.active_run.preview:
+    if row.active_run is not None and row.active_run.kind == RunKind.COPY:
         return tone_of_run(row.active_run)
     if not row.enabled:
         return Tone.OFF

@@ -44,7 +44,7 @@ from bucketvault.pages.parts.widgets import (
 )
 from bucketvault.pages.run.progress import LiveCard
 from bucketvault.sanitize import clean, clean_to_copy
-from bucketvault.vocabulary import RunStatus, Topic
+from bucketvault.vocabulary import RunKind, RunStatus, Topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -254,7 +254,7 @@ class BackupScreen:
         self._enabled_word.text = "On" if self.page.row.enabled else "Off"
 
     def _draw_top(self, answer: Answer, active: RunView | None, running: RunView | None) -> None:
-        if active is None or active.preview or answer.tone != Tone.RUN:
+        if active is None or active.kind != RunKind.COPY or answer.tone != Tone.RUN:
             _draw_answer(answer, self._actions)
         self._live = LiveCard(running) if running is not None else None
 

@@ -16,7 +16,7 @@ from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, ele
 from bucketvault.pages.parts.words import schedule_words
 from bucketvault.pages.run.words import SHORT_COPY_WORDS
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Phase, RunStatus
+from bucketvault.vocabulary import Phase, RunKind, RunStatus
 
 OnEvent = Callable[[events.GenericEventArguments], Awaitable[None]]
 
@@ -129,7 +129,7 @@ def _seconds(moment: dt.datetime | None) -> int | None:
 def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
     """Say when it ran and how long, to go under the state; and the exact time for the hover."""
     active, last = row.active_run, row.last_run
-    if active is not None and not active.preview:
+    if active is not None and active.kind == RunKind.COPY:
         if active.started_at is None:
             queued = humanize.exact(active.queued_at, zone)
             if active.waits_for:

@@ -82,7 +82,7 @@ STATEMENTS = (
         "trigger" TEXT NOT NULL
             CHECK ("trigger" IN ('schedule', 'catch_up', 'manual', 'cli', 'approved')),
         phase TEXT CHECK (phase IN ('checking', 'copying', 'proving', 'tidying')),
-        preview INTEGER NOT NULL DEFAULT 0 CHECK (preview IN (0, 1)),
+        kind TEXT NOT NULL DEFAULT 'copy' CHECK (kind IN ('copy', 'preview', 'verify')),
         archive_stamp TEXT,
         scheduled_for TEXT,
         skipped_slots INTEGER NOT NULL DEFAULT 0,

@@ -11,7 +11,7 @@ from bucketvault.engine.views import history
 from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
 from bucketvault.store.models import Backup, BackupRun
-from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, WarningCode
+from bucketvault.vocabulary import Reason, RunKind, RunStatus, Topic, Trigger, WarningCode
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -119,8 +119,8 @@ def runs_of_every_kind(backup: Backup) -> None:
     make.a_run(backup, RunStatus.FAILED)
     make.a_run(backup, RunStatus.FAILED, reason=Reason.BRAKE)
     make.a_run(backup, RunStatus.FAILED, reason=Reason.STOPPED)
-    make.a_run(backup, preview=True)
-    make.a_run(backup, RunStatus.FAILED, preview=True)
+    make.a_run(backup, kind=RunKind.PREVIEW)
+    make.a_run(backup, RunStatus.FAILED, kind=RunKind.PREVIEW)
 
 
 def test_each_filter_finds_the_runs_of_its_state(photos: Backup) -> None:
@@ -151,7 +151,7 @@ def test_runs_come_in_pages_that_new_runs_do_not_move(photos: Backup) -> None:
 def test_plots_get_the_last_runs_that_looked_at_the_source(photos: Backup) -> None:
     begun = {"started_at": make.at(1), "finished_at": make.at(2)}
     make.a_run(photos, source_bytes=1, bytes=5, **begun)
-    make.a_run(photos, preview=True, source_bytes=2, **begun)
+    make.a_run(photos, kind=RunKind.PREVIEW, source_bytes=2, **begun)
     make.a_run(photos, RunStatus.FAILED, **begun)
     make.a_run(photos, RunStatus.FAILED, source_bytes=3, **begun)
     make.a_run(photos, RunStatus.PENDING)

@@ -9,7 +9,7 @@ from bucketvault.engine.domain.copy_state import CopyKind, copy_state
 from bucketvault.engine.domain.state_words import describe_copy
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.store.models import COUNT_NAMES
-from bucketvault.vocabulary import Phase, Reason, RunStatus, WarningCode
+from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, WarningCode
 
 
 def a_run(status: RunStatus, phase: Phase | None, **columns: Any) -> Any:
@@ -19,7 +19,7 @@ def a_run(status: RunStatus, phase: Phase | None, **columns: Any) -> Any:
             "status": status,
             "phase": phase,
             "reason": Reason.RCLONE_ERROR if status == RunStatus.FAILED else None,
-            "preview": False,
+            "kind": RunKind.COPY,
             "findings": {},
             "log_lines": 12,
             "exit_code": 1,
@@ -180,7 +180,7 @@ def test_a_good_run_for_which_rclone_passed_names_over_left_no_complete_copy() -
 
 @pytest.mark.parametrize("status", [RunStatus.SUCCESS, RunStatus.FAILED])
 def test_a_preview_leaves_the_copy_alone_however_it_ends(status: RunStatus) -> None:
-    state = copy_state(a_run(status, Phase.CHECKING, preview=True, findings=FOUND))
+    state = copy_state(a_run(status, Phase.CHECKING, kind=RunKind.PREVIEW, findings=FOUND))
 
     assert state is not None and (state.kind, describe_copy(state)) == (
         CopyKind.UNTOUCHED,

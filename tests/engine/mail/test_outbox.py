@@ -14,7 +14,7 @@ from bucketvault.errors import NotFoundError
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, BackupRun, Mail
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import MailKind, Phase, Reason, RunStatus
+from bucketvault.vocabulary import MailKind, Phase, Reason, RunKind, RunStatus
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -86,7 +86,7 @@ def test_each_failed_run_is_one_mail(photos: Backup) -> None:
 @pytest.mark.usefixtures("mail_set_up")
 def test_what_a_person_did_or_only_looked_at_is_no_news(photos: Backup) -> None:
     bad(photos, reason=Reason.STOPPED)
-    bad(photos, preview=True)
+    bad(photos, kind=RunKind.PREVIEW)
     good(photos)
 
     assert mails() == []
@@ -264,7 +264,7 @@ def test_the_runs_page_says_what_became_of_its_mail(photos: Backup) -> None:
         (Told.GIVEN_UP, "550 never"),
         (Told.MAILED, ""),
     ]
-    assert backups.run_page(good(photos, preview=True).id).mail is None
+    assert backups.run_page(good(photos, kind=RunKind.PREVIEW).id).mail is None
 
 
 @pytest.mark.usefixtures("mail_set_up")

@@ -13,7 +13,7 @@ from bucketvault.pages.home import rows as backup_rows
 from bucketvault.pages.run import words as run_words
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
-from bucketvault.vocabulary import RunStatus
+from bucketvault.vocabulary import RunKind, RunStatus
 from tests.conftest import NewBucket
 from tests.pages import scenes
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
@@ -109,12 +109,13 @@ def test_runs_that_do_not_spoil_each_other_go_side_by_side(
 
 @pytest.mark.parametrize("under_way", ["one destination"], indirect=True)
 @pytest.mark.parametrize("looks", ["Photos", "Other"])
-def test_a_preview_neither_waits_nor_keeps_anybody_waiting(
-    under_way: BackupRun, looks: str, tmp_path: Path
+@pytest.mark.parametrize("kind", [RunKind.PREVIEW, RunKind.VERIFY])
+def test_who_only_reads_neither_waits_nor_keeps_anybody_waiting(
+    under_way: BackupRun, looks: str, kind: RunKind, tmp_path: Path
 ) -> None:
     with writing():
         one = Backup.get(Backup.name == looks)
-        BackupRun.update(preview=True).where(BackupRun.backup == one).execute()
+        BackupRun.update(kind=kind).where(BackupRun.backup == one).execute()
 
     assert backups.run(under_way.id).waits_for == ""
     assert claimed(tmp_path) == under_way.id

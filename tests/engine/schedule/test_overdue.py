@@ -17,7 +17,16 @@ from bucketvault.engine.views.situation import Tone, tone_of
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, BackupRun, Mail
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import MailKind, Phase, Reason, RunStatus, Schedule, Trigger, Weekday
+from bucketvault.vocabulary import (
+    MailKind,
+    Phase,
+    Reason,
+    RunKind,
+    RunStatus,
+    Schedule,
+    Trigger,
+    Weekday,
+)
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -139,7 +148,7 @@ def test_a_run_that_waits_has_an_hour(photos: Backup, minutes: int, overdue: boo
 
 
 def test_a_preview_is_no_run(photos: Backup) -> None:
-    make.a_run(photos, RunStatus.RUNNING, preview=True, phase=Phase.CHECKING)
+    make.a_run(photos, RunStatus.RUNNING, kind=RunKind.PREVIEW, phase=Phase.CHECKING)
 
     assert shown(make.at(9, day=2)).overdue
 

@@ -17,7 +17,7 @@ from bucketvault.engine.runs import queue
 from bucketvault.engine.schedule.scheduler import Scheduler, plan
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import IS_ACTIVE, Backup, BackupRun, Storage
-from bucketvault.vocabulary import RunStatus, Schedule, Topic, Trigger, Weekday
+from bucketvault.vocabulary import RunKind, RunStatus, Schedule, Topic, Trigger, Weekday
 from tests import store_fixtures as make
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -299,12 +299,12 @@ def test_when_a_zone_gets_other_rules_the_time_that_was_planned_runs_nothing(
 # ---- others
 
 
-@pytest.mark.parametrize("preview", [False, True], ids=["run", "preview"])
+@pytest.mark.parametrize("kind", RunKind)
 def test_a_planned_time_waits_for_a_run_under_way_and_is_late_then(
-    new: Callable[..., Backup], preview: bool
+    new: Callable[..., Backup], kind: RunKind
 ) -> None:
     photos = new(utc(11, 1, 12))
-    under_way = make.a_run(photos, RunStatus.RUNNING, trigger=Trigger.MANUAL, preview=preview)
+    under_way = make.a_run(photos, RunStatus.RUNNING, trigger=Trigger.MANUAL, kind=kind)
 
     beat(utc(11, 2, 1, 30))
     beat(utc(11, 3, 1, 30))

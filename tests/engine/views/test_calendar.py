@@ -17,7 +17,7 @@ from bucketvault.engine.views.calendar import LENGTH, RANK, DayBook, Days
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.database import database, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.vocabulary import Reason, RunStatus, Trigger, WarningCode
+from bucketvault.vocabulary import Reason, RunKind, RunStatus, Trigger, WarningCode
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -86,7 +86,7 @@ def test_days_begin_and_end_on_the_servers_clocks(backup: Backup) -> None:
 
 
 def test_previews_leave_no_trace_and_a_run_under_way_is_running(backup: Backup) -> None:
-    asked(backup, NOW - DAY, Tone.BAD, preview=True)
+    asked(backup, NOW - DAY, Tone.BAD, kind=RunKind.PREVIEW)
     a_run(backup, RunStatus.RUNNING, created_at=NOW, started_at=NOW)
 
     days = days_of(backup)

@@ -4,7 +4,7 @@ import pytest
 
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.home import FirstSteps, first_steps
-from bucketvault.vocabulary import RunStatus, UsageType
+from bucketvault.vocabulary import RunKind, RunStatus, UsageType
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -46,7 +46,7 @@ def test_the_steps_are_gone_with_the_first_success_and_not_before() -> None:
     provider = a_provider()
     backup = a_backup("Photos", a_storage(provider, "photos"), a_storage(provider, "copies"))
     a_run(backup, RunStatus.FAILED)
-    a_run(backup, preview=True)
+    a_run(backup, kind=RunKind.PREVIEW)
     assert steps() is not None
 
     a_run(backup, RunStatus.SUCCESS)

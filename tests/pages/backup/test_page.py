@@ -15,7 +15,7 @@ from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.situation import Tone, answer_of
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
-from bucketvault.vocabulary import Topic, WarningCode
+from bucketvault.vocabulary import RunKind, Topic, WarningCode
 from tests.pages import backup_scenes, fake_backups, scenes
 from tests.pages.waiting import becomes, drawn
 
@@ -99,7 +99,11 @@ def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
             'waits for the run of "Photos" to end.',
         ),
         ({"active_run": scenes.live_run()}, Tone.RUN, "under way"),
-        ({"active_run": scenes.checking_run(preview=True)}, Tone.OK, "The copy is complete."),
+        (
+            {"active_run": scenes.checking_run(kind=RunKind.PREVIEW)},
+            Tone.OK,
+            "The copy is complete.",
+        ),
     ],
 )
 def test_each_state_has_its_sentence(changes: dict[str, object], tone: Tone, words: str) -> None:

@@ -11,7 +11,7 @@ from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.situation import Tone, situation_of, tone_of, tone_of_run
 from bucketvault.humanize import day
-from bucketvault.vocabulary import HoldReason, Reason, RunStatus, Topic, run_topic
+from bucketvault.vocabulary import HoldReason, Reason, RunKind, RunStatus, Topic, run_topic
 from tests.pages import scenes
 from tests.pages.waiting import becomes
 
@@ -240,7 +240,7 @@ async def test_a_preview_that_failed_says_nothing_about_a_backup(user: User) -> 
 
 
 def test_a_preview_is_no_run_of_its_backup() -> None:
-    looking = scenes.checking_run(preview=True)
+    looking = scenes.checking_run(kind=RunKind.PREVIEW)
     failed = scenes.backup_row(4, last_run=scenes.failed_run(), active_run=looking)
     good = scenes.backup_row(1, active_run=looking)
 
