@@ -1,5 +1,9 @@
 """The command lines we give rclone, in one place. Each flag has its reason beside it.
 
+A run copies in passes of a few steps, each over a list of names: `keep` puts what is to be replaced
+among the kept versions, `copy` brings it and what is new, `remove` takes away what the source no
+longer has. Each is safe by itself, whatever became of the others. `bulk` is a first copy.
+
 Never: --fast-list (loses keys with a leading slash), --delete-excluded (moves the archive into the
 archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir needs it), --dump
 (prints keys), --ignore-errors.
@@ -7,6 +11,7 @@ archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir
 Decisions: docs/decisions/rclone.md.
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
@@ -22,6 +27,19 @@ EXCLUDE_ARCHIVE = ("--exclude", f"/{ARCHIVE_ROOT}/**")
 # Two keys that differ only in how Unicode writes the same letters (NFC, NFD) are two objects to S3.
 # To rclone they are one, of which it copies one and says so in a line nobody reads (1.75.2).
 EXACT_NAMES = ("--no-unicode-normalization",)
+
+# Every step of a run.
+STEP_FLAGS = (
+    *EXACT_NAMES,
+    *("--log-level", "INFO", "--use-json-log", "--stats", "1s", "--stats-one-line"),
+    # One try: another one is another pass, with a look between them and a folder of kept versions
+    # of its own. A second try of rclone's would keep what the first one wrote over the version from
+    # before. With its defaults a refused connection takes over ten minutes to be called an error.
+    *("--retries", "1", "--low-level-retries", "5", "--contimeout", "15s", "--timeout", "5m"),
+    # A server of 1 GB: four objects at a time, small buffers.
+    *("--transfers", "4", "--checkers", "16", "--buffer-size", "4M"),
+)
+METADATA = ("--metadata",)  # content type, cache control, user metadata travel too
 
 SYNC_FLAGS = (
     *EXCLUDE_ARCHIVE,
@@ -73,6 +91,55 @@ def archive(bucket: str, archive_key: str, name: str = "") -> str:
     return f"dest:{bucket}/{ARCHIVE_ROOT}/{archive_key}/{name}"
 
 
+def keep(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]:
+    """Copy what is to be replaced into the run's folder of kept versions, inside the destination.
+
+    `names` are files: lists as `--files-from-raw` takes them, or, if `odd`, one filter. Without
+    --metadata the destination copies an object as it is, headers and all; with it rclone writes
+    dates into it that it never had (1.75.2).
+    """
+    where = [destination(spec), _kept(spec, stamp)]
+    return ["copy", *where, *_only(names, odd=odd), "--ignore-times", *STEP_FLAGS]
+
+
+def copy(spec: RunSpec, *names: str, odd: bool = False) -> list[str]:
+    """Copy what is new, and what is to be replaced and is kept."""
+    between = [source(spec), destination(spec)]
+    # The plan decides what is copied: rclone would take the same size and date for the same object.
+    return ["copy", *between, *_only(names, odd=odd), "--ignore-times", *METADATA, *STEP_FLAGS]
+
+
+def remove(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]:
+    """Move what the source no longer has into the run's folder of kept versions.
+
+    What is at the source again meanwhile is left alone: it comes with the next run.
+    """
+    between = [source(spec), destination(spec), "--backup-dir", _kept(spec, stamp)]
+    return ["sync", *between, *_only(names, odd=odd), "--ignore-existing", *STEP_FLAGS]
+
+
+def bulk(spec: RunSpec) -> list[str]:
+    """Copy all that is not there yet, listed by rclone: for a first copy, or the rest of one."""
+    between = [source(spec), destination(spec)]
+    return ["copy", *between, *EXCLUDE_ARCHIVE, "--ignore-existing", *METADATA, *STEP_FLAGS]
+
+
+def _only(names: Sequence[str], *, odd: bool) -> list[str]:
+    """Limit a step to the names in these files, as seen from the run's folder.
+
+    With `--no-traverse` rclone asks for each name instead of listing folders; it then silently
+    leaves out names with a slash at either end, and of `a//b` and `a/b` one (1.75.2): those are odd
+    names. A filter carries them, at the price of listing both sides.
+    """
+    if odd:  # rclone refuses a --backup-dir below the destination that no filter leaves out
+        return [*EXCLUDE_ARCHIVE, *(word for name in names for word in ("--filter-from", name))]
+    return [*(word for name in names for word in ("--files-from-raw", name)), "--no-traverse"]
+
+
+def _kept(spec: RunSpec, stamp: str) -> str:
+    return archive(spec.destination.bucket, spec.archive_key, f"{stamp}/")
+
+
 def sync(spec: RunSpec, stamp: str) -> list[str]:
     """Return the arguments of a run, after `rclone --config FILE`."""
     return [*_between(spec, stamp), *SYNC_FLAGS, *COMPARISON_FLAGS[spec.comparison_mode]]
@@ -108,8 +175,7 @@ def destination(spec: RunSpec) -> str:
 
 
 def _between(spec: RunSpec, stamp: str) -> list[str]:
-    kept = archive(spec.destination.bucket, spec.archive_key, f"{stamp}/")
-    return ["sync", source(spec), destination(spec), "--backup-dir", kept]
+    return ["sync", source(spec), destination(spec), "--backup-dir", _kept(spec, stamp)]
 
 
 def size(place: str) -> list[str]:
