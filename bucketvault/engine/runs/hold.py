@@ -4,31 +4,34 @@ Decisions: docs/decisions/approval.md.
 """
 
 import datetime as dt
+import logging
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
 
 from bucketvault.engine.domain.findings import FEWEST_CHANGED, FEWEST_REMOVED, Findings
 from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.listing.merge import What
+from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import copied_between, last_good, same_ends, succeeded_before
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import HoldReason
 
+log = logging.getLogger(__name__)
+
+# What reading a damaged plan raises: gzip, zlib, JSON, and its own lines.
+_DAMAGED = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError)
+
 
 def reason_to_hold(
-    found: Findings,
-    *,
-    shrink_limit_percent: int,
-    same_ends_before: bool,
-    approved: Findings | None,
+    found: Findings, *, shrink_limit_percent: int, same_ends_before: bool
 ) -> HoldReason | None:
     """Return why a run must not continue by itself; None when it may.
 
     `same_ends_before`: an earlier run between the same ends succeeded. Without one, nothing may be
     removed: the destination belongs to something else, or the source is the wrong one.
-    `approved`: what the user saw and allowed; more than that is held again.
     """
-    if approved is not None:
-        more = found.removed > approved.removed or found.replaced > approved.replaced
-        return HoldReason.MORE if more else None
     if found.removed and not same_ends_before:
         return HoldReason.FIRST
     share = found.destination_objects * shrink_limit_percent / 100
@@ -39,9 +42,75 @@ def reason_to_hold(
     return HoldReason.SHARE if too_many else None
 
 
-def hold_reason(run: BackupRun, found: Findings) -> HoldReason | None:
-    """Return why a run that would do this must wait for approval; None when it may continue."""
-    return _judge(run, found, _approved(run))
+def hold_reason(
+    run: BackupRun,
+    plan: Plan | Findings,
+    found: Findings | None = None,
+    approved: Plan | None = None,
+) -> HoldReason | None:
+    """Return why a run that would do this must wait for approval; None when it may continue.
+
+    `approved`: the plan that was shown when the run was approved; None: it was not, or that plan
+    is gone. Blocks while both plans are read.
+    """
+    if isinstance(plan, Findings):
+        return _judge(run, plan, _approved(run))
+    if found is None:
+        raise TypeError("a plan comes with what it found")
+    left = None
+    if approved is not None and _is_valid(run):
+        left = not_approved(plan, found, approved)
+    why = reason_to_hold(
+        found if left is None else left,
+        shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
+        same_ends_before=succeeded_before(run),
+    )
+    return HoldReason.MORE if why is not None and left is not None else why
+
+
+def not_approved(plan: Plan, found: Findings, approved: Plan) -> Findings | None:
+    """Return what a run would do beyond an approved plan; None where that plan is damaged.
+
+    By name: a key that was to be removed may be removed, one that was to be replaced replaced. The
+    copy is counted as the approved removals leave it.
+    """
+    try:
+        approved.totals()  # written last: without them it was never whole
+        removed = _beyond(plan, approved, What.GONE)
+        replaced = _beyond(plan, approved, What.CHANGED, What.ALTERED)
+    except _DAMAGED:
+        log.warning("the approved plan is damaged", exc_info=True)
+        return None
+    remain = found.destination_objects - (found.removed - removed)
+    return replace(found, removed=removed, replaced=replaced, destination_objects=remain)
+
+
+def _beyond(plan: Plan, approved: Plan, *whats: What) -> int:
+    """Count the keys of `plan` that `approved` does not name; both are read once, in key order."""
+    names = _keys(approved, whats)
+    name, count = next(names, None), 0
+    for key in _keys(plan, whats):
+        while name is not None and name < key:
+            name = next(names, None)
+        count += key != name
+    for _ in names:  # to its end, where the file's checksum is
+        pass
+    return count
+
+
+def _keys(plan: Plan, whats: tuple[What, ...]) -> Iterator[bytes]:
+    return (found.key for found in plan.differences(*whats))
+
+
+def _is_valid(run: BackupRun) -> bool:
+    """True if a run was approved: begun within a day, and between the places shown."""
+    limits = run.approved_limits
+    if not limits or limits.get("ends") != queue.ends_of(RunSpec.from_json(run.spec)):
+        return False
+    return (run.started_at or utcnow()) < dt.datetime.fromisoformat(limits["until"])
+
+
+# until every run has a plan
 
 
 def oversteps(run: BackupRun, *, removed: int, replaced: int = 0) -> bool:
@@ -72,11 +141,13 @@ def is_heavy(run: BackupRun, found: Findings) -> bool:
 
 
 def _judge(run: BackupRun, found: Findings, approved: Findings | None) -> HoldReason | None:
+    if approved is not None:
+        more = found.removed > approved.removed or found.replaced > approved.replaced
+        return HoldReason.MORE if more else None
     return reason_to_hold(
         found,
         shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
         same_ends_before=succeeded_before(run),
-        approved=approved,
     )
 
 
@@ -97,10 +168,7 @@ def missed(run: BackupRun) -> int:
 
 
 def _approved(run: BackupRun) -> Findings | None:
-    """Return the approval, if it is valid: begun within a day, and between the places shown."""
     limits = run.approved_limits
-    if not limits or limits.get("ends") != queue.ends_of(RunSpec.from_json(run.spec)):
-        return None
-    if (run.started_at or utcnow()) >= dt.datetime.fromisoformat(limits["until"]):
-        return None
-    return Findings(removed=limits["removed"], replaced=limits["replaced"])
+    return (
+        Findings(removed=limits["removed"], replaced=limits["replaced"]) if _is_valid(run) else None
+    )

@@ -82,7 +82,7 @@ def enqueue(
 
 
 def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
-    """Queue a run that may do what the held run `run_id` would have done, and no more.
+    """Queue a run that may do what the held run `run_id` would have done, by name.
 
     Raises NotFoundError, and InUseError when there is nothing to approve: it was not held, or a
     newer run has ended since, or the backup was changed since.
@@ -107,6 +107,8 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
             raise InUseError("The backup was changed since.", "Run again, and look at that.")
         until = utcnow() + APPROVAL_HOLDS
         limits = {
+            "run": held.id,
+            "plan": held.uuid,  # of the run that was held, and whose plan was kept
             "removed": found.removed,
             "replaced": found.replaced,
             "until": until.isoformat(),

@@ -113,6 +113,8 @@ def _words(entry: dict[str, object], message: str, kind: LineKind, limit: int) -
         return _attempt_words(attempt, limit)
     if message in _MESSAGE_WORDS:
         return _MESSAGE_WORDS[message]
+    if "bucketvault" in entry:  # ours: its words are for people already
+        return clean(message, limit=limit) + size_suffix(entry.get("size"))
     words = (WOULD_WORDS if "skipped" in entry else LINE_WORDS).get(kind)
     return words + size_suffix(entry.get("size")) if words else clean(message, limit=limit)
 

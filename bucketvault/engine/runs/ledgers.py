@@ -1,0 +1,101 @@
+"""The files in `data/ledgers`: a ledger for each backup, and the plan of one that is held.
+
+Each is named after the backup's archive key, a dot, and what it is. All of it is knowledge that a
+run makes again: what is missing or damaged is never more than a slower or another question.
+
+Decisions: docs/decisions/approval.md.
+"""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.runs import queue
+from bucketvault.store.database import connection
+from bucketvault.store.models import HAS_ENDED, IS_ACTIVE, IS_COPY, Backup, BackupRun
+
+_HELD = "held"
+_RUN = "run"  # in the folder of a held plan: the run that was held
+
+
+def ledger_of(ledgers: Path, spec: RunSpec) -> Path:
+    """Return the ledger of a backup between these ends: another one after an end was changed."""
+    ends = hashlib.sha256(json.dumps(queue.ends_of(spec)).encode()).hexdigest()[:16]
+    return ledgers / f"{spec.archive_key}.{ends}.gz"
+
+
+def take_ledger(ledgers: Path, spec: RunSpec, new: Path) -> None:
+    """Move a new ledger to its place; those of the same backup between other ends go."""
+    ledgers.mkdir(mode=0o700, exist_ok=True)
+    mine = ledger_of(ledgers, spec)
+    new.replace(mine)
+    for other in ledgers.glob(f"{spec.archive_key}.*.gz"):
+        if other != mine:
+            other.unlink(missing_ok=True)
+
+
+def hold_plan(ledgers: Path, run: BackupRun, plan: Plan) -> None:
+    """Move the plan of a run that is held to where an approval finds it; an older one goes."""
+    ledgers.mkdir(mode=0o700, exist_ok=True)
+    (plan.folder / _RUN).write_text(run.uuid, "utf-8")
+    plan.folder.chmod(0o700)
+    place = _held(ledgers, run)
+    _remove(place)
+    plan.folder.rename(place)
+
+
+def approved_plan(ledgers: Path, run: BackupRun) -> Plan | None:
+    """Return the plan that this run's approval is about; None: no approval, or it is gone."""
+    place, named = _held(ledgers, run), run.approved_limits.get("plan")
+    return Plan(place) if named and _run_of(place) == named else None
+
+
+def forget_plan(ledgers: Path, run: BackupRun) -> None:
+    """Remove the held plan of this run's backup: after a good run nothing is left to approve."""
+    _remove(_held(ledgers, run))
+
+
+def sweep(ledgers: Path) -> None:
+    """Remove what belongs to deleted backups, and plans that nobody can approve any more."""
+    if not ledgers.is_dir():
+        return
+    found = list(ledgers.iterdir())  # first: what comes later belongs to a backup that is known
+    with connection():
+        keys = {backup.archive_key for backup in Backup.select(Backup.archive_key)}
+        for path in found:
+            key, _, kind = path.name.partition(".")
+            if key not in keys or (kind == _HELD and not _is_wanted(_run_of(path))):
+                _remove(path)
+
+
+def _is_wanted(uuid: str) -> bool:
+    """True if this run's plan can be approved, or was for a run that has not ended."""
+    held = BackupRun.get_or_none(BackupRun.uuid == uuid)
+    if held is None:
+        return False
+    later = BackupRun.select().where(
+        BackupRun.backup == held.backup_id, BackupRun.id > held.id, IS_COPY
+    )
+    under_way = [run.approved_limits.get("plan") for run in later.where(IS_ACTIVE)]
+    return uuid in under_way or not later.where(HAS_ENDED).exists()
+
+
+def _held(ledgers: Path, run: BackupRun) -> Path:
+    return ledgers / f"{RunSpec.from_json(run.spec).archive_key}.{_HELD}"
+
+
+def _run_of(place: Path) -> str:
+    try:
+        return (place / _RUN).read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,154 @@
+"""Lines of a run's log that name what a plan would do, and what a last look found not right.
+
+They stream: a plan may name a million objects.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import Event
+
+from bucketvault.engine.listing.merge import Difference, Stand, What, Why
+from bucketvault.engine.listing.plan import Plan
+from bucketvault.store.models import utcnow
+
+CHUNK_BYTES = 256 * 1024
+Append = Callable[[bytes], None]
+
+_REPLACED = (What.CHANGED, What.ALTERED)
+_NEW = (What.NEW, What.LOST)
+_WHY = {
+    Why.SIZE: "another size",
+    Why.HASH: "other content",
+    Why.ETAG: "other content",
+    Why.DATE: "newer at the source",
+    Why.BYTES: "other bytes",
+}
+_WOULD = {
+    What.GONE: "Would be removed",
+    What.NEW: "Would be copied",
+    What.LOST: "Would be copied again: missing from the copy",
+}
+_PROOF_WHAT = {
+    What.NEW: "missing",
+    What.LOST: "missing",
+    What.CHANGED: "different",
+    What.ALTERED: "different",
+    What.GONE: "left",
+}
+_NOT_RIGHT = {
+    What.NEW: "Not at the destination",
+    What.LOST: "Not at the destination",
+    What.GONE: "Still at the destination, though gone at the source",
+}
+_SINCE = {What.NEW: "New", What.LOST: "New", What.GONE: "Removed"}
+
+
+def plan_lines(plan: Plan) -> Iterator[bytes]:
+    """Yield a line for each object of a plan: what would go first, what cannot be copied last."""
+    time = _now()
+    for whats in ((What.GONE,), _REPLACED, _NEW):
+        for found in plan.differences(*whats):
+            yield _line(time, "notice", "plan", found.what, _would(found), found)
+    for found in plan.differences(stand=Stand.CANNOT):
+        yield _line(time, "notice", "plan", "cannot", _cannot(found), found)
+
+
+def proof_lines(plan: Plan, causes: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    """Yield a line for each object that a last look found not right: what is missing first.
+
+    `causes`: why rclone could not copy some names, in its words.
+    """
+    time, causes = _now(), causes or {}
+    for whats in (_NEW, _REPLACED, (What.GONE,)):
+        for stand in (Stand.TO_DO, Stand.STRAY, Stand.FAILED):
+            for found in plan.differences(*whats, stand=stand):
+                what = "failed" if stand is Stand.FAILED else _PROOF_WHAT[found.what]
+                cause = causes.get(_name(found))
+                told = _not_right(found) + (f": {cause}" if cause else "")
+                yield _line(time, "error", "proof", what, told, found)
+    for found in plan.differences(stand=Stand.CANNOT):
+        yield _line(time, "notice", "proof", "cannot", _cannot(found), found)
+    for found in plan.differences(stand=Stand.SINCE):
+        verb = _SINCE.get(found.what, "Changed")
+        told = f"{verb} at the source since the run began: comes with the next run"
+        yield _line(time, "info", "proof", "since", told, found)
+
+
+def write_plan(plan: Plan, append: Append, stopped: Event | None = None) -> None:
+    """Append the lines of a plan to a log; ends early once `stopped` is set."""
+    _write(plan_lines(plan), append, stopped)
+
+
+def write_proof(
+    plan: Plan,
+    append: Append,
+    causes: Mapping[str, str] | None = None,
+    stopped: Event | None = None,
+) -> None:
+    """Append the lines of a last look to a log; see `proof_lines`, `write_plan`."""
+    _write(proof_lines(plan, causes), append, stopped)
+
+
+def _write(lines: Iterable[bytes], append: Append, stopped: Event | None) -> None:
+    part = bytearray()
+    for line in lines:
+        part += line
+        if len(part) >= CHUNK_BYTES:
+            append(bytes(part))
+            part.clear()
+            if stopped is not None and stopped.is_set():
+                return
+    if part:
+        append(bytes(part))
+
+
+def _would(found: Difference) -> str:
+    if found.what is What.CHANGED:
+        return f"Would be replaced: {_WHY[found.why]}"
+    if found.what is What.ALTERED and found.why is Why.BYTES:
+        return "Would be replaced: damaged in the copy"
+    if found.what is What.ALTERED:
+        return "Would be replaced: changed in the copy, not by bucketvault"
+    return _WOULD[found.what]
+
+
+def _not_right(found: Difference) -> str:
+    return _NOT_RIGHT.get(found.what) or f"Differs at the destination: {_WHY[found.why]}"
+
+
+def _cannot(found: Difference) -> str:
+    verb = "removed" if found.what is What.GONE else "copied"
+    end = found.source or found.copy
+    if found.key.endswith(b"/") and end is not None and not end.size:
+        return f"Cannot be {verb}: the marker of an empty folder"
+    return f"Cannot be {verb}: its name"
+
+
+def _line(time: str, level: str, about: str, what: str, told: str, found: Difference) -> bytes:
+    entry: dict[str, object] = {
+        "time": time,
+        "level": level,
+        "msg": told,
+        "object": _name(found),
+        "source": "bucketvault",
+        "bucketvault": about,
+        "what": what,
+        "why": found.why,
+    }
+    end = found.source or found.copy
+    if end is not None:
+        entry["size"] = end.size
+    if found.source is not None and found.copy is not None:
+        entry["copy_size"] = found.copy.size
+    return (
+        json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        + b"\n"
+    )
+
+
+def _name(found: Difference) -> str:
+    return found.key.decode("utf-8", "replace")
+
+
+def _now() -> str:
+    return utcnow().isoformat(timespec="seconds")
