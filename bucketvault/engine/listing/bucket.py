@@ -1,4 +1,4 @@
-"""List one bucket over the network: signed requests, patience with a service that is away.
+"""Ask one bucket over the network: signed requests, patience with a service that is away.
 
 The standard library alone. No proxy, no redirect to another host, certificates verified. An answer
 is read by `page.read_page`, which takes nothing but a listing.
@@ -15,9 +15,12 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self, TypeVar
 
 from bucketvault.engine.listing.page import Entry, NoListingError, Page, read_page
 from bucketvault.errors import BucketvaultError
+
+T = TypeVar("T")
 
 PATIENCE_S = 150.0  # how long a service may be away, counted from its last good answer
 ODD_ANSWERS = 3  # how often something that is no listing is asked for again
@@ -56,8 +59,8 @@ class ListingError(BucketvaultError):
         self.status, self.code, self.region = status, code, region
 
 
-class Lister:
-    """Asks for one page after another over one connection; one instance, one thread."""
+class Conversation:
+    """One question after another over one connection; one instance, one thread."""
 
     def __init__(self, bucket: Bucket, *, patience_s: float = PATIENCE_S) -> None:
         self._bucket = bucket
@@ -65,6 +68,81 @@ class Lister:
         self._connection: http.client.HTTPConnection | None = None
         self._good_at = time.monotonic()
         self.requests = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Return what `ask` does, however often it takes while the service may come back."""
+        odd, pause_s = 0, 0.25
+        self._good_at = time.monotonic()
+        while True:
+            try:
+                found = ask()
+            except NoListingError as error:
+                odd += 1
+                last = ListingError(200, "", error.summary)
+                if odd >= ODD_ANSWERS:
+                    raise last from error
+            except ssl.SSLCertVerificationError as error:
+                raise ListingError(0, "", f"x509: {error.verify_message}") from error
+            except (OSError, http.client.HTTPException) as error:
+                last = ListingError(0, "", f"{type(error).__name__}: {error}")
+            except ListingError as error:
+                if self._is_elsewhere(error):
+                    continue
+                if not _may_pass(error):
+                    raise
+                last = error
+            else:
+                return found
+            self.close()
+            if time.monotonic() - self._good_at > self._patience_s:
+                raise last
+            # between two tries, a little apart from others that ask the same service
+            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _answer(
+        self, query: Mapping[str, str], key: bytes = b"", **headers: str
+    ) -> http.client.HTTPResponse:
+        """Return the answer to a GET of the bucket, or of one object, before its body is read."""
+        if self._connection is None:
+            self._connection = _connect(self._bucket.endpoint)
+        path, signed_headers = signed(self._bucket, query, dt.datetime.now(dt.UTC), key)
+        self.requests += 1
+        self._connection.request("GET", path, headers=headers | signed_headers)
+        answer = self._connection.getresponse()
+        if answer.status == http.client.OK:
+            return answer
+        body = _whole(answer)
+        code, text = _said(body)
+        region = answer.getheader("x-amz-bucket-region") or _tag(body, "Region")
+        raise ListingError(answer.status, code, text or answer.reason, region)
+
+    def _is_elsewhere(self, error: ListingError) -> bool:
+        """True once Amazon has named another region than the one that was asked, and it is set."""
+        amazon = _OF_AMAZON.fullmatch(urllib.parse.urlsplit(self._bucket.endpoint).netloc)
+        named = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", error.region) is not None
+        if amazon is None or not named or error.region == self._bucket.region:
+            return False
+        endpoint = f"https://s3.{error.region}.{amazon[1]}"
+        self._bucket = replace(self._bucket, endpoint=endpoint, region=error.region)
+        self.close()
+        return True
+
+
+class Lister(Conversation):
+    """Asks for one page of a listing after another."""
 
     def entries(
         self, prefix: str = "", on_page: Callable[[int], None] = lambda count: None
@@ -96,67 +174,8 @@ class Lister:
         finally:
             self.close()
 
-    def close(self) -> None:
-        """Close the connection; the next request opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     def _page(self, query: Mapping[str, str], prefix: str) -> Page:
-        """Return one page, however often it takes while the service may come back."""
-        odd, pause_s = 0, 0.25
-        self._good_at = time.monotonic()
-        while True:
-            try:
-                page = read_page(self._answer(query), prefix)
-            except NoListingError as error:
-                odd += 1
-                last = ListingError(200, "", error.summary)
-                if odd >= ODD_ANSWERS:
-                    raise last from error
-            except ssl.SSLCertVerificationError as error:
-                raise ListingError(0, "", f"x509: {error.verify_message}") from error
-            except (OSError, http.client.HTTPException) as error:
-                last = ListingError(0, "", f"{type(error).__name__}: {error}")
-            except ListingError as error:
-                if self._is_elsewhere(error):
-                    continue
-                if not _may_pass(error):
-                    raise
-                last = error
-            else:
-                return page
-            self.close()
-            if time.monotonic() - self._good_at > self._patience_s:
-                raise last
-            # between two tries, a little apart from others that ask the same service
-            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-
-    def _answer(self, query: Mapping[str, str]) -> bytes:
-        if self._connection is None:
-            self._connection = _connect(self._bucket.endpoint)
-        path, headers = signed(self._bucket, query, dt.datetime.now(dt.UTC))
-        self.requests += 1
-        self._connection.request("GET", path, headers=headers)
-        answer = self._connection.getresponse()
-        body = _whole(answer)
-        if answer.status == http.client.OK:
-            return body
-        code, text = _said(body)
-        region = answer.getheader("x-amz-bucket-region") or _tag(body, "Region")
-        raise ListingError(answer.status, code, text or answer.reason, region)
-
-    def _is_elsewhere(self, error: ListingError) -> bool:
-        """True once Amazon has named another region than the one that was asked, and it is set."""
-        amazon = _OF_AMAZON.fullmatch(urllib.parse.urlsplit(self._bucket.endpoint).netloc)
-        named = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", error.region) is not None
-        if amazon is None or not named or error.region == self._bucket.region:
-            return False
-        endpoint = f"https://s3.{error.region}.{amazon[1]}"
-        self._bucket = replace(self._bucket, endpoint=endpoint, region=error.region)
-        self.close()
-        return True
+        return self._patiently(lambda: read_page(_whole(self._answer(query)), prefix))
 
 
 def _may_pass(error: ListingError) -> bool:
@@ -202,10 +221,12 @@ _NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 def signed(
-    bucket: Bucket, query: Mapping[str, str], now: dt.datetime
+    bucket: Bucket, query: Mapping[str, str], now: dt.datetime, key: bytes = b""
 ) -> tuple[str, dict[str, str]]:
-    """Return path and headers of a GET of the bucket, signed at `now`."""
+    """Return path and headers of a GET of the bucket, or of one object, signed at `now`."""
     path = "/" + urllib.parse.quote(bucket.name, safe="-_.~")
+    if key:  # as it is, `//` and `..` included: S3 knows no folders
+        path += "/" + urllib.parse.quote(key, safe="-_.~/")
     text = "&".join(
         f"{urllib.parse.quote(name, safe='-_.~')}={urllib.parse.quote(value, safe='-_.~')}"
         for name, value in sorted(query.items())
@@ -227,4 +248,4 @@ def signed(
         f"AWS4-HMAC-SHA256 Credential={bucket.access_key_id}/{scope}, "
         f"SignedHeaders={names}, Signature={signature}"
     )
-    return f"{path}?{text}", headers
+    return f"{path}?{text}" if text else path, headers

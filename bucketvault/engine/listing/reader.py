@@ -1,0 +1,98 @@
+"""Read an object from its first byte to its last, and keep nothing of it but its hashes."""
+
+import email.utils
+import hashlib
+import http.client
+import re
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bucketvault.engine.listing.bucket import ANSWER_S, Conversation, ListingError
+
+CHUNK = 256 * 1024
+LEAST_BYTES_A_SECOND = 16 * 1024  # an object that drips slower than that is given up
+STREAMS = 5  # how often one object is begun again
+
+# An object that was uploaded whole has the MD5 of its bytes as ETag; one in parts has a dash.
+MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+class Digest(NamedTuple):
+    """One object as it was read. `modified` is UTC, ISO 8601, empty where it was not told."""
+
+    size: int  # bytes
+    sha256: str
+    etag: str  # without quotes
+    modified: str
+    is_intact: bool | None = None  # its bytes are, or are not, those of its ETag; None: no telling
+
+
+class Reader(Conversation):
+    """Reads one object after another over one connection."""
+
+    def digest(
+        self,
+        key: bytes,
+        on_bytes: Callable[[int], None] = lambda count: None,
+        *,
+        size: int | None = None,
+    ) -> Digest:
+        """Read the object `key` of the bucket, and return what it is.
+
+        `on_bytes` gets the length of each part as it comes, also of those that come again. `size`
+        is that of the listing: a service that packs on the way is asked for what is stored.
+        Raises ListingError; its status is 404 where the object is gone.
+        """
+        streams = 0
+
+        def once() -> Digest:
+            nonlocal streams
+            # An object that was stored packed comes as it is stored only to who says that it may
+            # come packed (Cloudflare R2); rclone asks so, too. It is never unpacked here.
+            answer = self._answer({}, key, **{"Accept-Encoding": "gzip"})
+            try:
+                found = self._streamed(answer, on_bytes)
+                if size not in (None, found.size) and answer.getheader("Content-Encoding"):
+                    plain = self._answer({}, key, **{"Accept-Encoding": "identity"})
+                    found = self._streamed(plain, on_bytes)
+            except (OSError, http.client.HTTPException) as error:
+                streams += 1
+                if streams == STREAMS:
+                    said = f"The object broke off {STREAMS} times: {error}"
+                    raise ListingError(200, "", said) from error
+                raise
+            return found
+
+        return self._patiently(once)
+
+    def _streamed(
+        self, answer: http.client.HTTPResponse, on_bytes: Callable[[int], None]
+    ) -> Digest:
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        size, began = 0, time.monotonic()
+        while chunk := answer.read1(CHUNK):
+            sha256.update(chunk)
+            md5.update(chunk)
+            size += len(chunk)
+            on_bytes(len(chunk))
+            self._good_at = time.monotonic()
+            # reads have a limit each, which one byte a minute would never meet
+            if self._good_at - began > 2 * ANSWER_S + size / LEAST_BYTES_A_SECOND:
+                raise TimeoutError("The object did not come in time.")
+        if answer.length:  # `read1` is silent where the connection broke before that length
+            raise http.client.IncompleteRead(b"", answer.length)
+        answer.close()  # nor does it end the answer there, and the connection takes no other
+        etag = (answer.getheader("ETag") or "").removeprefix("W/").strip('"')
+        by_kms = (answer.getheader("x-amz-server-side-encryption") or "").startswith("aws:kms")
+        told = MD5.fullmatch(etag) and not by_kms  # with KMS it looks like one, and is none
+        modified = _iso(answer.getheader("Last-Modified"))
+        is_intact = etag == md5.hexdigest() if told else None
+        return Digest(size, sha256.hexdigest(), etag, modified, is_intact)
+
+
+def _iso(date: str | None) -> str:
+    try:
+        return email.utils.parsedate_to_datetime(date or "").strftime("%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return ""
