@@ -49,6 +49,13 @@ def _name_of(process: psutil.Process) -> str:
         return ""
 
 
+def _line_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended."""
@@ -392,8 +399,13 @@ destination.path = "{destination_path}"
         return found
 
     def rclones(self) -> list[psutil.Process]:
-        """The rclone processes that copy for this data folder."""
-        return [p for p in self.processes(" sync source:") if _name_of(p) == "rclone"]
+        """The rclone processes that change something for this data folder."""
+        verbs = (" copy ", " sync ")
+        return [
+            p
+            for p in self.processes("rclone")
+            if _name_of(p) == "rclone" and any(verb in " ".join(_line_of(p)) for verb in verbs)
+        ]
 
     def end(self) -> None:
         """Kill whatever a test left."""

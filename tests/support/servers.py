@@ -1,10 +1,11 @@
-"""Real S3 servers on this machine, as context managers: `rclone serve s3` and moto.
+"""Real S3 servers on this machine, as context managers: `rclone serve s3`, moto and SeaweedFS.
 
-Both are processes of their own, so a test can freeze or kill them like any other.
+All are processes of their own, so a test can freeze or kill them like any other.
 """
 
 import contextlib
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -22,9 +23,11 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 RCLONE_S3_KEY = ("AKIARCLONEEXAMPLE01", "rclone-example-secret-01")
 MOTO_KEY = ("AKIAMOTOEXAMPLE0001", "moto-example-secret-01")
+WEED_KEY = ("AKIAWEEDEXAMPLE0001", "weed-example-secret-01")
 START_TIMEOUT_S = 20.0  # moto alone needs two seconds to import, more on a busy machine
 
 
@@ -168,6 +171,10 @@ class ServerProcess:
     def _command(self) -> Sequence[str]:
         raise NotImplementedError
 
+    def _is_ready(self) -> bool:
+        """True if it does more than answer."""
+        return True
+
     def _wait_until_it_answers(self) -> None:
         assert self._process is not None
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -179,11 +186,12 @@ class ServerProcess:
                 direct.open(self.endpoint, timeout=2).close()
             except urllib.error.HTTPError as refused:  # any HTTP answer will do
                 refused.close()
-                return
             except OSError:
                 time.sleep(0.02)
-            else:
+                continue
+            if self._is_ready():
                 return
+            time.sleep(0.1)
         raise TimeoutError(f"no answer in {START_TIMEOUT_S} s:\n{self.output()}")
 
 
@@ -234,3 +242,59 @@ class MotoServer(ServerProcess):
 
     def _command(self) -> Sequence[str]:
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+
+
+class SeaweedFS(ServerProcess):
+    """SeaweedFS in a folder of its own: lists by folder instead of by bytes, and folds `//`."""
+
+    def __init__(
+        self, root: Path, access_key_id: str = WEED_KEY[0], secret_access_key: str = WEED_KEY[1]
+    ) -> None:
+        super().__init__(access_key_id, secret_access_key)
+        self.root = root
+        self._ports = [free_port() for _ in range(7)]
+
+    def _command(self) -> Sequence[str]:
+        key = {"accessKey": self.access_key_id, "secretKey": self.secret_access_key}
+        admin = {"name": "tests", "credentials": [key], "actions": ["Admin"]}
+        config = self.root / "s3.json"
+        config.write_text(json.dumps({"identities": [admin]}))
+        data = self.root / "data"
+        data.mkdir(exist_ok=True)
+        names = ("master", "volume", "filer")
+        ports = [
+            word
+            for number, name in enumerate(names)
+            for word in (
+                *(f"-{name}.port", str(self._ports[2 * number])),
+                *(f"-{name}.port.grpc", str(self._ports[2 * number + 1])),
+            )
+        ]
+        return [
+            str(Path(sys.executable).parent / "weed"),
+            *("server", f"-dir={data}", "-ip=127.0.0.1", "-filer", "-s3", *ports),
+            *("-s3.port", str(self.port), "-s3.port.grpc", str(self._ports[6])),
+            *("-s3.config", str(config), "-s3.port.iceberg", "0", "-s3.port.lance", "0"),
+            *("-volume.max", "400", "-master.volumeSizeLimitMB", "16"),  # seven volumes a bucket
+            *("-master.telemetry=false", "-volume.preStopSeconds", "0"),
+        ]
+
+    def stop(self) -> None:
+        super().stop()
+        for port in (*self._ports, self.port):  # it puts them there whatever it is told
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
+
+    def _is_ready(self) -> bool:
+        """True if it stores an object: its parts find each other some seconds after they answer."""
+        client = self.client()
+        try:
+            client.create_bucket(Bucket="ready")
+            client.put_object(Bucket="ready", Key="ready", Body=b"ready")
+        except (BotoCoreError, ClientError):
+            with contextlib.suppress(BotoCoreError, ClientError):
+                client.delete_bucket(Bucket="ready")
+            return False
+        client.delete_object(Bucket="ready", Key="ready")
+        client.delete_bucket(Bucket="ready")
+        return True

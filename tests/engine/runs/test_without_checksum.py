@@ -19,12 +19,15 @@ OLD, NEW = b"clear", b"CRYPT"  # of one size
 WRITTEN = {"mtime": "1700000000.0"}  # as rclone notes it
 
 
-def put_in_parts(bucket: Bucket, names: set[str], body: bytes, dated: dict[str, str]) -> None:
+def put_in_parts(
+    bucket: Bucket, names: set[str], body: bytes, dated: dict[str, str], **options: str
+) -> None:
     client = bucket.server.client()
 
     def put(name: str) -> None:
         place = {"Bucket": bucket.name, "Key": name}
-        upload = client.create_multipart_upload(**place, Metadata=dated)["UploadId"]
+        begun = client.create_multipart_upload(**place, Metadata=dated, **options)
+        upload = begun["UploadId"]
         part = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=body)
         parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
         client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
