@@ -185,7 +185,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_run_number,
         const=NEWEST,
         metavar="RUN",
-        help="let the held run of this number do what it would, once; without one, the newest",
+        help="approve the removals and replacements of this held run, by name, for one run "
+        "within 24 hours; without a number, of the newest",
     )
     run.set_defaults(command=_run)
 

@@ -186,7 +186,10 @@ def approving_in_words(held: backups.RunView, zone: ZoneInfo, now: dt.datetime) 
     """Say what approving the held run `held` means: which one it is, and what it would do."""
     when = humanize.day_and_time(held.finished_at or held.queued_at, zone, now)
     yield f"{held.backup_name}: approving run {held.id} of {when}. {hold_words(held)}"
-    yield "If by now there is more to remove or to replace, the run stops again and asks."
+    yield (
+        "This approves these removals and replacements, by name, for 24 hours. If there are others "
+        "by now, and more than a run may make without asking, it is held again."
+    )
 
 
 def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
@@ -24,7 +25,7 @@ from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.providers import Providers
-from bucketvault.engine.runs import queue
+from bucketvault.engine.runs import ledgers, queue
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, asked_without_a_run
 from bucketvault.engine.runs.worker import RunContext, Worker
@@ -78,15 +79,22 @@ class Backups:
     set_enabled = staticmethod(backups.set_enabled)
     stored = staticmethod(backups.stored)
     going = staticmethod(backups.going)
-    delete = staticmethod(backups.delete)
     runs_page = staticmethod(history.runs_page)
     measures = staticmethod(history.measures)
+
+    def __init__(self, folder: Path) -> None:
+        self._ledgers = folder
+
+    def delete(self, backup_id: int) -> int:
+        """Delete a Backup, see `backups.delete`, and what is known of its objects."""
+        runs = backups.delete(backup_id)
+        ledgers.sweep(self._ledgers)
+        return runs
 
 
 class Engine:
     """Started once, stopped once. Every method may be called from any thread, and may block."""
 
-    backups = Backups
     log_size = staticmethod(run_logs.size)
     log_counts = staticmethod(run_logs.counts)
     log_rows = staticmethod(run_logs.rows)
@@ -98,6 +106,7 @@ class Engine:
 
     def __init__(self, config: Config, role: str, *, schedules: bool = False) -> None:
         self.config = config
+        self.backups = Backups(config.ledgers)
         self.schedules = schedules  # whether it starts backups at their planned times
         self.live = Live()
         self.zone = ZoneInfo(timetable.server_time_zone())
@@ -139,6 +148,7 @@ class Engine:
             for thread in self._adopt():  # what is over is told before anything new begins
                 thread.join(ADOPT_S)
             self._sweep()
+            ledgers.sweep(self.config.ledgers)
         except BaseException:
             on_written(None)
             self._hold.release()

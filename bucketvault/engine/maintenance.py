@@ -1,6 +1,6 @@
-"""Daily maintenance: old logs are deleted, and the database is copied.
+"""Daily maintenance: old logs and ledgers are deleted, and the database is copied.
 
-Both are due while today (UTC) has no copy of the database yet, which the folder of copies tells:
+All is due while today (UTC) has no copy of the database yet, which the folder of copies tells:
 neither a restart nor a clock that was set makes one too many or forgets one.
 Logs go first, so that the copy is small, and also where there is no room for one.
 
@@ -20,6 +20,7 @@ import peewee as pw
 
 from bucketvault.config import Config
 from bucketvault.engine import settings
+from bucketvault.engine.runs import ledgers
 from bucketvault.engine.runs.kept_versions import expiry_clock
 from bucketvault.errors import BucketvaultError
 from bucketvault.store import run_logs
@@ -87,6 +88,7 @@ def work(config: Config, now: dt.datetime, ending: threading.Event | None = None
     if not copy_is_due(config.backups, now):
         return False
     ending = ending or threading.Event()
+    ledgers.sweep(config.ledgers)
     removed = remove_old_logs(now, settings.load().log_retention_days, ending)
     while not ending.is_set() and give_back_space(STEP_PAGES):
         ending.wait(STEP_PAUSE_S)

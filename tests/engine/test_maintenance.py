@@ -62,6 +62,18 @@ def copies(config: Config) -> list[str]:
     return sorted(path.name for path in config.backups.iterdir())
 
 
+def test_what_is_known_of_a_deleted_backups_objects_goes_each_day(
+    config: Config, backup: Backup
+) -> None:
+    config.make_folders()
+    for name in (f"{backup.archive_key}.0.gz", "deleted-0a1b2c.0.gz", "deleted-0a1b2c.held"):
+        (config.ledgers / name).write_bytes(b"names")
+
+    maintenance.work(config, NOW)
+
+    assert [path.name for path in config.ledgers.iterdir()] == [f"{backup.archive_key}.0.gz"]
+
+
 # ---- logs
 
 

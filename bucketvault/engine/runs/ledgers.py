@@ -6,8 +6,10 @@ run makes again: what is missing or damaged is never more than a slower or anoth
 Decisions: docs/decisions/approval.md.
 """
 
+import contextlib
 import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from bucketvault.engine.runs import queue
 from bucketvault.store.database import connection
 from bucketvault.store.models import HAS_ENDED, IS_ACTIVE, IS_COPY, Backup, BackupRun
 
+log = logging.getLogger(__name__)
+
+NEW_LEDGER = "ledger.gz"  # in the folder of a look, beside its plan
 _HELD = "held"
 _RUN = "run"  # in the folder of a held plan: the run that was held
 
@@ -38,13 +43,20 @@ def take_ledger(ledgers: Path, spec: RunSpec, new: Path) -> None:
 
 
 def hold_plan(ledgers: Path, run: BackupRun, plan: Plan) -> None:
-    """Move the plan of a run that is held to where an approval finds it; an older one goes."""
-    ledgers.mkdir(mode=0o700, exist_ok=True)
-    (plan.folder / _RUN).write_text(run.uuid, "utf-8")
-    plan.folder.chmod(0o700)
+    """Move the plan of a run that is held to where an approval finds it; an older one goes.
+
+    Call when the plan has been read. Without room for it, an approval finds none.
+    """
     place = _held(ledgers, run)
     _remove(place)
-    plan.folder.rename(place)
+    try:
+        ledgers.mkdir(mode=0o700, exist_ok=True)
+        (plan.folder / NEW_LEDGER).unlink(missing_ok=True)
+        (plan.folder / _RUN).write_text(run.uuid, "utf-8")
+        plan.folder.chmod(0o700)
+        plan.folder.rename(place)
+    except OSError as error:
+        log.warning("the plan of a held run is not kept", extra={"run": run.id, "why": str(error)})
 
 
 def approved_plan(ledgers: Path, run: BackupRun) -> Plan | None:
@@ -98,4 +110,5 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next sweep tries again
+            path.unlink()

@@ -24,10 +24,18 @@ def is_dry_run(view: RunView) -> bool:
 def tiles(found: Findings) -> tuple[Tile, ...]:
     """Return the numbers; what would be taken away comes first."""
     removed, replaced, new = map(count, (found.removed, found.replaced, found.new))
+    changed = f"{count(found.altered)} changed in the copy" if found.altered else ""
+    lost = f"{count(found.lost)} missing from the copy" if found.lost else ""
     return (
         Tile("minus", "Would be removed", removed, "gone at the source", picks="removed"),
-        Tile("swap", "Would be replaced", replaced, "changed at the source", picks="replaced"),
-        Tile("new", "Would be copied", new, "new at the source", picks="new"),
+        Tile(
+            "swap",
+            "Would be replaced",
+            replaced,
+            changed or "changed at the source",
+            picks="replaced",
+        ),
+        Tile("new", "Would be copied", new, lost or "new at the source", picks="new"),
         Tile("bytes", "In the copy now", count(found.destination_objects), "objects"),
     )
 
@@ -62,8 +70,8 @@ def preview_sentence(found: Findings | None) -> str:
     if not found.changes:
         return "What a run would do now: nothing. The copy is as the source is."
     return (
-        f"What a run would do now: copy {count(found.new)} new, replace {count(found.replaced)} "
-        f"and remove {many(found.removed, 'object')}."
+        f"What a run would do now: copy {count(found.new)}{'' if found.lost else ' new'}, "
+        f"replace {count(found.replaced)} and remove {many(found.removed, 'object')}."
     )
 
 
@@ -90,27 +98,26 @@ def approval(page: RunPage, name: str, zone: ZoneInfo, now: dt.datetime) -> Appr
             f"for {days}, until {last_day}."
         )
     numbers = (("remove", found.removed), ("replace", found.replaced))
+    nouns = (("removal", found.removed), ("replacement", found.replaced))
     noun = "object" if found.removed + found.replaced == 1 else "objects"
     asked = " and ".join(f"{verb} {count(number)}" for verb, number in numbers if number)
     question = f"{asked.capitalize()} {noun} in {place}?"
     done = " and ".join(f"{verb}s {count(number)}" for verb, number in numbers if number)
-    more = f" and copies {many(found.new, 'new object')}" if found.new else ""
+    more = ""
+    if found.new:
+        more = f" and copies {many(found.new, 'object' if found.lost else 'new object')}"
     of_all = f"of {many(found.destination_objects, 'object')} in the copy"
     then = f"The next run of {name} {done} {of_all}{more}. The source is not touched."
-    holds = (
-        f"Your approval holds for one run and for 24 hours, until {until}. If by then there is "
-        "more to remove or to replace, that run stops again and asks."
-    )
-    limits = " or ".join(
-        f"more than {count(number)} would be {verb}d" if number else f"any would be {verb}d"
-        for verb, number in numbers
-    )
-    does = (
-        "Approve, and the next run does what is listed here, once. It stops again if by then "
-        f"{limits}. The approval holds for 24 hours."
+    which = "these " + " and ".join(f"{noun}s" for noun, number in nouns if number)
+    if found.removed + found.replaced == 1:
+        which = "this removal" if found.removed else "this replacement"
+    allows = f"Your approval covers {which}, by name, for one run that starts within 24 hours"
+    others = (
+        "If that run finds others, and more of them than this backup may remove or replace "
+        "without asking, it is held again."
     )
     return Approval(
-        terms=tuple(filter(None, (does, kept))),
+        terms=tuple(filter(None, (f"{allows}. {others}", kept))),
         question=question,
-        answers=tuple(filter(None, (then, kept, holds))),
+        answers=tuple(filter(None, (then, kept, f"{allows}, until {until}. {others}"))),
     )

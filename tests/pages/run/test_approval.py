@@ -92,8 +92,11 @@ async def test_approving_names_the_backup_the_counts_and_until_when(user: User, 
     await user.should_see("removes 625 and replaces 9 of 1,037 objects in the copy")
     await user.should_see("and copies 3 new objects")
     await user.should_see("stays among the kept versions for 30 days, until ")
-    await user.should_see("for one run and for 24 hours, until ")
-    await user.should_see("more to remove or to replace, that run stops again and asks.")
+    await user.should_see(
+        "Your approval covers these removals and replacements, by name, for one run that starts "
+        "within 24 hours, until "
+    )
+    await user.should_see("more of them than this backup may remove or replace without asking")
     assert engine.approved == []
 
 
@@ -110,7 +113,34 @@ async def test_an_approval_asked_for_hours_later_holds_from_then_on(user: User) 
     user.find(marker="approve").click()
 
     tomorrow = day(scenes.now() + scenes.DAY, scenes.ZONE, scenes.now())
-    await user.should_see(f"for one run and for 24 hours, until {tomorrow}")
+    await user.should_see(f"for one run that starts within 24 hours, until {tomorrow}")
+
+
+@pytest.mark.parametrize(
+    ("found", "which"),
+    [
+        (Findings(removed=1, destination_objects=9), "this removal"),
+        (Findings(replaced=1, destination_objects=9), "this replacement"),
+        (Findings(removed=2, destination_objects=9), "these removals"),
+        (Findings(removed=1, replaced=1, destination_objects=9), "these removals and replacements"),
+    ],
+)
+async def test_an_approval_says_what_it_covers(user: User, found: Findings, which: str) -> None:
+    show(scenes.held_run(findings=found))
+
+    await user.open("/")
+
+    await user.should_see(f"Your approval covers {which}, by name, for one run")
+
+
+async def test_what_was_changed_or_lost_in_the_copy_is_said(user: User) -> None:
+    found = Findings(new=5, lost=2, replaced=9, altered=3, removed=625, destination_objects=1037)
+    show(scenes.held_run(findings=found))
+
+    await user.open("/")
+
+    await user.should_see("3 changed in the copy")
+    await user.should_see("2 missing from the copy")
 
 
 async def test_approving_goes_to_the_new_run(user: User, engine) -> None:
