@@ -13,8 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bucketvault.engine.rclone import runner
 from bucketvault.engine.rclone.binary import Binary, clean_environment
@@ -29,9 +31,9 @@ STOP_GRACE_S = 30.0  # between SIGINT, which lets rclone clean up, and SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class ExitRecord:
-    """The runner's record of the end. `exit_code` None: rclone did not start, `error` says why."""
+    """The runner's record of the end. `exit_code` None: a step did not start, `error` says why."""
 
-    exit_code: int | None
+    exit_code: int | None  # rclone's first that is not 0, else 0
     stopped: bool
     cut_short: bool  # bucketvault was gone before the runner had all it needs
     log_whole: bool  # the disk had room all the time, and the log ends with a whole line
@@ -41,6 +43,7 @@ class ExitRecord:
     log_bytes: int  # how long the spool was then; what follows is ours, from tidying
     ended_at: float  # seconds since 1970; 0: not told
     peak_memory_bytes: int
+    steps: tuple[tuple[str, int], ...]  # those that were started and have ended, with exit codes
 
 
 class RunFolder:
@@ -91,14 +94,31 @@ class RunFolder:
         finally:
             os.close(spool)
 
-    def start(self, binary: Binary, arguments: list[str], config: str, lock: int) -> int:
+    def start(
+        self,
+        binary: Binary,
+        steps: Sequence[Mapping[str, Any]],  # Any: see the runner
+        config: str,
+        jobs: Mapping[str, str],
+        lock: int,
+        archive_key: str,
+    ) -> int:
         """Start the detached runner and give up our hold of `lock`; returns the runner's pid.
 
-        SIGTERM and SIGINT are blocked in the runner from its first instruction. Its own output,
-        should it ever fail, ends in the spool too. Raises OSError when nothing was started.
+        The runner's first lines say what a step is; here rclone's `arguments` begin after its
+        configuration, and `jobs` has the texts that programs read. SIGTERM and SIGINT are blocked
+        in the runner from its first instruction. Its own output, should it ever fail, ends in the
+        spool too. Raises OSError when nothing was started.
         """
+        rclone = [binary.path, "--config", runner.CONFIG_MARK]
         spec = {
-            "arguments": [binary.path, "--config", runner.CONFIG_MARK, *arguments],
+            "archive_key": archive_key,
+            "steps": [
+                {**step, "arguments": [*rclone, *step["arguments"]]}
+                if "arguments" in step
+                else step
+                for step in steps
+            ],
             "environment": clean_environment(str(self.path)),
             "stop_grace_s": STOP_GRACE_S,
         }
@@ -106,6 +126,7 @@ class RunFolder:
             (self.path / runner.SPEC).write_text(json.dumps(spec), "utf-8")
             for name in (runner.EXIT, runner.STARTED):  # on a full disk the runner could not say so
                 os.close(runner.take_room(str(self.path / name)))
+                (self.path / name).unlink(missing_ok=True)  # of the pass before
             spool = os.open(self.spool, _APPEND, 0o600)
         except OSError:
             os.close(lock)
@@ -127,17 +148,14 @@ class RunFolder:
             os.close(lock)
         if process.stdin is not None:  # it is a pipe; this is for the type checker
             with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-                pipe.write(config.encode())
+                pipe.write(json.dumps({"config": config, "stdin": dict(jobs)}).encode())
         _started.append(process)
         return process.pid
 
     def works_for(self, archive_key: str) -> bool:
         """True if the run in this folder is alive and copies for that backup."""
-        try:
-            spec = (self.path / runner.SPEC).read_text("utf-8")
-        except OSError:
-            return False
-        return f"/{archive_key}/" in spec and not self.is_free()
+        spec = _read_json(self.path / runner.SPEC)
+        return spec.get("archive_key") == archive_key and not self.is_free()
 
     def has_room(self) -> bool:
         """True if the disk of the spool has room: on a full one rclone's words are lost."""
@@ -148,11 +166,11 @@ class RunFolder:
         return disk.f_bavail * disk.f_frsize >= ENOUGH_ROOM_BYTES
 
     def started(self) -> Json:
-        """Return the runner's notes from the start of rclone; empty before that."""
+        """Return the runner's notes from the start of the step under way; empty before a first."""
         return _read_json(self.path / runner.STARTED)
 
     def ask_to_stop(self) -> bool:
-        """Tell the runner to end rclone; False when there is none to tell (yet).
+        """Tell the runner to end its step and begin no other; False: there is none to tell (yet).
 
         Only signals a process that is certainly the runner: same boot, same start time, lock held.
         """
@@ -186,6 +204,7 @@ class RunFolder:
             log_bytes=int(left.get("log_bytes", 0)),
             ended_at=float(left.get("ended_at", 0.0)),
             peak_memory_bytes=int(left.get("peak_memory_bytes", 0)),
+            steps=tuple((str(name), int(code)) for name, code in left.get("steps", ())),
         )
 
     def last_sign_of_life(self) -> float:

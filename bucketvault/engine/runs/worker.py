@@ -205,7 +205,8 @@ class Worker:
         config = config_text({"source": source, "dest": destination})
         lock, self._lock = self._held_lock(), None
         try:
-            self._folder.start(binary, list(self._spec.arguments), config, lock)
+            steps = [{"name": "sync", "arguments": self._spec.arguments}]
+            self._folder.start(binary, steps, config, {}, lock, self._spec.archive_key)
         except OSError as error:
             return outcome.not_started(error.errno, str(error))
         self._log_story("rclone started")

@@ -13,7 +13,6 @@ import pytest
 from bucketvault.engine.domain.copy_state import CopyKind, copy_state
 from bucketvault.engine.events import Live
 from bucketvault.engine.rclone import runner
-from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.runs import outcome, queue
 from bucketvault.engine.runs.folder import RunFolder, reap
 from bucketvault.engine.runs.worker import RunContext, Worker
@@ -22,6 +21,7 @@ from bucketvault.store.models import BackupRun, Storage
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Phase, Reason, RunStatus, Trigger
 from tests.store_fixtures import a_backup
+from tests.support.passes import rclone_step, stand_in, start
 from tests.support.program import until
 
 
@@ -30,24 +30,17 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "runs", "a run")
 
 
-def stand_in(path: Path, script: str) -> Binary:
-    """An rclone that does only this."""
-    path.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
-    path.chmod(0o700)
-    return Binary(str(path), "1.75.2")
-
-
 def test_rclone_gets_the_places_it_was_meant_to_whatever_they_are_called(
     folder: RunFolder, tmp_path: Path
 ) -> None:
     places = [f"source:photos/{runner.CONFIG_MARK}", f"dest:{runner.CONFIG_MARK}/copies"]
     says_its_arguments = stand_in(tmp_path / "rclone", 'printf "%s\\n" "$@"; cat "$2"')
 
-    folder.start(says_its_arguments, ["sync", *places], "the configuration", folder.create())
+    start(folder, says_its_arguments, rclone_step("sync", *places))
     until("nobody works on it any more", folder.is_free)
 
     words = folder.spool.read_text("utf-8").splitlines()
-    assert words[2:] == ["sync", *places, "the configuration"]
+    assert words[3:] == ["sync", *places, "the configuration"]
     reap()
 
 
@@ -170,7 +163,7 @@ def test_the_runner_tells_the_systems_own_number_of_why_rclone_did_not_start(
         rclone.write_text(content, "utf-8")
         rclone.chmod(0o700)
 
-    folder.start(Binary(str(rclone), "1.75.2"), [], "the configuration", folder.create())
+    start(folder, rclone, rclone_step())
     until("nobody works on it any more", folder.is_free)
 
     record = folder.exit_record()

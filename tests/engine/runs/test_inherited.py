@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from bucketvault.engine.rclone import tether
-from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.runs.folder import RunFolder, reap
 from tests.conftest import NewBucket
+from tests.support.passes import rclone_step, start
 from tests.support.program import Program, Result, objects, until
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import RcloneS3
@@ -79,7 +79,7 @@ def test_rclone_in_a_run_hears_the_first_stop(tmp_path: Path, ignoring_interrupt
     deaf.write_text(f"#!/bin/bash\nexec {SLEEP} 100\n")
     deaf.chmod(0o700)
     run = RunFolder(tmp_path / "runs", "a run")
-    run.start(Binary(str(deaf), "1.75.2"), [], "configuration", run.create())
+    start(run, deaf, rclone_step())
     until("it runs", run.started)
 
     assert run.ask_to_stop()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.runs import folder
 from bucketvault.engine.runs.folder import RunFolder, reap
+from tests.support.passes import rclone_step, start
 from tests.support.program import until
 
 STUBBORN = """#!{python} -IS
@@ -32,8 +32,8 @@ def test_an_rclone_that_does_not_listen_to_stop_is_killed_after_its_time(
     stubborn.write_text(STUBBORN.format(python=sys.executable))
     stubborn.chmod(0o700)
     run = RunFolder(tmp_path / "runs", "a run")
-    run.start(Binary(str(stubborn), "1.75.2"), [], "configuration", run.create())
-    until("it runs", lambda: run.started() and run.spool.read_bytes() == b"ready\n")
+    start(run, stubborn, rclone_step())
+    until("it runs", lambda: run.started() and run.spool.read_bytes().endswith(b"ready\n"))
 
     assert run.ask_to_stop()
     until("nobody works on it any more", run.is_free)
@@ -41,6 +41,6 @@ def test_an_rclone_that_does_not_listen_to_stop_is_killed_after_its_time(
     record = run.exit_record()
     assert record is not None
     assert (record.stopped, record.exit_code) == (True, -signal.SIGKILL)
-    assert run.spool.read_bytes() == b"ready\n%d\n" % signal.SIGINT
+    assert run.spool.read_bytes().endswith(b"\nready\n%d\n" % signal.SIGINT)
     assert record.elapsed_s >= 0.5
     reap()
