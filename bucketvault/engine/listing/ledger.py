@@ -10,12 +10,14 @@ import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bucketvault.errors import BucketvaultError
 
 FORMAT = 1
+NAMES_TOLD = 5
 _SAME = b"="  # the copy's ETag is the source's
 _CHUNK = 1024 * 1024
 
@@ -35,7 +37,42 @@ class Record(NamedTuple):
 
 # Not at the copy, and known not to fit there: the copy's ETag and date are empty.
 CANNOT = "cannot"
-DAMAGED = "damaged"  # other bytes were read at the copy than at the source
+# What reading its bytes found. All but the last were read.
+DAMAGED = "damaged"  # the copy has other bytes than it should
+SOURCE_DAMAGED = "source_damaged"  # so has the source
+DIFFERS = "differs"  # both ends differ, and nothing tells which of them is right
+UNREADABLE = "unreadable"  # one end refused to give the object, on the day `read_on`
+
+
+@dataclass(slots=True)
+class Reading:
+    """What is known of bytes that were read, of a whole ledger; a line of it keeps this as JSON."""
+
+    days: dict[str, list[int]] = field(default_factory=dict)  # objects, bytes; "": never read
+    refused: list[int] = field(default_factory=lambda: [0, 0])  # the same of unreadable ones
+    marks: dict[str, int] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)  # the first few of each mark
+
+    def add(self, record: Record) -> None:
+        """Count one record."""
+        day = self.days.get(record[6])
+        if day is None or record[7]:
+            day = self._place(record)
+        day[0] += 1
+        day[1] += record[1]
+
+    def _place(self, record: Record) -> list[int]:
+        """Return where a record counts that has a mark, or is the first of its day."""
+        if record.mark:
+            self.marks[record.mark] = self.marks.get(record.mark, 0) + 1
+            names = self.names.setdefault(record.mark, [])
+            if len(names) < NAMES_TOLD:
+                names.append(record.key.decode("utf-8", "replace"))
+        if record.mark == CANNOT:
+            return [0, 0]  # nothing of it is at the copy
+        if record.mark == UNREADABLE:
+            return self.refused
+        return self.days.setdefault(record.read_on, [0, 0])
 
 
 class LedgerError(BucketvaultError):
@@ -56,9 +93,10 @@ class Ledger:
                 lines, last = 0, b""
                 while chunk := file.read(_CHUNK):
                     lines += chunk.count(b"\n")
-                    last = (last + chunk)[-64:]
+                    last = (last + chunk)[-_CHUNK:]
             end = json.loads(last.rpartition(b"\n")[0].rpartition(b"\n")[2])
             self.at, self.count = str(first["at"]), int(end["keys"])
+            self.reading = Reading(**end["reading"])
         except (EOFError, zlib.error, gzip.BadGzipFile, ValueError, KeyError, TypeError) as error:
             raise LedgerError("The ledger is damaged.") from error
         if self.count != lines - 1:
@@ -90,6 +128,7 @@ class LedgerWriter:
     def __init__(self, file: gzip.GzipFile) -> None:
         self._file = file
         self.count = 0
+        self.reading = Reading()
 
     def add(self, record: Record) -> None:
         """Append one record, whose key is above the one before."""
@@ -110,6 +149,7 @@ class LedgerWriter:
             + b"\n"
         )
         self.count += 1
+        self.reading.add(record)
 
 
 @contextmanager
@@ -123,7 +163,8 @@ def writing(path: Path, at: str) -> Iterator[LedgerWriter]:
                 file.write(json.dumps({"format": FORMAT, "at": at}).encode() + b"\n")
                 writer = LedgerWriter(file)
                 yield writer
-                file.write(json.dumps({"keys": writer.count}).encode() + b"\n")
+                end = {"keys": writer.count, "reading": asdict(writer.reading)}
+                file.write(json.dumps(end).encode() + b"\n")
             plain.flush()
             os.fsync(plain.fileno())
         beside.replace(path)

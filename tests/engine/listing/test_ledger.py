@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketvault.engine.listing.ledger import CANNOT, Ledger, LedgerError, Record, writing
+from bucketvault.engine.listing.ledger import (
+    CANNOT,
+    DAMAGED,
+    UNREADABLE,
+    Ledger,
+    LedgerError,
+    Record,
+    writing,
+)
 
 AT = "2026-11-22T03:41:00Z"
 
@@ -83,3 +91,21 @@ def test_one_that_breaks_off_leaves_the_former_in_its_place(tmp_path: Path) -> N
 
     assert [one.key for one in Ledger(path)] == [b"former"]
     assert [file.name for file in tmp_path.iterdir()] == ["1.ledger"]
+
+
+def test_it_tells_what_is_known_of_bytes_that_were_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "1.ledger",
+        record(b"a"),
+        record(b"b", read_on="2026-11-01", size=5),
+        record(b"c", read_on="2026-11-01", mark=DAMAGED),
+        record(b"d", read_on="2026-11-02", mark=UNREADABLE),
+        record(b"e", mark=CANNOT),
+    )
+
+    reading = Ledger(path).reading
+
+    assert reading.days == {"": [1, 3], "2026-11-01": [2, 8]}
+    assert reading.refused == [1, 3]
+    assert reading.marks == {DAMAGED: 1, UNREADABLE: 1, CANNOT: 1}
+    assert reading.names[DAMAGED] == ["c"]

@@ -1,0 +1,93 @@
+"""Start one of this room's own processes, hand it a job, and read what it says.
+
+Keys go to it through a pipe: never in an argument, the environment or on the disk.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from bucketvault.engine.rclone import tether
+from bucketvault.engine.rclone.binary import clean_environment
+from bucketvault.errors import BucketvaultError
+from bucketvault.vocabulary import Json
+
+POLL_S = 0.1
+READ_BYTES = 64 * 1024
+
+
+class StoppedError(BucketvaultError):
+    """The process was stopped before its end."""
+
+
+def converse(
+    module: str,
+    job: Json,
+    on_line: Callable[[Json], None],
+    *,
+    cancelled: threading.Event | None = None,
+    grace_s: float = 0.0,
+) -> Json:
+    """Do a job in a process of its own and return its last line; empty where it said nothing.
+
+    `on_line` gets every line as it comes, in this thread. Once `cancelled` is set the process is
+    asked to end, and may take so long to do so; then StoppedError is raised. It is gone when this
+    returns or raises, and dies when this program does.
+    """
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
+            *(sys.executable, "-I", "-m", module),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(os.sep),
+        cwd=os.sep,
+        start_new_session=True,  # Ctrl-C in a terminal is for us
+    )
+    with process:
+        try:
+            assert process.stdin is not None  # noqa: S101  a pipe, as asked for above
+            process.stdin.write(json.dumps(job, default=str).encode())
+            process.stdin.close()
+            return _read(process, on_line, cancelled, grace_s)
+        except BrokenPipeError:
+            return {}
+        finally:
+            process.kill()
+
+
+def _read(
+    process: "subprocess.Popen[bytes]",
+    on_line: Callable[[Json], None],
+    cancelled: threading.Event | None,
+    grace_s: float,
+) -> Json:
+    last: Json = {}
+    half, until = b"", 0.0
+    with selectors.DefaultSelector() as selector:
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None  # noqa: S101  as above
+            selector.register(pipe, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(POLL_S):
+                data = os.read(key.fd, READ_BYTES)
+                if not data:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is process.stdout:
+                    *lines, half = (half + data).split(b"\n")
+                    for line in lines:
+                        last = json.loads(line)
+                        on_line(last)
+            if cancelled is not None and cancelled.is_set() and not until:
+                process.terminate()
+                until = time.monotonic() + grace_s
+            if until and time.monotonic() >= until:
+                raise StoppedError("Stopped before its end.")
+    return last
