@@ -90,6 +90,20 @@ _ALWAYS = (
 )
 
 
+def listing_place(remote: Remote) -> tuple[str, str]:
+    """Return where our own requests go, `https://host` without a final slash, and their region.
+
+    The same as rclone's: it adds https:// where no scheme is given, and signs for us-east-1 where
+    no region is. Raises BucketvaultError when something is missing, as `section` does.
+    """
+    place = _service(remote).place(remote)
+    region = place.region or "us-east-1"
+    china = ".cn" if region.startswith("cn-") else ""
+    endpoint = place.endpoint or f"https://s3.{region}.amazonaws.com{china}"
+    scheme = "" if "://" in endpoint else "https://"
+    return f"{scheme}{endpoint}".rstrip("/"), region
+
+
 def describe_service(remote: Remote) -> str:
     """The kind of service in short words, for messages."""
     return _service(remote).words

@@ -17,6 +17,7 @@ from bucketvault.engine.rclone.remotes import (
     Remote,
     config_text,
     describe_service,
+    listing_place,
     section,
 )
 from bucketvault.errors import BucketvaultError
@@ -264,3 +265,41 @@ def test_a_key_does_not_show_when_a_remote_is_printed() -> None:
 
     assert "example-secret" not in printed
     assert "AKIAEXAMPLE" not in printed
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        (
+            {"provider_type": ProviderType.CLOUDFLARE_R2, "endpoint": r2_endpoint("a1")},
+            ("https://a1.r2.cloudflarestorage.com", "auto"),
+        ),
+        (
+            {"provider_type": ProviderType.BACKBLAZE_B2, "endpoint": "", "region": "us-west-004"},
+            ("https://s3.us-west-004.backblazeb2.com", "us-west-004"),
+        ),
+        (
+            {"provider_type": ProviderType.BACKBLAZE_B2, "endpoint": b2_endpoint("eu-central-003")},
+            ("https://s3.eu-central-003.backblazeb2.com", "eu-central-003"),
+        ),
+        (
+            {"endpoint": "", "region": "eu-central-1"},
+            ("https://s3.eu-central-1.amazonaws.com", "eu-central-1"),
+        ),
+        (
+            {"endpoint": "", "region": "cn-north-1"},
+            ("https://s3.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ),
+        ({}, ("http://127.0.0.1:9000", "us-east-1")),
+        ({"endpoint": "s3.example.com/", "region": "x"}, ("https://s3.example.com", "x")),
+    ],
+)
+def test_our_own_requests_go_where_rclones_go(
+    values: dict[str, str], place: tuple[str, str]
+) -> None:
+    assert listing_place(remote(**values)) == place
+
+
+def test_a_provider_without_its_place_cannot_be_asked_by_us_either() -> None:
+    with pytest.raises(BucketvaultError, match="needs its region"):
+        listing_place(remote(endpoint="", region=""))
