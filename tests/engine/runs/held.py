@@ -32,10 +32,10 @@ def assert_held(program: Program, done: Result, *words: str) -> None:
 
 
 def logged(program: Program, run: dict[str, Any]) -> dict[str, set[str]]:
-    """Which objects the run's log names, by what would happen to them."""
+    """Which objects the run's log names, by what its plan says of them."""
     found: dict[str, set[str]] = {}
     for line in program.raw_log(run["id"]).splitlines():
         entry = json.loads(line)
-        if "skipped" in entry:
-            found.setdefault(entry["skipped"], set()).add(entry["object"])
+        if entry.get("bucketvault") == "plan":
+            found.setdefault(entry["what"], set()).add(entry["object"])
     return found
