@@ -3,7 +3,7 @@
 A row decides by the structured part of an S3 error (`StatusCode: 403 ... api error CODE:`) where
 there is one, else by a phrase of rclone's or of the network. Objects' names never decide: rclone
 logs them in a field of their own, and inside messages they are always in quotes, which are cut out
-first. Phrases as rclone 1.75.2 says them (tests/data/rclone).
+first. Phrases as rclone 1.75.2 says them (tests/data/rclone), and Python where we ask ourselves.
 """
 
 import re
@@ -174,7 +174,8 @@ RULES = (
         "What answers at the endpoint of {provider} is not an S3 service.",
         "Check the endpoint on the provider's page.",
         Mends.PROVIDER,
-        phrase="deserialization failed|while deserializing|unsupported protocol scheme",
+        phrase="deserialization failed|while deserializing|unsupported protocol scheme"
+        "|^BadStatusLine: |^LineTooLong: |^UnknownProtocol: ",
         phrase_statuses=(0, 200, 400, 403, 404, 405),  # a web page with 502 is a service in trouble
     ),
     Rule(
@@ -266,27 +267,31 @@ RULES = (
         Reason.UNREACHABLE,
         "{provider} does not speak HTTPS at this endpoint.",
         "Check the endpoint: a server without a certificate is reached by http://.",
-        phrase="first record does not look like a TLS|server gave HTTP response to HTTPS",
+        phrase="first record does not look like a TLS|server gave HTTP response to HTTPS"
+        "|WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE",
     ),
     Rule(
         Reason.UNREACHABLE,
         "The address of {provider} could not be found.",
         "Check the endpoint, and that this machine can reach the internet.",
-        phrase="no such host|server misbehaving|failure in name resolution",
+        phrase="no such host|server misbehaving|failure in name resolution"
+        "|Name or service not known|No address associated with hostname",
     ),
     Rule(
         Reason.UNREACHABLE,
         "{provider} did not answer, or the connection broke.",
         "Check that this machine can reach the internet. " + _TRY_LATER,
-        phrase="connection refused|connection reset|broken pipe|i/o timeout|timeout awaiting"
+        phrase="(?i:connection refused|connection reset|broken pipe|i/o timeout|timeout awaiting"
         "|deadline exceeded|network is unreachable|no route to host|TLS handshake timeout"
-        r"|unexpected EOF|: EOF$|use of closed network connection|http2: ",
+        "|unexpected EOF|use of closed network connection)|: EOF$|http2: "
+        "|^TimeoutError: |^RemoteDisconnected: |^IncompleteRead: |EOF occurred in violation"
+        "|^ConnectionAbortedError: ",
     ),
     Rule(
         Reason.DISK_FULL,
         "The disk of this machine is full.",
         "Free some space, then {again}.",
-        phrase="no space left on device|disk quota exceeded",
+        phrase="(?i:no space left on device|disk quota exceeded)",
     ),
     # rclone asks for the folder as if it were an object, and takes every answer but 404 for one.
     Rule(
@@ -332,3 +337,24 @@ def take_apart(message: str) -> Fault:
         text=match["text"],
         side=side or _SIDE_OF_OPERATION.get(match["operation"]),
     )
+
+
+# What the state of things or the moment decides, and another try may change.
+_PASSING_STATUSES = (404, 408, 409, 412, 416, 425, 429)
+_PASSING_CODES = {
+    *("SlowDown", "TooManyRequests", "Throttling", "ThrottlingException", "RequestLimitExceeded"),
+    *("RequestTimeout", "InternalError", "ServiceUnavailable", "OperationAborted"),
+    # bytes that were lost or changed on the way
+    *("BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "NoSuchUpload"),
+}
+
+
+def is_permanent(message: str) -> bool:
+    """True if the service, or rclone, said so firmly no that another try changes nothing."""
+    fault = take_apart(message)
+    if fault.code == "NoSuchBucket" or fault.status == 501:  # not implemented
+        return True
+    if not fault.status:
+        return "Object in GLACIER, restore first" in fault.text
+    passing = fault.status in _PASSING_STATUSES or fault.code in _PASSING_CODES
+    return 400 <= fault.status < 500 and not passing

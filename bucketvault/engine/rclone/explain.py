@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bucketvault.engine.domain.copy_state import USAGE
 from bucketvault.engine.domain.spec import EndSpec
-from bucketvault.engine.rclone.errors import RULES, Rule, take_apart
+from bucketvault.engine.rclone.errors import RULES, Fault, Rule, take_apart
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Mends, Reason, Side
@@ -82,6 +82,38 @@ def explain(
             ends = {Side.SOURCE: source, Side.DESTINATION: destination}
             return _say(rule, ending.side or named, ends, again, detail)
     return _unknown(ending, detail)
+
+
+def explain_look(
+    end: str,
+    status: int,
+    code: str,
+    said: str,
+    source: EndSpec,
+    destination: EndSpec,
+    again: str = "run the backup again",
+) -> Explanation:
+    """Return why an end could not be listed; the first four as in `listing.look.LookFailedError`.
+
+    `end` is `source`, `copy` or empty: then it is about this machine.
+    """
+    side = {"source": Side.SOURCE, "copy": Side.DESTINATION}.get(end)
+    ends = {Side.SOURCE: source, Side.DESTINATION: destination}
+    parts = (f"HTTP {status}" if status else "", code, said)
+    detail = clean(" ".join(part for part in parts if part))
+    # A refusal without a code of S3's is none of S3: rclone says that as it is said here.
+    text = f"deserialization failed: {said}" if status >= 300 and not code else said
+    fault = Fault("ListObjectsV2", status, code, text, side)
+    for rule in RULES:
+        if rule.fits(fault):
+            return _say(rule, side, ends, again, detail)
+    if side is None:
+        summary, hint = REASON_TEXTS[Reason.INTERNAL]
+        return Explanation(Reason.INTERNAL, summary, hint, detail)
+    last = clean(said.strip().rstrip("."), limit=_QUOTE_LIMIT)
+    summary = f"{ends[side].provider} could not list {ends[side].place}: {last}."
+    hint = f"The details below are the service's answer. It may pass by itself: {again} later."
+    return Explanation(Reason.UNREACHABLE, summary, hint, detail, side=side)
 
 
 def _say(
