@@ -122,15 +122,29 @@ class RefusingProxy(_Server):
 
     The Host header stays the proxy's own, which the client has signed. `rules` may be changed at
     any time; `requests` counts by method and `seen` lists (method, path), refused ones included.
+    `flips`, a regular expression like a rule's, names objects whose first byte comes as another
+    one, with the ETag of what is stored, `flip_times` times.
     """
 
     def __init__(self, upstream_endpoint: str, rules: Iterable[Rule] = ()) -> None:
         super().__init__(ForwardingHandler)
         self.upstream = urlsplit(upstream_endpoint).netloc
         self.rules = list(rules)
+        self.flips = ""
+        self.flip_times: int | None = None  # None = for ever
         self.requests: Counter[str] = Counter()
         self.seen: list[tuple[str, str]] = []
         self._rules_lock = threading.Lock()
+
+    def is_flipped(self, method: str, path: str) -> bool:
+        """True if this answer is to have another first byte."""
+        with self._rules_lock:
+            fits = method == "GET" and self.flips and re.search(self.flips, path)
+            if not fits or self.flip_times == 0:
+                return False
+            if self.flip_times is not None:
+                self.flip_times -= 1
+            return True
 
     def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
         """Note a request; the first rule that refuses it, or None when it may pass."""
@@ -227,6 +241,10 @@ class ForwardingHandler(BaseHTTPRequestHandler):
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        is_flipped = self.server.is_flipped(self.command, self.path)
+        if is_flipped and (first := response.read(1)):
+            flipped = bytes([first[0] ^ 1])
+            self.write_body(b"1\r\n%s\r\n" % flipped if chunked else flipped)
         while block := response.read(_BLOCK):
             self.write_body(b"%x\r\n%s\r\n" % (len(block), block) if chunked else block)
         if chunked:

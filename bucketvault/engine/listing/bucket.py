@@ -100,7 +100,7 @@ class Conversation:
             except ListingError as error:
                 if self._is_elsewhere(error):
                     continue
-                if not _may_pass(error):
+                if not may_pass(error):
                     raise
                 last = error
             else:
@@ -178,7 +178,8 @@ class Lister(Conversation):
         return self._patiently(lambda: read_page(_whole(self._answer(query)), prefix))
 
 
-def _may_pass(error: ListingError) -> bool:
+def may_pass(error: ListingError) -> bool:
+    """True if another try may go better: the service is away or busy."""
     return error.status in (0, 408, 429) or error.status >= 500 or error.code in _PASSING
 
 
