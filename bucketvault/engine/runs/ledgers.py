@@ -17,7 +17,7 @@ from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.runs import queue
 from bucketvault.store.database import connection
-from bucketvault.store.models import HAS_ENDED, IS_ACTIVE, IS_COPY, Backup, BackupRun
+from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun
 
 log = logging.getLogger(__name__)
 
@@ -84,15 +84,12 @@ def sweep(ledgers: Path) -> None:
 
 
 def _is_wanted(uuid: str) -> bool:
-    """True if this run's plan can be approved, or was for a run that has not ended."""
+    """True if this run's plan can be approved, or was: no newer run has ended."""
     held = BackupRun.get_or_none(BackupRun.uuid == uuid)
     if held is None:
         return False
-    later = BackupRun.select().where(
-        BackupRun.backup == held.backup_id, BackupRun.id > held.id, IS_COPY
-    )
-    under_way = [run.approved_limits.get("plan") for run in later.where(IS_ACTIVE)]
-    return uuid in under_way or not later.where(HAS_ENDED).exists()
+    later = (BackupRun.backup == held.backup_id) & (BackupRun.id > held.id)
+    return not BackupRun.select().where(later, IS_COPY, HAS_ENDED).exists()
 
 
 def _held(ledgers: Path, run: BackupRun) -> Path:
