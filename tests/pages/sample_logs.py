@@ -94,20 +94,22 @@ HOSTILE_LINES = [
 ]
 
 
+def plan_line(number: int, words: str, what: str, name: str, size: int) -> bytes:
+    """One line of a plan, as this program writes it."""
+    ours = {"object": name, "source": "bucketvault", "bucketvault": "plan", "what": what}
+    return log_line(number, words, "notice", **ours, size=size)
+
+
 def looked_log() -> list[bytes]:
-    """A dry run's lines by name."""
-    skipped = "Skipped {} as --dry-run is set (size {})"
+    """The lines of a plan: what a run would do, by name."""
     gone = [
-        (f"2026/autumn/IMG_{i:04}.jpg", "move into backup dir", 3_000_000) for i in range(412, 424)
+        plan_line(5, "Would be removed", "gone", f"2026/autumn/IMG_{i:04}.jpg", 3_000_000)
+        for i in range(412, 424)
     ]
-    changed = [
-        ("2026/autumn/index.json", "move", 48_000),
-        ("2026/autumn/index.json", "copy", 49_000),
-        ("2026/winter/IMG_0001.jpg", "copy", 3_100_000),
+    altered = "Would be replaced: changed in the copy, not by bucketvault"
+    return [
+        *gone,
+        plan_line(6, "Would be replaced: another size", "changed", "2026/index.json", 49_000),
+        plan_line(6, altered, "altered", "2026/autumn/IMG_0399.jpg", 3_000_000),
+        plan_line(6, "Would be copied", "new", "2026/winter/IMG_0001.jpg", 3_100_000),
     ]
-    lines = []
-    for number, (name, what, size) in enumerate(gone + changed):
-        message = skipped.format(what, size)
-        line = log_line(5 + number // 8, message, "notice", object=name, skipped=what, size=size)
-        lines.append(line)
-    return lines

@@ -196,7 +196,7 @@ def _would_be_removed(run_id: int) -> list[str]:
     for row in run_logs.rows(run_id, 0, LINES_LOOKED_AT):
         with contextlib.suppress(ValueError, AttributeError, RecursionError):  # not JSON
             entry = json.loads(row.line)
-            if entry.get("skipped") in ("move into backup dir", "delete"):
+            if (entry.get("bucketvault"), entry.get("what")) == ("plan", "gone"):
                 names.append(str(entry.get("object")))
     return names
 

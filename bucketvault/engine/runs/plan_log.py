@@ -28,6 +28,9 @@ _WOULD = {
     What.NEW: "Would be copied",
     What.LOST: "Would be copied again: missing from the copy",
 }
+_WOULD_REPLACE = {why: f"Would be replaced: {words}" for why, words in _WHY.items()}
+_ALTERED = "Would be replaced: changed in the copy, not by bucketvault"
+_DAMAGED = "Would be replaced: damaged in the copy"
 _PROOF_WHAT = {
     What.NEW: "missing",
     What.LOST: "missing",
@@ -40,7 +43,21 @@ _NOT_RIGHT = {
     What.LOST: "Not at the destination",
     What.GONE: "Still at the destination, though gone at the source",
 }
-_SINCE = {What.NEW: "New", What.LOST: "New", What.GONE: "Removed"}
+_DIFFERS = {why: f"Differs at the destination: {words}" for why, words in _WHY.items()}
+_SINCE = {
+    what: f"{verb} at the source since the run began: comes with the next run"
+    for what, verb in zip(What, ("New", "New", "Changed", "Changed", "Removed"), strict=True)
+}
+_NO_MARKER = "Cannot be {}: the marker of an empty folder"
+_NO_NAME = "Cannot be {}: its name"
+# All that these lines say of an object, but for rclone's words.
+SENTENCES = frozenset(
+    (
+        *(*_WOULD.values(), *_WOULD_REPLACE.values(), _ALTERED, _DAMAGED),
+        *(*_NOT_RIGHT.values(), *_DIFFERS.values(), *_SINCE.values()),
+        *(each.format(verb) for each in (_NO_MARKER, _NO_NAME) for verb in ("copied", "removed")),
+    )
+)
 
 
 def plan_lines(plan: Plan) -> Iterator[bytes]:
@@ -69,9 +86,7 @@ def proof_lines(plan: Plan, causes: Mapping[str, str] | None = None) -> Iterator
     for found in plan.differences(stand=Stand.CANNOT):
         yield _line(time, "notice", "proof", "cannot", _cannot(found), found)
     for found in plan.differences(stand=Stand.SINCE):
-        verb = _SINCE.get(found.what, "Changed")
-        told = f"{verb} at the source since the run began: comes with the next run"
-        yield _line(time, "info", "proof", "since", told, found)
+        yield _line(time, "info", "proof", "since", _SINCE[found.what], found)
 
 
 def write_plan(plan: Plan, append: Append, stopped: Event | None = None) -> None:
@@ -104,24 +119,21 @@ def _write(lines: Iterable[bytes], append: Append, stopped: Event | None) -> Non
 
 def _would(found: Difference) -> str:
     if found.what is What.CHANGED:
-        return f"Would be replaced: {_WHY[found.why]}"
-    if found.what is What.ALTERED and found.why is Why.BYTES:
-        return "Would be replaced: damaged in the copy"
+        return _WOULD_REPLACE[found.why]
     if found.what is What.ALTERED:
-        return "Would be replaced: changed in the copy, not by bucketvault"
+        return _DAMAGED if found.why is Why.BYTES else _ALTERED
     return _WOULD[found.what]
 
 
 def _not_right(found: Difference) -> str:
-    return _NOT_RIGHT.get(found.what) or f"Differs at the destination: {_WHY[found.why]}"
+    return _NOT_RIGHT.get(found.what) or _DIFFERS[found.why]
 
 
 def _cannot(found: Difference) -> str:
-    verb = "removed" if found.what is What.GONE else "copied"
     end = found.source or found.copy
-    if found.key.endswith(b"/") and end is not None and not end.size:
-        return f"Cannot be {verb}: the marker of an empty folder"
-    return f"Cannot be {verb}: its name"
+    is_marker = found.key.endswith(b"/") and end is not None and not end.size
+    verb = "removed" if found.what is What.GONE else "copied"
+    return (_NO_MARKER if is_marker else _NO_NAME).format(verb)
 
 
 def _line(time: str, level: str, about: str, what: str, told: str, found: Difference) -> bytes:

@@ -38,13 +38,6 @@ LINE_WORDS = {
     LineKind.TOUCHED: "modification time updated",
     LineKind.PURGED: "old kept version let go",
 }
-WOULD_WORDS = {  # of a run that only looked; a phone has room for 29 signs, with the size
-    LineKind.NEW: "would be copied",
-    LineKind.REPLACED: "would be replaced",
-    LineKind.KEPT: "would be set aside",
-    LineKind.REMOVED: "would be removed here",
-    LineKind.TOUCHED: "date would be updated",
-}
 _MESSAGE_WORDS = {
     "There was nothing to transfer": "there was nothing to copy",
     "not deleting files as there were IO errors": "nothing was removed, because there were errors",
@@ -115,7 +108,7 @@ def _words(entry: dict[str, object], message: str, kind: LineKind, limit: int) -
         return _MESSAGE_WORDS[message]
     if "bucketvault" in entry:  # ours: its words are for people already
         return clean(message, limit=limit) + size_suffix(entry.get("size"))
-    words = (WOULD_WORDS if "skipped" in entry else LINE_WORDS).get(kind)
+    words = LINE_WORDS.get(kind)
     return words + size_suffix(entry.get("size")) if words else clean(message, limit=limit)
 
 

@@ -9,11 +9,11 @@ import json
 import re
 from zoneinfo import ZoneInfo
 
+from bucketvault.engine.runs.plan_log import SENTENCES
 from bucketvault.engine.views.log_text import (
     LINE_WORDS,
     REWORDED,
     WHOLE_CHARACTERS,
-    WOULD_WORDS,
     describe_log_line,
     log_time,
     size_suffix,
@@ -49,13 +49,13 @@ class Shown:
         self._progress = progress  # lines of progress are rows, too
         as_logged = json.dumps(text, ensure_ascii=False)[1:-1]  # quotes are escaped there
         self._raw = {part.casefold().encode() for part in (text, as_logged)}
-        words = [*LINE_WORDS.items(), *WOULD_WORDS.items()]
-        self._kinds = bytes({kind for kind, said in words if self._text in said})
+        self._kinds = bytes({kind for kind, said in LINE_WORDS.items() if self._text in said})
         self._others = bytes(set(LineKind) - {LineKind.PROGRESS, *self._kinds})
         # of a search that begins in the words before a size, such as "(new), 3.0 MB": what follows
+        words = [*LINE_WORDS.values(), *map(str.casefold, SENTENCES)]
         cuts = range(1, len(self._text))
         self._rests = tuple(
-            {self._text[n:] for n in cuts for _, said in words if said.endswith(self._text[:n])}
+            {self._text[n:] for n in cuts for said in words if said.endswith(self._text[:n])}
         )
         self._sizes = functools.lru_cache(maxsize=4096)(self._in_size)
         self._times = functools.lru_cache(maxsize=4096)(self._in_time)

@@ -201,18 +201,6 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
         (log_line(1, "Failed to sync: it broke", "notice"), "error", "Failed to sync: it broke"),
         (log_line(1, "bandwidth set", "notice"), "warning", "bandwidth set"),
         (log_line(1, "fatal", "critical"), "error", "fatal"),
-        (
-            log_line(
-                1, "Skipped move", "notice", object="a", skipped="move into backup dir", size=9
-            ),
-            "removed",
-            "would be removed here, 9 B",
-        ),
-        (
-            log_line(1, "Skipped copy", "notice", object="a", skipped="copy"),
-            "new",
-            "would be copied",
-        ),
     ],
 )
 def test_each_message_of_rclone_has_words(line: bytes, kind: str, words: str) -> None:
