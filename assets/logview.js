@@ -16,6 +16,7 @@ const SIGNS = {
   kept: "icon icon-box",
   aside: "icon icon-box",
   removed: "icon icon-minus",
+  step: "icon icon-chev",
   purged: "icon icon-minus",
   touched: "icon icon-touched",
   warning: "glyph st-warn",

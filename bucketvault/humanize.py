@@ -14,6 +14,7 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+LONGEST_LEFT_S = 60 * DAY_S  # what rclone expects beyond that comes of a speed near nothing
 
 
 # ------------------------------------------------------------------ numbers
@@ -94,8 +95,8 @@ def roughly(seconds: float) -> str:
 
 
 def time_left(seconds: int | None) -> str:
-    """`about 5 min left`; empty where rclone does not know."""
-    if seconds is None:
+    """`about 5 min left`; empty where rclone does not know, or cannot: 106751 days and more."""
+    if seconds is None or seconds > LONGEST_LEFT_S:
         return ""
     if seconds >= MINUTE_S:  # rounded up: nobody minds when it ends early
         seconds = -(-seconds // MINUTE_S) * MINUTE_S
@@ -158,6 +159,14 @@ def next_run(due: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
     named = near.get(local.date())
     when = f"{named} {local:%H:%M}" if named else day_and_time(due, zone, now)
     return f"{when}, {until(due, now)}, {zone.key}"
+
+
+def lately(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`yesterday 03:41`; the day by name, but for today and yesterday."""
+    local, today = then.astimezone(zone), now.astimezone(zone).date()
+    near = {today: "today", today - dt.timedelta(days=1): "yesterday"}
+    named = near.get(local.date())
+    return f"{named} {local:%H:%M}" if named else day_and_time(then, zone, now)
 
 
 def wall_clock(now: dt.datetime, zone: ZoneInfo) -> str:

@@ -20,11 +20,12 @@ from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import is_served
-from bucketvault.engine.views import backups, log_text
+from bucketvault.engine.views import backups
+from bucketvault.engine.views.live_words import doing, how_far, progress_of
 from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import Phase, Reason, RunStatus
+from bucketvault.vocabulary import Reason, RunStatus
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ STOP_AGAIN_S = 1.0
 SERVER_MAY_TAKE_S = 30.0  # to come back; taking its data folder meanwhile would keep it out
 PLAIN_EVERY_S = 10.0  # between two lines of progress where there is no terminal
 MAIL_MAY_TAKE_S = 25.0  # before this command ends; what waits then goes with the next one
-IN_WORDS = {Phase.CHECKING: "checking both buckets", Phase.TIDYING: "tidying up"}
 BAR_CELLS = 20
 USUAL_COLUMNS = 80  # where a terminal does not tell how wide it is
 
@@ -86,7 +86,8 @@ class Watch:
         if run.status == RunStatus.SUCCESS:
             for warning in warnings:
                 print(warning, file=sys.stderr)
-            print(f"{run.backup_name}: {run.explanation}", flush=True)
+            proof = state_words.describe_proof(run.proof)
+            print(humanize.sentences(f"{run.backup_name}: {run.explanation}", proof), flush=True)
             return EXIT_OK
         zone = ZoneInfo(timetable.server_time_zone())
         said = failed_in_words(backups.run_page(self._run_id), zone, utcnow())
@@ -196,10 +197,12 @@ def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> 
     """Say why a run failed or is held: first of all in what state it left the copy."""
     run = page.run
     if run.can_be_approved:
-        copy = state_words.untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
+        copy = state_words.untouched_words(
+            run.copy_state, page.last_good_at, zone, now, is_that=page.untouched
+        )
         yield f"{run.backup_name}: {hold_words(run)} {copy}"
     else:
-        state = state_words.describe_copy(run.copy_state)
+        state = state_words.describe_copy(run.copy_state, zone, now)
         good = state_words.last_good_words(page.last_good_at, zone, now)
         what = "held" if run.reason == Reason.BRAKE else "failed"
         what = "the preview failed" if run.preview else what
@@ -224,7 +227,7 @@ class ProgressLine:
         if self._moving:
             self._redraw(_cut(progress_in_words(run, bar=True), self._columns() - 1))
             return
-        step = (run.status, run.phase, run.stop_requested_at, run.waits_for)
+        step = (run.status, doing(run), run.stop_requested_at, run.waits_for)
         now = time.monotonic()
         if step != self._last or now - self._last_at > PLAIN_EVERY_S:
             self._last, self._last_at = step, now
@@ -274,11 +277,13 @@ def progress_in_words(run: backups.RunView, *, bar: bool = False) -> str:
         return f"{run.backup_name}: waiting for its turn"
     if run.stop_requested_at is not None:
         return f"{run.backup_name}: stopping"
-    if run.phase in IN_WORDS:
-        return f"{run.backup_name}: {IN_WORDS[run.phase]}"
-    if run.progress is None:
-        return f"{run.backup_name}: copying"
-    drawn, percent = ",", run.progress.percent
-    if bar and percent is not None:
-        drawn = f" [{('#' * int(BAR_CELLS * percent / 100)).ljust(BAR_CELLS, '-')}]"
-    return f"{run.backup_name}: copying{drawn} {log_text.progress_words(run.progress)}"
+    drawn, far = "", how_far(run)
+    progress = progress_of(run)
+    if bar and progress is not None and progress.percent is not None:
+        done = "#" * int(BAR_CELLS * progress.percent / 100)
+        drawn = f" [{done.ljust(BAR_CELLS, '-')}]"
+    elif far:
+        drawn = ","
+    doing_words = doing(run)
+    told = f"{doing_words[0].lower()}{doing_words[1:]}{drawn}"
+    return f"{run.backup_name}: {told} {far}".rstrip()

@@ -16,6 +16,7 @@ from bucketvault.cli.run import EXIT_FAILED, EXIT_OK, approval_command, progress
 from bucketvault.config import Config
 from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.domain.times import proof_lasts
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
 from bucketvault.engine.health import checks, doctor
@@ -76,8 +77,9 @@ def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> 
     active = [row.active_run.status for row in rows if row.active_run is not None]
     return {
         "backups": [
-            _plain(row, "name enabled overdue moved next_due_at last_good_at")
+            _plain(row, "name enabled overdue moved next_due_at last_good_at proof_is_old")
             | {
+                "proof": row.proof.to_json() if row.proof is not None else None,
                 "last_run": _last_run(row.last_run) if row.last_run is not None else None,
                 "active_run": _plain(row.active_run, ACTIVE_RUN) if row.active_run else None,
             }
@@ -104,18 +106,25 @@ def status_exit_code(status: Json) -> int:
         or any(run["status"] == RunStatus.FAILED for run in last_runs)
     ):
         return EXIT_BAD
-    if any(run["warnings"] for run in last_runs) or any(each["moved"] for each in concerned):
+    if any(run["warnings"] for run in last_runs) or any(
+        each["moved"] or each["proof_is_old"] for each in concerned
+    ):
         return EXIT_WARNINGS
     return EXIT_GOOD
 
 
 def _last_run(run: RunView) -> Json:
     names = "id status reason trigger scheduled_for started_at finished_at exit_code explanation"
+    state, zone = run.copy_state, ZoneInfo(timetable.server_time_zone())
+    since = state.since if state is not None else None
     return _plain(run, names) | {
-        "copy_state": state_words.describe_copy(run.copy_state),
+        "copy_state": state_words.describe_copy(state, zone, utcnow()),
+        "copy_code": state.kind if state is not None else None,
+        "copy_partly_since": _time(since) if since is not None else None,
+        "proof": run.proof.to_json() if run.proof is not None else None,
         "warnings": [state_words.describe_warning(each) for each in run.warnings],
         "counts": dict(run.counts),
-        "counts_at_least": run.copy_state is not None and run.copy_state.at_least,
+        "counts_at_least": state is not None and state.at_least,
     }
 
 
@@ -124,8 +133,12 @@ def _plain(row: BackupRow | RunView | checks.Reading, names: str) -> Json:
     values = {name: getattr(row, name) for name in names.split()}
     for name, value in values.items():
         if isinstance(value, dt.datetime):
-            values[name] = f"{value.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+            values[name] = _time(value)
     return values
+
+
+def _time(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
@@ -147,19 +160,35 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
     when = humanize.day_and_time(last.finished_at, zone, now)
     if last.status == RunStatus.SUCCESS:
         state = "succeeded, with warnings" if last.warnings else "good"
+        if backup.proof_is_old:
+            state = f"not proven for more than {proof_lasts(backup.schedule).days} days"
         state = "no copy yet, an end was changed since the last good run" if backup.moved else state
         yield f"{backup.name}: {state}, {when}. {last.explanation}"
+        yield from _proof_in_words(backup, last, zone, now)
         yield from (f"  {state_words.describe_warning(each)}" for each in last.warnings)
         return
     stopped = "held" if last.reason == Reason.BRAKE else "FAILED"
     word = "held for your approval" if last.can_be_approved else stopped
     good = backup.last_good_at
-    state = state_words.describe_copy(last.copy_state)
+    state = state_words.describe_copy(last.copy_state, zone, now)
     told = f"Last good run: {humanize.day_and_time(good, zone, now) if good else 'never'}."
     yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
     yield from (f"  {line}" for line in (last.explanation, last.hint) if line)
+    yield from _proof_in_words(backup, last, zone, now)
     if last.can_be_approved:
         yield f"  Approve it: {approval_command(backup.name, last.id)}"
+
+
+def _proof_in_words(
+    backup: BackupRow, last: RunView, zone: ZoneInfo, now: dt.datetime
+) -> Iterator[str]:
+    """Say what the last look at both ends found: that of the last run, else of an earlier one."""
+    if backup.proof is None:
+        return
+    if backup.proof == last.proof:
+        yield f"  {state_words.describe_proof(last.proof)}"
+    else:
+        yield f"  {state_words.proven_words(backup.proof, zone, now)}"
 
 
 def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:

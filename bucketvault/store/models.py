@@ -248,12 +248,50 @@ class BackupRun(BaseModel):
         found: BackupRun | None = earlier.first()
         return found
 
+    @classmethod
+    def partly_since(cls, backup_id: int, before: int) -> dt.datetime | None:
+        """Return the start of the first run that changed the copy and did not complete it.
+
+        Of the runs of a backup before the run `before`, since the newest that completed the copy;
+        None where that one was the last to change it.
+        """
+        query = first_partly((cls.backup == backup_id) & (cls.id < before))
+        found: dt.datetime | None = query.scalar()
+        return found
+
 
 # Conditions, and the same of a status: `RunStatus.is_active`.
 IS_ACTIVE = BackupRun.status.in_([each for each in RunStatus if each.is_active])
 HAS_ENDED = BackupRun.status.in_([each for each in RunStatus if not each.is_active])
 IS_COPY = BackupRun.kind == RunKind.COPY
 IS_GOOD = (BackupRun.status == RunStatus.SUCCESS) & IS_COPY
+# Tidying only follows a proof that all is there; a run that ended before it may have left anything.
+COMPLETED_THE_COPY = (
+    HAS_ENDED
+    & IS_COPY
+    & ((BackupRun.status == RunStatus.SUCCESS) | (BackupRun.phase == Phase.TIDYING))
+)
+LEFT_IT_PARTLY = (
+    (BackupRun.status == RunStatus.FAILED)
+    & IS_COPY
+    & BackupRun.phase.in_((Phase.COPYING, Phase.PROVING))
+    & (BackupRun.reason.is_null() | (BackupRun.reason != Reason.RCLONE_MISSING))
+)
+
+
+def first_partly(which: Any) -> Any:  # Any: a condition and a query, which peewee does not type
+    """Return the query for the start of what `BackupRun.partly_since` seeks, among these runs.
+
+    It reads along the index on (backup, id), from the newest run that completed the copy on.
+    """
+    mine = BackupRun.select(BackupRun.id).where(which, COMPLETED_THE_COPY)
+    complete = mine.order_by(BackupRun.id.desc()).limit(1)
+    return (
+        BackupRun.select(BackupRun.started_at)
+        .where(which, LEFT_IT_PARTLY, BackupRun.id > pw.fn.COALESCE(complete, 0))
+        .order_by(BackupRun.id)
+        .limit(1)
+    )
 
 
 class RunLogChunk(pw.Model):

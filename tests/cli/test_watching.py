@@ -101,7 +101,7 @@ def test_elsewhere_each_step_is_a_line(row: BackupRun) -> None:
         "山の上: waiting for its turn",
         "山の上: checking both buckets",
         "山の上: copying, 50 %, 33.0 of 66.0 MB, 1.0 MB/s",
-        "山の上: tidying up",
+        "山の上: cleaning up",
         "山の上: stopping",
     ]
 

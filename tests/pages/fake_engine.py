@@ -29,7 +29,7 @@ from bucketvault.vocabulary import (
     log_topic,
     run_topic,
 )
-from tests.pages import backup_scenes
+from tests.pages import backup_scenes, scenes_proof
 from tests.pages.fake_backups import FakeBackups
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
@@ -135,6 +135,7 @@ class FakeEngine:
                     id=14, kind=RunKind.PREVIEW, backup_id=5, backup_name="Product photos"
                 ),
                 checking_run(),
+                *scenes_proof.runs(),
             )
         }
         self.logs: dict[int, list[bytes]] = {
@@ -147,6 +148,8 @@ class FakeEngine:
             6: looked_log(),
             12: looked_log(),
             13: looked_log(),
+            16: scenes_proof.incomplete_log(),
+            21: scenes_proof.incomplete_log(),
             8: _LONG.lines,
             10: list(HOSTILE_LINES),
         }

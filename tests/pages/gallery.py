@@ -2,7 +2,7 @@
 
 A real NiceGUI server over a made-up engine, with the headers the real one sends. Without --shots
 it serves until interrupted: / (after /scene/good, bad, empty, running, hostile or previewed),
-/run/1 to /run/15, /backups/1 to /backups/8.
+/run/1 to /run/21, /backups/1 to /backups/8.
 `--grow N` lets run 1 write N log lines a second.
 """
 
@@ -26,7 +26,7 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
-from tests.pages import fake_engine, scenes
+from tests.pages import fake_engine, scenes, scenes_proof
 from tests.pages.scenes_catalogue import FakeProviders
 from tests.pages.scenes_health import LOOKS
 from tests.pages.scenes_settings import SETTINGS_PAGES, FakePreferences
@@ -48,6 +48,7 @@ SCENES = {
     "first-run": scenes.first_rows,
     "no-mail": scenes.good_rows,
     "broken": scenes.bad_rows,
+    "old-proof": scenes_proof.old_rows,
 }
 STEPS = {
     "empty": scenes.steps(),
@@ -87,6 +88,12 @@ RUNS = {
     13: "run-preview",
     14: "run-previewing",
     15: "run-checking",
+    16: "run-incomplete",
+    17: "run-looking",
+    18: "run-keeping",
+    19: "run-proving",
+    20: "run-refused-later",
+    21: "run-odd-names",
 }
 BACKUPS = {  # name -> scene, backup
     "backup-good": ("good", 1),
@@ -96,6 +103,7 @@ BACKUPS = {  # name -> scene, backup
     "backup-held": ("bad", 5),
     "backup-missed": ("bad", 2),
     "backup-new": ("running", 2),
+    "backup-old-proof": ("old-proof", 1),
     "backup-hostile": ("hostile", 1),
     "backup-previewing": ("previewed", 5),
     "backup-absent": ("good", 99),

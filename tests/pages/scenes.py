@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.health import checks
@@ -90,6 +91,19 @@ def end(mark: str, place: str) -> EndSpec:
     return EndSpec(name, kind, bucket, "", path)
 
 
+def proof(**changes: object) -> Proof:
+    """The proof of a complete copy, made half an hour ago, with `changes`."""
+    found = Proof(
+        at=(now() - 33 * MINUTE).isoformat(),
+        source_objects=218,
+        source_bytes=96_100_000_000,
+        present=218,
+        same_hash=205,
+        same_size_only=13,
+    )
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
 def run_view(status: RunStatus = RunStatus.SUCCESS, **changes: object) -> RunView:
     """A good planned run that ended half an hour ago, with `changes`."""
     ended = now() - 32 * MINUTE
@@ -128,6 +142,8 @@ def run_view(status: RunStatus = RunStatus.SUCCESS, **changes: object) -> RunVie
         log_lines=22,
         log_bytes=9_200,
         on_its_own=False,
+        passes=1,
+        proof=proof() if status == RunStatus.SUCCESS else None,
     )
     return replace(view, **changes)  # type: ignore[arg-type]
 
@@ -189,27 +205,37 @@ def failed_run(**changes: object) -> RunView:
             "copied": 6,
             "replaced": 1,
             "archived": 2,
-            "holes": 1,
             "errors": 4,
             "bytes": 1_920_000_000,
         },
         "findings": Findings(new=9, replaced=2, removed=2, destination_objects=209),
-        "copy_state": CopyState(CopyKind.PARTLY, arrived=7, wanted=13, missing=1),
+        "copy_state": CopyState(CopyKind.PARTLY, arrived=7, wanted=13, missing=3, different=1),
+        "proof": proof(
+            present=214,
+            same_hash=201,
+            missing=3,
+            different=1,
+            names={
+                "missing": ["a/pg_wal.tar.zst", "wal/E5.zst", "x.pdf"],
+                "different": ["latest.json"],
+            },
+        ),
     }
     return run_view(RunStatus.FAILED, **{**given, **changes})
 
 
-def stopped_run() -> RunView:
-    counts = {**NO_COUNTS, "copied": 3, "bytes": 400_000_000}
-    return failed_run(
-        id=4,
-        reason=Reason.STOPPED,
-        exit_code=130,
-        explanation="You stopped this run.",
-        hint="What was copied until then stays. Run the backup again when you like.",
-        counts=counts,
-        copy_state=CopyState(CopyKind.PARTLY, at_least=True, arrived=3, wanted=13),
-    )
+def stopped_run(**changes: object) -> RunView:
+    given: dict[str, object] = {
+        "id": 4,
+        "reason": Reason.STOPPED,
+        "exit_code": 130,
+        "explanation": "You stopped this run.",
+        "hint": "What was copied until then stays. Run the backup again when you like.",
+        "counts": {**NO_COUNTS, "copied": 3, "bytes": 400_000_000},
+        "proof": None,
+        "copy_state": CopyState(CopyKind.PARTLY, at_least=True, arrived=3, wanted=13),
+    }
+    return failed_run(**{**given, **changes})
 
 
 def pending_run() -> RunView:
@@ -251,6 +277,7 @@ def held_run(**changes: object) -> RunView:
         "findings": FOUND,
         "can_be_approved": True,
         "copy_state": UNTOUCHED,
+        "proof": None,
     }
     return failed_run(**{**given, **changes})
 
@@ -283,6 +310,7 @@ def preview_run(**changes: object) -> RunView:
         "counts": NO_COUNTS,
         "findings": FOUND,
         "copy_state": UNTOUCHED,
+        "proof": None,
         "started_at": now() - 3 * MINUTE,
         "queued_at": now() - 3 * MINUTE,
         "finished_at": now() - 3 * MINUTE + dt.timedelta(seconds=7),
@@ -295,7 +323,7 @@ def checking_run(**changes: object) -> RunView:
     given: dict[str, object] = {
         "id": 15,
         "phase": Phase.CHECKING,
-        "progress": Progress(checks_done=90_000, listed=120_000),
+        "progress": Progress(step="look", seen_source=120_000, seen_copy=118_000),
         "counts": NO_COUNTS,
         "log_lines": 0,
         "started_at": now() - dt.timedelta(seconds=42),
@@ -306,7 +334,7 @@ def checking_run(**changes: object) -> RunView:
 def warned_run() -> RunView:
     return run_view(
         id=7,
-        warnings=(RunWarning(WarningCode.UNKEPT, {"n": 2}), RunWarning(WarningCode.LOG_CUT)),
+        warnings=(RunWarning(WarningCode.ALTERED, {"n": 2}), RunWarning(WarningCode.LOG_CUT)),
     )
 
 
@@ -319,6 +347,7 @@ def interrupted_run() -> RunView:
         exit_code=None,
         copy_state=UNTOUCHED,
         findings=None,
+        proof=None,
         explanation="rclone is not installed.",
         hint="Install rclone 1.75 or newer, or set BUCKETVAULT_RCLONE.",
         detail="rclone: command not found",
@@ -375,6 +404,7 @@ def backup_row(number: int, **changes: object) -> BackupRow:
         ),
         last_good_at=ended,
         size_bytes=int(size),
+        proof=proof(at=(ended - dt.timedelta(seconds=took_s)).isoformat()),
     )
     return replace(row, **changes)  # type: ignore[arg-type]
 

@@ -3,24 +3,24 @@
 Decisions: docs/decisions/listing.md.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.domain.warnings import warnings_of
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, WarningCode
 
 USAGE = 2  # rclone/lib/exitcode/exitcode.go: it did not take its arguments, or it crashed
 FIRST_BY_SIGNAL = 128  # of rclone's exit codes; negative ones are the system's word for the same
-_GAPS = {WarningCode.LOG_CUT, WarningCode.LINES_MISSING}  # the counts are "at least"
 
 
 class CopyKind(StrEnum):
     """How far the copy is from what the run wanted."""
 
     COMPLETE = "complete"
-    ALMOST = "almost"  # complete but for names that rclone passed over
+    ALMOST = "almost"  # complete but for names that cannot be copied
     UNTOUCHED = "untouched"
     PARTLY = "partly"
     UNKNOWN = "unknown"
@@ -32,42 +32,58 @@ class CopyState:
 
     kind: CopyKind
     at_least: bool = False  # more may have come of the run than its counts tell
-    none_seen: bool = False  # it began to copy, and a log without gaps tells of no change
     arrived: int = 0
-    wanted: int | None = None  # as the checks found; None: not known, or more arrived
+    wanted: int | None = None  # as its first look found; None: not known, or more arrived
     removed: int = 0
-    missing: int = 0  # only among the kept versions until the next good run
+    # by the run's proof: exact. All 0 where it made none.
+    missing: int = 0
+    different: int = 0
+    left: int = 0
+    # This run changed nothing; a run that began then had, and none has completed the copy since.
+    since: dt.datetime | None = None
 
 
-def copy_state(run: Any) -> CopyState | None:  # Any: a row, which this room does not know
-    """Return what a run, a row with the columns of BackupRun, left behind; None before its end."""
+def copy_state(run: Any, partly_since: dt.datetime | None = None) -> CopyState | None:
+    """Return what a run, a row with the columns of BackupRun, left behind; None before its end.
+
+    `partly_since`: as `BackupRun.partly_since` has it, of the runs before this one.
+    """
     if run.status.is_active:
         return None
-    warnings = warnings_of(run)
+    proof = Proof.from_json(run.proof)
     # what was written last may be lost with a machine, anything on a full disk
-    gaps = run.reason == Reason.INTERRUPTED or any(each.code in _GAPS for each in warnings)
-    if run.status == RunStatus.SUCCESS and run.kind == RunKind.COPY:
-        lacks = any(each.numbers.get("not_copied") for each in warnings)
+    gaps = run.reason == Reason.INTERRUPTED or _log_is_cut(run)
+    is_copy = run.kind == RunKind.COPY
+    if is_copy and (run.status == RunStatus.SUCCESS or (proof is not None and proof.is_good)):
+        lacks = proof is not None and proof.cannot_copy
         return CopyState(CopyKind.ALMOST if lacks else CopyKind.COMPLETE, gaps)
-    if run.kind != RunKind.COPY or run.phase in (None, Phase.CHECKING):
-        return CopyState(CopyKind.UNTOUCHED)
-    if run.reason == Reason.RCLONE_MISSING:  # it did not even start
-        return CopyState(CopyKind.UNTOUCHED)
-    arrived, cut_off = run.copied + run.replaced + run.deleted, was_cut_off(run.exit_code)
-    if not arrived and not run.archived:
-        none_seen = bool(run.log_lines) and not gaps
-        unknown = not none_seen or cut_off
-        kind = CopyKind.UNKNOWN if unknown else CopyKind.UNTOUCHED
-        return CopyState(kind, unknown, none_seen)
+    if (
+        not is_copy
+        or run.phase in (None, Phase.CHECKING)
+        or run.reason == Reason.RCLONE_MISSING  # it did not even start
+    ):
+        if partly_since is None:
+            return CopyState(CopyKind.UNTOUCHED)
+        return CopyState(CopyKind.PARTLY, since=partly_since)
+    at_least = gaps or was_cut_off(run.exit_code)
+    arrived = run.copied + run.replaced + run.deleted
+    if proof is None and not arrived:
+        return CopyState(CopyKind.UNKNOWN, at_least=True)
     found = Findings.from_json(run.findings)
     return CopyState(
         CopyKind.PARTLY,
-        gaps or cut_off,
+        at_least,
         arrived=arrived,
         wanted=found.changes if found is not None and found.changes >= arrived else None,
         removed=run.deleted,
-        missing=run.holes,
+        missing=proof.missing if proof is not None else 0,
+        different=proof.different if proof is not None else 0,
+        left=proof.left if proof is not None else 0,
     )
+
+
+def _log_is_cut(run: Any) -> bool:
+    return any(warning["code"] == WarningCode.LOG_CUT for warning in run.warnings)
 
 
 def was_cut_off(exit_code: int | None) -> bool:

@@ -1,5 +1,6 @@
 """The proof of a run: what its last look at both ends found, in numbers of objects. Pure."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -33,6 +34,11 @@ class Proof:
     def is_good(self) -> bool:
         """True if all that can be in the copy, and did not change since, is there, and no more."""
         return bool(self.at) and not (self.missing or self.different or self.left)
+
+    @property
+    def when(self) -> dt.datetime | None:
+        """When the look began, aware; None: there was none."""
+        return dt.datetime.fromisoformat(self.at) if self.at else None
 
     def to_json(self) -> dict[str, object]:
         """Return plain values, for the database and for `status --json`."""

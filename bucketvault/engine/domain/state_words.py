@@ -1,18 +1,23 @@
 """The state of a run and of its copy in words, for pages, mails and the command line. Pure."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.humanize import day_and_time
+from bucketvault.humanize import count, day_and_time, lately, many, sentences
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import HoldReason, WarningCode
 
 UNTOUCHED = "Nothing was touched"
 NO_RUN_BEFORE = "No run between these two places has succeeded before."
-BUT_FOR = "but for what rclone passed over"  # one name may be a folder's: no number of objects
+BUT_FOR = "except for names that cannot be copied"
+NAMED = 5  # keys of one kind in a sentence; the log of the run has all
+KEY_CHARACTERS = 120
 _AT_LEAST = 'read the counts as "at least".'
 _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.LOG_CUT: (
@@ -44,13 +49,10 @@ _WARNINGS = {  # with the numbers and names of the warning
         "the former version was set aside, the new one was not seen to arrive."
     ),
     WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
-    WarningCode.CANNOT_COPY: (
-        "{n:,} cannot be in the copy: rclone or the destination has no such names."
-    ),
-    WarningCode.ALTERED: "{n:,} had been changed in the copy by somebody else, and were replaced.",
-    WarningCode.LOST: "{n:,} were missing from the copy, which had them, and were copied again.",
+    WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",
+    WarningCode.LOST: "Deleted from the copy by another program and copied again: {n:,}.",
     WarningCode.LEDGER_LOST: (
-        "The record of what was proven before was damaged, and was made again."
+        "The record of what was proven before was damaged. This run made a new one."
     ),
     WarningCode.OVERSTEPPED: (
         "{removed:,} were removed and {replaced:,} replaced; the checks before had "
@@ -62,7 +64,7 @@ _WARNINGS = {  # with the numbers and names of the warning
         "somebody removed them there, or a listing was incomplete. What the source has of them "
         "was copied again; a former version that was there unseen may not have been kept."
     ),
-    WarningCode.TIDYING_CUT: "Tidying up was cut short; the next good run does the rest.",
+    WarningCode.TIDYING_CUT: "Clean-up was interrupted. The next successful run finishes it.",
     WarningCode.TIDYING_REFUSED: "{0}",
     WarningCode.TIDYING_FAULT: "Old kept versions were not looked after: {0}.",
 }
@@ -70,6 +72,8 @@ _WARNINGS = {  # with the numbers and names of the warning
 
 def describe_warning(warning: RunWarning) -> str:
     """Return what is worth a look, as a sentence or two."""
+    if warning.code == WarningCode.CANNOT_COPY:
+        return describe_cannot(warning.numbers["n"], warning.names)
     if warning.code == WarningCode.PASSED_OVER:
         return _passed_over(**warning.numbers)
     return _WARNINGS[warning.code].format(*warning.names, **warning.numbers)
@@ -95,9 +99,23 @@ def describe_findings(found: Findings) -> str:
     """`12,305 of 12,345 objects would be removed, 3 replaced.`"""
     total = f"{found.destination_objects:,} objects would be"
     if found.replaced and not found.removed:
-        return f"{found.replaced:,} of {total} replaced."
+        return f"{found.replaced:,} of {total} replaced{altered_words(found)}."
     replaced = f", {found.replaced:,} replaced" if found.replaced else ""
-    return f"{found.removed:,} of {total} removed{replaced}."
+    return f"{found.removed:,} of {total} removed{replaced}{altered_words(found)}."
+
+
+def altered_words(found: Findings) -> str:
+    """` (3 of them changed in the copy by another program)`; empty where none were."""
+    if not found.altered:
+        return ""
+    return f" ({count(found.altered)} of them changed in the copy by another program)"
+
+
+def lost_words(found: Findings) -> str:
+    """` (3 of them missing from the copy)`; empty where none were."""
+    if not found.lost:
+        return ""
+    return f" ({count(found.lost)} of them missing from the copy)"
 
 
 def describe_hold(reason: HoldReason, found: Findings) -> str:
@@ -119,7 +137,7 @@ def describe_end(run: Any) -> str:  # Any: as above
     return f"{'Held: ' if can_be_approved else ''}{describe_cause(run)}"
 
 
-def describe_copy(state: CopyState | None) -> str:
+def describe_copy(state: CopyState | None, zone: ZoneInfo, now: dt.datetime) -> str:
     """Return the state of the copy in whole sentences; empty before the end."""
     if state is None:
         return ""
@@ -128,29 +146,101 @@ def describe_copy(state: CopyState | None) -> str:
     if state.kind == CopyKind.ALMOST:
         return f"The copy is complete {BUT_FOR}."
     if state.kind == CopyKind.UNTOUCHED:
-        as_it_was = "No change had arrived yet: the copy is as it was."
-        return as_it_was if state.none_seen else "The copy was not touched."
-    if state.kind == CopyKind.PARTLY:
-        return _partly(state)
-    if state.none_seen:
-        return "No change had arrived yet. What was on its way when rclone was ended may have."
-    return "How far the copy was updated is not known. The next good run completes it."
+        return "The copy was not touched."
+    if state.kind == CopyKind.UNKNOWN:
+        return "It is not known how far the copy was updated. The next successful run completes it."
+    if state.since is not None:
+        since = day_and_time(state.since, zone, now)
+        return f"This run changed nothing; the copy is partly updated since {since}."
+    return _partly(state)
 
 
 def _partly(state: CopyState) -> str:
+    gaps = (
+        (state.missing, "missing"),
+        (state.different, "different from the source"),
+        (state.left, "left that should have been removed"),
+    )
+    told = ", ".join(f"{count(number)} {word}" for number, word in gaps if number)
+    if told:
+        return f"The copy is partly updated. Objects: {told}."
     least = "at least " if state.at_least else ""
     of_all = f" of {state.wanted:,}" if state.wanted is not None else ""
     removed = f", {least}{state.removed:,} removed"
     if not state.removed:  # removals come last, many at once: they may have been on their way
         removed = "" if state.at_least else ", nothing removed"
-    told = f"The copy is partly updated: {least}{state.arrived:,}{of_all} changes arrived{removed}."
-    if state.missing:
-        objects = "object is" if state.missing == 1 else "objects are"
-        if state.at_least:
-            objects = "object or more may be" if state.missing == 1 else "objects or more may be"
-        until = "only among the kept versions until the next good run."
-        told += f" {state.missing:,} {objects} {until}"
-    return told
+    return f"The copy is partly updated: {least}{state.arrived:,}{of_all} changes arrived{removed}."
+
+
+def describe_proof(proof: Proof | None) -> str:
+    """`12 of 12 objects are at the destination, with the same content hash.`; empty without one.
+
+    What is not there has sentences of its own: `describe_gap` and `describe_cannot`.
+    """
+    if proof is None:
+        return ""
+    are = "is" if proof.source_objects == 1 else "are"
+    total = many(proof.source_objects, "object")
+    told = f"{count(proof.present)} of {total} {are} at the destination{_equality(proof)}."
+    return sentences(told, _since(proof))
+
+
+def proven_words(proof: Proof, zone: ZoneInfo, now: dt.datetime) -> str:
+    """`Last proven: yesterday 03:41, 12 of 12 objects, with the same content hash.`"""
+    when = lately(proof.when, zone, now) if proof.when is not None else "never"
+    total = many(proof.source_objects, "object")
+    told = f"Last proven: {when}, {count(proof.present)} of {total}{_equality(proof)}."
+    return sentences(told, _since(proof))
+
+
+def _equality(proof: Proof) -> str:
+    """Return in what the objects of the copy were found to equal those of the source."""
+    size_only = "of the same size only (uploaded in parts, no hash to compare)"
+    if not proof.same_size_only:
+        return ", with the same content hash" if proof.same_hash else ""
+    if not proof.same_hash:
+        return f", {size_only}"
+    return (
+        f"; {count(proof.same_hash)} with the same content hash, "
+        f"{count(proof.same_size_only)} {size_only}"
+    )
+
+
+def describe_gap(proof: Proof) -> str:
+    """`2 objects are not at the destination: a//b, c//d.`; empty where nothing is to be done."""
+    parts = (
+        ("missing", proof.missing, "object is", "objects are", "not at the destination"),
+        ("different", proof.different, "object differs", "objects differ", "from the source"),
+        ("left", proof.left, "object", "objects", "could not be removed from the destination"),
+    )
+    return sentences(
+        *(
+            f"{many(number, one, more)} {what}{named(proof.names.get(kind, ()), number)}."
+            for kind, number, one, more, what in parts
+            if number
+        )
+    )
+
+
+def _since(proof: Proof) -> str:
+    if not proof.since:
+        return ""
+    they = "it comes" if proof.since == 1 else "they come"
+    return f"{many(proof.since, 'object')} changed since, {they} with the next run."
+
+
+def describe_cannot(number: int, names: Iterable[str]) -> str:
+    """`3 names cannot be copied: photos/, a//b, /c.`; empty where there are none."""
+    return f"{many(number, 'name')} cannot be copied{named(names, number)}." if number else ""
+
+
+def named(names: Iterable[str], number: int) -> str:
+    """`: a//b, c//d and 5 more`, of `number` in all; empty without names. They are made visible."""
+    shown = [clean(name, limit=KEY_CHARACTERS) for name in list(names)[:NAMED]]
+    more = number - len(shown)
+    if not shown:
+        return ""
+    return f": {', '.join(shown)}{f' and {count(more)} more' if more > 0 else ''}"
 
 
 def last_good_words(last_good_at: dt.datetime | None, zone: ZoneInfo, now: dt.datetime) -> str:
@@ -161,7 +251,12 @@ def last_good_words(last_good_at: dt.datetime | None, zone: ZoneInfo, now: dt.da
 
 
 def untouched_words(
-    last_good_at: dt.datetime | None, zone: ZoneInfo, now: dt.datetime, *, is_that: bool
+    state: CopyState | None,
+    last_good_at: dt.datetime | None,
+    zone: ZoneInfo,
+    now: dt.datetime,
+    *,
+    is_that: bool = False,
 ) -> str:
     """`Nothing was touched; the copy is that of Thu 12 Nov, 03:41.`
 
@@ -169,4 +264,7 @@ def untouched_words(
     """
     if is_that and last_good_at is not None:
         return f"{UNTOUCHED}; the copy is that of {day_and_time(last_good_at, zone, now)}."
-    return f"{UNTOUCHED}: the copy is as it was. {last_good_words(last_good_at, zone, now)}"
+    told = f"{UNTOUCHED}: the copy is as it was."
+    if state is not None and state.since is not None:
+        told = describe_copy(state, zone, now)
+    return f"{told} {last_good_words(last_good_at, zone, now)}"

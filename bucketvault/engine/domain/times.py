@@ -72,6 +72,16 @@ def grace(schedule: Schedule) -> dt.timedelta:
     return max(LEAST_GRACE, dt.timedelta(days=DAYS_BETWEEN[schedule]) / 4)
 
 
+def proof_is_old(schedule: Schedule, proven_at: dt.datetime, now: dt.datetime) -> bool:
+    """True if two runs should have proven the copy since."""
+    return now - proven_at > proof_lasts(schedule)
+
+
+def proof_lasts(schedule: Schedule) -> dt.timedelta:
+    """How long a proof of the copy is good enough: two times the time between two runs."""
+    return dt.timedelta(days=2 * DAYS_BETWEEN[schedule])
+
+
 def overdue(
     timing: Timing, now: dt.datetime, *, planned_since: dt.datetime, answered_at: dt.datetime | None
 ) -> dt.datetime | None:

@@ -106,7 +106,9 @@ def overdue_over(backup: Backup) -> None:
 
 
 def _run_failed(run: BackupRun, name: str) -> None:
+    held = run.reason == Reason.BRAKE
     good_at, in_a_row = _last_good_at(run.backup_id, run.id), _failures(run).count()
+    partly_since = BackupRun.partly_since(run.backup_id, run.id)
     _put(
         MailKind.FAILED,
         f"{run.uuid}.failed",
@@ -117,8 +119,9 @@ def _run_failed(run: BackupRun, name: str) -> None:
             name,
             home,
             last_good_at=good_at,
-            in_a_row=in_a_row,
-            would_remove=_would_be_removed(run.id) if run.reason == Reason.BRAKE else (),
+            in_a_row=0 if held else in_a_row,
+            would_remove=_would_be_removed(run.id) if held else (),
+            partly_since=partly_since,
         ),
         f"{name} failed: {describe_end(run)}",
     )
@@ -130,9 +133,11 @@ def _run_succeeded(run: BackupRun, backup: Backup) -> None:
     mail = Mail.select(pw.SQL("1")).where(
         Mail.run == BackupRun.id, Mail.kind == MailKind.FAILED, Mail.dead_at.is_null()
     )
-    if not _failures(run).where(pw.fn.EXISTS(mail)).exists():
+    told = _since_good(run, BackupRun.reason != Reason.STOPPED)
+    if not told.where(pw.fn.EXISTS(mail)).exists():
         return  # no mail about one was sent, or may still be
     failures = list(_failures(run))
+    first = (failures or list(told))[-1]
     _put(
         MailKind.RECOVERED,
         f"{run.uuid}.recovered",
@@ -143,7 +148,7 @@ def _run_succeeded(run: BackupRun, backup: Backup) -> None:
             backup.name,
             home,
             failures=len(failures),
-            failing_since=failures[-1].finished_at,
+            since=first.finished_at,
         ),
         f"{backup.name} works again",
     )
@@ -178,11 +183,18 @@ def _runs(backup_id: int, *which: Any) -> Any:  # Any: of a query, as peewee has
 
 
 def _failures(run: BackupRun) -> Any:  # a query of peewee
-    """Failed runs that nobody stopped, from the last good one before `run` to it, newest first."""
+    """Failed runs, from the last good one before `run` to it, newest first.
+
+    One that was stopped by a person or waits for one is no failure, and neither ends nor extends
+    a series of them.
+    """
+    return _since_good(run, BackupRun.reason.not_in([Reason.STOPPED, Reason.BRAKE]))
+
+
+def _since_good(run: BackupRun, reason: Any) -> Any:  # a condition, and a query of peewee
     good = BackupRun.newest_good(run.backup_id, run.id)
     since = BackupRun.id.between(good.id + 1 if good is not None else 0, run.id)
-    by_itself = BackupRun.reason != Reason.STOPPED
-    return _runs(run.backup_id, BackupRun.status == RunStatus.FAILED, by_itself, since)
+    return _runs(run.backup_id, BackupRun.status == RunStatus.FAILED, reason, since)
 
 
 def _last_good_at(backup_id: int, before: int | None = None) -> dt.datetime | None:

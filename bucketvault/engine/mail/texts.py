@@ -15,11 +15,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import copy_state
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.state_words import (
     describe_cause,
     describe_copy,
     describe_end,
+    describe_proof,
     describe_warning,
 )
 from bucketvault.engine.domain.warnings import warnings_of
@@ -75,16 +77,26 @@ def failed(
     last_good_at: dt.datetime | None,
     in_a_row: int,
     would_remove: Sequence[str] = (),
+    partly_since: dt.datetime | None = None,
 ) -> Text:
-    """A run failed, or is held for approval. `run` is a row with the columns of BackupRun."""
+    """A run failed, or is held for approval. `run` is a row with the columns of BackupRun.
+
+    `partly_since`: as `BackupRun.partly_since` has it.
+    """
+    state = copy_state(run, partly_since)
+    proof = Proof.from_json(run.proof)
     held = run.reason == Reason.BRAKE
     named = clean(name)
     subject = f"{named} failed"
     if held:  # without findings there is nothing to approve: the source is empty
         subject = f"{named} is held for your approval" if run.findings else f"{named} is held"
     body = [
-        _paragraph(describe_copy(copy_state(run)), _last_good(name, last_good_at, home)),
+        _paragraph(
+            describe_copy(state, home.zone, run.finished_at), _last_good(name, last_good_at, home)
+        ),
         _told(f"{subject}:", describe_cause(run)),
+        _paragraph(describe_proof(proof)),
+        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
         _quoted("It would remove:", would_remove),
@@ -94,13 +106,11 @@ def failed(
     return _text(f"{subject}: {run.explanation}" if run.explanation else subject, body, home)
 
 
-def recovered(
-    run: Run, name: str, home: Home, *, failures: int, failing_since: dt.datetime
-) -> Text:
-    """A run succeeded after failed ones that were told."""
-    first = "on" if failures == 1 else "first on"
-    since = f"{first} {home.moment(failing_since)}"
-    told = f"{clean(name)} works again. Before, it had failed {_times(failures)}, {since}."
+def recovered(run: Run, name: str, home: Home, *, failures: int, since: dt.datetime) -> Text:
+    """A run succeeded after ones that failed or were held, since then, and that were told."""
+    first = "on" if failures <= 1 else "first on"
+    had = f"had failed {_times(failures)}" if failures else "was held for your approval"
+    told = f"{clean(name)} works again. Before, it {had}, {first} {home.moment(since)}."
     return _good_again(run, name, home, "works again", told)
 
 
@@ -175,7 +185,9 @@ def plain(subject: str) -> Text:
 
 def _good_again(run: Run, name: str, home: Home, news: str, *told: str) -> Text:
     body = [
-        _paragraph(run.explanation or "The copy is complete."),
+        _paragraph(
+            run.explanation or "The copy is complete.", describe_proof(Proof.from_json(run.proof))
+        ),
         _paragraph(*told),
         *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
         _facts(_circumstances(run, home)),
@@ -228,7 +240,7 @@ def _changed(run: Run) -> str:
     counts = ((run.copied, "copied"), (run.replaced, "replaced"), (run.deleted, "removed"))
     at_least = state is not None and state.at_least  # "0 removed" would then be too much
     told = [f"{count:,} {word}" for count, word in counts if count or not at_least]
-    return f"{'at least ' if at_least else ''}{', '.join(told)}, {size(run.bytes)} moved"
+    return f"{'at least ' if at_least else ''}{', '.join(told)}, {size(run.bytes)} transferred"
 
 
 def _place(end: EndSpec) -> str:

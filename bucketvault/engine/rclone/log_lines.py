@@ -39,6 +39,8 @@ def line_kind(entry: Mapping[str, object]) -> LineKind:
     Two things only the lines around it know: whether "Copied (new)" replaced an object, because
     rclone says "(new)" then too, and whether "Deleted" let an old kept version go.
     """
+    if "bucketvault" in entry:
+        return _own_kind(str(entry["bucketvault"]), str(entry.get("what")))
     if isinstance(entry.get("stats"), dict):
         return LineKind.PROGRESS
     level, skipped = entry.get("level"), entry.get("skipped")
@@ -59,6 +61,25 @@ def line_kind(entry: Mapping[str, object]) -> LineKind:
     if level in ("error", "critical") or (level == "notice" and message.startswith("Failed to ")):
         return LineKind.ERROR
     return LineKind.WARNING if level in ("notice", "warning") else LineKind.INFO
+
+
+def _own_kind(about: str, what: str) -> LineKind:
+    """Return the meaning of a line that this program wrote: a step, a plan's or a proof's."""
+    if about == "step":
+        return LineKind.STEP
+    return _OWN.get((about, what), LineKind.ERROR if about == "proof" else LineKind.INFO)
+
+
+_OWN = {
+    ("plan", "new"): LineKind.NEW,
+    ("plan", "lost"): LineKind.NEW,
+    ("plan", "changed"): LineKind.REPLACED,
+    ("plan", "altered"): LineKind.REPLACED,
+    ("plan", "gone"): LineKind.REMOVED,
+    ("plan", "cannot"): LineKind.WARNING,
+    ("proof", "cannot"): LineKind.WARNING,
+    ("proof", "since"): LineKind.INFO,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +109,27 @@ class Progress:
     elapsed_s: float = 0.0
     movement: tuple[int, ...] = ()  # changes whenever anything moved; see the stall watch
     transferring: tuple[Transfer, ...] = ()
+    step: str = ""  # look, keep, copy, remove, prove, read; empty: not told
+    seen_source: int = 0  # objects, by a look at both ends
+    seen_copy: int = 0
+    step_done: int = 0  # objects that a step keeps or removes
+    step_total: int = 0
+
+    @property
+    def is_transferring(self) -> bool:
+        """True while bytes move from the source to the destination."""
+        return self.step in ("", "copy") and bool(self.bytes_total and self.speed_bytes_s)
 
     @property
     def percent(self) -> float | None:
-        """How much of the bytes known so far has passed, 0 to 100; None while nothing is known."""
-        if not self.bytes_total:
-            return None
-        return min(100.0, 100.0 * self.bytes_done / self.bytes_total)
+        """How much of its step is done, 0 to 100; None while that is not known.
+
+        Objects that are kept or removed are counted, as no bytes move.
+        """
+        done, total = self.step_done, self.step_total
+        if self.step in ("", "copy"):
+            done, total = self.bytes_done, self.bytes_total
+        return min(100.0, 100.0 * done / total) if total else None
 
     def to_json(self) -> dict[str, object]:
         """The same as plain values, for the database."""

@@ -5,6 +5,8 @@ from bucketvault.store.database import connection
 from bucketvault.store.models import BackupRun
 from bucketvault.vocabulary import Phase
 
+_TOUCHED = (Phase.COPYING, Phase.PROVING, Phase.TIDYING)
+
 
 def last_good(run: BackupRun) -> BackupRun | None:
     """Return the newest good run of this backup before `run`."""
@@ -31,7 +33,7 @@ def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
             .where(
                 BackupRun.backup == later.backup_id,
                 BackupRun.id.between(earlier.id + 1, later.id - 1),
-                BackupRun.phase.in_((Phase.COPYING, Phase.TIDYING)),
+                BackupRun.phase.in_(_TOUCHED),
             )
             .exists()
         )
@@ -39,5 +41,5 @@ def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
 
 def is_copy_of(good: BackupRun, run: BackupRun) -> bool:
     """True if the copy that `run` means still was what `good` had left, when `run` ended."""
-    touched = run.phase in (Phase.COPYING, Phase.TIDYING) or copied_between(good, run)
+    touched = run.phase in _TOUCHED or copied_between(good, run)
     return bool(run.spec) and same_ends(good, run) and not touched

@@ -15,10 +15,11 @@ from bucketvault.engine import settings
 from bucketvault.engine.domain.copy_state import CopyState, copy_state
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT, did_you_mean, same_name
 from bucketvault.engine.domain.spec import EndSpec, RunSpec, stored_locations
 from bucketvault.engine.domain.state_words import describe_end
-from bucketvault.engine.domain.times import missed_at
+from bucketvault.engine.domain.times import missed_at, proof_is_old
 from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailNote
@@ -39,6 +40,7 @@ from bucketvault.store.models import (
     Provider,
     Storage,
     counts_of,
+    first_partly,
     utcnow,
 )
 from bucketvault.vocabulary import (
@@ -103,6 +105,8 @@ class RunView:
     findings: Findings | None = None  # what its checks found would change; None before they did
     can_be_approved: bool = False  # it is held, and nothing newer has happened
     copy_state: CopyState | None = None  # how it left the copy; None before its end
+    proof: Proof | None = None  # of its last look; None: it made none
+    passes: int = 0  # begun so far
     log_removed_at: dt.datetime | None = None  # by housekeeping, for its age
     waits_for: str = ""  # the backup whose run has to end before this one may start
 
@@ -164,6 +168,8 @@ class BackupRow:
     missed_at: dt.datetime | None = None  # the planned time that makes it overdue
     unplannable: bool = False  # its time zone or time of day is none: nothing starts it
     moved: bool = False  # an end was changed since the last good run: there is no copy there yet
+    proof: Proof | None = None  # the newest of all its runs
+    proof_is_old: bool = False  # two runs should have made another one since
 
 
 # Whether a running run is watched by no bucketvault. Its folder's lock tells; that belongs to the
@@ -237,7 +243,13 @@ def run_page(run_id: int) -> RunPage:
         good = BackupRun.newest_good(row.backup_id, before=run_id)
         newer = after.where(IS_COPY).exists()
         return RunPage(
-            run=run_view(row, row.backup, newest=not newer, waits_for=_waits_for(row)),
+            run=run_view(
+                row,
+                row.backup,
+                newest=not newer,
+                waits_for=_waits_for(row),
+                partly_since=BackupRun.partly_since(row.backup_id, run_id),
+            ),
             settings=RunSpec.from_json(row.spec) if row.spec else None,
             last_good_at=good.finished_at if good is not None else None,
             previous_id=before.limit(1).scalar(),
@@ -293,6 +305,9 @@ def _rows(
         except TimingError:
             unplannable = True
         view = partial(run_view, backup=backup, supervision=supervision)
+        partly_since = BackupRun.started_at.python_value(backup.partly_since)
+        proof = Proof.from_json(BackupRun.proof.python_value(backup.proof) or {})
+        proven_at = proof.when if proof is not None else None
         row = _stored(_BACKUP_COLUMNS, backup) | {
             "source": source,
             "destination": destination,
@@ -301,10 +316,12 @@ def _rows(
             "missed_at": missed,
             "unplannable": unplannable,
             "active_run": view(run, waits_for=waits_for) if run is not None else None,
-            "last_run": view(last) if last is not None else None,
+            "last_run": view(last, partly_since=partly_since) if last is not None else None,
             "last_good_at": good_at,
             "size_bytes": backup.size,
             "moved": good_at_locations not in (None, locations),
+            "proof": proof,
+            "proof_is_old": proven_at is not None and proof_is_old(backup.schedule, proven_at, now),
         }
         rows.append(BackupRow(**row))
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
@@ -338,6 +355,8 @@ def _backup_query(which: pw.Expression | None) -> Any:  # Any: as above
         newest(BackupRun.finished_at, IS_GOOD).alias("good_at"),
         newest(BackupRun.spec, IS_GOOD).alias("good_spec"),
         newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
+        newest(BackupRun.proof, _HAS_PROOF).alias("proof"),
+        first_partly(BackupRun.backup == Backup.id).alias("partly_since"),
     )
     # plain objects: for hundreds of rows peewee's own take twice as long
     return (query if which is None else query.where(which)).objects(SimpleNamespace)
@@ -351,6 +370,14 @@ def newest(column: Any, condition: Any) -> Any:  # Any: parts of a query, as abo
         .order_by(BackupRun.id.desc())
         .limit(1)
     )
+
+
+_HAS_PROOF = (  # none is older than that of the newest good run
+    HAS_ENDED
+    & IS_COPY
+    & (BackupRun.proof != pw.SQL("'{}'"))  # as stored: a Python dict would become another value
+    & (BackupRun.id >= pw.fn.COALESCE(newest(BackupRun.id, IS_GOOD), 0))
+)
 
 
 def _run_row(run_id: int) -> BackupRun:
@@ -382,6 +409,7 @@ def run_view(
     supervision: Supervision = watched,
     newest: bool = True,
     waits_for: str = "",
+    partly_since: dt.datetime | None = None,
 ) -> RunView:
     findings = Findings.from_json(run.findings)
     seen = supervision(run) if run.status == RunStatus.RUNNING else Watched.YES
@@ -396,7 +424,8 @@ def run_view(
         "progress": Progress.from_json(run.progress) if run.progress else None,
         "findings": findings,
         "can_be_approved": run.reason == Reason.BRAKE and findings is not None and newest,
-        "copy_state": copy_state(run),
+        "copy_state": copy_state(run, partly_since),
+        "proof": Proof.from_json(run.proof),
         "on_its_own": seen is Watched.ON_ITS_OWN,
         "ended_unseen": seen is Watched.OVER,
         "waits_for": waits_for,

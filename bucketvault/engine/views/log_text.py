@@ -32,11 +32,11 @@ WHOLE_CHARACTERS = 1024 * 1024
 LINE_WORDS = {
     LineKind.NEW: "copied (new)",
     LineKind.REPLACED: "replaced",
-    LineKind.ASIDE: "former version set aside",
-    LineKind.KEPT: "former version kept",
-    LineKind.REMOVED: "removed here, former version kept",
+    LineKind.ASIDE: "old version kept",
+    LineKind.KEPT: "old version kept",
+    LineKind.REMOVED: "removed here, old version kept",
     LineKind.TOUCHED: "modification time updated",
-    LineKind.PURGED: "old kept version let go",
+    LineKind.PURGED: "expired old version deleted",
 }
 _MESSAGE_WORDS = {
     "There was nothing to transfer": "there was nothing to copy",
@@ -128,13 +128,30 @@ def size_suffix(value: object) -> str:
 
 
 def progress_words(progress: Progress) -> str:
-    """`62 %, 41.2 of 66.4 GB, 84 MB/s, about 5 min left`."""
-    if progress.percent is None:
-        return f"{count(progress.checks_done)} checked, {count(progress.listed)} listed"
-    parts = (
-        percent(progress.percent),
+    """Return one line of progress in words, as far as something is known."""
+    return transfer_words(progress) if progress.bytes_total else counted_words(progress)
+
+
+def transfer_words(progress: Progress) -> str:
+    """`62 %, 41.2 of 66.4 GB, 84 MB/s, about 5 min left`; no speed while nothing is transferred."""
+    if not progress.bytes_total:
+        return ""
+    parts = [
+        percent(progress.percent or 0),
         size_of(progress.bytes_done, progress.bytes_total),
-        speed(progress.speed_bytes_s),
-        time_left(progress.eta_s),
-    )
+    ]
+    if progress.is_transferring:
+        parts += [speed(progress.speed_bytes_s), time_left(progress.eta_s)]
     return ", ".join(part for part in parts if part)
+
+
+def counted_words(progress: Progress) -> str:
+    """`31 of 40`, or `12,000 at the source, 11,400 at the destination`; else what rclone counts."""
+    if progress.step_total:
+        return f"{count(progress.step_done)} of {count(progress.step_total)}"
+    if progress.seen_source or progress.seen_copy:
+        seen = count(progress.seen_source), count(progress.seen_copy)
+        return f"{seen[0]} at the source, {seen[1]} at the destination"
+    if progress.step:
+        return ""
+    return f"{count(progress.checks_done)} checked, {count(progress.listed)} listed"

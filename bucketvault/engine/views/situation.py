@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.domain.copy_state import CopyKind
+from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.state_words import (
     BUT_FOR,
     UNTOUCHED,
     describe_copy,
     describe_findings,
     last_good_words,
+    proven_words,
+    untouched_words,
 )
+from bucketvault.engine.domain.times import proof_lasts
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.humanize import age, clock, count, duration, many, next_run, sentences
@@ -39,6 +42,7 @@ class Tone(StrEnum):
     OFF = "off"
     NONE = "none"  # never run
     LOOK = "look"  # a preview: it only looked
+    OLD = "old"  # good, or stopped, and not proven for too long
 
 
 TONE_WORDS = {
@@ -53,11 +57,13 @@ TONE_WORDS = {
     Tone.OFF: "Switched off",
     Tone.NONE: "Never run",
     Tone.LOOK: "Preview",
+    Tone.OLD: "Last proof is old",
 }
 UNPLANNABLE = (
     "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
 )
 NOTHING_KNOWN = "Nothing more is known: its log may tell."
+PROVE = "Start a run: it compares every object at both ends."
 # for a backup that was edited while it runs: its page names other places by now
 MEETS = (
     "With the settings it began with, that run copies to a place that this one copies to or from."
@@ -92,7 +98,7 @@ class InstallationIssue:
 class BackupIssue:
     """One backup that waits for a person: `why` is a sentence, `run_id` where to look.
 
-    `copy` says in what state a failed run left the copy; empty where that says nothing new.
+    `copy`: in what state a failed run left the copy; None where that says nothing new.
     """
 
     tone: Tone
@@ -103,7 +109,7 @@ class BackupIssue:
     word: str = ""  # of its state
     at: dt.datetime | None = None  # when the run ended; of a missed one: when it was planned
     last_good_at: dt.datetime | None = None
-    copy: str = ""
+    copy: CopyState | None = None
 
     def why_words(self, zone: ZoneInfo, now: dt.datetime) -> str:
         """Return why it needs a person, with the time: `Failed at 01:42: ...`."""
@@ -117,9 +123,10 @@ class BackupIssue:
         """Return in what state its run left the copy, and when the last good one was."""
         if self.tone == Tone.MISS:
             return ""
+        copy = describe_copy(self.copy, zone, now)
         if self.last_good_at is None:
-            return sentences(self.copy, "No run has succeeded yet.")
-        return sentences(self.copy, f"Last good run {clock(self.last_good_at, zone, now)}.")
+            return sentences(copy, "No run has succeeded yet.")
+        return sentences(copy, f"Last good run {clock(self.last_good_at, zone, now)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,9 @@ def tone_of(row: BackupRow) -> Tone:
     last = _last_tone(row)
     if row.overdue and last not in (Tone.BAD, Tone.HELD):
         return Tone.MISS
-    return Tone.WAIT if row.moved and last in (Tone.OK, Tone.WARN) else last
+    if row.moved and last in (Tone.OK, Tone.WARN):
+        return Tone.WAIT
+    return Tone.OLD if row.proof_is_old and last in (Tone.OK, Tone.WARN, Tone.STOP) else last
 
 
 def situation_of(
@@ -231,7 +240,7 @@ def _of_backups(rows: Sequence[BackupRow]) -> Situation:
 
 def _issue(row: BackupRow) -> BackupIssue | None:
     tone, last = tone_of(row), row.last_run
-    copy, at = "", row.missed_at
+    copy, at = None, row.missed_at
     if tone == Tone.MISS:
         why = "No good copy since the last planned time."
         if row.unplannable:
@@ -240,10 +249,12 @@ def _issue(row: BackupRow) -> BackupIssue | None:
             why = "The planned time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
         why, at = last.explanation or NOTHING_KNOWN, last.finished_at
-        if tone == Tone.HELD:  # the word is before it
+        if tone == Tone.BAD:
+            copy = last.copy_state
+        elif last.copy_state is not None and last.copy_state.since is not None:
+            why, copy = last.cause, last.copy_state
+        else:  # the word is before it
             why = f"{last.cause} {UNTOUCHED}."
-        else:
-            copy = describe_copy(last.copy_state)
     else:
         return None
     run_id, word = last.id if last is not None else None, word_of(tone, last)
@@ -284,6 +295,7 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
     empty = [row.name for row in on if row.last_good_at is None or row.moved]
     failed = [name for name, tone in last if tone in (Tone.BAD, Tone.HELD)]
     stopped = [name for name, tone in last if tone == Tone.STOP]
+    old = [row for row in on if tone_of(row) == Tone.OLD]
     warned = len([name for name, tone in last if tone == Tone.WARN])
     busy = Tone.RUN if copying else Tone.WAIT
     if failed:  # and each of them is under way again, or it would need a person
@@ -293,6 +305,9 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
     if empty:
         verb = "has" if len(empty) == 1 else "have"
         return Situation(busy, f"{_named(empty)} {verb} no copy yet.", copying, "No copy yet")
+    if old:
+        detail = sentences(PROVE, copying)
+        return Situation(Tone.OLD, _not_proven(old), detail, "Last proof is old")
     if stopped:
         verb = "was" if len(stopped) == 1 else "were"
         detail = sentences("The copy there is older than it should be.", copying)
@@ -301,7 +316,34 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
         runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
         return Situation(Tone.WARN, f"Every copy is there. {runs}.", copying, "With warnings")
     whose = "Every backup has" if len(on) > 1 else f"{on[0].name} has"
-    return Situation(Tone.OK, f"{whose} the copy it should have.", copying)
+    return Situation(Tone.OK, f"{whose} the copy it should have.", sentences(_proven(on), copying))
+
+
+def _not_proven(old: Sequence[BackupRow]) -> str:
+    if len(old) > 1:
+        return f"{_named([row.name for row in old])} have not been proven for too long."
+    return f"{old[0].name} has not been proven for more than {_days(old[0])}."
+
+
+def _days(row: BackupRow) -> str:
+    return many(proof_lasts(row.schedule).days, "day")
+
+
+def _proven(on: Sequence[BackupRow]) -> str:
+    """`12,345 of 12,345 objects are at their destinations.`; empty while one was never proven."""
+    proofs = [row.proof for row in on if row.proof is not None]
+    if len(proofs) < len(on):
+        return ""
+    total = sum(proof.source_objects for proof in proofs)
+    present = sum(proof.present for proof in proofs)
+    where = "its destination" if total == 1 else "their destinations"
+    if len(on) == 1:
+        where = "the destination"
+    return f"{count(present)} of {many(total, 'object')} {_be(total)} at {where}."
+
+
+def _be(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _named(names: list[str]) -> str:
@@ -321,13 +363,14 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
     """Return whether the copy of a backup is good, and how old it is."""
     tone, last, active = tone_of(row), row.last_run, row.active_run
     good = last_good_words(row.last_good_at, zone, now)
+    proven = proven_words(row.proof, zone, now) if row.proof is not None else ""
     if active is not None and tone in (Tone.WAIT, Tone.RUN):
         if tone == Tone.RUN:
-            return Answer(tone, "A run is under way.", good)
+            return Answer(tone, "A run is in progress.", sentences(good, proven))
         if active.waits_for:
             sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
             return Answer(tone, sentence, sentences(MEETS, good))
-        return Answer(tone, "The next run waits for its turn.", good)
+        return Answer(tone, "The next run waits for its turn.", sentences(good, proven))
     off = "" if row.enabled else "This backup is switched off. "
     if last is None:
         planned = off
@@ -351,11 +394,15 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
         elif row.missed_at is not None:
             planned = clock(row.missed_at, zone, now)
             sentence = f"Missed: a run was planned {planned}, and no good one came since."
-        return Answer(tone, sentence, good, run_id=id_)
+        return Answer(tone, sentence, sentences(good, proven), run_id=id_)
     if tone == Tone.HELD:
-        detail = sentences(f"{UNTOUCHED}: the copy is as it was.", good)
+        untouched = untouched_words(last.copy_state, row.last_good_at, zone, now)
+        detail = sentences(untouched, proven)
         return Answer(tone, held_sentence(last), detail, warnings, id_, "Review")
-    detail = sentences(describe_copy(last.copy_state), good)
+    detail = sentences(describe_copy(last.copy_state, zone, now), good, proven)
+    if tone == Tone.OLD:
+        sentence = f"The copy has not been proven for more than {_days(row)}."
+        return Answer(tone, sentence, sentences(PROVE, detail), warnings, id_)
     if tone == Tone.OFF:
         return Answer(tone, "Switched off: no run is planned.", detail, warnings, id_)
     if tone == Tone.STOP:
@@ -364,14 +411,15 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
         sentence = f"The last run failed: {last.explanation or NOTHING_KNOWN}"
         return Answer(tone, sentence, sentences(detail, last.hint), warnings, id_)
     done = changes(last.counts) or "nothing had changed"
-    detail = sentences(f"The last run succeeded: {done}.", ended_words(last, zone, now))
+    ended = ended_words(last, zone, now)
+    detail = sentences(f"The last run succeeded: {done}.", ended, proven)
     since = age(last.started_at or last.queued_at, now)
-    sentence = f"The copy is complete. It follows the source as it was {since}."
+    sentence = f"The copy is complete and matches the source as of {since}."
     if tone == Tone.WARN:
         warned = many(len(warnings), "warning")
         almost = last.copy_state is not None and last.copy_state.kind == CopyKind.ALMOST
         but = f" {BUT_FOR}" if almost else ""
-        sentence = f"The copy is there{but}, as the source was {since}, with {warned}."
+        sentence = f"The copy is complete{but}, as of {since}, with {warned}."
     return Answer(tone, sentence, detail, warnings, id_)
 
 

@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 from nicegui import events, ui
 
 from bucketvault import humanize
+from bucketvault.engine.domain import state_words
+from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.views.backups import BackupRow, RunView
+from bucketvault.engine.views.live_words import MOST_PASSES, doing, how_far, progress_of
 from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.strip import draw_legend, letters, summary
@@ -28,6 +31,7 @@ GROUPS = {  # as the list filters by them
     Tone.WAIT: "run",
     Tone.OK: "good",
     Tone.WARN: "good",
+    Tone.OLD: "good",
     Tone.OFF: "off",
 }
 
@@ -146,13 +150,16 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
     if last is None or last.finished_at is None:
         return "", ""
     words = humanize.age(last.finished_at, now)
-    if tone == Tone.HELD:
+    partly = last.copy_state is not None and last.copy_state.kind == CopyKind.PARTLY
+    if tone == Tone.OLD and row.proof is not None and row.proof.when is not None:
+        words = f"last proven {humanize.age(row.proof.when, now)}"
+    elif tone == Tone.HELD and not partly:
         words += " · nothing touched"
     elif tone == Tone.WAIT and row.moved:
         words = f"moved since the run {words}"
     elif tone == Tone.OFF and tone_of_run(last) in (Tone.BAD, Tone.HELD):
         words = f"last run failed {words}"
-    elif tone == Tone.BAD and last.copy_state is not None:
+    elif tone in (Tone.BAD, Tone.HELD) and last.copy_state is not None:
         words += f" · {SHORT_COPY_WORDS.get(last.copy_state.kind, '')}"
     elif last.started_at is not None:
         took = humanize.duration((last.finished_at - last.started_at).total_seconds())
@@ -162,30 +169,32 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
         good_at = row.last_good_at
         last_good = humanize.exact(good_at, zone) if good_at is not None else "none"
         ended += f"; last good run: {last_good}"
+    if row.proof is not None:
+        ended += f". {state_words.proven_words(row.proof, zone, now)}"
     return words, ended
 
 
 def live_words(view: RunView) -> dict[str, object]:
     """Return the moving bar of a running backup: per cent, figures, time left."""
-    progress = view.progress
-    if view.status == RunStatus.RUNNING and view.phase == Phase.TIDYING:
-        return {"percent": 100, "lead": "Tidying up", "figures": "", "left": ""}
-    if view.phase in (None, Phase.CHECKING):
-        lead = "Preview: checking both buckets" if view.preview else "Checking both buckets"
-        figures = ""
-        if progress is not None and progress.listed:
-            figures = f" · {humanize.many(progress.listed, 'object')} seen"
-        return {"percent": None, "lead": lead, "figures": figures, "left": ""}
-    if progress is None:
-        return {"percent": None, "lead": "Copying: starting", "figures": "", "left": ""}
-    if progress.percent is None:
-        looked = f" · {humanize.count(progress.checks_done)} checked"
-        return {"percent": None, "lead": "Comparing", "figures": looked, "left": ""}
-    moved = humanize.size_of(progress.bytes_done, progress.bytes_total)
-    left = humanize.time_left(progress.eta_s)
+    progress = progress_of(view)
+    lead = f"Preview: {doing(view)[:1].lower()}{doing(view)[1:]}" if view.preview else doing(view)
+    if view.phase == Phase.TIDYING:
+        return {"percent": 100, "lead": lead, "figures": "", "left": ""}
+    if progress is None or progress.percent is None:
+        far = how_far(view)
+        return {"percent": None, "lead": lead, "figures": f" · {far}" if far else "", "left": ""}
+    share = round(progress.percent, 1)
+    if progress.step not in ("", "copy"):
+        return {"percent": share, "lead": lead, "figures": f" · {how_far(view)}", "left": ""}
+    figures = f" · {humanize.size_of(progress.bytes_done, progress.bytes_total)}"
+    figures += f" · pass {view.passes} of {MOST_PASSES}" if view.passes > 1 else ""
+    left = ""
+    if progress.is_transferring:
+        figures += f" · {humanize.speed(progress.speed_bytes_s)}"
+        left = humanize.time_left(progress.eta_s)
     return {
-        "percent": round(progress.percent, 1),
+        "percent": share,
         "lead": humanize.percent(progress.percent),
-        "figures": f" · {moved} · {humanize.speed(progress.speed_bytes_s)}",
+        "figures": figures,
         "left": f" · {left}" if left else "",
     }

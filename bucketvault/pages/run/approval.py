@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.domain.state_words import NO_RUN_BEFORE, untouched_words
+from bucketvault.engine.domain.state_words import (
+    NO_RUN_BEFORE,
+    altered_words,
+    lost_words,
+    untouched_words,
+)
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.situation import Tone, tone_of_run
@@ -48,7 +53,7 @@ def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
         why = _share(page, view.findings)
     if view.hold_reason in _WHY:
         why = _WHY[view.hold_reason]
-    copy = untouched_words(page.last_good_at, zone, now, is_that=page.untouched)
+    copy = untouched_words(view.copy_state, page.last_good_at, zone, now, is_that=page.untouched)
     return f"{why} {copy}".strip()
 
 
@@ -70,8 +75,9 @@ def preview_sentence(found: Findings | None) -> str:
     if not found.changes:
         return "What a run would do now: nothing. The copy is as the source is."
     return (
-        f"What a run would do now: copy {count(found.new)}{'' if found.lost else ' new'}, "
-        f"replace {count(found.replaced)} and remove {many(found.removed, 'object')}."
+        f"What a run would do now: copy {count(found.new)}"
+        f"{lost_words(found) or ' new'}, replace {count(found.replaced)}{altered_words(found)} "
+        f"and remove {many(found.removed, 'object')}."
     )
 
 

@@ -33,6 +33,7 @@ from bucketvault.pages.parts.widgets import (
 from bucketvault.pages.run import words
 from bucketvault.pages.run.approval import approval, is_dry_run
 from bucketvault.pages.run.log import RunLog
+from bucketvault.pages.run.log_rows import Filter
 from bucketvault.pages.run.progress import LiveCard, TransfersCard
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Phase, RunStatus, Topic, run_topic
@@ -241,7 +242,7 @@ class RunScreen:
         with self._result:
             self._live = LiveCard(view) if view.status == RunStatus.RUNNING else None
             if self._live is None:
-                _draw_result(page, self._zone, now)
+                _draw_result(page, self._zone, now, self._actions.pick)
         self._foot.clear()
         with self._foot:
             with card("This run"):
@@ -292,8 +293,12 @@ def _neighbour(icon: str, label: str, run_id: int | None) -> None:
         button("", icon, "ghost square", label=f"{label}: none").props["disabled"] = True
 
 
-def _draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
+def _draw_result(
+    page: RunPage, zone: ZoneInfo, now: dt.datetime, pick: Callable[[str], None]
+) -> None:
     """Draw the result in words and what to do next; then the state of the copy."""
+    proof, has_log = page.run.proof, page.run.log_removed_at is None
+    copy = words.copy_words(page, zone, now)
     told = words.result(page, zone, now)
     shown = draw_verdict(
         told.tone, clean(told.sentence), clean(told.detail), map(describe_warning, told.warnings)
@@ -302,19 +307,27 @@ def _draw_result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:
         for provider_id, name in words.providers_to_mend(page):
             href = f"/providers/{provider_id:d}"
             button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
-    copy = words.copy_words(page, zone, now)
+        if proof is not None and proof.cannot_copy and proof.is_good and has_log:
+            _lines_button("Show names in the log", Filter.WARNINGS, pick)
     if copy is not None:
-        _draw_copy(copy, page)
+        _draw_copy(copy, page, pick)
     if page.run.detail:
         with card(*words.detail_title(page.run)):
             element("pre", "code", "\n".join(map(clean, page.run.detail.splitlines())))
 
 
-def _draw_copy(copy: words.CopyWords, page: RunPage) -> None:
+def _lines_button(label: str, only: Filter, pick: Callable[[str], None]) -> None:
+    """Draw the way to the lines of the log that name every object."""
+    button(label, "eye", "small", mark=f"lines-{only}", on_click=lambda: pick(only))
+
+
+def _draw_copy(copy: words.CopyWords, page: RunPage, pick: Callable[[str], None]) -> None:
     where = f"in {clean(page.settings.destination.place)}, after this run" if page.settings else ""
     with card("State of the copy", where), element("div", "stack spaced"):
         if copy.sentence:
             element("p", "strong", clean(copy.sentence))
+        if copy.proof:
+            element("p", "ink2", copy.proof)
         if len(copy.parts) > 1 and copy.parts[0][0] == Tone.OK:
             said = ", ".join(part[2] for part in copy.parts)
             with element("div", "bar parts", role="img", aria_label=said):
@@ -327,6 +340,12 @@ def _draw_copy(copy: words.CopyWords, page: RunPage) -> None:
                     with element("span"):
                         glyph(tone)
                         element("span", text=said)
+        proof = page.run.proof
+        if proof is not None and not proof.is_good and page.run.log_removed_at is None:
+            with element("div", "actions"):
+                _lines_button("Show every object in the log", Filter.ERRORS, pick)
+                if proof.cannot_copy:
+                    _lines_button("Show names that cannot be copied", Filter.WARNINGS, pick)
         element("p", "t13 ink2", f"{copy.last_good} Nothing at the source was changed.")
 
 

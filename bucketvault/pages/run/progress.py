@@ -7,10 +7,11 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine.rclone.log_lines import Transfer
 from bucketvault.engine.views.backups import RunView
+from bucketvault.engine.views.live_words import live_words, progress_of
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import size_of
 from bucketvault.pages.parts.widgets import CLASSES, Bar, element, glyph, pill, text
-from bucketvault.pages.run.words import figures, live_sentence, steps
+from bucketvault.pages.run.words import figures, steps
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Phase, RunStatus
 
@@ -45,11 +46,10 @@ class LiveCard:
 
     def show(self, view: RunView, now: dt.datetime) -> None:
         """Show how far it is at `now`; only what changed is sent."""
-        self._say.text = live_sentence(view)
-        share = view.progress.percent if view.progress is not None else None
-        if view.phase == Phase.TIDYING:
-            share = 100.0
-        self._bar.show(None if view.phase in (None, Phase.CHECKING) else share)
+        self._say.text = live_words(view)
+        progress = progress_of(view)
+        share = progress.percent if progress is not None else None
+        self._bar.show(100.0 if view.phase == Phase.TIDYING else share)
         for number, (_, value) in zip(self._numbers, figures(view, now), strict=True):
             number.text = value
 
@@ -68,9 +68,9 @@ class TransfersCard:
 
     def __init__(self) -> None:
         self._rows: list[tuple[ui.element, TextElement, TextElement, Bar]] = []
-        with element("section", "card", aria_label="On the way now") as self._card:
+        with element("section", "card", aria_label="Transferring now") as self._card:
             with element("header"):
-                element("h2", text="On the way now")
+                element("h2", text="Transferring now")
                 self._note = text("span", "t13 ink3")
             self._body = element("div")
         self._card.set_visibility(False)
@@ -86,7 +86,7 @@ class TransfersCard:
         if not moving:
             return
         more = len(moving) - TRANSFERS_SHOWN
-        self._note.text = f"{len(moving)} at a time" + (f", {more} more" if more > 0 else "")
+        self._note.text = f"{len(moving)} parallel" + (f", {more} more" if more > 0 else "")
         moving = moving[:TRANSFERS_SHOWN]
         while len(self._rows) < len(moving):
             with self._body, element("div", "transfer") as row:

@@ -5,11 +5,19 @@ from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.domain.state_words import UNTOUCHED, describe_copy, last_good_words
+from bucketvault.engine.domain.state_words import (
+    UNTOUCHED,
+    describe_copy,
+    describe_proof,
+    last_good_words,
+)
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.rclone.explain import meaning_of_exit_code
 from bucketvault.engine.views.backups import RunPage, RunView
+from bucketvault.engine.views.live_words import live_words, progress_of
+from bucketvault.engine.views.log_text import counted_words
 from bucketvault.engine.views.situation import (
     MEETS,
     Answer,
@@ -26,17 +34,15 @@ from bucketvault.humanize import (
     duration,
     exact,
     many,
-    percent,
     sentences,
     size,
     size_of,
     speed,
-    time_left,
 )
 from bucketvault.pages.parts.widgets import Tile
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.pages.run import approval
-from bucketvault.vocabulary import Mends, Phase, Reason, RunStatus, Side, Trigger, WarningCode
+from bucketvault.vocabulary import Mends, Phase, Reason, RunKind, RunStatus, Side, Trigger
 
 UNKNOWN = "-"  # what is not known yet
 
@@ -47,7 +53,8 @@ NOT_RCLONES_WORDS = frozenset({Reason.RCLONE_MISSING, Reason.INTERNAL})  # what 
 PHASES = {
     Phase.CHECKING: "Checking both buckets",
     Phase.COPYING: "Copying",
-    Phase.TIDYING: "Tidying up",
+    Phase.PROVING: "Proving",
+    Phase.TIDYING: "Cleaning up",
 }
 
 
@@ -77,7 +84,7 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     if tone == Tone.WAIT:
         return Answer(tone, "Waiting for its turn.", "It starts by itself when there is room.")
     if tone == Tone.RUN:
-        return Answer(tone, live_sentence(view), "")
+        return Answer(tone, live_words(view), "")
     if tone == Tone.HELD:
         detail = approval.held_detail(page, zone, now)
         return Answer(tone, held_sentence(view), detail, view.warnings)
@@ -92,9 +99,8 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
             sentence = f"Succeeded, with {many(len(view.warnings), 'warning')}" + (
                 f": {done}." if done else "."
             )
-        checked = many(view.counts.get("checked", 0), "object")
-        detail = f"{checked} compared." if view.counts.get("checked") else ""
-        return Answer(tone, sentence, sentences(detail, ended), view.warnings)
+        detail = sentences(describe_proof(view.proof), ended)
+        return Answer(tone, sentence, detail, view.warnings)
     if tone == Tone.STOP:
         return Answer(tone, "Stopped by you.", sentences(view.hint, ended), view.warnings)
     sentence = view.explanation or "Nothing more is known: the log may tell."
@@ -102,35 +108,25 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     return Answer(tone, f"{word}: {sentence}", sentences(view.hint, ended), view.warnings)
 
 
-def live_sentence(view: RunView) -> str:
-    """Return `Copying: 62 %, about 5 min left`."""
-    if view.stop_requested_at is not None:
-        return "Stopping: rclone ends what it is at"
-    progress = view.progress
-    if view.phase in (None, Phase.CHECKING) and progress is not None and progress.listed:
-        return f"{PHASES[Phase.CHECKING]}: {many(progress.listed, 'object')} seen"
-    if view.phase != Phase.COPYING:
-        return PHASES[view.phase or Phase.CHECKING]
-    if progress is None:
-        return "Copying: starting"
-    if progress.percent is None:
-        return f"Comparing: {many(progress.checks_done, 'object')} so far"
-    parts = (f"Copying: {percent(progress.percent)}", time_left(progress.eta_s))
-    return ", ".join(part for part in parts if part)
-
-
 def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
     """Return what is below the bar of a running run; in one phase always the same names."""
-    progress, started = view.progress, view.started_at
+    progress, started = progress_of(view), view.started_at
     running = duration((now - started).total_seconds()) if started is not None else "not yet"
-    if view.phase in (None, Phase.CHECKING):
-        return (("Touched", "nothing yet"), ("Running for", running))
+    if view.phase in (None, Phase.CHECKING, Phase.PROVING):
+        source = copy = UNKNOWN
+        if progress is not None and progress.step != "read":
+            source, copy = count(progress.seen_source), count(progress.seen_copy)
+        changed = () if view.phase == Phase.PROVING else (("Changed", "nothing yet"),)
+        seen = (("At the source", source), ("At the destination", copy))
+        return (*seen, *changed, ("Running for", running))
     moved = pace = objects = UNKNOWN
-    if progress is not None:
+    if progress is not None and progress.step_total:
+        objects = counted_words(progress)
+    elif progress is not None and progress.step in ("", "copy"):
         moved = size_of(progress.bytes_done, progress.bytes_total)
-        pace = speed(progress.speed_bytes_s)
+        pace = speed(progress.speed_bytes_s) if progress.is_transferring else UNKNOWN
         objects = f"{count(progress.objects_done)} of {count(progress.objects_total)}"
-    return (("Moved", moved), ("Speed", pace), ("Objects", objects), ("Running for", running))
+    return (("Transferred", moved), ("Speed", pace), ("Objects", objects), ("Running for", running))
 
 
 def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
@@ -170,13 +166,11 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     errors, moved = get("errors", 0), size(get("bytes", 0), precise=True)
     nothing = "none seen" if _at_least(view) else "nothing"
     copied = "new object" if get("copied") == 1 else "new objects"
-    all_kept = not any(each.code == WarningCode.UNKEPT for each in view.warnings)
-    former = "former ones kept" if all_kept else "not all former ones kept"
-    replaced = former if get("replaced") else nothing
+    replaced = "old versions kept" if get("replaced") else nothing
     kept = "kept version" if get("archived") == 1 else "kept versions"
     removed = "at the end" if running else nothing
     if get("deleted"):
-        removed = "kept versions remain"
+        removed = "old versions kept"
     failed = "none so far" if running else "none"
     if errors:
         failed = "object not copied" if errors == 1 else "objects not copied"
@@ -186,14 +180,14 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
         Tile("swap", "Replaced", counted(view, "replaced"), replaced, picks="replaced"),
         Tile("box", "Kept", counted(view, "archived"), kept, picks="kept"),
         Tile("minus", "Removed", counted(view, "deleted"), removed, picks="removed"),
-        Tile("bytes", "Moved", moved, _moved_note(view, nothing), picks="moved"),
+        Tile("bytes", "Transferred", moved, _moved_note(view, nothing), picks="moved"),
         Tile("alert", "Errors", count(errors), failed, bad, picks="errors"),
     )
 
 
 def _moved_note(view: RunView, nothing: str) -> str:
     copying = view.status == RunStatus.RUNNING and view.phase == Phase.COPYING
-    if copying and view.progress is not None:
+    if copying and view.progress is not None and view.progress.step in ("", "copy"):
         return f"of {size(view.progress.bytes_total, precise=True)}"
     moved, seconds = view.counts.get("bytes", 0), _seconds(view)
     if not moved:
@@ -221,19 +215,14 @@ def exit_code(view: RunView) -> str:
         return "none yet: it has not started"
     if view.status == RunStatus.RUNNING:
         return "none yet: it is running"
-    checking = view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE
-    if checking and not view.log_lines:
-        if view.detail and view.reason not in NOT_RCLONES_WORDS:
-            return "no exit code: rclone only checked, it did not begin to copy"
+    if view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE:
         return "no exit code: rclone was not started"
-    if view.reason == Reason.BRAKE or view.preview:
-        return "no exit code: rclone only looked"
-    return "no exit code: nobody saw rclone end"
+    return "no exit code: rclone's end was not recorded"
 
 
 def detail_title(view: RunView) -> tuple[str, str]:
     """Return the title above a run's `detail`, and what is beside it."""
-    if view.reason in NOT_RCLONES_WORDS:
+    if view.phase in (None, Phase.CHECKING) or view.reason in NOT_RCLONES_WORDS:
         return "In detail", "for whoever looks into it"
     return "What rclone said", "the last lines of its output"
 
@@ -321,6 +310,7 @@ class CopyWords:
     """State of the copy after a run that did not succeed; parts where they are known."""
 
     sentence: str
+    proof: str  # what the run's last look found; empty: it made none
     parts: tuple[tuple[Tone, int, str], ...]
     last_good: str
 
@@ -328,26 +318,27 @@ class CopyWords:
 def copy_words(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> CopyWords | None:
     """Describe the copy after a run that failed or was stopped; None: the result says it all."""
     view = page.run
-    if view.status != RunStatus.FAILED or view.preview or tone_of_run(view) == Tone.HELD:
+    if view.status != RunStatus.FAILED or view.kind != RunKind.COPY:
         return None
+    if tone_of_run(view) == Tone.HELD:
+        return None
+    state, proof = describe_copy(view.copy_state, zone, now), view.proof
     last_good = last_good_words(page.last_good_at, zone, now)
-    holes, errors = view.counts.get("holes", 0), view.counts.get("errors", 0)
-    absent = max(0, errors - holes)
-    total = view.source_objects
-    parts = []
-    # Exit code 1 comes after the last try; any other may have come half way, with objects that
-    # nobody looked at. And "up to date" would be too much: what could not be listed is unknown.
-    if total and errors and view.exit_code == 1 and holes + absent <= total:
-        good = total - holes - absent
-        parts.append((Tone.OK, good, f"{count(good)} of {many(total, 'object')} met no error"))
-    if absent:
-        words = f"{many(absent, 'object')} could not be brought up to date"
-        parts.append((Tone.WARN, absent, words))
-    if holes:
-        verb = "or more may be" if _at_least(view) else "is" if holes == 1 else "are"
-        words = f"{many(holes, 'object')} {verb} missing until the next good run"
-        parts.append((Tone.BAD, holes, words))
-    return CopyWords(describe_copy(view.copy_state), tuple(parts), last_good)
+    found = proof_parts(proof) if proof is not None else ()
+    return CopyWords(state, describe_proof(proof), found, last_good)
+
+
+def proof_parts(proof: Proof) -> tuple[tuple[Tone, int, str], ...]:
+    """Return each part of what a look found: its state, how many objects, and that in words."""
+    parts = (
+        (Tone.OK, proof.present, "at the destination"),
+        (Tone.BAD, proof.missing, "not at the destination"),
+        (Tone.BAD, proof.different, "different from the source"),
+        (Tone.WARN, proof.left, "not removed"),
+        (Tone.WARN, proof.cannot_copy, "cannot be copied"),
+        (Tone.WAIT, proof.since, "changed since"),
+    )
+    return tuple((tone, n, f"{count(n)} {words}") for tone, n, words in parts if n)
 
 
 SHORT_COPY_WORDS = {

@@ -1,7 +1,9 @@
 """In what state a run left the copy, from its row alone."""
 
+import datetime as dt
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -24,18 +26,20 @@ def a_run(status: RunStatus, phase: Phase | None, **columns: Any) -> Any:
             "log_lines": 12,
             "exit_code": 1,
             "warnings": [],
+            "proof": {},
         }
         | columns
     )
 
 
 FOUND = {"new": 100, "replaced": 20, "removed": 5, "destination_objects": 300}
+GOOD = {"at": "2026-11-12T02:41:00+00:00", "source_objects": 9, "present": 9, "same_hash": 9}
+BAD = GOOD | {"present": 5, "same_hash": 5, "missing": 2, "different": 1, "left": 3}
 COPYING = Phase.COPYING
 UNTOUCHED = "The copy was not touched."
-UNKNOWN = "How far the copy was updated is not known. The next good run completes it."
-AS_IT_WAS = "No change had arrived yet: the copy is as it was."
-ON_ITS_WAY = "No change had arrived yet. What was on its way when rclone was ended may have."
+UNKNOWN = "It is not known how far the copy was updated. The next successful run completes it."
 CUT_LOG = [RunWarning(WarningCode.LOG_CUT).to_json()]
+ZONE, NOW = ZoneInfo("Europe/Berlin"), dt.datetime(2026, 11, 12, 5, tzinfo=dt.UTC)
 
 FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
     "stopped while it waited": (None, {"reason": Reason.STOPPED}, CopyKind.UNTOUCHED, UNTOUCHED),
@@ -46,14 +50,8 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         CopyKind.UNTOUCHED,
         UNTOUCHED,
     ),
-    "nothing had arrived": (COPYING, {"findings": FOUND}, CopyKind.UNTOUCHED, AS_IT_WAS),
-    "no word of rclone": (COPYING, {"log_lines": 0}, CopyKind.UNKNOWN, UNKNOWN),
-    "cut short before the first line": (
-        COPYING,
-        {"reason": Reason.INTERRUPTED, "log_lines": 3},
-        CopyKind.UNKNOWN,
-        UNKNOWN,
-    ),
+    "nothing was seen to arrive": (COPYING, {"findings": FOUND}, CopyKind.UNKNOWN, UNKNOWN),
+    "only old versions were kept": (COPYING, {"archived": 3}, CopyKind.UNKNOWN, UNKNOWN),
     "some arrived": (
         COPYING,
         {"findings": FOUND, "copied": 60, "replaced": 10, "archived": 10},
@@ -66,17 +64,11 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         CopyKind.PARTLY,
         "The copy is partly updated: 5 of 125 changes arrived, 4 removed.",
     ),
-    "more than the checks had seen": (
+    "more than the first look had seen": (
         COPYING,
         {"findings": FOUND, "copied": 1_260},
         CopyKind.PARTLY,
         "The copy is partly updated: 1,260 changes arrived, nothing removed.",
-    ),
-    "the checks are not known": (
-        COPYING,
-        {"copied": 2},
-        CopyKind.PARTLY,
-        "The copy is partly updated: 2 changes arrived, nothing removed.",
     ),
     "a machine that went down": (
         COPYING,
@@ -92,12 +84,9 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
     ),
     "ended from outside while it removed": (
         COPYING,
-        {"findings": FOUND, "copied": 9, "deleted": 4, "archived": 5, "holes": 1, "exit_code": 130},
+        {"findings": FOUND, "copied": 9, "deleted": 4, "archived": 5, "exit_code": 130},
         CopyKind.PARTLY,
-        (
-            "The copy is partly updated: at least 13 of 125 changes arrived, at least 4 removed. "
-            "1 object or more may be only among the kept versions until the next good run."
-        ),
+        "The copy is partly updated: at least 13 of 125 changes arrived, at least 4 removed.",
     ),
     "rclone crashed": (
         COPYING,
@@ -105,23 +94,11 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         CopyKind.PARTLY,
         "The copy is partly updated: at least 9 of 125 changes arrived.",
     ),
-    "ended from outside at once": (
-        COPYING,
-        {"findings": FOUND, "reason": Reason.STALLED, "exit_code": 130},
-        CopyKind.UNKNOWN,
-        ON_ITS_WAY,
-    ),
     "rclone did not start": (
         COPYING,
         {"reason": Reason.RCLONE_MISSING, "exit_code": None, "log_lines": 0},
         CopyKind.UNTOUCHED,
         UNTOUCHED,
-    ),
-    "a full disk swallowed all that arrived": (
-        COPYING,
-        {"findings": FOUND, "warnings": CUT_LOG},
-        CopyKind.UNKNOWN,
-        UNKNOWN,
     ),
     "a full disk swallowed some of what arrived": (
         COPYING,
@@ -129,23 +106,26 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         CopyKind.PARTLY,
         "The copy is partly updated: at least 9 of 125 changes arrived.",
     ),
-    "one hole": (
-        COPYING,
-        {"findings": FOUND, "copied": 9, "archived": 1, "holes": 1},
+    "its proof says what is not there": (
+        Phase.PROVING,
+        {"findings": FOUND, "copied": 9, "exit_code": 0, "proof": BAD},
         CopyKind.PARTLY,
         (
-            "The copy is partly updated: 9 of 125 changes arrived, nothing removed. "
-            "1 object is only among the kept versions until the next good run."
+            "The copy is partly updated. Objects: 2 missing, 1 different from the source, "
+            "3 left that should have been removed."
         ),
     ),
-    "nothing but holes": (
-        COPYING,
-        {"findings": FOUND, "archived": 1_200, "holes": 1_200},
+    "nothing arrived, says its proof": (
+        Phase.PROVING,
+        {"proof": GOOD | {"present": 0, "same_hash": 0, "missing": 1_204}},
         CopyKind.PARTLY,
-        (
-            "The copy is partly updated: 0 of 125 changes arrived, nothing removed. "
-            "1,200 objects are only among the kept versions until the next good run."
-        ),
+        "The copy is partly updated. Objects: 1,204 missing.",
+    ),
+    "it was proven before": (
+        Phase.TIDYING,
+        {"proof": GOOD, "reason": Reason.STOPPED},
+        CopyKind.COMPLETE,
+        "The copy is complete.",
     ),
 }
 
@@ -157,8 +137,28 @@ def test_a_failed_run_says_in_what_state_it_left_the_copy(case: str) -> None:
     state = copy_state(a_run(RunStatus.FAILED, phase, **columns))
 
     assert state is not None
-    assert (state.kind, describe_copy(state)) == (kind, sentence)
-    assert state.at_least == ("at least" in sentence or kind == CopyKind.UNKNOWN)
+    assert (state.kind, describe_copy(state, ZONE, NOW)) == (kind, sentence)
+    assert "at least" not in sentence or state.at_least
+
+
+def test_a_run_that_changed_nothing_says_since_when_the_copy_is_partly_updated() -> None:
+    since = dt.datetime(2026, 11, 12, 3, 6, tzinfo=dt.UTC)
+
+    state = copy_state(a_run(RunStatus.FAILED, Phase.CHECKING), since)
+
+    assert state is not None
+    assert (state.kind, state.since) == (CopyKind.PARTLY, since)
+    assert describe_copy(state, ZONE, NOW) == (
+        "This run changed nothing; the copy is partly updated since Thu 12 Nov, 04:06."
+    )
+
+
+def test_a_run_that_changed_the_copy_speaks_of_what_it_did() -> None:
+    since = dt.datetime(2026, 11, 12, 3, 6, tzinfo=dt.UTC)
+
+    state = copy_state(a_run(RunStatus.FAILED, COPYING, copied=9), since)
+
+    assert state is not None and (state.since, state.arrived) == (None, 9)
 
 
 @pytest.mark.parametrize("phase", [COPYING, Phase.TIDYING])
@@ -168,21 +168,21 @@ def test_a_good_run_left_a_complete_copy(phase: Phase) -> None:
     assert state is not None and state.kind == CopyKind.COMPLETE
 
 
-def test_a_good_run_for_which_rclone_passed_names_over_left_no_complete_copy() -> None:
-    numbers = {"n": 1, "not_copied": 1, "copied_again": 0}
-    warnings = [RunWarning(WarningCode.PASSED_OVER, numbers).to_json()]
+def test_a_good_run_with_names_that_cannot_be_copied_left_an_almost_complete_copy() -> None:
+    proof = GOOD | {"source_objects": 10, "cannot_copy": 1}
 
-    state = copy_state(a_run(RunStatus.SUCCESS, COPYING, copied=3, warnings=warnings))
+    state = copy_state(a_run(RunStatus.SUCCESS, COPYING, copied=3, proof=proof))
 
     assert state is not None and state.kind == CopyKind.ALMOST
-    assert describe_copy(state) == "The copy is complete but for what rclone passed over."
+    told = describe_copy(state, ZONE, NOW)
+    assert told == "The copy is complete except for names that cannot be copied."
 
 
 @pytest.mark.parametrize("status", [RunStatus.SUCCESS, RunStatus.FAILED])
 def test_a_preview_leaves_the_copy_alone_however_it_ends(status: RunStatus) -> None:
     state = copy_state(a_run(status, Phase.CHECKING, kind=RunKind.PREVIEW, findings=FOUND))
 
-    assert state is not None and (state.kind, describe_copy(state)) == (
+    assert state is not None and (state.kind, describe_copy(state, ZONE, NOW)) == (
         CopyKind.UNTOUCHED,
         UNTOUCHED,
     )

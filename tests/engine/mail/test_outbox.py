@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bucketvault.engine import settings
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.mail import outbox, texts
 from bucketvault.engine.mail.mail_views import Told
 from bucketvault.engine.views import backups
@@ -14,7 +15,7 @@ from bucketvault.errors import NotFoundError
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, BackupRun, Mail
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import MailKind, Phase, Reason, RunKind, RunStatus
+from bucketvault.vocabulary import MailKind, Phase, Reason, RunKind, RunStatus, WarningCode
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -81,6 +82,66 @@ def test_each_failed_run_is_one_mail(photos: Backup) -> None:
     with writing():  # however often it is said
         outbox.run_ended(second)
     assert Mail.select().count() == 2
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_runs_that_were_held_or_stopped_are_no_failures_and_end_no_series(photos: Backup) -> None:
+    bad(photos)
+    bad(photos, reason=Reason.BRAKE)
+    bad(photos, reason=Reason.STOPPED)
+    bad(photos, kind=RunKind.PREVIEW)
+
+    bad(photos)
+
+    bodies = [mail.body for mail in Mail.select().order_by(Mail.id)]
+    assert ["failure in a row" in body for body in bodies] == [False, False, True]
+    assert "2nd failure in a row" in bodies[2]
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_a_good_run_after_one_that_was_only_held_tells_of_no_failure(photos: Backup) -> None:
+    bad(photos, reason=Reason.BRAKE)
+
+    good(photos)
+
+    body = " ".join(Mail.get(Mail.kind == MailKind.RECOVERED).body.split())
+    assert "Before, it was held for your approval, on" in body
+    assert "failed" not in body
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_a_mail_says_since_when_the_copy_is_partly_updated(photos: Backup) -> None:
+    good(photos)
+    began = at(3)
+    bad(photos, phase=Phase.COPYING, copied=3, started_at=began)
+    bad(photos, phase=Phase.CHECKING, reason=Reason.CREDENTIALS)
+
+    body = " ".join(Mail.select().order_by(Mail.id.desc()).get().body.split())
+
+    assert body.startswith("This run changed nothing; the copy is partly updated since ")
+    assert "not touched" not in body
+
+
+@pytest.mark.usefixtures("mail_set_up")
+def test_mails_tell_the_proof(photos: Backup) -> None:
+    found = {"at": at(3).isoformat(), "source_objects": 9, "present": 7, "same_hash": 7}
+    cannot = RunWarning(WarningCode.CANNOT_COPY, {"n": 1}, ("photos/",)).to_json()
+    bad(
+        photos,
+        phase=Phase.PROVING,
+        reason=Reason.INCOMPLETE,
+        explanation="2 objects are not at the destination: a, b.",
+        proof=found | {"missing": 2},
+        warnings=[cannot],
+    )
+    good(photos, proof=found | {"present": 9, "same_hash": 9}, explanation="The copy is complete.")
+
+    failed, again = [" ".join(mail.body.split()) for mail in Mail.select().order_by(Mail.id)]
+
+    assert "The copy is partly updated. Objects: 2 missing." in failed
+    assert "7 of 9 objects are at the destination, with the same content hash." in failed
+    assert "1 name cannot be copied: photos/." in failed
+    assert again.startswith("The copy is complete. 9 of 9 objects are at the destination")
 
 
 @pytest.mark.usefixtures("mail_set_up")
@@ -380,7 +441,10 @@ def test_the_cause_is_read_in_a_mail_and_the_url_of_the_request_before_it_is_not
 @pytest.mark.usefixtures("mail_set_up")
 @pytest.mark.parametrize(
     ("exit_code", "changed"),
-    [(1, "3 copied, 0 replaced, 0 removed, 9 B moved"), (137, "at least 3 copied, 9 B moved")],
+    [
+        (1, "3 copied, 0 replaced, 0 removed, 9 B transferred"),
+        (137, "at least 3 copied, 9 B transferred"),
+    ],
 )
 def test_a_mail_about_a_run_that_was_cut_off_counts_no_more_than_was_seen(
     photos: Backup, exit_code: int, changed: str

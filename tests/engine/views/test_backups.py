@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bucketvault.cli import status
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone.log_lines import Progress
@@ -57,6 +58,14 @@ SPEC = {
     "archive_key": "photos-abc123",
     "rclone_version": "1.75.2",
     "arguments": ["sync", "source:photos/2026/", "dest:copies/"],
+}
+
+
+PROOF: dict[str, Any] = {
+    "at": "2020-11-01T02:00:00+00:00",
+    "source_objects": 9,
+    "present": 9,
+    "same_hash": 9,
 }
 
 
@@ -170,7 +179,7 @@ def test_the_newest_run_is_found_without_reading_the_older_ones(
         plan = database.execute_sql(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
 
     steps = [step for *_, step in plan]
-    assert sum("backup_run_backup (backup_id=?)" in step for step in steps) == 4
+    assert sum("backup_run_backup (backup_id=?" in step for step in steps) == 8
     assert not any("TEMP B-TREE" in step for step in steps)
 
 
@@ -378,9 +387,10 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
         finished_at=at(3),
         exit_code=0,
         explanation="Copied 7 objects.",
-        warnings=[RunWarning(WarningCode.ERRORS, {"n": 3}).to_json()],
+        warnings=[RunWarning(WarningCode.ALTERED, {"n": 3}).to_json()],
         copied=7,
         trigger=Trigger.SCHEDULE,
+        proof=PROOF,
     )
     waiting = a_run(photos, RunStatus.PENDING, trigger=Trigger.MANUAL, created_at=at(4))
 
@@ -395,6 +405,8 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                 "moved": False,
                 "next_due_at": "2026-11-05T02:00:00Z",
                 "last_good_at": "2026-11-01T03:00:00Z",
+                "proof": Proof(**PROOF).to_json(),
+                "proof_is_old": True,
                 "last_run": {
                     "id": done.id,
                     "status": "success",
@@ -406,7 +418,10 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "exit_code": 0,
                     "explanation": "Copied 7 objects.",
                     "copy_state": "The copy is complete.",
-                    "warnings": ["3 with an error as their last word, though rclone succeeded."],
+                    "copy_code": "complete",
+                    "copy_partly_since": None,
+                    "proof": Proof(**PROOF).to_json(),
+                    "warnings": ["Changed in the copy by another program and replaced: 3."],
                     "counts": dict.fromkeys(COUNT_NAMES, 0) | {"copied": 7},
                     "counts_at_least": False,
                 },

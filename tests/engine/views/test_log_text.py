@@ -168,13 +168,13 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
         (
             log_line(1, "Copied (server-side copy)", object="a", size=9),
             "aside",
-            "former version set aside, 9 B",
+            "old version kept, 9 B",
         ),
-        (log_line(1, "Deleted", object="a"), "kept", "former version kept"),
+        (log_line(1, "Deleted", object="a"), "kept", "old version kept"),
         (
             log_line(1, "Moved into backup dir", object="a"),
             "removed",
-            "removed here, former version kept",
+            "removed here, old version kept",
         ),
         (
             log_line(1, "Updated modification time in destination", object="a"),

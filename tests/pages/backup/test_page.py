@@ -8,15 +8,13 @@ import pytest
 from nicegui import background_tasks, ui
 from nicegui.testing import User
 
-from bucketvault.engine.domain.copy_state import CopyKind, CopyState
-from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.situation import Tone, answer_of
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
-from bucketvault.vocabulary import RunKind, Topic, WarningCode
-from tests.pages import backup_scenes, fake_backups, scenes
+from bucketvault.vocabulary import RunKind, Topic
+from tests.pages import backup_scenes, fake_backups, scenes, scenes_proof
 from tests.pages.waiting import becomes, drawn
 
 
@@ -43,19 +41,29 @@ def test_a_good_copy_says_how_old_it_is() -> None:
 
     assert (tone, sentence) == (
         Tone.OK,
-        "The copy is complete. It follows the source as it was 1 h ago.",
+        "The copy is complete and matches the source as of 1 h ago.",
     )
     assert detail.startswith("The last run succeeded: 14 copied, 2 replaced, 2 removed. Ended ")
+    assert "Last proven: " in detail
+    assert "218 of 218 objects; 205 with the same content hash, 13 of the same size only" in detail
 
 
-def test_a_copy_that_lacks_what_rclone_passed_over_says_so() -> None:
-    state = CopyState(CopyKind.ALMOST)
-    last = scenes.run_view(warnings=(RunWarning(WarningCode.PASSED_OVER),), copy_state=state)
+def test_a_copy_without_names_that_cannot_be_copied_says_so() -> None:
+    last = scenes_proof.odd_run()
 
-    tone, sentence, _ = answer(scenes.backup_row(2, last_run=last))
+    tone, sentence, detail = answer(scenes.backup_row(2, last_run=last, proof=last.proof))
 
     assert tone == Tone.WARN
-    assert sentence.startswith("The copy is there but for what rclone passed over, as the source")
+    assert sentence.startswith("The copy is complete except for names that cannot be copied, as of")
+    assert "7 objects changed since, they come with the next run." in detail
+
+
+def test_a_proof_that_is_too_old_is_a_warning() -> None:
+    tone, sentence, detail = answer(scenes_proof.old_row())
+
+    assert (tone, sentence) == (Tone.OLD, "The copy has not been proven for more than 2 days.")
+    assert detail.startswith("Start a run: it compares every object at both ends.")
+    assert "Last proven: " in detail
 
 
 def test_a_failed_one_says_first_in_what_state_the_copy_is() -> None:
@@ -63,7 +71,9 @@ def test_a_failed_one_says_first_in_what_state_the_copy_is() -> None:
 
     assert tone == Tone.BAD
     assert sentence.startswith("The last run failed: Backblaze EU took no more data")
-    assert detail.startswith("The copy is partly updated: 7 of 13 changes arrived")
+    assert detail.startswith(
+        "The copy is partly updated. Objects: 3 missing, 1 different from the source."
+    )
     assert "The last good run ended on" in detail
 
 
@@ -98,11 +108,11 @@ def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
             Tone.WAIT,
             'waits for the run of "Photos" to end.',
         ),
-        ({"active_run": scenes.live_run()}, Tone.RUN, "under way"),
+        ({"active_run": scenes.live_run()}, Tone.RUN, "in progress"),
         (
             {"active_run": scenes.checking_run(kind=RunKind.PREVIEW)},
             Tone.OK,
-            "The copy is complete.",
+            "The copy is complete",
         ),
     ],
 )
@@ -303,7 +313,7 @@ async def test_run_now_and_preview_go_to_their_run(user: User, engine) -> None:
 
     await user.open("/backups/4")
     user.find(marker="preview").click()
-    await user.should_see("Checking both buckets: 120,000 objects seen")
+    await user.should_see("Looking: 120,000 at the source, 118,000 at the destination")
 
     assert (engine.queued, engine.previewed) == ([4], [4])
 

@@ -17,7 +17,7 @@ from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Topic
-from tests.pages import fake_engine, scenes
+from tests.pages import fake_engine, scenes, scenes_proof
 from tests.pages.scenes import Installation
 from tests.pages.waiting import becomes
 
@@ -114,7 +114,7 @@ async def test_a_failed_one_says_in_what_state_its_copy_is(user: User) -> None:
 
     await user.open("/")
 
-    await user.should_see("The copy is partly updated: 7 of 13 changes arrived")
+    await user.should_see("The copy is partly updated. Objects: 3 missing, 1 different")
     await user.should_see("No run has succeeded yet.")
 
 
@@ -127,7 +127,7 @@ async def test_a_preview_leaves_the_state_and_the_need_of_its_backup(user: User)
     row = list_rows(user)["Product photos"]
     assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "Watch", 14)
     assert row["live"]["lead"] == "Preview: checking both buckets"
-    assert row["live"]["figures"] == " · 120,000 objects seen"
+    assert row["live"]["figures"] == " · 120,000 at the source, 118,000 at the destination"
 
 
 async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
@@ -139,7 +139,8 @@ async def test_a_row_says_state_ends_last_run_and_schedule(user: User) -> None:
     assert (row["word"], row["tone"]) == ("Failed", "st-bad")
     assert row["when"] == "32 min ago · copy partly updated"
     assert (row["id"], row["run"]) == (4, 2)
-    assert row["when_exact"].endswith("Europe/Berlin")
+    assert "Europe/Berlin" in row["when_exact"]
+    assert "Last proven: " in row["when_exact"]
     assert row["source"]["whole"] == "Amazon Frankfurt · acme-pg-dumps"
     assert row["schedule"] == "Daily at 01:30"
 
@@ -165,6 +166,38 @@ async def test_a_backup_that_is_checking_has_a_bar_without_a_number(user: User) 
 
     bar = list_rows(user)["Customer uploads"]["live"]
     assert bar["percent"] is None and bar["lead"] == "Checking both buckets"
+
+
+async def test_a_row_counts_objects_while_no_byte_moves(user: User) -> None:
+    runs = (scenes_proof.keeping_run(), scenes_proof.proving_run())
+    show([scenes.backup_row(n, active_run=run) for n, run in enumerate(runs, start=1)])
+
+    await user.open("/")
+
+    keeping, proving = (list_rows(user)[name]["live"] for name in ("Customer uploads", "Invoices"))
+    assert keeping == {
+        "percent": 77.5,
+        "lead": "Keeping old versions",
+        "figures": " · 31 of 40",
+        "left": "",
+    }
+    assert proving == {
+        "percent": None,
+        "lead": "Proving, pass 2 of 3",
+        "figures": " · 12,000 at the source, 11,400 at the destination",
+        "left": "",
+    }
+
+
+async def test_a_copy_that_was_not_proven_for_long_is_amber(user: User) -> None:
+    show(scenes_proof.old_rows())
+
+    await user.open("/")
+
+    await user.should_see("Customer uploads has not been proven for more than 2 days.")
+    row = list_rows(user)["Customer uploads"]
+    assert (row["tone"], row["word"]) == ("st-old", "Last proof is old")
+    assert row["when"] == "last proven 4 d ago"
 
 
 async def test_a_schedule_of_another_zone_names_it(user: User) -> None:

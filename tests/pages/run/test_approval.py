@@ -234,7 +234,7 @@ async def test_a_preview_says_what_a_run_would_do_now(user: User, engine) -> Non
     await user.should_see("What a run would do now: copy 3 new, replace 9 and remove 625 objects.")
     await user.should_see("Nothing was touched.")
     await user.should_see("you, with Preview")
-    await user.should_see("no exit code: rclone only looked")
+    await user.should_see("no exit code: rclone was not started")
     user.find(marker="run-again").click()
     await user.should_see("Waiting for its turn.")
     assert engine.queued == [4]
@@ -251,8 +251,8 @@ async def test_a_preview_without_changes_says_so(user: User) -> None:
 async def test_a_preview_can_be_stopped_while_it_looks(user: User, engine) -> None:
     await user.open("/run/14")
 
-    await user.should_see("Checking both buckets: 120,000 objects seen")
-    await user.should_not_see("Tidying up")
+    await user.should_see("Looking: 120,000 at the source, 118,000 at the destination")
+    await user.should_not_see("Cleaning up")
     user.find(marker="stop").click()
     await user.should_see("Stop the preview of Product photos?")
 

@@ -8,7 +8,6 @@ from nicegui import ui
 from nicegui.background_tasks import running_tasks
 from nicegui.testing import User
 
-from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.pages.run import log as logview
@@ -21,7 +20,6 @@ from bucketvault.vocabulary import (
     Side,
     Topic,
     Trigger,
-    WarningCode,
     log_topic,
     run_topic,
 )
@@ -46,9 +44,10 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
 
     await user.should_see("Failed: Backblaze EU took no more data")
     await user.should_see("raise the storage cap")
-    await user.should_see("214 of 218 objects met no error")
-    await user.should_see("The copy is partly updated: 7 of 13 changes arrived, nothing removed.")
-    await user.should_see("1 object is missing until the next good run")
+    await user.should_see("214 at the destination")
+    await user.should_see("3 not at the destination")
+    await user.should_see("The copy is partly updated. Objects: 3 missing, 1 different")
+    await user.should_see("214 of 218 objects are at the destination")
     await user.should_see("The last good run ended on")
     await user.should_see("1: rclone ended with errors")
 
@@ -73,13 +72,14 @@ async def test_whether_anybody_was_told_of_a_failure_is_said(
     await user.should_see(said)
 
 
-async def test_a_run_that_was_cut_short_claims_nothing_about_the_rest(user: User) -> None:
-    show(scenes.failed_run(exit_code=7))
+async def test_a_run_without_a_proof_claims_nothing_about_the_rest(user: User) -> None:
+    show(scenes.stopped_run(reason=Reason.STALLED))
 
     await user.open("/")
 
-    await user.should_see("3 objects could not be brought up to date")
-    await user.should_not_see("met no error")
+    await user.should_see("The copy is partly updated: at least 3 of 13 changes arrived")
+    await user.should_not_see("at the destination")
+    await user.should_not_see("Show every object in the log")
 
 
 async def test_a_good_run_counts_what_it_did(user: User) -> None:
@@ -107,7 +107,7 @@ async def test_warnings_stand_below_the_result(user: User) -> None:
     await user.open("/")
 
     await user.should_see("Succeeded, with 2 warnings")
-    await user.should_see("2 replaced or removed without a kept version of what was there before.")
+    await user.should_see("Changed in the copy by another program and replaced: 2.")
 
 
 async def test_a_run_that_never_reached_rclone_says_so(user: User) -> None:
@@ -120,7 +120,7 @@ async def test_a_run_that_never_reached_rclone_says_so(user: User) -> None:
     await user.should_not_see("What rclone said")
 
 
-async def test_a_check_that_failed_tells_what_rclone_said_and_not_that_it_was_not_started(
+async def test_a_look_that_failed_tells_what_was_answered_and_that_rclone_was_not_started(
     user: User,
 ) -> None:
     refused = {"reason": Reason.CREDENTIALS, "detail": "403: SignatureDoesNotMatch"}
@@ -128,8 +128,9 @@ async def test_a_check_that_failed_tells_what_rclone_said_and_not_that_it_was_no
 
     await user.open("/")
 
-    await user.should_see("What rclone said")
-    await user.should_see("no exit code: rclone only checked, it did not begin to copy")
+    await user.should_see("In detail")
+    await user.should_see("403: SignatureDoesNotMatch")
+    await user.should_see("no exit code: rclone was not started")
 
 
 async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
@@ -141,23 +142,9 @@ async def test_a_stopped_run_is_no_failure_of_ours(user: User) -> None:
     await user.should_see("rclone was asked to stop, by signal 2 (SIGINT)")
 
 
-@pytest.mark.parametrize(
-    ("warning", "note"),
-    [
-        (RunWarning(WarningCode.UNKEPT, {"n": 1}), "not all former ones kept"),
-        (RunWarning(WarningCode.LOG_CUT), "former ones kept"),
-    ],
-)
-def test_former_versions_are_said_to_be_kept_only_where_they_are(
-    warning: RunWarning, note: str
-) -> None:
-    tiles = run_words.tiles(scenes.run_view(warnings=(warning,)))
-
-    assert [tile.note for tile in tiles if tile.word == "Replaced"] == [note]
-
-
 def test_counts_of_a_run_that_was_cut_off_claim_no_more_than_was_seen() -> None:
-    whole, cut = scenes.failed_run(counts=scenes.stopped_run().counts), scenes.stopped_run()
+    cut = scenes.stopped_run()
+    whole = scenes.failed_run(counts=cut.counts)
 
     told = [{t.word: (t.value, t.note) for t in run_words.tiles(view)} for view in (whole, cut)]
 
@@ -175,7 +162,7 @@ def test_counts_of_a_run_that_was_cut_off_claim_no_more_than_was_seen() -> None:
         ({"status": RunStatus.FAILED, "exit_code": 2}, "2: rclone did not accept its arguments"),
         (
             {"reason": Reason.INTERRUPTED, "status": RunStatus.FAILED, "exit_code": None},
-            "no exit code: nobody saw rclone end",
+            "no exit code: rclone's end was not recorded",
         ),
     ],
 )
@@ -260,7 +247,7 @@ async def test_stop_names_the_backup_and_asks_first(user: User, engine) -> None:
     await user.should_see("Stop the run of Video masters?")
     assert engine.stopped == []
     user.find(marker="confirm").click()
-    await user.should_see("Stopping: rclone ends what it is at")
+    await user.should_see("Stopping: rclone finishes what it is doing")
     assert engine.stopped == [1]
 
 
@@ -285,13 +272,13 @@ async def test_a_run_that_is_checking_says_so(user: User, engine) -> None:
 
 async def test_a_check_says_how_much_it_has_seen_and_can_be_stopped(user: User, engine) -> None:
     await user.open("/run/15")
-    await user.should_see("Checking both buckets: 120,000 objects seen")
+    await user.should_see("Looking: 120,000 at the source, 118,000 at the destination")
 
     user.find(marker="stop").click()
 
     await user.should_see("It has only looked so far: nothing has been touched.")
     user.find(marker="confirm").click()
-    await user.should_see("Stopping: rclone ends what it is at")
+    await user.should_see("Stopping: rclone finishes what it is doing")
     assert engine.stopped == [15]
 
 

@@ -1,0 +1,65 @@
+"""How far a run in progress is, in words, for pages and the command line. Pure."""
+
+from bucketvault.engine.rclone.log_lines import Progress
+from bucketvault.engine.views.backups import RunView
+from bucketvault.engine.views.log_text import counted_words, transfer_words
+from bucketvault.humanize import percent, time_left
+from bucketvault.vocabulary import Phase
+
+MOST_PASSES = 3
+# What a run does in a step of a phase. Progress of another step is of the phase before.
+_DOING = {
+    Phase.CHECKING: {"look": "Looking"},
+    Phase.COPYING: {
+        "": "Copying",
+        "keep": "Keeping old versions",
+        "copy": "Copying",
+        "remove": "Removing",
+    },
+    Phase.PROVING: {"look": "Proving", "prove": "Proving", "read": "Reading objects again"},
+}
+_PHASES = {
+    Phase.CHECKING: "Checking both buckets",
+    Phase.COPYING: "Copying",
+    Phase.PROVING: "Proving the copy",
+    Phase.TIDYING: "Cleaning up",
+}
+
+
+def progress_of(view: RunView) -> Progress | None:
+    """Return the progress of the step that a run is at; None where there is none."""
+    progress, phase = view.progress, view.phase or Phase.CHECKING
+    return progress if progress is not None and progress.step in _DOING.get(phase, ()) else None
+
+
+def doing(view: RunView) -> str:
+    """`Keeping old versions`, `Copying, pass 2 of 3`."""
+    phase, progress = view.phase or Phase.CHECKING, progress_of(view)
+    told = _PHASES[phase] if progress is None else _DOING[phase][progress.step]
+    return told + pass_words(view)
+
+
+def pass_words(view: RunView) -> str:
+    """`, pass 2 of 3`; empty for the first one."""
+    is_copying = view.phase in (Phase.COPYING, Phase.PROVING)
+    return f", pass {view.passes} of {MOST_PASSES}" if is_copying and view.passes > 1 else ""
+
+
+def how_far(view: RunView) -> str:
+    """`62 %, 41.2 of 66.4 GB, 84 MB/s, about 5 min left`, or what is counted; empty: not known."""
+    progress = progress_of(view)
+    if progress is None:
+        return ""
+    return (transfer_words if progress.step in ("", "copy") else counted_words)(progress)
+
+
+def live_words(view: RunView) -> str:
+    """`Copying, pass 2 of 3: 62 %, about 5 min left`; figures beside it have the rest."""
+    if view.stop_requested_at is not None:
+        return "Stopping: rclone finishes what it is doing"
+    progress = progress_of(view)
+    far = how_far(view)
+    if progress is not None and progress.step in ("", "copy") and progress.percent is not None:
+        left = time_left(progress.eta_s) if progress.is_transferring else ""
+        far = ", ".join(filter(None, (percent(progress.percent), left)))
+    return f"{doing(view)}: {far}" if far else doing(view)
