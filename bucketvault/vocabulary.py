@@ -94,6 +94,7 @@ class Reason(StrEnum):
     """Why a Run failed."""
 
     RCLONE_ERROR = "rclone_error"
+    DAMAGED = "damaged"  # bytes were read that are not the same at both ends
     INCOMPLETE = "incomplete"  # rclone said 0, and a look says that objects are not there
     SOURCE_MISSING = "source_missing"
     BRAKE = "brake"
@@ -164,6 +165,7 @@ class MailKind(StrEnum):
     RECOVERED = "recovered"  # a run succeeded after failed ones
     OVERDUE = "overdue"  # a backup should have succeeded by now, and has not
     OVERDUE_OVER = "overdue_over"  # and now it has
+    DAMAGED = "damaged"  # bytes were read that are not the same at both ends
 
 
 class MailSecurity(StrEnum):

@@ -156,6 +156,9 @@ class Backup(BaseModel):
         ComparisonMode, default=ComparisonMode.DEFAULT
     )
     shrink_limit_percent = pw.IntegerField(default=50)
+    verify_gb_per_night = pw.IntegerField(default=0)  # read at each end; 0: only when asked
+    # how much of the copy was read, and what that found: the last line of its ledger
+    reading: pw.Field[Json] = JsonField(default=dict)
     archive_key = pw.TextField(unique=True)
     restore_text_hash = pw.TextField(default="")  # of the RESTORE.txt last written
     # the first planned time that nothing was done for yet; None: switched off, or to be worked out
@@ -192,7 +195,7 @@ class BackupRun(BaseModel):
     exit_code = pw.IntegerField(null=True)  # rclone's; negative: ended by that signal
     rclone_pid = pw.IntegerField(null=True)  # for the health page only
     spec: pw.Field[Json] = JsonField(default=dict)  # frozen at claim; no secrets
-    # What the dry run before it would have changed (engine/domain/findings.py), and how much of
+    # What it would change (engine/domain/findings.py), or has read (Verified), and how much of
     # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there is none.
     findings: pw.Field[Json] = JsonField(default=dict)
     approved_limits: pw.Field[Json] = JsonField(default=dict)

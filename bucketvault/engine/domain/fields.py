@@ -151,6 +151,12 @@ class BackupFields:
         label="Ask me first above (%)",
         kind=NUMBER,
     )
+    verify_gb_per_night: int = ruled(
+        rules.whole_number("What is read each night is", 0, rules.MOST_GB_A_NIGHT, "GB"),
+        0,
+        label="Read and compare each night (GB)",
+        kind=NUMBER,
+    )
 
     def together(self, sheet: Sheet) -> "BackupFields":
         """Return itself; note where schedule and weekday do not fit."""

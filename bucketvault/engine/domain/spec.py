@@ -50,6 +50,7 @@ class RunSpec:
     retention_days: int
     shrink_limit_percent: int
     archive_key: str
+    verify_gb_per_night: int = 0
     rclone_version: str = ""  # empty until the run's rclone was found
     arguments: tuple[str, ...] = ()  # rclone's
 

@@ -46,7 +46,7 @@ UNREADABLE = "unreadable"  # one end refused to give the object, on the day `rea
 
 @dataclass(slots=True)
 class Reading:
-    """What is known of bytes that were read, of a whole ledger; a line of it keeps this as JSON."""
+    """Knowledge of which bytes were read, of a whole ledger; its last line has it as JSON."""
 
     days: dict[str, list[int]] = field(default_factory=dict)  # objects, bytes; "": never read
     refused: list[int] = field(default_factory=lambda: [0, 0])  # the same of unreadable ones

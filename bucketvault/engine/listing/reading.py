@@ -77,7 +77,7 @@ class Choice:
 
 
 class Outcome(NamedTuple):
-    """What came of one object: its record from now on, and its kind for the counts."""
+    """The result of one object: its record from now on, and its kind for the counts."""
 
     record: Record
     kind: str  # equal, changed, refused, unread, or a mark of a finding

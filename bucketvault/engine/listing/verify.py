@@ -28,7 +28,7 @@ class ReadJob:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What came of a reading, in objects, and in bytes at each end."""
+    """The result of a reading, in objects, and in bytes at each end."""
 
     objects: int = 0  # read at both ends
     bytes: int = 0

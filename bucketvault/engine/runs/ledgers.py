@@ -11,13 +11,16 @@ import hashlib
 import json
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.listing.ledger import Ledger, LedgerError
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.runs import queue
-from bucketvault.store.database import connection
+from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun
+from bucketvault.vocabulary import Topic
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +36,22 @@ def ledger_of(ledgers: Path, spec: RunSpec) -> Path:
 
 
 def take_ledger(ledgers: Path, spec: RunSpec, new: Path) -> None:
-    """Move a new ledger to its place; those of the same backup between other ends go."""
+    """Move a new ledger to its place, and note what it knows of reading.
+
+    Those of the same backup between other ends go.
+    """
     ledgers.mkdir(mode=0o700, exist_ok=True)
     mine = ledger_of(ledgers, spec)
     new.replace(mine)
     for other in ledgers.glob(f"{spec.archive_key}.*.gz"):
         if other != mine:
             other.unlink(missing_ok=True)
+    # for pages, which never read a ledger; a database that is busy has it after the next run
+    with contextlib.suppress(BusyError, LedgerError):
+        reading = asdict(Ledger(mine).reading)
+        with writing(Topic.BACKUPS):
+            mine_too = Backup.archive_key == spec.archive_key
+            Backup.update(reading=reading).where(mine_too).execute()
 
 
 def hold_plan(ledgers: Path, run: BackupRun, plan: Plan) -> None:

@@ -67,7 +67,9 @@ def enqueue(
         active = BackupRun.get_or_none(BackupRun.backup == backup_id, IS_ACTIVE)
         if active is not None and active.kind != kind:
             under_way = UNDER_WAY[active.kind]
-            raise InUseError(f"{under_way} of this backup is under way.", "Wait for its end.")
+            raise InUseError(
+                f"{under_way} of this backup is under way.", "Wait for its end, or stop it."
+            )
         if active is not None:
             return active.id, False
         run = BackupRun.create(
@@ -139,7 +141,11 @@ def claim(runs: Path, max_parallel: int) -> tuple[BackupRun, RunFolder, int] | N
         waiting = (
             BackupRun.select()
             .where(BackupRun.status == RunStatus.PENDING)
-            .order_by(pw.fn.COALESCE(BackupRun.scheduled_for, BackupRun.created_at), BackupRun.id)
+            .order_by(
+                BackupRun.kind == RunKind.VERIFY,  # which may take hours, and changes nothing
+                pw.fn.COALESCE(BackupRun.scheduled_for, BackupRun.created_at),
+                BackupRun.id,
+            )
         )
         # A run that this database does not know, after an older one was put back, may still copy.
         others = run_folders(runs)

@@ -19,7 +19,7 @@ import schedule
 
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.runs import queue
-from bucketvault.engine.schedule import overdue
+from bucketvault.engine.schedule import nightly, overdue
 from bucketvault.errors import TimingError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import IS_ACTIVE, Backup, BackupRun, utcnow
@@ -83,6 +83,7 @@ class Scheduler:
             return
         due = _to_look_at(now, self._at_fault)
         self._for_each(due, lambda backup_id: plan(backup_id, now))
+        self._for_each(nightly.backups_to_read(now), nightly.queue_reading)
         if _is_past(self._told, TELL_EVERY_S):
             self._for_each(overdue.backups_to_tell(), overdue.tell)
             self._told = time.monotonic()

@@ -141,6 +141,8 @@ class BackupForm(Form[BackupFields | None]):
                 with card("If something is deleted"), element("div", "two"):
                     for name in ("retention_days", "shrink_limit_percent"):
                         self._field(name, given, numeric=True)
+                with card("Reading it again"), element("div", "stack spaced"):
+                    self._field("verify_gb_per_night", given, numeric=True)
             with element("div", "aside-words"):
                 with card("In words"), element("div", "stack spaced"):
                     self._way = element("div")
@@ -291,6 +293,8 @@ class BackupForm(Form[BackupFields | None]):
         self.fields["retention_days"].hint(words.retention_words(kept, self._engine.zone, now))
         self.fields["shrink_limit_percent"].hint(words.limit_words(limit))
         measured = self._source.measured
+        reads = words.reading_words(str(given.verify_gb_per_night), str(given.schedule), measured)
+        self.fields["verify_gb_per_night"].hint(reads)
         objects = None if measured is None else measured.objects
         for mode in COMPARING:
             schedule = Schedule(str(given.schedule))

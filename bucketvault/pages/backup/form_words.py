@@ -26,6 +26,7 @@ from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, Usage
 # what is kept. Comparing dates asks for each object at both ends (measured with rclone 1.75.2), and
 # lists both once more in the check.
 LISTED_AT_ONCE = 1000
+GB = 10**9
 LISTINGS_OF_BOTH = 5
 LISTINGS_BY_DATE = 2
 SHORT_LISTINGS = 2
@@ -229,6 +230,30 @@ def limit_words(typed: str) -> str:
         f"A run that would remove or replace {share} of the copy is held for your approval. "
         f"Fewer than {FEWEST_REMOVED} removals are not, "
         "unless the source is empty or no run between these places has succeeded."
+    )
+
+
+def reading_words(typed: str, schedule: str, measured: PathSize | None) -> str:
+    """Say what reading each night means and costs; empty where the number is none."""
+    budget = _number(typed)
+    if budget is None or budget > rules.MOST_GB_A_NIGHT:
+        return ""
+    if not budget:
+        return (
+            "0: only when you press Verify now. A run compares listings; reading finds bytes that "
+            "went bad in a bucket later."
+        )
+    a_night = budget * GB
+    if measured is not None:
+        a_night = min(a_night, measured.size_bytes)
+    a_month = size(a_night * RUNS_A_MONTH[Schedule(schedule)])
+    then = "each night" if schedule == Schedule.DAILY else "each week"
+    took = ""
+    if measured is not None and measured.size_bytes > budget * GB:
+        took = f" All of it once in {many(math.ceil(measured.size_bytes / a_night), 'such run')}."
+    return (
+        f"After a good run {then}, what was not read for the longest time. About {a_month} a month "
+        f"leave each of the two providers, who may charge for it.{took}"
     )
 
 

@@ -53,6 +53,9 @@ STATEMENTS = (
             CHECK (comparison_mode IN ('default', 'size_only', 'checksum')),
         shrink_limit_percent INTEGER NOT NULL DEFAULT 50
             CHECK (shrink_limit_percent BETWEEN 0 AND 100),
+        verify_gb_per_night INTEGER NOT NULL DEFAULT 0
+            CHECK (verify_gb_per_night BETWEEN 0 AND 100000),
+        reading TEXT NOT NULL DEFAULT '{}',
         archive_key TEXT NOT NULL UNIQUE,
         restore_text_hash TEXT NOT NULL DEFAULT '',
         next_due_at TEXT,
@@ -74,7 +77,7 @@ STATEMENTS = (
         status TEXT NOT NULL CHECK (status IN ('pending', 'running', 'success', 'failed')),
         reason TEXT CHECK (reason IN ('rclone_error', 'incomplete', 'source_missing', 'brake',
             'refused', 'unreachable', 'credentials', 'rclone_missing', 'stalled', 'stopped',
-            'killed', 'interrupted', 'disk_full', 'internal')),
+            'killed', 'interrupted', 'disk_full', 'damaged', 'internal')),
         hold_reason TEXT CHECK (hold_reason IN ('share', 'first', 'more', 'empty_source')),
         side TEXT CHECK (side IN ('source', 'destination')),
         mends TEXT CHECK (mends IN ('provider', 'health')),
@@ -156,7 +159,8 @@ STATEMENTS = (
         updated_at TEXT NOT NULL,
         run_id INTEGER REFERENCES backup_run (id) ON DELETE SET NULL,
         backup_id INTEGER REFERENCES backup (id) ON DELETE SET NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('failed', 'recovered', 'overdue', 'overdue_over')),
+        kind TEXT NOT NULL CHECK (kind IN ('failed', 'recovered', 'overdue', 'overdue_over',
+            'damaged')),
         message_id TEXT NOT NULL UNIQUE,
         subject TEXT NOT NULL,
         body TEXT NOT NULL,
