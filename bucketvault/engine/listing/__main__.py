@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bucketvault.engine.listing import ledger, order
+from bucketvault.engine.listing import ledger, order, ranges
 from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record
 from bucketvault.engine.listing.merge import Difference, Totals, merge
@@ -137,7 +137,13 @@ class Look:
                 self._told_at = time.monotonic() + TELL_EVERY_S
                 tell({"seen": self.seen})
 
-        for entry in lister.entries(described["prefix"], on_page):
+        prefix = described["prefix"]
+        entries = (
+            lister.entries(prefix, on_page)
+            if self._sorts[ENDS[number]]
+            else ranges.entries(lister, prefix, self._folder, on_page)
+        )
+        for entry in entries:
             if not (left_out and entry.key.startswith(left_out)):
                 yield entry
 

@@ -144,6 +144,8 @@ class Conversation:
 class Lister(Conversation):
     """Asks for one page of a listing after another."""
 
+    answered_in_s = 0.0  # how long the newest page was waited for
+
     def entries(
         self, prefix: str = "", on_page: Callable[[int], None] = lambda count: None
     ) -> Iterator[Entry]:
@@ -151,31 +153,52 @@ class Lister(Conversation):
 
         `on_page` gets the number of objects of each page as it comes. Raises ListingError.
         """
+        with self:
+            for page in self.pages(prefix):
+                on_page(len(page.entries))
+                yield from page.entries
+
+    def pages(
+        self, prefix: str = "", after: str = "", first_keys: int = PAGE_KEYS
+    ) -> Iterator[Page]:
+        """Yield the pages below `prefix`; from behind the key `prefix + after` on, if given.
+
+        The first page of them has `first_keys` at most. Raises ListingError.
+        """
         query = {
             "encoding-type": "url",
             "list-type": "2",
-            "max-keys": str(PAGE_KEYS),
+            "max-keys": str(first_keys),
             "prefix": prefix,
         }
+        if after:
+            query["start-after"] = prefix + after
         tokens: set[bytes] = set()
-        try:
-            while True:
-                page = self._page(query, prefix)
-                on_page(len(page.entries))
-                yield from page.entries
-                if page.token is None:
-                    return
-                # 16 bytes a page: a million tokens, a billion objects, are 50 MB
-                mark = hashlib.sha256(page.token.encode()).digest()[:16]
-                if mark in tokens:
-                    raise ListingError(200, "", "The same page twice: this listing has no end.")
-                tokens.add(mark)
-                query["continuation-token"] = page.token
-        finally:
-            self.close()
+        while True:
+            page = self._page(query, prefix)
+            yield page
+            if page.token is None:
+                return
+            # 16 bytes a page: a million tokens, a billion objects, are 50 MB
+            mark = hashlib.sha256(page.token.encode()).digest()[:16]
+            if mark in tokens:
+                raise ListingError(200, "", "The same page twice: this listing has no end.")
+            tokens.add(mark)
+            query.pop("start-after", None)  # the token alone says where it goes on
+            query |= {"continuation-token": page.token, "max-keys": str(PAGE_KEYS)}
 
     def _page(self, query: Mapping[str, str], prefix: str) -> Page:
-        return self._patiently(lambda: read_page(_whole(self._answer(query)), prefix))
+        def ask() -> Page:
+            begun = time.monotonic()
+            body = _whole(self._answer(query))
+            self.answered_in_s = time.monotonic() - begun
+            return read_page(body, prefix)
+
+        return self._patiently(ask)
+
+    def another(self) -> "Lister":
+        """Return one of the same bucket, for another thread."""
+        return Lister(self._bucket, patience_s=self._patience_s)
 
 
 def may_pass(error: ListingError) -> bool:
