@@ -6,7 +6,7 @@ longer has. Each is safe by itself, whatever became of the others. `bulk` is a f
 
 Never: --fast-list (loses keys with a leading slash), --delete-excluded (moves the archive into the
 archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir needs it), --dump
-(prints keys), --ignore-errors.
+(prints keys), --ignore-errors without a list of what may go.
 
 Decisions: docs/decisions/rclone.md.
 """
@@ -112,10 +112,12 @@ def copy(spec: RunSpec, *names: str, odd: bool = False) -> list[str]:
 def remove(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]:
     """Move what the source no longer has into the run's folder of kept versions.
 
-    What is at the source again meanwhile is left alone: it comes with the next run.
+    What is at the source again meanwhile is left alone: it comes with the next run. Only here an
+    error with one name may not hold up the others: nothing goes that is not in the list.
     """
     between = [source(spec), destination(spec), "--backup-dir", _kept(spec, stamp)]
-    return ["sync", *between, *_only(names, odd=odd), "--ignore-existing", *STEP_FLAGS]
+    careful = ("--ignore-existing", "--ignore-errors")
+    return ["sync", *between, *_only(names, odd=odd), *careful, *STEP_FLAGS]
 
 
 def bulk(spec: RunSpec) -> list[str]:

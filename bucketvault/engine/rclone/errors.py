@@ -227,6 +227,12 @@ RULES = (
         _GIVE_RIGHT,
         codes=DENIED,
     ),
+    Rule(
+        Reason.RCLONE_ERROR,
+        "The name of an object is too long for {provider}.",
+        "Rename it at the source. A kept version needs some 60 bytes more than its object.",
+        codes=("KeyTooLongError", "KeyTooLong"),
+    ),
     # The rest of what a service answers may pass by itself.
     Rule(
         Reason.RCLONE_ERROR,

@@ -1,51 +1,58 @@
-"""A line of rclone's JSON log: its kind, and progress. Seen with rclone 1.75.2.
+"""A line of a run's JSON log: its kind, and progress. Seen with rclone 1.75.2.
 
-A quote inside a JSON string is escaped and only parsed fields count: an object named like a log
-line is never taken for one.
+Between rclone's lines are our own, with a field `bucketvault`: `step` where a step begins, `plan`
+and `proof` for objects that a look named. A quote inside a JSON string is escaped and only parsed
+fields count: an object named like a log line is never taken for one.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from typing import Any
 
 from bucketvault.vocabulary import LineKind
 
 LARGEST = 2**63 - 1  # that the database takes
 OBJECT_TYPE = "*s3.Object"
+
+
+class Step(StrEnum):
+    """The steps of a run that its log announces, by the field `step` of our lines."""
+
+    LOOK = "look"
+    KEEP = "keep"
+    KEPT = "kept"
+    COPY = "copy"
+    REMOVE = "remove"
+    PROVE = "prove"
+    READ = "read"
+    TIDY = "tidy"
+
+
 ATTEMPT = re.compile(
     r"Attempt (\d+)/(\d+) (succeeded|failed with (\d+) errors(?: and: (.*))?)$", re.DOTALL
 )
 _MESSAGES = {
     "Moved into backup dir": LineKind.REMOVED,
     "Deleted": LineKind.KEPT,
-    "Updated modification time in destination": LineKind.TOUCHED,
     "There was nothing to transfer": LineKind.INFO,
     "not deleting files as there were IO errors": LineKind.WARNING,
     "not deleting directories as there were IO errors": LineKind.WARNING,
-}
-SKIPPED = {  # what a dry run left out, by its field `skipped`
-    "copy": LineKind.NEW,
-    "move": LineKind.KEPT,
-    "move into backup dir": LineKind.REMOVED,
-    "delete": LineKind.REMOVED,
-    "update modification time": LineKind.TOUCHED,
 }
 
 
 def line_kind(entry: Mapping[str, object]) -> LineKind:
     """Return the meaning of one parsed line, taken alone.
 
-    Two things only the lines around it know: whether "Copied (new)" replaced an object, because
-    rclone says "(new)" then too, and whether "Deleted" let an old kept version go.
+    Two things only the lines before it know: whether a copy inside the destination completes a kept
+    version, and whether "Deleted" let an old one go.
     """
     if "bucketvault" in entry:
         return _own_kind(str(entry["bucketvault"]), str(entry.get("what")))
     if isinstance(entry.get("stats"), dict):
         return LineKind.PROGRESS
-    level, skipped = entry.get("level"), entry.get("skipped")
-    if isinstance(skipped, str) and skipped in SKIPPED:
-        return SKIPPED[skipped]
+    level = entry.get("level")
     message = str(entry.get("msg", "")).strip()
     if message in _MESSAGES:
         return _MESSAGES[message]
@@ -94,7 +101,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far rclone is, from its latest stats line. For show only: never a run's result."""
+    """How far a run is: its step, and rclone's latest stats line. For show only, never a result."""
 
     bytes_done: int = 0
     bytes_total: int = 0
@@ -109,11 +116,11 @@ class Progress:
     elapsed_s: float = 0.0
     movement: tuple[int, ...] = ()  # changes whenever anything moved; see the stall watch
     transferring: tuple[Transfer, ...] = ()
-    step: str = ""  # look, keep, copy, remove, prove, read; empty: not told
+    step: str = ""  # one of `Step`; empty: not told
     seen_source: int = 0  # objects, by a look at both ends
     seen_copy: int = 0
-    step_done: int = 0  # objects that a step keeps or removes
-    step_total: int = 0
+    step_done: int = 0  # objects of the step
+    step_total: int = 0  # by the plan
 
     @property
     def is_transferring(self) -> bool:
@@ -158,7 +165,7 @@ MOVEMENT = (
 
 
 def progress_of(stats: Mapping[str, object]) -> Progress:
-    """Return what one stats line of rclone says."""
+    """Return what one stats line of rclone says, taken alone."""
 
     def whole(name: str) -> int:
         return whole_number(stats.get(name))

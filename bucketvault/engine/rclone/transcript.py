@@ -1,4 +1,4 @@
-"""rclone's output, line by line: JSON lines become counts, progress and errors; the rest is kept.
+"""A run's log, line by line: JSON lines become counts, progress and errors; the rest is kept.
 
 Only JSON fields count, never text around them: an object named like a log line changes nothing.
 What is kept of its words is clean: providers and names of objects speak in them.
@@ -8,23 +8,25 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bucketvault.engine.rclone.log_lines import OBJECT_TYPE, Progress, line_kind, progress_of
-from bucketvault.engine.rclone.tally import PASSED_OVER, Tally
+from bucketvault.engine.rclone.log_lines import (
+    Progress,
+    Step,
+    line_kind,
+    progress_of,
+    whole_number,
+)
+from bucketvault.engine.rclone.tally import Tally
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import LineKind
+from bucketvault.vocabulary import Json, LineKind
 
 ERRORS_KEPT = 20  # the first and the last so many
 PLAIN_KEPT = 25
-PASSED_OVER_KEPT = 10_000
 MESSAGE_LIMIT = 4000  # characters of one error message; the log has the whole
 
-# When one listing of the destination fails, rclone takes what it did not see for absent: it uploads
-# every object below, over those that are there, without keeping them. (Seen with 1.75.2: one 403 on
-# a listing, a good second try, exit code 0, and a former version gone.)
-_DESTINATION_UNSEEN = re.compile(r"error reading destination (root )?directory")
-_LOOKED = frozenset((LineKind.KEPT, LineKind.NEW))  # what a dry run says of an object it replaces
+# rclone says this of each odd name, before it knows that its log is to be JSON.
+_OF_A_FILTER = re.compile(rb"\S+ \S+ INFO  : Can't figure out directory filters from ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +39,19 @@ class ErrorLine:
 
 
 class Transcript:
-    """Reads rclone's output in order. One thread uses it."""
+    """Reads a log in order. One thread uses it."""
+
+    unseen = retried = unsure = 0  # until runs are copied in passes
+    passed_over: frozenset[str] = frozenset()
 
     def __init__(self, sought: frozenset[str] = frozenset()) -> None:
-        self.tally = Tally(sought=sought)
+        self.tally = Tally()
         self.progress: Progress | None = None
-        self.checked = 0
+        self._begun = Progress()  # of the step under way, before rclone's first stats line
         self._first_errors: list[ErrorLine] = []
         self._last_errors: deque[ErrorLine] = deque(maxlen=ERRORS_KEPT)
         self._plain: deque[str] = deque(maxlen=PLAIN_KEPT)
         self.last_notice = ""
-        self.unseen = 0  # times that the destination could not be listed
-        self.retried = False  # rclone tried again: from then on its sums count things twice
-        self.unsure = 0  # objects uploaded then: perhaps over one that was not kept
-        self.passed_over: set[str] = set()  # messages about names in listings that rclone left out
-        self._blind = False
-        self._would_replace: set[str] = set()  # a dry run would set these aside, then copy them
 
     @property
     def errors(self) -> tuple[ErrorLine, ...]:
@@ -76,53 +75,65 @@ class Transcript:
         except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("level"), str):
+            if _OF_A_FILTER.match(line):
+                return LineKind.INFO
             if text := line.decode(errors="replace").strip():
                 self._plain.append(clean(text, limit=MESSAGE_LIMIT))
             return LineKind.PLAIN
         kind = line_kind(entry)
-        if kind is LineKind.PROGRESS:
-            self.progress = progress_of(entry["stats"])
-            _, checks, _, _, deletes, renames, _ = self.progress.movement
-            # every move into the kept versions and every delete is counted as a check too
-            self.checked = max(0, checks - renames - deletes)
-            return kind
-        replaced = self.tally.replaced
-        self.tally.count(entry)
-        if self.tally.replaced > replaced or (kind in _LOOKED and self._would(entry)):
-            kind = LineKind.REPLACED
-        if self._blind and entry.get("msg") == "Copied (new)":
-            self.unsure += 1
-        message = str(entry.get("msg", ""))
-        if PASSED_OVER.match(message) and len(self.passed_over) < PASSED_OVER_KEPT:
-            self.passed_over.add(f"{message[:MESSAGE_LIMIT]} {entry.get('object', '')}")
+        if kind is LineKind.STEP:
+            self._begin(entry)
+        elif kind is LineKind.PROGRESS:
+            self.progress = self._of_step(progress_of(entry["stats"]))
+        elif "bucketvault" not in entry:
+            self.tally.count(entry)
+            return self._of_rclone(entry, kind)
+        return kind
+
+    def _of_rclone(self, entry: Json, kind: LineKind) -> LineKind:
+        step = self._begun.step
+        if step == Step.TIDY:  # has its own ways to tell what went wrong
+            return LineKind.PURGED if kind is LineKind.KEPT else kind
         if entry["level"] in ("error", "critical"):
             self._error(entry)
         elif entry["level"] == "notice":
-            self.last_notice = clean(message, limit=MESSAGE_LIMIT)
-        return kind
+            self.last_notice = clean(str(entry.get("msg", "")), limit=MESSAGE_LIMIT)
+        return LineKind.KEPT if step == Step.KEEP and kind is LineKind.ASIDE else kind
 
-    def _would(self, entry: dict[str, object]) -> bool:
-        """True if a dry run says that an object would be replaced: set aside, then copied."""
-        name = str(entry.get("object", ""))
-        if entry.get("skipped") == "move":
-            self._would_replace.add(name)
-        elif entry.get("skipped") == "copy" and name in self._would_replace:
-            self._would_replace.discard(name)
-            return True
-        return False
+    def _begin(self, entry: Json) -> None:
+        before = self._begun.movement
+        self._begun = Progress(
+            step=str(entry.get("step", "")),
+            step_total=whole_number(entry.get("objects")),
+            bytes_total=whole_number(entry.get("bytes")),
+            movement=(before[0] + 1 if before else 1,),  # rclone's numbers begin anew
+        )
+        self.progress = self._begun
+        self.tally.begin(self._begun.step)
 
-    def _error(self, entry: dict[str, object]) -> None:
-        message = str(entry.get("msg", ""))
-        if _DESTINATION_UNSEEN.match(message) and entry.get("objectType") != OBJECT_TYPE:
-            self.unseen += 1
-            self._blind = True
-        elif message.startswith("Attempt "):
-            self.retried = True
-            self._blind = False  # the next try lists again
-            self.tally.next_try()
+    def _of_step(self, told: Progress) -> Progress:
+        """Return what rclone told, as a part of the step under way."""
+        begun = self._begun
+        if not begun.step:
+            return told
+        total = max(begun.bytes_total, told.bytes_total)  # rclone only knows what it has come to
+        speed = told.speed_bytes_s if begun.step == Step.COPY else 0.0
+        return replace(
+            told,
+            step=begun.step,
+            step_done=self.tally.step_done,
+            step_total=begun.step_total,
+            bytes_total=total,
+            objects_total=max(begun.step_total, told.objects_total),
+            speed_bytes_s=speed,
+            eta_s=int((total - told.bytes_done) / speed) if speed > 0 else None,
+            movement=(*begun.movement, *told.movement),
+        )
+
+    def _error(self, entry: Json) -> None:
         found = ErrorLine(
             object=clean(str(entry.get("object", ""))),
-            message=clean(message, limit=MESSAGE_LIMIT),
+            message=clean(str(entry.get("msg", "")), limit=MESSAGE_LIMIT),
             level=str(entry["level"]),
         )
         if len(self._first_errors) < ERRORS_KEPT:

@@ -1,7 +1,7 @@
 """Follows one run's spool into the store: log chunks, progress and counts, while it grows.
 
-rclone writes straight to the spool; we only read. What is stored is byte for byte what rclone
-wrote, except that known secrets are masked.
+rclone writes straight to the spool; we only read. What is stored is byte for byte what is there,
+of all passes and of what we say between them, except that known secrets are masked.
 """
 
 import os
@@ -13,7 +13,7 @@ from bucketvault.sanitize import Redactor
 from bucketvault.store import run_logs
 from bucketvault.store.database import writing
 from bucketvault.store.models import BackupRun
-from bucketvault.vocabulary import LineKind, RunStatus
+from bucketvault.vocabulary import RunStatus
 
 READ_BYTES = 4 * 1024 * 1024
 MOST_WAITING_BYTES = 16 * 1024 * 1024
@@ -23,10 +23,7 @@ class Follower:
     """One thread uses it: `step` now and then, `step(final=True)` once when the run is over."""
 
     def __init__(self, run_id: int, spool: Path, redactor: Redactor) -> None:
-        self.transcript = Transcript()  # of the run's own rclone
-        self.tidied = Transcript()  # of what tidying said afterwards; it counts for itself
-        self._listener = self.transcript
-        self._end: int | None = None  # of the run's own part of the spool, once it is known
+        self.transcript = Transcript()
         self._run_id = run_id
         self._spool = spool
         self._redactor = redactor
@@ -34,6 +31,7 @@ class Follower:
         self._offset = 0
         self._half = b""  # the unfinished last line
         self._rclone_pid: int | None = None
+        self._shown: Progress | None = None  # as it is stored
 
     @property
     def lines(self) -> int:
@@ -56,12 +54,10 @@ class Follower:
             run_logs.clear(self._run_id)
 
     def ends_at(self, spool_bytes: int) -> None:
-        """The run's own rclone ended when the spool was so long; what follows is from tidying."""
-        self._end = spool_bytes
+        """Do nothing, until runs are copied in passes."""
 
     def begin_tidying(self) -> None:
-        """Count what comes from now on apart. Call when the run's own part has been read."""
-        self._listener, self._end = self.tidied, None
+        """Do nothing, until runs are copied in passes."""
 
     def step(self, *, rclone_pid: int | None = None, final: bool = False) -> bool:
         """Take in what rclone wrote since the last call; True when something was stored.
@@ -85,9 +81,8 @@ class Follower:
             spool = os.open(self._spool, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
-        wanted = READ_BYTES if self._end is None else min(READ_BYTES, self._end - self._offset)
         try:
-            data = os.pread(spool, max(0, wanted), self._offset)
+            data = os.pread(spool, READ_BYTES, self._offset)
         finally:
             os.close(spool)
         if not data:
@@ -106,9 +101,8 @@ class Follower:
         last = lines.pop()[:-1]  # empty, or the half line that ends the log
         if last:
             lines.append(last)
-        for line, kind in zip(lines, self._listener.feed(lines), strict=True):
-            purged = kind is LineKind.KEPT and self._listener is self.tidied
-            self._writer.add(line, LineKind.PURGED if purged else kind)
+        for line, kind in zip(lines, self.transcript.feed(lines), strict=True):
+            self._writer.add(line, kind)
 
     def _store(self, rclone_pid: int | None) -> bool:
         changes: dict[str, object] = {}
@@ -118,30 +112,28 @@ class Follower:
             stored = self._writer.flush()
             if stored:
                 changes |= self.counts()
-                if self.transcript.progress is not None:
-                    changes["progress"] = self.transcript.progress.to_json()
+            progress = self.transcript.progress
+            if stored and progress is not None and progress is not self._shown:
+                changes["progress"] = progress.to_json()
             if changes:
                 BackupRun.update(**changes).where(
                     BackupRun.id == self._run_id, BackupRun.status == RunStatus.RUNNING
                 ).execute()
         self._writer.stored()
-        self._rclone_pid = rclone_pid
+        self._rclone_pid, self._shown = rclone_pid, progress
         return stored
 
     def counts(self) -> dict[str, int]:
         """Return the counts of the lines read so far, by the names of the run's columns."""
         tally = self.transcript.tally
         return {
-            "checked": self.transcript.checked,
             "copied": tally.copied,
             "replaced": tally.replaced,
             "archived": tally.archived,
             "deleted": tally.deleted,
-            "touched": tally.touched,
-            "holes": tally.holes,
             "errors": tally.errors,
             "bytes": tally.bytes,
-            "purged": self.tidied.tally.archived,  # "Deleted" is all that a purge says
+            "purged": tally.purged,
         }
 
 

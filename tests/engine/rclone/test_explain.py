@@ -41,7 +41,12 @@ EXPECTED: dict[Reason, dict[str, str]] = {
         "The key for Backblaze EU may not list copies.": (
             "sync_destination_may_not_list sync_destination_may_not_list_folder b2_not_entitled"
         ),
-        "The key for R2 Main may not read every object in photos/2024.": "sync_source_may_not_read",
+        "The key for R2 Main may not read every object in photos/2024.": (
+            "sync_source_may_not_read copy_refused"
+        ),
+        "The key for R2 Main or Backblaze EU may not read every object in photos/2024 or copies.": (
+            "keep_refused remove_refused"  # rclone does not say where it asked for a name
+        ),
         "The key for Backblaze EU may not write to copies.": (
             "sync_destination_may_not_write sync_destination_may_not_write_large"
         ),
@@ -121,7 +126,11 @@ SENTENCES = {
     for sentence, names in sentences.items()
     for name in names.split()
 }
-GREEN = {"sync_success", "sync_destination_listing_hiccup", "sync_source_may_not_head"}
+GREEN = {
+    *("sync_success", "sync_source_may_not_head"),
+    *("keep_success", "keep_odd", "copy_success", "copy_in_parts", "remove_success"),
+    "bulk_success",
+}
 
 
 def ending_of(name: str) -> Ending:
@@ -134,7 +143,7 @@ def ending_of(name: str) -> Ending:
         except ValueError:
             plain.append(line)
             continue
-        if entry["level"] in ("error", "critical") or entry["msg"].startswith("Failed to sync"):
+        if entry["level"] in ("error", "critical") or entry["msg"].startswith("Failed to "):
             errors[entry["msg"]] = None
     command = ENDINGS[name]["command"]
     one_side = {"lsf": Side.DESTINATION, "size": Side.SOURCE, "lsjson": Side.SOURCE}
@@ -347,3 +356,14 @@ def test_no_recording_holds_a_secret_or_an_address_of_a_machine() -> None:
 
     assert "example-secret" not in everything
     assert not re.search(r"127\.0\.0\.1:\d{2,}", everything)
+
+
+def test_a_name_that_is_too_long_is_told_as_that() -> None:
+    message = (
+        "Failed to copy: operation error S3: CopyObject, https response error StatusCode: 400, "
+        "RequestID: 1, HostID: , api error KeyTooLongError: Your key is too long"
+    )
+
+    explained = explain(Ending(1, None, (message,)), *ENDS)
+
+    assert explained.summary == "The name of an object is too long for Backblaze EU."

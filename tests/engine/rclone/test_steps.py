@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import pytest
 from bucketvault.engine.rclone import commands
 from bucketvault.engine.rclone.remotes import config_text
 from tests.support.program import Bucket
-from tests.support.proxies import RefusingProxy
+from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import MotoServer, clean_environment, rclone_path
 from tests.support.specs import run_spec
 
@@ -199,3 +200,67 @@ def test_a_step_without_names_does_nothing(new_pair: NewPair, step: str, odd: bo
 
     assert said.exit_code == 0
     assert pair.destination.objects() == {"a": b"old", "gone": b"g"}
+
+
+COPIES = "x-amz-copy-source"
+DENIED = (403, "AccessDenied")
+BAD = (400, "InvalidRequest")
+LOST = (404, "NoSuchKey")
+# where, the wrong answer, and the objects that are left as they were
+WRONG_ANSWERS: dict[str, tuple[str, Rule, set[str]]] = {
+    "head of a changed one, source": ("source", Rule("HEAD", "/changed1", *DENIED), {"changed1"}),
+    "source lost one": ("source", Rule("HEAD", "/changed1", *LOST), {"changed1"}),
+    "head of all, source": (
+        "source",
+        Rule("HEAD", ".", *DENIED),
+        {"changed0", "changed1", "new0", "new1"},
+    ),
+    "read of a new one": ("source", Rule("GET", "/new1", *DENIED), {"new1"}),
+    "head of a removed one, source": ("source", Rule("HEAD", "/gone1", *DENIED), set()),
+    "head of a changed one": ("copy", Rule("HEAD", "/changed1", *DENIED), {"changed1"}),
+    "changed one looks lost": ("copy", Rule("HEAD", "/changed1", *LOST), {"changed1"}),
+    "head of a removed one": ("copy", Rule("HEAD", "/gone1", *DENIED), {"gone1"}),
+    "removed one looks lost": ("copy", Rule("HEAD", "/gone1", *LOST), {"gone1"}),
+    "write of a new one": ("copy", Rule("PUT", "/new1", *BAD), {"new1"}),
+    "write of a changed one": (
+        "copy",
+        Rule("PUT", "/changed1", *BAD, without_header=COPIES),
+        {"changed1"},
+    ),
+    "keeping of a changed one": (
+        "copy",
+        Rule("PUT", "/changed1", *BAD, header=COPIES),
+        {"changed1"},
+    ),
+    "keeping of a removed one": ("copy", Rule("PUT", "/gone1", *BAD, header=COPIES), {"gone1"}),
+    "removal": ("copy", Rule("DELETE", "/gone1", *DENIED), {"gone1"}),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ANSWERS)
+def test_a_wrong_answer_about_one_object_harms_none_and_holds_up_no_other(
+    new_pair: NewPair, wrong: str
+) -> None:
+    changed, new, gone = ([f"{what}{n}" for n in range(2)] for what in ("changed", "new", "gone"))
+    old = {**dict.fromkeys(changed, b"old"), **dict.fromkeys(gone, b"gone"), "same": b"same"}
+    pair = new_pair({**dict.fromkeys([*changed, *new], b"now"), "same": b"same"}, old)
+    where, rule, as_before = WRONG_ANSWERS[wrong]
+    (pair.at_source if where == "source" else pair.at_destination).rules = [replace(rule)]
+
+    steps = [pair.run(commands.keep(pair.spec, STAMP, pair.names("replace.txt", changed)))]
+    kept = [name for name in changed if name in pair.kept]
+    lists = pair.names("new.txt", new), pair.names("kept.txt", kept)
+    steps.append(pair.run(commands.copy(pair.spec, *lists)))
+    steps.append(pair.run(commands.remove(pair.spec, STAMP, pair.names("remove.txt", gone))))
+
+    expected = {**old, **dict.fromkeys([*changed, *new], b"now")}
+    for name in as_before:
+        expected.pop(name)
+    found = pair.destination.copy()
+    as_it_was = {name: old[name] for name in as_before if name in old}
+    done = {name: body for name, body in expected.items() if name not in gone}
+    assert found == done | as_it_was
+    replaced_or_gone = [name for name in [*changed, *gone] if found.get(name) != old[name]]
+    assert {name: old[name] for name in replaced_or_gone}.items() <= pair.kept.items()
+    silent = rule.status == 404 or not as_before
+    assert silent or 1 in [step.exit_code for step in steps]
