@@ -116,7 +116,8 @@ def _attempt_words(attempt: re.Match[str], limit: int) -> str:
     number, total, end, errors, whole = attempt.groups()
     if end == "succeeded":
         return f"try {number} of {total} succeeded"
-    ended = f"try {number} of {total} ended with {many(int(errors), 'error')}"
+    which = f"try {number} of {total} " if total != "1" else ""
+    ended = f"{which}ended with {many(int(errors), 'error')}"
     if int(number) < int(total):
         return f"{ended}, trying again"
     return clean(f"{ended}: {whole}" if whole else ended, limit=limit)

@@ -1,6 +1,7 @@
 """When a run that says nothing new is given up, by its clock alone."""
 
 from bucketvault.engine.rclone.log_lines import Progress, Transfer
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.follower import INSIDE_AT_MOST_S, INSIDE_BYTES_S, StallWatch
 
 PATIENCE_S = 600.0
@@ -34,6 +35,19 @@ def test_whatever_moves_begins_the_wait_anew() -> None:
     told = [watch.is_stalled(Progress(movement=(second // 500,)), second) for second in range(3000)]
 
     assert not any(told)
+
+
+def test_the_next_step_begins_the_wait_anew_though_its_numbers_are_the_same() -> None:
+    watch, said = StallWatch(PATIENCE_S, 0.0), Transcript()
+    stats = b'{"level":"info","msg":"","stats":{"listed":1}}'
+
+    stalled = []
+    for number in range(4):
+        said.feed([b'{"level":"info","msg":"","bucketvault":"step","step":"copy"}', stats])
+        begin = 500 * number
+        stalled += [watch.is_stalled(said.progress, begin + second) for second in range(500)]
+
+    assert not any(stalled)
 
 
 def test_a_copy_inside_the_destination_has_time_by_its_size_and_not_for_ever() -> None:
