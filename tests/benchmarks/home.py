@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import BrowserContext
 
 from bucketvault.config import DATABASE_NAME, load_config
+from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.shared import LASTS_S
 from bucketvault.pages.home.rows import in_order, list_row
@@ -91,7 +92,8 @@ def all_runs(dice: random.Random, now: dt.datetime) -> Iterator[dict[str, Any]]:
                 "status": "failed" if failed else "success",
                 "reason": "rclone_error" if failed else None,
                 "trigger": "schedule",
-                "phase": "tidying",
+                "phase": "copying" if failed else "tidying",
+                "proof": {} if failed else proof(start),
                 "scheduled_for": start,
                 "created_at": start,
                 "updated_at": start,
@@ -102,6 +104,12 @@ def all_runs(dice: random.Random, now: dt.datetime) -> Iterator[dict[str, Any]]:
                 "source_objects": 218,
                 "source_bytes": 96_100_000_000,
             }
+
+
+def proof(start: dt.datetime) -> dict[str, Any]:
+    return Proof(
+        at=start.isoformat(), source_objects=218, present=218, same_hash=205, same_size_only=13
+    ).to_json()
 
 
 def in_portions(runs: Iterator[dict[str, Any]], length: int) -> Iterator[list[dict[str, Any]]]:
