@@ -169,7 +169,7 @@ async def test_a_new_backup_offers_to_look_first_or_to_run(user: User, engine) -
 
     user.find(marker="first-preview").click()
 
-    await user.should_see("Checking both buckets")
+    await user.should_see("Looking: 120,000 at the source")
     assert engine.previewed == [1]
 
 

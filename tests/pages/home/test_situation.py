@@ -26,7 +26,9 @@ def test_all_good_when_every_enabled_backup_has_succeeded() -> None:
         Tone.OK,
         "All good. Every backup has the copy it should have.",
     )
-    assert said.detail == "Video masters runs now."
+    assert said.detail == (
+        "1,526 of 1,526 objects are at their destinations. Video masters runs now."
+    )
     assert (said.backup_issues, said.running) == ((), 1)
 
 
