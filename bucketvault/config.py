@@ -58,7 +58,7 @@ class Config:
 
     @property
     def ledgers(self) -> Path:
-        """What was proven of each backup's objects, and plans that wait for approval."""
+        """Ledgers of each backup's objects, and plans that wait for approval."""
         return self.data_dir / "ledgers"
 
     @property

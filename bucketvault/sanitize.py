@@ -58,12 +58,17 @@ def _json_as_go(text: str) -> str:
 class Redactor:
     """Replaces known secrets in text, in each spelling a program may print them in."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        spellings: set[str] = set()
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._spellings: set[bytes] = set()
+        self.replaced = 0  # how often something was masked, for the run's note about it
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Mask these too from now on."""
         for secret in secrets:
             if len(secret) < SHORTEST_SECRET:
                 continue
-            spellings |= {
+            spellings = {
                 secret,
                 json.dumps(secret)[1:-1],
                 json.dumps(secret, ensure_ascii=False)[1:-1],
@@ -72,11 +77,11 @@ class Redactor:
                 urllib.parse.quote(secret),
                 urllib.parse.quote_plus(secret),
             }
+            self._spellings |= {spelling.encode() for spelling in spellings}
         # the longest first, so that a secret which contains another leaves nothing behind
-        ordered = sorted((s.encode() for s in spellings), key=len, reverse=True)
-        self._needles = tuple(ordered)
-        self._pattern = re.compile(b"|".join(re.escape(s) for s in ordered)) if ordered else None
-        self.replaced = 0  # how often something was masked, for the run's note about it
+        self._needles = tuple(sorted(self._spellings, key=len, reverse=True))
+        joined = b"|".join(re.escape(needle) for needle in self._needles)
+        self._pattern = re.compile(joined) if joined else None
 
     def raw(self, data: bytes) -> bytes:
         """`data` with each known secret replaced by a mask; unchanged data is returned as it is."""

@@ -42,11 +42,11 @@ class Weekday(StrEnum):
 
 
 class ComparisonMode(StrEnum):
-    """How rclone decides that an object is unchanged (docs/providers.md says what each costs)."""
+    """How a look decides that an object is unchanged; each takes listings only."""
 
-    DEFAULT = "default"  # size and modification time: two HEAD requests an object
-    SIZE_ONLY = "size_only"  # listings only; misses a change that keeps the size
-    CHECKSUM = "checksum"  # listings only; size and MD5
+    DEFAULT = "default"  # as checksum, and what was written since it was copied is copied again
+    SIZE_ONLY = "size_only"  # misses a change that keeps the size
+    CHECKSUM = "checksum"  # size and MD5; without an MD5 the ETag against the ledger's
 
 
 class RunKind(StrEnum):

@@ -28,7 +28,8 @@ from bucketvault.engine.providers import Providers
 from bucketvault.engine.runs import ledgers, queue
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, asked_without_a_run
-from bucketvault.engine.runs.worker import RunContext, Worker
+from bucketvault.engine.runs.row import RunContext
+from bucketvault.engine.runs.worker import Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.settings import Settings
 from bucketvault.engine.shared import Shared
@@ -236,6 +237,7 @@ class Engine:
     def _look_after(self, run: BackupRun, folder: RunFolder, lock: int | None) -> threading.Thread:
         context = RunContext(
             runs=self.config.runs,
+            ledgers=self.config.ledgers,
             vault=self.vault,
             rclone=self.config.rclone,
             live=self.live,

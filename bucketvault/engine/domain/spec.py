@@ -52,7 +52,6 @@ class RunSpec:
     archive_key: str
     verify_gb_per_night: int = 0
     rclone_version: str = ""  # empty until the run's rclone was found
-    arguments: tuple[str, ...] = ()  # rclone's
 
     @property
     def locations(self) -> tuple[Location, Location]:
@@ -70,7 +69,6 @@ class RunSpec:
             "source": EndSpec.from_json(value["source"]),
             "destination": EndSpec.from_json(value["destination"]),
             "comparison_mode": ComparisonMode(value["comparison_mode"]),
-            "arguments": tuple(value["arguments"]),
         }
         return cls(**{**value, **typed})
 

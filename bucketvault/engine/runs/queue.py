@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator
-from dataclasses import astuple, fields, replace
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import peewee as pw
@@ -22,6 +22,7 @@ from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.runs.folder import RunFolder, run_folders
+from bucketvault.engine.runs.passes import MOST_PASSES
 from bucketvault.errors import InUseError, NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import BusyError, connection, writing
@@ -105,7 +106,7 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
         if newer.exists():
             raise InUseError("A newer run has ended since.", "Approve that one, or run again.")
         spec = RunSpec.from_json(held.spec)
-        if spec.locations != freeze(held.backup, "").locations:
+        if spec.locations != freeze(held.backup).locations:
             raise InUseError("The backup was changed since.", "Run again, and look at that.")
         until = utcnow() + APPROVAL_HOLDS
         limits = {
@@ -199,7 +200,7 @@ def waits_for(run: BackupRun, under_way: list[Route]) -> str:
     """
     if run.kind != RunKind.COPY or not under_way:
         return ""
-    return in_the_way(_route(run.backup, freeze(run.backup, "")), under_way)
+    return in_the_way(_route(run.backup, freeze(run.backup)), under_way)
 
 
 def _route(backup: Backup, spec: RunSpec) -> Route:
@@ -215,7 +216,7 @@ def _mark_claimed(run: BackupRun) -> None:
         phase=Phase.CHECKING,
         started_at=now,
         archive_stamp=stamp,
-        spec=freeze(run.backup, stamp).to_json(),
+        spec=freeze(run.backup).to_json(),
         **_nothing_yet(),
     )
     run_logs.clear(run.id)
@@ -227,7 +228,7 @@ def _nothing_yet() -> dict[str, object]:
     """Reset the columns of a previous attempt, which may have used other buckets."""
     counted: dict[str, object] = dict.fromkeys((*COUNT_NAMES, "log_lines", "log_bytes"), 0)
     unknown = dict.fromkeys(("source_objects", "source_bytes", "rclone_pid"))
-    return counted | unknown | {"findings": {}, "progress": {}}
+    return counted | unknown | {"passes": 0, "findings": {}, "proof": {}, "progress": {}}
 
 
 def request_stop(run_id: int, *, is_told: bool = False) -> None:
@@ -252,7 +253,7 @@ def request_stop(run_id: int, *, is_told: bool = False) -> None:
 def next_stamp(backup_id: int) -> str:
     """The name of the next run's folder of kept versions: the time now, UTC.
 
-    At least one second later than any earlier one of this backup that may have been used, also
+    Later than any earlier one of this backup that may have been used, a second for each pass, also
     when the clock went back: two runs in one folder would lose the first old version. A run that
     only checked used none, so a clock that was wrong meanwhile leaves no trace.
     """
@@ -264,21 +265,20 @@ def next_stamp(backup_id: int) -> str:
     now = utcnow().replace(microsecond=0)
     if last is not None:
         earlier = dt.datetime.strptime(last, command.STAMP_FORMAT).replace(tzinfo=dt.UTC)
-        now = max(now, earlier + dt.timedelta(seconds=1))
+        now = max(now, earlier + dt.timedelta(seconds=MOST_PASSES))
     return now.strftime(command.STAMP_FORMAT)
 
 
 OWN = ("archive_key", *ruled_fields(BackupFields))  # what a spec may take unchanged
 
 
-def freeze(backup: Backup, stamp: str) -> RunSpec:
+def freeze(backup: Backup) -> RunSpec:
     """Return the settings of a run of `backup` as they are now."""
-    spec = RunSpec(
+    return RunSpec(
         source=_end(backup.source_storage, backup.source_path),
         destination=_end(backup.destination_storage, backup.destination_path),
         **{each.name: getattr(backup, each.name) for each in fields(RunSpec) if each.name in OWN},
     )
-    return replace(spec, arguments=tuple(command.sync(spec, stamp)))
 
 
 def _end(storage: Storage, path: str) -> EndSpec:

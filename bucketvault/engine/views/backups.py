@@ -220,7 +220,7 @@ def backup_page(backup_id: int) -> BackupPage:
             retention_days=backup.retention_days,
             shrink_limit_percent=backup.shrink_limit_percent,
             archive_key=backup.archive_key,
-            restore_text=restore_text(queue.freeze(backup, ""), backup.name),
+            restore_text=restore_text(queue.freeze(backup), backup.name),
             deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
             shown_prefix=f"{row.destination.bucket}/{ARCHIVE_ROOT}/{backup.archive_key}/",
         )

@@ -296,10 +296,7 @@ class BackupForm(Form[BackupFields | None]):
         reads = words.reading_words(str(given.verify_gb_per_night), str(given.schedule), measured)
         self.fields["verify_gb_per_night"].hint(reads)
         objects = None if measured is None else measured.objects
-        for mode in COMPARING:
-            schedule = Schedule(str(given.schedule))
-            self._mode.aside(mode.value, words.requests_words(mode, schedule, objects))
-        self._requests.text = words.requests_note(objects)
+        self._requests.text = words.requests_note(Schedule(str(given.schedule)), objects)
         self._swap.set_visibility(words.looks_swapped(self._source.seen, self._destination.seen))
         self._tell_times()
         self._tell_in_words(given)

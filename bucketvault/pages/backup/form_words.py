@@ -21,14 +21,10 @@ from bucketvault.pages.parts.words import COMPARING
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
 
-# A listing gives 1,000 objects at most. The source is listed for its size, for the check and for
-# the run; the copy for the check and the run; two short listings see that the bucket is there and
-# what is kept. Comparing dates asks for each object at both ends (measured with rclone 1.75.2), and
-# lists both once more in the check.
+# A listing gives 1,000 objects at most. A run that finds nothing to do lists both ends once; two
+# short listings see what is kept.
 LISTED_AT_ONCE = 1000
 GB = 10**9
-LISTINGS_OF_BOTH = 5
-LISTINGS_BY_DATE = 2
 SHORT_LISTINGS = 2
 RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
 
@@ -169,35 +165,25 @@ def next_runs(given: BackupFields, now: dt.datetime) -> tuple[NextRun, ...]:
 # ------------------------------------------------------------------ what it costs
 
 
-def requests_a_month(mode: ComparisonMode, schedule: Schedule, objects: int) -> int:
-    """Return how many requests a month's runs make when nothing has changed, without folders."""
+def requests_a_month(schedule: Schedule, objects: int) -> int:
+    """Return how many requests a month's runs make when nothing has changed."""
     pages = max(1, math.ceil(objects / LISTED_AT_ONCE))
-    a_run = LISTINGS_OF_BOTH * pages + SHORT_LISTINGS
-    if mode is ComparisonMode.DEFAULT:
-        a_run += 2 * objects + LISTINGS_BY_DATE * pages
-    return round(a_run * RUNS_A_MONTH[schedule])
+    return round((2 * pages + SHORT_LISTINGS) * RUNS_A_MONTH[schedule])
 
 
-def requests_words(mode: ComparisonMode, schedule: Schedule, objects: int | None) -> str:
+def requests_note(schedule: Schedule, objects: int | None) -> str:
     """Say the same in words; where nobody knows how many objects, what it depends on."""
-    if objects is not None:
-        return (
-            f"about {count(_roughly(requests_a_month(mode, schedule, objects)))} requests a month"
-        )
-    if mode is ComparisonMode.DEFAULT:
-        return "2 requests for each object in each run"
-    return f"{LISTINGS_OF_BOTH} requests for 1,000 objects in each run"
-
-
-def requests_note(objects: int | None) -> str:
-    """Say what the numbers mean."""
-    most = LISTINGS_OF_BOTH + LISTINGS_BY_DATE
-    per_folder = (
-        f"Each folder adds up to {LISTINGS_OF_BOTH} requests to a run, {most} by size and time."
-    )
+    each = "Each object that changed adds about 6, and a run with changes lists both ends twice."
     if objects is None:
-        return f"{per_folder} Count the source above to see how many a month."
-    return f"For {many(objects, 'object')}, nothing changed, both ends together. {per_folder}"
+        return (
+            "A run asks each end once for every 1,000 objects. "
+            f"{each} Count the source above to see how many a month."
+        )
+    number = count(_roughly(requests_a_month(schedule, objects)))
+    return (
+        f"About {number} requests a month for {many(objects, 'object')} while nothing changes, "
+        f"both ends together. {each}"
+    )
 
 
 def _roughly(number: int) -> int:

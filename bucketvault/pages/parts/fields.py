@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from nicegui import ui
-from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import element, glyph, text
@@ -149,7 +148,6 @@ class Choice(NamedTuple):
     key: str
     title: str
     note: str = ""
-    aside: str = ""  # at the end of its first line; may change
 
 
 class Choices:
@@ -167,22 +165,16 @@ class Choices:
         self.chosen = chosen
         self._on_choose = on_choose
         self._options: dict[str, ui.element] = {}
-        self._asides: dict[str, TextElement] = {}
         with element("div", f"choices {kind}", role="radiogroup", aria_label=label):
             for choice in choices:
                 with element("button", "choice", type="button", role="radio") as option:
                     element("span", "strong", choice.title)
-                    self._asides[choice.key] = text("span", "aside num", choice.aside)
                     if choice.note:
                         element("span", "note", choice.note)
                 option.mark(f"choose-{choice.key or 'either'}")
                 option.on("click", lambda key=choice.key: self._choose(key))
                 self._options[choice.key] = option
         self._show()
-
-    def aside(self, key: str, words: str) -> None:
-        """Say something else at the end of a choice's first line."""
-        self._asides[key].text = words
 
     def _choose(self, key: str) -> None:
         self.chosen = key

@@ -26,22 +26,23 @@ class Comparing(NamedTuple):
 COMPARING = {  # in the order in which they are offered
     ComparisonMode.CHECKSUM: Comparing(
         "Checksum",
-        "Compares sizes and checksums from the listings: right for almost everybody. By size alone "
-        "where an object has no checksum, such as one that another program uploaded in parts.",
-        "listings only, no request per object",
+        "Compares size and checksum: right for nearly everybody. An object without a checksum, "
+        "such as one uploaded in parts, counts as changed when the service gives it another ETag.",
+        "misses only what changes neither size, checksum nor ETag",
         "checksum",
+    ),
+    ComparisonMode.DEFAULT: Comparing(
+        "Checksum and time",
+        "The same, and copies again what was written later than it was copied, also where the "
+        "content is the same. Replaces more, and keeps more former versions.",
+        "copies again what was written since, whatever its content",
+        "checksum and modification time",
     ),
     ComparisonMode.SIZE_ONLY: Comparing(
         "Size only",
-        "Quickest; misses a change that keeps the size.",
-        "listings only; misses a change that keeps the size",
+        "For services without usable checksums. Misses a change that keeps the size.",
+        "misses a change that keeps the size",
         "size only",
-    ),
-    ComparisonMode.DEFAULT: Comparing(
-        "Size and time",
-        "Asks for each object at both ends, in every run. Slow and costly for many objects.",
-        "asks for each object, twice",
-        "size and modification time",
     ),
 }
 

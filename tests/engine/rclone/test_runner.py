@@ -15,7 +15,8 @@ from bucketvault.engine.events import Live
 from bucketvault.engine.rclone import runner
 from bucketvault.engine.runs import outcome, queue
 from bucketvault.engine.runs.folder import RunFolder, reap
-from bucketvault.engine.runs.worker import RunContext, Worker
+from bucketvault.engine.runs.row import RunContext
+from bucketvault.engine.runs.worker import Worker
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import BackupRun, Storage
 from bucketvault.store.secrets import Vault
@@ -51,7 +52,9 @@ def test_rclone_gets_the_places_it_was_meant_to_whatever_they_are_called(
 def context(tmp_path: Path, vault: Vault) -> RunContext:
     ending = threading.Event()
     runs = tmp_path / "runs"
-    return RunContext(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
+    return RunContext(
+        runs, runs.parent / "ledgers", vault, rclone="", live=Live(), ending=ending, stall_s=600.0
+    )
 
 
 @pytest.fixture

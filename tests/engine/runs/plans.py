@@ -1,12 +1,14 @@
 """Plans of a look, as tests need them: keys by what they are."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.engine.listing.plan import Plan, PlanWriter
+from bucketvault.engine.runs.looking import findings_of
 
 THEN = "2026-11-22T03:41:00.000Z"
 
@@ -45,10 +47,4 @@ def a_plan(
 
 def found_of(plan: Plan, of: int) -> Findings:
     """What a run of this plan would do in a copy of so many objects."""
-    totals = plan.totals()
-    return Findings(
-        new=totals.count(Stand.TO_DO, What.NEW, What.LOST),
-        replaced=totals.count(Stand.TO_DO, What.CHANGED, What.ALTERED),
-        removed=totals.count(Stand.TO_DO, What.GONE),
-        destination_objects=of,
-    )
+    return replace(findings_of(plan.totals()), destination_objects=of, bytes=0)

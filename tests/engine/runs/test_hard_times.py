@@ -15,7 +15,8 @@ import pytest
 from bucketvault.engine.events import Live
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.folder import RunFolder
-from bucketvault.engine.runs.worker import RunContext, Worker
+from bucketvault.engine.runs.row import RunContext
+from bucketvault.engine.runs.worker import Worker
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.store.secrets import Vault
@@ -116,7 +117,9 @@ def worked_on(program: Program) -> BackupRun:
     claimed = queue.claim(runs, 1)
     assert claimed is not None
     vault, ending = Vault(program.key_file), threading.Event()
-    context = RunContext(runs, vault, rclone="", live=Live(), ending=ending, stall_s=600.0)
+    context = RunContext(
+        runs, runs.parent / "ledgers", vault, rclone="", live=Live(), ending=ending, stall_s=600.0
+    )
     Worker(context, *claimed).work()
     with connection():
         return BackupRun.get()

@@ -28,7 +28,7 @@ def names(begin: str, count: int) -> list[str]:
 def approved(ends: tuple[Storage, Storage]) -> BackupRun:
     """A run that has looked, between ends of a good run before, approved a minute ago."""
     backup = a_backup("Photos", *ends)
-    spec = queue.freeze(backup, "20261101T120000Z")
+    spec = queue.freeze(backup)
     a_run(backup, RunStatus.SUCCESS, spec=spec.to_json())
     until = utcnow() + dt.timedelta(hours=24)
     return a_run(

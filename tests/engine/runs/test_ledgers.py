@@ -26,7 +26,7 @@ def photos(ends: tuple[Storage, Storage]) -> Backup:
 
 
 def spec_of(backup: Backup) -> RunSpec:
-    return queue.freeze(backup, "20261101T120000Z")
+    return queue.freeze(backup)
 
 
 def held_run(backup: Backup, **more: object) -> BackupRun:

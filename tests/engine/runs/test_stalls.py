@@ -16,14 +16,13 @@ from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs import kept_versions, queue, returned
-from bucketvault.engine.runs.preflight import Preflight
-from bucketvault.engine.runs.worker import RunContext, Worker
-from bucketvault.errors import RunFailedError
+from bucketvault.engine.runs import kept_versions, ledgers, queue
+from bucketvault.engine.runs.row import RunContext
+from bucketvault.engine.runs.worker import Worker
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import ProviderType, Reason, Trigger
+from bucketvault.vocabulary import ProviderType, Trigger
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
@@ -35,7 +34,6 @@ from tests.support.proxies import (
     Rule,
 )
 from tests.support.servers import RcloneS3, free_port
-from tests.support.specs import run_spec
 
 pytestmark = pytest.mark.slow
 
@@ -106,36 +104,6 @@ def slow_door(server: RcloneS3) -> Iterator[str]:
         yield proxy.endpoint
 
 
-def preflight(source: str, destination: str) -> Preflight:
-    return Preflight(
-        find_binary(),
-        {"source": remote(source), "dest": remote(destination)},
-        run_spec("photos", "copies", providers=("Here", "There")),
-        stopped=threading.Event(),
-        keep_open=(),
-        on_progress=lambda progress: None,
-    )
-
-
-@pytest.mark.parametrize("step", ["destination_answers", "source_size", "dry_run"])
-def test_a_service_that_hangs_while_buckets_are_checked_is_called_unreachable_by_its_name(
-    step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given_up = process.call.__kwdefaults__ | {"stall_s": QUICK_S}
-    monkeypatch.setattr(process.call, "__kwdefaults__", given_up)
-    with FrozenServer() as server:
-        asked = preflight(server.endpoint, server.endpoint)
-        arguments = ("20260101T000000Z",) if step == "dry_run" else ()
-
-        with pytest.raises(RunFailedError) as failed:
-            getattr(asked, step)(*arguments)
-
-    who = {"destination_answers": "There", "source_size": "Here", "dry_run": "Here or There"}[step]
-    assert failed.value.reason == Reason.UNREACHABLE
-    assert failed.value.summary.startswith(f"{who} did not answer")
-    assert failed.value.codes["untouched"] is True
-
-
 def test_the_time_for_questions_is_a_minute() -> None:
     assert process.STALL_S <= 60
     assert process.call.__kwdefaults__["stall_s"] == process.STALL_S
@@ -171,6 +139,7 @@ def work(program: Program, *, stall_s: float) -> tuple[Worker, threading.Thread]
     assert claimed is not None
     context = RunContext(
         runs=runs,
+        ledgers=program.data_dir / "ledgers",
         vault=Vault(program.key_file),
         rclone="",
         live=Live(),
@@ -386,7 +355,7 @@ def test_a_copy_inside_the_destination_that_never_ends_is_given_up(
     assert destination.copy() == {"note.txt": b"older"}
 
 
-@pytest.mark.parametrize("where", ["tidy", "count_returned"])
+@pytest.mark.parametrize("where", ["tidy", "take_ledger"])
 def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it_for_ever(
     bucketvault: Program,
     here: RcloneS3,
@@ -397,7 +366,7 @@ def test_a_fault_of_ours_after_the_copying_neither_fails_a_good_run_nor_holds_it
 ) -> None:
     source, destination = new_bucket(here, objects(3)), new_bucket(elsewhere)
     bucketvault.backup(source, destination)
-    place = kept_versions if where == "tidy" else returned
+    place = kept_versions if where == "tidy" else ledgers
     real, met = getattr(place, where), []
 
     def out_of_descriptors_once(*given: Any, **more: Any) -> Any:

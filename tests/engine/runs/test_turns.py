@@ -62,7 +62,7 @@ def under_way(request: pytest.FixtureRequest, open_store: Path) -> BackupRun:
 
     photos = backup("Photos", photos_way)
     with connection():
-        spec = queue.freeze(photos, "").to_json()
+        spec = queue.freeze(photos).to_json()
     a_run(photos, RunStatus.RUNNING, spec=spec, started_at=at(3))
     with writing():
         Backup.update(source_path="else", destination_path="where").execute()

@@ -366,7 +366,7 @@ def test_the_copy_is_that_of_the_last_good_run_only_where_nothing_came_between(
     elsewhere: bool,
     is_that: bool,
 ) -> None:
-    spec = queue.freeze(photos, "20261101T000000Z").to_json()
+    spec = queue.freeze(photos).to_json()
     there = spec | {"destination": spec["destination"] | {"path": "elsewhere"}}
     a_run(photos, phase=Phase.TIDYING, spec=there if elsewhere else spec, finished_at=at(1))
     if between is not None:
@@ -509,7 +509,7 @@ def test_status_ends_with_one_when_a_backup_is_overdue(photos: Backup) -> None:
 def test_a_copy_between_other_places_is_known_to_be_elsewhere() -> None:
     at_one = a_provider("At one", endpoint="https://one.example")
     photos = a_backup("Photos", a_storage(at_one, "photos"), a_storage(at_one, "copies"))
-    a_run(photos, spec=queue.freeze(photos, "").to_json())
+    a_run(photos, spec=queue.freeze(photos).to_json())
     assert not backups.backup_page(photos.id).row.moved
 
     photos.destination_path = "deeper"
@@ -521,7 +521,7 @@ def test_a_copy_between_other_places_is_known_to_be_elsewhere() -> None:
 def test_a_run_leads_to_the_providers_it_began_with_as_they_are_called_now() -> None:
     b2, archive = a_provider("B2"), a_provider("B2 archive")
     photos = a_backup("Photos", a_storage(b2, "photos"), a_storage(archive, "copies"))
-    run = a_run(photos, spec=queue.freeze(photos, "").to_json())
+    run = a_run(photos, spec=queue.freeze(photos).to_json())
     photos.destination_storage = a_storage(b2, "elsewhere")
     photos.save()
     archive.name = "Cold"

@@ -10,7 +10,7 @@ import pytest
 from nicegui.testing import User
 
 from bucketvault.engine.rclone.buckets import PathLook
-from bucketvault.vocabulary import ComparisonMode, Schedule, Topic
+from bucketvault.vocabulary import Schedule, Topic
 from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
 from tests.pages.fake_backups import stored_input
@@ -411,20 +411,19 @@ async def test_a_closed_form_leaves_no_subscription(user: User, engine, desk) ->
 
 
 @pytest.mark.parametrize(
-    ("mode", "schedule", "objects", "requests"),
+    ("schedule", "objects", "requests"),
     [
-        (ComparisonMode.CHECKSUM, Schedule.DAILY, 0, 213),
-        (ComparisonMode.SIZE_ONLY, Schedule.DAILY, 18_240, 2_950),
-        (ComparisonMode.DEFAULT, Schedule.DAILY, 18_240, 1_113_706),
-        (ComparisonMode.CHECKSUM, Schedule.WEEKLY, 1_000_000, 21_735),
+        (Schedule.DAILY, 0, 122),
+        (Schedule.DAILY, 18_240, 1_217),
+        (Schedule.WEEKLY, 1_000_000, 8_699),
     ],
 )
-def test_requests_follow_from_objects_mode_and_schedule(
-    mode: ComparisonMode, schedule: Schedule, objects: int, requests: int
+def test_requests_follow_from_objects_and_schedule(
+    schedule: Schedule, objects: int, requests: int
 ) -> None:
     from bucketvault.pages.backup import form_words as words
 
-    assert words.requests_a_month(mode, schedule, objects) == requests
+    assert words.requests_a_month(schedule, objects) == requests
 
 
 def test_the_next_runs_are_told_on_the_clocks_of_the_backup() -> None:

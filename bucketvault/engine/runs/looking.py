@@ -1,0 +1,223 @@
+"""The looks of one run at both ends: the first is its plan, a later one tells what is left."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from bucketvault.engine.domain.findings import Findings
+from bucketvault.engine.domain.proof import NAMES_TOLD, Proof
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
+from bucketvault.engine.listing import look as looks
+from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
+from bucketvault.engine.listing.ledger import quoted
+from bucketvault.engine.listing.merge import Stand, Totals, What
+from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.rclone import explain
+from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.names import meant, spelled
+from bucketvault.engine.rclone.remotes import Remote, listing_place
+from bucketvault.errors import RunFailedError
+from bucketvault.store.models import utcnow
+from bucketvault.vocabulary import HoldReason, Reason
+
+LEDGER = "ledger.gz"  # in the folder of a look
+WRONG = (Stand.TO_DO, Stand.FAILED, Stand.STRAY)  # what keeps a copy from being proven
+
+
+def bucket_of(end: EndSpec, remote: Remote) -> Bucket:
+    """Return a bucket as our own reader asks for it."""
+    endpoint, region = listing_place(remote)
+    return Bucket(endpoint, region, end.bucket, remote.access_key_id, remote.secret_access_key)
+
+
+def prefix_of(path: str) -> str:
+    """Return the beginning of every key below a path; empty for the whole bucket."""
+    return f"{path}/" if path else ""
+
+
+class Looker:
+    """Looks on behalf of one run. Blocks; raises RunFailedError, CancelledError."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        source: Remote,
+        destination: Remote,
+        folder: Path,  # of the run
+        ledger: Path,
+        *,
+        patience_s: float,  # of the first look, with a provider that is away
+        stopped: threading.Event,
+        on_seen: Callable[[int, int], None],
+    ) -> None:
+        self._spec = spec
+        self._ends = (self._end(spec.source, source), self._end(spec.destination, destination))
+        self._folder = folder
+        self._ledger = ledger
+        self._patience_s = patience_s
+        self._stopped = stopped
+        self._on_seen = on_seen
+        self.ledger_was_damaged = False
+        self.at = ""  # when the last look began
+
+    def plan_folder(self, number: int) -> Path:
+        """Return where the look `number` leaves its plan and its ledger; 0 is the first."""
+        return self._folder / f"look-{number}"
+
+    def new_ledger(self, number: int) -> Path:
+        """Return the ledger that the look `number` wrote."""
+        return self.plan_folder(number) / LEDGER
+
+    def look(
+        self, number: int, failed: Iterable[str] = (), errored: Iterable[str] = (), *, tried: bool
+    ) -> Plan:
+        """Look at both ends.
+
+        `failed`: names that rclone refused for good; `errored`: all that an error named; `tried`:
+        a pass has tried each name of the plan, and ended well.
+        """
+        folder = self.plan_folder(number)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.at = utcnow().isoformat(timespec="seconds")
+        source, copy = self._ends
+        job = looks.Job(
+            source,
+            copy,
+            self._spec.comparison_mode,
+            folder,
+            self.at,
+            ledger=self._ledger if number == 0 else self.new_ledger(number - 1),
+            new_ledger=self.new_ledger(number),
+            tried=self.plan_folder(0) if number else None,
+            failed=_names(folder / "failed.txt", failed),
+            errored=_names(folder / "errored.txt", errored),
+            odd_tried=tried,
+            below_path=bool(self._spec.source.path or self._spec.destination.path),
+            patience_s=PATIENCE_S if number else self._patience_s,
+        )
+        try:
+            became = looks.look(job, cancelled=self._stopped, on_seen=self._on_seen)
+        except looks.StoppedError as error:
+            raise CancelledError(error.summary) from error
+        except looks.LookFailedError as error:
+            raise self._failed(error) from error
+        self.ledger_was_damaged |= became == "damaged" and number == 0
+        return Plan(folder)
+
+    def _end(self, end: EndSpec, remote: Remote) -> looks.End:
+        return looks.End(bucket_of(end, remote), prefix_of(end.path), f"{ARCHIVE_ROOT}/")
+
+    def _failed(self, error: looks.LookFailedError) -> RunFailedError:
+        told = explain.explain_look(
+            error.end,
+            error.status,
+            error.code,
+            error.summary,
+            self._spec.source,
+            self._spec.destination,
+        )
+        return RunFailedError(
+            told.reason, told.summary, told.hint, told.detail, mends=told.mends, side=told.side
+        )
+
+
+def _names(path: Path, names: Iterable[str]) -> Path | None:
+    """Write keys for the look, a line each, in byte order; None where there are none."""
+    keys = sorted(map(meant, names))
+    if not keys:
+        return None
+    path.write_bytes(b"".join(quoted(key) + b"\n" for key in keys))
+    return path
+
+
+def findings_of(totals: Totals) -> Findings:
+    """Return what a run would do by its first look."""
+    to_do = Stand.TO_DO
+    return Findings(
+        new=totals.count(to_do, What.NEW, What.LOST),
+        replaced=totals.count(to_do, What.CHANGED, What.ALTERED),
+        removed=totals.count(to_do, What.GONE),
+        destination_objects=totals.copy_objects,
+        altered=totals.count(to_do, What.ALTERED),
+        lost=totals.count(to_do, What.LOST),
+        bytes=totals.bytes_to_copy,
+    )
+
+
+_MISSING, _DIFFERENT = (What.NEW, What.LOST), (What.CHANGED, What.ALTERED)
+
+
+def proof_of(plan: Plan, at: str, causes: dict[str, str]) -> Proof:
+    """Return what a last look found; `causes` says in words why names could not be copied."""
+    totals = plan.totals()
+
+    def count(stands: Iterable[Stand], *whats: What) -> int:
+        return sum(totals.count(stand, *whats) for stand in stands)
+
+    def names(stands: Iterable[Stand], *whats: What) -> list[str]:
+        told: list[str] = []
+        for stand in stands:
+            for found in plan.differences(*whats, stand=stand):
+                if len(told) == NAMES_TOLD:
+                    return told
+                told.append(found.key.decode("utf-8", "replace"))
+        return told
+
+    cannot = (Stand.CANNOT,)
+    return Proof(
+        at=at,
+        source_objects=totals.source_objects,
+        source_bytes=totals.source_bytes,
+        present=totals.present,
+        same_hash=totals.same_hash,
+        same_size_only=totals.same_size,
+        missing=count(WRONG, *_MISSING),
+        different=count(WRONG, *_DIFFERENT),
+        left=count(WRONG, What.GONE),
+        cannot_copy=count(cannot, *_MISSING, *_DIFFERENT),
+        since=count((Stand.SINCE,), *What),
+        names={
+            "missing": names(WRONG, *_MISSING),
+            "different": names(WRONG, *_DIFFERENT),
+            "left": names(WRONG, What.GONE),
+            "cannot_copy": names(cannot, *_MISSING, *_DIFFERENT),
+            "failed": [list(each) for each in list(causes.items())[:NAMES_TOLD]],
+        },
+    )
+
+
+def causes_of(plan: Plan, said: Mapping[str, str], spec: RunSpec) -> dict[str, str]:
+    """Return why names are not in the copy, in words; of the first few. `said`: by rclone."""
+    found: dict[str, str] = {}
+    for stand in (Stand.FAILED, Stand.TO_DO):
+        for each in plan.differences(stand=stand):
+            if message := said.get(spelled(each.key)):
+                ending = explain.Ending(1, None, (message,))
+                told = explain.explain(ending, spec.source, spec.destination)
+                found[each.key.decode("utf-8", "replace")] = told.summary
+            if len(found) == NAMES_TOLD:
+                return found
+    return found
+
+
+def refuse_empty(totals: Totals, spec: RunSpec) -> None:
+    """Raise RunFailedError where the source is empty: copying it would empty the copy."""
+    if totals.source_objects:
+        return
+    raise RunFailedError(
+        Reason.BRAKE,
+        f"The source {spec.source.place} is empty.",
+        "Check the bucket and the path for a typing error. An empty source is not copied; "
+        "if it is empty on purpose, switch the backup off: the copy stays.",
+        hold_reason=HoldReason.EMPTY_SOURCE,
+        untouched=True,
+    )
+
+
+def describe(totals: Totals) -> str:
+    """Return what a look found, as a line of the run's log."""
+    found = findings_of(totals)
+    seen = f"{totals.source_objects:,} at the source, {totals.copy_objects:,} at the destination"
+    to_do = f"{found.new:,} to copy, {found.replaced:,} to replace, {found.removed:,} to remove"
+    return f"Looked at both ends: {seen}; {to_do}"

@@ -1,0 +1,132 @@
+"""A pass of a run: the names that it keeps, copies and removes, and the steps to do so.
+
+Every step is safe by itself, so the runner does the next one also after an error. Nothing is
+overwritten whose former version was not seen among the kept versions, nothing is removed that the
+plan does not name, and the copy never has a hole: an upload replaces in one stroke.
+"""
+
+import datetime as dt
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
+from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.listing.bucket import Bucket
+from bucketvault.engine.listing.lists import Lists, write_lists
+from bucketvault.engine.listing.merge import Stand, Totals, What
+from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.rclone import commands as command
+from bucketvault.humanize import many
+from bucketvault.humanize import size as size_words
+from bucketvault.vocabulary import Json
+
+MOST_PASSES = 3
+# Of the source's objects. With a list, rclone asks for each name at both ends; without one it
+# lists both.
+BULK_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What the runner is given: steps, and what their programs read, which may hold keys."""
+
+    steps: list[Json]
+    stdin: dict[str, str]
+
+
+def stamp_of(first: str, number: int) -> str:
+    """Return the name of the kept versions' folder of the pass `number`, from that of the first."""
+    begun = dt.datetime.strptime(first, command.STAMP_FORMAT).replace(tzinfo=dt.UTC)
+    return (begun + dt.timedelta(seconds=number - 1)).strftime(command.STAMP_FORMAT)
+
+
+def is_bulk(totals: Totals) -> bool:
+    """True if a plan only adds, and so much that rclone had better list both ends by itself."""
+    to_do, new = totals.count(Stand.TO_DO), totals.count(Stand.TO_DO, What.NEW, What.LOST)
+    return new == to_do and new > BULK_SHARE * totals.source_objects
+
+
+_STEPS = {
+    "keep": "keeping the former versions of {}",
+    "copy": "copying {}",
+    "remove": "removing {}",
+}
+
+
+def step_line(number: int, step: str, words: str, *, objects: int = 0, size: int = 0) -> Json:
+    """Return our own line of a run's log where a step begins; its time is yet to be added."""
+    return {
+        "level": "notice",
+        "msg": words,
+        "source": "bucketvault",
+        "bucketvault": "step",
+        "pass": number,
+        "step": step,
+        "objects": objects,
+        "bytes": size,
+    }
+
+
+def _begins(number: int, step: str, objects: int, size: int = 0) -> Json:
+    what = _STEPS[step].format(many(objects, "object")) + (f", {size_words(size)}" if size else "")
+    return step_line(number, step, f"Pass {number}: {what}", objects=objects, size=size)
+
+
+def prepare(
+    spec: RunSpec, plan: Plan, folder: Path, number: int, stamp: str, destination: Bucket
+) -> Pass:
+    """Write the name lists of a pass into the run's folder, and return its steps."""
+    here = folder / f"pass-{number}"
+    here.mkdir(mode=0o700, exist_ok=True)
+    totals = plan.totals()
+    if number == 1 and is_bulk(totals):
+        new = totals.count(Stand.TO_DO)
+        log = _begins(number, "copy", new, totals.bytes_to_copy)
+        return Pass([{"name": "copy", "log": log, "arguments": command.bulk(spec)}], {})
+    paths = bool(spec.source.path or spec.destination.path)
+    lists = write_lists(plan, here, below_path=paths)
+    stdin = {}
+    if lists.replace or lists.odd_replace:
+        job = {
+            "bucket": asdict(destination),
+            "prefix": f"{ARCHIVE_ROOT}/{spec.archive_key}/{stamp}/",
+            "plan": str(plan.folder),
+            "folder": str(here),
+        }
+        stdin["kept"] = json.dumps(job)
+    return Pass(_steps(spec, here.name, number, stamp, lists), stdin)
+
+
+def _steps(spec: RunSpec, here: str, number: int, stamp: str, lists: Lists) -> list[Json]:
+    steps: list[Json] = []
+
+    def add(name: str, objects: int, arguments: list[str], size: int = 0) -> None:
+        log = _begins(number, name, objects, size)
+        steps.append({"name": name, "log": log, "arguments": arguments})
+
+    if lists.replace:
+        add("keep", lists.replace, command.keep(spec, stamp, f"{here}/replace.txt"))
+    if lists.odd_replace:
+        names = f"{here}/odd-replace.txt"
+        add("keep", lists.odd_replace, command.keep(spec, stamp, names, odd=True))
+    if lists.replace or lists.odd_replace:
+        program = [sys.executable, "-I", "-m", "bucketvault.engine.listing.kept"]
+        steps.append({"name": "kept", "program": program, "stdin": "kept"})
+    if lists.replace or lists.new:
+        files = ["new.txt"] * bool(lists.new) + ["kept.txt"] * bool(lists.replace)
+        names_of = [f"{here}/{each}" for each in files]
+        add("copy", lists.replace + lists.new, command.copy(spec, *names_of), lists.bytes)
+    if lists.odd_new:
+        names = f"{here}/odd-new.txt"
+        add("copy", lists.odd_new, command.copy(spec, names, odd=True))
+    if lists.odd_replace:
+        names = f"{here}/odd-kept.txt"
+        add("copy", lists.odd_replace, command.copy(spec, names, odd=True))
+    if lists.remove:
+        add("remove", lists.remove, command.remove(spec, stamp, f"{here}/remove.txt"))
+    if lists.odd_remove:
+        names = f"{here}/odd-remove.txt"
+        add("remove", lists.odd_remove, command.remove(spec, stamp, names, odd=True))
+    return steps

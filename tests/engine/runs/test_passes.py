@@ -1,0 +1,81 @@
+"""The steps of a pass: what is kept before it is replaced, and what no list can carry."""
+
+from pathlib import Path
+
+import pytest
+
+from bucketvault.engine.listing.bucket import Bucket
+from bucketvault.engine.listing.merge import Stand, Totals, What
+from bucketvault.engine.runs import passes
+from tests.engine.runs.plans import a_plan
+from tests.support.specs import run_spec
+
+STAMP = "20261130T034100Z"
+THERE = Bucket("http://127.0.0.1:9", "auto", "copies", "an-id", "a-secret-of-the-destination")
+
+
+def prepared(folder: Path, **plan: set[str]) -> passes.Pass:
+    """Return a second pass over such a plan: the first may copy in bulk."""
+    made = a_plan(folder / "look-1", **plan)
+    return passes.prepare(run_spec("photos", "copies"), made, folder, 2, STAMP, THERE)
+
+
+def named(work: passes.Pass) -> list[str]:
+    return [step["name"] for step in work.steps]
+
+
+def test_what_is_replaced_is_kept_and_seen_before_it_is_copied_and_removals_come_last(
+    tmp_path: Path,
+) -> None:
+    work = prepared(tmp_path, replaced={"b"}, altered={"c"}, new={"a"}, removed={"d"})
+
+    assert named(work) == ["keep", "kept", "copy", "remove"]
+    keep, _, copy, remove = (" ".join(step.get("arguments", ())) for step in work.steps)
+    assert "pass-2/replace.txt" in keep and "pass-2/kept.txt" in copy
+    assert "pass-2/new.txt" in copy and "replace.txt" not in copy
+    assert "pass-2/remove.txt" in remove and f"/{STAMP}/" in keep and f"/{STAMP}/" in remove
+    assert (tmp_path / "pass-2/replace.txt").read_text() == "b\nc\n"
+
+
+def test_names_that_no_list_carries_have_the_same_steps_of_their_own(tmp_path: Path) -> None:
+    work = prepared(tmp_path, replaced={"a//b", "a"}, new={"/n", "n"}, removed={"g//g", "g"})
+
+    assert named(work) == ["keep", "keep", "kept", "copy", "copy", "copy", "remove", "remove"]
+    odd = [step for step in work.steps if "--filter-from" in step.get("arguments", ())]
+    assert [step["name"] for step in odd] == ["keep", "copy", "copy", "remove"]
+
+
+def test_a_pass_has_only_the_steps_that_it_needs(tmp_path: Path) -> None:
+    assert named(prepared(tmp_path, new={"a"})) == ["copy"]
+    assert named(prepared(tmp_path, removed={"a"})) == ["remove"]
+
+
+def test_keys_are_handed_over_apart_from_what_is_written_down(tmp_path: Path) -> None:
+    work = prepared(tmp_path, replaced={"a"})
+
+    assert THERE.secret_access_key in work.stdin["kept"]
+    assert THERE.secret_access_key not in str(work.steps)
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(THERE.secret_access_key.encode() in content for content in written)
+
+
+@pytest.mark.parametrize(
+    ("new", "changed", "of", "bulk"),
+    [(100, 0, 100, True), (26, 0, 100, True), (25, 0, 100, False), (90, 1, 100, False)],
+)
+def test_rclone_lists_by_itself_only_where_much_is_new_and_nothing_is_to_be_replaced(
+    new: int, changed: int, of: int, bulk: bool
+) -> None:
+    totals = Totals(source_objects=of)
+    totals.counts[Stand.TO_DO, What.NEW] = new
+    totals.counts[Stand.TO_DO, What.CHANGED] = changed
+
+    assert passes.is_bulk(totals) is bulk
+
+
+def test_each_pass_keeps_its_versions_in_a_folder_of_its_own() -> None:
+    assert [passes.stamp_of("20261231T235959Z", number) for number in (1, 2, 3)] == [
+        "20261231T235959Z",
+        "20270101T000000Z",
+        "20270101T000001Z",
+    ]
