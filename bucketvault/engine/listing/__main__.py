@@ -4,6 +4,7 @@ A process of its own, because reading a million keys takes a core for ten second
 it is, and in the end what came of it, in lines of JSON on stdout; `look.py` starts it and reads it.
 """
 
+import http.client
 import json
 import queue
 import sys
@@ -14,10 +15,11 @@ from pathlib import Path
 
 from bucketvault.engine.listing import ledger, order, ranges
 from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
-from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record
-from bucketvault.engine.listing.merge import Difference, Totals, merge
+from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record, unquoted
+from bucketvault.engine.listing.merge import Difference, Merge, Tries
 from bucketvault.engine.listing.page import Entry, NoListingError
-from bucketvault.engine.listing.plan import PlanWriter
+from bucketvault.engine.listing.plan import Plan, PlanWriter
+from bucketvault.engine.listing.reader import Digest, Reader
 from bucketvault.vocabulary import ComparisonMode, Json
 
 AHEAD = 4  # pages that one end may be ahead of the other
@@ -30,7 +32,8 @@ def main() -> int:
     job = json.load(sys.stdin)
     look = Look(job)
     try:
-        tell({"done": look.run(), "seen": look.seen, "ledger": look.ledger_state})
+        done = look.run()
+        tell({"done": done, "seen": look.seen, "read": look.read, "ledger": look.ledger_state})
     except EndError as error:
         cause = error.cause
         parts = {"status": 0, "code": "", "said": str(cause)}
@@ -66,7 +69,10 @@ class Look:
         self._folder = Path(job["folder"])
         self._sorts = dict.fromkeys(ENDS, False)
         self._told_at = 0.0
+        self._readers: dict[str, Reader] = {}
+        self._verdicts: dict[bytes, bool | None] = {}
         self.seen = [0, 0]  # objects, at each end
+        self.read = [0, 0]  # objects whose bytes were read at both ends, and bytes
         self.ledger_state = "none"
 
     def run(self) -> bool:
@@ -83,24 +89,32 @@ class Look:
 
     def _once(self) -> None:
         self.seen = [0, 0]
-        totals, new_ledger = Totals(), self._job["new_ledger"]
-        found = merge(
-            self._end(0),
-            self._end(1),
-            self._known(),
-            ComparisonMode(self._job["mode"]),
-            totals,
-            hashes=self._job["hashes"],
+        job = self._job
+        merge = Merge(
+            ComparisonMode(job["mode"]),
+            hashes=job["hashes"],
+            below_path=job["below_path"],
+            tries=self._tries(),
+            read=self._are_same,
+            today=job["at"][:10],
         )
-        writing = ledger.writing(Path(new_ledger), self._job["at"])
+        writing = ledger.writing(Path(job["new_ledger"]), job["at"])
         with PlanWriter(self._folder) as plan, writing as new:
-            for one in found:
+            for one in merge.of(self._end(0), self._end(1), self._known()):
                 if isinstance(one, Difference):
                     plan.add(one)
                 record = one.before if isinstance(one, Difference) else one
                 if record is not None:  # without it, an object in parts would be taken for right
                     new.add(record)
-            plan.finish(totals)
+            plan.finish(merge.totals)
+
+    def _tries(self) -> Tries | None:
+        if not self._job["tried"]:
+            return None
+        plan = Plan(Path(self._job["tried"]))
+        plan.totals()  # raises where that look did not come to its end
+        failed, errored = (_keys(self._job[name]) for name in ("failed", "errored"))
+        return Tries(plan.differences(), failed, errored, self._job["odd_tried"])
 
     def _known(self) -> Iterator[Record]:
         if not self._job["ledger"]:
@@ -133,9 +147,7 @@ class Look:
 
         def on_page(count: int) -> None:
             self.seen[number] += count
-            if time.monotonic() > self._told_at:
-                self._told_at = time.monotonic() + TELL_EVERY_S
-                tell({"seen": self.seen})
+            self._tell_now_and_then()
 
         prefix = described["prefix"]
         entries = (
@@ -144,8 +156,60 @@ class Look:
             else ranges.entries(lister, prefix, self._folder, on_page)
         )
         for entry in entries:
-            if not (left_out and entry.key.startswith(left_out)):
+            if left_out and entry.key.startswith(left_out):
+                continue
+            if entry.key or entry.size:  # else the marker of the folder that is looked at
                 yield entry
+
+    def _are_same(self, theirs: Entry, ours: Entry) -> bool | None:
+        """Read both ends: True if their bytes are the same, None if the source changed meanwhile.
+
+        Raises EndError where a service is away; what it refuses to give is not the same.
+        """
+        key = theirs.key
+        if key not in self._verdicts:  # a listing may begin again
+            self._verdicts[key] = self._compared(theirs, ours)
+            self.read[0] += 1
+        return self._verdicts[key]
+
+    def _compared(self, theirs: Entry, ours: Entry) -> bool | None:
+        try:
+            source, copy = self._digest("source", theirs), self._digest("copy", ours)
+        except EndError as error:
+            if isinstance(error.cause, ListingError) and 0 < error.cause.status < 500:
+                gone = error.end == "source" and error.cause.status == http.client.NOT_FOUND
+                return None if gone else False
+            raise
+        if source.etag != theirs.etag and source.modified[:19] != theirs.modified[:19]:
+            return None
+        return (source.size, source.sha256) == (copy.size, copy.sha256)
+
+    def _digest(self, end: str, entry: Entry) -> Digest:
+        described = self._job[end]
+        if end not in self._readers:
+            bucket = Bucket(**described["bucket"])
+            self._readers[end] = Reader(bucket, patience_s=self._job["patience_s"])
+
+        def on_bytes(count: int) -> None:
+            self.read[1] += count
+            self._tell_now_and_then()
+
+        try:
+            key = described["prefix"].encode() + entry.key
+            return self._readers[end].digest(key, on_bytes, size=entry.size)
+        except ListingError as error:
+            raise EndError(end, error) from error
+
+    def _tell_now_and_then(self) -> None:
+        if time.monotonic() > self._told_at:
+            self._told_at = time.monotonic() + TELL_EVERY_S
+            tell({"seen": self.seen, "read": self.read})
+
+
+def _keys(path: str | None) -> frozenset[bytes]:
+    """Return the keys that a file names, a line each; there are few."""
+    lines = Path(path).read_bytes().splitlines() if path else ()
+    return frozenset(map(unquoted, lines))
 
 
 def _ahead(entries: Callable[[], Iterator[Entry]]) -> Iterator[Entry]:

@@ -5,6 +5,7 @@ because 1,000,000 keys are 50 MB so, and anybody can read it with `zcat`.
 """
 
 import gzip
+import io
 import json
 import os
 import zlib
@@ -18,8 +19,9 @@ from bucketvault.errors import BucketvaultError
 
 FORMAT = 1
 NAMES_TOLD = 5
-_SAME = b"="  # the copy's ETag is the source's
+_SAME = "="  # the copy's ETag is the source's
 _CHUNK = 1024 * 1024
+BLOCK = 64 * 1024  # lines go to the compression so many bytes at a time, which is twice as quick
 
 
 class Record(NamedTuple):
@@ -35,7 +37,7 @@ class Record(NamedTuple):
     mark: str = ""  # one of the marks below
 
 
-# Not at the copy, and known not to fit there: the copy's ETag and date are empty.
+# Nothing can copy or remove it. What is not at an end has no ETag and no date there.
 CANNOT = "cannot"
 # What reading its bytes found. All but the last were read.
 DAMAGED = "damaged"  # the copy has other bytes than it should
@@ -107,47 +109,36 @@ class Ledger:
         with gzip.open(self._path) as file:
             file.readline()
             for _, line in zip(range(self.count), file, strict=False):
-                key, size, etag, modified, copy_etag, copy_modified, read_on, mark = line[
-                    :-1
-                ].split(b"\t")
+                key, rest = line.split(b"\t", 1)
+                fields = rest[:-1].decode().split("\t")
+                size, etag, modified, copy_etag, copy_modified, read_on, mark = fields
                 yield Record(
                     unquoted(key),
                     int(size),
-                    etag.decode(),
-                    modified.decode(),
-                    (etag if copy_etag == _SAME else copy_etag).decode(),
-                    copy_modified.decode(),
-                    read_on.decode(),
-                    mark.decode(),
+                    etag,
+                    modified,
+                    etag if copy_etag == _SAME else copy_etag,
+                    copy_modified,
+                    read_on,
+                    mark,
                 )
 
 
 class LedgerWriter:
     """Takes records in key order; a part of `writing`."""
 
-    def __init__(self, file: gzip.GzipFile) -> None:
+    def __init__(self, file: io.BufferedIOBase) -> None:
         self._file = file
         self.count = 0
         self.reading = Reading()
 
     def add(self, record: Record) -> None:
         """Append one record, whose key is above the one before."""
-        same = record.copy_etag == record.source_etag
-        self._file.write(
-            b"\t".join(
-                (
-                    quoted(record.key),
-                    b"%d" % record.size,
-                    record.source_etag.encode(),
-                    record.source_modified.encode(),
-                    _SAME if same else record.copy_etag.encode(),
-                    record.copy_modified.encode(),
-                    record.read_on.encode(),
-                    record.mark.encode(),
-                )
-            )
-            + b"\n"
-        )
+        _, size, etag, modified, copy_etag, copy_modified, read_on, mark = record
+        if copy_etag == etag:
+            copy_etag = _SAME
+        rest = f"\t{size}\t{etag}\t{modified}\t{copy_etag}\t{copy_modified}\t{read_on}\t{mark}\n"
+        self._file.write(quoted(record.key) + rest.encode())
         self.count += 1
         self.reading.add(record)
 
@@ -159,7 +150,8 @@ def writing(path: Path, at: str) -> Iterator[LedgerWriter]:
     try:
         with beside.open("wb") as plain:
             os.fchmod(plain.fileno(), 0o600)
-            with gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=1, mtime=0) as file:
+            packed = gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=1, mtime=0)
+            with packed, io.BufferedWriter(packed, BLOCK) as file:
                 file.write(json.dumps({"format": FORMAT, "at": at}).encode() + b"\n")
                 writer = LedgerWriter(file)
                 yield writer

@@ -55,17 +55,21 @@ def look(
     *,
     cancelled: threading.Event | None = None,
     on_seen: Callable[[int, int], None] = lambda source, copy: None,
+    on_read: Callable[[int, int], None] = lambda objects, size: None,
 ) -> str:
     """Look at both ends and write the plan; return what became of the ledger.
 
-    That is `used`, `damaged` or `none`. `on_seen` gets the objects seen at each end, twice a
-    second, in this thread. Raises LookFailedError, StoppedError soon after `cancelled` is set. The
-    process is gone when this returns or raises, and dies when this program does.
+    That is `used`, `damaged` or `none`. In this thread, twice a second, `on_seen` gets the objects
+    seen at each end; `on_read`, where bytes must be read, the objects and bytes that were. Raises
+    LookFailedError, StoppedError soon after `cancelled` is set. The process is gone when this
+    returns or raises, and dies when this program does.
     """
 
     def on_line(line: Json) -> None:
         if "seen" in line:
             on_seen(*line["seen"])
+            if any(line["read"]):
+                on_read(*line["read"])
 
     last = converse("bucketvault.engine.listing", asdict(job), on_line, cancelled=cancelled)
     if "done" in last:

@@ -1,17 +1,22 @@
 """Hold both ends of a backup against each other and against the ledger, key by key, as they stream.
 
-Pure, in constant memory: three iterators in key order go in, what is to be done comes out.
+Pure, in constant memory: iterators in key order go in, what differs and what is right come out. A
+second look also knows what its run has tried, and says how the run stands to each difference.
+
+Decisions: docs/decisions/listing.md.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from bucketvault.engine.listing.ledger import Record
+from bucketvault.engine.listing.ledger import CANNOT, DAMAGED, Record
 from bucketvault.engine.listing.page import Entry
+from bucketvault.engine.rclone.names import is_odd, never_fits
 from bucketvault.vocabulary import ComparisonMode
 
 
@@ -54,7 +59,7 @@ class Difference(NamedTuple):
     why: Why
     source: Entry | None
     copy: Entry | None
-    before: Record | None = None  # what the ledger has: to be kept until the key is right again
+    before: Record | None = None  # what the ledger is to say until the key is right
     stand: Stand = Stand.TO_DO
 
 
@@ -92,40 +97,228 @@ class Totals:
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
-def merge(
-    source: Iterable[Entry],
-    copy: Iterable[Entry],
-    ledger: Iterable[Record],
-    mode: ComparisonMode,
-    totals: Totals,
-    *,
-    hashes: bool = True,
-) -> Iterator[Difference | Record]:
-    """Yield, in key order, a Difference for what is to be done and a Record for what is there.
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What a run has tried before this look; by key, as the keys are."""
 
-    `totals` counts along. Without `hashes`, ETags of one end are no MD5 (SSE-KMS).
+    plan: Iterable[Difference]  # what was to do at the first look, by key
+    failed: AbstractSet[bytes] = frozenset()  # refused for good
+    errored: AbstractSet[bytes] = frozenset()  # named in any error
+    odd: bool = False  # names that a list cannot carry were tried, without an error
+
+
+# Reads both ends of a key: True if their bytes are the same, None if the source changed meanwhile.
+Read = Callable[[Entry, Entry], bool | None]
+
+
+class Merge:
+    """Holds both ends against each other; `totals` counts along.
+
+    Without `hashes`, ETags of one end are no MD5 (SSE-KMS). `tries` makes it a second look, in
+    which `read` is asked about keys that an error named and that are right by their size alone.
     """
-    known = iter(ledger)
-    record = next(known, None)
-    for key, theirs, ours in _paired(iter(source), iter(copy)):
-        while record is not None and record.key < key:
-            record = next(known, None)
-        before = record if record is not None and record.key == key else None
-        if theirs is not None:
-            totals.source_objects += 1
-            totals.source_bytes += theirs.size
-        if ours is not None:
-            totals.copy_objects += 1
-            totals.copy_bytes += ours.size
-        if theirs is None or ours is None:
-            what = What.GONE if theirs is None else What.LOST if before else What.NEW
-            kept = before if theirs is not None else None
-            found: Difference | Record = Difference(key, what, Why.ABSENT, theirs, ours, kept)
+
+    def __init__(
+        self,
+        mode: ComparisonMode,
+        *,
+        hashes: bool = True,
+        below_path: bool = False,
+        tries: Tries | None = None,
+        read: Read = lambda theirs, ours: True,
+        today: str = "",
+    ) -> None:
+        self.totals = Totals()
+        self._mode = mode
+        self._hashes = hashes
+        self._below_path = below_path
+        self._tries = tries
+        self._errored = tries.errored | tries.failed if tries else frozenset[bytes]()
+        self._read = read
+        self._today = today
+
+    def of(
+        self, source: Iterable[Entry], copy: Iterable[Entry], ledger: Iterable[Record]
+    ) -> Iterator[Difference | Record]:
+        """Yield, in key order, a Difference for what differs and a Record for what is there."""
+        totals = self.totals
+        known, tried = iter(ledger), iter(self._tries.plan if self._tries else ())
+        record, attempt = next(known, None), next(tried, None)
+        for key, theirs, ours in _paired(iter(source), iter(copy)):
+            while record is not None and record.key < key:
+                record = next(known, None)
+            while attempt is not None and attempt.key < key:
+                attempt = next(tried, None)
+            before = record if record is not None and record.key == key else None
+            then = attempt if attempt is not None and attempt.key == key else None
+            if theirs is not None:
+                totals.source_objects += 1
+                totals.source_bytes += theirs.size
+            if ours is not None:
+                totals.copy_objects += 1
+                totals.copy_bytes += ours.size
+            if theirs is not None and ours is not None:
+                found = self._held_against(theirs, ours, before, then)
+            else:
+                found = self._alone(key, theirs, ours, before, then)
+            if isinstance(found, Difference):
+                totals.add(found)
+            yield found
+
+    def _alone(
+        self,
+        key: bytes,
+        theirs: Entry | None,
+        ours: Entry | None,
+        before: Record | None,
+        then: Difference | None,
+    ) -> Difference:
+        was_there = before is not None and before.mark != CANNOT
+        what = What.GONE if theirs is None else What.LOST if was_there else What.NEW
+        return self._judged(key, what, Why.ABSENT, theirs, ours, before, then)
+
+    def _held_against(
+        self, theirs: Entry, ours: Entry, before: Record | None, then: Difference | None
+    ) -> Difference | Record:
+        both_md5 = self._hashes and bool(_MD5.fullmatch(theirs.etag) and _MD5.fullmatch(ours.etag))
+        known = None if before is not None and before.mark == CANNOT else before
+        why = self._why(theirs, ours, known, then, both_md5)
+        if why is not None:
+            what = _what(theirs, ours, known, then, why)
+            return self._judged(theirs.key, what, why, theirs, ours, before, then)
+        if both_md5 and theirs.etag == ours.etag:
+            self.totals.same_hash += 1
+        elif theirs.key in self._errored:
+            return self._suspected(theirs, ours, known)
         else:
-            found = _held_against(theirs, ours, before, mode, totals, hashes)
-        if isinstance(found, Difference):
-            totals.add(found)
-        yield found
+            self.totals.same_size += 1
+        as_before = known is not None and _is_as(known, theirs, ours)
+        return Record(
+            theirs.key,
+            theirs.size,
+            theirs.etag,
+            theirs.modified,
+            ours.etag,
+            ours.modified,
+            known.read_on if known is not None and as_before else "",
+            known.mark if known is not None and as_before else "",
+        )
+
+    def _suspected(self, theirs: Entry, ours: Entry, known: Record | None) -> Difference | Record:
+        """Believe no size where an error named the key: rclone takes the same size for right."""
+        same = self._read(theirs, ours)
+        record = Record(*theirs[:4], *ours[2:4], self._today)
+        if same:
+            self.totals.same_size += 1
+            return record
+        found = Difference(theirs.key, What.CHANGED, Why.BYTES, theirs, ours)
+        if same is None:
+            return found._replace(stand=Stand.SINCE, before=known or _unproven(theirs))
+        stand = Stand.FAILED if self._tries and theirs.key in self._tries.failed else Stand.TO_DO
+        # the next run must not believe the size either
+        return found._replace(stand=stand, before=record._replace(mark=DAMAGED))
+
+    def _why(
+        self,
+        theirs: Entry,
+        ours: Entry,
+        before: Record | None,
+        then: Difference | None,
+        both_md5: bool,
+    ) -> Why | None:
+        """Return what tells, without reading, that the copy is not the source's object."""
+        if before is not None and before.mark == DAMAGED and _is_copy(before, ours):
+            return Why.BYTES
+        if theirs.size != ours.size:
+            return Why.SIZE
+        if self._mode is ComparisonMode.SIZE_ONLY:
+            return None
+        if both_md5:
+            if theirs.etag != ours.etag:
+                return Why.HASH
+            if then is not None and theirs.key in self._errored and _is_same(then.copy, ours):
+                return then.why
+        elif then is not None:
+            if not _is_same(then.source, theirs):
+                return Why.ETAG
+            if _is_same(then.copy, ours):  # nobody has written it since
+                return then.why
+        elif before is not None and before[2:5:2] != (theirs.etag, ours.etag):
+            return Why.ETAG
+        if self._mode is ComparisonMode.DEFAULT:
+            if then is not None and then.source is not None:
+                known = then.source.modified
+            else:
+                known = before.source_modified if before is not None else ours.modified
+            if theirs.modified[:19] > known[:19]:  # whole seconds, as every service has them
+                return Why.DATE
+        return None
+
+    def _judged(
+        self,
+        key: bytes,
+        what: What,
+        why: Why,
+        source: Entry | None,
+        copy: Entry | None,
+        before: Record | None,
+        then: Difference | None,
+    ) -> Difference:
+        """Return a difference with its stand, and with what the ledger is to say of it."""
+        marked = before is not None and before.mark == CANNOT
+        if self._never_fits(key, source, copy) or (
+            marked and before is not None and before[:4] == _marked(key, source, copy)[:4]
+        ):
+            stand = Stand.CANNOT
+        elif self._tries is None:
+            stand = Stand.TO_DO
+        else:
+            stand = self._stand(key, source, before, then, self._tries)
+        if stand is Stand.CANNOT:
+            before = _marked(key, source, copy)
+        elif source is None or marked:
+            before = None
+        if before is None and stand is Stand.SINCE and source is not None and why is Why.ETAG:
+            before = _unproven(source)
+        return Difference(key, what, why, source, copy, before, stand)
+
+    def _never_fits(self, key: bytes, source: Entry | None, copy: Entry | None) -> bool:
+        if key and not key.endswith(b"/") and not (self._below_path and b"//" in key):
+            return False
+        return any(
+            end is not None and never_fits(key, end.size, below_path=self._below_path)
+            for end in (source, copy)
+        )
+
+    def _stand(
+        self,
+        key: bytes,
+        source: Entry | None,
+        before: Record | None,
+        then: Difference | None,
+        tries: Tries,
+    ) -> Stand:
+        if then is None:
+            as_it_was = before is not None and source is not None and before[:4] == source[:4]
+            return Stand.STRAY if as_it_was else Stand.SINCE
+        if not _is_same(then.source, source):
+            return Stand.SINCE
+        if key in tries.failed:
+            return Stand.FAILED
+        return Stand.CANNOT if tries.odd and is_odd(key) else Stand.TO_DO
+
+
+def _what(
+    theirs: Entry, ours: Entry, before: Record | None, then: Difference | None, why: Why
+) -> What:
+    """Tell a copy that somebody else changed from a changed source, and from what this run did."""
+    if why is Why.BYTES:
+        return What.ALTERED
+    if before is None or (then is not None and then.what is not What.ALTERED):
+        return What.CHANGED
+    was = (before.size, before.source_etag), (before.size, before.copy_etag)
+    now = (theirs.size, theirs.etag), (ours.size, ours.etag)
+    return What.ALTERED if was[0] == now[0] and was[1] != now[1] else What.CHANGED
 
 
 def _paired(
@@ -145,38 +338,9 @@ def _paired(
             theirs, ours = next(source, None), next(copy, None)
 
 
-def _held_against(
-    theirs: Entry,
-    ours: Entry,
-    before: Record | None,
-    mode: ComparisonMode,
-    totals: Totals,
-    hashes: bool,
-) -> Difference | Record:
-    both_md5 = hashes and bool(_MD5.fullmatch(theirs.etag) and _MD5.fullmatch(ours.etag))
-    same_hash = both_md5 and theirs.etag == ours.etag
-    why = _why(theirs, ours, before, mode, both_md5)
-    if why is None:
-        if same_hash:
-            totals.same_hash += 1
-        else:
-            totals.same_size += 1
-        return Record(
-            theirs.key,
-            theirs.size,
-            theirs.etag,
-            theirs.modified,
-            ours.etag,
-            ours.modified,
-            before.read_on if before is not None and _is_as(before, theirs, ours) else "",
-        )
-    altered = (
-        before is not None
-        and (before.size, before.source_etag) == (theirs.size, theirs.etag)
-        and (ours.size, ours.etag) != (before.size, before.copy_etag)
-    )
-    what = What.ALTERED if altered else What.CHANGED
-    return Difference(theirs.key, what, why, theirs, ours, before)
+def _is_same(then: Entry | None, now: Entry | None) -> bool:
+    """True if nobody has written this end since: not even the same again."""
+    return then == now or (then is not None and now is not None and then[:4] == now[:4])
 
 
 def _is_as(before: Record, theirs: Entry, ours: Entry) -> bool:
@@ -184,21 +348,18 @@ def _is_as(before: Record, theirs: Entry, ours: Entry) -> bool:
     return before[1:6] == (theirs.size, theirs.etag, theirs.modified, ours.etag, ours.modified)
 
 
-def _why(
-    theirs: Entry, ours: Entry, before: Record | None, mode: ComparisonMode, both_md5: bool
-) -> Why | None:
-    """Return what tells, by listings alone, that the copy is not the source's object; else None."""
-    if theirs.size != ours.size:
-        return Why.SIZE
-    if mode is ComparisonMode.SIZE_ONLY:
-        return None
-    if both_md5:
-        if theirs.etag != ours.etag:
-            return Why.HASH
-    elif before is not None and (before.source_etag, before.copy_etag) != (theirs.etag, ours.etag):
-        return Why.ETAG
-    if mode is ComparisonMode.DEFAULT:
-        known = before.source_modified if before is not None else ours.modified
-        if theirs.modified[:19] > known[:19]:  # whole seconds, as every service has them
-            return Why.DATE
-    return None
+def _is_copy(before: Record, ours: Entry) -> bool:
+    return (before.size, before.copy_etag, before.copy_modified) == ours[1:4]
+
+
+def _unproven(source: Entry) -> Record:
+    """Return a record that no source is like: where sizes and hashes tell nothing, copy again."""
+    return Record(source.key, source.size, "", "", "", "")
+
+
+def _marked(key: bytes, source: Entry | None, copy: Entry | None) -> Record:
+    """Return the record of what nothing can copy or remove; what is not there is empty."""
+    size = source.size if source else copy.size if copy else 0
+    at_source = source[2:4] if source else ("", "")
+    at_copy = copy[2:4] if copy else ("", "")
+    return Record(key, size, *at_source, *at_copy, mark=CANNOT)

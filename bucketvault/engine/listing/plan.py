@@ -5,6 +5,7 @@ Keys stand in byte order. Compressed lines, written and read as they stream, in 
 
 import gzip
 import heapq
+import io
 import json
 import operator
 import os
@@ -15,12 +16,12 @@ from itertools import product
 from pathlib import Path
 from typing import Self
 
-from bucketvault.engine.listing.ledger import quoted, unquoted
+from bucketvault.engine.listing.ledger import BLOCK, quoted, unquoted
 from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.page import Entry
 
 TOTALS = "totals.json"
-_ABSENT = b"-\t\t\t"  # the fields of an object that is not at that end
+_ABSENT = "-\t\t\t"  # the fields of an object that is not at that end
 
 _by_key = operator.itemgetter(0)
 
@@ -58,7 +59,7 @@ class PlanWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: dict[tuple[Stand, What], gzip.GzipFile] = {}
+        self._files: dict[tuple[Stand, What], io.BufferedIOBase] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -76,11 +77,11 @@ class PlanWriter:
         file = self._files.get((found.stand, found.what))
         if file is None:
             path = _path(self._folder, found.stand, found.what)
-            file = self._files[found.stand, found.what] = self._open.enter_context(
-                gzip.GzipFile(path, "wb", compresslevel=1, mtime=0)
-            )
-        ends = _fields(found.source), _fields(found.copy)
-        file.write(b"\t".join((quoted(found.key), found.why.encode(), *ends)) + b"\n")
+            packed = self._open.enter_context(gzip.GzipFile(path, "wb", compresslevel=1, mtime=0))
+            file = self._open.enter_context(io.BufferedWriter(packed, BLOCK))
+            self._files[found.stand, found.what] = file
+        rest = f"\t{found.why}\t{_fields(found.source)}\t{_fields(found.copy)}\n"
+        file.write(quoted(found.key) + rest.encode())
 
     def finish(self, totals: Totals) -> None:
         """Close the files and write the totals: without them there is no plan."""
@@ -99,10 +100,10 @@ def _path(folder: Path, stand: Stand, what: What) -> Path:
     return folder / f"{stand}-{what}.gz"
 
 
-def _fields(end: Entry | None) -> bytes:
+def _fields(end: Entry | None) -> str:
     if end is None:
         return _ABSENT
-    return f"{end.size}\t{end.etag}\t{end.modified}\t{end.storage_class}".encode()
+    return f"{end.size}\t{end.etag}\t{end.modified}\t{end.storage_class}"
 
 
 def _entry(key: bytes, fields: list[bytes]) -> Entry | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bucketvault.engine.listing.ledger import Record
-from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why, merge
+from bucketvault.engine.listing.merge import Difference, Merge, Stand, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.vocabulary import ComparisonMode
 
@@ -41,7 +41,7 @@ def told(
 ) -> tuple[What, Why] | None:
     """Return kind and sign of one key's difference; None: it is there."""
     ends = [[end] if end is not None else [] for end in (source, copy)]
-    (found,) = merge(*ends, [before] if before else [], mode, Totals(), **more)
+    (found,) = Merge(mode, **more).of(*ends, [before] if before else [])
     return (found.what, found.why) if isinstance(found, Difference) else None
 
 
@@ -107,10 +107,11 @@ def test_totals_count_what_is_there_and_by_what_it_was_told() -> None:
         for key, etag in ((b"a", md5("abc")), (b"b", PARTS), (b"c", md5("abc")))
     ]
     copy = [thing()._replace(key=key) for key in (b"a", b"b", b"d")]
-    totals = Totals()
+    merge = Merge(CHECKSUM)
 
-    list(merge(source, copy, [], CHECKSUM, totals))
+    list(merge.of(source, copy, []))
 
+    totals = merge.totals
     assert (totals.source_objects, totals.source_bytes, totals.copy_objects) == (3, 9, 3)
     assert (totals.present, totals.same_hash, totals.same_size) == (2, 1, 1)
     assert totals.counts == {(Stand.TO_DO, What.NEW): 1, (Stand.TO_DO, What.GONE): 1}
@@ -121,8 +122,8 @@ def test_totals_count_what_is_there_and_by_what_it_was_told() -> None:
 def test_the_day_of_the_last_reading_stays_while_both_ends_stay_as_they_are() -> None:
     before = known(thing(), thing())._replace(read_on="2026-11-01")
 
-    (kept,) = merge([thing()], [thing()], [before], CHECKSUM, Totals())
-    (written,) = merge([thing(at=NOW)], [thing()], [before], CHECKSUM, Totals())
+    (kept,) = Merge(CHECKSUM).of([thing()], [thing()], [before])
+    (written,) = Merge(CHECKSUM).of([thing(at=NOW)], [thing()], [before])
 
     assert isinstance(kept, Record) and kept.read_on == "2026-11-01"
     assert isinstance(written, Record) and written.read_on == ""
@@ -132,9 +133,9 @@ def test_what_the_ledger_knows_of_a_key_stays_until_the_key_is_right() -> None:
     before = known(thing(etag=PARTS), thing())
     changed = [thing(etag=PARTS.replace("-2", "-3"))]
 
-    (difference,) = merge(changed, [thing()], [before], CHECKSUM, Totals())
-    (lost,) = merge(changed, [], [before], CHECKSUM, Totals())
-    (gone,) = merge([], [thing()], [before], CHECKSUM, Totals())
+    (difference,) = Merge(CHECKSUM).of(changed, [thing()], [before])
+    (lost,) = Merge(CHECKSUM).of(changed, [], [before])
+    (gone,) = Merge(CHECKSUM).of([], [thing()], [before])
 
     assert isinstance(difference, Difference) and difference.before == before
     assert isinstance(lost, Difference) and lost.before == before
@@ -155,14 +156,14 @@ def test_the_merge_says_what_two_dictionaries_would(
         return [thing(bucket[key])._replace(key=key) for key in sorted(bucket)]
 
     ledger = [known(entry, entry)._replace(key=entry.key) for entry in listed(before)]
-    totals = Totals()
+    merge = Merge(CHECKSUM)
 
-    found = list(merge(listed(source), listed(copy), ledger, CHECKSUM, totals))
+    found = list(merge.of(listed(source), listed(copy), ledger))
 
     assert [one.key for one in found] == sorted(source.keys() | copy.keys())
     there = {one.key for one in found if isinstance(one, Record)}
     assert there == {key for key in source if copy.get(key) == source[key]}
-    assert totals.present == len(there)
+    assert merge.totals.present == len(there)
     for one in found:
         if isinstance(one, Difference):
             then, key = before.get(one.key), one.key
