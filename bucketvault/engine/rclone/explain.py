@@ -57,7 +57,10 @@ class Explanation:
     side: Side | None = None  # which end it is about; None: both, or not known
 
 
-_LEAD_IN = re.compile(r"^Failed to \w+( with \d+ errors: last error was)?: ")
+_LEAD_IN = re.compile(
+    r"^(Failed to \w+( with \d+ errors: last error was)?|--files-from failed to read file"
+    r"|Not deleting source as copy failed|Couldn't (delete|move into backup dir)): "
+)
 _NOT_KNOWN_TO_RCLONE = re.compile(r"unknown (shorthand )?(flag|command)")
 _CRASH = re.compile(r"^(panic: |fatal error: |SIGQUIT: |goroutine \d+ )")
 _LOOK = "The details below are rclone's own words; the run's log has all of them."

@@ -367,3 +367,18 @@ def test_a_name_that_is_too_long_is_told_as_that() -> None:
     explained = explain(Ending(1, None, (message,)), *ENDS)
 
     assert explained.summary == "The name of an object is too long for Backblaze EU."
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "Failed to copy: ",
+        "Failed to sync with 4 errors: last error was: ",
+        "--files-from failed to read file: ",
+        "Couldn't move into backup dir: ",
+    ],
+)
+def test_what_only_rclone_calls_it_is_left_out_of_the_sentence(begin: str) -> None:
+    explained = explain(Ending(1, None, (f"{begin}odd thing",)), *ENDS)
+
+    assert explained.summary == "rclone failed: odd thing."
