@@ -88,7 +88,7 @@ def by_hand(folder: Path, source: Bucket, destination: Bucket) -> Cost:
 
     config = folder / "rclone.conf"
     config.write_text(config_text({"source": remote(source), "dest": remote(destination)}))
-    arguments = command.sync(run_spec(source.name, destination.name), "20260101T000000Z")
+    arguments = command.bulk(run_spec(source.name, destination.name))
     with (folder / "by-hand.log").open("wb") as log:
         return measure(
             lambda: subprocess.Popen(

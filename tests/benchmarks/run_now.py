@@ -1,31 +1,22 @@
-"""From Run now to rclone's start, with all checks; the start of `serve`, and what it costs idle."""
+"""From Run now to the proof of an unchanged copy; the start of `serve`, and what it costs idle."""
 
+import datetime as dt
+import sqlite3
 import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
-from bucketvault.engine.rclone import commands as command
-from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.vocabulary import ProviderType
+from bucketvault.config import DATABASE_NAME
 from tests.benchmarks._browsing import cpu_s, resident, signed_in
 from tests.benchmarks._measure import cores, megabytes
 from tests.support.program import Bucket, Program, Served, objects, until
-from tests.support.servers import RcloneS3, clean_environment, rclone_path
-from tests.support.specs import run_spec
+from tests.support.servers import RcloneS3
 
 TIMES = 10
 STARTS = 5
 IDLE_S = 20
-
-# Notes when the copying rclone begins, and becomes it: two milliseconds more than rclone alone.
-NOTING = """#!/bin/sh
-case " $* " in *" --dry-run "*) ;; *" sync "*) date +%s%N >> {file} ;; esac
-exec {rclone} "$@"
-"""
 
 
 def main() -> None:
@@ -39,25 +30,16 @@ def main() -> None:
         for key, body in objects(100).items():
             source.put(key, body)
         starts(folder)
-        with served_by(folder, source, destination) as (served, started):
+        program = Program(folder / "home")
+        try:
+            (folder / "home").mkdir()
+            program.backup(source, destination, comparison_mode="checksum")
+            program.run()
+            served = program.serve()
             idle(served)
-            press(served, started, checks_by_hand(folder, source, destination))
-
-
-@contextmanager
-def served_by(folder: Path, source: Bucket, destination: Bucket) -> Iterator[tuple[Served, Path]]:
-    """A server with one backup, whose rclone notes its start in the second."""
-    (folder / "home").mkdir()
-    program = Program(folder / "home")
-    program.backup(source, destination, comparison_mode="checksum")
-    started, noting = folder / "started", folder / "rclone"
-    started.touch()
-    noting.write_text(NOTING.format(file=started, rclone=rclone_path()))
-    noting.chmod(0o700)
-    try:
-        yield program.serve(BUCKETVAULT_RCLONE=str(noting)), started
-    finally:
-        program.end()
+            press(served, program.data_dir / DATABASE_NAME)
+        finally:
+            program.end()
 
 
 def starts(folder: Path) -> None:
@@ -84,7 +66,7 @@ def idle(served: Served) -> None:
     print(f"idle for {IDLE_S} s: {share:.2f} % of a core, {megabytes(resident(pid))} resident")
 
 
-def press(served: Served, started: Path, by_hand_s: float) -> None:
+def press(served: Served, database: Path) -> None:
     """Press Run now on the home page, ten times, each after the last run's end."""
     took = []
     with signed_in(served) as context:
@@ -95,57 +77,19 @@ def press(served: Served, started: Path, by_hand_s: float) -> None:
         for number in range(1, TIMES + 1):
             button.wait_for()
             pressed_ms = button.evaluate("it => { const now = Date.now(); it.click(); return now }")
-            until("rclone started", lambda n=number: len(noted(started)) >= n)
-            took.append((noted(started)[-1] / 1e6 - pressed_ms) / 1000)
-            page.get_by_role("link", name="Watch: Photos").wait_for()
-    p50 = statistics.median(took)
+            until("it ended", lambda n=number: len(ends(database)) > n)
+            took.append(max(ends(database)).timestamp() - pressed_ms / 1000)
     print(
-        f"Run now to rclone started, 100 objects, s: p50 {p50:.2f}, max {max(took):.2f}"
-        f" ({', '.join(f'{t:.2f}' for t in took)}); the same three questions by hand"
-        f" {by_hand_s:.2f} s: {p50 / by_hand_s:.2f} x"
+        f"Run now to its end, 100 objects unchanged, s: p50 {statistics.median(took):.2f}, "
+        f"max {max(took):.2f} ({', '.join(f'{t:.2f}' for t in took)})"
     )
 
 
-def noted(started: Path) -> list[int]:
-    return [int(line) for line in started.read_text().splitlines()]
-
-
-def remote_of(bucket: Bucket) -> Remote:
-    """How rclone gets at a bucket."""
-    server = bucket.server
-    return Remote(
-        label="x",
-        provider_type=ProviderType.AMAZON_S3,
-        endpoint=server.endpoint,
-        region="",
-        access_key_id=server.access_key_id,
-        secret_access_key=server.secret_access_key,
-    )
-
-
-def checks_by_hand(folder: Path, source: Bucket, destination: Bucket) -> float:
-    """Seconds that the checks' own three rclone commands take one after another; best of five."""
-    config = folder / "rclone.conf"
-    remotes = {"source": remote_of(source), "dest": remote_of(destination)}
-    config.write_text(config_text(remotes))
-    spec = run_spec(source.name, destination.name)
-    questions = (
-        command.destination_answers(destination.name),
-        command.size(command.source(spec)),
-        command.dry_run(spec, "20260101T000000Z"),
-    )
-    took = []
-    for _ in range(5):
-        began = time.monotonic()
-        for arguments in questions:
-            subprocess.run(
-                [rclone_path(), "--config", str(config), *arguments],
-                env=clean_environment(),
-                capture_output=True,
-                check=False,  # there is no archive yet: exit 3
-            )
-        took.append(time.monotonic() - began)
-    return min(took)
+def ends(database: Path) -> list[dt.datetime]:
+    """Return when each run ended that has."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as reading:
+        rows = reading.execute("SELECT finished_at FROM backup_run WHERE finished_at IS NOT NULL")
+        return [dt.datetime.fromisoformat(row[0]) for row in rows]
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ Decisions: docs/decisions/rclone.md.
 """
 
 from collections.abc import Sequence
-from enum import Enum, auto
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.vocabulary import ComparisonMode
 
 STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 RESTORE_NAME = "RESTORE.txt"
@@ -41,35 +39,10 @@ STEP_FLAGS = (
 )
 METADATA = ("--metadata",)  # content type, cache control, user metadata travel too
 
-SYNC_FLAGS = (
-    *EXCLUDE_ARCHIVE,
-    *EXACT_NAMES,
-    "--metadata",  # content type, cache control, user metadata travel too
-    *("--log-level", "INFO", "--use-json-log", "--stats", "1s", "--stats-one-line"),
-    # With rclone's defaults a refused connection takes over ten minutes to be called an error.
-    *("--retries", "3", "--low-level-retries", "5", "--contimeout", "15s", "--timeout", "5m"),
-    # A server of 1 GB: four objects at a time, small buffers.
-    *("--transfers", "4", "--checkers", "16", "--buffer-size", "4M"),
-)
-
-# Questions before a run answer soon or not at all.
+# Questions answer soon or not at all.
 ASK_FLAGS = (
     *("--retries", "1", "--low-level-retries", "2", "--contimeout", "10s", "--timeout", "30s"),
 )
-
-COMPARISON_FLAGS: dict[ComparisonMode, tuple[str, ...]] = {
-    ComparisonMode.DEFAULT: (),
-    ComparisonMode.SIZE_ONLY: ("--size-only",),
-    ComparisonMode.CHECKSUM: ("--checksum",),
-}
-
-
-class Look(Enum):
-    """How a dry run compares. The first two list, and ask only for objects without a checksum."""
-
-    LISTED = auto()  # sizes where the backup does, else checksums; those without one by size
-    NEWER = auto()  # what was written later than its copy, by the servers' clocks, and may differ
-    EXACT = auto()  # as the run itself does: comparing dates asks for each object
 
 
 def location(side: str, bucket: str, path: str = "") -> str:
@@ -142,30 +115,6 @@ def _kept(spec: RunSpec, stamp: str) -> str:
     return archive(spec.destination.bucket, spec.archive_key, f"{stamp}/")
 
 
-def sync(spec: RunSpec, stamp: str) -> list[str]:
-    """Return the arguments of a run, after `rclone --config FILE`."""
-    return [*_between(spec, stamp), *SYNC_FLAGS, *COMPARISON_FLAGS[spec.comparison_mode]]
-
-
-def dry_run(spec: RunSpec, stamp: str, look: Look = Look.LISTED) -> list[str]:
-    """Return those that tell what a run would do: nothing is read, written or removed."""
-    by_size = spec.comparison_mode == ComparisonMode.SIZE_ONLY
-    flags = {
-        Look.LISTED: ("--size-only" if by_size else "--checksum",),
-        Look.NEWER: ("--update", "--use-server-modtime"),
-        Look.EXACT: COMPARISON_FLAGS[spec.comparison_mode],
-    }
-    return [
-        *_between(spec, stamp),
-        "--dry-run",
-        *EXCLUDE_ARCHIVE,
-        *EXACT_NAMES,
-        *flags[look],
-        *("--checkers", "16"),
-        *ASK_FLAGS,
-    ]
-
-
 def source(spec: RunSpec) -> str:
     """Return where a run reads."""
     return location("source", spec.source.bucket, spec.source.path)
@@ -176,12 +125,8 @@ def destination(spec: RunSpec) -> str:
     return location("dest", spec.destination.bucket, spec.destination.path)
 
 
-def _between(spec: RunSpec, stamp: str) -> list[str]:
-    return ["sync", source(spec), destination(spec), "--backup-dir", _kept(spec, stamp)]
-
-
 def size(place: str) -> list[str]:
-    """Count what a run would read or find there: `{"count": n, "bytes": n}` on stdout; lists only.
+    """Count what is there: `{"count": n, "bytes": n}` on stdout; lists only.
 
     A missing bucket exits 3; a missing path counts 0, as an empty one does.
     """
@@ -189,10 +134,7 @@ def size(place: str) -> list[str]:
 
 
 def destination_answers(bucket: str) -> list[str]:
-    """One listing that shows whether the destination's bucket is there and may be read.
-
-    A dry run into a missing bucket exits 0, so it cannot tell.
-    """
+    """One listing that shows whether the destination's bucket is there and may be read."""
     return [
         *("lsf", f"dest:{bucket}/{ARCHIVE_ROOT}/"),
         *("--max-depth", "1", "--dirs-only"),

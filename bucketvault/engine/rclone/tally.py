@@ -96,22 +96,3 @@ class Tally:
     def errored_are_all(self) -> bool:
         """True if `errored` has every name; else there were too many to keep in mind."""
         return len(self.errored) < ERRORED_KEPT
-
-    # until runs are copied in passes: what outcome.py and returned.py ask
-
-    def end_well(self) -> None:
-        """Do nothing."""
-
-    @property
-    def touched(self) -> int:
-        """Return 0, and so the others."""
-        return 0
-
-    unkept = unsure = holes = touched
-
-    @property
-    def waiting(self) -> set[str]:
-        """Return none."""
-        return set()
-
-    back = waiting

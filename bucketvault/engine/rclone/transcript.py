@@ -41,10 +41,7 @@ class ErrorLine:
 class Transcript:
     """Reads a log in order. One thread uses it."""
 
-    unseen = retried = unsure = 0  # until runs are copied in passes
-    passed_over: frozenset[str] = frozenset()
-
-    def __init__(self, sought: frozenset[str] = frozenset()) -> None:
+    def __init__(self) -> None:
         self.tally = Tally()
         self.progress: Progress | None = None
         self._begun = Progress()  # of the step under way, before rclone's first stats line

@@ -53,12 +53,6 @@ class Follower:
         with writing():
             run_logs.clear(self._run_id)
 
-    def ends_at(self, spool_bytes: int) -> None:
-        """Do nothing, until runs are copied in passes."""
-
-    def begin_tidying(self) -> None:
-        """Do nothing, until runs are copied in passes."""
-
     def step(self, *, rclone_pid: int | None = None, final: bool = False) -> bool:
         """Take in what rclone wrote since the last call; True when something was stored.
 
