@@ -78,8 +78,10 @@ def not_approved(plan: Plan, found: Findings, approved: Plan) -> Findings | None
         approved.totals()  # written last: without them it was never whole
         removed = _beyond(plan, approved, What.GONE)
         replaced = _beyond(plan, approved, What.CHANGED, What.ALTERED)
-    except _DAMAGED:
-        log.warning("the approved plan is damaged", exc_info=True)
+    except _DAMAGED as error:
+        log.warning(
+            "the approved plan is damaged", extra={"why": f"{type(error).__name__}: {error}"}
+        )
         return None
     remain = found.destination_objects - (found.removed - removed)
     return replace(found, removed=removed, replaced=replaced, destination_objects=remain)

@@ -53,11 +53,11 @@ def test_a_bucket_in_parts_that_was_encrypted_overnight_holds_the_run(
 ) -> None:
     everything = names(101)
     source, destination = new_bucket(moto), new_bucket(elsewhere)
-    put_in_parts(source, everything, OLD)
+    put_in_parts(source, everything, OLD, {})
     bucketvault.backup(source, destination, comparison_mode=mode)
     bucketvault.run()
     a_second_later(source)
-    put_in_parts(source, everything, NEW)
+    put_in_parts(source, everything, NEW, {})
 
     held = bucketvault.run()
     named = logged(bucketvault, held)
@@ -69,4 +69,4 @@ def test_a_bucket_in_parts_that_was_encrypted_overnight_holds_the_run(
     assert (approved.code, done["counts"]["replaced"], done["warnings"]) == (0, 101, []), done
     assert set(destination.copy().values()) == {NEW}
     (kept,) = destination.kept().values()
-    assert kept == dict.fromkeys(everything, OLD)
+    assert kept == dict.fromkeys(everything, OLD, {})
