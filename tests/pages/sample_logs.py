@@ -100,16 +100,20 @@ def plan_line(number: int, words: str, what: str, name: str, size: int) -> bytes
     return log_line(number, words, "notice", **ours, size=size)
 
 
+def own_line(number: int, message: str, level: str = "notice", **more: object) -> bytes:
+    """One line of a run's log that is not rclone's."""
+    return log_line(number, message, level, source="bucketvault", **more)
+
+
 def looked_log() -> list[bytes]:
-    """The lines of a plan: what a run would do, by name."""
-    gone = [
-        plan_line(5, "Would be removed", "gone", f"2026/autumn/IMG_{i:04}.jpg", 3_000_000)
-        for i in range(412, 424)
+    """The lines of a plan: what would go first."""
+    removed, replaced = "Would be removed", "Would be replaced: other content"
+    gone = [(f"2026/autumn/IMG_{i:04}.jpg", "gone", removed, 3_000_000) for i in range(412, 424)]
+    rest = [
+        ("2026/autumn/index.json", "changed", replaced, 49_000),
+        ("2026/winter/IMG_0001.jpg", "new", "Would be copied", 3_100_000),
     ]
-    altered = "Would be replaced: changed in the copy, not by bucketvault"
     return [
-        *gone,
-        plan_line(6, "Would be replaced: another size", "changed", "2026/index.json", 49_000),
-        plan_line(6, altered, "altered", "2026/autumn/IMG_0399.jpg", 3_000_000),
-        plan_line(6, "Would be copied", "new", "2026/winter/IMG_0001.jpg", 3_100_000),
+        own_line(5, said, object=name, bucketvault="plan", what=what, size=size)
+        for name, what, said, size in gone + rest
     ]

@@ -8,15 +8,10 @@ from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.vocabulary import Phase, Reason, WarningCode
 from tests.pages import scenes
-from tests.pages.sample_logs import log_line
+from tests.pages.sample_logs import log_line, own_line
 
 MISSING = ["exports/2026//orders.csv", "exports/2026//refunds.csv", "wal/0000E5.zst"]
 ODD = ["photos/", "/readme.txt"]
-
-
-def own_line(number: int, message: str, level: str = "notice", **more: object) -> bytes:
-    """One line of a run's log that is not rclone's."""
-    return log_line(number, message, level, source="bucketvault", **more)
 
 
 def incomplete_run(**changes: object) -> RunView:

@@ -13,6 +13,7 @@ _DOING = {
     Phase.COPYING: {
         "": "Copying",
         "keep": "Keeping old versions",
+        "kept": "Checking kept versions",
         "copy": "Copying",
         "remove": "Removing",
     },

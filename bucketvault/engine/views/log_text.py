@@ -35,7 +35,6 @@ LINE_WORDS = {
     LineKind.ASIDE: "old version kept",
     LineKind.KEPT: "old version kept",
     LineKind.REMOVED: "removed here, old version kept",
-    LineKind.TOUCHED: "modification time updated",
     LineKind.PURGED: "expired old version deleted",
 }
 _MESSAGE_WORDS = {

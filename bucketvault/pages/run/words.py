@@ -120,9 +120,9 @@ def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
         seen = (("At the source", source), ("At the destination", copy))
         return (*seen, *changed, ("Running for", running))
     moved = pace = objects = UNKNOWN
-    if progress is not None and progress.step_total:
-        objects = counted_words(progress)
-    elif progress is not None and progress.step in ("", "copy"):
+    if progress is not None and progress.step not in ("", "copy"):
+        objects = counted_words(progress) or UNKNOWN
+    elif progress is not None:
         moved = size_of(progress.bytes_done, progress.bytes_total)
         pace = speed(progress.speed_bytes_s) if progress.is_transferring else UNKNOWN
         objects = f"{count(progress.objects_done)} of {count(progress.objects_total)}"
