@@ -18,7 +18,6 @@ const SIGNS = {
   removed: "icon icon-minus",
   step: "icon icon-chev",
   purged: "icon icon-minus",
-  touched: "icon icon-touched",
   warning: "glyph st-warn",
   error: "glyph st-bad",
 };

@@ -137,22 +137,11 @@ class WarningCode(StrEnum):
     """Warnings of a Run; `engine/domain/state_words.py` has the sentences."""
 
     LOG_CUT = "log_cut"
-    LINES_MISSING = "lines_missing"  # of the log
-    CAME_AS_NEW = "came_as_new"  # objects that were at the destination before
-    UNKEPT = "unkept"  # former versions that are lost
-    UNSURE = "unsure"  # whether former versions are kept
-    PASSED_OVER = "passed_over"  # names in listings
-    LISTING_FAILED = "listing_failed"  # of the destination, for a moment
-    ERRORS = "errors"  # though rclone succeeded
-    HOLES = "holes"  # only among the kept versions
-    PERHAPS_HOLES = "perhaps_holes"
     MASKED = "masked"  # secrets in the log
     CANNOT_COPY = "cannot_copy"  # names that rclone or the destination cannot have
     ALTERED = "altered"  # objects of the copy that somebody else had changed
     LOST = "lost"  # objects that were proven to be in the copy, and were not there any more
     LEDGER_LOST = "ledger_lost"  # the ledger was damaged, and was made again
-    OVERSTEPPED = "overstepped"  # more was taken away than the checks had found
-    MISSED = "missed"  # by the checks, of what the last good run had left
     TIDYING_CUT = "tidying_cut"
     TIDYING_REFUSED = "tidying_refused"
     TIDYING_FAULT = "tidying_fault"
@@ -205,13 +194,12 @@ class LineKind(IntEnum):
     ASIDE = 3  # a former version was set aside; its KEPT line completes that
     KEPT = 4  # a former version is among the kept versions
     REMOVED = 5  # gone at the source, removed here
-    TOUCHED = 6  # a modification time
+    STEP = 6  # ours: a pass or one of its steps begins, or a look has ended
     PURGED = 7  # an old kept version was let go
     WARNING = 8
     ERROR = 9
     PROGRESS = 10  # once a second
     PLAIN = 11  # not rclone's JSON
-    STEP = 12  # ours: a pass or one of its steps begins, or a look has ended
 
     @property
     def word(self) -> str:

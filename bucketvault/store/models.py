@@ -208,8 +208,6 @@ class BackupRun(BaseModel):
     archived = pw.IntegerField(default=0)
     deleted = pw.IntegerField(default=0)
     purged = pw.IntegerField(default=0)
-    touched = pw.IntegerField(default=0)
-    holes = pw.IntegerField(default=0)
     errors = pw.IntegerField(default=0)
     bytes = pw.IntegerField(default=0)
     source_objects = pw.IntegerField(null=True)
@@ -356,8 +354,8 @@ class Setting(BaseModel):
     value = pw.TextField()
 
 
-COUNT_NAMES = ("checked", "copied", "replaced", "archived", "deleted", "purged", "touched", "holes",
-               "errors", "bytes")  # fmt: skip
+COUNT_NAMES = ("checked", "copied", "replaced", "archived", "deleted", "purged", "errors",
+               "bytes")  # fmt: skip
 
 
 def counts_of(run: BackupRun) -> Mapping[str, int]:

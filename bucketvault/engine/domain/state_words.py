@@ -18,51 +18,16 @@ NO_RUN_BEFORE = "No run between these two places has succeeded before."
 BUT_FOR = "except for names that cannot be copied"
 NAMED = 5  # keys of one kind in a sentence; the log of the run has all
 KEY_CHARACTERS = 120
-_AT_LEAST = 'read the counts as "at least".'
 _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.LOG_CUT: (
-        f"The log is cut short, as happens when the disk of the data folder is full: {_AT_LEAST}"
-    ),
-    WarningCode.LINES_MISSING: f"Lines of the log are missing: {_AT_LEAST}",
-    WarningCode.CAME_AS_NEW: (
-        "{n:,} that were at the destination before were uploaded as new ones: "
-        "their former versions may not have been kept."
-    ),
-    WarningCode.UNKEPT: (
-        "{n:,} replaced or removed without a kept version of what was there before."
-    ),
-    WarningCode.UNSURE: (
-        "{n:,} set aside by a later try of rclone, perhaps over what an earlier "
-        "one had set aside: they were too many to tell."
-    ),
-    WarningCode.LISTING_FAILED: (
-        "The destination could not be listed for a moment; {n:,} "
-        "uploaded then, perhaps over former versions that were not kept."
-    ),
-    WarningCode.ERRORS: "{n:,} with an error as their last word, though rclone succeeded.",
-    WarningCode.HOLES: (
-        "{n:,} only among the kept versions until the next good run: "
-        "the former version was set aside, the new one did not arrive."
-    ),
-    WarningCode.PERHAPS_HOLES: (
-        "{n:,} or more perhaps only among the kept versions until the next good run: "
-        "the former version was set aside, the new one was not seen to arrive."
+        "The log is cut short, as happens when the disk of the data folder is full: "
+        'read the counts as "at least".'
     ),
     WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
     WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",
     WarningCode.LOST: "Deleted from the copy by another program and copied again: {n:,}.",
     WarningCode.LEDGER_LOST: (
         "The record of what was proven before was damaged. This run made a new one."
-    ),
-    WarningCode.OVERSTEPPED: (
-        "{removed:,} were removed and {replaced:,} replaced; the checks before had "
-        "found {found_removed:,} and {found_replaced:,}. Look whether the source is as it "
-        "should be; what was there before is among the kept versions."
-    ),
-    WarningCode.MISSED: (
-        "{n:,} that the last good run had left were not seen at the destination: "
-        "somebody removed them there, or a listing was incomplete. What the source has of them "
-        "was copied again; a former version that was there unseen may not have been kept."
     ),
     WarningCode.TIDYING_CUT: "Clean-up was interrupted. The next successful run finishes it.",
     WarningCode.TIDYING_REFUSED: "{0}",
@@ -74,25 +39,7 @@ def describe_warning(warning: RunWarning) -> str:
     """Return what is worth a look, as a sentence or two."""
     if warning.code == WarningCode.CANNOT_COPY:
         return describe_cannot(warning.numbers["n"], warning.names)
-    if warning.code == WarningCode.PASSED_OVER:
-        return _passed_over(**warning.numbers)
     return _WARNINGS[warning.code].format(*warning.names, **warning.numbers)
-
-
-def _passed_over(n: int, not_copied: int, copied_again: int) -> str:
-    told = (
-        f"rclone passed over {n:,} {'name' if n == 1 else 'names'} in listings, of objects or of "
-        "folders (see the errors in the log): below a path it does not see objects with // in "
-        "their names."
-    )
-    if not_copied:
-        told += " At the source these are not copied."
-    if copied_again:
-        told += (
-            " At the destination they are copied in every run, never removed, and no former "
-            "version of them is kept."
-        )
-    return told
 
 
 def describe_findings(found: Findings) -> str:

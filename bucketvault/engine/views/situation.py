@@ -434,8 +434,6 @@ def changes(counts: Mapping[str, int]) -> str:
     """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
     names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
     parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
-    if not parts and counts.get("touched"):
-        parts.append(f"{many(counts['touched'], 'modification time')} updated")
     return ", ".join(parts)
 
 

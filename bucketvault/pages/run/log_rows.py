@@ -34,7 +34,7 @@ class Filter(StrEnum):
 
 
 _COPIED = frozenset({LineKind.NEW, LineKind.REPLACED})
-_CHANGED = _COPIED | {LineKind.KEPT, LineKind.REMOVED, LineKind.TOUCHED, LineKind.PURGED}
+_CHANGED = _COPIED | {LineKind.KEPT, LineKind.REMOVED, LineKind.PURGED}
 FILTERS: dict[Filter, Kinds] = {
     Filter.ALL: SHOWN_LINES,
     Filter.CHANGES: _CHANGED,

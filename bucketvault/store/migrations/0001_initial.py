@@ -107,8 +107,6 @@ STATEMENTS = (
         archived INTEGER NOT NULL DEFAULT 0,
         deleted INTEGER NOT NULL DEFAULT 0,
         purged INTEGER NOT NULL DEFAULT 0,
-        touched INTEGER NOT NULL DEFAULT 0,
-        holes INTEGER NOT NULL DEFAULT 0,
         errors INTEGER NOT NULL DEFAULT 0,
         bytes INTEGER NOT NULL DEFAULT 0,
         source_objects INTEGER,

@@ -215,7 +215,7 @@ def test_a_backup_unlike_any_other_is_answered_with_where_to_look(photos: Backup
 def test_a_run_is_told_as_it_stands(photos: Backup) -> None:
     progress = Progress(bytes_done=5, bytes_total=10, movement=(1, 2))
     warnings = (
-        RunWarning(WarningCode.UNKEPT, {"n": 2}),
+        RunWarning(WarningCode.LOST, {"n": 2}),
         RunWarning(WarningCode.TIDYING_FAULT, names=("OSError",)),
     )
     row = a_run(
@@ -251,7 +251,7 @@ def test_a_run_is_told_as_it_stands(photos: Backup) -> None:
     assert (run.explanation, run.hint, run.detail) == ("why", "what next", "rclone's words")
     assert run.warnings == warnings
     assert tuple(run.counts) == COUNT_NAMES
-    assert (run.counts["copied"], run.counts["bytes"], run.counts["holes"]) == (7, 99, 0)
+    assert (run.counts["copied"], run.counts["bytes"], run.counts["errors"]) == (7, 99, 0)
     assert (run.source_objects, run.source_bytes) == (11, 1100)
     assert (run.log_lines, run.log_bytes) == (5, 500)
 

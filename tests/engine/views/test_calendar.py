@@ -31,7 +31,7 @@ ENDS = {  # the worst first
     Tone.STOP: {"status": RunStatus.FAILED, "reason": Reason.STOPPED},
     Tone.WARN: {
         "status": RunStatus.SUCCESS,
-        "warnings": [RunWarning(WarningCode.UNKEPT, {"n": 2}).to_json()],
+        "warnings": [RunWarning(WarningCode.LOST, {"n": 2}).to_json()],
     },
     Tone.OK: {"status": RunStatus.SUCCESS},
 }

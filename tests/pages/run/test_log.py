@@ -176,7 +176,7 @@ def test_no_long_line_stays_in_memory(ask: Ask, shown: FakeEngine) -> None:
 @pytest.mark.parametrize(
     ("only", "kinds"),
     [
-        ("changes", {"new", "replaced", "kept", "touched"}),
+        ("changes", {"new", "replaced", "kept"}),
         ("warnings", {"warning"}),
         ("errors", {"error"}),
         ("new", {"new"}),
