@@ -81,7 +81,7 @@ def fill(path: Path) -> None:
 
 def all_runs(dice: random.Random, now: dt.datetime) -> Iterator[dict[str, Any]]:
     """The runs, oldest first."""
-    spec = {"source": {"bucket": "x" * 200}, "arguments": ["x" * 40] * 20}
+    spec = {"source": {"bucket": "x" * 200}, "destination": {"bucket": "x" * 800}}
     for back in range(RUNS // BACKUPS, 0, -1):
         for number in range(BACKUPS):
             start = now - back * DAY + dice.random() * DAY / 2

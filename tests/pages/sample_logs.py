@@ -43,7 +43,7 @@ def failed_log() -> list[bytes]:
         log_line(87, "Deleted", object="latest.json"),
         log_line(88, object="latest.json", size=1_100),
         stats_line(89, 0.4),
-        log_line(300, "Updated modification time in destination", object="readme.txt"),
+        own_line(300, "Pass 2: copying 4 objects", bucketvault="step", step="copy"),
         log_line(551, denied, "error", object="base/2026-11-22/pg_wal.tar.zst"),
         log_line(551, denied, "error", object="wal/00000001000004A2000000E5.zst"),
         log_line(552, "Copied (server-side copy)", object="reports/weekly.pdf", size=90_000),

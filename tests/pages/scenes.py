@@ -514,5 +514,4 @@ SETTINGS = RunSpec(
     shrink_limit_percent=50,
     archive_key="acme-pg-dumps-1a2b3c",
     rclone_version="1.75.2",
-    arguments=("sync", "source:acme-pg-dumps/", "dest:acme-pg-dumps-copy/"),
 )

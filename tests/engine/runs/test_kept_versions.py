@@ -10,7 +10,7 @@ from bucketvault.engine.runs.kept_versions import read_stamp
 from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at
-from tests.support.program import Program, objects, until
+from tests.support.program import Program, until
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import RcloneS3
 
@@ -129,82 +129,3 @@ def test_a_version_that_a_second_try_sets_aside_over_the_former_one_is_not_said_
     counts = run["counts"]
     assert (counts["replaced"], counts["deleted"]) == ((2, 0) if then == "changed" else (1, 1))
     assert counts["archived"] == 2
-
-
-# ---- holes
-
-
-@pytest.mark.slow
-def test_an_object_that_a_failed_run_left_only_among_kept_versions_is_told_when_it_is_back(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
-    changed = min(objects(5))
-    with RefusingProxy(elsewhere.endpoint) as proxy:
-        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
-        bucketvault.run()
-        former = destination.objects()[changed]
-        source.put(changed, b"new")
-        proxy.rules = [
-            Rule("PUT", changed, 403, "AccessDenied", without_header="x-amz-copy-source")
-        ]
-        failed = bucketvault.run()
-        assert changed not in destination.copy_keys()
-        assert [kept[changed] for kept in destination.kept().values()] == [former]
-        proxy.rules = []
-
-        good = bucketvault.run()
-
-    assert failed["counts"]["holes"] == 1
-    assert "1 object is only among the kept versions until" in failed["copy_state"]
-    assert "1 that was only among the kept versions is back" in good["explanation"]
-    assert destination.copy() == source.objects()
-
-
-@pytest.mark.slow
-def test_an_object_that_two_failed_runs_left_only_among_kept_versions_is_told_when_it_is_back(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
-    changed = min(objects(5))
-    with RefusingProxy(elsewhere.endpoint) as proxy:
-        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
-        bucketvault.run()
-        source.put(changed, b"new")
-        upload = Rule("PUT", changed, 403, "AccessDenied", without_header="x-amz-copy-source")
-        proxy.rules = [upload]
-        first = bucketvault.run()
-        second = bucketvault.run()
-        proxy.rules = []
-
-        good = bucketvault.run()
-
-    assert first["counts"]["holes"] == 1
-    assert "1 object is only among the kept versions" in first["copy_state"]
-    assert second["status"] == "failed"
-    assert "is back" in good["explanation"], good["explanation"]
-    assert destination.copy() == source.objects()
-
-
-@pytest.mark.slow
-def test_an_object_that_the_source_lost_meanwhile_is_not_said_to_be_back(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
-) -> None:
-    source, destination = new_bucket(here, objects(5)), new_bucket(elsewhere)
-    changed = min(objects(5))
-    with RefusingProxy(elsewhere.endpoint) as proxy:
-        bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
-        bucketvault.run()
-        source.put(changed, b"new")
-        proxy.rules = [
-            Rule("PUT", changed, 403, "AccessDenied", without_header="x-amz-copy-source")
-        ]
-        assert bucketvault.run()["counts"]["holes"] == 1
-        proxy.rules = []
-        source.delete(changed)
-        source.put("quite-another", b"copied, and never among the kept versions")
-
-        good = bucketvault.run()
-
-    assert good["status"] == "success" and "back" not in good["explanation"], good
-    assert destination.copy() == source.objects()

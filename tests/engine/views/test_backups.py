@@ -57,7 +57,6 @@ SPEC = {
     "shrink_limit_percent": 20,
     "archive_key": "photos-abc123",
     "rclone_version": "1.75.2",
-    "arguments": ["sync", "source:photos/2026/", "dest:copies/"],
 }
 
 
@@ -322,7 +321,6 @@ def test_a_runs_page_shows_the_settings_frozen_at_claim(photos: Backup) -> None:
         shrink_limit_percent=20,
         archive_key="photos-abc123",
         rclone_version="1.75.2",
-        arguments=("sync", "source:photos/2026/", "dest:copies/"),
     )
 
 
