@@ -9,6 +9,7 @@ from threading import Event
 
 from bucketvault.engine.listing.merge import Difference, Stand, What, Why
 from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.store.models import utcnow
 
 CHUNK_BYTES = 256 * 1024
@@ -70,12 +71,12 @@ def plan_lines(plan: Plan) -> Iterator[bytes]:
         yield _line(time, "notice", "plan", "cannot", _cannot(found), found)
 
 
-def proof_lines(plan: Plan, causes: Mapping[str, str] | None = None) -> Iterator[bytes]:
+def proof_lines(plan: Plan, causes: Mapping[str, str]) -> Iterator[bytes]:
     """Yield a line for each object that a last look found not right: what is missing first.
 
     `causes`: why rclone could not copy some names, in its words.
     """
-    time, causes = _now(), causes or {}
+    time = _now()
     for whats in (_NEW, _REPLACED, (What.GONE,)):
         for stand in (Stand.TO_DO, Stand.STRAY, Stand.FAILED):
             for found in plan.differences(*whats, stand=stand):
@@ -89,29 +90,29 @@ def proof_lines(plan: Plan, causes: Mapping[str, str] | None = None) -> Iterator
         yield _line(time, "info", "proof", "since", _SINCE[found.what], found)
 
 
-def write_plan(plan: Plan, append: Append, stopped: Event | None = None) -> None:
-    """Append the lines of a plan to a log; ends early once `stopped` is set."""
+def write_plan(plan: Plan, append: Append, stopped: Event) -> None:
+    """Append the lines of a plan to a log. Raises CancelledError soon after `stopped` is set."""
     _write(plan_lines(plan), append, stopped)
+    if stopped.is_set():
+        raise CancelledError("Stopped before anything was copied.")
 
 
-def write_proof(
-    plan: Plan,
-    append: Append,
-    causes: Mapping[str, str] | None = None,
-    stopped: Event | None = None,
-) -> None:
-    """Append the lines of a last look to a log; see `proof_lines`, `write_plan`."""
+def write_proof(plan: Plan, append: Append, causes: Mapping[str, str], stopped: Event) -> None:
+    """Append the lines of a last look to a log; ends early once `stopped` is set.
+
+    See `proof_lines`.
+    """
     _write(proof_lines(plan, causes), append, stopped)
 
 
-def _write(lines: Iterable[bytes], append: Append, stopped: Event | None) -> None:
+def _write(lines: Iterable[bytes], append: Append, stopped: Event) -> None:
     part = bytearray()
     for line in lines:
         part += line
         if len(part) >= CHUNK_BYTES:
             append(bytes(part))
             part.clear()
-            if stopped is not None and stopped.is_set():
+            if stopped.is_set():
                 return
     if part:
         append(bytes(part))

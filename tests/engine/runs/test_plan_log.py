@@ -10,6 +10,7 @@ import pytest
 
 from bucketvault.engine.listing.merge import Stand, What, Why
 from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.runs import plan_log
 from bucketvault.engine.views.log_text import describe_log_line
 from tests.engine.runs.plans import a_plan, difference, write_plan
@@ -101,7 +102,7 @@ def test_every_difference_has_words(tmp_path: Path, stand: Stand) -> None:
 
     would = stand in (Stand.TO_DO, Stand.CANNOT)
 
-    assert len(list(plan_log.proof_lines(plan))) == len(kinds)
+    assert len(list(plan_log.proof_lines(plan, {}))) == len(kinds)
     assert len(list(plan_log.plan_lines(plan))) == len(kinds) * would
 
 
@@ -132,7 +133,7 @@ def long_plan(tmp_path: Path) -> Plan:
 def test_a_long_plan_is_written_in_parts_of_whole_lines(long_plan: Plan) -> None:
     parts: list[bytes] = []
 
-    plan_log.write_plan(long_plan, parts.append)
+    plan_log.write_plan(long_plan, parts.append, Event())
 
     assert len(parts) > 2 and all(part.endswith(b"\n") for part in parts)
     assert max(map(len, parts)) < plan_log.CHUNK_BYTES + 1000
@@ -147,7 +148,17 @@ def test_stop_ends_the_writing_of_a_long_plan(long_plan: Plan) -> None:
         parts.append(part)
         stopped.set()
 
-    plan_log.write_plan(long_plan, append, stopped)
+    with pytest.raises(CancelledError):
+        plan_log.write_plan(long_plan, append, stopped)
+
+    assert len(parts) == 1
+
+
+def test_stop_leaves_out_the_rest_of_a_long_proof(long_plan: Plan) -> None:
+    stopped, parts = Event(), list[bytes]()
+    stopped.set()
+
+    plan_log.write_proof(long_plan, parts.append, {}, stopped)
 
     assert len(parts) == 1
 
@@ -155,6 +166,6 @@ def test_stop_ends_the_writing_of_a_long_plan(long_plan: Plan) -> None:
 def test_nothing_to_tell_writes_nothing(tmp_path: Path) -> None:
     parts: list[bytes] = []
 
-    plan_log.write_proof(a_plan(tmp_path), parts.append)
+    plan_log.write_proof(a_plan(tmp_path), parts.append, {}, Event())
 
     assert parts == []
