@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from bucketvault.engine.rclone.log_lines import (
     Progress,
@@ -45,6 +46,7 @@ class Transcript:
         self.tally = Tally()
         self.progress: Progress | None = None
         self._begun = Progress()  # of the step under way, before rclone's first stats line
+        self._pass = 0
         self._first_errors: list[ErrorLine] = []
         self._last_errors: deque[ErrorLine] = deque(maxlen=ERRORS_KEPT)
         self._plain: deque[str] = deque(maxlen=PLAIN_KEPT)
@@ -52,8 +54,13 @@ class Transcript:
 
     @property
     def errors(self) -> tuple[ErrorLine, ...]:
-        """The first and the last error lines, in order, each once."""
-        return tuple(dict.fromkeys([*self._first_errors, *self._last_errors]))
+        """Names that have failed, then the first and the last error lines of the last pass.
+
+        Each once. What a later pass mended explains nothing.
+        """
+        failed = islice(self.tally.failed.items(), ERRORS_KEPT)
+        lines = (ErrorLine(clean(name), said, "error") for name, said in failed)
+        return tuple(dict.fromkeys([*lines, *self._first_errors, *self._last_errors]))
 
     @property
     def plain(self) -> tuple[str, ...]:
@@ -107,6 +114,10 @@ class Transcript:
         )
         self.progress = self._begun
         self.tally.begin(self._begun.step)
+        if (number := whole_number(entry.get("pass"))) > self._pass:
+            self._pass, self.last_notice = number, ""
+            self._first_errors.clear()
+            self._last_errors.clear()
 
     def _of_step(self, told: Progress) -> Progress:
         """Return what rclone told, as a part of the step under way."""

@@ -71,7 +71,7 @@ class Pair:
 
     @property
     def kept(self) -> dict[str, bytes]:
-        """What is in the run's folder of kept versions."""
+        """The objects in the run's folder of kept versions, by name."""
         return self.destination.kept().get(STAMP, {})
 
 

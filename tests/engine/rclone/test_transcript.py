@@ -320,6 +320,23 @@ def test_the_first_and_the_last_errors_are_kept_and_none_between() -> None:
     assert transcript.tally.errors == 1000
 
 
+def test_errors_that_another_pass_mended_explain_nothing() -> None:
+    transcript = read(
+        step("copy", **{"pass": 1}),
+        line("Failed to copy: denied", "a", "error"),
+        line("Failed to copy: too long", "b", "error"),
+        line("Attempt 1/1 failed with 2 errors and: denied", None, "error"),
+        line("Failed to copy with 2 errors: last error was: denied", None, "notice"),
+        step("copy", **{"pass": 2}),
+        line("Copied (new)", "a"),
+        line("Failed to copy: slow down", "c", "error"),
+    )
+
+    told = [(each.object, each.message) for each in transcript.errors]
+    assert told == [("b", "Failed to copy: too long"), ("c", "Failed to copy: slow down")]
+    assert transcript.last_notice == ""
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
