@@ -29,6 +29,9 @@ EXACT_NAMES = ("--no-unicode-normalization",)
 # Every step of a run.
 STEP_FLAGS = (
     *EXACT_NAMES,
+    # Content type, cache control, user metadata travel too, also into the kept versions: without it
+    # a copy in parts inside the destination, above 4.6 GiB, has only some of them (1.75.2).
+    "--metadata",
     *("--log-level", "INFO", "--use-json-log", "--stats", "1s", "--stats-one-line"),
     # One try: another one is another pass, with a look between them and a folder of kept versions
     # of its own. A second try of rclone's would keep what the first one wrote over the version from
@@ -37,8 +40,6 @@ STEP_FLAGS = (
     # A server of 1 GB: four objects at a time, small buffers.
     *("--transfers", "4", "--checkers", "16", "--buffer-size", "4M"),
 )
-METADATA = ("--metadata",)  # content type, cache control, user metadata travel too
-
 # Questions answer soon or not at all.
 ASK_FLAGS = (
     *("--retries", "1", "--low-level-retries", "2", "--contimeout", "10s", "--timeout", "30s"),
@@ -67,9 +68,7 @@ def archive(bucket: str, archive_key: str, name: str = "") -> str:
 def keep(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]:
     """Copy what is to be replaced into the run's folder of kept versions, inside the destination.
 
-    `names` are files: lists as `--files-from-raw` takes them, or, if `odd`, one filter. Without
-    --metadata the destination copies an object as it is, headers and all; with it rclone writes
-    dates into it that it never had (1.75.2).
+    `names` are files: lists as `--files-from-raw` takes them, or, if `odd`, one filter.
     """
     where = [destination(spec), _kept(spec, stamp)]
     return ["copy", *where, *_only(names, odd=odd), "--ignore-times", *STEP_FLAGS]
@@ -79,7 +78,7 @@ def copy(spec: RunSpec, *names: str, odd: bool = False) -> list[str]:
     """Copy what is new, and what is to be replaced and is kept."""
     between = [source(spec), destination(spec)]
     # The plan decides what is copied: rclone would take the same size and date for the same object.
-    return ["copy", *between, *_only(names, odd=odd), "--ignore-times", *METADATA, *STEP_FLAGS]
+    return ["copy", *between, *_only(names, odd=odd), "--ignore-times", *STEP_FLAGS]
 
 
 def remove(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]:
@@ -96,7 +95,7 @@ def remove(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[st
 def bulk(spec: RunSpec) -> list[str]:
     """Copy all that is not there yet, listed by rclone: for a first copy, or the rest of one."""
     between = [source(spec), destination(spec)]
-    return ["copy", *between, *EXCLUDE_ARCHIVE, "--ignore-existing", *METADATA, *STEP_FLAGS]
+    return ["copy", *between, *EXCLUDE_ARCHIVE, "--ignore-existing", *STEP_FLAGS]
 
 
 def _only(names: Sequence[str], *, odd: bool) -> list[str]:

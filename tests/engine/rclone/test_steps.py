@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +102,7 @@ def test_keep_copies_the_named_objects_aside_with_their_headers_and_nothing_else
     new_pair: NewPair,
 ) -> None:
     pair = new_pair({}, {"other": b"other"})
-    headers = {
+    headers: dict[str, Any] = {
         "ContentType": "text/css",
         "CacheControl": "max-age=3",
         "ContentEncoding": "gzip",
@@ -122,7 +123,34 @@ def test_keep_copies_the_named_objects_aside_with_their_headers_and_nothing_else
     kept = pair.destination.server.client().head_object(
         Bucket=pair.destination.name, Key=f".bucketvault-archive/photos-1/{STAMP}/a b"
     )
+    assert kept.pop("Metadata").items() >= headers.pop("Metadata").items()
     assert {name: kept[name] for name in headers} == headers
+
+
+class Watching(RefusingProxy):
+    """Remembers the headers with which an object in parts begins."""
+
+    begun: Message | None = None
+
+    def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
+        if method == "POST" and path.endswith("uploads="):
+            self.begun = headers
+        return super().refusal(method, path, headers)
+
+
+def test_an_object_that_is_kept_in_parts_has_all_its_headers(new_pair: NewPair) -> None:
+    pair = new_pair({}, {})
+    pair.destination.put("large", b"x" * 12_000_000, CacheControl="max-age=3", ContentEncoding="br")
+    names = pair.names("replace.txt", ["large"])
+
+    with Watching(pair.destination.server.endpoint) as watching:
+        pair.at_destination = watching
+        said = pair.run([*commands.keep(pair.spec, STAMP, names), "--s3-copy-cutoff", "5M"])
+
+    assert said.words == {("Copied (server-side copy)", "large")}
+    begun = watching.begun
+    assert begun is not None
+    assert (begun["Cache-Control"], begun["Content-Encoding"]) == ("max-age=3", "br")
 
 
 def test_copy_takes_several_lists_and_replaces_what_looks_the_same(new_pair: NewPair) -> None:
