@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from bucketvault.cli.run import ProgressLine, Watch, progress_in_words, stop_patiently
+from bucketvault.cli.run import ProgressLine, Watch, stop_patiently
 from bucketvault.config import Config, load_config
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import FolderHold
@@ -104,29 +104,6 @@ def test_elsewhere_each_step_is_a_line(row: BackupRun) -> None:
         "山の上: cleaning up",
         "山の上: stopping",
     ]
-
-
-def test_steps_that_move_no_byte_count_objects_and_tell_neither_speed_nor_time(
-    row: BackupRun,
-) -> None:
-    never = {"eta_s": 9_223_372_036, "bytes_total": 9}
-    seen = {"seen_source": 12_000, "seen_copy": 11_400}
-
-    def told(phase: Phase, step: str, *, bar: bool = False, **progress: Any) -> str:
-        found = Progress(step=step, **{**never, **progress}).to_json()
-        view = now(row, status=RunStatus.RUNNING, phase=phase, passes=2, progress=found)
-        return progress_in_words(view, bar=bar)
-
-    both = "12,000 at the source, 11,400 at the destination"
-    assert told(Phase.CHECKING, "look", **seen) == f"山の上: looking, {both}"
-    assert told(Phase.PROVING, "prove", **seen) == f"山の上: proving, pass 2 of 3, {both}"
-    kept = {"step_done": 31, "step_total": 40}
-    keeping = "山の上: keeping old versions, pass 2 of 3"
-    assert told(Phase.COPYING, "keep", **kept) == f"{keeping}, 31 of 40"
-    assert told(Phase.COPYING, "keep", bar=True, **kept) == (
-        f"{keeping} [###############-----] 31 of 40"
-    )
-    assert told(Phase.COPYING, "copy") == "山の上: copying, pass 2 of 3, 0 %, 0 B of 9 B"
 
 
 def test_on_a_terminal_one_line_moves_and_never_breaks(

@@ -41,7 +41,7 @@ def failed_log() -> list[bytes]:
     lines += [
         log_line(87, "Copied (server-side copy)", object="latest.json", size=1_100),
         log_line(87, "Deleted", object="latest.json"),
-        log_line(88, "Copied (replaced existing)", object="latest.json", size=1_100),
+        log_line(88, object="latest.json", size=1_100),
         stats_line(89, 0.4),
         own_line(300, "Pass 2: copying 4 objects", bucketvault="step", step="copy"),
         log_line(551, denied, "error", object="base/2026-11-22/pg_wal.tar.zst"),

@@ -16,6 +16,8 @@ from typing import Any
 from tests.support.proxies import ForwardingHandler, RefusingProxy, Rule
 
 HTML = b"<!DOCTYPE html>\n<html><body><p>Please sign in to this network.<br></body></html>\n"
+# REFUSED is what rclone gives up at once; an InternalError it asks again for, whatever the status.
+REFUSED = b'<?xml version="1.0"?><Error><Code>InvalidRequest</Code><Message>x</Message></Error>'
 ERROR = b'<?xml version="1.0"?><Error><Code>InternalError</Code><Message>x</Message></Error>'
 LISTING = "list-type=2"
 
@@ -171,6 +173,31 @@ def done_but(answer: Answer, change: Change = bytes) -> Answer:
         answer(handler)
 
     return do
+
+
+def meanwhile(happens: Callable[[], None]) -> Answer:
+    """Let something happen elsewhere before the real server answers."""
+
+    def answer(handler: LyingHandler) -> None:
+        happens()
+        handler.tell(*handler.ask(handler.sent))
+
+    return answer
+
+
+class Hold:
+    """Keeps a request waiting until `go` is set; `reached` says that there is one."""
+
+    def __init__(self) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, handler: "LyingHandler") -> None:
+        self.reached.set()
+        while not self.go.wait(0.02):
+            if handler.server.stopping.is_set():
+                broken_off(handler)
+                return
+        handler.tell(*handler.ask(handler.sent))
 
 
 def flipped(body: bytes) -> bytes:

@@ -65,14 +65,6 @@ def lost_words(found: Findings) -> str:
     return f" ({count(found.lost)} of them missing from the copy)"
 
 
-def describe_preview(found: Findings) -> str:
-    """`A run would copy 3 (1 of them missing from the copy), replace 9 and remove 625 objects.`"""
-    return (
-        f"A run would copy {count(found.new)}{lost_words(found)}, replace "
-        f"{count(found.replaced)}{altered_words(found)} and remove {many(found.removed, 'object')}."
-    )
-
-
 def describe_hold(reason: HoldReason, found: Findings) -> str:
     """Return why a run that found this is held; it can be approved."""
     words = describe_findings(found)

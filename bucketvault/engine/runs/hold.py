@@ -14,7 +14,7 @@ from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.listing.merge import What
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.runs import queue
-from bucketvault.engine.runs.last_good import succeeded_before
+from bucketvault.engine.runs.last_good import proven_before
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import HoldReason
 
@@ -29,8 +29,9 @@ def reason_to_hold(
 ) -> HoldReason | None:
     """Return why a run must not continue by itself; None when it may.
 
-    `same_ends_before`: an earlier run between the same ends succeeded. Without one, nothing may be
-    removed: the destination belongs to something else, or the source is the wrong one.
+    `same_ends_before`: an earlier run between the same ends looked at what it had copied. Without
+    one, nothing may be removed: the destination belongs to something else, or the source is the
+    wrong one.
     """
     if found.removed and not same_ends_before:
         return HoldReason.FIRST
@@ -56,7 +57,7 @@ def hold_reason(
     why = reason_to_hold(
         found if left is None else left,
         shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
-        same_ends_before=succeeded_before(run),
+        same_ends_before=proven_before(run),
     )
     return HoldReason.MORE if why is not None and left is not None else why
 

@@ -2,8 +2,8 @@
 
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.store.database import connection
-from bucketvault.store.models import BackupRun
-from bucketvault.vocabulary import Phase
+from bucketvault.store.models import IS_COPY, BackupRun
+from bucketvault.vocabulary import Phase, RunStatus
 
 _TOUCHED = (Phase.COPYING, Phase.PROVING, Phase.TIDYING)
 
@@ -19,10 +19,20 @@ def same_ends(run: BackupRun, other: BackupRun) -> bool:
     return RunSpec.from_json(run.spec).locations == RunSpec.from_json(other.spec).locations
 
 
-def succeeded_before(run: BackupRun) -> bool:
-    """True if the newest good run of this backup was between the same places."""
-    good = last_good(run)
-    return good is not None and same_ends(good, run)
+def proven_before(run: BackupRun) -> bool:
+    """True if the newest run of this backup that looked at what it had copied had the same ends.
+
+    It need not be a good one: one object that the destination refuses would hold every run then.
+    """
+    looked = (BackupRun.status == RunStatus.SUCCESS) | (BackupRun.proof != {})
+    with connection():
+        found = (
+            BackupRun.select()
+            .where(BackupRun.backup == run.backup_id, BackupRun.id < run.id, IS_COPY, looked)
+            .order_by(BackupRun.id.desc())
+            .first()
+        )
+    return found is not None and same_ends(found, run)
 
 
 def copied_between(earlier: BackupRun, later: BackupRun) -> bool:

@@ -105,7 +105,10 @@ def held(reason: HoldReason, found: findings.Findings) -> RunOutcome:
 
 def previewed(found: findings.Findings) -> RunOutcome:
     """A look at what a run would do."""
-    told = state_words.describe_preview(found)
+    told = (
+        f"A run would copy {found.new:,}, replace {found.replaced:,} and remove "
+        f"{found.removed:,} objects."
+    )
     return RunOutcome(RunStatus.SUCCESS, told, columns={"untouched": True})
 
 

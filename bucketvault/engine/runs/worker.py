@@ -32,7 +32,7 @@ from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.runs import hold, kept_versions, ledgers, looking, outcome, passes, plan_log
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
-from bucketvault.engine.runs.last_good import succeeded_before
+from bucketvault.engine.runs.last_good import proven_before
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
@@ -180,7 +180,7 @@ class Worker:
 
     def _patience_s(self) -> float:
         """Return how long a provider may be away: somebody may be waiting for a first answer."""
-        is_new = self._run.kind != RunKind.COPY or not succeeded_before(self._run)
+        is_new = self._run.kind != RunKind.COPY or not proven_before(self._run)
         return FIRST_PATIENCE_S if is_new else PATIENCE_S
 
     def _early_end(self, plan: Plan) -> outcome.RunOutcome | None:

@@ -1,12 +1,12 @@
 """How far a run in progress is, in words, for pages and the command line. Pure."""
 
 from bucketvault.engine.rclone.log_lines import Progress
-from bucketvault.engine.runs.passes import MOST_PASSES
 from bucketvault.engine.views.backups import RunView
 from bucketvault.engine.views.log_text import counted_words, transfer_words
 from bucketvault.humanize import percent, time_left
 from bucketvault.vocabulary import Phase
 
+MOST_PASSES = 3
 # What a run does in a step of a phase. Progress of another step is of the phase before.
 _DOING = {
     Phase.CHECKING: {"look": "Looking"},

@@ -10,9 +10,8 @@ from bucketvault import humanize
 from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.domain.spec import EndSpec
-from bucketvault.engine.runs.passes import MOST_PASSES
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.engine.views.live_words import doing, how_far, progress_of
+from bucketvault.engine.views.live_words import MOST_PASSES, doing, how_far, progress_of
 from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.pages.parts import assets
 from bucketvault.pages.parts.strip import draw_legend, letters, summary

@@ -10,7 +10,6 @@ from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.state_words import (
     describe_findings,
     describe_gap,
-    describe_preview,
     describe_proof,
     describe_warning,
     proven_words,
@@ -130,18 +129,6 @@ def test_a_backup_says_when_it_was_last_proven(at: str, when: str) -> None:
 )
 def test_a_proof_is_old_after_two_periods(schedule: Schedule, hours: int, is_old: bool) -> None:
     assert proof_is_old(schedule, NOW - dt.timedelta(hours=hours), NOW) == is_old
-
-
-def test_a_preview_tells_what_another_program_did_to_the_copy() -> None:
-    found = Findings(new=3, replaced=9, removed=1, altered=2, lost=1)
-
-    assert describe_preview(found) == (
-        "A run would copy 3 (1 of them missing from the copy), replace 9 (2 of them changed in the "
-        "copy by another program) and remove 1 object."
-    )
-    assert describe_preview(Findings(new=1)) == (
-        "A run would copy 1, replace 0 and remove 0 objects."
-    )
 
 
 def test_what_another_program_changed_is_told_among_what_a_run_would_do() -> None:

@@ -13,6 +13,7 @@ from tests.support.truth import (
     assert_all_but,
     assert_is_true,
     assert_nothing_is_lost,
+    is_proven,
 )
 from tests.support.wrong_answers import LyingProxy
 
@@ -75,6 +76,7 @@ class Scene:
         assert_is_true(self.program, run, after)
         if but is not None:
             assert_all_but(but, after)
+            assert run["status"] == "success" or after.is_complete or is_proven(self.program), run
         return run
 
 

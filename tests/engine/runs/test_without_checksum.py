@@ -12,15 +12,12 @@ from tests.support.servers import MotoServer, RcloneS3
 OLD, NEW = b"clear", b"CRYPT"  # of one size
 
 
-def put_in_parts(
-    bucket: Bucket, names: set[str], body: bytes, dated: dict[str, str], **options: str
-) -> None:
+def put_in_parts(bucket: Bucket, names: set[str], body: bytes, dated: dict[str, str]) -> None:
     client = bucket.server.client()
 
     def put(name: str) -> None:
         place = {"Bucket": bucket.name, "Key": name}
-        begun = client.create_multipart_upload(**place, Metadata=dated, **options)
-        upload = begun["UploadId"]
+        upload = client.create_multipart_upload(**place, Metadata=dated)["UploadId"]
         part = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=body)
         parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
         client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)

@@ -197,7 +197,7 @@ def test_a_filter_leaves_its_lines_with_their_numbers_among_all(
     assert told["total"] == told["totals"][only] == len(told["rows"])
 
 
-def test_a_replaced_object_is_told_apart_from_a_new_one(ask: Ask) -> None:
+def test_an_object_is_replaced_whatever_rclone_calls_it(ask: Ask) -> None:
     (told,) = rows(ask, "?only=replaced", run=2)["rows"]
 
     assert (told["object"], told["text"]) == ("latest.json", "replaced, 1.1 kB")
