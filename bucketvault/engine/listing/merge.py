@@ -173,7 +173,7 @@ class Merge:
         before: Record | None,
         then: Difference | None,
     ) -> Difference:
-        was_there = before is not None and before.mark != CANNOT
+        was_there = before is not None and before.mark != CANNOT and before.copy_modified
         what = What.GONE if theirs is None else What.LOST if was_there else What.NEW
         return self._judged(key, what, Why.ABSENT, theirs, ours, before, then)
 
@@ -181,7 +181,7 @@ class Merge:
         self, theirs: Entry, ours: Entry, before: Record | None, then: Difference | None
     ) -> Difference | Record:
         both_md5 = self._hashes and bool(_MD5.fullmatch(theirs.etag) and _MD5.fullmatch(ours.etag))
-        known = None if before is not None and before.mark == CANNOT else before
+        known = _known(before)
         why = self._why(theirs, ours, known, then, both_md5)
         if why is not None:
             what = _what(theirs, ours, known, then, why)
@@ -213,7 +213,7 @@ class Merge:
             return record
         found = Difference(theirs.key, What.CHANGED, Why.BYTES, theirs, ours)
         if same is None:
-            return found._replace(stand=Stand.SINCE, before=known or _unproven(theirs))
+            return found._replace(stand=Stand.SINCE, before=known or _unproven(ours))
         stand = Stand.FAILED if self._tries and theirs.key in self._tries.failed else Stand.TO_DO
         # the next run must not believe the size either
         return found._replace(stand=stand, before=record._replace(mark=DAMAGED))
@@ -249,7 +249,7 @@ class Merge:
             if then is not None and then.source is not None:
                 known = then.source.modified
             else:
-                known = before.source_modified if before is not None else ours.modified
+                known = (before and before.source_modified) or ours.modified
             if theirs.modified[:19] > known[:19]:  # whole seconds, as every service has them
                 return Why.DATE
         return None
@@ -276,10 +276,12 @@ class Merge:
             stand = self._stand(key, source, before, then, self._tries)
         if stand is Stand.CANNOT:
             before = _marked(key, source, copy)
-        elif source is None or marked:
-            before = None
-        if before is None and stand is Stand.SINCE and source is not None and why is Why.ETAG:
-            before = _unproven(source)
+        elif source is None:
+            before = None  # what it was is over
+        else:
+            before = _known(before)
+        if before is None and copy is not None:
+            before = _unproven(copy)
         return Difference(key, what, why, source, copy, before, stand)
 
     def _never_fits(self, key: bytes, source: Entry | None, copy: Entry | None) -> bool:
@@ -352,9 +354,19 @@ def _is_copy(before: Record, ours: Entry) -> bool:
     return (before.size, before.copy_etag, before.copy_modified) == ours[1:4]
 
 
-def _unproven(source: Entry) -> Record:
-    """Return a record that no source is like: where sizes and hashes tell nothing, copy again."""
-    return Record(source.key, source.size, "", "", "", "")
+def _unproven(copy: Entry | Record) -> Record:
+    """Return the record of a copy that differed, of which no source is like.
+
+    Once the source has an object of the same size and nothing to compare, that one is copied.
+    """
+    return Record(copy.key, copy.size, "", "", "", "")
+
+
+def _known(before: Record | None) -> Record | None:
+    """Return what is known of both ends: of what cannot be copied, that the copy was no such."""
+    if before is None or before.mark != CANNOT:
+        return before
+    return _unproven(before) if before.copy_modified else None
 
 
 def _marked(key: bytes, source: Entry | None, copy: Entry | None) -> Record:

@@ -139,7 +139,12 @@ def test_what_the_ledger_knows_of_a_key_stays_until_the_key_is_right() -> None:
 
     assert isinstance(difference, Difference) and difference.before == before
     assert isinstance(lost, Difference) and lost.before == before
-    assert isinstance(gone, Difference) and gone.before is None
+    nothing = Record(b"k", 3, "", "", "", "")
+    assert isinstance(gone, Difference) and gone.before == nothing
+    (back,) = Merge(CHECKSUM).of([thing(etag=PARTS)], [thing()], [nothing])
+    assert isinstance(back, Difference) and back.what is What.CHANGED
+    (back,) = Merge(CHECKSUM).of([thing(etag=PARTS)], [], [nothing])
+    assert isinstance(back, Difference) and back.what is What.NEW
 
 
 Bucket = dict[bytes, str]

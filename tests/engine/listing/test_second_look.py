@@ -212,6 +212,17 @@ def test_an_odd_name_that_was_tried_and_is_not_there_is_not_tried_again_until_it
     assert stand(judged(name, thing(key=b"a//b"), before=mark, first=True)) is None
 
 
+def test_a_name_that_cannot_be_replaced_is_not_right_when_its_source_changes() -> None:
+    source, copy = thing(key=b"a//b", etag=PARTS), thing("xy", key=b"a//b")
+    found = judged(source, copy, tried=planned(source, copy), odd=True)
+    assert stand(found) == (What.CHANGED, Stand.CANNOT) and isinstance(found, Difference)
+
+    changed = thing("uv", key=b"a//b", etag=OTHER)
+    next_run = judged(changed, copy, before=found.before, first=True)
+
+    assert stand(next_run) == (What.CHANGED, Stand.TO_DO)
+
+
 def test_what_cannot_be_removed_is_not_tried_again_either() -> None:
     name = thing(key=b"a//b")
     found = judged(None, name, tried=planned(None, name), odd=True)
