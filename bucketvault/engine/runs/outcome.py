@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketvault.engine.domain import findings, state_words
+from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
@@ -221,7 +222,9 @@ def proven(
         "proof": proof.to_json(),
     }
     if proof.is_good:
-        return RunOutcome(RunStatus.SUCCESS, describe_success(follower, proof), columns=columns)
+        if record is not None and any(was_cut_off(code) for _, code in record.steps):
+            columns |= _as_planned(columns, found, proof)
+        return RunOutcome(RunStatus.SUCCESS, describe_success(columns, proof), columns=columns)
     gap = state_words.describe_gap(proof)
     if exit_code == 0 and not causes:
         hint = "Run the backup again. If it stays so, look at these objects at both providers."
@@ -233,18 +236,18 @@ def proven(
     return RunOutcome(RunStatus.FAILED, summary, told.reason, told.hint, told.detail, columns)
 
 
-def describe_success(follower: Follower, proof: Proof) -> str:
+def _as_planned(counts: Columns, found: findings.Findings, proof: Proof) -> Columns:
+    """Return what an rclone that was killed did not come to say: all that was planned is done."""
+    if proof.since or proof.cannot_copy:
+        return {}
+    planned = {"copied": found.new, "replaced": found.replaced, "deleted": found.removed}
+    return {name: max(counts[name], number) for name, number in planned.items()}
+
+
+def describe_success(counts: Columns, proof: Proof) -> str:
     """Describe a good run in a sentence."""
-    tally = follower.transcript.tally
-    parts = [
-        f"{count:,} {word}"
-        for count, word in (
-            (tally.copied, "copied"),
-            (tally.replaced, "replaced"),
-            (tally.deleted, "removed"),
-        )
-        if count
-    ]
+    words = {"copied": "copied", "replaced": "replaced", "deleted": "removed"}
+    parts = [f"{counts[name]:,} {word}" for name, word in words.items() if counts[name]]
     but = f" {state_words.BUT_FOR}" if proof.cannot_copy else ""
     if not parts:
         return f"Nothing had changed: the copy was complete already{but}."
