@@ -69,6 +69,8 @@ def role(line: str) -> str:
     """Who a process is, by its command line."""
     if "runner.py" in line:
         return "runner"
+    if "bucketvault.engine.listing" in line:
+        return "look"
     return "bucketvault" if "-m bucketvault" in line else "rclone"
 
 

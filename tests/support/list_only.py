@@ -9,9 +9,12 @@ import functools
 import hashlib
 import sys
 import urllib.parse
+import urllib.request
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tests.support.program import until
 from tests.support.servers import ServerProcess
 
 PAGE = 1000
@@ -27,6 +30,23 @@ class ListOnly(ServerProcess):
     def __init__(self, objects: int, folders: int, *, changed: int = 0, delay_ms: int = 0) -> None:
         super().__init__("AKIAEXAMPLE000000001", "example-secret-0001")
         self._numbers = (objects, folders, changed, delay_ms)
+
+    def requests(self) -> int:
+        """Return how often it was asked for a listing."""
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"{self.endpoint}/count", timeout=10) as answer:
+            return int(answer.read())
+
+    def _wait_until_it_answers(self) -> None:
+        """A million objects take a while to make."""
+        until("it answers", self._answers, timeout_s=180)
+
+    def _answers(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, self.output()
+        try:
+            return self.requests() == 0
+        except OSError:
+            return False
 
     def _command(self) -> Sequence[str]:
         numbers = [str(number) for number in (self.port, *self._numbers)]
@@ -121,8 +141,8 @@ def _http(body: str) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, bucket: Bucket, delay_s: float) -> None:
-        self._bucket, self._delay_s = bucket, delay_s
+    def __init__(self, bucket: Bucket, delay_s: float, asked_for: Counter[str]) -> None:
+        self._bucket, self._delay_s, self._asked_for = bucket, delay_s, asked_for
         self._asked = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,9 +154,13 @@ class _Connection(asyncio.Protocol):
         while b"\r\n\r\n" in self._asked:
             request, _, self._asked = self._asked.partition(b"\r\n\r\n")
             method, target, _ = request.split(b"\r\n")[0].decode().split(" ")
+            asked = urllib.parse.urlsplit(target)
             answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-            if method == "GET":
-                answer = self._bucket.answer(urllib.parse.urlsplit(target).query)
+            if asked.path == "/count":
+                answer = _http(str(self._asked_for.total()))
+            elif method == "GET" and asked.query:
+                self._asked_for["listing"] += 1
+                answer = self._bucket.answer(asked.query)
             asyncio.get_running_loop().call_later(self._delay_s, self._transport.write, answer)
 
 
@@ -145,9 +169,9 @@ async def serve(port: int, objects: int, folders: int, changed: int, delay_ms: i
     bucket = Bucket(objects, folders, changed)
     for begin in range(0, objects, PAGE):
         bucket.page("", begin, min(begin + PAGE, objects), objects)
-    loop = asyncio.get_running_loop()
+    loop, asked_for = asyncio.get_running_loop(), Counter[str]()
     server = await loop.create_server(
-        lambda: _Connection(bucket, delay_ms / 1000), "127.0.0.1", port
+        lambda: _Connection(bucket, delay_ms / 1000, asked_for), "127.0.0.1", port
     )
     await server.serve_forever()
 

@@ -11,6 +11,7 @@ import http.client
 import random
 import re
 import ssl
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +29,9 @@ ANSWER_S = 60.0  # for one read of an answer
 LONGEST_PAUSE_S = 10.0
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024  # a page of the longest keys, URL-encoded, is under 4 MiB
 PAGE_KEYS = 1000  # S3 gives no more
+
+# While a page is read it takes several times what it leaves, and threads share one core anyway.
+_one_at_a_time = threading.Lock()
 
 # Codes of S3 that another try may change although their status does not say so. (Amazon's list of
 # error responses; RequestTimeout comes with 400)
@@ -176,23 +180,26 @@ class Lister(Conversation):
         tokens: set[bytes] = set()
         while True:
             page = self._page(query, prefix)
+            token = page.token
             yield page
-            if page.token is None:
+            del page  # its objects are not kept while the next one is waited for
+            if token is None:
                 return
             # 16 bytes a page: a million tokens, a billion objects, are 50 MB
-            mark = hashlib.sha256(page.token.encode()).digest()[:16]
+            mark = hashlib.sha256(token.encode()).digest()[:16]
             if mark in tokens:
                 raise ListingError(200, "", "The same page twice: this listing has no end.")
             tokens.add(mark)
             query.pop("start-after", None)  # the token alone says where it goes on
-            query |= {"continuation-token": page.token, "max-keys": str(PAGE_KEYS)}
+            query |= {"continuation-token": token, "max-keys": str(PAGE_KEYS)}
 
     def _page(self, query: Mapping[str, str], prefix: str) -> Page:
         def ask() -> Page:
             begun = time.monotonic()
             body = _whole(self._answer(query))
             self.answered_in_s = time.monotonic() - begun
-            return read_page(body, prefix)
+            with _one_at_a_time:
+                return read_page(body, prefix)
 
         return self._patiently(ask)
 

@@ -30,7 +30,7 @@ from bucketvault.engine.listing.guesses import Guesses
 from bucketvault.engine.listing.order import OrderError
 from bucketvault.engine.listing.page import Entry, Page
 
-AT_A_TIME = 8  # ranges, and connections
+AT_A_TIME = 6  # ranges, and connections
 FEW = 5  # pages after which it is known whether that pays
 SLOW_S = 0.015  # quicker answers keep a core busy as it is
 HEAD_KEYS = 100  # what two ranges must have in common
@@ -221,6 +221,7 @@ class _Ranges:
                     self._pages += 1
                     last = mine.last = max([mine.last, *keys[-1:]])
                     waiting = self._settle(mine, waiting, whole=page.token is None)
+                    del page, keys  # not kept while the next one is waited for
                     while not self._is_done(mine) and self._is_far_ahead(mine):
                         self._came.wait()
                     if self._is_done(mine):
