@@ -141,6 +141,7 @@ class WarningCode(StrEnum):
     CANNOT_COPY = "cannot_copy"  # names that rclone or the destination cannot have
     ALTERED = "altered"  # objects of the copy that somebody else had changed
     LOST = "lost"  # objects that were proven to be in the copy, and were not there any more
+    UNREAD = "unread"  # objects whose bytes one end did not give
     LEDGER_LOST = "ledger_lost"  # the ledger was damaged, and was made again
     TIDYING_CUT = "tidying_cut"
     TIDYING_REFUSED = "tidying_refused"

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
@@ -34,7 +34,7 @@ from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import who_watches
 from bucketvault.engine.rclone.runner import settle_process
-from bucketvault.engine.runs import queue
+from bucketvault.engine.runs import queue, verifying
 from bucketvault.engine.views import backups, log_text
 from bucketvault.errors import (
     AlreadyRunningError,
@@ -190,6 +190,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    verify = commands.add_parser(
+        "verify", help="read all of a backup at both ends, and compare the bytes"
+    )
+    verify.add_argument("name", metavar="NAME")
+    verify.add_argument("--wait", action="store_true", help="wait for its end; exit 0 or 1")
+    verify.set_defaults(command=_verify)
+
     status_commands.add_to(commands)
 
     log = commands.add_parser("log", help="the log of a run")
@@ -239,27 +246,54 @@ def _run(given: argparse.Namespace, config: Config) -> int:
         zone = ZoneInfo(timetable.server_time_zone())
         for line in approving_in_words(approved, zone, utcnow()):
             print(line, flush=True)
+
+    def enqueue() -> tuple[int, bool]:
+        if approved is not None:
+            return queue.approve(approved.id), True
+        kind = RunKind.PREVIEW if given.preview else RunKind.COPY
+        return queue.enqueue(backup.id, Trigger.CLI, kind=kind)
+
+    run_id, code = _started(config, backup, enqueue, wait=given.wait or given.preview)
+    if given.preview and code == EXIT_OK:
+        _print_log(run_id, ZoneInfo(timetable.server_time_zone()), 0)
+    return code
+
+
+def _started(
+    config: Config,
+    backup: backups.BackupRow,
+    enqueue: Callable[[], tuple[int, bool]],
+    *,
+    wait: bool,
+) -> tuple[int, int]:
+    """Queue a run, and watch it where that was asked for or nobody else does the work.
+
+    Return its number and the exit code.
+    """
     engine = become_engine(config)
     try:
-        if approved is not None:
-            run_id, new = queue.approve(approved.id), True
-        else:
-            kind = RunKind.PREVIEW if given.preview else RunKind.COPY
-            run_id, new = queue.enqueue(backup.id, Trigger.CLI, kind=kind)
+        run_id, new = enqueue()
     except BucketvaultError:
         if engine is not None:
             engine.stop()
         raise
-    if not (given.wait or given.preview):
+    if not wait:
         if engine is None:
             said = "queued" if new else "under way already"
             print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
-            return EXIT_OK
+            return run_id, EXIT_OK
         print("No bucketvault is serving, so this command does the work itself and waits.")
-    code = Watch(config, run_id, engine).to_the_end()
-    if given.preview and code == EXIT_OK:
-        _print_log(run_id, ZoneInfo(timetable.server_time_zone()), 0)
-    return code
+    return run_id, Watch(config, run_id, engine).to_the_end()
+
+
+def _verify(given: argparse.Namespace, config: Config) -> int:
+    open_store(config)
+    backup = backups.backup_by_name(given.name)
+
+    def enqueue() -> tuple[int, bool]:
+        return verifying.enqueue(config.ledgers, backup.id, Trigger.CLI)
+
+    return _started(config, backup, enqueue, wait=given.wait)[1]
 
 
 def _held(backup: backups.BackupRow, number: int) -> backups.RunView:

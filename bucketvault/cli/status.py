@@ -8,6 +8,7 @@ import datetime as dt
 import functools
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from bucketvault.cli.run import EXIT_FAILED, EXIT_OK, approval_command, progress
 from bucketvault.config import Config
 from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.domain.reading_words import describe_damage, what_next
 from bucketvault.engine.domain.times import proof_lasts
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
@@ -80,6 +82,7 @@ def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> 
             _plain(row, "name enabled overdue moved next_due_at last_good_at proof_is_old")
             | {
                 "proof": row.proof.to_json() if row.proof is not None else None,
+                "damage": asdict(row.damage) if row.damage is not None else None,
                 "last_run": _last_run(row.last_run) if row.last_run is not None else None,
                 "active_run": _plain(row.active_run, ACTIVE_RUN) if row.active_run else None,
             }
@@ -92,7 +95,7 @@ def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> 
 
 
 def status_exit_code(status: Json) -> int:
-    """Return 0 for all good, 1 for something failed, held or overdue, 3 for good with warnings.
+    """Return 0 for all good, 1 for something failed, held, overdue or damaged, 3 for warnings.
 
     A backup that is switched off does not count; nor does what the program itself needs, such
     as mail: this is the answer about the copies.
@@ -101,7 +104,7 @@ def status_exit_code(status: Json) -> int:
     last_runs = [backup["last_run"] for backup in concerned if backup["last_run"] is not None]
     active = [backup["active_run"] for backup in concerned if backup["active_run"] is not None]
     if (
-        any(backup["overdue"] for backup in concerned)
+        any(backup["overdue"] or backup["damage"] for backup in concerned)
         or any(run["ended_unseen"] for run in active)  # how it ended is not known yet
         or any(run["status"] == RunStatus.FAILED for run in last_runs)
     ):
@@ -162,9 +165,11 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
         state = "succeeded, with warnings" if last.warnings else "good"
         if backup.proof_is_old:
             state = f"not proven for more than {proof_lasts(backup.schedule).days} days"
+        state = "DAMAGED objects" if backup.damage is not None else state
         state = "no copy yet, an end was changed since the last good run" if backup.moved else state
         yield f"{backup.name}: {state}, {when}. {last.explanation}"
         yield from _proof_in_words(backup, last, zone, now)
+        yield from _damage_in_words(backup)
         yield from (f"  {state_words.describe_warning(each)}" for each in last.warnings)
         return
     stopped = "held" if last.reason == Reason.BRAKE else "FAILED"
@@ -175,6 +180,7 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
     yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
     yield from (f"  {line}" for line in (last.explanation, last.hint) if line)
     yield from _proof_in_words(backup, last, zone, now)
+    yield from _damage_in_words(backup)
     if last.can_be_approved:
         yield f"  Approve it: {approval_command(backup.name, last.id)}"
 
@@ -189,6 +195,11 @@ def _proof_in_words(
         yield f"  {state_words.describe_proof(last.proof)}"
     else:
         yield f"  {state_words.proven_words(backup.proof, zone, now)}"
+
+
+def _damage_in_words(backup: BackupRow) -> Iterator[str]:
+    if backup.damage is not None:
+        yield f"  {describe_damage(backup.damage)} {what_next(backup.damage)}"
 
 
 def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:

@@ -25,7 +25,7 @@ from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.providers import Providers
-from bucketvault.engine.runs import ledgers, queue
+from bucketvault.engine.runs import ledgers, queue, verifying
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, asked_without_a_run
 from bucketvault.engine.runs.row import RunContext
@@ -314,6 +314,13 @@ class Engine:
     def preview(self, backup_id: int) -> int:
         """Queue a look at what a run of this backup would do; its id. Raises InUseError."""
         return queue.enqueue(backup_id, Trigger.MANUAL, kind=RunKind.PREVIEW)[0]
+
+    def verify(self, backup_id: int) -> int:
+        """Queue a run that reads and compares all objects of this backup; its id.
+
+        Raises NotFoundError, InUseError, BucketvaultError where no copy was proven yet.
+        """
+        return verifying.enqueue(self.config.ledgers, backup_id, Trigger.MANUAL)[0]
 
     def kept_versions(self, backup_id: int) -> Kept:
         """The kept versions of a backup, asked of the provider: takes seconds.

@@ -260,6 +260,13 @@ class BackupRun(BaseModel):
         found: dt.datetime | None = query.scalar()
         return found
 
+    @classmethod
+    def newest_damage(cls, backup_id: int) -> int | None:
+        """Return the newest run of a backup that found bytes which differ."""
+        query = cls.select(cls.id).where(cls.backup == backup_id, cls.reason == Reason.DAMAGED)
+        found: int | None = query.order_by(cls.id.desc()).limit(1).scalar()
+        return found
+
 
 # Conditions, and the same of a status: `RunStatus.is_active`.
 IS_ACTIVE = BackupRun.status.in_([each for each in RunStatus if each.is_active])

@@ -5,6 +5,7 @@ from dataclasses import replace
 from bucketvault.engine.runs.kept_versions import Kept, KeptFolder
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunView
 from bucketvault.vocabulary import ComparisonMode, ProviderType
+from tests.pages import scenes_verify
 from tests.pages.scenes import (
     DAY,
     HOUR,
@@ -45,6 +46,7 @@ def backup_page(row: BackupRow, **changes: object) -> BackupPage:
         archive_key="postgres-dumps-1a2b3c",
         restore_text=RESTORE_TEXT,
         deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
+        coverage=scenes_verify.COVERAGE if row.last_run is not None else None,
         shown_prefix=f"{row.destination.bucket}/.bucketvault-archive/postgres-dumps-1a2b3c/",
     )
     return replace(found, **changes)  # type: ignore[arg-type]
@@ -56,6 +58,8 @@ def some_runs(row: BackupRow) -> tuple[RunView, ...]:
     if not newest:
         return ()
     earlier = (
+        scenes_verify.verified_run(),
+        scenes_verify.damaged_run(),
         preview_run(),
         stopped_run(),
         warned_run(),

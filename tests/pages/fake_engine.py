@@ -29,7 +29,7 @@ from bucketvault.vocabulary import (
     log_topic,
     run_topic,
 )
-from tests.pages import backup_scenes, scenes_proof
+from tests.pages import backup_scenes, scenes_proof, scenes_verify
 from tests.pages.fake_backups import FakeBackups
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
@@ -136,6 +136,7 @@ class FakeEngine:
                 ),
                 checking_run(),
                 *scenes_proof.runs(),
+                *scenes_verify.runs(),
             )
         }
         self.logs: dict[int, list[bytes]] = {
@@ -150,6 +151,7 @@ class FakeEngine:
             13: looked_log(),
             16: scenes_proof.incomplete_log(),
             21: scenes_proof.incomplete_log(),
+            23: scenes_verify.damaged_log(),
             8: _LONG.lines,
             10: list(HOSTILE_LINES),
         }
@@ -158,6 +160,7 @@ class FakeEngine:
         self.stopped: list[int] = []
         self.approved: list[int] = []
         self.previewed: list[int] = []
+        self.verified: list[int] = []
         self.kept: Kept | BucketvaultError = backup_scenes.kept()
         self.kept_may_come.set()
         self.reads = 0
@@ -228,6 +231,10 @@ class FakeEngine:
     def preview(self, backup_id: int) -> int:
         self.previewed.append(backup_id)
         return 14
+
+    def verify(self, backup_id: int) -> int:
+        self.verified.append(backup_id)
+        return 24
 
     def run_now(self, backup_id: int) -> int:
         self.queued.append(backup_id)

@@ -2,7 +2,7 @@
 
 A real NiceGUI server over a made-up engine, with the headers the real one sends. Without --shots
 it serves until interrupted: / (after /scene/good, bad, empty, running, hostile or previewed),
-/run/1 to /run/21, /backups/1 to /backups/8.
+/run/1 to /run/24, /backups/1 to /backups/8.
 `--grow N` lets run 1 write N log lines a second.
 """
 
@@ -26,7 +26,7 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
-from tests.pages import fake_engine, scenes, scenes_proof
+from tests.pages import fake_engine, scenes, scenes_proof, scenes_verify
 from tests.pages.scenes_catalogue import FakeProviders
 from tests.pages.scenes_health import LOOKS
 from tests.pages.scenes_settings import SETTINGS_PAGES, FakePreferences
@@ -49,6 +49,7 @@ SCENES = {
     "no-mail": scenes.good_rows,
     "broken": scenes.bad_rows,
     "old-proof": scenes_proof.old_rows,
+    "damaged": scenes_verify.damaged_rows,
 }
 STEPS = {
     "empty": scenes.steps(),
@@ -94,6 +95,9 @@ RUNS = {
     19: "run-proving",
     20: "run-refused-later",
     21: "run-odd-names",
+    22: "run-verified",
+    23: "run-damaged",
+    24: "run-reading",
 }
 BACKUPS = {  # name -> scene, backup
     "backup-good": ("good", 1),
@@ -106,6 +110,8 @@ BACKUPS = {  # name -> scene, backup
     "backup-old-proof": ("old-proof", 1),
     "backup-hostile": ("hostile", 1),
     "backup-previewing": ("previewed", 5),
+    "backup-damaged": ("damaged", 1),
+    "backup-reading": ("damaged", 2),
     "backup-absent": ("good", 99),
 }
 

@@ -24,6 +24,7 @@ LONGEST_REGION = 64
 LONGEST_PATH_BYTES = 1024  # S3's limit for a whole key
 LONGEST_RETENTION_DAYS = 3650
 MOST_GB_A_NIGHT = 100_000
+GB = 10**9
 ARCHIVE_ROOT = ".bucketvault-archive"
 
 Word = TypeVar("Word", bound=StrEnum)

@@ -26,6 +26,7 @@ _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
     WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",
     WarningCode.LOST: "Deleted from the copy by another program and copied again: {n:,}.",
+    WarningCode.UNREAD: "Could not be read at one end: {n:,}. The log names them.",
     WarningCode.LEDGER_LOST: (
         "The record of what was proven before was damaged. This run made a new one."
     ),

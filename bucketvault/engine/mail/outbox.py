@@ -24,6 +24,7 @@ import peewee as pw
 import platformdirs
 
 from bucketvault.engine import settings
+from bucketvault.engine.domain.reading import Verified
 from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.domain.times import server_time_zone
 from bucketvault.engine.mail import texts
@@ -51,10 +52,13 @@ def run_ended(run: BackupRun) -> None:
     won. Runs stopped by the person and previews are worth none; so `queue.cancel_pending`, which
     ends runs that wait, has nothing to tell.
     """
-    if run.kind != RunKind.COPY or run.status.is_active:
+    if run.kind == RunKind.PREVIEW or run.status.is_active:
         return
     # as it is in this transaction, not as it was when the run was loaded
     backup: Backup = Backup.get_by_id(run.backup_id)
+    if run.kind == RunKind.VERIFY:
+        _verified(run, backup.name)
+        return
     if run.status == RunStatus.SUCCESS:
         _run_succeeded(run, backup)
     elif run.reason != Reason.STOPPED:
@@ -124,6 +128,21 @@ def _run_failed(run: BackupRun, name: str) -> None:
             partly_since=partly_since,
         ),
         f"{name} failed: {describe_end(run)}",
+    )
+
+
+def _verified(run: BackupRun, name: str) -> None:
+    """Write the mail of a run that read, if it found what no run before it had found."""
+    found = Verified.from_json(run.findings)
+    if found is None or not found.new:
+        return
+    _put(
+        MailKind.DAMAGED,
+        f"{run.uuid}.damaged",
+        run.backup_id,
+        run.id,
+        lambda home: texts.damaged(run, name, home, found),
+        f"{name}: {run.explanation}",
     )
 
 

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import copy_state
 from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.reading import Verified
+from bucketvault.engine.domain.reading_words import found_lines
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.state_words import (
     describe_cause,
@@ -114,6 +116,22 @@ def recovered(run: Run, name: str, home: Home, *, failures: int, since: dt.datet
     return _good_again(run, name, home, "works again", told)
 
 
+def damaged(run: Run, name: str, home: Home, found: Verified) -> Text:
+    """A run read objects that are not the same at both ends."""
+    named = clean(name)
+    new = "" if found.new == found.wrong else f"{found.new:,} of them were not known before."
+    body = [
+        _told(f"{named} was read and compared.", f"{run.explanation} {new}"),
+        _told("What to do:", run.hint),
+        _differences(found),
+        _facts(_circumstances(run, home)),
+        _commands(home, run, name),
+    ]
+    what = "object" if found.wrong == 1 else "objects"
+    verb = "differs" if found.wrong == 1 else "differ"
+    return _text(f"{named}: {found.wrong:,} {what} {verb} in the copy", body, home)
+
+
 def overdue(
     name: str,
     home: Home,
@@ -204,6 +222,16 @@ def _text(subject: str, body: Iterable[str], home: Home) -> Text:
 
 def _paragraph(*told: str) -> str:
     return _wrapped(clean(sentences(*told), limit=PARAGRAPH_CHARACTERS))
+
+
+def _differences(found: Verified) -> str:
+    lines = []
+    for each in found.found[:QUOTED_LINES]:
+        mark, *ends = found_lines(each)
+        named = clean(f"{each['key']}: {mark}", limit=QUOTED_CHARACTERS)
+        lines.append(_wrapped(named, first="  ", rest="    "))
+        lines += [_wrapped(clean(end), first="    ", rest="      ") for end in ends]
+    return "\n".join([*lines, *(["  ..."] if found.wrong > QUOTED_LINES else [])])
 
 
 def _told(heading: str, text: str) -> str:

@@ -134,7 +134,7 @@ class Progress:
         Objects that are kept or removed are counted, as no bytes move.
         """
         done, total = self.step_done, self.step_total
-        if self.step in ("", "copy"):
+        if self.step in ("", "copy", "read"):
             done, total = self.bytes_done, self.bytes_total
         return min(100.0, 100.0 * done / total) if total else None
 

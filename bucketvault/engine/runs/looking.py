@@ -52,7 +52,7 @@ class Looker:
         on_seen: Callable[[int, int], None],
     ) -> None:
         self._spec = spec
-        self._ends = (self._end(spec.source, source), self._end(spec.destination, destination))
+        self.ends = (self._end(spec.source, source), self._end(spec.destination, destination))
         self._folder = folder
         self._ledger = ledger
         self._patience_s = patience_s
@@ -80,7 +80,7 @@ class Looker:
         folder = self.plan_folder(number)
         folder.mkdir(mode=0o700, exist_ok=True)
         self.at = utcnow().isoformat(timespec="seconds")
-        source, copy = self._ends
+        source, copy = self.ends
         job = looks.Job(
             source,
             copy,
@@ -101,25 +101,22 @@ class Looker:
         except looks.StoppedError as error:
             raise CancelledError(error.summary) from error
         except looks.LookFailedError as error:
-            raise self._failed(error) from error
+            raise explained(error, self._spec) from error
         self.ledger_was_damaged |= became == "damaged" and number == 0
         return Plan(folder)
 
     def _end(self, end: EndSpec, remote: Remote) -> looks.End:
         return looks.End(bucket_of(end, remote), prefix_of(end.path), f"{ARCHIVE_ROOT}/")
 
-    def _failed(self, error: looks.LookFailedError) -> RunFailedError:
-        told = explain.explain_look(
-            error.end,
-            error.status,
-            error.code,
-            error.summary,
-            self._spec.source,
-            self._spec.destination,
-        )
-        return RunFailedError(
-            told.reason, told.summary, told.hint, told.detail, mends=told.mends, side=told.side
-        )
+
+def explained(error: looks.LookFailedError, spec: RunSpec) -> RunFailedError:
+    """Return why an end could not be looked at, in words for people."""
+    told = explain.explain_look(
+        error.end, error.status, error.code, error.summary, spec.source, spec.destination
+    )
+    return RunFailedError(
+        told.reason, told.summary, told.hint, told.detail, mends=told.mends, side=told.side
+    )
 
 
 def _names(path: Path, names: Iterable[str]) -> Path | None:

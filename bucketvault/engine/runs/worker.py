@@ -35,6 +35,7 @@ from bucketvault.engine.runs.follower import Follower, StallWatch
 from bucketvault.engine.runs.last_good import proven_before
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
+from bucketvault.engine.runs.verifying import Verification
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
 from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError, connection
@@ -124,6 +125,10 @@ class Worker:
 
     def _from_the_beginning(self) -> outcome.RunOutcome:
         self._meet_both_ends()
+        if self._run.kind == RunKind.VERIFY:
+            ledger = self._context.ledgers
+            reads = (self._row, self._spec, self._looker.ends, self._folder, self._follower, ledger)
+            return Verification(*reads).run()
         plan = self._looker.look(0, tried=False)
         self._say_step("look", looking.describe(plan.totals()))
         early = self._early_end(plan)

@@ -16,6 +16,7 @@ from bucketvault.engine.domain.copy_state import CopyState, copy_state
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.reading import Coverage, Damage, Verified, coverage_of, damage_of
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT, did_you_mean, same_name
 from bucketvault.engine.domain.spec import EndSpec, RunSpec, stored_locations
 from bucketvault.engine.domain.state_words import describe_end
@@ -103,6 +104,7 @@ class RunView:
     side: Side | None = None  # which end failed; None: not known
     mends: Mends | None = None  # where what failed is mended; None: at no page of bucketvault
     findings: Findings | None = None  # what its checks found would change; None before they did
+    verified: Verified | None = None  # what one that reads has found
     can_be_approved: bool = False  # it is held, and nothing newer has happened
     copy_state: CopyState | None = None  # how it left the copy; None before its end
     proof: Proof | None = None  # of its last look; None: it made none
@@ -144,6 +146,8 @@ class BackupPage:
     restore_text: str  # how to bring the copy back without us
     deletes_only_hide: bool  # Backblaze B2: older versions cost until a lifecycle rule ends them
     shown_prefix: str  # where the kept versions are, for people
+    coverage: Coverage | None = None  # how much of the copy was read; None: nothing is proven
+    verify_gb_per_night: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ class BackupRow:
     moved: bool = False  # an end was changed since the last good run: there is no copy there yet
     proof: Proof | None = None  # the newest of all its runs
     proof_is_old: bool = False  # two runs should have made another one since
+    damage: Damage | None = None  # what reading found, and nothing has mended since
+    damage_run_id: int | None = None  # the newest run that found some
 
 
 # Whether a running run is watched by no bucketvault. Its folder's lock tells; that belongs to the
@@ -221,6 +227,8 @@ def backup_page(backup_id: int) -> BackupPage:
             shrink_limit_percent=backup.shrink_limit_percent,
             archive_key=backup.archive_key,
             restore_text=restore_text(queue.freeze(backup), backup.name),
+            coverage=None if row.moved else coverage_of(backup.reading, utcnow().date()),
+            verify_gb_per_night=backup.verify_gb_per_night,
             deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,
             shown_prefix=f"{row.destination.bucket}/{ARCHIVE_ROOT}/{backup.archive_key}/",
         )
@@ -307,7 +315,9 @@ def _rows(
         view = partial(run_view, backup=backup, supervision=supervision)
         partly_since = BackupRun.started_at.python_value(backup.partly_since)
         proof = Proof.from_json(BackupRun.proof.python_value(backup.proof) or {})
+        moved = good_at_locations not in (None, locations)
         proven_at = proof.when if proof is not None else None
+        damage = None if moved else damage_of(backup.reading)
         row = _stored(_BACKUP_COLUMNS, backup) | {
             "source": source,
             "destination": destination,
@@ -319,8 +329,10 @@ def _rows(
             "last_run": view(last, partly_since=partly_since) if last is not None else None,
             "last_good_at": good_at,
             "size_bytes": backup.size,
-            "moved": good_at_locations not in (None, locations),
+            "moved": moved,
             "proof": proof,
+            "damage": damage,
+            "damage_run_id": BackupRun.newest_damage(backup.id) if damage else None,
             "proof_is_old": proven_at is not None and proof_is_old(backup.schedule, proven_at, now),
         }
         rows.append(BackupRow(**row))
@@ -411,7 +423,8 @@ def run_view(
     waits_for: str = "",
     partly_since: dt.datetime | None = None,
 ) -> RunView:
-    findings = Findings.from_json(run.findings)
+    reads = run.kind == RunKind.VERIFY
+    findings = None if reads else Findings.from_json(run.findings)
     seen = supervision(run) if run.status == RunStatus.RUNNING else Watched.YES
     told = _stored(_RUN_COLUMNS, run) | {
         "backup_id": backup.id,
@@ -423,6 +436,7 @@ def run_view(
         "counts": counts_of(run),
         "progress": Progress.from_json(run.progress) if run.progress else None,
         "findings": findings,
+        "verified": Verified.from_json(run.findings) if reads else None,
         "can_be_approved": run.reason == Reason.BRAKE and findings is not None and newest,
         "copy_state": copy_state(run, partly_since),
         "proof": Proof.from_json(run.proof),

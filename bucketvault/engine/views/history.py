@@ -8,8 +8,8 @@ import peewee as pw
 
 from bucketvault.engine.views.backups import RunView, one_moment, run_view
 from bucketvault.engine.views.situation import Tone
-from bucketvault.store.models import HAS_ENDED, IS_COPY, IS_GOOD, Backup, BackupRun
-from bucketvault.vocabulary import Reason, RunStatus
+from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun
+from bucketvault.vocabulary import Reason, RunKind, RunStatus
 
 ON_A_PAGE = 25
 MEASURED = 90
@@ -85,17 +85,21 @@ def measures(backup_id: int) -> tuple[Measure, ...]:
         )
 
 
+_IS_NO_PREVIEW = BackupRun.kind != RunKind.PREVIEW
+_SUCCEEDED = (BackupRun.status == RunStatus.SUCCESS) & _IS_NO_PREVIEW
+
+
 def _ended(reason: Any) -> Any:  # Any: peewee's conditions have no types
-    return (BackupRun.status == RunStatus.FAILED) & reason & IS_COPY
+    return (BackupRun.status == RunStatus.FAILED) & reason & _IS_NO_PREVIEW
 
 
 _NO_WARNINGS = pw.SQL("'[]'")  # as stored: a Python list would become a list of values
 _OTHER = BackupRun.reason.is_null() | BackupRun.reason.not_in([Reason.BRAKE, Reason.STOPPED])
 _CONDITIONS: dict[Tone, Any] = {  # by the tone that `tone_of_run` gives; Any: as above
-    Tone.OK: IS_GOOD & (BackupRun.warnings == _NO_WARNINGS),
-    Tone.WARN: IS_GOOD & (BackupRun.warnings != _NO_WARNINGS),
+    Tone.OK: _SUCCEEDED & (BackupRun.warnings == _NO_WARNINGS),
+    Tone.WARN: _SUCCEEDED & (BackupRun.warnings != _NO_WARNINGS),
     Tone.BAD: _ended(_OTHER),
     Tone.HELD: _ended(BackupRun.reason == Reason.BRAKE),
     Tone.STOP: _ended(BackupRun.reason == Reason.STOPPED),
-    Tone.LOOK: ~IS_COPY,  # and one that failed
+    Tone.LOOK: ~_IS_NO_PREVIEW,  # and one that failed
 }

@@ -4,12 +4,12 @@ from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.views.backups import RunView
 from bucketvault.engine.views.log_text import counted_words, transfer_words
 from bucketvault.humanize import percent, time_left
-from bucketvault.vocabulary import Phase
+from bucketvault.vocabulary import Phase, RunKind
 
 MOST_PASSES = 3
 # What a run does in a step of a phase. Progress of another step is of the phase before.
 _DOING = {
-    Phase.CHECKING: {"look": "Looking"},
+    Phase.CHECKING: {"look": "Looking", "read": "Reading both ends"},
     Phase.COPYING: {
         "": "Copying",
         "keep": "Keeping old versions",
@@ -27,6 +27,9 @@ _PHASES = {
 }
 
 
+_MOVES_BYTES = ("", "copy", "read")
+
+
 def progress_of(view: RunView) -> Progress | None:
     """Return the progress of the step that a run is at; None where there is none."""
     progress, phase = view.progress, view.phase or Phase.CHECKING
@@ -37,6 +40,8 @@ def doing(view: RunView) -> str:
     """`Keeping old versions`, `Copying, pass 2 of 3`."""
     phase, progress = view.phase or Phase.CHECKING, progress_of(view)
     told = _PHASES[phase] if progress is None else _DOING[phase][progress.step]
+    if view.kind == RunKind.VERIFY:
+        told = "Reading both ends"
     return told + pass_words(view)
 
 
@@ -51,12 +56,14 @@ def how_far(view: RunView) -> str:
     progress = progress_of(view)
     if progress is None:
         return ""
-    return (transfer_words if progress.step in ("", "copy") else counted_words)(progress)
+    return (transfer_words if progress.step in _MOVES_BYTES else counted_words)(progress)
 
 
 def live_words(view: RunView) -> str:
     """`Copying, pass 2 of 3: 62 %, about 5 min left`; figures beside it have the rest."""
     if view.stop_requested_at is not None:
+        if view.kind == RunKind.VERIFY:
+            return "Stopping: what was read is noted"
         return "Stopping: rclone finishes what it is doing"
     progress = progress_of(view)
     far = how_far(view)

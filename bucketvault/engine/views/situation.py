@@ -6,25 +6,20 @@ and mail arrives.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.domain.copy_state import CopyKind, CopyState
+from bucketvault.engine.domain.copy_state import CopyState
+from bucketvault.engine.domain.reading_words import describe_damage, what_next
 from bucketvault.engine.domain.state_words import (
-    BUT_FOR,
     UNTOUCHED,
     describe_copy,
-    describe_findings,
-    last_good_words,
-    proven_words,
-    untouched_words,
 )
 from bucketvault.engine.domain.times import proof_lasts
-from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.humanize import age, clock, count, duration, many, next_run, sentences
+from bucketvault.humanize import clock, count, many, sentences
 from bucketvault.vocabulary import Reason, RunKind, RunStatus
 
 
@@ -42,6 +37,7 @@ class Tone(StrEnum):
     OFF = "off"
     NONE = "none"  # never run
     LOOK = "look"  # a preview: it only looked
+    DAMAGED = "damaged"  # good, and bytes were read since that are not the same at both ends
     OLD = "old"  # good, or stopped, and not proven for too long
 
 
@@ -57,6 +53,7 @@ TONE_WORDS = {
     Tone.OFF: "Switched off",
     Tone.NONE: "Never run",
     Tone.LOOK: "Preview",
+    Tone.DAMAGED: "Damaged objects",
     Tone.OLD: "Last proof is old",
 }
 UNPLANNABLE = (
@@ -64,10 +61,6 @@ UNPLANNABLE = (
 )
 NOTHING_KNOWN = "Nothing more is known: its log may tell."
 PROVE = "Start a run: it compares every object at both ends."
-# for a backup that was edited while it runs: its page names other places by now
-MEETS = (
-    "With the settings it began with, that run copies to a place that this one copies to or from."
-)
 
 
 class Part(StrEnum):
@@ -130,19 +123,6 @@ class BackupIssue:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The first lines of the page of a backup or a run; `run_id` is where to look next."""
-
-    tone: Tone
-    sentence: str
-    detail: str
-    warnings: tuple[RunWarning, ...] = ()
-    run_id: int | None = None
-    look: str = "Open last run"
-    first: bool = False  # nothing has run yet: what to do now is offered
-
-
-@dataclass(frozen=True, slots=True)
 class Situation:
     """The answer: a state, a sentence, what is behind it, and who needs a person."""
 
@@ -170,7 +150,7 @@ def tone_of_status(status: RunStatus, reason: Reason | None, *, warned: bool) ->
 
 def tone_of_run(run: RunView) -> Tone:
     """Return the state of one run."""
-    if run.kind != RunKind.COPY and run.status == RunStatus.SUCCESS:
+    if run.kind == RunKind.PREVIEW and run.status == RunStatus.SUCCESS:
         return Tone.LOOK
     return tone_of_status(run.status, run.reason, warned=bool(run.warnings))
 
@@ -196,6 +176,8 @@ def tone_of(row: BackupRow) -> Tone:
         return Tone.MISS
     if row.moved and last in (Tone.OK, Tone.WARN):
         return Tone.WAIT
+    if row.damage is not None and last in (Tone.OK, Tone.WARN, Tone.STOP):
+        return Tone.DAMAGED
     return Tone.OLD if row.proof_is_old and last in (Tone.OK, Tone.WARN, Tone.STOP) else last
 
 
@@ -255,14 +237,17 @@ def _issue(row: BackupRow) -> BackupIssue | None:
             why, copy = last.cause, last.copy_state
         else:  # the word is before it
             why = f"{last.cause} {UNTOUCHED}."
+    elif tone == Tone.DAMAGED and row.damage is not None:
+        why = sentences(describe_damage(row.damage), what_next(row.damage))
     else:
         return None
     run_id, word = last.id if last is not None else None, word_of(tone, last)
+    run_id = row.damage_run_id if tone == Tone.DAMAGED else run_id
     return BackupIssue(tone, row.id, row.name, why, run_id, word, at, row.last_good_at, copy)
 
 
 def _urgency(issue: BackupIssue) -> tuple[int, str]:
-    return (Tone.BAD, Tone.HELD, Tone.MISS).index(issue.tone), issue.name.casefold()
+    return (Tone.BAD, Tone.DAMAGED, Tone.HELD, Tone.MISS).index(issue.tone), issue.name.casefold()
 
 
 def _needing(issues: tuple[BackupIssue, ...], total: int) -> tuple[Tone, str, str]:
@@ -322,10 +307,11 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
 def _not_proven(old: Sequence[BackupRow]) -> str:
     if len(old) > 1:
         return f"{_named([row.name for row in old])} have not been proven for too long."
-    return f"{old[0].name} has not been proven for more than {_days(old[0])}."
+    return f"{old[0].name} has not been proven for more than {old_days(old[0])}."
 
 
-def _days(row: BackupRow) -> str:
+def old_days(row: BackupRow) -> str:
+    """Return how long the proof of a backup lasts: `2 days`."""
     return many(proof_lasts(row.schedule).days, "day")
 
 
@@ -354,95 +340,3 @@ def _copying(names: list[str]) -> str:
     if not names:
         return ""
     return f"{names[0]} runs now." if len(names) == 1 else f"{len(names)} backups run now."
-
-
-# ---- one backup, one run
-
-
-def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
-    """Return whether the copy of a backup is good, and how old it is."""
-    tone, last, active = tone_of(row), row.last_run, row.active_run
-    good = last_good_words(row.last_good_at, zone, now)
-    proven = proven_words(row.proof, zone, now) if row.proof is not None else ""
-    if active is not None and tone in (Tone.WAIT, Tone.RUN):
-        if tone == Tone.RUN:
-            return Answer(tone, "A run is in progress.", sentences(good, proven))
-        if active.waits_for:
-            sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
-            return Answer(tone, sentence, sentences(MEETS, good))
-        return Answer(tone, "The next run waits for its turn.", sentences(good, proven))
-    off = "" if row.enabled else "This backup is switched off. "
-    if last is None:
-        planned = off
-        if row.missed_at is not None:
-            planned = f"It was planned {clock(row.missed_at, zone, now)}, and nothing came of it. "
-        if row.enabled and row.next_due_at is not None:
-            planned += f"The first run: {next_run(row.next_due_at, zone, now)}. "
-        if row.unplannable:
-            planned = f"{UNPLANNABLE} "
-        detail = f"{planned}Preview shows what a run would do; Run now starts one at once."
-        return Answer(tone, "There is no copy yet.", detail, first=active is None)
-    id_, warnings = last.id, last.warnings
-    if row.moved and tone in (Tone.WAIT, Tone.OFF):
-        detail = f"{off}An end was changed after it. The next run asks before it removes anything."
-        sentence = "There is no copy between these two places yet."
-        return Answer(Tone.WARN, sentence, sentences(good, detail), run_id=id_)
-    if tone == Tone.MISS:
-        sentence = "Missed: there was no good run since the last planned time."
-        if row.unplannable:
-            sentence = UNPLANNABLE
-        elif row.missed_at is not None:
-            planned = clock(row.missed_at, zone, now)
-            sentence = f"Missed: a run was planned {planned}, and no good one came since."
-        return Answer(tone, sentence, sentences(good, proven), run_id=id_)
-    if tone == Tone.HELD:
-        untouched = untouched_words(last.copy_state, row.last_good_at, zone, now)
-        detail = sentences(untouched, proven)
-        return Answer(tone, held_sentence(last), detail, warnings, id_, "Review")
-    detail = sentences(describe_copy(last.copy_state, zone, now), good, proven)
-    if tone == Tone.OLD:
-        sentence = f"The copy has not been proven for more than {_days(row)}."
-        return Answer(tone, sentence, sentences(PROVE, detail), warnings, id_)
-    if tone == Tone.OFF:
-        return Answer(tone, "Switched off: no run is planned.", detail, warnings, id_)
-    if tone == Tone.STOP:
-        return Answer(tone, "The last run was stopped by you.", detail, warnings, id_)
-    if tone == Tone.BAD:
-        sentence = f"The last run failed: {last.explanation or NOTHING_KNOWN}"
-        return Answer(tone, sentence, sentences(detail, last.hint), warnings, id_)
-    done = changes(last.counts) or "nothing had changed"
-    ended = ended_words(last, zone, now)
-    detail = sentences(f"The last run succeeded: {done}.", ended, proven)
-    since = age(last.started_at or last.queued_at, now)
-    sentence = f"The copy is complete and matches the source as of {since}."
-    if tone == Tone.WARN:
-        warned = many(len(warnings), "warning")
-        almost = last.copy_state is not None and last.copy_state.kind == CopyKind.ALMOST
-        but = f" {BUT_FOR}" if almost else ""
-        sentence = f"The copy is complete{but}, as of {since}, with {warned}."
-    return Answer(tone, sentence, detail, warnings, id_)
-
-
-def held_sentence(view: RunView) -> str:
-    """`Held for your approval: 625 of 1,037 objects would be removed, 9 replaced.`"""
-    if view.findings is not None:
-        return f"Held for your approval: {describe_findings(view.findings)}"
-    return f"Held: {view.cause[:1].lower()}{view.cause[1:]}"
-
-
-def changes(counts: Mapping[str, int]) -> str:
-    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
-    names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
-    parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
-    return ", ".join(parts)
-
-
-def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
-    """`Ended at 01:42, after 12 min 4 s.`; empty while it runs."""
-    if view.finished_at is None:
-        return ""
-    ended = f"Ended {clock(view.finished_at, zone, now)}"
-    if view.started_at is None:
-        return f"{ended}, before it had started."
-    seconds = (view.finished_at - view.started_at).total_seconds()
-    return f"{ended}, {'in' if seconds < 1 else 'after'} {duration(seconds)}."  # in under 1 s

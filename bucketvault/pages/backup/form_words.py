@@ -24,7 +24,6 @@ from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, Usage
 # A listing gives 1,000 objects at most. A run that finds nothing to do lists both ends once; two
 # short listings see what is kept.
 LISTED_AT_ONCE = 1000
-GB = 10**9
 SHORT_LISTINGS = 2
 RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
 
@@ -229,13 +228,13 @@ def reading_words(typed: str, schedule: str, measured: PathSize | None) -> str:
             "0: only when you press Verify now. A run compares listings; reading finds bytes that "
             "went bad in a bucket later."
         )
-    a_night = budget * GB
+    a_night = budget * rules.GB
     if measured is not None:
         a_night = min(a_night, measured.size_bytes)
     a_month = size(a_night * RUNS_A_MONTH[Schedule(schedule)])
     then = "each night" if schedule == Schedule.DAILY else "each week"
     took = ""
-    if measured is not None and measured.size_bytes > budget * GB:
+    if measured is not None and measured.size_bytes > a_night:
         took = f" All of it once in {many(math.ceil(measured.size_bytes / a_night), 'such run')}."
     return (
         f"After a good run {then}, what was not read for the longest time. About {a_month} a month "

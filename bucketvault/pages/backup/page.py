@@ -14,16 +14,18 @@ from nicegui.elements.mixins.text_element import TextElement
 from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.domain.state_words import describe_warning
 from bucketvault.engine.runs.kept_versions import Kept
+from bucketvault.engine.views.answer import Answer, answer_of
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunView
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.history import Measure, RunsPage
-from bucketvault.engine.views.situation import Answer, Tone, answer_of
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import NotFoundError
 from bucketvault.humanize import many, size
 from bucketvault.pages.backup import words
 from bucketvault.pages.backup.kept import KeptCard
 from bucketvault.pages.backup.plots import PlotsCard
 from bucketvault.pages.backup.runs import RunsCard, RunsQuery
+from bucketvault.pages.backup.verify import VerifyCard
 from bucketvault.pages.parts.actions import go_to_run, press, switch
 from bucketvault.pages.parts.fields import Switch
 from bucketvault.pages.parts.frame import LARGEST_NUMBER, fetch_page, frame, heading, page_at
@@ -53,6 +55,11 @@ AGES_S = 20.0  # how often "3 h ago" is looked at while nothing else happens
 PAUSE_S = 0.25
 FIRST_LOOK_S = 0.1  # after the browser is there, the provider is asked
 
+WATCH = {
+    RunKind.COPY: "Watch",
+    RunKind.PREVIEW: "Watch the preview",
+    RunKind.VERIFY: "Watch the verification",
+}
 Press = Callable[[], Awaitable[None]]
 
 
@@ -61,6 +68,7 @@ class BackupActions(NamedTuple):
 
     run_now: Press
     preview: Press
+    verify: Press
     enable: Callable[[bool], Awaitable[bool]]  # False: refused
     ask_deletion: Press
     kept_versions: Callable[[], Kept]
@@ -97,6 +105,9 @@ def register(engine: "Engine") -> None:
         async def preview() -> None:
             await go_to_run(engine.preview, backup_id)
 
+        async def verify() -> None:
+            await go_to_run(engine.verify, backup_id)
+
         async def enable(on: bool) -> bool:
             name = clean(screen.page.row.name, limit=80)
             done = await switch(engine, backup_id, name, on=on)
@@ -115,6 +126,7 @@ def register(engine: "Engine") -> None:
         actions = BackupActions(
             run_now,
             preview,
+            verify,
             enable,
             ask,
             lambda: engine.kept_versions(backup_id),
@@ -176,6 +188,8 @@ class BackupScreen:
         self._top = Part()
         self._facts = Part()
         self._days = element("div", "part")
+        self._questions = element("div")
+        self._verify = VerifyCard(actions.verify, self._questions)
         self._plots = PlotsCard(zone, actions.measures)
         self.runs = RunsCard(zone, actions.look_again)
         self.kept = KeptCard(page, zone, actions.kept_versions)
@@ -185,7 +199,7 @@ class BackupScreen:
         """Show the backup as it is at `now`."""
         page = self.page = data.page
         row, active = page.row, page.row.active_run
-        if self._head.is_new(row.name, active and (active.id, active.preview)):
+        if self._head.is_new(row.name, active and (active.id, active.kind)):
             with self._head:
                 self._draw_head(page)
         self._show_enabled()
@@ -201,6 +215,7 @@ class BackupScreen:
         if self._facts.is_new(facts, row.source, row.destination, row.size_bytes):
             with self._facts:
                 _draw_facts(facts, row)
+        self._verify.show(page)
         self._show_days(data.days, now.astimezone(self._zone).date())
         self.runs.show(data.runs, data.query, now)
         if self._back.is_new(page.restore_text):
@@ -236,7 +251,7 @@ class BackupScreen:
             button("Edit", "edit", "grow", href=f"/backups/{row.id:d}/edit", mark="edit")
             active = row.active_run
             if active is not None:
-                label = "Watch the preview" if active.preview else "Watch"
+                label = WATCH[active.kind]
                 button(label, "eye", "primary grow", href=f"/run/{active.id:d}", mark="watch")
             else:
                 button("Preview", "eye", "grow", mark="preview", on_click=actions.preview)

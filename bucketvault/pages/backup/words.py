@@ -18,7 +18,7 @@ from bucketvault.humanize import (
 from bucketvault.pages.parts.widgets import CLASSES
 from bucketvault.pages.parts.words import COMPARING, schedule_words
 from bucketvault.pages.run.words import UNKNOWN, counted, took
-from bucketvault.vocabulary import Phase, Trigger
+from bucketvault.vocabulary import Phase, Reason, RunKind, Trigger
 
 WHO = {
     Trigger.SCHEDULE: "planned",
@@ -27,6 +27,9 @@ WHO = {
     Trigger.CLI: "you, command line",
     Trigger.APPROVED: "you approved it",
 }
+
+
+READ = {Tone.OK: "all equal", Tone.WARN: "not all could be read"}
 
 
 class Fact(NamedTuple):
@@ -59,13 +62,18 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, object
     """Return one run as the list shows it: plain values that travel to the browser."""
     tone, asked = tone_of_run(view), view.scheduled_for or view.queued_at
     word = word_of(tone, view)
-    if tone == Tone.WARN:
+    if tone == Tone.WARN and view.kind != RunKind.VERIFY:
         word = f"Succeeded, {many(len(view.warnings), 'warning')}"
+    elif view.kind == RunKind.VERIFY:
+        word = f"Verification: {READ.get(tone, word[0].lower() + word[1:])}"
+        word = "Verification: objects differ" if view.reason == Reason.DAMAGED else word
     elif view.preview and tone != Tone.LOOK:
         word = f"Preview: {word[0].lower()}{word[1:]}"
     # of a run under way the page shows them elsewhere, where they move
     known = view.finished_at is not None and view.phase not in (None, Phase.CHECKING)
     who = "you" if view.preview and view.trigger == Trigger.MANUAL else WHO[view.trigger]
+    if view.kind == RunKind.VERIFY and view.trigger == Trigger.SCHEDULE:
+        who = "nightly"
     if view.skipped_slots:
         who += f", {count(view.skipped_slots)} skipped"
     return {

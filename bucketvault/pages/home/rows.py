@@ -27,6 +27,7 @@ GROUPS = {  # as the list filters by them
     Tone.BAD: "need",
     Tone.HELD: "need",
     Tone.MISS: "need",
+    Tone.DAMAGED: "need",
     Tone.RUN: "run",
     Tone.WAIT: "run",
     Tone.OK: "good",

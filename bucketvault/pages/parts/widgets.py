@@ -17,7 +17,7 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
-CLASSES = {tone: f"st-{tone.value}" for tone in Tone}
+CLASSES = {tone: f"st-{tone.value}" for tone in Tone} | {Tone.DAMAGED: "st-bad"}
 MARKS = {
     ProviderType.CLOUDFLARE_R2: "R2",
     ProviderType.BACKBLAZE_B2: "B2",

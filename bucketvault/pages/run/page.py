@@ -36,7 +36,7 @@ from bucketvault.pages.run.log import RunLog
 from bucketvault.pages.run.log_rows import Filter
 from bucketvault.pages.run.progress import LiveCard, TransfersCard
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Phase, RunStatus, Topic, run_topic
+from bucketvault.vocabulary import Phase, RunKind, RunStatus, Topic, run_topic
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -197,6 +197,7 @@ class RunScreen:
         has_log = view.log_removed_at is None
         if self._numbers.is_new(has_log, *(tile.word for tile in tiles)):
             label = "What a run would change" if is_dry_run(view) else "What this run changed"
+            label = "What this run read" if view.kind == RunKind.VERIFY else label
             on_pick = self._pick if has_log else None
             with self._numbers:
                 self._tiles = Tiles(label, tiles, on_pick) if tiles else None
@@ -263,7 +264,7 @@ class RunScreen:
             if not _is_active(view):
                 # where a person is asked to decide, that is the one prominent button
                 kind = "grow" if tone_of_run(view) == Tone.HELD else "primary grow"
-                label = "Run now" if view.preview else "Run again"
+                label = "Run again" if view.kind == RunKind.COPY else "Run now"
                 button(label, "play", kind, mark="run-again", on_click=self._actions.run_again)
                 return
 
@@ -276,10 +277,12 @@ class RunScreen:
                 stop.props["disabled"] = True
 
     def _ask_to_stop(self, view: RunView, name: str) -> None:
-        what = "preview" if view.preview else "run"
+        what = words.KINDS[view.kind].lower()
         body = "What has been copied stays. The next run goes on from there."
         if view.status == RunStatus.PENDING:
             body = "It has not started: it is taken out of the queue, and nothing is touched."
+        elif view.kind == RunKind.VERIFY:
+            body = "What it has read counts. It changes nothing at either end."
         elif view.phase in (None, Phase.CHECKING):
             body = "It has only looked so far: nothing has been touched."
         title, stop = f"Stop the {what} of {name}?", self._actions.stop

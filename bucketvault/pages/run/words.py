@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.reading import Verified
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.state_words import (
     UNTOUCHED,
@@ -15,18 +16,11 @@ from bucketvault.engine.domain.state_words import (
 )
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.rclone.explain import meaning_of_exit_code
+from bucketvault.engine.views.answer import MEETS, Answer, changes, ended_words, held_sentence
 from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.live_words import live_words, progress_of
 from bucketvault.engine.views.log_text import counted_words
-from bucketvault.engine.views.situation import (
-    MEETS,
-    Answer,
-    Tone,
-    changes,
-    ended_words,
-    held_sentence,
-    tone_of_run,
-)
+from bucketvault.engine.views.situation import Tone, tone_of_run
 from bucketvault.humanize import (
     clock,
     count,
@@ -45,6 +39,12 @@ from bucketvault.pages.run import approval
 from bucketvault.vocabulary import Mends, Phase, Reason, RunKind, RunStatus, Side, Trigger
 
 UNKNOWN = "-"  # what is not known yet
+KINDS = {RunKind.COPY: "Run", RunKind.PREVIEW: "Preview", RunKind.VERIFY: "Verification"}
+FAILED = {
+    RunKind.COPY: "Failed",
+    RunKind.PREVIEW: "The preview failed",
+    RunKind.VERIFY: "The verification failed",
+}
 
 BEFORE_RCLONE = frozenset(
     {Reason.BRAKE, Reason.REFUSED, Reason.RCLONE_MISSING, Reason.SOURCE_MISSING}
@@ -92,6 +92,8 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         sentence = approval.preview_sentence(view.findings)
         detail = sentences(f"{UNTOUCHED}.", ended)
         return Answer(tone, sentence, detail, view.warnings)
+    if tone in (Tone.OK, Tone.WARN) and view.kind == RunKind.VERIFY:
+        return Answer(tone, view.explanation, ended, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
         done = changes(view.counts)
         sentence = f"Succeeded: {done}." if done else "Succeeded: nothing had changed."
@@ -104,7 +106,9 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     if tone == Tone.STOP:
         return Answer(tone, "Stopped by you.", sentences(view.hint, ended), view.warnings)
     sentence = view.explanation or "Nothing more is known: the log may tell."
-    word = "The preview failed" if view.preview else "Failed"
+    word = FAILED[view.kind]
+    if view.reason == Reason.DAMAGED:
+        return Answer(tone, sentence, sentences(view.hint, ended), view.warnings)
     return Answer(tone, f"{word}: {sentence}", sentences(view.hint, ended), view.warnings)
 
 
@@ -112,6 +116,12 @@ def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
     """Return what is below the bar of a running run; in one phase always the same names."""
     progress, started = progress_of(view), view.started_at
     running = duration((now - started).total_seconds()) if started is not None else "not yet"
+    if view.kind == RunKind.VERIFY:
+        read = objects = UNKNOWN
+        if progress is not None:
+            read = size_of(progress.bytes_done, progress.bytes_total)
+            objects = count(progress.objects_done)
+        return (("Read at each end", read), ("Objects", objects), ("Running for", running))
     if view.phase in (None, Phase.CHECKING, Phase.PROVING):
         source = copy = UNKNOWN
         if progress is not None and progress.step != "read":
@@ -133,6 +143,8 @@ def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
     """Return the phases, and how far the run is through them."""
     if view.preview:
         return ((Tone.RUN, "Preview"),)
+    if view.kind == RunKind.VERIFY:
+        return ((Tone.RUN, "Verification"),)
     order = list(PHASES)
     here = order.index(view.phase) if view.phase is not None else 0
     tones = (Tone.OK, Tone.RUN, Tone.WAIT)
@@ -159,6 +171,8 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     """
     if approval.is_dry_run(view):
         return approval.tiles(view.findings) if view.findings is not None else ()
+    if view.kind == RunKind.VERIFY:
+        return _read_tiles(view.verified) if view.verified is not None else ()
     if view.phase in (None, Phase.CHECKING):
         return ()
     running = view.status == RunStatus.RUNNING
@@ -182,6 +196,26 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
         Tile("minus", "Removed", counted(view, "deleted"), removed, picks="removed"),
         Tile("bytes", "Transferred", moved, _moved_note(view, nothing), picks="moved"),
         Tile("alert", "Errors", count(errors), failed, bad, picks="errors"),
+    )
+
+
+def _read_tiles(found: Verified) -> tuple[Tile, ...]:
+    bad = Tone.BAD if found.wrong else None
+    passed = "written since the last run" if found.changed else "nothing"
+    refused = "the log names them" if found.refused else "nothing"
+    return (
+        Tile("bytes", "Read", size(found.bytes, precise=True), "at each end"),
+        Tile("check", "Equal", count(found.equal), "the same bytes"),
+        Tile(
+            "alert",
+            "Different",
+            count(found.wrong),
+            "objects" if bad else "nothing",
+            bad,
+            picks="errors",
+        ),
+        Tile("swap", "Passed over", count(found.changed), passed),
+        Tile("eye", "Not readable", count(found.refused), refused),
     )
 
 
@@ -213,6 +247,8 @@ def exit_code(view: RunView) -> str:
         return meaning_of_exit_code(view.exit_code, None)
     if view.status == RunStatus.PENDING:
         return "none yet: it has not started"
+    if view.kind == RunKind.VERIFY:
+        return "none: bucketvault reads by itself, without rclone"
     if view.status == RunStatus.RUNNING:
         return "none yet: it is running"
     if view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE:
@@ -222,6 +258,8 @@ def exit_code(view: RunView) -> str:
 
 def detail_title(view: RunView) -> tuple[str, str]:
     """Return the title above a run's `detail`, and what is beside it."""
+    if view.reason == Reason.DAMAGED:
+        return "How they differ", "as they were read, twice"
     if view.phase in (None, Phase.CHECKING) or view.reason in NOT_RCLONES_WORDS:
         return "In detail", "for whoever looks into it"
     return "What rclone said", "the last lines of its output"
@@ -241,7 +279,13 @@ def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
         Trigger.CLI: "you, on the command line",
         Trigger.APPROVED: "you, by approving it",
     }
-    told = "you, with Preview" if view.preview and view.trigger == Trigger.MANUAL else ""
+    told = ""
+    if view.trigger == Trigger.MANUAL:
+        told = {RunKind.PREVIEW: "you, with Preview", RunKind.VERIFY: "you, with Verify now"}.get(
+            view.kind, ""
+        )
+    elif view.kind == RunKind.VERIFY and view.trigger == Trigger.SCHEDULE:
+        told = "the nightly budget, after a good run"
     return (told or who.get(view.trigger, view.trigger.value)) + planned
 
 
@@ -350,5 +394,4 @@ SHORT_COPY_WORDS = {
 
 def title(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     """Return `Run of Sun 22 Nov, 01:30`: its planned time, else when it was asked for."""
-    what = "Preview" if view.preview else "Run"
-    return f"{what} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"
+    return f"{KINDS[view.kind]} of {day_and_time(view.scheduled_for or view.queued_at, zone, now)}"

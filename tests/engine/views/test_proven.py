@@ -10,7 +10,8 @@ from bucketvault.cli import status
 from bucketvault.cli.run import failed_in_words
 from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.views import backups
-from bucketvault.engine.views.situation import Tone, answer_of, situation_of, tone_of
+from bucketvault.engine.views.answer import answer_of
+from bucketvault.engine.views.situation import Tone, situation_of, tone_of
 from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, Schedule
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage

@@ -126,6 +126,7 @@ async def test_a_good_one_is_stored_as_it_was_entered_and_its_page_opens(
         retention_days="60",
         comparison_mode="size_only",
         shrink_limit_percent="50",
+        verify_gb_per_night="0",
     )
 
 

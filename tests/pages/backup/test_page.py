@@ -9,8 +9,9 @@ from nicegui import background_tasks, ui
 from nicegui.testing import User
 
 from bucketvault.engine.runs.kept_versions import KeptVersionsError
+from bucketvault.engine.views.answer import answer_of
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.situation import Tone, answer_of
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import InUseError, InvalidInputError, Problem
 from bucketvault.pages.parts.table import Table
 from bucketvault.vocabulary import RunKind, Topic

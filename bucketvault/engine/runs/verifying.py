@@ -1,0 +1,205 @@
+"""A run that reads both ends and compares their bytes. It changes nothing at either end.
+
+Decisions: docs/decisions/verify.md.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from pathlib import Path
+
+from bucketvault.engine.domain import reading_words
+from bucketvault.engine.domain.reading import NAMES_TOLD, Damage, Verified
+from bucketvault.engine.domain.rules import GB
+from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.warnings import RunWarning
+from bucketvault.engine.listing import verify
+from bucketvault.engine.listing.look import End
+from bucketvault.engine.listing.process import StoppedError
+from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.explain import REASON_TEXTS
+from bucketvault.engine.rclone.log_lines import Progress
+from bucketvault.engine.runs import ledgers, looking, queue
+from bucketvault.engine.runs.folder import RunFolder
+from bucketvault.engine.runs.follower import Follower
+from bucketvault.engine.runs.outcome import RunOutcome
+from bucketvault.engine.runs.row import RunRow
+from bucketvault.errors import BucketvaultError, RunFailedError
+from bucketvault.store.database import BusyError, connection
+from bucketvault.store.models import IS_COPY, Backup, BackupRun, utcnow
+from bucketvault.vocabulary import Json, Reason, RunKind, RunStatus, Trigger, WarningCode
+
+LOOK_S = 1.0  # how often the row, and whether somebody waits, is looked at
+NEW_LEDGER = "read.gz"  # in the folder of the run
+
+
+def enqueue(ledgers_folder: Path, backup_id: int, trigger: Trigger) -> tuple[int, bool]:
+    """Queue a run that reads all of a backup; its id, and whether it is new.
+
+    Raises NotFoundError, InUseError where another run is under way, BucketvaultError where no run
+    has proven a copy yet.
+    """
+    with connection():
+        backup = Backup.get_or_none(Backup.id == backup_id)
+        if backup is not None:
+            spec = queue.freeze(backup)
+            if not ledgers.ledger_of(ledgers_folder, spec).exists():
+                raise BucketvaultError(reading_words.NOTHING_PROVEN, reading_words.RUN_FIRST)
+    return queue.enqueue(backup_id, trigger, kind=RunKind.VERIFY)
+
+
+class Verification:
+    """Reads on behalf of one run, in the thread that looks after it."""
+
+    def __init__(
+        self,
+        row: RunRow,
+        spec: RunSpec,
+        ends: tuple[End, End],
+        folder: RunFolder,
+        follower: Follower,
+        ledgers_folder: Path,
+    ) -> None:
+        self._row, self._spec, self._ends = row, spec, ends
+        self._folder, self._follower, self._ledgers = folder, follower, ledgers_folder
+        self._enough = threading.Event()  # read no more: Stop, the program ends, or a run is due
+        self._gave_way = False
+        self._looked_at = 0.0
+        self._found: list[Json] = []
+        self._new = 0
+
+    def run(self) -> RunOutcome:
+        """Read, take the new ledger, and say what was found.
+
+        Raises RunFailedError, CancelledError where the program ends.
+        """
+        path = ledgers.ledger_of(self._ledgers, self._spec)
+        if not path.exists():
+            raise _refused(reading_words.NOTHING_PROVEN, reading_words.RUN_FIRST)
+        new = self._folder.path / NEW_LEDGER
+        budget = None
+        if self._row.run.trigger == Trigger.SCHEDULE:
+            budget = self._spec.verify_gb_per_night * GB
+        today = utcnow().date().isoformat()
+        job = verify.ReadJob(*self._ends, path, new, budget, today)
+        failed: RunFailedError | None = None
+        try:
+            counts = verify.read(job, self._on_line, cancelled=self._enough)
+        except StoppedError:
+            counts = verify.Counts()
+        except verify.ReadFailedError as error:
+            if error.end == "ledger":
+                raise _refused(reading_words.FORGOTTEN, reading_words.RUN_AGAIN) from error
+            counts, failed = error.counts, looking.explained(error, self._spec)
+        if counts.objects or counts.refused:
+            ledgers.take_ledger(self._ledgers, self._spec, new)
+        self._row.retry_while_busy(lambda: self._follower.step(final=True))
+        return self._outcome(counts, failed)
+
+    def _outcome(self, counts: verify.Counts, failed: RunFailedError | None) -> RunOutcome:
+        is_stopped = self._row.stop_requested(look=True)
+        found = Verified(
+            **{name: getattr(counts, name) for name in counts.__slots__},
+            new=self._new,
+            is_whole=failed is None and not self._enough.is_set(),
+            found=tuple(self._found),
+        )
+        columns: Json = {
+            "checked": found.equal,
+            "errors": found.wrong,
+            "bytes": found.bytes,
+            "findings": found.to_json(),
+        }
+        if found.refused:
+            warning = RunWarning(WarningCode.UNREAD, {"n": found.refused})
+            columns["warnings"] = [warning.to_json()]
+        told = reading_words.describe_verified(found)
+        if found.wrong:
+            damage = Damage(found.damaged, found.source_damaged, found.differs)
+            hint = reading_words.what_next(damage)
+            return RunOutcome(RunStatus.FAILED, told, Reason.DAMAGED, hint, self._detail(), columns)
+        if is_stopped:
+            summary, _ = REASON_TEXTS[Reason.STOPPED]
+            return RunOutcome(RunStatus.FAILED, summary, Reason.STOPPED, told, columns=columns)
+        if failed is not None:
+            columns |= failed.codes
+            return RunOutcome(
+                RunStatus.FAILED, failed.summary, failed.reason, failed.hint, failed.detail, columns
+            )
+        if self._row.stopping.is_set():
+            raise CancelledError("The program ends.")
+        if self._gave_way:
+            told += " It ended for a run that copies."
+        return RunOutcome(RunStatus.SUCCESS, told, columns=columns)
+
+    def _detail(self) -> str:
+        return "\n".join(
+            f"{each['key']}: {reading_words.describe_found(each)}" for each in self._found
+        )
+
+    # while it reads; in this thread
+
+    def _on_line(self, line: Json) -> None:
+        if found := line.get("finding"):
+            self._new += found["is_new"]
+            if len(self._found) < NAMES_TOLD:
+                self._found.append(found)
+            self._say("error", found["mark"], reading_words.describe_found(found), found["key"])
+        elif refused := line.get("refused"):
+            told = f"Could not be read at the {refused['end']}: {refused['said']}"
+            self._say("notice", "cannot", told, refused["key"])
+        elif key := line.get("passing"):
+            self._say("info", "since", "Differed once, and is equal when read again", key)
+        elif progress := line.get("read"):
+            self._look(progress)
+
+    def _say(self, level: str, what: str, words: str, key: str) -> None:
+        line = {
+            "time": utcnow().isoformat(timespec="seconds"),
+            "level": level,
+            "msg": words,
+            "object": key,
+            "source": "bucketvault",
+            "bucketvault": "proof",
+            "what": what,
+        }
+        self._folder.append_to_spool(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+    def _look(self, read: Json) -> None:
+        if self._row.stopping.is_set():
+            self._enough.set()
+        if time.monotonic() - self._looked_at < LOOK_S:
+            return
+        self._looked_at = time.monotonic()
+        if self._row.stop_requested():
+            self._enough.set()
+        progress = Progress(
+            step="read",
+            objects_done=read["objects"],
+            bytes_done=read["bytes"],
+            bytes_total=read["total"],
+        )
+        with contextlib.suppress(BusyError):  # the next one shows it
+            self._row.change(progress=progress.to_json())
+            self._follower.step()
+            if self._somebody_waits():
+                self._gave_way = True
+                self._enough.set()
+
+    def _somebody_waits(self) -> bool:
+        """True if this backup's planned run is due, or another backup's waits for room."""
+        run = self._row.run
+        with connection():
+            backup = Backup.get_or_none(Backup.id == run.backup_id)
+            if backup is None:
+                return True
+            due = backup.next_due_at
+            if backup.enabled and due is not None and due <= utcnow():
+                return True
+            waiting = BackupRun.select().where(BackupRun.status == RunStatus.PENDING, IS_COPY)
+            return run.trigger == Trigger.SCHEDULE and waiting.exists()
+
+
+def _refused(summary: str, hint: str) -> RunFailedError:
+    return RunFailedError(Reason.REFUSED, summary, hint, untouched=True)
