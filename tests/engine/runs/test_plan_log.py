@@ -11,8 +11,10 @@ import pytest
 from bucketvault.engine.listing.merge import Stand, What, Why
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs import plan_log
 from bucketvault.engine.views.log_text import describe_log_line
+from bucketvault.vocabulary import LineKind
 from tests.engine.runs.plans import a_plan, difference, write_plan
 
 
@@ -41,7 +43,11 @@ def test_a_plan_is_told_in_the_order_of_what_matters(tmp_path: Path) -> None:
         ],
     )
 
-    assert told(list(plan_log.plan_lines(plan))) == [
+    lines = list(plan_log.plan_lines(plan))
+
+    kinds = [LineKind.REMOVED] * 2 + [LineKind.REPLACED] * 4 + [LineKind.NEW] * 2
+    assert Transcript().feed(lines) == kinds + [LineKind.WARNING] * 3
+    assert told(lines) == [
         ("e", "Would be removed, 2 B"),
         ("l", "Would be removed, 2 B"),
         ("c", "Would be replaced: another size, 3 B"),
@@ -91,6 +97,16 @@ def test_a_proof_tells_all_that_is_not_right_and_what_came_since(tmp_path: Path)
     ]
     assert [each["level"] for each in entries] == ["error"] * 5 + ["notice"] + ["info"] * 3
     assert {each["bucketvault"] for each in entries} == {"proof"}
+    kinds = [LineKind.ERROR] * 5 + [LineKind.WARNING] + [LineKind.INFO] * 3
+    assert Transcript().feed(lines) == kinds
+
+
+def test_what_a_look_found_wrong_is_no_error_of_rclone(tmp_path: Path) -> None:
+    transcript = Transcript()
+
+    transcript.feed(plan_log.proof_lines(a_plan(tmp_path, removed=["a"], new=["b"]), {}))
+
+    assert transcript.errors == () and not transcript.tally.failed
 
 
 @pytest.mark.parametrize("stand", Stand)

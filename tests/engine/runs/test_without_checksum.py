@@ -66,4 +66,4 @@ def test_a_bucket_in_parts_that_was_encrypted_overnight_holds_the_run(
     assert (approved.code, done["counts"]["replaced"], done["warnings"]) == (0, 101, []), done
     assert set(destination.copy().values()) == {NEW}
     (kept,) = destination.kept().values()
-    assert kept == dict.fromkeys(everything, OLD, {})
+    assert kept == dict.fromkeys(everything, OLD)
