@@ -99,7 +99,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What a run has tried before this look; by key, as the keys are."""
+    """Names that a run has tried before this look, by key."""
 
     plan: Iterable[Difference]  # what was to do at the first look, by key
     failed: AbstractSet[bytes] = frozenset()  # refused for good

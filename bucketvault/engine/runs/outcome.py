@@ -135,9 +135,6 @@ def not_started(
     number: int | None, said: str, *, ended_at: float = 0.0, touched: bool = False
 ) -> RunOutcome:
     """A run whose next step could not be started, by the system's error number and its words."""
-    if number in _NO_PROGRAM and ended_at:
-        columns = _ended(ended_at) | ({} if touched else _UNTOUCHED)
-        return _failed(Reason.RCLONE_MISSING, said, columns)
     why = said.removeprefix(f"[Errno {number}] ").rstrip(".")
     reason, summary = Reason.RCLONE_ERROR, f"rclone could not be started: {why}."
     hint = "Run the backup again."
@@ -163,6 +160,9 @@ def cut_short(
 
     `touched`: an earlier pass or step may have changed the copy.
     """
+    if record.error and record.error_number in _NO_PROGRAM:
+        gone = _ended(record.ended_at) | ({} if touched else _UNTOUCHED)
+        return _failed(Reason.RCLONE_MISSING, record.error, gone)
     if record.error:
         return not_started(
             record.error_number, record.error, ended_at=record.ended_at, touched=touched

@@ -30,7 +30,7 @@ BULK_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What the runner is given: steps, and what their programs read, which may hold keys."""
+    """Work for the runner: steps, and what their programs read, which may hold keys."""
 
     steps: list[Json]
     stdin: dict[str, str]

@@ -1,4 +1,4 @@
-"""What was kept is told by a listing of the destination, in a process of its own."""
+"""Kept versions are told by a listing of the destination, in a process of its own."""
 
 import json
 import subprocess

@@ -33,7 +33,7 @@ BODIES = st.sampled_from([b"", b"one", b"two", b"three", b"longer than the other
 
 @dataclass(frozen=True)
 class Change:
-    """What happens at the source before a run."""
+    """Changes at the source before a run."""
 
     put: Objects = field(default_factory=dict)
     in_parts: Objects = field(default_factory=dict)

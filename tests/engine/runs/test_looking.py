@@ -1,4 +1,4 @@
-"""What the looks of a run say in numbers: its findings, and its proof."""
+"""Numbers of a look: the findings of a run, and its proof."""
 
 from pathlib import Path
 

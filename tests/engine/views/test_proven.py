@@ -1,4 +1,4 @@
-"""What a backup's runs say together: when it was proven, since when its copy is partly updated."""
+"""Runs of a backup tell when it was proven, and since when its copy is partly updated."""
 
 import datetime as dt
 from typing import Any
