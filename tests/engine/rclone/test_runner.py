@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_run_whose_rclone_could_not_be_started_says_why_and_touched_nothing(
 ) -> None:
     of_a_file = () if number in (errno.EAGAIN, errno.ENOMEM) else ("/usr/bin/rclone",)
     error = OSError(number, os.strerror(number), *of_a_file)
-    left = {"exit_code": None, "stopped": False, "error": str(error), "errno": number}
+    left = {"exit_code": None, "error": str(error), "errno": number, "ended_at": time.time()}
     exit_file = context.runs / begun.uuid / runner.EXIT
     exit_file.write_text(json.dumps(left), "utf-8")
 
