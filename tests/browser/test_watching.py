@@ -352,7 +352,7 @@ def test_object_names_are_text_whatever_they_hold(
     home.run_now(backup).click()
     expect(home.watch(backup)).to_be_visible(timeout=RUN_MS)
     tab = visitor.tab("/run/1")
-    moving = tab.page.get_by_role("region", name="On the way now").locator(".mono")
+    moving = tab.page.get_by_role("region", name="Transferring now").locator(".mono")
 
     expect(moving).to_have_count(4, timeout=RUN_MS)
 

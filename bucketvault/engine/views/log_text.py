@@ -32,9 +32,9 @@ WHOLE_CHARACTERS = 1024 * 1024
 LINE_WORDS = {
     LineKind.NEW: "copied (new)",
     LineKind.REPLACED: "replaced",
-    LineKind.ASIDE: "old version kept",
+    LineKind.ASIDE: "copied to the old versions",
     LineKind.KEPT: "old version kept",
-    LineKind.REMOVED: "removed here, old version kept",
+    LineKind.REMOVED: "removed here",
     LineKind.PURGED: "expired old version deleted",
 }
 _MESSAGE_WORDS = {

@@ -168,13 +168,13 @@ def test_a_copied_object_reads_as_time_name_and_size() -> None:
         (
             log_line(1, "Copied (server-side copy)", object="a", size=9),
             "aside",
-            "old version kept, 9 B",
+            "copied to the old versions, 9 B",
         ),
         (log_line(1, "Deleted", object="a"), "kept", "old version kept"),
         (
             log_line(1, "Moved into backup dir", object="a"),
             "removed",
-            "removed here, old version kept",
+            "removed here",
         ),
         (log_line(1, "There was nothing to transfer"), "info", "there was nothing to copy"),
         (
