@@ -95,7 +95,9 @@ def test_a_held_run_is_reviewed_and_approved(gallery: Gallery) -> None:
 
 def test_a_run_that_becomes_held_shows_its_first_line(gallery: Gallery) -> None:
     with gallery.visit("/run/15") as seen:
-        seen.page.get_by_text("Looking: 120,000 at the source, 118,000 at the destination").wait_for()
+        seen.page.get_by_text(
+            "Looking: 120,000 at the source, 118,000 at the destination"
+        ).wait_for()
         gallery.engine.logs[15] = sample_logs.long_log(2000)
         gallery.engine.runs[15] = scenes.held_run(id=15)
         gallery.engine.live.publish(run_topic(15), log_topic(15))

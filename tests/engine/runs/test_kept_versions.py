@@ -1,8 +1,6 @@
 """Each version that runs replace or remove is kept, and told of when it is all that is left."""
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -10,8 +8,7 @@ from bucketvault.engine.runs.kept_versions import read_stamp
 from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at
-from tests.support.program import Program, until
-from tests.support.proxies import RefusingProxy, Rule
+from tests.support.program import Program
 from tests.support.servers import RcloneS3
 
 
@@ -77,55 +74,3 @@ def test_kept_versions_are_never_copied_from_a_source_nor_put_into_themselves(
         ("a", b"a"),
         ("a", b"aa"),
     ]
-
-
-# ---- tries
-
-
-class ChangesMeanwhile(RefusingProxy):
-    """Refuses one upload, once the other object has arrived and the source has changed it again."""
-
-    meanwhile: Callable[[], None] | None = None
-
-    def refusal(self, method: str, path: str, headers: Any) -> Rule | None:
-        uploads = method == "PUT" and "x-amz-copy-source" not in headers
-        if self.meanwhile is not None and uploads and path.partition("?")[0].endswith("/y"):
-            self.meanwhile()
-            self.meanwhile = None
-            return Rule("PUT", "y", 403, "AccessDenied")
-        return super().refusal(method, path, headers)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("then", ["changed", "removed"])
-def test_a_version_that_a_second_try_sets_aside_over_the_former_one_is_not_said_to_be_kept(
-    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, then: str
-) -> None:
-    source = new_bucket(here, {"x": b"first", "y": b"first", "z": b"z"})
-    destination = new_bucket(elsewhere)
-
-    def meanwhile() -> None:
-        until("x has arrived", lambda: destination.objects("x").get("x") == b"the second")
-        if then == "changed":
-            source.put("x", b"the third one")
-        else:
-            source.delete("x")
-
-    with ChangesMeanwhile(elsewhere.endpoint) as proxy:
-        bucketvault.backup(
-            source, destination, comparison_mode="checksum", destination_endpoint=proxy.endpoint
-        )
-        bucketvault.run()
-        for key in ("x", "y"):
-            source.put(key, b"the second")
-        proxy.meanwhile = meanwhile
-
-        run = bucketvault.run()
-
-    assert run["status"] == "success" and destination.copy() == source.objects()
-    assert list(destination.kept().values()) == [{"x": b"the second", "y": b"first"}]
-    (warning,) = run["warnings"]
-    assert warning.startswith("1 replaced or removed without a kept version")
-    counts = run["counts"]
-    assert (counts["replaced"], counts["deleted"]) == ((2, 0) if then == "changed" else (1, 1))
-    assert counts["archived"] == 2

@@ -98,6 +98,34 @@ def test_what_is_missing_from_the_copy_since_the_last_good_run_is_told_once(
     assert told["counts"]["copied"] == 3 and destination.copy() == source.objects()
 
 
+def test_a_run_that_ends_at_the_key_says_that_one_before_it_changed_the_copy(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(20)), new_bucket(elsewhere)
+    with RefusingProxy(elsewhere.endpoint) as proxy:
+        bucketvault.backup(
+            source, destination, comparison_mode="checksum", destination_endpoint=proxy.endpoint
+        )
+        bucketvault.run()
+        for number in range(5):
+            source.put(f"new-{number}", b"new")
+        proxy.rules = [Rule("PUT", "/new-3", 403, "AccessDenied")]
+        partly = bucketvault.run()
+        proxy.rules = [Rule("GET", "", 403, "InvalidAccessKeyId")]
+
+        refused = bucketvault.run()
+        told = bucketvault.cli("status").out
+        proxy.rules = []
+        good = bucketvault.run()
+
+    assert "new-3" in partly["explanation"] and partly["copy_code"] == "partly"
+    assert partly["proof"]["missing"] == 1 and partly["proof"]["names"]["missing"] == ["new-3"]
+    assert (refused["copy_code"], refused["copy_partly_since"]) == ("partly", partly["started_at"])
+    assert "This run changed nothing; the copy is partly updated since" in told
+    assert "was not touched" not in told
+    assert (good["copy_code"], good["copy_partly_since"]) == ("complete", None)
+
+
 @pytest.mark.parametrize("mode", ["default", "size_only", "checksum"])
 def test_two_revisions_are_counted_as_boto3_sees_them(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
