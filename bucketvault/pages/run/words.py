@@ -122,13 +122,10 @@ def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
             read = size_of(progress.bytes_done, progress.bytes_total)
             objects = count(progress.objects_done)
         return (("Read at each end", read), ("Objects", objects), ("Running for", running))
-    if view.phase in (None, Phase.CHECKING, Phase.PROVING):
-        source = copy = UNKNOWN
-        if progress is not None and progress.step != "read":
-            source, copy = count(progress.seen_source), count(progress.seen_copy)
-        changed = () if view.phase == Phase.PROVING else (("Changed", "nothing yet"),)
-        seen = (("At the source", source), ("At the destination", copy))
-        return (*seen, *changed, ("Running for", running))
+    if view.phase in (None, Phase.CHECKING):
+        return (("Changed", "nothing yet"), ("Running for", running))
+    if view.phase == Phase.PROVING:
+        return (("Running for", running),)
     moved = pace = objects = UNKNOWN
     if progress is not None and progress.step not in ("", "copy"):
         objects = counted_words(progress) or UNKNOWN
