@@ -405,6 +405,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                 "last_good_at": "2026-11-01T03:00:00Z",
                 "proof": Proof(**PROOF).to_json(),
                 "proof_is_old": True,
+                "damage": None,
                 "last_run": {
                     "id": done.id,
                     "status": "success",
