@@ -4,7 +4,12 @@ import datetime as dt
 from dataclasses import replace
 
 from bucketvault.engine.domain.reading import Coverage, Damage, Verified
-from bucketvault.engine.domain.reading_words import describe_found, describe_verified, what_next
+from bucketvault.engine.domain.reading_words import (
+    block,
+    describe_found,
+    describe_verified,
+    what_next,
+)
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.views.backups import BackupRow, RunView
@@ -73,7 +78,7 @@ def damaged_run(**changes: object) -> RunView:
         "warnings": (),
         "explanation": describe_verified(found),
         "hint": what_next(DAMAGE),
-        "detail": "\n".join(f"{each['key']}: {describe_found(each)}" for each in FOUND),
+        "detail": "\n".join(map(block, FOUND)),
     }
     failed = scenes.failed_run()
     return verified_run(**{"status": failed.status, **given, **changes})

@@ -76,6 +76,12 @@ def describe_found(found: Mapping[str, Any]) -> str:  # Any: JSON of a finding
     return f"{mark}: {'; '.join(ends)}"
 
 
+def block(found: Mapping[str, Any]) -> str:  # Any: as above
+    """Return the same with its key, a line for each end."""
+    mark, *ends = found_lines(found)
+    return "\n".join([f"{found['key']}: {mark}", *(f"  {end}" for end in ends)])
+
+
 def found_lines(found: Mapping[str, Any]) -> tuple[str, str, str]:  # Any: as above
     """Return the same in lines: what is wrong, and each end."""
     ends = _end("source", found["source"]), _end("copy", found["copy"])

@@ -134,9 +134,7 @@ class Verification:
         return RunOutcome(RunStatus.SUCCESS, told, columns=columns)
 
     def _detail(self) -> str:
-        return "\n".join(
-            f"{each['key']}: {reading_words.describe_found(each)}" for each in self._found
-        )
+        return "\n".join(reading_words.block(each) for each in self._found)
 
     # while it reads; in this thread
 

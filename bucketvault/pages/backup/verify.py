@@ -22,8 +22,8 @@ from bucketvault.sanitize import clean
 class VerifyCard:
     """Shows what was read; asks with its cost before it reads."""
 
-    def __init__(self, verify: Callable[[], Awaitable[None]], questions: ui.element) -> None:
-        self._verify, self._questions = verify, questions
+    def __init__(self, verify: Callable[[], Awaitable[None]]) -> None:
+        self._verify = verify
         self._part = Part()
 
     def show(self, page: BackupPage) -> None:
@@ -33,7 +33,7 @@ class VerifyCard:
             return
 
         def ask() -> None:
-            _ask(self._questions, page, self._verify)
+            _ask(questions, page, self._verify)
 
         with self._part, card("Read and compared"), element("div", "stack spaced"):
             if page.coverage is None:
@@ -55,6 +55,7 @@ class VerifyCard:
                 made = button("Verify now", "check", "small", mark="verify", on_click=ask)
                 if is_busy:
                     made.props["disabled"] = True
+                questions = element("div")
 
 
 def _ask(place: ui.element, page: BackupPage, verify: Callable[[], Awaitable[None]]) -> None:

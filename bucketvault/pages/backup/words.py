@@ -29,7 +29,7 @@ WHO = {
 }
 
 
-READ = {Tone.OK: "all equal", Tone.WARN: "not all could be read"}
+READ = {Tone.OK: "Verified", Tone.WARN: "Verified in part"}
 
 
 class Fact(NamedTuple):
@@ -65,8 +65,8 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, object
     if tone == Tone.WARN and view.kind != RunKind.VERIFY:
         word = f"Succeeded, {many(len(view.warnings), 'warning')}"
     elif view.kind == RunKind.VERIFY:
-        word = f"Verification: {READ.get(tone, word[0].lower() + word[1:])}"
-        word = "Verification: objects differ" if view.reason == Reason.DAMAGED else word
+        word = READ.get(tone, f"Verification: {word[0].lower()}{word[1:]}")
+        word = "Objects differ" if view.reason == Reason.DAMAGED else word
     elif view.preview and tone != Tone.LOOK:
         word = f"Preview: {word[0].lower()}{word[1:]}"
     # of a run under way the page shows them elsewhere, where they move

@@ -39,7 +39,7 @@ GROUPS = {  # as the list filters by them
 
 def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
     """Sort what needs a person first, the rest by name: a row does not jump because it runs."""
-    rank = {Tone.BAD: 0, Tone.HELD: 1, Tone.MISS: 2}
+    rank = {Tone.BAD: 0, Tone.DAMAGED: 1, Tone.HELD: 2, Tone.MISS: 3}
     return sorted(rows, key=lambda row: (rank.get(tone_of(row), 9), row.name.casefold(), row.id))
 
 
