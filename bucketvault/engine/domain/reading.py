@@ -82,6 +82,7 @@ class Verified:
     differs: int = 0
     new: int = 0  # of the last three: not known before
     is_whole: bool = True  # it came to its end
+    since: str = ""  # the day it began, of one that reads all; or that of the one that it continues
     # the first of them as they were read: key, mark, source, copy; each end: size, sha256, modified
     found: tuple[Mapping[str, Any], ...] = ()  # Any: JSON
 

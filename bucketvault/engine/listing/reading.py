@@ -35,18 +35,19 @@ _OF_ONE_OBJECT = ("AccessDenied", "InvalidObjectState", "InvalidRequest", "KMS."
 class Choice:
     """Chooses what is read, record by record in key order: what has waited longest comes first.
 
-    Without a budget that is everything. With one it is as many bytes, but at least one object;
-    what was read today or could not be read last time is left out then.
+    Without a budget that is everything, or what was not read since the day `since`: a reading
+    that was cut short goes on. With a budget it is as many bytes, but at least one object; what was
+    read today or could not be read last time is left out then.
     """
 
-    def __init__(self, known: Reading, budget: int | None, today: str) -> None:
-        self._budget, self._today = budget, today
+    def __init__(self, known: Reading, budget: int | None, today: str, since: str = "") -> None:
+        self._budget, self._since = budget, since
         self._whole: set[str] = set()  # days of which everything is read
         self._part: str | None = None  # the day after them, of which only a part is
         self.bytes = known.refused[1] if budget is None else 0  # to be read, at most
         self._left = budget or 0
         for day, (_, size) in sorted(known.days.items()):
-            if budget is not None and day == today:
+            if day == today if budget is not None else self._is_since(day):
                 continue
             if budget is not None and size > self._left:
                 self._part = self._part or day
@@ -61,7 +62,7 @@ class Choice:
     def takes(self, record: Record) -> bool:
         """True if this one is read."""
         if record.mark == ledger.CANNOT or self._budget is None:
-            return record.mark != ledger.CANNOT
+            return record.mark != ledger.CANNOT and not self._is_since(record.read_on)
         if record.mark == ledger.UNREADABLE:
             return False
         if record.read_on in self._whole:
@@ -74,6 +75,9 @@ class Choice:
             self._left -= record.size
             self.bytes = max(self.bytes, record.size)
         return self._has_room
+
+    def _is_since(self, day: str) -> bool:
+        return bool(self._since) and day >= self._since
 
 
 class Outcome(NamedTuple):
@@ -106,7 +110,9 @@ class Reads:
     def run(self) -> None:
         """Read, and write the new ledger. Raises LedgerError, FileNotFoundError, OSError."""
         known = Ledger(Path(self._job["ledger"]))
-        choice = self._choice = Choice(known.reading, self._job["budget"], self._today)
+        choice = self._choice = Choice(
+            known.reading, self._job["budget"], self._today, self._job["since"]
+        )
         with ledger.writing(Path(self._job["new_ledger"]), known.at) as new:
             for outcome in self._outcomes(known, choice):
                 new.add(outcome.record)

@@ -23,6 +23,7 @@ class ReadJob:
     new_ledger: Path
     budget: int | None  # bytes at each end; None: everything
     today: str  # ISO 8601
+    since: str = ""  # without a budget: what was read since this day is not read again
     patience_s: float = PATIENCE_S
 
 

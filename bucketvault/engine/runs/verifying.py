@@ -4,6 +4,7 @@ Decisions: docs/decisions/verify.md.
 """
 
 import contextlib
+import datetime as dt
 import json
 import threading
 import time
@@ -30,6 +31,7 @@ from bucketvault.store.database import BusyError, connection
 from bucketvault.store.models import IS_COPY, Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Json, Reason, RunKind, RunStatus, Trigger, WarningCode
 
+CONTINUES = dt.timedelta(days=30)  # a reading of everything that was cut short goes on so long
 LOOK_S = 1.0  # how often the row, and whether somebody waits, is looked at
 NEW_LEDGER = "read.gz"  # in the folder of the run
 
@@ -68,6 +70,7 @@ class Verification:
         self._looked_at = 0.0
         self._found: list[Json] = []
         self._new = 0
+        self._since = ""
 
     def run(self) -> RunOutcome:
         """Read, take the new ledger, and say what was found.
@@ -82,7 +85,9 @@ class Verification:
         if self._row.run.trigger == Trigger.SCHEDULE:
             budget = self._spec.verify_gb_per_night * GB
         today = utcnow().date().isoformat()
-        job = verify.ReadJob(*self._ends, path, new, budget, today)
+        since = self._unfinished_since() if budget is None else ""
+        self._since = "" if budget is not None else since or today
+        job = verify.ReadJob(*self._ends, path, new, budget, today, since)
         failed: RunFailedError | None = None
         try:
             counts = verify.read(job, self._on_line, cancelled=self._enough)
@@ -97,11 +102,32 @@ class Verification:
         self._row.retry_while_busy(lambda: self._follower.step(final=True))
         return self._outcome(counts, failed)
 
+    def _unfinished_since(self) -> str:
+        """Return the day on which a reading of everything began that did not come to its end."""
+        run = self._row.run
+        with connection():
+            earlier = (
+                BackupRun.select()
+                .where(
+                    BackupRun.backup == run.backup_id,
+                    BackupRun.id < run.id,
+                    BackupRun.kind == RunKind.VERIFY,
+                    BackupRun.trigger != Trigger.SCHEDULE,
+                )
+                .order_by(BackupRun.id.desc())
+                .first()
+            )
+        found = Verified.from_json(earlier.findings) if earlier is not None else None
+        oldest = (utcnow() - CONTINUES).date().isoformat()
+        is_open = found is not None and not found.is_whole and found.since >= oldest
+        return found.since if is_open and found is not None else ""
+
     def _outcome(self, counts: verify.Counts, failed: RunFailedError | None) -> RunOutcome:
         is_stopped = self._row.stop_requested(look=True)
         found = Verified(
             **{name: getattr(counts, name) for name in counts.__slots__},
             new=self._new,
+            since=self._since,
             is_whole=failed is None and not self._enough.is_set(),
             found=tuple(self._found),
         )

@@ -84,7 +84,7 @@ def cost_words(page: BackupPage) -> tuple[str, ...]:
         "server: see what they charge for that."
     )
     meanwhile = (
-        "It changes nothing. It ends when the next planned run of this backup is due; what was "
-        "read until then counts."
+        "It changes nothing. It ends when the next planned run of this backup is due, or when you "
+        "stop it; the next Verify now goes on from there."
     )
     return cost, meanwhile

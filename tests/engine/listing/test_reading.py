@@ -39,11 +39,13 @@ def record(key: str, size: int, read_on: str = "", mark: str = "") -> Record:
     return Record(key.encode(), size, "e", AT, "e", AT, read_on, mark)
 
 
-def chosen(records: list[Record], budget: int | None, today: str = TODAY) -> list[str]:
+def chosen(
+    records: list[Record], budget: int | None, today: str = TODAY, since: str = ""
+) -> list[str]:
     known = Reading()
     for one in records:
         known.add(one)
-    choice = Choice(known, budget, today)
+    choice = Choice(known, budget, today, since)
     found = [one for one in records if choice.takes(one)]
     assert sum(one.size for one in found) <= choice.bytes
     return [one.key.decode() for one in found]
@@ -78,6 +80,17 @@ def test_without_a_budget_everything_is_read_but_what_is_not_at_the_copy() -> No
     ]
 
     assert chosen(records, None) == ["a", "b", "d"]
+
+
+def test_one_that_was_cut_short_goes_on_with_what_was_not_read_since() -> None:
+    records = [
+        record("a", 10, "2026-11-29"),
+        record("b", 10, "2026-11-20"),
+        record("c", 10),
+        record("d", 10, "2026-11-30", ledger.UNREADABLE),
+    ]
+
+    assert chosen(records, None, since="2026-11-28") == ["b", "c"]
 
 
 def test_with_a_budget_nothing_is_read_twice_a_day_nor_what_was_refused() -> None:

@@ -1,5 +1,6 @@
 """Bytes are read and compared by a run of its own: found, named, mailed once, then repaired."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from bucketvault.engine.domain.reading import Damage, coverage_of, damage_of
-from bucketvault.store.database import connection
+from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Mail, utcnow
 from bucketvault.vocabulary import MailKind, Reason, RunKind, RunStatus, Trigger
 from tests.conftest import NewBucket
@@ -195,6 +196,22 @@ def test_stop_ends_it_and_what_was_read_counts(scene: Scene) -> None:
     assert (run.status, run.reason) == (RunStatus.FAILED, Reason.STOPPED)
     days = backup(scene).reading["days"]
     assert days[""][0] > 0 and sum(each[0] for day, each in days.items() if day) > 0
+    scene.at_source.lies.clear()
+    rest = verify(scene)
+    assert rest.checked == days[""][0], "it goes on from there"
+    assert verify(scene).checked == len(many)
+
+
+def test_it_gives_way_to_a_planned_run(scene: Scene) -> None:
+    scene.copied({f"{number:03}.txt": b"x" for number in range(40)})
+    scene.at_source.lies.append(Lie("GET", r"\.txt$", 503, "SlowDown", skip=12))
+    with scene.program.database(), writing():
+        Backup.update(next_due_at=utcnow()).execute()
+
+    run = verify(scene)
+
+    assert run.explanation.endswith("It ended for a run that copies.")
+    assert not run.findings["is_whole"]
 
 
 def test_a_program_that_is_killed_takes_the_reading_along_and_begins_it_again(
@@ -208,7 +225,7 @@ def test_a_program_that_is_killed_takes_the_reading_along_and_begins_it_again(
 
     process.kill()
     process.communicate()
-    until("the reading has died", lambda: not any(each.is_running() for each in reads))
+    until("the reading has died", lambda: not any(map(_lives, reads)))
     scene.at_source.lies.clear()
     done = scene.program.cli("verify", "Photos", "--wait")
 
@@ -217,6 +234,17 @@ def test_a_program_that_is_killed_takes_the_reading_along_and_begins_it_again(
     assert run.status == RunStatus.SUCCESS and run.checked == 3
 
 
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def _children(pid: int, word: str) -> list[psutil.Process]:
-    found = psutil.Process(pid).children(recursive=True)
-    return [each for each in found if word in each.cmdline()]
+    found = []
+    for each in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # gone, or going
+            if word in each.cmdline():
+                found.append(each)
+    return found
