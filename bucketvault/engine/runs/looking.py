@@ -17,6 +17,7 @@ from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.names import meant, spelled
 from bucketvault.engine.rclone.remotes import Remote, listing_place
+from bucketvault.engine.rclone.tally import Tally
 from bucketvault.errors import RunFailedError
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import HoldReason, Reason
@@ -126,6 +127,14 @@ def _names(path: Path, names: Iterable[str]) -> Path | None:
         return None
     path.write_bytes(b"".join(quoted(key) + b"\n" for key in keys))
     return path
+
+
+def errored_names(tally: Tally, first: Plan) -> Iterable[str]:
+    """Return the names that may have arrived wrong; all that was copied where they are too many."""
+    if tally.errored_are_all:
+        return tally.errored
+    copied = first.differences(What.NEW, What.LOST, What.CHANGED, What.ALTERED)
+    return (spelled(found.key) for found in copied)
 
 
 def findings_of(totals: Totals) -> Findings:

@@ -357,8 +357,9 @@ class Worker:
         tally, number = self._follower.transcript.tally, self._run.passes
         refused = [name for name, said in tally.failed.items() if errors.is_permanent(said)]
         tried = not ended.cut_short and not any(code for _, code in ended.steps)
+        errored = looking.errored_names(tally, Plan(self._looker.plan_folder(0)))
         try:
-            plan = self._looker.look(number, refused, tally.errored, tried=tried)
+            plan = self._looker.look(number, refused, errored, tried=tried)
         except RunFailedError as error:
             return outcome.unproven(error, ended.exit_code, self._follower)
         self._say_step("prove", looking.describe(plan.totals()))
