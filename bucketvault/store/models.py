@@ -195,9 +195,10 @@ class BackupRun(BaseModel):
     exit_code = pw.IntegerField(null=True)  # rclone's; negative: ended by that signal
     rclone_pid = pw.IntegerField(null=True)  # for the health page only
     spec: pw.Field[Json] = JsonField(default=dict)  # frozen at claim; no secrets
-    # What it would change (engine/domain/findings.py), or has read (Verified), and how much of
-    # that was approved: {"removed", "replaced", "until", "ends"}; both empty where there is none.
+    # What it would change (engine/domain/findings.py), or has read (Verified).
     findings: pw.Field[Json] = JsonField(default=dict)
+    # What was approved before: {"run", "plan", "removed", "replaced", "until", "ends"}, of the held
+    # run and its plan (engine/runs/ledgers.py); empty where nothing was.
     approved_limits: pw.Field[Json] = JsonField(default=dict)
     passes = pw.IntegerField(default=0)  # begun so far: each keeps, copies and removes once
     proof: pw.Field[Json] = JsonField(default=dict)  # of its last look (engine/domain/proof.py)
