@@ -201,8 +201,12 @@ def proven(
     spec: RunSpec,
     *,
     ledger_was_damaged: bool,
+    ended_at: float = 0.0,
 ) -> RunOutcome:
-    """Return the outcome of a run whose last look was made; `record`: how its last pass ended."""
+    """Return the outcome of a run whose last look was made; `record`: how its last pass ended.
+
+    `ended_at`: when that was, seconds since 1970, if the program was away and looked much later.
+    """
     said = follower.transcript
     exit_code = record.exit_code if record is not None else 0
     warnings = log_warnings(record, follower)
@@ -216,6 +220,7 @@ def proven(
         warnings.append(RunWarning(WarningCode.LEDGER_LOST))
     columns: Columns = {
         **follower.counts(),
+        **_ended(ended_at),
         "checked": proof.present,
         "exit_code": 0 if proof.is_good else exit_code,
         "warnings": [each.to_json() for each in warnings],

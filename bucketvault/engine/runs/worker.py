@@ -67,6 +67,7 @@ class Worker:
         self._row = RunRow(run, context.ending)
         self._folder = folder
         self._lock = lock
+        self._was_away = False  # when its last pass ended
         self._spec = RunSpec.from_json(run.spec)
         self._redactor = Redactor()
         self._follower = Follower(run.id, folder.spool, self._redactor)
@@ -146,6 +147,7 @@ class Worker:
             self._remotes()
         if self._folder.spool.exists():
             self._row.retry_while_busy(self._follower.start_over)
+        self._was_away = self._folder.is_free()
         ended = self._followed()
         if isinstance(ended, outcome.RunOutcome):
             return ended
@@ -252,7 +254,7 @@ class Worker:
 
     def _passed(self, plan: Plan) -> outcome.RunOutcome | ExitRecord:
         """Do one pass; return how it ended, or the run."""
-        number = self._run.passes + 1
+        number, self._was_away = self._run.passes + 1, False
         stamp = passes.stamp_of(str(self._run.archive_stamp), number)
         destination = looking.bucket_of(self._spec.destination, self._destination)
         work = passes.prepare(self._spec, plan, self._folder.path, number, stamp, destination)
@@ -383,6 +385,7 @@ class Worker:
             ended,
             self._spec,
             ledger_was_damaged=self._looker.ledger_was_damaged,
+            ended_at=ended.ended_at if ended is not None and self._was_away else 0.0,
         )
         if ending.status != RunStatus.SUCCESS:
             return ending
