@@ -148,7 +148,7 @@ class Worker:
         if self._folder.spool.exists():
             self._row.retry_while_busy(self._follower.start_over)
         self._was_away = self._folder.is_free()
-        ended = self._followed()
+        ended = self._bearing_faults(self._read_along)
         if isinstance(ended, outcome.RunOutcome):
             return ended
         self._meet_both_ends()
@@ -268,10 +268,6 @@ class Worker:
         except OSError as error:
             return outcome.not_started(error.errno, str(error), touched=number > 1)
         self._row.log_story("rclone started", copying_pass=number)
-        return self._followed()
-
-    def _followed(self) -> outcome.RunOutcome | ExitRecord:
-        """Read along until the run's lock is free; return how the pass ended, or the run."""
         return self._bearing_faults(self._read_along)
 
     def _bearing_faults(self, work: Callable[[], T]) -> T:
@@ -298,6 +294,7 @@ class Worker:
                 self._row.retry_while_busy(self._follower.start_over)
 
     def _read_along(self) -> outcome.RunOutcome | ExitRecord:
+        """Follow until the run's lock is free; return how the pass ended, or the run."""
         self._stop_told = False
         while True:
             if self._context.ending.is_set():
