@@ -180,7 +180,8 @@ class Look:
                 gone = error.end == "source" and error.cause.status == http.client.NOT_FOUND
                 return None if gone else False
             raise
-        if source.etag != theirs.etag and source.modified[:19] != theirs.modified[:19]:
+        told = source.etag and source.modified
+        if told and source.etag != theirs.etag and source.modified[:19] != theirs.modified[:19]:
             return None
         return (source.size, source.sha256) == (copy.size, copy.sha256)
 
