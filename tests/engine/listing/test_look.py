@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bucketvault.engine.listing.ledger import DAMAGED, Ledger, Record
+from bucketvault.engine.listing.ledger import Ledger, Record
 from bucketvault.engine.listing.look import End, Job, LookFailedError, StoppedError, look
 from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.page import Entry
@@ -200,51 +200,6 @@ def keys_in(path: Path, *keys: str) -> Path:
     return path
 
 
-def test_a_second_look_reads_what_an_error_named_and_names_what_is_not_right(
-    here: RcloneS3, moto: MotoServer, new_bucket: NewBucket, new_job: NewJob, tmp_path: Path
-) -> None:
-    source = new_bucket(here, {"good": b"11", "rubbish": b"22", "refused": b"33", "quiet": b"44"})
-    copy = new_bucket(moto)
-    ends = End(of(here, source.name)), End(of(moto, copy.name))
-    first = tmp_path / "look-0"
-    first.mkdir()
-    job = new_job(*ends, hashes=False, folder=first)
-    look(job)
-    for key, body in {"good": b"11", "rubbish": b"xx", "quiet": b"44", "later": b"5"}.items():
-        copy.put(key, body)
-    source.put("since", b"6")
-    named = {
-        "tried": first,
-        "ledger": job.new_ledger.rename(tmp_path / "ledger"),
-        "failed": keys_in(tmp_path / "failed", "refused"),
-        "errored": keys_in(tmp_path / "errored", "good", "refused", "rubbish"),
-    }
-    read: list[tuple[int, int]] = []
-
-    second = new_job(*ends, hashes=False, **named)
-    look(second, on_read=lambda *counts: read.append(counts))
-
-    plan = Plan(second.folder)
-    by_stand = {stand: [one[:3] for one in plan.differences(stand=stand)] for stand in Stand}
-    assert by_stand == {
-        Stand.TO_DO: [(b"rubbish", What.CHANGED, Why.BYTES)],
-        Stand.FAILED: [(b"refused", What.NEW, Why.ABSENT)],
-        Stand.CANNOT: [],
-        Stand.SINCE: [(b"later", What.GONE, Why.ABSENT), (b"since", What.NEW, Why.ABSENT)],
-        Stand.STRAY: [],
-    }
-    assert plan.totals().same_size == 2
-    assert read[-1] == (2, 8)
-    ledger = {one.key: (one.read_on, one.mark) for one in Ledger(second.new_ledger)}
-    today = second.at[:10]
-    assert ledger[b"good"] == (today, "") and ledger[b"rubbish"] == (today, DAMAGED)
-    assert ledger[b"quiet"] == ("", "")
-    third = new_job(*ends, hashes=False, ledger=second.new_ledger.rename(tmp_path / "next"))
-    look(third)
-    found = [one[:3] for one in Plan(third.folder).differences(What.ALTERED)]
-    assert found == [(b"rubbish", What.ALTERED, Why.BYTES)]
-
-
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
@@ -299,17 +254,3 @@ def test_a_first_plan_that_is_not_whole_fails_the_second_look(
         look(new_job(End(at(endpoint)), End(at(endpoint)), tried=tmp_path / "nothing"))
 
     assert told.value.end == ""
-
-
-def test_the_marker_of_the_folder_that_is_looked_at_is_not_in_it(
-    moto: MotoServer, new_bucket: NewBucket, new_job: NewJob
-) -> None:
-    source = new_bucket(moto, {"p/": b"", "p/a": b"1", "p/b/": b""})
-    copy = new_bucket(moto, {"a": b"1"})
-    job = new_job(End(of(moto, source.name), "p/"), End(of(moto, copy.name)), below_path=True)
-
-    look(job)
-
-    assert Plan(job.folder).totals().source_objects == 2
-    found = [one.key for one in Plan(job.folder).differences(stand=Stand.CANNOT)]
-    assert found == [b"b/"] and planned(job) == {}
