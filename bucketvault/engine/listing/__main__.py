@@ -180,8 +180,7 @@ class Look:
                 gone = error.end == "source" and error.cause.status == http.client.NOT_FOUND
                 return None if gone else False
             raise
-        told = source.etag and source.modified
-        if told and source.etag != theirs.etag and source.modified[:19] != theirs.modified[:19]:
+        if source.etag != theirs.etag and source.modified[:19] != theirs.modified[:19]:
             return None
         return (source.size, source.sha256) == (copy.size, copy.sha256)
 

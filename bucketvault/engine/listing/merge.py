@@ -82,8 +82,7 @@ class Totals:
 
     def add(self, found: Difference) -> None:
         """Count one difference."""
-        kind = found[6], found[1]
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.counts[found.stand, found.what] += 1
         if found.stand is Stand.TO_DO and found.source is not None:
             self.bytes_to_copy += found.source.size
 
@@ -174,9 +173,6 @@ class Merge:
         before: Record | None,
         then: Difference | None,
     ) -> Difference:
-        is_new = ours is None and before is None and self._tries is None
-        if is_new and not self._never_fits(key, theirs, None):  # a first copy is all of this
-            return Difference(key, What.NEW, Why.ABSENT, theirs, None)
         was_there = before is not None and before.mark != CANNOT and before.copy_modified
         what = What.GONE if theirs is None else What.LOST if was_there else What.NEW
         return self._judged(key, what, Why.ABSENT, theirs, ours, before, then)

@@ -129,7 +129,7 @@ def damaged(run: Run, name: str, home: Home, found: Verified) -> Text:
     ]
     what = "object" if found.wrong == 1 else "objects"
     verb = "differs" if found.wrong == 1 else "differ"
-    return _text(f"{named}: {found.wrong:,} {what} {verb} between source and copy", body, home)
+    return _text(f"{named}: {found.wrong:,} {what} {verb} in the copy", body, home)
 
 
 def overdue(

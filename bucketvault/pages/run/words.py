@@ -337,13 +337,11 @@ def mail_about(
 def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:
     """Return what was fixed when the run started."""
     ends = (("From", settings.source), ("To", settings.destination))
-    nightly = settings.verify_gb_per_night
     return (
         *((word, f"{end.provider} · {end.place}") for word, end in ends),
         ("Compares", COMPARING[settings.comparison_mode].compares),
         ("Kept versions", many(settings.retention_days, "day")),
         ("Asks first", f"above {settings.shrink_limit_percent} % removed or replaced"),
-        *((("Read each night", f"{nightly} GB"),) if nightly else ()),
         ("rclone", settings.rclone_version),
     )
 
