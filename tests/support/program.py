@@ -178,12 +178,16 @@ class Bucket:
         }
 
     def keys(self, under: str = "") -> list[str]:
+        return list(self.marks(under))
+
+    def marks(self, under: str = "") -> dict[str, str]:
+        """Each key with the ETag that a listing has: the MD5 of what was uploaded whole."""
         pages = self.server.client().get_paginator("list_objects_v2")
-        return [
-            entry["Key"]
+        return {
+            entry["Key"]: entry.get("ETag", "").strip('"')
             for page in pages.paginate(Bucket=self.name, Prefix=under)
             for entry in page.get("Contents", ())
-        ]
+        }
 
     def copy_keys(self) -> list[str]:
         """The keys of the copy itself, without kept versions."""

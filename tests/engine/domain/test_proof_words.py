@@ -1,4 +1,4 @@
-"""The proof of a run in exact words: what is at the destination, and what is not."""
+"""What the last look at both ends found, in exact words."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo

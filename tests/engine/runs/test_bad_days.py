@@ -138,16 +138,11 @@ def test_a_source_that_changes_all_the_time_ends_green_and_says_so(scene: Scene)
 
     def changes() -> None:
         scene.source.put("busy", b"as of now %d" % next(numbers))
-
-    def comes() -> None:
         scene.source.put(f"later/{next(numbers)}", b"just came")
 
     scene.source.put("busy", b"as of now 00000")
     before = scene.state()
-    scene.at_source.lies = [
-        Lie("GET", UNDER + "busy", answer=meanwhile(changes)),
-        Lie("GET", FLAT, answer=meanwhile(comes)),
-    ]
+    scene.at_source.lies = [Lie("GET", f"{FLAT}|{UNDER}busy", answer=meanwhile(changes))]
 
     run = scene.program.run()
 

@@ -23,8 +23,9 @@ from tests.support.truth import Objects, State, account, assert_nothing_is_lost
 
 MORE = int(os.environ.get("BUCKETVAULT_TEST_MORE") or 0)
 
-# A bucket's names may be anything; a newline is what the test's server cannot hold.
-_SIGNS = [*"ab/ .+%&=#?*[]{}\\'\"ü\u2028~:;,@!$^`|<>\t\x01\x7f-_()\u202e🎈", "//", "..", "./"]
+# A bucket's names may be anything. moto cannot hold a newline, nor copy a name with a semicolon as
+# rclone asks for that.
+_SIGNS = [*"ab/ .+%&=#?*[]{}\\'\"ü\u2028~:,@!$^`|<>\t\x01\x7f-_()\u202e🎈", "//", "..", "./"]
 _ODD = st.lists(st.sampled_from(_SIGNS), min_size=1, max_size=6).map("".join)
 _PLAIN = st.sampled_from(["a", "a/b", "a/c", "b", "photos/1.jpg", "photos/2.jpg", "z"])
 KEYS = _PLAIN | _ODD
@@ -108,8 +109,9 @@ def bare(folder: Path, mode: str, source: Bucket, destination: Bucket) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(MORE * 60 or 600)
 @settings(
-    max_examples=MORE or 4,
+    max_examples=MORE or 3,
     derandomize=not MORE,
     phases=[Phase.generate],  # made smaller, one that failed would take an hour
     database=None,
