@@ -1,6 +1,6 @@
 """Random buckets and changes, by us and by a bare `rclone sync`: the same copy, or ours is right.
 
-A few histories in a usual run; `BUCKETVAULT_TEST_MORE=100` tries so many others.
+A few histories in a usual run; `TESTS_MORE=100` tries so many others.
 """
 
 import itertools
@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.support.program import Bucket, Program
 from tests.support.servers import MotoServer, clean_environment, rclone_path
 from tests.support.truth import Objects, State, account, assert_nothing_is_lost
 
-MORE = int(os.environ.get("BUCKETVAULT_TEST_MORE") or 0)
+MORE = int(os.environ.get("TESTS_MORE") or 0)
 
 # A bucket's names may be anything. moto cannot hold a newline, nor copy a name with a semicolon as
 # rclone asks for that.
@@ -72,6 +73,14 @@ HISTORIES = st.builds(
 _BARE = {"default": (), "checksum": ("--checksum",), "size_only": ("--size-only",)}
 _numbers = itertools.count(1)
 seen: Counter[str] = Counter()  # what was compared, for who asks for more
+
+
+@pytest.fixture(scope="module", autouse=True)
+def counts() -> Iterator[None]:
+    """Say what was compared, to who asked for more."""
+    yield
+    if MORE:
+        print(dict(seen))
 
 
 def happen(change: Change, source: Bucket) -> None:
