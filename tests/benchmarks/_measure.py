@@ -32,10 +32,11 @@ def measure(start: Callable[[], "subprocess.Popen[str]"], role: Callable[[str], 
         together = 0
         for member in family(process.pid):
             try:
-                name = names.get(member.pid) or role(" ".join(member.cmdline()))
+                command = " ".join(member.cmdline())  # that of its parent, at first
+                name = role(command) if command else names[member.pid]
                 names[member.pid] = name  # an ended process has no command line any more
                 times, memory = member.cpu_times(), member.memory_info().rss
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            except (KeyError, psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                 continue
             cpu[member.pid] = (name, times.user + times.system)
             cost.peak_bytes[name] = max(cost.peak_bytes.get(name, 0), memory)

@@ -4,6 +4,8 @@
 bare rclone and bucketvault alternate; the best of each counts.
 """
 
+import datetime as dt
+import json
 import os
 import random
 import shutil
@@ -157,8 +159,15 @@ class Rows:
         return self._program.start("run", "Photos", "--wait")
 
     def _proving_s(self) -> float:
-        """How long the newest run looked after its last pass, by its own log; 0 without a pass."""
-        return 0.0
+        """Return how long the newest run looked after its last pass; 0 without one."""
+        lines = map(json.loads, self._program.raw_log(self._program.last_run()["id"]).splitlines())
+        copied = proven = None
+        for line in lines:
+            if line.get("step") == "prove":
+                proven = dt.datetime.fromisoformat(line["time"])
+            elif proven is None and "bucketvault" not in line:
+                copied = dt.datetime.fromisoformat(line["time"])
+        return (proven - copied).total_seconds() if proven and copied else 0.0
 
 
 class Round:
@@ -175,7 +184,8 @@ def tell(title: str, rounds: dict[str, list[Round]]) -> None:
     for who, made in rounds.items():
         for one in made:
             peak = ", ".join(
-                f"{n} {b / 1e6:.0f} MB" for n, b in sorted(one.cost.peak_bytes.items())
+                f"{name} {one.cost.cpu_s.get(name, 0):.2f} s, {size / 1e6:.0f} MB"
+                for name, size in sorted(one.cost.peak_bytes.items())
             )
             print(
                 f"  {who:12} {one.cost.wall_s:7.2f} s, {one.cpu_s:7.2f} s of CPU; {peak}; asked:"

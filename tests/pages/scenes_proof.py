@@ -118,7 +118,7 @@ def proof_line(number: int, key: str, what: str, message: str) -> bytes:
 
 
 def incomplete_log() -> list[bytes]:
-    """What a run with three passes wrote."""
+    """Return the log of a run with three passes."""
     lines = [step(0, "Looking at both ends", 0, "look")]
     for passes in (1, 2, 3):
         begins = 10 * passes

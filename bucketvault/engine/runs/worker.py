@@ -399,7 +399,7 @@ class Worker:
         try:
             kept_versions.tidy(
                 self._binary,
-                self._destination,
+                self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
                 self._run,
                 stopped=self._row.stopping,
                 keep_open=[self._held_lock()],

@@ -1,4 +1,4 @@
-"""What the last look at both ends found, in exact words."""
+"""The proof of a run in exact words: what is at the destination, and what is not."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo

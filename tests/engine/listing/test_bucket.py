@@ -48,6 +48,7 @@ def service(script: Script) -> Iterator[str]:
                 return
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Last-Modified", "Sun, 22 Nov 2026 03:41:00 GMT")  # as in `row`
             self.end_headers()
             self.wfile.write(body)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bucketvault.engine.listing.ledger import Ledger, Record
+from bucketvault.engine.listing.ledger import DAMAGED, Ledger, Record
 from bucketvault.engine.listing.look import End, Job, LookFailedError, StoppedError, look
-from bucketvault.engine.listing.merge import What
-from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
+from bucketvault.engine.listing.page import Entry
+from bucketvault.engine.listing.plan import Plan, PlanWriter
 from bucketvault.vocabulary import ComparisonMode
 from tests.conftest import NewBucket
-from tests.engine.listing.test_bucket import at, of, service
+from tests.engine.listing.test_bucket import at, error, of, service
 from tests.engine.listing.test_page import HTML, answer, row
 from tests.support.program import until
 from tests.support.servers import MotoServer, RcloneS3, free_port
@@ -64,7 +65,8 @@ def test_a_look_writes_a_plan_by_kind_and_a_ledger_of_what_is_there(
     assert planned(job) == {What.NEW: [b"new"], What.CHANGED: [b"other"], What.GONE: [b"gone"]}
     totals = Plan(job.folder).totals()
     assert (totals.source_objects, totals.copy_objects, totals.same_hash) == (3, 3, 1)
-    assert [(one.key, one.size) for one in Ledger(job.new_ledger)] == [(b"same", 2)]
+    proven = [(one.key, one.size) for one in Ledger(job.new_ledger) if one.copy_modified]
+    assert proven == [(b"same", 2)]
     assert seen and seen[-1] == (3, 4)
 
 
@@ -191,3 +193,123 @@ def test_a_record_is_what_both_ends_said(new_job: NewJob) -> None:
 
     date = "2026-11-22T03:41:00.000Z"
     assert list(Ledger(job.new_ledger)) == [Record(b"a", 3, "abc", date, "abc", date)]
+
+
+def keys_in(path: Path, *keys: str) -> Path:
+    path.write_text("".join(f"{key}\n" for key in keys), "utf-8")
+    return path
+
+
+def test_a_second_look_reads_what_an_error_named_and_names_what_is_not_right(
+    here: RcloneS3, moto: MotoServer, new_bucket: NewBucket, new_job: NewJob, tmp_path: Path
+) -> None:
+    source = new_bucket(here, {"good": b"11", "rubbish": b"22", "refused": b"33", "quiet": b"44"})
+    copy = new_bucket(moto)
+    ends = End(of(here, source.name)), End(of(moto, copy.name))
+    first = tmp_path / "look-0"
+    first.mkdir()
+    job = new_job(*ends, hashes=False, folder=first)
+    look(job)
+    for key, body in {"good": b"11", "rubbish": b"xx", "quiet": b"44", "later": b"5"}.items():
+        copy.put(key, body)
+    source.put("since", b"6")
+    named = {
+        "tried": first,
+        "ledger": job.new_ledger.rename(tmp_path / "ledger"),
+        "failed": keys_in(tmp_path / "failed", "refused"),
+        "errored": keys_in(tmp_path / "errored", "good", "refused", "rubbish"),
+    }
+    read: list[tuple[int, int]] = []
+
+    second = new_job(*ends, hashes=False, **named)
+    look(second, on_read=lambda *counts: read.append(counts))
+
+    plan = Plan(second.folder)
+    by_stand = {stand: [one[:3] for one in plan.differences(stand=stand)] for stand in Stand}
+    assert by_stand == {
+        Stand.TO_DO: [(b"rubbish", What.CHANGED, Why.BYTES)],
+        Stand.FAILED: [(b"refused", What.NEW, Why.ABSENT)],
+        Stand.CANNOT: [],
+        Stand.SINCE: [(b"later", What.GONE, Why.ABSENT), (b"since", What.NEW, Why.ABSENT)],
+        Stand.STRAY: [],
+    }
+    assert plan.totals().same_size == 2
+    assert read[-1] == (2, 8)
+    ledger = {one.key: (one.read_on, one.mark) for one in Ledger(second.new_ledger)}
+    today = second.at[:10]
+    assert ledger[b"good"] == (today, "") and ledger[b"rubbish"] == (today, DAMAGED)
+    assert ledger[b"quiet"] == ("", "")
+    third = new_job(*ends, hashes=False, ledger=second.new_ledger.rename(tmp_path / "next"))
+    look(third)
+    found = [one[:3] for one in Plan(third.folder).differences(What.ALTERED)]
+    assert found == [(b"rubbish", What.ALTERED, Why.BYTES)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (((200, b"abc"), (200, b"abc")), None),
+        (((200, b"abc"), (200, b"xyz")), (What.CHANGED, Stand.TO_DO)),
+        (((404, error("NoSuchKey")), (200, b"abc")), (What.CHANGED, Stand.SINCE)),
+        (((403, error("InvalidObjectState")), (200, b"abc")), (What.CHANGED, Stand.TO_DO)),
+        (((200, b"abc"), (404, error("NoSuchKey"))), (What.CHANGED, Stand.TO_DO)),
+        (((503, error("SlowDown")), (200, b"abc")), "source"),
+        (((200, b"abc"), (503, error("SlowDown"))), "copy"),
+    ],
+)
+def test_what_cannot_be_read_is_not_right_and_a_service_that_is_away_ends_the_look(
+    answers: tuple[tuple[int, bytes], ...],
+    expected: tuple[What, Stand] | str | None,
+    new_job: NewJob,
+    tmp_path: Path,
+) -> None:
+    def at_one_end(answer_of_object: tuple[int, bytes]) -> Callable[[str, int], tuple[int, bytes]]:
+        page = answer(row("k", etag="&quot;" + "0" * 32 + "-2&quot;"))
+        return lambda path, _: (200, page) if "list-type" in path else answer_of_object
+
+    first = tmp_path / "look-0"
+    first.mkdir()
+    entry = Entry(b"k", 3, "0" * 32 + "-2", "2026-11-22T03:41:00.000Z")
+    with PlanWriter(first) as plan:
+        plan.add(Difference(b"k", What.NEW, Why.ABSENT, entry, None))
+        plan.finish(Totals())
+
+    with service(at_one_end(answers[0])) as one, service(at_one_end(answers[1])) as other:
+        errored = keys_in(tmp_path / "errored", "k")
+        ends = End(at(one)), End(at(other))
+        job = new_job(*ends, tried=first, errored=errored, ledger=None, patience_s=0.5)
+        if isinstance(expected, str):
+            with pytest.raises(LookFailedError) as told:
+                look(job)
+            assert told.value.end == expected
+            return
+        look(job)
+
+    found = [one[1::5] for stand in Stand for one in Plan(job.folder).differences(stand=stand)]
+    assert found == ([expected] if expected else [])
+
+
+def test_a_first_plan_that_is_not_whole_fails_the_second_look(
+    new_job: NewJob, tmp_path: Path
+) -> None:
+    with (
+        service(lambda *_: (200, answer(row("a")))) as endpoint,
+        pytest.raises(LookFailedError) as told,
+    ):
+        look(new_job(End(at(endpoint)), End(at(endpoint)), tried=tmp_path / "nothing"))
+
+    assert told.value.end == ""
+
+
+def test_the_marker_of_the_folder_that_is_looked_at_is_not_in_it(
+    moto: MotoServer, new_bucket: NewBucket, new_job: NewJob
+) -> None:
+    source = new_bucket(moto, {"p/": b"", "p/a": b"1", "p/b/": b""})
+    copy = new_bucket(moto, {"a": b"1"})
+    job = new_job(End(of(moto, source.name), "p/"), End(of(moto, copy.name)), below_path=True)
+
+    look(job)
+
+    assert Plan(job.folder).totals().source_objects == 2
+    found = [one.key for one in Plan(job.folder).differences(stand=Stand.CANNOT)]
+    assert found == [b"b/"] and planned(job) == {}
