@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from bucketvault.engine.rclone.remotes import config_text
 from tests.benchmarks._measure import Cost, cores, measure
 from tests.benchmarks._seaweed import SeaweedFS
@@ -143,10 +145,13 @@ class Rows:
 
     def _round(self, who: str) -> "Round":
         begun = [self._server.requests(bucket.name) for bucket in (self._source, self._copy)]
+        server = psutil.Process(self._server.pid)
+        begun_s = sum(server.cpu_times()[:2])
         cost = measure(self._by_hand if who == "rclone" else self._ours, role)
         ended = [self._server.requests(bucket.name) for bucket in (self._source, self._copy)]
         asked = [after - before for before, after in zip(begun, ended, strict=True)]
-        return Round(cost, asked, 0.0 if who == "rclone" else self._proving_s())
+        served_s = sum(server.cpu_times()[:2]) - begun_s
+        return Round(cost, asked, served_s, 0.0 if who == "rclone" else self._proving_s())
 
     def _by_hand(self) -> "subprocess.Popen[str]":
         copy = f"dest:{self._copy.name}"
@@ -171,10 +176,12 @@ class Rows:
 
 
 class Round:
-    """One measurement: its cost, what was asked at either end, and the share of the proof."""
+    """One measurement: its cost, what was asked at either end, the server's CPU, the proof."""
 
-    def __init__(self, cost: Cost, asked: list[Counter[str]], proof_s: float) -> None:
-        self.cost, self.asked, self.proof_s = cost, asked, proof_s
+    def __init__(
+        self, cost: Cost, asked: list[Counter[str]], served_s: float, proof_s: float
+    ) -> None:
+        self.cost, self.asked, self.served_s, self.proof_s = cost, asked, served_s, proof_s
         self.cpu_s = sum(cost.cpu_s.values())
 
 
@@ -188,7 +195,8 @@ def tell(title: str, rounds: dict[str, list[Round]]) -> None:
                 for name, size in sorted(one.cost.peak_bytes.items())
             )
             print(
-                f"  {who:12} {one.cost.wall_s:7.2f} s, {one.cpu_s:7.2f} s of CPU; {peak}; asked:"
+                f"  {who:12} {one.cost.wall_s:7.2f} s, {one.cpu_s:7.2f} s of CPU; {peak};"
+                f" server {one.served_s:.2f} s; asked:"
                 f" source {dict(one.asked[0])}, copy {dict(one.asked[1])}"
             )
     wall, cpu = (
