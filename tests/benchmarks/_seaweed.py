@@ -52,6 +52,7 @@ class SeaweedFS(ServerProcess):
         config.write_text(json.dumps({"identities": [identity]}), "utf-8")
         ports = {"s3.port": self.port, "metricsPort": self._ports["metrics"]}
         ports |= {f"{part}.port": self._ports[part] for part in ("master", "volume", "filer")}
+        ports |= {f"{part}.port.grpc": free_port() for part in ("s3", "master", "volume", "filer")}
         return [
             weed_path(),
             *("server", "-s3", "-ip=127.0.0.1", f"-dir={self._folder}", f"-s3.config={config}"),

@@ -30,7 +30,7 @@ from bucketvault.engine.listing.guesses import Guesses
 from bucketvault.engine.listing.order import OrderError
 from bucketvault.engine.listing.page import Entry, Page
 
-AT_A_TIME = 6  # ranges, and connections
+AT_A_TIME = 4  # ranges, and connections; each takes 1.5 MB
 FEW = 5  # pages after which it is known whether that pays
 SLOW_S = 0.015  # quicker answers keep a core busy as it is
 HEAD_KEYS = 100  # what two ranges must have in common
