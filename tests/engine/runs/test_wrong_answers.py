@@ -5,7 +5,7 @@ All requests of a pass are answered wrongly at once, each for keys of its own. W
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -78,7 +78,7 @@ def changes(names: list[str], word: str) -> dict[str, bytes | None]:
     }
 
 
-def lie_about(scene: Scene, requests: list[str], answer: str, times: int | None) -> None:
+def lie_about(scene: Scene, requests: Collection[str], answer: str, times: int | None) -> None:
     for end, proxy in (("source", scene.at_source), ("destination", scene.at_destination)):
         proxy.lies = [
             REQUESTS[request].lie(f"{request}-{fate}", times=times, **ANSWERS[answer])
@@ -88,7 +88,9 @@ def lie_about(scene: Scene, requests: list[str], answer: str, times: int | None)
         ]
 
 
-def is_kept_through(scene: Scene, requests: list[str], answer: str, times: int | None) -> None:
+def is_kept_through(
+    scene: Scene, requests: Collection[str], answer: str, times: int | None
+) -> None:
     """A night that is answered wrongly, perhaps another, and one that is not."""
     concerned = [f"{request}-{fate}" for request in requests for fate in FATES]
     stay = {f"stays-{number}": b"as it is" for number in range(5)}
@@ -102,33 +104,30 @@ def is_kept_through(scene: Scene, requests: list[str], answer: str, times: int |
         scene.change({"other-changed": b"once more", "other-new": None, "stays-0": None})
         lie_about(scene, requests, answer, times)
         scene.run(but=tuple(concerned))
-    lie_about(scene, [], answer, times)
+    lie_about(scene, (), answer, times)
     assert scene.run(but=())["status"] == "success"
 
 
-EACH = [(answer, times) for answer in ANSWERS for times in (1, None)]
-USUAL = [
-    *(("404", 1), ("500", 1), ("403", None), ("404", None)),
-    *(("a page with 200", None), ("done, and called refused", None)),
+ALL = tuple(REQUESTS)
+CASES = [
+    *((ALL, "404", 1), (ALL, "500", 1), (ALL, "403", None), (ALL, "404", None)),
+    *((ALL, "a page with 200", None), (ALL, "done, and called refused", None)),
 ]
+if MORE:
+    CASES = [
+        (requests, answer, times)
+        for requests in (ALL, *((each,) for each in REQUESTS))
+        for answer in ANSWERS
+        for times in (1, None)
+    ]
 
 
-@pytest.mark.parametrize(("answer", "times"), EACH if MORE else USUAL)
+@pytest.mark.parametrize(("requests", "answer", "times"), CASES)
 @pytest.mark.timeout(600)
 def test_wrong_answers_to_any_request_lose_no_version_and_keep_no_other_object_back(
-    scene: Scene, answer: str, times: int | None
+    scene: Scene, requests: tuple[str, ...], answer: str, times: int | None
 ) -> None:
-    is_kept_through(scene, list(REQUESTS), answer, times)
-
-
-@pytest.mark.skipif(not MORE, reason="TESTS_MORE is not set")
-@pytest.mark.parametrize("times", [1, None], ids=["once", "for good"])
-@pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize("request_", REQUESTS)
-def test_a_wrong_answer_to_one_request_loses_no_version_and_keeps_no_other_object_back(
-    scene: Scene, request_: str, answer: str, times: int | None
-) -> None:
-    is_kept_through(scene, [request_], answer, times)
+    is_kept_through(scene, requests, answer, times)
 
 
 FLAT = r"list-type=2(&.*)?&prefix=(&|$)"  # a listing of the whole bucket
