@@ -1,4 +1,4 @@
-"""What a backup promises, checked with boto3's eyes: nothing here believes the program."""
+"""Promises of a backup, checked with boto3's eyes: nothing here believes the program."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -58,7 +58,7 @@ def at(scene: Scene, step: str, **more: object) -> tuple[LyingProxy, Lie]:
 
 
 def workers(program: Program, app: psutil.Process) -> list[psutil.Process]:
-    """What works at a step: rclone, or a process of ours that lists."""
+    """Processes at work at a step: rclone, or one of ours that lists."""
     found = [p for p in program.rclones() if p.is_running()]
     looks = [p for p in app.children(recursive=True) if "bucketvault.engine.listing" in _line(p)]
     return found or looks or program.processes("bucketvault.engine.listing")
