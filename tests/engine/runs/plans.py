@@ -46,5 +46,5 @@ def a_plan(
 
 
 def found_of(plan: Plan, of: int) -> Findings:
-    """What a run of this plan would do in a copy of so many objects."""
+    """Return the findings of this plan in a copy of so many objects."""
     return replace(findings_of(plan.totals()), destination_objects=of, bytes=0)
