@@ -95,26 +95,19 @@ def test_a_lost_key_file_fails_the_run_and_no_new_key_is_made(
 
 VERSION = 'if [ "$1" = version ]; then echo "rclone v1.75.2 fake"; exit 0; fi'
 REAL = 'exec {rclone} "$@"'
-UNCOUNTABLE = """echo '{"count": 1e999, "bytes": -1}'
-echo '{"level": "info", "stats": {"eta": NaN, "bytes": 1e999}}' >&2"""
+COPY = 'for word; do [ "$word" = copy ]'
+UNCOUNTABLE = """echo '{"level": "info", "stats": {"eta": NaN, "bytes": 1e999}}' >&2"""
 FAKES = {
     "missing": (None, "rclone_missing"),
     "too old": ('echo "rclone v1.60.1-DEV "', "rclone_missing"),
     "printing junk": ("echo junk", "rclone_missing"),
-    "ending at once with success": (f"{VERSION}\nexit 0", "rclone_error"),
-    "printing junk with success": (f"{VERSION}\nhead -c 3000 /dev/urandom", "rclone_error"),
-    "printing numbers nobody can count to": (f"{VERSION}\n{UNCOUNTABLE}", "rclone_error"),
-    "printing junk without end": (f"{VERSION}\nyes", "rclone_missing"),
-    "lying about the copy only": (
-        f'{VERSION}\nfor word in "$@"; do [ "$word" = sync ] && exit 0; done\n{REAL}',
-        "rclone_error",
-    ),
-    "dying in the copy": (
-        f'{VERSION}\nfor word in "$@"; do [ "$word" = sync ] && kill -9 $$; done\n{REAL}',
-        "killed",
-    ),
+    "printing junk without end": ("yes", "rclone_missing"),
+    "ending at once with success": (f"{VERSION}\nexit 0", "incomplete"),
+    "printing junk with success": (f"{VERSION}\nhead -c 3000 /dev/urandom", "incomplete"),
+    "printing numbers nobody can count to": (f"{VERSION}\n{UNCOUNTABLE}", "incomplete"),
+    "dying in the copy": (f"{VERSION}\n{COPY} && kill -9 $$; done\n{REAL}", "killed"),
     "complaining about its usage": (
-        f'{VERSION}\nfor word; do [ "$word" = sync ] && set -- "$@" --nonsense; done\n{REAL}',
+        f'{VERSION}\n{COPY} && set -- "$@" --nonsense; done\n{REAL}',
         "rclone_missing",
     ),
 }
@@ -122,44 +115,40 @@ FAKES = {
 
 @pytest.mark.parametrize("kind", FAKES)
 def test_an_rclone_that_cannot_be_trusted_never_makes_a_success(
-    bucketvault: Program, both: tuple[Bucket, Bucket], kind: str
+    bucketvault: Program, both: tuple[Bucket, Bucket], new_bucket: NewBucket, kind: str
 ) -> None:
     text, reason = FAKES[kind]
     fake = bucketvault.folder / "fake-rclone"
     if text is not None:
         fake.write_text(f"#!/bin/bash\n{text.replace('{rclone}', rclone_path())}\n")
         fake.chmod(0o755)
-    bucketvault.backup(*both)
+    source, destination = both[0], new_bucket(both[1].server, dict([*objects(10).items()][:1]))
+    bucketvault.backup(source, destination)
     bucketvault.environment["BUCKETVAULT_RCLONE"] = str(fake)
 
-    run = failed(bucketvault, both[1], both[1].objects())
+    run = failed(bucketvault, destination, destination.objects())
 
     assert run["reason"] == reason, run
 
 
 def test_what_rclone_says_outside_its_log_is_kept_and_shown_as_it_is(
-    bucketvault: Program, both: tuple[Bucket, Bucket]
+    bucketvault: Program, both: tuple[Bucket, Bucket], new_bucket: NewBucket
 ) -> None:
     fake = bucketvault.folder / "fake-rclone"
     words = 'echo "on stdout"; echo "{not JSON}" >&2; printf "half a line"; exit 1'
-    fake.write_text(
-        f"""#!/bin/bash
-case " $* " in *" --dry-run "*) ;; *" sync "*) {words};; esac
-exec {rclone_path()} "$@"
-"""
-    )
+    fake.write_text(f"#!/bin/bash\n{VERSION}\n{words}\n")
     fake.chmod(0o755)
-    bucketvault.backup(*both, shrink_limit_percent=100)
+    bucketvault.backup(both[0], new_bucket(both[1].server))
     bucketvault.environment["BUCKETVAULT_RCLONE"] = str(fake)
-    both[1].delete("old.txt")
-    both[1].delete("b/c.txt")
 
-    run = failed(bucketvault, both[1], {})
+    run = bucketvault.run()
 
-    said = "on stdout\n{not JSON}\nhalf a line"
-    assert bucketvault.raw_log(run["id"]).decode() == said
-    assert bucketvault.cli("log", "Photos").out == f"{said}\n"
-    assert run["explanation"] == "rclone failed: half a line."
+    raw = bucketvault.raw_log(run["id"]).decode().splitlines()
+    said = ["on stdout", "{not JSON}", "half a line"]
+    assert [line for line in raw if '"bucketvault"' not in line] == said * 3  # passes
+    shown = bucketvault.cli("log", "Photos").out.splitlines()
+    assert [line for line in shown if line in said] == said * 3
+    assert run["explanation"].endswith("rclone failed: half a line.")
 
 
 def test_nothing_temporary_is_left_after_runs_that_succeed_and_fail(
@@ -172,6 +161,9 @@ def test_nothing_temporary_is_left_after_runs_that_succeed_and_fail(
 
     left = {str(p.relative_to(bucketvault.data_dir)) for p in bucketvault.data_dir.rglob("*")}
 
-    assert left <= {"runs", "app.lock", "bucketvault.sqlite3",
-                    "bucketvault.sqlite3-wal", "bucketvault.sqlite3-shm"}  # fmt: skip
-    assert all(not Path(p).stat().st_mode & 0o077 for p in bucketvault.data_dir.rglob("*"))
+    ledgers = {name for name in left if name.startswith("ledgers/")}
+    assert left - ledgers <= {"runs", "ledgers", "app.lock", "bucketvault.sqlite3",
+                              "bucketvault.sqlite3-wal", "bucketvault.sqlite3-shm"}  # fmt: skip
+    kept = {Path(name).parts[1] for name in ledgers}  # a ledger, and the plan of a held run
+    assert all(name.startswith("photos-") and name.endswith((".gz", ".held")) for name in kept)
+    assert all(not p.stat().st_mode & 0o077 for p in bucketvault.data_dir.rglob("*"))
