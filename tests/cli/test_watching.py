@@ -251,5 +251,9 @@ def test_a_run_on_a_terminal_shows_its_bar_and_leaves_the_result_alone_on_its_li
         os.close(ours)
 
     assert run.wait(60) == 0
-    assert screen.endswith("\rPhotos: The copy is complete: 20 copied.\r\n")
+    result = (
+        "The copy is complete: 20 copied. "
+        "20 of 20 objects are at the destination, with the same content hash."
+    )
+    assert screen.endswith(f"\rPhotos: {result}\r\n")
     assert screen.count("\n") == 1

@@ -29,7 +29,12 @@ def failed_log() -> list[bytes]:
         "RequestID: 7f2c, api error AccessDenied: Cannot upload files, storage cap exceeded. "
         "See the Caps & Alerts page to increase your cap."
     )
+    inside = "Copied (server-side copy)"
     lines = [
+        _step(8, "Pass 1: keeping the former versions of 2 objects", "keep"),
+        log_line(8, inside, object="latest.json", size=1_050),
+        log_line(8, inside, object="reports/weekly.pdf", size=90_000),
+        _step(9, "Pass 1: copying 11 objects, 66.4 GB", "copy"),
         log_line(9, object="base/2026-11-22/base.tar.zst", size=1_900_000_000),
         log_line(10, object="base/2026-11-22/manifest.json", size=48_000),
         stats_line(11, 0.1),
@@ -39,20 +44,16 @@ def failed_log() -> list[bytes]:
         for i in range(4)
     ]
     lines += [
-        log_line(87, "Copied (server-side copy)", object="latest.json", size=1_100),
-        log_line(87, "Deleted", object="latest.json"),
-        log_line(88, object="latest.json", size=1_100),
+        log_line(88, "Copied (replaced existing)", object="latest.json", size=1_100),
         stats_line(89, 0.4),
-        own_line(300, "Pass 2: copying 4 objects", bucketvault="step", step="copy"),
         log_line(551, denied, "error", object="base/2026-11-22/pg_wal.tar.zst"),
         log_line(551, denied, "error", object="wal/00000001000004A2000000E5.zst"),
-        log_line(552, "Copied (server-side copy)", object="reports/weekly.pdf", size=90_000),
-        log_line(552, "Deleted", object="reports/weekly.pdf"),
+        log_line(551, denied, "error", object="wal/00000001000004A2000000E6.zst"),
         log_line(552, denied, "error", object="reports/weekly.pdf"),
-        log_line(553, "not deleting files as there were IO errors", "error"),
-        log_line(553, f"Attempt 1/3 failed with 4 errors and: {denied}", "error"),
-        log_line(724, f"Attempt 3/3 failed with 4 errors and: {denied}", "error"),
-        log_line(724, f"Failed to sync with 4 errors: last error was: {denied}", "notice"),
+        log_line(553, "Time may be set wrong - time from the storage is 5m after here", "notice"),
+        log_line(724, f"Attempt 1/1 failed with 4 errors and: {denied}", "error"),
+        log_line(724, f"Failed to copy with 4 errors: last error was: {denied}", "notice"),
+        _step(724, "Proving the copy", "prove"),
     ]
     return lines
 
@@ -103,6 +104,10 @@ def plan_line(number: int, words: str, what: str, name: str, size: int) -> bytes
 def own_line(number: int, message: str, level: str = "notice", **more: object) -> bytes:
     """One line of a run's log that is not rclone's."""
     return log_line(number, message, level, source="bucketvault", **more)
+
+
+def _step(number: int, message: str, name: str) -> bytes:
+    return own_line(number, message, bucketvault="step", step=name, **{"pass": 1})
 
 
 def looked_log() -> list[bytes]:

@@ -150,9 +150,10 @@ async def test_runs_say_state_time_and_counts(user: User, engine) -> None:
         "/run/2",
         "12 min 4 s",
     )
-    assert (rows[1]["word"], rows[1]["who"], rows[1]["copied"]) == ("Preview", "you", "-")
-    assert rows[3]["word"] == "Succeeded, 2 warnings"
-    assert rows[4]["word"] == "Held", "it waits for nobody any more"
+    assert [row["word"] for row in rows[1:3]] == ["Verified in part", "Objects differ"]
+    assert (rows[3]["word"], rows[3]["who"], rows[3]["copied"]) == ("Preview", "you", "-")
+    assert rows[5]["word"] == "Succeeded, 2 warnings"
+    assert rows[6]["word"] == "Held", "it waits for nobody any more"
 
 
 async def test_a_backup_without_a_run_says_what_to_do(user: User, engine) -> None:

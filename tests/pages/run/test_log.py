@@ -147,7 +147,8 @@ def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: FakeEngine) ->
 def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     text = ask.get("/api/runs/2/log/text").text.splitlines()
 
-    assert text[0] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
+    assert text[0] == "01:30:08  Pass 1: keeping the former versions of 2 objects"
+    assert text[4] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
     assert len(text) == 19  # 21 lines, two of them progress
     assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21
 
@@ -210,17 +211,17 @@ def test_an_unknown_filter_is_refused(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("query", "row"),
     [
-        ("q=replaced", 8),
-        ("q=COPIED (new)", 0),
-        ("q=6.1 MB", 2),
-        ("q=(new), 6.1", 2),
-        ("q=01:39:11", 10),
-        ("q=trying again", 16),
+        ("q=replaced", 10),
+        ("q=COPIED (new)", 4),
+        ("q=6.1 MB", 6),
+        ("q=(new), 6.1", 6),
+        ("q=01:39:11", 11),
+        ("q=ended with 4 errors", 16),
         ("q=replaced&only=errors", None),
-        ("q=weekly&only=errors", 2),
+        ("q=weekly&only=errors", 3),
         ("q=progress", None),
         ("q=about 5 min left", None),
-        ("q=about 5 min left&progress=1", 2),
+        ("q=about 5 min left&progress=1", 6),
     ],
 )
 def test_search_finds_what_people_read(ask: Ask, query: str, row: int | None) -> None:
