@@ -16,7 +16,7 @@ from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import HoldReason, Phase, Reason, RunStatus, WarningCode
+from bucketvault.vocabulary import HoldReason, Phase, Reason, RunStatus, Side, WarningCode
 
 _UNTOUCHED = {
     "phase": Phase.CHECKING,
@@ -190,6 +190,16 @@ def unproven(error: RunFailedError, exit_code: int | None, follower: Follower) -
     columns.pop("untouched", None)
     summary = f"The copy could not be proven after copying. {error.summary}"
     return RunOutcome(RunStatus.FAILED, summary, error.reason, error.hint, error.detail, columns)
+
+
+def emptied(spec: RunSpec, exit_code: int | None, follower: Follower) -> RunOutcome:
+    """A run whose source lost every object while it copied."""
+    return _failed(
+        Reason.SOURCE_MISSING,
+        columns={**follower.counts(), "exit_code": exit_code, "side": Side.SOURCE},
+        summary=f"The source {spec.source.place} became empty while the run copied.",
+        hint="Look at the source before you run again. The copy still has what its plan kept.",
+    )
 
 
 def proven(

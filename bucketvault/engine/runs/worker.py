@@ -113,8 +113,7 @@ class Worker:
                 if not self._is_touched():
                     self._row.back_to_queue(once=False)
                 raise LeftAloneError from None
-            columns = self._follower.counts() if self._is_touched() else {}
-            return outcome.stopped(touched=self._is_touched(), columns=columns)
+            return outcome.stopped(touched=self._is_touched(), columns=self._follower.counts())
         except RunFailedError as error:
             return outcome.failed(error.reason, error)
         except VaultError as error:
@@ -361,6 +360,8 @@ class Worker:
             plan = self._looker.look(number, refused, errored, tried=tried)
         except RunFailedError as error:
             return outcome.unproven(error, ended.exit_code, self._follower)
+        if not plan.totals().source_objects:
+            return outcome.emptied(self._spec, ended.exit_code, self._follower)
         self._say_step("prove", looking.describe(plan.totals()))
         may_help = number < passes.MOST_PASSES and not was_cut_off(ended.exit_code)
         if plan.totals().count(Stand.TO_DO) and may_help:
