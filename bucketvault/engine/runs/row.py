@@ -60,7 +60,10 @@ class RunRow:
         self.stopping.set()
 
     def stop_requested(self, *, look: bool = False) -> bool:
-        """True if Stop was pressed: here, or in another process, which only wrote the row."""
+        """True if Stop was pressed: here, or in another process, which only wrote the row.
+
+        Then looks and tidying end, too.
+        """
         if time.monotonic() - self._looked_at > LOOK_AT_ROW_S or look:
             self._looked_at = time.monotonic()
             with contextlib.suppress(BusyError), connection():
@@ -68,6 +71,8 @@ class RunRow:
                     BackupRun.id == self.run.id
                 )
                 self.run.stop_requested_at = row.scalar()
+        if self.run.stop_requested_at is not None:
+            self.stopping.set()
         return self._asked.is_set() or self.run.stop_requested_at is not None
 
     def note(self, **fields: object) -> None:

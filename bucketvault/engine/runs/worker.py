@@ -212,7 +212,8 @@ class Worker:
         return outcome.held(held, found)
 
     def _seen(self, source: int, copy: int) -> None:
-        """Show how far a look is; a database that is busy just misses one."""
+        """Show how far a look is, and see Stop; a database that is busy just misses one."""
+        self._row.stop_requested()
         step = "prove" if self._is_touched() else "look"
         progress = Progress(step=step, seen_source=source, seen_copy=copy)
         with contextlib.suppress(BusyError):
@@ -242,7 +243,7 @@ class Worker:
 
     def _copied(self, plan: Plan) -> outcome.RunOutcome:
         """Do pass after pass over what is to do, until a look is the proof, or no other helps."""
-        while True:
+        while not (self._row.stop_requested(look=True) or self._row.stopping.is_set()):
             ended = self._passed(plan)
             if isinstance(ended, outcome.RunOutcome):
                 return ended
@@ -250,6 +251,7 @@ class Worker:
             if isinstance(found, outcome.RunOutcome):
                 return found
             plan = found
+        raise CancelledError("Stopped before another pass.")
 
     def _passed(self, plan: Plan) -> outcome.RunOutcome | ExitRecord:
         """Do one pass; return how it ended, or the run."""
@@ -429,8 +431,6 @@ class Worker:
     def _is_touched(self) -> bool:
         """True if this run may have changed the copy."""
         return self._run.passes > 0
-
-    # small steps
 
     def _held_lock(self) -> int:
         if self._lock is None:
