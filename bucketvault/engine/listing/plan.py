@@ -86,6 +86,9 @@ class PlanWriter:
     def finish(self, totals: Totals) -> None:
         """Close the files and write the totals: without them there is no plan."""
         self._open.close()
+        for kind in self._files:  # a power cut must not leave totals without what they count
+            with _path(self._folder, *kind).open("rb") as written:
+                os.fsync(written.fileno())
         told = {name: getattr(totals, name) for name in totals.__slots__}
         told["counts"] = [[*kind, count] for kind, count in sorted(totals.counts.items())]
         beside = self._folder / f"{TOTALS}.new"

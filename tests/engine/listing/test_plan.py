@@ -1,5 +1,6 @@
 """A plan gives back, in the order of keys, what was written into it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,20 @@ def test_a_plan_is_one_looks_alone(tmp_path: Path) -> None:
     assert [one.key for one in plan.differences()] == [b"c"]
     with pytest.raises(FileNotFoundError):
         plan.totals()
+
+
+def test_what_totals_count_is_on_the_disk_before_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{file}").readlink().name)
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+
+    write(tmp_path, difference(b"a"), difference(b"c", What.GONE))
+
+    assert synced == ["to_do-new.gz", "to_do-gone.gz", "totals.json.new"]
