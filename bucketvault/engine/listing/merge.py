@@ -303,6 +303,8 @@ class Merge:
         if then is None:
             as_it_was = before is not None and source is not None and before[:4] == source[:4]
             return Stand.STRAY if as_it_was else Stand.SINCE
+        if key in tries.failed and then.source is not None and source is not None:
+            return Stand.FAILED  # also where it changed since: one that always does must be named
         if not _is_same(then.source, source):
             return Stand.SINCE
         if key in tries.failed:

@@ -96,13 +96,26 @@ def test_a_copy_without_a_hash_that_nobody_wrote_since_is_not_done() -> None:
 def test_what_changed_at_the_source_comes_with_the_next_run() -> None:
     source, copy = thing(), thing("xyz")
     for tried in (planned(source, copy), planned(source, None), None):
-        found = judged(thing("new", at=NOW), copy, tried=tried, failed=True)
+        found = judged(thing("new", at=NOW), copy, tried=tried)
         assert stand(found) == (What.CHANGED, Stand.SINCE)
     for tried in (planned(source, None), None):
         assert stand(judged(thing("new"), None, tried=tried)) == (What.NEW, Stand.SINCE)
         assert stand(judged(None, copy, tried=tried)) == (What.GONE, Stand.SINCE)
     came_back = judged(thing(), None, tried=planned(None, copy))
     assert stand(came_back) == (What.NEW, Stand.SINCE)
+
+
+def test_what_was_refused_for_good_is_named_also_where_it_changed_since() -> None:
+    changed, copy = thing("new", at=NOW), thing("xyz")
+
+    missing = judged(changed, None, tried=planned(thing(), None), failed=True)
+    assert stand(missing) == (What.NEW, Stand.FAILED)
+    stale = judged(changed, copy, tried=planned(thing(), copy), failed=True)
+    assert stand(stale) == (What.CHANGED, Stand.FAILED)
+    gone = judged(None, copy, tried=planned(thing(), copy), failed=True)
+    assert stand(gone) == (What.GONE, Stand.SINCE)
+    back = judged(changed, copy, tried=planned(None, copy), failed=True)
+    assert stand(back) == (What.CHANGED, Stand.SINCE)
 
 
 @pytest.mark.parametrize("mode", [CHECKSUM, DEFAULT])
