@@ -71,6 +71,7 @@ class Conversation:
         self._patience_s = patience_s
         self._connection: http.client.HTTPConnection | None = None
         self._good_at = time.monotonic()
+        self._moved = False  # to the region that Amazon named; two may name each other
         self.requests = 0
 
     def __enter__(self) -> Self:
@@ -137,8 +138,9 @@ class Conversation:
         """True once Amazon has named another region than the one that was asked, and it is set."""
         amazon = _OF_AMAZON.fullmatch(urllib.parse.urlsplit(self._bucket.endpoint).netloc)
         named = re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", error.region) is not None
-        if amazon is None or not named or error.region == self._bucket.region:
+        if self._moved or amazon is None or not named or error.region == self._bucket.region:
             return False
+        self._moved = True
         endpoint = f"https://s3.{error.region}.{amazon[1]}"
         self._bucket = replace(self._bucket, endpoint=endpoint, region=error.region)
         self.close()

@@ -283,5 +283,22 @@ def test_a_bucket_in_another_region_of_amazon_is_asked_there(
     assert asked == ["https://s3.eu-central-1.amazonaws.com", "https://s3.eu-west-3.amazonaws.com"]
 
 
+def test_two_regions_of_amazon_that_name_each_other_are_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def named(path: str, number: int) -> tuple[int, bytes]:
+        if number > 10:  # else it goes on for ever
+            return 200, answer(row("a"))
+        region = f"<Region>eu-west-{1 + number % 2}</Region></Error>".encode()
+        return 301, error("PermanentRedirect").replace(b"</Error>", region)
+
+    with pytest.raises(ListingError) as told, service(named) as endpoint:
+        connect = asking._connect
+        monkeypatch.setattr(asking, "_connect", lambda wanted: connect(endpoint))
+        listed("https://s3.eu-central-1.amazonaws.com")
+
+    assert told.value.status == 301
+
+
 def test_keys_are_in_no_text_of_a_bucket() -> None:
     assert "example-secret" not in repr(at("https://s3.example"))
