@@ -20,7 +20,7 @@ from bucketvault.vocabulary import Json
 
 
 def main() -> int:
-    """Write kept.txt and odd-kept.txt, empty with exit code 1 where nothing could be seen."""
+    """Write kept.txt and odd-kept.txt, empty where nothing could be seen; 1 unless all is kept."""
     job = json.load(sys.stdin)
     folder = Path(job["folder"])
     write_names((), folder, "kept")
@@ -41,7 +41,7 @@ def main() -> int:
         return 1
     level = "info" if kept == wanted else "error"
     _tell(level, f"{kept:,} of {wanted:,} former versions are kept.", job)
-    return 0
+    return int(kept < wanted)
 
 
 def _kept(replaced: Iterable[Difference], there: Iterator[Entry]) -> Iterator[bytes]:

@@ -245,7 +245,9 @@ class Merge:
                 return then.why
         elif before is not None and before[2:5:2] != (theirs.etag, ours.etag):
             return Why.ETAG
-        if self._mode is ComparisonMode.DEFAULT:
+        # Without a hash and never proven: what is newer at the source is not what was copied once.
+        unknown = before is None and then is None and not both_md5
+        if self._mode is ComparisonMode.DEFAULT or unknown:
             if then is not None and then.source is not None:
                 known = then.source.modified
             else:

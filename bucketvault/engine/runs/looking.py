@@ -53,7 +53,7 @@ class Looker:
         on_seen: Callable[[int, int], None],
     ) -> None:
         self._spec = spec
-        self.ends = (self._end(spec.source, source), self._end(spec.destination, destination))
+        self.meet(source, destination)
         self._folder = folder
         self._ledger = ledger
         self._patience_s = patience_s
@@ -61,6 +61,11 @@ class Looker:
         self._on_seen = on_seen
         self.ledger_was_damaged = False
         self.at = ""  # when the last look began
+
+    def meet(self, source: Remote, destination: Remote) -> None:
+        """Take these keys from now on."""
+        source_end = self._end(self._spec.source, source)
+        self.ends = (source_end, self._end(self._spec.destination, destination))
 
     def plan_folder(self, number: int) -> Path:
         """Return where the look `number` leaves its plan and its ledger; 0 is the first."""

@@ -23,9 +23,6 @@ from bucketvault.humanize import size as size_words
 from bucketvault.vocabulary import Json
 
 MOST_PASSES = 3
-# Of the source's objects. With a list, rclone asks for each name at both ends; without one it
-# lists both.
-BULK_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,11 @@ def stamp_of(first: str, number: int) -> str:
 
 
 def is_bulk(totals: Totals) -> bool:
-    """True if a plan only adds, and so much that rclone had better list both ends by itself."""
-    to_do, new = totals.count(Stand.TO_DO), totals.count(Stand.TO_DO, What.NEW, What.LOST)
-    return new == to_do and new > BULK_SHARE * totals.source_objects
+    """True if rclone may list both ends by itself, which is cheaper than asking for each name.
+
+    Only where the copy has nothing that a listing which leaves out a folder could overwrite.
+    """
+    return not totals.copy_objects and totals.count(Stand.TO_DO, What.NEW, What.LOST) > 0
 
 
 _STEPS = {

@@ -302,9 +302,8 @@ class Worker:
                 raise LeftAloneError
             if self._folder.is_free():  # asked first: what is written until then is read below
                 return self._how_the_pass_ended()
-            pid = self._folder.started().get("rclone_pid")
             with contextlib.suppress(BusyError):  # busy or full: the next step has it
-                self._follower.step(rclone_pid=pid)
+                self._follower.step(rclone_pid=self._folder.started().get("rclone_pid"))
             if (self._row.stop_requested() or self._is_stalled()) and not self._stop_told:
                 self._stop_told = self._folder.ask_to_stop()
             watched = self._context.live.is_watched(log_topic(self._run.id))
@@ -338,9 +337,8 @@ class Worker:
         """True if there was no progress within the stall limit."""
         # a full disk swallows the lines that would tell; a held database keeps us from reading them
         blind = not self._folder.has_room() or self._follower.is_behind
-        self._stalled = self._stall.is_stalled(
-            self._follower.transcript.progress, time.monotonic(), blind=blind
-        )
+        progress = self._follower.transcript.progress
+        self._stalled = self._stall.is_stalled(progress, time.monotonic(), blind=blind)
         return self._stalled
 
     # proving
@@ -358,6 +356,8 @@ class Worker:
         refused = [name for name, said in tally.failed.items() if errors.is_permanent(said)]
         tried = not ended.cut_short and not any(code for _, code in ended.steps)
         errored = looking.errored_names(tally, Plan(self._looker.plan_folder(0)))
+        with contextlib.suppress(BucketvaultError):  # gone meanwhile: those it began with
+            self._looker.meet(*self._remotes())
         try:
             plan = self._looker.look(number, refused, errored, tried=tried)
         except RunFailedError as error:

@@ -139,7 +139,10 @@ class World:
             for found in found_now:
                 changed = self.source.get(found.key) != then.get(found.key)
                 assert changed or found.stand is not Stand.SINCE
-                assert not changed or found.stand in (Stand.SINCE, Stand.STRAY)
+                stands = {Stand.SINCE, Stand.STRAY}
+                if found.key in failed:  # refused for good, whatever the source has now
+                    stands.add(Stand.FAILED)
+                assert not changed or found.stand in stands
                 assert found.stand is not Stand.TO_DO or found.key not in failed
             to_do = [found for found in found_now if found.stand is Stand.TO_DO]
             if not to_do:

@@ -75,6 +75,13 @@ def test_objects_in_parts_are_held_against_the_ledger() -> None:
     assert told(thing(etag=PARTS), thing("xyz"), before) == (What.ALTERED, Why.ETAG)
 
 
+def test_an_object_in_parts_that_was_never_proven_and_is_newer_than_its_copy_differs() -> None:
+    assert told(thing(etag=PARTS, at=NOW), thing()) == (What.CHANGED, Why.DATE)
+    assert told(thing(etag=PARTS), thing(at=NOW)) is None
+    assert told(thing(etag=PARTS, at=NOW), thing(), None, SIZE) is None
+    assert told(thing(at=NOW), thing()) is None  # a hash says more
+
+
 def test_hashes_of_an_encrypted_bucket_are_none() -> None:
     source, copy = thing(etag=md5("of the key")), thing()
 
