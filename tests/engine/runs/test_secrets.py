@@ -1,5 +1,7 @@
 """Keys are nowhere but in the vault: hunted for in all that a run leaves and shows."""
 
+import contextlib
+import os
 import sqlite3
 import threading
 import uuid
@@ -43,12 +45,11 @@ class Hunter(threading.Thread):
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
             self.hunt(f"process {shown[:200]}", shown.encode())
-        for path in self.program.data_dir.rglob("*"):
-            try:
-                if path.is_file() and path.name != self.leave_out:
-                    self.hunt(str(path), path.read_bytes())
-            except OSError:
-                continue
+        for folder, _, names in os.walk(self.program.data_dir):  # which bears folders that go
+            for name in names:
+                with contextlib.suppress(OSError):
+                    if name != self.leave_out:
+                        self.hunt(f"{folder}/{name}", Path(folder, name).read_bytes())
 
     def hunt(self, where: str, data: bytes) -> None:
         for mark in self.marked:
