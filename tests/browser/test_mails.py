@@ -100,7 +100,7 @@ def test_failed_held_and_well_again_are_three_mails_whose_commands_work(
     assert "30 of 30 objects would be removed" in text
     assert len(re.findall(r"^  folder-\d/object-\d+\.txt", text, re.MULTILINE)) == 5
     assert [result.code for result in done] == [0, 0], done
-    assert "would be removed" in done[0].out
+    assert "Would be removed" in done[0].out
     assert bucketvault.last_run()["trigger"] == "approved"
     assert photos[1].copy_keys() == ["new.txt"]
 

@@ -156,9 +156,10 @@ class Look:
             else ranges.entries(lister, prefix, self._folder, on_page)
         )
         for entry in entries:
-            if left_out and entry.key.startswith(left_out):
-                continue
-            if entry.key or entry.size:  # else the marker of the folder that is looked at
+            is_own_marker = not (entry.key or entry.size)  # of the folder that is looked at
+            if is_own_marker or (left_out and entry.key.startswith(left_out)):
+                self.seen[number] -= 1
+            else:
                 yield entry
 
     def _are_same(self, theirs: Entry, ours: Entry) -> bool | None:

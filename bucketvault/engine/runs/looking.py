@@ -230,5 +230,7 @@ def describe(totals: Totals) -> str:
     """Return what a look found, as a line of the run's log."""
     found = findings_of(totals)
     seen = f"{totals.source_objects:,} at the source, {totals.copy_objects:,} at the destination"
-    to_do = f"{found.new:,} to copy, {found.replaced:,} to replace, {found.removed:,} to remove"
+    numbers = {"copy": found.new, "replace": found.replaced, "remove": found.removed}
+    parts = [f"{number:,} to {verb}" for verb, number in numbers.items() if number]
+    to_do = ", ".join(parts) or "nothing to do"
     return f"Looked at both ends: {seen}; {to_do}"
