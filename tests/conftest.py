@@ -28,13 +28,22 @@ STARTED = frozenset(  # fixtures
 )
 
 
+# of more than twenty seconds, the longest first
+LONGEST = ("test_sixty_days.py", "test_the_setting_of_a_minute", "test_differential.py")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out those of a mark
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those of many seconds first; and each that starts a server or the program is slow, too.
 
     Begun at the end, one of a minute would keep everybody waiting.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(
+        key=lambda item: (
+            not any(name in item.nodeid for name in LONGEST),
+            item.get_closest_marker("slow") is None,
+        )
+    )
     for item in items:
         if STARTED.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
