@@ -74,7 +74,7 @@ class SeaweedFS(ServerProcess):
             except Exception:
                 if time.monotonic() > deadline or self._process is None or self._process.poll():
                     raise RuntimeError(self.output()[-3000:]) from None
-                time.sleep(0.2)  # between two tries
+                time.sleep(0.2)  # between two tries, until the deadline
             else:
                 return
 

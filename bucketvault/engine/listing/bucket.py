@@ -113,8 +113,8 @@ class Conversation:
             self.close()
             if time.monotonic() - self._good_at > self._patience_s:
                 raise last
-            # between two tries, a little apart from others that ask the same service
-            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+            apart = random.uniform(0.5, 1.0)  # noqa: S311  from others that ask the same service
+            time.sleep(pause_s * apart)  # between two tries, until the service may be back
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _answer(

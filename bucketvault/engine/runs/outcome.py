@@ -18,10 +18,8 @@ from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import HoldReason, Phase, Reason, RunStatus, Side, WarningCode
 
-_UNTOUCHED = {
-    "phase": Phase.CHECKING,
-    "passes": 0,
-}  # also where it was about to copy: nothing came of that
+# also where it was about to copy: nothing came of that
+_UNTOUCHED = {"phase": Phase.CHECKING, "passes": 0}
 # What the system says when a program is not there, or is not one that it can start (execve(2)).
 _NO_PROGRAM = {
     errno.ENOENT,
@@ -65,11 +63,10 @@ class RunOutcome:
         return replace(self, columns={**self.columns, **columns, "warnings": told})
 
 
-def failed(reason: Reason, error: BucketvaultError, columns: Columns | None = None) -> RunOutcome:
+def failed(reason: Reason, error: BucketvaultError) -> RunOutcome:
     """A run that could not continue, for a cause that has its own words."""
     codes = dict(error.codes) if isinstance(error, RunFailedError) else {}
-    told = {**(columns or {}), **codes}
-    return RunOutcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail, told)
+    return RunOutcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail, codes)
 
 
 def internal(error: Exception) -> RunOutcome:
