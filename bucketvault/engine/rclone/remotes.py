@@ -4,11 +4,12 @@ Knows what each service wants from rclone, and rclone's config file format. Know
 The text holds the keys in the clear; callers hand it to rclone through memory.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bucketvault.engine.domain.places import b2_endpoint, b2_region
+from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.rules import why_refused
+from bucketvault.engine.domain.services import B2, R2, service_at, service_of
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ProviderType
 
@@ -33,52 +34,26 @@ class _Place:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """rclone's options for one kind of service."""
-
-    words: str  # for people
-    provider: str  # rclone's name for it: decides path style, listing version and other quirks
-    place: Callable[[Remote], _Place]
-    options: tuple[tuple[str, str], ...] = ()
-
-
-def _place_at_r2(remote: Remote) -> _Place:
-    if not remote.endpoint:
-        raise _incomplete(remote, "its endpoint", "https://ACCOUNT_ID.r2.cloudflarestorage.com")
-    return _Place(remote.endpoint, "auto")  # signing with any other region is refused
-
-
-def _place_at_b2(remote: Remote) -> _Place:
-    if remote.endpoint:
-        # The region in the address is the true one; a typed one could only disagree with it.
-        return _Place(remote.endpoint, b2_region(remote.endpoint) or remote.region)
-    if not remote.region:
-        raise _incomplete(remote, "its region or its endpoint", "us-west-004")
-    return _Place(b2_endpoint(remote.region), remote.region.strip().lower())
-
-
-def _place_at_amazon(remote: Remote) -> _Place:
-    if not remote.region:
+def _place(remote: Remote) -> _Place:
+    """Raises BucketvaultError when something is missing."""
+    endpoint, region = remote.endpoint, remote.region
+    if remote.provider_type is ProviderType.CLOUDFLARE_R2:
+        if not endpoint:
+            raise _incomplete(remote, "its endpoint", R2.endpoint_example)
+        return _Place(endpoint, R2.region)
+    if remote.provider_type is ProviderType.BACKBLAZE_B2:
+        if endpoint:
+            # The region in the address is the true one; a typed one could only disagree with it.
+            return _Place(endpoint, B2.region_of(endpoint) or region)
+        if not region:
+            raise _incomplete(remote, "its region or its endpoint", "us-west-004")
+        return _Place(b2_endpoint(region), region.strip().lower())
+    if endpoint:
+        return _Place(endpoint, region or service_at(endpoint).region_of(endpoint))
+    if not region:
         raise _incomplete(remote, "its region", "eu-central-1")
-    return _Place("", remote.region)  # with an endpoint set, rclone cannot follow a bucket's region
+    return _Place("", region)  # with an endpoint set, rclone cannot follow a bucket's region
 
-
-def _place_as_given(remote: Remote) -> _Place:
-    return _Place(remote.endpoint, remote.region)
-
-
-# rclone's `Other` lists with the old call and without URL-encoding unless told; keys that hold
-# control characters need the second. (backend/s3/provider/Other.yaml, 1.75)
-_MODERN_LISTING = (("list_version", "2"), ("list_url_encode", "true"))
-
-_SERVICES = {
-    ProviderType.CLOUDFLARE_R2: _Service("Cloudflare R2", "Cloudflare", _place_at_r2),
-    # Through its S3 door: rclone's native b2 only knows SHA1, which no other service can compare.
-    ProviderType.BACKBLAZE_B2: _Service("Backblaze B2", "Other", _place_at_b2, _MODERN_LISTING),
-    ProviderType.AMAZON_S3: _Service("Amazon S3", "AWS", _place_at_amazon),
-}
-_COMPATIBLE = _Service("S3-compatible service", "Other", _place_as_given, _MODERN_LISTING)
 
 _ALWAYS = (
     # Without it rclone creates a mistyped destination bucket, and tests for it with a request
@@ -96,7 +71,7 @@ def listing_place(remote: Remote) -> tuple[str, str]:
     The same as rclone's: it adds https:// where no scheme is given, and signs for us-east-1 where
     no region is. Raises BucketvaultError when something is missing, as `section` does.
     """
-    place = _service(remote).place(remote)
+    place = _place(remote)
     region = place.region or "us-east-1"
     china = ".cn" if region.startswith("cn-") else ""
     endpoint = place.endpoint or f"https://s3.{region}.amazonaws.com{china}"
@@ -106,7 +81,7 @@ def listing_place(remote: Remote) -> tuple[str, str]:
 
 def describe_service(remote: Remote) -> str:
     """The kind of service in short words, for messages."""
-    return _service(remote).words
+    return service_of(remote.provider_type, remote.endpoint).name
 
 
 def section(name: str, remote: Remote) -> str:
@@ -116,9 +91,8 @@ def section(name: str, remote: Remote) -> str:
     names the field, never its value.
     """
     _check(remote)
-    service = _service(remote)
-    place = service.place(remote)
-    lines = [f"[{name}]", "type = s3", f"provider = {service.provider}"]
+    service, place = service_of(remote.provider_type, remote.endpoint), _place(remote)
+    lines = [f"[{name}]", "type = s3", f"provider = {service.rclone_provider}"]
     entered = {
         "endpoint": place.endpoint,
         "region": place.region,
@@ -126,7 +100,7 @@ def section(name: str, remote: Remote) -> str:
         "secret_access_key": remote.secret_access_key,
     }
     lines += [f"{key} = {_quoted(value)}" for key, value in entered.items() if value]
-    lines += [f"{key} = {value}" for key, value in (*service.options, *_ALWAYS)]
+    lines += [f"{key} = {value}" for key, value in (*service.rclone, *_ALWAYS)]
     return "\n".join(lines) + "\n"
 
 
@@ -137,12 +111,6 @@ def config_text(remotes: Mapping[str, Remote]) -> str:
     remote, and only bucketvault's own kept versions may move that way.
     """
     return "\n".join(section(name, remote) for name, remote in remotes.items())
-
-
-def _service(remote: Remote) -> _Service:
-    if remote.provider_type is ProviderType.AMAZON_S3 and remote.endpoint:
-        return _COMPATIBLE
-    return _SERVICES[remote.provider_type]
 
 
 def _check(remote: Remote) -> None:
