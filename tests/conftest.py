@@ -11,6 +11,7 @@ from tests.store_fixtures import data_folder, ends, new_database, open_store, to
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, until
 from tests.support.servers import MotoServer, RcloneS3, ServerProcess
+from tests.support.services import B2, R2, Amazon, StandIn
 
 __all__ = ["data_folder", "ends", "new_database", "open_store", "told", "vault"]  # fixtures
 
@@ -92,10 +93,31 @@ def moto() -> Iterator[MotoServer]:
 
 
 @pytest.fixture
+def r2(moto: MotoServer) -> Iterator[R2]:
+    """Cloudflare R2 as it answers; `tests.support.services` says how to choose more of it."""
+    with R2(moto) as service:
+        yield service
+
+
+@pytest.fixture
+def b2(moto: MotoServer) -> Iterator[B2]:
+    """Backblaze B2 as it answers."""
+    with B2(moto) as service:
+        yield service
+
+
+@pytest.fixture
+def amazon(moto: MotoServer) -> Iterator[Amazon]:
+    """Amazon S3 as it answers."""
+    with Amazon(moto) as service:
+        yield service
+
+
+@pytest.fixture
 def new_bucket() -> NewBucket:
     """Makes a fresh bucket at a server and fills it: `new_bucket(server, {"key": b"body"})`."""
 
-    def make(server: ServerProcess, contents: dict[str, bytes] | None = None) -> Bucket:
+    def make(server: ServerProcess | StandIn, contents: dict[str, bytes] | None = None) -> Bucket:
         bucket = Bucket(server, f"bucket-{next(_numbers):04}")
         contents = contents or {}
         client = server.client()

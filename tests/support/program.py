@@ -22,9 +22,9 @@ import psutil
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.store import run_logs
 from bucketvault.store.database import close_database, open_database
-from bucketvault.vocabulary import ProviderType
 from tests.support import in_process
 from tests.support.servers import ServerProcess, clean_environment, free_port
+from tests.support.services.layer import StandIn
 
 T = TypeVar("T")
 DEADLINE_S = 60.0
@@ -149,7 +149,7 @@ class Served:
 class Bucket:
     """A bucket at a running server, seen with boto3's eyes."""
 
-    server: ServerProcess
+    server: ServerProcess | StandIn
     name: str
 
     def put(self, key: str, body: bytes, **options: Any) -> None:
@@ -212,9 +212,9 @@ class Bucket:
         """How rclone is told of its server, or of another way there."""
         return Remote(
             label="x",
-            provider_type=ProviderType.AMAZON_S3,
+            provider_type=self.server.provider_type,
             endpoint=endpoint or self.server.endpoint,
-            region="",
+            region=self.server.region,
             access_key_id=self.server.access_key_id,
             secret_access_key=self.server.secret_access_key,
         )
@@ -328,15 +328,17 @@ class Program:
         setup = f"""
 [[provider]]
 name = "Source"
-provider_type = "amazon_s3"
+provider_type = "{source.server.provider_type}"
 endpoint = "{source_endpoint or source.server.endpoint}"
+region = "{source.server.region}"
 access_key_id = "{source.server.access_key_id}"
 secret_access_key = "{source_secret or source.server.secret_access_key}"
 
 [[provider]]
 name = "Destination"
-provider_type = "amazon_s3"
+provider_type = "{destination.server.provider_type}"
 endpoint = "{destination_endpoint or destination.server.endpoint}"
+region = "{destination.server.region}"
 access_key_id = "{destination.server.access_key_id}"
 secret_access_key = "{destination_secret or destination.server.secret_access_key}"
 

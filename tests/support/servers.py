@@ -25,6 +25,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from bucketvault.vocabulary import ProviderType
+
 RCLONE_S3_KEY = ("AKIARCLONEEXAMPLE01", "rclone-example-secret-01")
 MOTO_KEY = ("AKIAMOTOEXAMPLE0001", "moto-example-secret-01")
 WEED_KEY = ("AKIAWEEDEXAMPLE0001", "weed-example-secret-01")
@@ -73,17 +75,20 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def s3_client(endpoint: str, access_key_id: str, secret_access_key: str) -> Any:
+def s3_client(
+    endpoint: str, access_key_id: str, secret_access_key: str, *, region: str = "us-east-1"
+) -> Any:
     """A boto3 client that tells what is there: one try, path addressing, short time-outs."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
-        region_name="us-east-1",
+        region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
         config=Config(
             s3={"addressing_style": "path"},
             retries={"total_max_attempts": 1},
+            request_checksum_calculation="when_required",  # B2 refuses the newer kinds
             connect_timeout=5,
             read_timeout=30,
             proxies={},
@@ -93,6 +98,9 @@ def s3_client(endpoint: str, access_key_id: str, secret_access_key: str) -> Any:
 
 class ServerProcess:
     """A server in a process of its own: started on entry, ended on exit, whatever happens."""
+
+    provider_type = ProviderType.AMAZON_S3  # as it is entered at a Provider, beside `endpoint`
+    region = ""
 
     def __init__(self, access_key_id: str, secret_access_key: str) -> None:
         self.access_key_id = access_key_id
