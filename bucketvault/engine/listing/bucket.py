@@ -41,13 +41,20 @@ _OF_AMAZON = re.compile(r"s3\.[a-z0-9-]+\.(amazonaws\.com(?:\.cn)?)")
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket, where it is asked for, and the key to it; requests are path-style."""
+    """A bucket, where it is asked for, and the key to it."""
 
     endpoint: str  # https://host[:port] or http://...
     region: str
     name: str
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
+    host_style: bool = False  # asked for as https://BUCKET.host instead of https://host/BUCKET
+
+    @property
+    def server(self) -> str:
+        """Scheme, host and port that are asked."""
+        scheme, _, host = self.endpoint.partition("://")
+        return f"{scheme}://{self.name}.{host}" if self.host_style else self.endpoint
 
 
 class ListingError(BucketvaultError):
@@ -122,7 +129,7 @@ class Conversation:
     ) -> http.client.HTTPResponse:
         """Return the answer to a GET of the bucket, or of one object, before its body is read."""
         if self._connection is None:
-            self._connection = _connect(self._bucket.endpoint)
+            self._connection = _connect(self._bucket.server)
         path, signed_headers = signed(self._bucket, query, dt.datetime.now(dt.UTC), key)
         self.requests += 1
         self._connection.request("GET", path, headers=headers | signed_headers)
@@ -257,16 +264,16 @@ def signed(
     bucket: Bucket, query: Mapping[str, str], now: dt.datetime, key: bytes = b""
 ) -> tuple[str, dict[str, str]]:
     """Return path and headers of a GET of the bucket, or of one object, signed at `now`."""
-    path = "/" + urllib.parse.quote(bucket.name, safe="-_.~")
-    if key:  # as it is, `//` and `..` included: S3 knows no folders
-        path += "/" + urllib.parse.quote(key, safe="-_.~/")
+    inside = "" if bucket.host_style else "/" + urllib.parse.quote(bucket.name, safe="-_.~")
+    # the key as it is, `//` and `..` included: S3 knows no folders
+    path = f"{inside}/{urllib.parse.quote(key, safe='-_.~/')}" if key else inside or "/"
     text = "&".join(
         f"{urllib.parse.quote(name, safe='-_.~')}={urllib.parse.quote(value, safe='-_.~')}"
         for name, value in sorted(query.items())
     )
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{bucket.region}/s3/aws4_request"
-    host = urllib.parse.urlsplit(bucket.endpoint).netloc
+    host = urllib.parse.urlsplit(bucket.server).netloc
     headers = {"host": host, "x-amz-content-sha256": _NOTHING, "x-amz-date": stamp}
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())

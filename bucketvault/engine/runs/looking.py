@@ -7,6 +7,7 @@ from pathlib import Path
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.proof import NAMES_TOLD, Proof
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
+from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.listing import look as looks
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
@@ -28,8 +29,14 @@ WRONG = (Stand.TO_DO, Stand.FAILED, Stand.STRAY)  # what keeps a copy from being
 
 def bucket_of(end: EndSpec, remote: Remote) -> Bucket:
     """Return a bucket as our own reader asks for it."""
-    endpoint, region = listing_place(remote)
-    return Bucket(endpoint, region, end.bucket, remote.access_key_id, remote.secret_access_key)
+    service = service_of(remote.provider_type, remote.endpoint)
+    return Bucket(
+        *listing_place(remote),
+        end.bucket,
+        remote.access_key_id,
+        remote.secret_access_key,
+        host_style=service.host_style,
+    )
 
 
 def prefix_of(path: str) -> str:

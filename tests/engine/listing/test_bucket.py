@@ -1,12 +1,18 @@
 """A bucket is listed whole, or it is not known what is in it; a service may be away for a while."""
 
+import datetime as dt
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from bucketvault.engine.listing import bucket as asking
 from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
@@ -302,3 +308,23 @@ def test_two_regions_of_amazon_that_name_each_other_are_an_error(
 
 def test_keys_are_in_no_text_of_a_bucket() -> None:
     assert "example-secret" not in repr(at("https://s3.example"))
+
+
+@pytest.mark.parametrize("host_style", [False, True], ids=["path", "host"])
+@pytest.mark.parametrize("key", ["", "a//b/%41 \u00fc"])
+def test_a_request_is_signed_as_amazons_own_library_signs_it(host_style: bool, key: str) -> None:
+    """Some services take nothing but the bucket in the host."""
+    bucket = replace(at("http://s3.example.com:9000"), host_style=host_style)
+    begin = "http://photos.s3.example.com:9000" if host_style else f"{bucket.endpoint}/photos"
+    query = {} if key else {"prefix": "a b/", "list-type": "2"}
+    inside = f"/{urllib.parse.quote(key)}" if key or host_style else ""
+    url = f"{begin}{inside}" + ("?list-type=2&prefix=a%20b%2F" if query else "")
+    request = AWSRequest("GET", url)
+    keys = Credentials(bucket.access_key_id, bucket.secret_access_key)
+    S3SigV4Auth(keys, "s3", bucket.region).add_auth(request)
+    at_once = dt.datetime.strptime(f"{request.context['timestamp']}+0000", "%Y%m%dT%H%M%SZ%z")
+
+    path, headers = asking.signed(bucket, query, at_once, key.encode())
+
+    assert f"{bucket.server}{path}" == url
+    assert headers["authorization"] == request.headers["Authorization"]
