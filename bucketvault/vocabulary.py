@@ -49,6 +49,16 @@ class ComparisonMode(StrEnum):
     CHECKSUM = "checksum"  # size and MD5; without an MD5 the ETag against the ledger's
 
 
+class StorageClass(StrEnum):
+    """Classes of S3 whose objects can be read at once."""
+
+    STANDARD = "STANDARD"
+    STANDARD_IA = "STANDARD_IA"
+    ONEZONE_IA = "ONEZONE_IA"
+    INTELLIGENT_TIERING = "INTELLIGENT_TIERING"
+    GLACIER_IR = "GLACIER_IR"
+
+
 class RunKind(StrEnum):
     """Kind of a Run. Only one that copies counts as far as the state of a copy goes."""
 

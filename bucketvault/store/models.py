@@ -31,6 +31,7 @@ from bucketvault.vocabulary import (
     RunStatus,
     Schedule,
     Side,
+    StorageClass,
     Trigger,
     UsageType,
     Weekday,
@@ -134,6 +135,7 @@ class Storage(BaseModel):
     display_name = pw.TextField(default="")
     usage_type: pw.Field[UsageType | None] = WordField(UsageType, null=True)
     checked_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # the bucket was seen
+    traits: pw.Field[Json] = JsonField(default=dict)  # engine/domain/traits.py
 
 
 class Backup(BaseModel):
@@ -155,6 +157,7 @@ class Backup(BaseModel):
     comparison_mode: pw.Field[ComparisonMode] = WordField(
         ComparisonMode, default=ComparisonMode.DEFAULT
     )
+    storage_class: pw.Field[StorageClass] = WordField(StorageClass, default=StorageClass.STANDARD)
     shrink_limit_percent = pw.IntegerField(default=50)
     verify_gb_per_night = pw.IntegerField(default=0)  # read at each end; 0: only when asked
     # how much of the copy was read, and what that found: the last line of its ledger

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from bucketvault.engine.catalogue import conflicts, rows
 from bucketvault.engine.domain.fields import StorageFields
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.errors import InUseError, Problem
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, Storage
@@ -52,6 +53,18 @@ def describe(storage_id: int, display_name: str, usage: str | None) -> None:
         usage_type = UsageType(usage) if usage else None
         given = replace(stored(storage_id), display_name=display_name, usage_type=usage_type)
         change(storage_id, given)
+
+
+def learn(provider_id: int, bucket: str, learned: Traits) -> None:
+    """Note what a bucket was found to do, beside what was known; nothing where it is gone."""
+    with writing():
+        row = Storage.get_or_none(Storage.provider == provider_id, Storage.bucket_name == bucket)
+        known = Traits() if row is None else Traits.from_json(row.traits)
+        found = known.with_learned(learned)
+        if row is not None and found != known:
+            with writing(Topic.CATALOGUE):
+                row.traits = found.to_json()
+                row.save()
 
 
 def delete(storage_id: int) -> None:

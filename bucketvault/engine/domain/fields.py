@@ -14,7 +14,14 @@ from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.places import b2_region, r2_endpoint
 from bucketvault.engine.domain.rules import Rule
 from bucketvault.errors import Problem
-from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
+from bucketvault.vocabulary import (
+    ComparisonMode,
+    ProviderType,
+    Schedule,
+    StorageClass,
+    UsageType,
+    Weekday,
+)
 
 T = TypeVar("T")
 
@@ -150,6 +157,9 @@ class BackupFields:
         50,
         label="Ask me first above (%)",
         kind=NUMBER,
+    )
+    storage_class: StorageClass = ruled(
+        rules.word(StorageClass), StorageClass.STANDARD, label="Storage class of the copy"
     )
     verify_gb_per_night: int = ruled(
         rules.whole_number("What is read each night is", 0, rules.MOST_GB_A_NIGHT, "GB"),

@@ -3,11 +3,12 @@
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bucketvault.engine.domain.places import Location, server_of
-from bucketvault.vocabulary import ComparisonMode, ProviderType
+from bucketvault.engine.domain.traits import Traits
+from bucketvault.vocabulary import ComparisonMode, ProviderType, StorageClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class EndSpec:
     provider_id: int = 0
     endpoint: str = ""
     region: str = ""
+    traits: Traits = field(default=Traits())  # of the bucket, as far as they were known at claim
 
     @property
     def place(self) -> str:
@@ -37,7 +39,11 @@ class EndSpec:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "EndSpec":  # Any: JSON
         """Return the end that `asdict` made plain values of."""
-        return cls(**{**value, "provider_type": ProviderType(value["provider_type"])})
+        typed = {
+            "provider_type": ProviderType(value["provider_type"]),
+            "traits": Traits.from_json(value.get("traits") or {}),
+        }
+        return cls(**{**value, **typed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class RunSpec:
     retention_days: int
     shrink_limit_percent: int
     archive_key: str
+    storage_class: StorageClass = StorageClass.STANDARD
     verify_gb_per_night: int = 0
     rclone_version: str = ""  # empty until the run's rclone was found
 
@@ -60,7 +67,11 @@ class RunSpec:
 
     def to_json(self) -> dict[str, object]:
         """Return plain values for the database."""
-        return asdict(self)
+        ends = {
+            name: {**asdict(end), "traits": end.traits.to_json()}
+            for name, end in (("source", self.source), ("destination", self.destination))
+        }
+        return {**asdict(self), **ends}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "RunSpec":  # Any: JSON
@@ -69,6 +80,7 @@ class RunSpec:
             "source": EndSpec.from_json(value["source"]),
             "destination": EndSpec.from_json(value["destination"]),
             "comparison_mode": ComparisonMode(value["comparison_mode"]),
+            "storage_class": StorageClass(value.get("storage_class") or StorageClass.STANDARD),
         }
         return cls(**{**value, **typed})
 

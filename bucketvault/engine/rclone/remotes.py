@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.rules import why_refused
 from bucketvault.engine.domain.services import B2, R2, service_at, service_of
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.errors import BucketvaultError
-from bucketvault.vocabulary import ProviderType
+from bucketvault.vocabulary import ProviderType, StorageClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Remote:
     region: str  # "" = none: worked out from the endpoint, or not needed
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
+    traits: Traits = field(default=Traits())  # of the one bucket that it is used for
+    storage_class: StorageClass | None = None  # of what is written there; None: nothing is
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ def section(name: str, remote: Remote) -> str:
         "secret_access_key": remote.secret_access_key,
     }
     lines += [f"{key} = {_quoted(value)}" for key, value in entered.items() if value]
-    lines += [f"{key} = {value}" for key, value in (*service.rclone, *_ALWAYS)]
+    options = (*service.rclone, *_ALWAYS, *_as_stored(remote))
+    lines += [f"{key} = {value}" for key, value in options]
     return "\n".join(lines) + "\n"
 
 
@@ -111,6 +115,18 @@ def config_text(remotes: Mapping[str, Remote]) -> str:
     remote, and only bucketvault's own kept versions may move that way.
     """
     return "\n".join(section(name, remote) for name, remote in remotes.items())
+
+
+def _as_stored(remote: Remote) -> list[tuple[str, str]]:
+    """Return what keeps objects as they are stored, by what is known of the bucket."""
+    found = []
+    if remote.storage_class is not None:
+        # Without it rclone gives a copy the class that the object has at the source.
+        found.append(("storage_class", remote.storage_class.value))
+    if remote.traits.kms:
+        # Then rclone takes no ETag for an MD5.
+        found.append(("server_side_encryption", "aws:kms"))
+    return found
 
 
 def _check(remote: Remote) -> None:

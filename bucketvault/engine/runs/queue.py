@@ -20,6 +20,7 @@ from bucketvault.engine.domain.fields import BackupFields, ruled_fields
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.passes import MOST_PASSES
@@ -292,6 +293,7 @@ def _end(storage: Storage, path: str) -> EndSpec:
         provider_id=provider.id,
         endpoint=provider.endpoint,
         region=provider.region,
+        traits=Traits.from_json(storage.traits),
     )
 
 

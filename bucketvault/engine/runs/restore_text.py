@@ -58,6 +58,7 @@ def _config(end: EndSpec) -> str:
         region=end.region,
         access_key_id="left out",
         secret_access_key="left out",  # noqa: S106 - not one
+        traits=end.traits,
     )
     lines = section("copy", remote).splitlines()
     return "\n".join(f"  {line}" for line in lines if not line.partition(" ")[0].endswith(KEYS))

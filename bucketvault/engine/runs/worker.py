@@ -15,11 +15,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from bucketvault.engine.catalogue import providers
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.domain.spec import EndSpec, RunSpec
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.engine.listing.merge import Stand
@@ -30,6 +29,7 @@ from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.runs import hold, kept_versions, ledgers, looking, outcome, passes, plan_log
+from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
 from bucketvault.engine.runs.last_good import proven_before
@@ -38,8 +38,8 @@ from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, Run
 from bucketvault.engine.runs.verifying import Verification
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
 from bucketvault.sanitize import Redactor
-from bucketvault.store.database import BusyError, connection
-from bucketvault.store.models import BackupRun, Provider, utcnow
+from bucketvault.store.database import BusyError
+from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, WarningCode, log_topic
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ STEP_S = 0.2
 WATCHED_STEP_S = 0.1  # while a page shows the log
 FAULTS_BORNE = 5  # while following, after a run is over, before it is called failed
 FIRST_PATIENCE_S = 20.0  # with a provider that is away, where no run has succeeded before
-PLACE = ("provider_type", "endpoint", "region")
 
 
 class Worker:
@@ -220,24 +219,14 @@ class Worker:
             self._row.change(progress=progress.to_json())
 
     def _remotes(self) -> tuple[Remote, Remote]:
-        """Both ends, with the keys of now and at the places that were frozen."""
-        source, destination = self._remote(self._spec.source), self._remote(self._spec.destination)
+        """Return both ends; what is secret about them is masked from now on."""
+        source, destination = remotes_of(self._spec, self._context.vault)
         self._redactor.add(
             secret
             for remote in (source, destination)
             for secret in (remote.access_key_id, remote.secret_access_key)
         )
-        for end, remote in ((self._spec.source, source), (self._spec.destination, destination)):
-            if any(getattr(end, name) != getattr(remote, name) for name in PLACE):
-                raise _changed(end.provider)
         return source, destination
-
-    def _remote(self, end: EndSpec) -> Remote:
-        with connection():
-            provider = Provider.get_or_none(Provider.id == end.provider_id)
-        if provider is None:
-            raise _changed(end.provider)
-        return providers.decrypted_remote(provider, self._context.vault)
 
     # copying
 
@@ -441,10 +430,3 @@ class Worker:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _changed(provider: str) -> BucketvaultError:
-    return BucketvaultError(
-        f"The provider {provider} was changed or deleted after this run began.",
-        "The next run takes it as it is then.",
-    )

@@ -254,6 +254,8 @@ class BackupForm(Form[BackupFields | None]):
         # Any: each field's value is of its own type
         values: dict[str, Any] = {name: field.value for name, field in self.fields.items()}
         values |= {"enabled": self._enabled.on, "comparison_mode": self._mode.chosen}
+        if self.seen is not None:
+            values["storage_class"] = self.seen.storage_class
         if values["schedule"] != Schedule.WEEKLY:  # a daily one has none
             values["weekday"] = None
         values["at"] = words.clock_typed(values["at"])

@@ -28,7 +28,8 @@ STATEMENTS = (
         bucket_name TEXT NOT NULL CHECK (bucket_name <> ''),
         display_name TEXT NOT NULL DEFAULT '',
         usage_type TEXT CHECK (usage_type IN ('source_only', 'destination_only')),
-        checked_at TEXT
+        checked_at TEXT,
+        traits TEXT NOT NULL DEFAULT '{}'
     )
     """,
     "CREATE UNIQUE INDEX storage_provider_bucket ON storage (provider_id, bucket_name)",
@@ -51,6 +52,9 @@ STATEMENTS = (
         retention_days INTEGER NOT NULL DEFAULT 30 CHECK (retention_days BETWEEN 1 AND 3650),
         comparison_mode TEXT NOT NULL DEFAULT 'default'
             CHECK (comparison_mode IN ('default', 'size_only', 'checksum')),
+        storage_class TEXT NOT NULL DEFAULT 'STANDARD'
+            CHECK (storage_class IN ('STANDARD', 'STANDARD_IA', 'ONEZONE_IA',
+                'INTELLIGENT_TIERING', 'GLACIER_IR')),
         shrink_limit_percent INTEGER NOT NULL DEFAULT 50
             CHECK (shrink_limit_percent BETWEEN 0 AND 100),
         verify_gb_per_night INTEGER NOT NULL DEFAULT 0

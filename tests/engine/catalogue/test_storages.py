@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.catalogue import storages
+from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.traits import Traits
+from bucketvault.engine.runs.queue import freeze
 from bucketvault.errors import InUseError
 from bucketvault.store.database import connection
-from bucketvault.store.models import Storage
+from bucketvault.store.models import Backup, Storage
 from bucketvault.vocabulary import UsageType
 from tests.store_fixtures import (
     a_backup,
     a_provider,
+    a_storage,
     fields,
     storage_input,
 )
@@ -139,3 +143,19 @@ def test_a_storage_with_backups_is_not_deleted_and_they_are_named(
 
     with pytest.raises(InUseError, match='"Photos"'):
         storages.delete(ends[end].id)
+
+
+def test_what_a_bucket_does_is_learned_and_frozen_for_a_run() -> None:
+    source = a_storage(a_provider(), "photos")
+    destination = a_storage(a_provider("Other"), "copies")
+    backup = a_backup("Photos", source, destination)
+
+    storages.learn(source.provider_id, source.bucket_name, Traits(kms=False, versioning=True))
+    storages.learn(source.provider_id, source.bucket_name, Traits(kms=True))
+    storages.learn(source.provider_id, "gone", Traits(kms=True))
+
+    with connection():
+        spec = freeze(Backup.get_by_id(backup.id))
+    assert spec.source.traits == Traits(kms=True, versioning=True)
+    assert spec.destination.traits == Traits()
+    assert RunSpec.from_json(spec.to_json()) == spec

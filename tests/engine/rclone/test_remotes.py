@@ -5,6 +5,7 @@ import json
 import os
 import string
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bucketvault.engine.domain.places import b2_endpoint, b2_region, r2_endpoint
 from bucketvault.engine.domain.rules import why_refused
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.rclone.remotes import (
     Remote,
     config_text,
@@ -21,7 +23,7 @@ from bucketvault.engine.rclone.remotes import (
     section,
 )
 from bucketvault.errors import BucketvaultError
-from bucketvault.vocabulary import ProviderType
+from bucketvault.vocabulary import ProviderType, StorageClass
 from tests.support.servers import RcloneS3, rclone_path
 
 ODD_SECRETS = (
@@ -233,6 +235,19 @@ def test_each_service_gets_the_settings_it_needs(
         "encoding": "Raw",
     }
     assert describe_service(entered) == service
+
+
+def test_a_copy_gets_the_class_of_its_backup_and_not_its_sources() -> None:
+    written = replace(remote(), storage_class=StorageClass.STANDARD)
+
+    assert parsed(section("dest", written))["storage_class"] == "STANDARD"
+    assert "storage_class" not in parsed(section("source", remote()))
+
+
+def test_a_bucket_with_a_key_of_kms_has_no_md5() -> None:
+    encrypted = replace(remote(), traits=Traits(kms=True))
+
+    assert parsed(section("dest", encrypted))["server_side_encryption"] == "aws:kms"
 
 
 @pytest.mark.parametrize("provider_type", ProviderType)
