@@ -3,7 +3,6 @@
 import contextlib
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from bucketvault.store.database import writing
 from bucketvault.store.models import Backup
 from bucketvault.vocabulary import ComparisonMode
 from tests.conftest import NewBucket
+from tests.support.person import Person, restore_key
 from tests.support.program import Bucket, Program
-from tests.support.servers import MotoServer, RcloneS3, clean_environment, rclone_path
+from tests.support.servers import MotoServer, RcloneS3
 
 NASTY = 'it\'s $(touch /tmp/x) "quoted" & sp ace'
 
@@ -29,8 +29,6 @@ class Left:
     """Remains of a backup: the bucket and what boto3 saw in it after each run."""
 
     bucket: Bucket
-    path: str  # the backup's, in the bucket
-    text: str  # of its RESTORE.txt
     days: list[dict[str, bytes]]  # the source after each run
     stamps: list[str]  # folders of kept versions, oldest first; the first run has none
 
@@ -48,11 +46,6 @@ END = {
 def spec(**destination: str) -> RunSpec:
     ends = EndSpec.from_json(END), EndSpec.from_json(END | destination)
     return RunSpec(*ends, ComparisonMode.CHECKSUM, 30, 50, "photos-1")
-
-
-def restore_key(bucket: Bucket) -> str:
-    (key,) = [k for k in bucket.keys(".bucketvault-archive/") if k.endswith("/RESTORE.txt")]
-    return key
 
 
 @pytest.fixture(params=["", "copies/" + NASTY], ids=["whole bucket", "a path with odd signs"])
@@ -94,65 +87,20 @@ def left(
     shutil.rmtree(bucketvault.data_dir)
     bucketvault.key_file.unlink()
     (bucketvault.folder / "setup.toml").unlink()
-    return Left(destination, path, text, days, sorted(destination.kept()))
-
-
-class Person:
-    """A user with RESTORE.txt, an rclone, a key to the bucket, and nothing else."""
-
-    def __init__(self, left: Left, home: Path) -> None:
-        self.left = left
-        self.home = home
-        server = left.bucket.server
-        lines = left.text.splitlines()
-        begin = lines.index("  [copy]")
-        end = next(n for n, line in enumerate(lines) if "secret_access_key" in line)
-        config = "\n".join(lines[begin : end + 1])
-        config = config.replace("YOUR KEY ID", server.access_key_id)
-        config = config.replace("YOUR SECRET KEY", server.secret_access_key)
-        (home / "rclone.conf").write_text(config)
-
-    def command(self, heading: str, number: int = 0) -> str:
-        """Return the command below a heading of the text."""
-        _, found, rest = self.left.text.partition(f"\n{heading}\n")
-        assert found, heading
-        return [line for line in rest.splitlines() if line.startswith("  rclone ")][number]
-
-    def do(self, command: str, **filled: str) -> str:
-        """Type a command into a shell, with names filled in as a person does inside the quotes."""
-        for name, value in filled.items():
-            command = command.replace(name, value.replace("'", "'\\''"))
-        done = subprocess.run(
-            ["/bin/sh", "-c", command],
-            cwd=self.home,
-            env=clean_environment()
-            | {"PATH": f"{Path(rclone_path()).parent}:/usr/bin:/bin", "HOME": str(self.home)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, (command, done)
-        return done.stdout
-
-    def restored(self) -> dict[str, bytes]:
-        root = self.home / "restored"
-        return {
-            str(file.relative_to(root)): file.read_bytes()
-            for file in root.rglob("*")
-            if file.is_file()
-        }
+    return Left(destination, days, sorted(destination.kept()))
 
 
 @pytest.fixture
 def person(left: Left, tmp_path: Path) -> Person:
     home = tmp_path / "a new machine"
     home.mkdir()
-    return Person(left, home)
+    return Person(left.bucket, home)
 
 
 @pytest.mark.slow
-def test_everything_comes_back_in_each_of_the_ways_the_text_tells(person: Person) -> None:
-    left = person.left
+def test_everything_comes_back_in_each_of_the_ways_the_text_tells(
+    left: Left, person: Person
+) -> None:
     before = left.bucket.objects()
     restored = person.home / "restored"
 
@@ -307,8 +255,7 @@ def test_names_are_copied_replaced_kept_and_brought_back_as_they_are(
     assert destination.copy() == {below + name: body for name, body in source.objects().items()}
     assert list(destination.kept().values()) == [former]
 
-    text = destination.objects()[restore_key(destination)].decode()
-    person = Person(Left(destination, path, text, [], []), tmp_path)
+    person = Person(destination, tmp_path)
     config = (tmp_path / "rclone.conf").read_text()
     (tmp_path / "rclone.conf").write_text(f"{config}\n{config.replace('[copy]', '[new]')}\n")
     everything = person.command("EVERYTHING, AS IT WAS AFTER THE LAST RUN")

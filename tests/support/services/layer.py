@@ -165,12 +165,15 @@ class StandIn(LyingProxy):
         self.access_key_id, self.secret_access_key = self.key
         self.quirks = [*quirks]
         self.operations: Counter[str] = Counter()
+        self._client: Any = None
         self._met: set[str] = set()
         self._meeting = threading.Lock()
 
     def client(self) -> Any:
         """A boto3 client that sees what is stored, whatever the service says."""
-        return self.behind.client()
+        if self._client is None:  # made once: it takes longer than most of its requests
+            self._client = self.behind.client()
+        return self._client
 
     def guest(self, region: str = "") -> Any:
         """A boto3 client that comes as anyone does, with the service's key."""
