@@ -88,11 +88,11 @@ export default {
         </label>
         <span class="space"></span>
         <span class="t13 ink3" role="status">{{ note }}</span>
-        <button v-if="!dryRun && totals.errors" type="button" class="btn small" @click="firstError">
+        <button v-if="!showsPlan && totals.errors" type="button" class="btn small" @click="firstError">
           <i class="icon icon-alert" aria-hidden="true"></i><span>First error</span></button>
         <div class="find" role="search">
           <i class="icon icon-search" aria-hidden="true"></i>
-          <input v-model="query" type="text" :placeholder="dryRun ? 'Search the names' : 'Search the log'" autocomplete="off"
+          <input v-model="query" type="text" :placeholder="showsPlan ? 'Search the names' : 'Search the log'" autocomplete="off"
                  spellcheck="false" aria-label="Search the log; Enter for the next, Shift and Enter for the one before"
                  @input="forgetHit" @keydown.enter.prevent="find($event.shiftKey)"
                  @keydown.esc="clearQuery">
@@ -130,7 +130,7 @@ export default {
   props: {
     url: String, // of the log's API
     first: Object, // what `grew` takes, as it was when the page was built
-    dryRun: Boolean, // a dry run's lines: what would change, by name
+    showsPlan: Boolean, // the lines of a plan: what would change, by name
   },
 
   data() {
@@ -161,11 +161,11 @@ export default {
       return this.growing ? "No lines yet." : "This log has no lines.";
     },
     title() {
-      return this.dryRun ? "What it would change" : "Log";
+      return this.showsPlan ? "What it would change" : "Log";
     },
     words() {
       if (!this.lines) return ["", ""];
-      const last = this.growing ? ", growing" : this.dryRun ? ", nothing touched" : "";
+      const last = this.growing ? ", growing" : this.showsPlan ? ", nothing touched" : "";
       const all = this.only ? (this.totals[""] ?? 0) : this.total;
       const some = this.only ? `${this.number(this.total)} of ` : "";
       return [`${some}${this.number(all)} ${all === 1 ? "line" : "lines"}`, last];
@@ -183,12 +183,12 @@ export default {
     this.loading = false;
     this.generation = 0; // answers to questions from before a change of rows are dropped
     this.heard = 0; // how often we were told how long it is: an answer from before may say less
-    this.following = !this.dryRun; // what would change is read from its first line on
+    this.following = !this.showsPlan; // what would change is read from its first line on
     this.take(this.first);
   },
 
   watch: {
-    dryRun(now) {
+    showsPlan(now) {
       if (!now) return;
       this.setFollowing(false);
       this.position = 0; // not `move`: of a log without lines that is the end, too

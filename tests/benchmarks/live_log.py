@@ -27,7 +27,7 @@ VIEWERS = (0, 1, 5)
 
 STAND_IN = """#!{python} -IS
 import json, os, sys, time
-if "sync" not in sys.argv or "--dry-run" in sys.argv:
+if "copy" not in sys.argv:
     os.execv({rclone!r}, [{rclone!r}, *sys.argv[1:]])
 def say(**entry):
     now = time.time_ns()

@@ -65,7 +65,7 @@ def test_stop_asks_first(gallery: Gallery) -> None:
         assert gallery.engine.stopped == []
         seen.page.get_by_role("button", name="Stop", exact=True).click()
         seen.page.get_by_role("button", name="Stop this run").click()
-        seen.page.get_by_text("Stopping: rclone finishes what it is doing").wait_for()
+        seen.page.get_by_text("Stopping: waiting for rclone to end").wait_for()
         assert gallery.engine.stopped == [1]
     gallery.engine.runs[1] = scenes.live_run()
     gallery.engine.stopped.clear()

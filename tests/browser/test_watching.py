@@ -155,7 +155,7 @@ def test_a_stop_is_shown_while_rclone_takes_its_time_and_outlives_the_server(
     tab.stop.click()
     tab.press("Stop this run")
 
-    expect(tab.verdict).to_contain_text("Stopping: rclone finishes what it is doing")
+    expect(tab.verdict).to_contain_text("Stopping: waiting for rclone to end")
     expect(tab.stop).to_be_disabled()
     visitor.may_lose_the_connection = True
     served.process.kill()

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from bucketvault.engine.domain.stored import known_fields
+
 # A handful of removals, or a rotation of a few dumps, never holds a run, whatever the share.
 FEWEST_REMOVED = 10
 FEWEST_CHANGED = 100
@@ -18,6 +20,7 @@ class Findings:
     altered: int = 0  # of `replaced`: the copy was changed by somebody else
     lost: int = 0  # of `new`: the copy had them, and lost them
     bytes: int = 0  # to be copied
+    beyond: int = 0  # of `removed` and `replaced`: more than was approved, where that holds the run
 
     @property
     def changes(self) -> int:
@@ -31,4 +34,4 @@ class Findings:
     @classmethod
     def from_json(cls, value: dict[str, int] | None) -> "Findings | None":
         """The reverse; None where nothing was found out."""
-        return cls(**{k: int(value[k]) for k in asdict(cls()) if k in value}) if value else None
+        return cls(**known_fields(cls, value)) if value else None

@@ -70,8 +70,14 @@ def describe_hold(reason: HoldReason, found: Findings) -> str:
     """Return why a run that found this is held; it can be approved."""
     words = describe_findings(found)
     if reason == HoldReason.MORE:
-        return f"It is more than was approved: {words}"
+        return f"{more_words(found)}: {words}"
     return f"{words} {NO_RUN_BEFORE}" if reason == HoldReason.FIRST else words
+
+
+def more_words(found: Findings) -> str:
+    """`It is 25 objects more than was approved`."""
+    number = f"{many(found.beyond, 'object')} " if found.beyond else ""
+    return f"It is {number}more than was approved"
 
 
 def describe_cause(run: Any) -> str:  # Any: a row, which this room does not know

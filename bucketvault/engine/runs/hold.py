@@ -45,11 +45,12 @@ def reason_to_hold(
 
 def hold_reason(
     run: BackupRun, plan: Plan, found: Findings, approved: Plan | None
-) -> HoldReason | None:
-    """Return why a run that would do this must wait for approval; None when it may continue.
+) -> tuple[HoldReason | None, Findings]:
+    """Return why a run that would do this must wait for approval, None when it may continue.
 
     `approved`: the plan that was shown when the run was approved; None: it was not, or that plan
-    is gone. Blocks while both plans are read.
+    is gone. Beside it the findings, which then tell how much is beyond what was approved. Blocks
+    while both plans are read.
     """
     left = None
     if approved is not None and _is_valid(run):
@@ -59,7 +60,9 @@ def hold_reason(
         shrink_limit_percent=RunSpec.from_json(run.spec).shrink_limit_percent,
         same_ends_before=proven_before(run),
     )
-    return HoldReason.MORE if why is not None and left is not None else why
+    if why is None or left is None:
+        return why, found
+    return HoldReason.MORE, replace(found, beyond=left.removed + left.replaced)
 
 
 def not_approved(plan: Plan, found: Findings, approved: Plan) -> Findings | None:

@@ -25,8 +25,12 @@ _PHASES = {
     Phase.PROVING: "Proving the copy",
     Phase.TIDYING: "Cleaning up",
 }
-
-
+_STOPPING = {
+    Phase.CHECKING: "nothing is copied",
+    Phase.COPYING: "waiting for rclone to end",  # seconds: it cleans up uploads it has begun
+    Phase.PROVING: "what was copied stays, and is proven by the next run",
+    Phase.TIDYING: "the next run finishes the clean-up",
+}
 _MOVES_BYTES = ("", "copy", "read")
 
 
@@ -64,7 +68,7 @@ def live_words(view: RunView) -> str:
     if view.stop_requested_at is not None:
         if view.kind == RunKind.VERIFY:
             return "Stopping: what was read is noted"
-        return "Stopping: rclone finishes what it is doing"
+        return f"Stopping: {_STOPPING[view.phase or Phase.CHECKING]}"
     progress = progress_of(view)
     far = how_far(view)
     if progress is not None and progress.step in ("", "copy") and progress.percent is not None:

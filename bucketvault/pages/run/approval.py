@@ -9,6 +9,7 @@ from bucketvault.engine.domain.state_words import (
     NO_RUN_BEFORE,
     altered_words,
     lost_words,
+    more_words,
     untouched_words,
 )
 from bucketvault.engine.runs.queue import APPROVAL_HOLDS
@@ -18,10 +19,8 @@ from bucketvault.humanize import count, day, day_and_time, many
 from bucketvault.pages.parts.widgets import Tile
 from bucketvault.vocabulary import HoldReason
 
-_WHY = {HoldReason.FIRST: NO_RUN_BEFORE, HoldReason.MORE: "It is more than was approved."}
 
-
-def is_dry_run(view: RunView) -> bool:
+def shows_plan(view: RunView) -> bool:
     """True if a run's log tells what would change, and not what did."""
     return view.preview or (tone_of_run(view) == Tone.HELD and view.findings is not None)
 
@@ -51,8 +50,10 @@ def held_detail(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> str:
     why = view.hint
     if view.findings is not None:
         why = _share(page, view.findings)
-    if view.hold_reason in _WHY:
-        why = _WHY[view.hold_reason]
+    if view.hold_reason == HoldReason.FIRST:
+        why = NO_RUN_BEFORE
+    if view.hold_reason == HoldReason.MORE:
+        why = f"{more_words(view.findings or Findings())}."
     copy = untouched_words(view.copy_state, page.last_good_at, zone, now, is_that=page.untouched)
     return f"{why} {copy}".strip()
 

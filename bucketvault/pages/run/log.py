@@ -46,15 +46,15 @@ RowNumber = Annotated[int, fastapi.Query(ge=0, le=LARGEST_NUMBER)]
 class LogView(ui.element, component=assets.folder() / "logview.js"):
     """The viewer element. `first` is the news it starts with (see `RunLog`)."""
 
-    def __init__(self, run_id: int, first: Row, *, dry_run: bool) -> None:
+    def __init__(self, run_id: int, first: Row, *, shows_plan: bool) -> None:
         super().__init__()
-        self.set_dry_run(dry_run)
+        self.set_shows_plan(shows_plan)
         self.props["url"] = f"/api/runs/{run_id:d}/log"
         self.props["first"] = first
 
-    def set_dry_run(self, dry_run: bool) -> None:
+    def set_shows_plan(self, shows_plan: bool) -> None:
         """Say whether the lines tell what would change, and not what did."""
-        self.props["dryRun"] = dry_run
+        self.props["showsPlan"] = shows_plan
 
     def grew(self, news: Row) -> None:
         """Tell the browser; returns at once."""
@@ -69,12 +69,12 @@ class RunLog:
     """One open page's view of a log: what it was told, and whether it follows."""
 
     def __init__(
-        self, engine: "Engine", run_id: int, *, growing: bool, dry_run: bool = False
+        self, engine: "Engine", run_id: int, *, growing: bool, shows_plan: bool = False
     ) -> None:
         self._engine = engine
         self._run_id = run_id
         self._growing = growing
-        self._dry_run = dry_run
+        self._shows_plan = shows_plan
         self._following = True  # these as the viewer starts, until it says otherwise
         self._progress = False
         self._filter = Filter.ALL
@@ -95,7 +95,7 @@ class RunLog:
         """Draw the viewer in `place`."""
         with place:
             first = self._first or self._message(0, [], again=False)
-            self._view = LogView(self._run_id, first, dry_run=self._dry_run)
+            self._view = LogView(self._run_id, first, shows_plan=self._shows_plan)
             self._view.on("state", self._on_state)
 
     def follow(self) -> None:
@@ -125,11 +125,11 @@ class RunLog:
             if self._look is not None:
                 self._look()
 
-    def set_dry_run(self, dry_run: bool) -> None:
+    def set_shows_plan(self, shows_plan: bool) -> None:
         """Say whether it tells what would change, and not what did."""
-        if dry_run != self._dry_run and self._view is not None:
-            self._dry_run = dry_run
-            self._view.set_dry_run(dry_run)
+        if shows_plan != self._shows_plan and self._view is not None:
+            self._shows_plan = shows_plan
+            self._view.set_shows_plan(shows_plan)
 
     def read(self) -> Row:
         """Return what is new since the last call, for the viewer; empty when nothing is. Blocks."""

@@ -31,7 +31,7 @@ from bucketvault.pages.parts.widgets import (
     key_values,
 )
 from bucketvault.pages.run import words
-from bucketvault.pages.run.approval import approval, is_dry_run
+from bucketvault.pages.run.approval import approval, shows_plan
 from bucketvault.pages.run.log import RunLog
 from bucketvault.pages.run.log_rows import Filter
 from bucketvault.pages.run.progress import LiveCard, TransfersCard
@@ -78,9 +78,9 @@ def register(engine: "Engine") -> None:
             await go_to_run(engine.approve_run, run_id)
             look_again()  # where it was refused, the reason is a change
 
-        active, dry_run = _is_active(page.run), is_dry_run(page.run)
+        active = _is_active(page.run)
         moves = page.run.status == RunStatus.RUNNING
-        log = RunLog(engine, run_id, growing=active, dry_run=dry_run)
+        log = RunLog(engine, run_id, growing=active, shows_plan=shows_plan(page.run))
         await log.open()
         with frame("Backups", engine.zone, answer) as around:
             screen = RunScreen(engine.zone, RunActions(stop, run_again, approve, log.pick))
@@ -96,7 +96,7 @@ def register(engine: "Engine") -> None:
             screen.show(page, dt.datetime.now(dt.UTC))
             if page.run.log_removed_at is not None:
                 log.leave()
-            log.set_dry_run(is_dry_run(page.run))
+            log.set_shows_plan(shows_plan(page.run))
             log.growing(active)
 
         def show_gone() -> None:  # its backup was deleted in another tab
@@ -196,7 +196,7 @@ class RunScreen:
         tiles = words.tiles(view)
         has_log = view.log_removed_at is None
         if self._numbers.is_new(has_log, *(tile.word for tile in tiles)):
-            label = "What a run would change" if is_dry_run(view) else "What this run changed"
+            label = "What a run would change" if shows_plan(view) else "What this run changed"
             label = "What this run read" if view.kind == RunKind.VERIFY else label
             on_pick = self._pick if has_log else None
             with self._numbers:

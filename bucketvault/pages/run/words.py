@@ -166,7 +166,7 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
 
     None while it has not begun to copy. What it did is no state: only errors carry a colour.
     """
-    if approval.is_dry_run(view):
+    if approval.shows_plan(view):
         return approval.tiles(view.findings) if view.findings is not None else ()
     if view.kind == RunKind.VERIFY:
         return _read_tiles(view.verified) if view.verified is not None else ()

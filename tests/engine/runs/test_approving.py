@@ -46,7 +46,9 @@ def test_an_approved_run_is_held_again_when_others_than_were_shown_would_go(wait
     for key in KEYS[24:36]:
         source.delete(key)
 
-    run = is_held(program, destination, "more than was approved", "36 of 40", how=("--approve",))
+    run = is_held(
+        program, destination, "12 objects more than was approved", "36 of 40", how=("--approve",)
+    )
     named = logged(program, run)
     again = program.cli("run", "Photos", "--approve")
 

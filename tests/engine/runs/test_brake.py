@@ -1,6 +1,7 @@
 """A run that would take away more than it should is held: nothing is touched, the user is asked."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -109,7 +110,8 @@ def test_the_numbers_are_said_as_people_read_them(removed: int, replaced: int, w
     found = Findings(removed=removed, replaced=replaced, destination_objects=12_345)
 
     assert describe_hold(HoldReason.SHARE, found) == words
-    assert describe_hold(HoldReason.MORE, found) == f"It is more than was approved: {words}"
+    more = describe_hold(HoldReason.MORE, replace(found, beyond=12))
+    assert more == f"It is 12 objects more than was approved: {words}"
     first = describe_hold(HoldReason.FIRST, found)
     assert first == f"{words} No run between these two places has succeeded before."
 

@@ -50,7 +50,9 @@ def first(approved: BackupRun) -> BackupRun:
 
 
 def judge(run: BackupRun, plan: Plan, held: Plan | None) -> HoldReason | None:
-    return hold.hold_reason(run, plan, found_of(plan, OF), held)
+    why, found = hold.hold_reason(run, plan, found_of(plan, OF), held)
+    assert bool(found.beyond) == (why == HoldReason.MORE)
+    return why
 
 
 def test_what_was_approved_by_name_may_be_done(approved: BackupRun, tmp_path: Path) -> None:
@@ -90,6 +92,8 @@ def test_what_was_not_approved_is_judged_as_in_any_run(
     plan = a_plan(tmp_path / "now", removed=[*shown, *names("more", more)])
 
     assert judge(approved, plan, held) == why
+    _, found = hold.hold_reason(approved, plan, found_of(plan, OF), held)
+    assert found.beyond == (more if why else 0)
 
 
 def test_of_what_was_approved_less_may_be_left_to_do(approved: BackupRun, tmp_path: Path) -> None:

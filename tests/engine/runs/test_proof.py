@@ -235,7 +235,6 @@ def test_a_first_copy_is_whole_but_for_the_one_that_is_refused(scene: Scene) -> 
 
 WAITS = """#!/bin/bash
 case " $* " in
-*" --dry-run "*) ;;
 *" sync "*|*" copy "*) touch {folder}/looked; until [ -e {folder}/go ]; do sleep 0.05; done ;;
 esac
 exec {rclone} "$@"

@@ -52,7 +52,7 @@ async def test_a_copy_that_nothing_touched_since_is_that_of_the_last_good_run(
 
 
 FIRST = "No run between these two places has succeeded before."
-MORE = "It is more than was approved"
+MORE = "It is 1 object more than was approved"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ MORE = "It is more than was approved"
 async def test_why_it_was_held_is_said_where_it_is_not_the_share(
     user: User, reason: HoldReason, words: str
 ) -> None:
-    found = Findings(removed=1, destination_objects=9)
+    found = Findings(removed=1, destination_objects=9, beyond=1)
     show(scenes.held_run(hold_reason=reason, findings=found))
 
     await user.open("/")
@@ -205,7 +205,7 @@ async def test_the_log_of_a_held_run_is_the_review(user: User, engine) -> None:
     await user.open("/run/6")
 
     (viewer,) = user.find(LogView).elements
-    assert viewer.props["dryRun"] is True
+    assert viewer.props["showsPlan"] is True
     assert {e.props.get("href") for e in user.find(marker="review").elements} == {"#log"}
 
 
@@ -216,14 +216,14 @@ async def test_a_run_that_becomes_held_shows_its_review_without_a_reload(
 
     await user.open("/run/15")
     (viewer,) = user.find(LogView).elements
-    assert viewer.props["dryRun"] is False
+    assert viewer.props["showsPlan"] is False
 
     engine.runs[15] = scenes.held_run(id=15)
     engine.live.publish(run_topic(15))
 
     await user.should_see("Approve this run")
     await user.should_see("Would be removed")
-    assert viewer.props["dryRun"] is True
+    assert viewer.props["showsPlan"] is True
     assert user.find(LogView).elements == {viewer}
 
 

@@ -247,7 +247,7 @@ async def test_stop_names_the_backup_and_asks_first(user: User, engine) -> None:
     await user.should_see("Stop the run of Video masters?")
     assert engine.stopped == []
     user.find(marker="confirm").click()
-    await user.should_see("Stopping: rclone finishes what it is doing")
+    await user.should_see("Stopping: waiting for rclone to end")
     assert engine.stopped == [1]
 
 
@@ -278,7 +278,7 @@ async def test_a_check_says_how_much_it_has_seen_and_can_be_stopped(user: User, 
 
     await user.should_see("It has only looked so far: nothing has been touched.")
     user.find(marker="confirm").click()
-    await user.should_see("Stopping: rclone finishes what it is doing")
+    await user.should_see("Stopping: nothing is copied")
     assert engine.stopped == [15]
 
 
