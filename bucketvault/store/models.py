@@ -257,10 +257,11 @@ class BackupRun(BaseModel):
     def partly_since(cls, backup_id: int, before: int) -> dt.datetime | None:
         """Return the start of the first run that changed the copy and did not complete it.
 
-        Of the runs of a backup before the run `before`, since the newest that completed the copy;
-        None where that one was the last to change it.
+        Of the runs of a backup before the run `before`, and to the same place, since the newest
+        that completed the copy; None where that one was the last to change it.
         """
-        query = first_partly((cls.backup == backup_id) & (cls.id < before))
+        mine = cls.backup == backup_id
+        query = first_partly(mine & (cls.id < before), mine & (cls.id <= before))
         found: dt.datetime | None = query.scalar()
         return found
 
@@ -291,16 +292,26 @@ LEFT_IT_PARTLY = (
 )
 
 
-def first_partly(which: Any) -> Any:  # Any: a condition and a query, which peewee does not type
+# Where a run copied to, as one value (engine/domain/spec.py).
+_PLACE = ("provider_type", "endpoint", "region", "bucket", "path")
+_DESTINATION = pw.fn.json_extract(
+    BackupRun.spec, *(f"$.{Side.DESTINATION}.{name}" for name in _PLACE)
+)
+
+
+def first_partly(which: Any, of: Any) -> Any:  # Any: conditions and a query, untyped in peewee
     """Return the query for the start of what `BackupRun.partly_since` seeks, among these runs.
 
-    It reads along the index on (backup, id), from the newest run that completed the copy on.
+    Those that copied to where the newest begun run of `of` did: that may be elsewhere now. It reads
+    along the index on (backup, id), from the newest run that completed the copy on.
     """
-    mine = BackupRun.select(BackupRun.id).where(which, COMPLETED_THE_COPY)
-    complete = mine.order_by(BackupRun.id.desc()).limit(1)
+    begun = BackupRun.select(_DESTINATION).where(of, IS_COPY, BackupRun.started_at.is_null(False))
+    here = which & (begun.order_by(BackupRun.id.desc()).limit(1) == _DESTINATION)
+    complete = BackupRun.select(BackupRun.id).where(here, COMPLETED_THE_COPY)
+    complete = complete.order_by(BackupRun.id.desc()).limit(1)
     return (
         BackupRun.select(BackupRun.started_at)
-        .where(which, LEFT_IT_PARTLY, BackupRun.id > pw.fn.COALESCE(complete, 0))
+        .where(here, LEFT_IT_PARTLY, BackupRun.id > pw.fn.COALESCE(complete, 0))
         .order_by(BackupRun.id)
         .limit(1)
     )

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bucketvault.engine.domain.stored import known_fields
+
 NAMES_TOLD = 10  # of each kind; the run's log has all
 
 
@@ -47,4 +49,4 @@ class Proof:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Proof | None":  # Any: JSON
         """Return the proof in a run's row; None where the run made none."""
-        return cls(**value) if value else None
+        return cls(**known_fields(cls, value)) if value else None

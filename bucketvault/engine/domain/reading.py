@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bucketvault.engine.domain.stored import known_fields
+
 RECENT_DAYS = 90
 NAMES_TOLD = 20  # of what differed; the run's log has all
 
@@ -98,4 +100,6 @@ class Verified:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Verified | None":  # Any: JSON
         """Return what a run's row has; None where it has nothing."""
-        return cls(**{**value, "found": tuple(value["found"])}) if value else None
+        if not value:
+            return None
+        return cls(**known_fields(cls, value) | {"found": tuple(value.get("found", ()))})

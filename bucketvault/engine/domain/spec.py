@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bucketvault.engine.domain.places import Location, server_of
+from bucketvault.engine.domain.stored import known_fields
 from bucketvault.engine.domain.traits import Traits
+from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ComparisonMode, ProviderType, StorageClass
 
 
@@ -38,12 +40,15 @@ class EndSpec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "EndSpec":  # Any: JSON
-        """Return the end that `asdict` made plain values of."""
+        """Return the end that `asdict` made plain values of; what is not known is left out.
+
+        Raises KeyError, TypeError, ValueError where something needed is missing.
+        """
         typed = {
             "provider_type": ProviderType(value["provider_type"]),
             "traits": Traits.from_json(value.get("traits") or {}),
         }
-        return cls(**{**value, **typed})
+        return cls(**known_fields(cls, value) | typed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,34 @@ class RunSpec:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "RunSpec":  # Any: JSON
-        """Return the settings in a run's row; KeyError before it was claimed."""
-        typed = {
-            "source": EndSpec.from_json(value["source"]),
-            "destination": EndSpec.from_json(value["destination"]),
-            "comparison_mode": ComparisonMode(value["comparison_mode"]),
-            "storage_class": StorageClass(value.get("storage_class") or StorageClass.STANDARD),
-        }
-        return cls(**{**value, **typed})
+        """Return the settings in a run's row, which another version may have written.
+
+        What it has besides is left out. Raises SpecError where something needed is missing.
+        """
+        try:
+            typed = {
+                "source": EndSpec.from_json(value["source"]),
+                "destination": EndSpec.from_json(value["destination"]),
+                "comparison_mode": ComparisonMode(value["comparison_mode"]),
+                "storage_class": StorageClass(value.get("storage_class") or StorageClass.STANDARD),
+            }
+            return cls(**known_fields(cls, value) | typed)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise SpecError("The settings of this run cannot be read.") from error
+
+    @classmethod
+    def stored(cls, value: Mapping[str, Any]) -> "RunSpec | None":  # Any: JSON
+        """Return the same; None before the run was claimed, and where it cannot be read."""
+        try:
+            return cls.from_json(value)
+        except SpecError:
+            return None
+
+
+class SpecError(BucketvaultError):
+    """The settings in a run's row are not those of a run."""
+
+    hint = "Another version of bucketvault wrote them. Run the backup again."
 
 
 @functools.lru_cache(maxsize=4096)
@@ -92,5 +117,5 @@ def stored_locations(spec: str) -> tuple[Location, Location] | None:
         ends = json.loads(spec)
         source, destination = (EndSpec.from_json(ends[end]) for end in ("source", "destination"))
         return source.location, destination.location
-    except (ValueError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None

@@ -56,10 +56,10 @@ def run_ended(run: BackupRun) -> None:
         return
     # as it is in this transaction, not as it was when the run was loaded
     backup: Backup = Backup.get_by_id(run.backup_id)
-    if run.kind == RunKind.VERIFY:
+    reads = run.kind == RunKind.VERIFY
+    if reads and (run.status == RunStatus.SUCCESS or run.reason == Reason.DAMAGED):
         _verified(run, backup.name)
-        return
-    if run.status == RunStatus.SUCCESS:
+    elif run.status == RunStatus.SUCCESS:
         _run_succeeded(run, backup)
     elif run.reason != Reason.STOPPED:
         _run_failed(run, backup.name)
@@ -110,7 +110,7 @@ def overdue_over(backup: Backup) -> None:
 
 
 def _run_failed(run: BackupRun, name: str) -> None:
-    held = run.reason == Reason.BRAKE
+    held, reads = run.reason == Reason.BRAKE, run.kind == RunKind.VERIFY
     good_at, in_a_row = _last_good_at(run.backup_id, run.id), _failures(run).count()
     partly_since = BackupRun.partly_since(run.backup_id, run.id)
     _put(
@@ -123,11 +123,11 @@ def _run_failed(run: BackupRun, name: str) -> None:
             name,
             home,
             last_good_at=good_at,
-            in_a_row=0 if held else in_a_row,
+            in_a_row=0 if held or reads else in_a_row,
             would_remove=_would_be_removed(run.id) if held else (),
             partly_since=partly_since,
         ),
-        f"{name} failed: {describe_end(run)}",
+        f"{texts.subject_of_failed(run, name)}: {describe_end(run)}",
     )
 
 
@@ -385,7 +385,12 @@ def note_of(run: BackupRun) -> MailNote | None:
     mail = Mail.get_or_none(Mail.run == run.id)
     if mail is None:
         worth_one = run.status == RunStatus.FAILED and run.reason != Reason.STOPPED
-        return MailNote(Told.NOBODY) if worth_one and run.kind == RunKind.COPY else None
+        known = run.reason == Reason.DAMAGED  # perhaps: an earlier one told of it
+        return (
+            MailNote(Told.NOBODY)
+            if worth_one and not known and run.kind != RunKind.PREVIEW
+            else None
+        )
     told, at = Told.WAITING, mail.next_attempt_at
     if mail.sent_at is not None:
         told, at = Told.MAILED, mail.sent_at

@@ -29,7 +29,7 @@ from bucketvault.engine.domain.state_words import (
 from bucketvault.engine.domain.warnings import warnings_of
 from bucketvault.humanize import duration, moment, sentences, size
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Reason, RunStatus, Trigger
+from bucketvault.vocabulary import Reason, RunKind, RunStatus, Trigger
 
 WIDTH = 76
 SUBJECT_LIMIT = 120
@@ -87,11 +87,8 @@ def failed(
     """
     state = copy_state(run, partly_since)
     proof = Proof.from_json(run.proof)
-    held = run.reason == Reason.BRAKE
-    named = clean(name)
-    subject = f"{named} failed"
-    if held:  # without findings there is nothing to approve: the source is empty
-        subject = f"{named} is held for your approval" if run.findings else f"{named} is held"
+    held, reads = run.reason == Reason.BRAKE, run.kind == RunKind.VERIFY
+    subject = subject_of_failed(run, name)
     body = [
         _paragraph(
             describe_copy(state, home.zone, run.finished_at), _last_good(name, last_good_at, home)
@@ -103,9 +100,17 @@ def failed(
         _facts(_circumstances(run, home), in_a_row=in_a_row),
         _quoted("It would remove:", would_remove),
         _quoted("The first errors:", _URL.sub("(URL)", run.detail).splitlines()),
-        _commands(home, run, name, approve=held and bool(run.findings)),
+        _commands(home, run, name, approve=held and bool(run.findings), reads=reads),
     ]
     return _text(f"{subject}: {run.explanation}" if run.explanation else subject, body, home)
+
+
+def subject_of_failed(run: Run, name: str) -> str:
+    """`Photos failed`."""
+    named = clean(name)
+    if run.reason == Reason.BRAKE:  # without findings there is nothing to approve: no source
+        return f"{named} is held for your approval" if run.findings else f"{named} is held"
+    return f"Verification of {named} failed" if run.kind == RunKind.VERIFY else f"{named} failed"
 
 
 def recovered(run: Run, name: str, home: Home, *, failures: int, since: dt.datetime) -> Text:
@@ -185,8 +190,9 @@ def trial(home: Home) -> Text:
     body = [
         _paragraph("Mail from bucketvault arrives. Nothing has failed: somebody pressed Send."),
         _paragraph(
-            "You get one mail for each run that fails or waits for your approval, one when a "
-            "backup did not run when it should have, and one when either works again."
+            "You get one mail for each run or verification that fails, for each run that waits for "
+            "your approval, when a backup did not run when it should have, and when either works "
+            "again."
         ),
     ]
     return _text("A test mail from bucketvault", body, home)
@@ -255,8 +261,8 @@ def _circumstances(run: Run, home: Home) -> list[tuple[str, str]]:
     if run.scheduled_for is not None:
         late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""
         facts.append(("Planned for", f"{home.moment(run.scheduled_for)}{late}"))
-    if run.spec:
-        spec = RunSpec.from_json(run.spec)
+    spec = RunSpec.stored(run.spec)
+    if spec is not None:
         facts += [("From", _place(spec.source)), ("To", _place(spec.destination))]
     if run.copied or run.replaced or run.deleted:
         facts.append(("Changed", _changed(run)))
@@ -295,13 +301,22 @@ def _quoted(heading: str, lines: Sequence[str]) -> str:
     return "\n".join([heading, *told])
 
 
-def _commands(home: Home, run: Run, name: str, *, approve: bool = False, again: bool = True) -> str:
+def _commands(
+    home: Home,
+    run: Run,  # None: it never ran
+    name: str,
+    *,
+    approve: bool = False,
+    again: bool = True,
+    reads: bool = False,
+) -> str:
     """Lines for a shell; they are never wrapped."""
     lines = [] if run is None else [f"{home.command} log {run.id}"]
     if approve or again:
         flag = f" --approve {run.id}" if approve else ""
         after = f"{flag} -- {shlex.quote(name)}" if name.startswith("-") else ""
-        lines.append(f"{home.command} run{after or f' {shlex.quote(name)}{flag}'}")
+        verb = "verify" if reads else "run"
+        lines.append(f"{home.command} {verb}{after or f' {shlex.quote(name)}{flag}'}")
     return "\n".join(["Without a browser:", *(f"  {clean(line)}" for line in lines)])
 
 

@@ -7,10 +7,11 @@ fields count: an object named like a log line is never taken for one.
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from bucketvault.engine.domain.stored import known_fields
 from bucketvault.vocabulary import LineKind
 
 LARGEST = 2**63 - 1  # that the database takes
@@ -145,10 +146,11 @@ class Progress:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Progress":  # Any: JSON
         """The reverse of `to_json`; fields that are missing or unknown are passed over."""
-        known = {f.name for f in fields(cls)}
-        kept = {key: value[key] for key in value if key in known}
+        kept = known_fields(cls, value)
         kept["movement"] = tuple(kept.get("movement", ()))
-        kept["transferring"] = tuple(Transfer(**t) for t in kept.get("transferring", ()))
+        kept["transferring"] = tuple(
+            Transfer(**known_fields(Transfer, t)) for t in kept.get("transferring", ())
+        )
         return cls(**kept)
 
 

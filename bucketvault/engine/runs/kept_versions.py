@@ -6,22 +6,29 @@ own date: an object of 2020 that was replaced a minute ago is a minute old here.
 
 import contextlib
 import datetime as dt
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import peewee as pw
 
 from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
+from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.runs.restore_text import restore_text, text_hash
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.vocabulary import WarningCode
+
+log = logging.getLogger(__name__)
 
 # With a clock that is years ahead for an hour, every kept version and every log would be old.
 BEFORE = dt.timedelta(hours=12)  # so long a clock has to stay wrong before it is believed
@@ -211,6 +218,26 @@ class KeptVersions:
                 "It did not answer in time." if done.stalled or not words else words[0],
             )
         return done
+
+
+def tidied(
+    binary: Binary,
+    destination: Callable[[], Remote],
+    run: BackupRun,
+    **how: Any,  # of `tidy`
+) -> list[RunWarning]:
+    """Tidy, and return what came in its way: the copy is not affected by any of it."""
+    try:
+        tidy(binary, destination(), run, **how)
+    except CancelledError:
+        return [RunWarning(WarningCode.TIDYING_CUT)]
+    except BucketvaultError as error:
+        told = f"{error.summary} {error.hint} {error.detail}".strip()
+        return [RunWarning(WarningCode.TIDYING_REFUSED, names=(told,))]
+    except Exception as error:
+        log.exception("a fault while tidying", extra={"run": run.id})
+        return [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
+    return []
 
 
 def tidy(

@@ -16,7 +16,8 @@ def last_good(run: BackupRun) -> BackupRun | None:
 
 def same_ends(run: BackupRun, other: BackupRun) -> bool:
     """True if two runs copy between the same places, by what is meant, not by names."""
-    return RunSpec.from_json(run.spec).locations == RunSpec.from_json(other.spec).locations
+    one, two = RunSpec.stored(run.spec), RunSpec.stored(other.spec)
+    return one is not None and two is not None and one.locations == two.locations
 
 
 def proven_before(run: BackupRun) -> bool:
@@ -52,4 +53,4 @@ def copied_between(earlier: BackupRun, later: BackupRun) -> bool:
 def is_copy_of(good: BackupRun, run: BackupRun) -> bool:
     """True if the copy that `run` means still was what `good` had left, when `run` ended."""
     touched = run.phase in _TOUCHED or copied_between(good, run)
-    return bool(run.spec) and same_ends(good, run) and not touched
+    return same_ends(good, run) and not touched

@@ -190,7 +190,11 @@ def routes_under_way() -> list[Route]:
     """
     running = BackupRun.select(BackupRun, Backup).join(Backup)
     running = running.where(BackupRun.status == RunStatus.RUNNING, IS_COPY)
-    return [_route(run.backup, RunSpec.from_json(run.spec)) for run in running if run.spec]
+    return [
+        _route(run.backup, RunSpec.stored(run.spec) or freeze(run.backup))
+        for run in running
+        if run.spec
+    ]
 
 
 def waits_for(run: BackupRun, under_way: list[Route]) -> str:

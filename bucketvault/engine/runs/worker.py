@@ -7,6 +7,7 @@ Every way out ends in one guarded UPDATE, or leaves the run to the next start.
 """
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -19,7 +20,6 @@ from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.engine.listing.merge import Stand
 from bucketvault.engine.listing.plan import Plan
@@ -40,7 +40,7 @@ from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedEr
 from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import BackupRun, utcnow
-from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, WarningCode, log_topic
+from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, log_topic
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -67,11 +67,15 @@ class Worker:
         self._folder = folder
         self._lock = lock
         self._was_away = False  # when its last pass ended
-        self._spec = RunSpec.from_json(run.spec)
         self._redactor = Redactor()
         self._follower = Follower(run.id, folder.spool, self._redactor)
         self._stall = StallWatch(context.stall_s, time.monotonic())
         self._stalled = False
+
+    @functools.cached_property
+    def _spec(self) -> RunSpec:
+        """Its settings. Raises SpecError: an earlier program, of another version, wrote them."""
+        return RunSpec.from_json(self._run.spec)
 
     @property
     def run_id(self) -> int:
@@ -192,15 +196,14 @@ class Worker:
         """Return the end of a run that only looks, or that its plan keeps from going on."""
         totals = plan.totals()
         looking.refuse_empty(totals, self._spec)
-        found = looking.findings_of(totals)
+        approved = ledgers.approved_plan(self._context.ledgers, self._run)
+        held, found = hold.hold_reason(self._run, plan, looking.findings_of(totals), approved)
         self._row.note(
             source_objects=totals.source_objects,
             source_bytes=totals.source_bytes,
             findings=found.to_json(),
         )
         is_preview = self._run.kind == RunKind.PREVIEW
-        approved = ledgers.approved_plan(self._context.ledgers, self._run)
-        held = hold.hold_reason(self._run, plan, found, approved)
         if held is None and not is_preview:
             return None
         plan_log.write_plan(plan, self._folder.append_to_spool, self._row.stopping)
@@ -387,24 +390,14 @@ class Worker:
         """Let old kept versions go and keep RESTORE.txt true. A fault here is only a warning."""
         self._row.note(phase=Phase.TIDYING, proof=ending.columns["proof"])
         self._say_step("tidy", "Deleting kept versions that are older than the backup keeps")
-        warnings: list[RunWarning] = []
-        try:
-            kept_versions.tidy(
-                self._binary,
-                self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
-                self._run,
-                stopped=self._row.stopping,
-                keep_open=[self._held_lock()],
-                on_log=self._folder.append_to_spool,
-            )
-        except CancelledError:
-            warnings = [RunWarning(WarningCode.TIDYING_CUT)]
-        except BucketvaultError as error:
-            told = f"{error.summary} {error.hint} {error.detail}".strip()
-            warnings = [RunWarning(WarningCode.TIDYING_REFUSED, names=(told,))]
-        except Exception as error:
-            log.exception("a fault while tidying", extra={"run": self._run.id})
-            warnings = [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
+        warnings = kept_versions.tidied(
+            self._binary,
+            lambda: self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
+            self._run,
+            stopped=self._row.stopping,
+            keep_open=[self._held_lock()],
+            on_log=self._folder.append_to_spool,
+        )
         self._read_to_the_end()
         return ending.with_warnings(warnings, purged=self._follower.counts()["purged"])
 

@@ -258,7 +258,7 @@ def run_page(run_id: int) -> RunPage:
                 waits_for=_waits_for(row),
                 partly_since=BackupRun.partly_since(row.backup_id, run_id),
             ),
-            settings=RunSpec.from_json(row.spec) if row.spec else None,
+            settings=RunSpec.stored(row.spec),
             last_good_at=good.finished_at if good is not None else None,
             previous_id=before.limit(1).scalar(),
             next_id=after.limit(1).scalar(),
@@ -280,7 +280,8 @@ def one_moment() -> Iterator[None]:
 
 
 def _providers_of(run: BackupRun) -> dict[Side, tuple[int, str]]:
-    ids = {side: run.spec[side]["provider_id"] for side in Side if run.spec}
+    spec = RunSpec.stored(run.spec)
+    ids = {side: getattr(spec, side).provider_id for side in Side if spec is not None}
     names = {one.id: one.name for one in Provider.select().where(Provider.id.in_([*ids.values()]))}
     return {side: (number, names[number]) for side, number in ids.items() if number in names}
 
@@ -368,7 +369,9 @@ def _backup_query(which: pw.Expression | None) -> Any:  # Any: as above
         newest(BackupRun.spec, IS_GOOD).alias("good_spec"),
         newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
         newest(BackupRun.proof, _HAS_PROOF).alias("proof"),
-        first_partly(BackupRun.backup == Backup.id).alias("partly_since"),
+        first_partly(BackupRun.backup == Backup.id, BackupRun.backup == Backup.id).alias(
+            "partly_since"
+        ),
     )
     # plain objects: for hundreds of rows peewee's own take twice as long
     return (query if which is None else query.where(which)).objects(SimpleNamespace)

@@ -99,6 +99,22 @@ def test_runs_that_were_held_or_stopped_are_no_failures_and_end_no_series(photos
 
 
 @pytest.mark.usefixtures("mail_set_up")
+def test_a_verification_that_failed_is_one_mail_of_its_own(photos: Backup) -> None:
+    bad(photos)
+    failed = bad(photos, kind=RunKind.VERIFY)
+    bad(photos, kind=RunKind.VERIFY, reason=Reason.STOPPED)
+    bad(photos, kind=RunKind.VERIFY, reason=Reason.DAMAGED)  # nothing that was not known
+    good(photos, kind=RunKind.VERIFY)
+
+    _, mail = Mail.select().order_by(Mail.id)
+    assert mail.subject == "Verification of Photos failed: The key is wrong."
+    assert "This run changed nothing" in mail.body and "in a row" not in mail.body
+    assert " verify Photos\n" in mail.body
+    page = backups.run_page(failed.id)
+    assert page.mail is not None and page.mail.told is Told.WAITING
+
+
+@pytest.mark.usefixtures("mail_set_up")
 def test_a_good_run_after_one_that_was_only_held_tells_of_no_failure(photos: Backup) -> None:
     bad(photos, reason=Reason.BRAKE)
 

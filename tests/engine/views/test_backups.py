@@ -178,7 +178,7 @@ def test_the_newest_run_is_found_without_reading_the_older_ones(
         plan = database.execute_sql(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
 
     steps = [step for *_, step in plan]
-    assert sum("backup_run_backup (backup_id=?" in step for step in steps) == 8
+    assert sum("backup_run_backup (backup_id=?" in step for step in steps) == 10
     assert not any("TEMP B-TREE" in step for step in steps)
 
 

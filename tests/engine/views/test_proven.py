@@ -85,6 +85,25 @@ def test_a_run_that_changed_nothing_tells_since_when_the_copy_is_partly_updated(
     assert "partly updated since" in answer_of(row, ZONE, NOW).detail
 
 
+def test_what_was_left_at_another_destination_is_not_said_of_this_one(photos: Backup) -> None:
+    def to(bucket: str) -> dict[str, Any]:
+        end = {"provider_type": "minio", "endpoint": "https://x", "region": "", "path": ""}
+        return {"spec": {"destination": end | {"bucket": bucket, "display_name": bucket.title()}}}
+
+    bad(photos, **to("old"))
+    elsewhere = refused(photos, **to("new"))
+    bad(photos, **to("new"), started_at=THIRD)
+    good(photos, **to("old"))
+    back = refused(photos, **to("new"))
+
+    since = [BackupRun.partly_since(photos.id, run.id) for run in (elsewhere, back)]
+    (row,) = backups.backups()
+
+    assert since == [None, THIRD]
+    assert row.last_run is not None and row.last_run.copy_state is not None
+    assert row.last_run.copy_state.since == THIRD
+
+
 def test_a_held_run_tells_the_same(photos: Backup) -> None:
     good(photos)
     bad(photos)
