@@ -22,6 +22,7 @@ from bucketvault.engine.domain.fields import (
 )
 from bucketvault.engine.domain.places import Location, Route, circle_through, server_of
 from bucketvault.engine.domain.rules import InvalidValue, endpoint_rule, path_rule, same_name
+from bucketvault.engine.domain.services import OTHER, Service, service_of
 from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BaseModel, Provider, Storage
@@ -116,6 +117,11 @@ def checked_backup(
             sheet.refuse(name, "This storage is no longer there: choose another.")
     for name, message in _misused(source, destination):
         sheet.refuse(name, message)
+    if destination is not None and sheet.is_good("storage_class"):
+        classes, name = destination.service.storage_classes, destination.service.name
+        if values.storage_class not in classes:
+            choose = " or ".join(classes)
+            sheet.refuse("storage_class", f"{name} does not store this: choose {choose}.")
     if destination is None or not sheet.is_good("destination_path"):
         return values, sheet.problems
     target, place = destination.location(values.destination_path), None
@@ -186,6 +192,7 @@ class _Bucket:
     server: str
     bucket_name: str
     usage_type: UsageType | None
+    service: Service = OTHER
 
     def location(self, path: str) -> Location:
         return Location(self.server, self.bucket_name, path)
@@ -200,7 +207,8 @@ def _buckets(
     for storage in query if which is None else query.where(which):
         moved = (servers or {}).get(storage.provider_id)
         server = moved or _server(storage.provider)
-        found[storage.id] = _Bucket(server, storage.bucket_name, storage.usage_type)
+        service = service_of(storage.provider.provider_type, storage.provider.endpoint)
+        found[storage.id] = _Bucket(server, storage.bucket_name, storage.usage_type, service)
     return found
 
 

@@ -64,6 +64,8 @@ def change(
         _refuse_other_provider(loaded, _stored(row))
         values = rows.accepted(conflicts.checked_provider(given, row, with_users=with_users))
         changed = rows.take_over(row, _in_the_clear(values))
+        if {"provider_type", "endpoint", "region"} & {*changed}:  # other buckets of the same names
+            Storage.update(traits={}).where(Storage.provider == row).execute()
         for column in KEY_COLUMNS:
             secret = getattr(values, column)
             if secret is not None and not _holds(vault, row, column, secret):

@@ -41,7 +41,10 @@ def change(
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         row = rows.get(Storage, storage_id)
         found = conflicts.checked_storage(given, row, listed=listed, with_users=with_users)
-        return rows.save(row, rows.take_over(row, rows.fields_of(rows.accepted(found))))
+        changed = rows.take_over(row, rows.fields_of(rows.accepted(found)))
+        if {"provider_id", "bucket_name"} & {*changed}:
+            row.traits = {}  # they were another bucket's
+        return rows.save(row, changed)
 
 
 def describe(storage_id: int, display_name: str, usage: str | None) -> None:

@@ -11,7 +11,7 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bucketvault.vocabulary import ProviderType
+from bucketvault.vocabulary import ProviderType, StorageClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Service:
     rclone_provider: str = "Other"  # decides path style, listing version and other quirks
     rclone: tuple[tuple[str, str], ...] = ()  # settings beyond the usual
     host_style: bool = False  # it takes https://BUCKET.host alone
+    # that a copy may get: what is in another one cannot be read at once, or not be stored here
+    storage_classes: tuple[StorageClass, ...] = (StorageClass.STANDARD,)
 
     def region_of(self, endpoint: str) -> str:
         """Return the region that an endpoint is in; empty if it does not say."""
@@ -49,6 +51,8 @@ R2 = Service(
     "https://ACCOUNT.r2.cloudflarestorage.com",
     region="auto",  # signing with any other region is refused
     rclone_provider="Cloudflare",
+    # https://developers.cloudflare.com/r2/buckets/storage-classes/ ("Infrequent Access")
+    storage_classes=(StorageClass.STANDARD, StorageClass.STANDARD_IA),
 )
 B2 = Service(
     "b2",
@@ -68,6 +72,8 @@ AWS = Service(
     ),
     "https://s3.eu-central-1.amazonaws.com",
     rclone_provider="AWS",
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
+    storage_classes=tuple(StorageClass),
 )
 OTHER = Service("other", "S3-compatible service", rclone=_MODERN_LISTING)
 

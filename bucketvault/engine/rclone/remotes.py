@@ -59,6 +59,9 @@ def _place(remote: Remote) -> _Place:
 
 
 _ALWAYS = (
+    # As it is stored: an object with Content-Encoding: gzip that comes without a length (R2) is
+    # otherwise unpacked on the way, and cut off at the length of what is stored (1.75.2).
+    ("might_gzip", "false"),
     # Without it rclone creates a mistyped destination bucket, and tests for it with a request
     # that keys limited to objects may not make.
     ("no_check_bucket", "true"),
@@ -103,7 +106,7 @@ def section(name: str, remote: Remote) -> str:
         "secret_access_key": remote.secret_access_key,
     }
     lines += [f"{key} = {_quoted(value)}" for key, value in entered.items() if value]
-    options = (*service.rclone, *_ALWAYS, *_as_stored(remote))
+    options = (*service.rclone, *_as_stored(remote), *_ALWAYS)
     lines += [f"{key} = {value}" for key, value in options]
     return "\n".join(lines) + "\n"
 

@@ -99,9 +99,10 @@ Write this into a file named rclone.conf and put your key in:
   access_key_id = YOUR KEY ID
   secret_access_key = YOUR SECRET KEY
 
-The last two settings before the key matter: without no_check_bucket rclone would create a bucket
-whose name was mistyped, and without that encoding it would not see some odd names. Without
---no-unicode-normalization it would take two names that only look the same for one.
+The last three settings before the key matter: without might_gzip rclone would unpack some objects
+that are stored packed, without no_check_bucket it would create a bucket whose name was mistyped,
+and without that encoding it would not see some odd names. Without --no-unicode-normalization it
+would take two names that only look the same for one.
 
 Every command below copies to a folder named restored on this computer. To copy to another bucket
 instead, add a section [new] like the one above to rclone.conf and write new:BUCKET/ for restored/.

@@ -9,12 +9,13 @@ from typing import Any
 
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.domain.places import b2_endpoint
+from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.views.backups import newest
 from bucketvault.errors import NotFoundError, VaultError
 from bucketvault.store.database import connection
 from bucketvault.store.models import IS_GOOD, Backup, BackupRun, Provider, Storage
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import ProviderType, UsageType
+from bucketvault.vocabulary import ProviderType, StorageClass, UsageType
 
 SHOWN_OF_A_KEY = 4
 LONG_ENOUGH = 12  # of a shorter access key id, four characters would be too much
@@ -65,6 +66,8 @@ class StorageRow:
     size_bytes: int | None
     # None: its name was typed, or came from a file, and nothing has looked whether it is there
     checked_at: dt.datetime | None
+    # that a copy to it may get
+    storage_classes: tuple[StorageClass, ...] = (StorageClass.STANDARD,)
 
     @property
     def shown_name(self) -> str:
@@ -105,12 +108,14 @@ def storage_rows() -> list[StorageRow]:
             Storage.display_name,
             Storage.usage_type,
             Storage.checked_at,
+            Provider.endpoint.alias("endpoint"),
         ).join(Provider)
         rows = []
         for row in query.order_by(Provider.name, Storage.bucket_name).dicts():
             size_bytes, objects = sizes.get(row["id"], (None, None))
-            found_in = tuple(uses[row["id"]])
-            rows.append(StorageRow(**row, uses=found_in, objects=objects, size_bytes=size_bytes))
+            service = service_of(row["provider_type"], row.pop("endpoint"))
+            row |= {"uses": tuple(uses[row["id"]]), "storage_classes": service.storage_classes}
+            rows.append(StorageRow(**row, objects=objects, size_bytes=size_bytes))
         return rows
 
 

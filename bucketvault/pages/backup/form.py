@@ -34,7 +34,7 @@ from bucketvault.pages.parts.widgets import (
 )
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Schedule, Topic, UsageType, Weekday
+from bucketvault.vocabulary import Schedule, StorageClass, Topic, UsageType, Weekday
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -202,6 +202,10 @@ class BackupForm(Form[BackupFields | None]):
             )
         for end in (self._source, self._destination):
             self.fields |= {end.storage.name: end.storage, end.path.name: end.path}
+        self._class_place = element("div", "stack spaced-small")
+        with self._class_place:
+            offered = words.classes_offered(self._destination.row, given.storage_class)
+            self._pick("storage_class", offered, given.storage_class)
         self._swap = element("div", "note-line swap")
         self._swap.set_visibility(False)
         with self._swap:
@@ -254,8 +258,6 @@ class BackupForm(Form[BackupFields | None]):
         # Any: each field's value is of its own type
         values: dict[str, Any] = {name: field.value for name, field in self.fields.items()}
         values |= {"enabled": self._enabled.on, "comparison_mode": self._mode.chosen}
-        if self.seen is not None:
-            values["storage_class"] = self.seen.storage_class
         if values["schedule"] != Schedule.WEEKLY:  # a daily one has none
             values["weekday"] = None
         values["at"] = words.clock_typed(values["at"])
@@ -299,9 +301,22 @@ class BackupForm(Form[BackupFields | None]):
         self.fields["verify_gb_per_night"].hint(reads)
         objects = None if measured is None else measured.objects
         self._requests.text = words.requests_note(Schedule(str(given.schedule)), objects)
+        self._tell_class(given)
         self._swap.set_visibility(words.looks_swapped(self._source.seen, self._destination.seen))
         self._tell_times()
         self._tell_in_words(given)
+
+    def _tell_class(self, given: BackupFields) -> None:
+        """Offer the classes that the destination stores; a choice of one is none."""
+        chosen = given.storage_class
+        row = self._destination.row
+        if row is not None and chosen not in row.storage_classes:
+            chosen = StorageClass.STANDARD
+        field, offered = self.fields["storage_class"], words.classes_offered(row, chosen)
+        assert isinstance(field, Pick)  # noqa: S101  drawn so
+        field.offer(offered, chosen)
+        field.hint(words.class_words(chosen))
+        self._class_place.set_visibility(len(offered) > 1)
 
     def _tell_times(self) -> None:
         """Say when it would run next."""

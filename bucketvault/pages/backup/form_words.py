@@ -19,7 +19,14 @@ from bucketvault.pages.parts.form import Difference
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import ComparisonMode, ProviderType, Schedule, UsageType, Weekday
+from bucketvault.vocabulary import (
+    ComparisonMode,
+    ProviderType,
+    Schedule,
+    StorageClass,
+    UsageType,
+    Weekday,
+)
 
 # A listing gives 1,000 objects at most. A run that finds nothing to do lists both ends once; two
 # short listings see what is kept.
@@ -128,6 +135,37 @@ def looks_swapped(source: PathLook | None, destination: PathLook | None) -> bool
     if source is None or destination is None:
         return False
     return destination.anything and not source.anything
+
+
+# ------------------------------------------------------------------ storage class
+
+CLASSES = {
+    StorageClass.STANDARD: "Standard",
+    StorageClass.STANDARD_IA: "Infrequent access",
+    StorageClass.ONEZONE_IA: "Infrequent access, one zone",
+    StorageClass.INTELLIGENT_TIERING: "Intelligent tiering",
+    StorageClass.GLACIER_IR: "Glacier, instant retrieval",
+}
+
+
+def classes_offered(row: StorageRow | None, chosen: object) -> dict[str, str]:
+    """Return the storage classes a copy to this storage may get, and the chosen one."""
+    known = (StorageClass.STANDARD,) if row is None else row.storage_classes
+    return {
+        each.value: f"{name} ({each})"
+        for each, name in CLASSES.items()
+        if each in known or each == chosen
+    }
+
+
+def class_words(chosen: object) -> str:
+    """Say what a storage class means for new objects."""
+    if chosen == StorageClass.STANDARD:
+        return "For new objects and old versions. The class at the source is not copied."
+    return (
+        "For new objects and old versions. Cheaper to store, but reading, early deletion and "
+        "small objects cost extra: old versions are deleted after the retention below."
+    )
 
 
 # ------------------------------------------------------------------ when
@@ -322,6 +360,8 @@ def _shown(name: str, value: object, storages: Mapping[int, StorageRow]) -> str:
         return "on" if value else "off"
     if name == "comparison_mode":
         return COMPARING[ComparisonMode(str(value))].title
+    if name == "storage_class":
+        return CLASSES[StorageClass(str(value))]
     if name.endswith("_path"):
         return clean(str(value), limit=NAME_CHARACTERS) or "the whole bucket"
     return clean(str(value or "none"), limit=NAME_CHARACTERS)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.catalogue import backups, conflicts, providers, storages
+from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.times import next_due
-from bucketvault.errors import InUseError, InvalidInputError, NotFoundError
+from bucketvault.errors import InUseError, InvalidInputError, NotFoundError, Problem
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Provider, RunLogChunk, Storage, utcnow
@@ -513,3 +514,15 @@ def test_what_is_gone_is_not_found(vault: Vault, ends: tuple[Storage, Storage]) 
     for call in calls:
         with pytest.raises(NotFoundError):
             call()
+
+
+def test_a_class_that_the_destination_does_not_store_is_refused() -> None:
+    source = a_storage(a_provider("Source"), "photos")
+    b2 = a_provider(
+        "B2", provider_type=ProviderType.BACKBLAZE_B2, endpoint=b2_endpoint("us-west-004")
+    )
+    given = backup_input(source.id, a_storage(b2, "copies").id, storage_class="STANDARD_IA")
+
+    (problem,) = backups.check(given)
+
+    assert problem == Problem("storage_class", "Backblaze B2 does not store this: choose STANDARD.")

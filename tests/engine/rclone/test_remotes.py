@@ -231,6 +231,7 @@ def test_each_service_gets_the_settings_it_needs(
         "type": "s3",
         "access_key_id": "AKIAEXAMPLE",
         "secret_access_key": "example-secret",
+        "might_gzip": "false",
         "no_check_bucket": "true",
         "encoding": "Raw",
     }

@@ -10,7 +10,7 @@ import pytest
 from nicegui.testing import User
 
 from bucketvault.engine.rclone.buckets import PathLook
-from bucketvault.vocabulary import Schedule, Topic
+from bucketvault.vocabulary import Schedule, StorageClass, Topic
 from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
 from tests.pages.fake_backups import stored_input
@@ -465,3 +465,18 @@ def test_what_can_be_brought_back_and_what_is_held_is_said_in_words() -> None:
     assert words.limit_words("20").startswith("A run that would remove or replace more than 20 %")
     assert "held for your approval" in words.limit_words("20")
     assert words.limit_words("101") == ""
+
+
+async def test_the_classes_are_those_that_the_destination_stores(user: User, engine, desk) -> None:
+    archive = desk.all_storages[1]
+    desk.all_storages[1] = replace(archive, storage_classes=tuple(StorageClass))
+    await user.open("/backups/7/edit")
+    await user.should_see("The class at the source is not copied.")
+
+    fill(user, storage_class="GLACIER_IR")
+
+    await user.should_see("early deletion")
+    fill(user, destination_storage_id=3)
+    await user.should_not_see("Storage class of the copy")
+    press(user, "save")
+    await becomes(lambda: engine.backups.inputs[7].storage_class == "STANDARD")

@@ -1,0 +1,52 @@
+"""Objects arrive as they are stored, whatever the services make of them on the way."""
+
+import gzip
+
+import pytest
+
+from tests.conftest import NewBucket
+from tests.support.program import Program
+from tests.support.services import B2, R2
+
+pytestmark = pytest.mark.slow
+
+PACKED = gzip.compress(b"hello world, this is a log line\n" * 400, mtime=0)
+
+
+def test_what_is_packed_and_what_is_rarely_read_arrives_as_it_is_stored(
+    bucketvault: Program, r2: R2, b2: B2, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(r2, {"plain": b"plain"}), new_bucket(b2)
+    source.put("whole.gz", PACKED, ContentEncoding="gzip")
+    source.put_in_parts("parts.gz", PACKED, ContentEncoding="gzip")
+    source.put("rare", b"seldom read", StorageClass="STANDARD_IA")
+    bucketvault.backup(source, destination, comparison_mode="checksum")
+
+    first = bucketvault.run()
+    copied = destination.copy()
+    source.put("rare", b"seldom written", StorageClass="STANDARD_IA")
+    source.put_in_parts("parts.gz", PACKED + PACKED, ContentEncoding="gzip")
+    source.delete("whole.gz")
+    second = bucketvault.run()
+
+    assert (first["status"], second["status"]) == ("success", "success")
+    assert copied["whole.gz"] == copied["parts.gz"] == PACKED
+    assert destination.copy() == source.objects()
+    (kept,) = destination.kept().values()
+    assert kept == {"rare": b"seldom read", "whole.gz": PACKED, "parts.gz": PACKED}
+
+
+def test_the_copy_has_the_class_that_its_backup_says(
+    bucketvault: Program, r2: R2, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(r2, {"plain": b"the first"}), new_bucket(r2)
+    bucketvault.backup(source, destination, storage_class="STANDARD_IA")
+
+    bucketvault.run()
+    source.put("plain", b"the second")
+    bucketvault.run()
+
+    told = r2.client().list_objects_v2(Bucket=destination.name)["Contents"]
+    objects = [each for each in told if not each["Key"].endswith("RESTORE.txt")]
+    assert len(objects) == 2  # and the version that is kept
+    assert {each["StorageClass"] for each in objects} == {"STANDARD_IA"}
