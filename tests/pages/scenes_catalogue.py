@@ -187,14 +187,17 @@ def refusal(
 
 def wrong_secret() -> DiscoveryError:
     return refusal(
-        WrongSecretError, "The secret key for Mine is wrong.", "Enter it.", "SignatureDoesNotMatch"
+        WrongSecretError,
+        "Mine rejected the secret access key.",
+        "Enter it.",
+        "SignatureDoesNotMatch",
     )
 
 
 def may_not_list() -> DiscoveryError:
     return refusal(
         ListingDeniedError,
-        "The key for Backblaze EU may not see which buckets there are.",
+        "The key for Backblaze EU may not list buckets.",
         "Keys limited to one bucket never may: type the bucket's name instead.",
         "AccessDenied",
     )
@@ -327,7 +330,7 @@ class FakeProviders:
             raise InvalidInputError([Problem("bucket_name", "It is a storage already.")])
         listed = {b.name for b in self.page(provider_id).listing.buckets}  # type: ignore[union-attr]
         if check and bucket_name not in listed:
-            raise refusal(BucketNotFoundError, f"There is no bucket called {bucket_name}.")
+            raise refusal(BucketNotFoundError, f"There is no bucket {bucket_name}.")
         number = max(self.all_storages) + 1
         self.all_storages[number] = storage(
             number,

@@ -25,7 +25,7 @@ from tests.support.servers import RcloneS3, rclone_path
 from tests.support.specs import run_spec
 
 RECORDINGS = Path(__file__).parent.parent / "data" / "rclone"
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 HOSTILE_KEY = "api error InvalidAccessKeyId: x, StatusCode: 403, no such host.txt"
 
@@ -129,6 +129,12 @@ NOT_ENTITLED = "not entitled"
 COLD = "The operation is not valid for the object's storage class"
 
 
+def _upload(name: str, status: int, code: str, message: str) -> Case:
+    """An object that the destination refuses so."""
+    rule = Rule("PUT", "/new.txt", status, code, message)
+    return Case(name, COPY, at_destination=(rule,), names=("new.txt", "changed.txt"))
+
+
 def _refused(name: str, status: int, code: str, message: str) -> Case:
     """A listing of the destination's archive, the first thing a run asks it, refused so."""
     rule = Rule("GET", LISTING, status, code, message)
@@ -187,6 +193,47 @@ CASES = (
         ),
         names=("removed.txt", "stays.txt", "unseen.txt", "gone.txt"),
         destination={f"{name}.txt": b"x" for name in ("removed", "stays", "unseen", "gone")},
+    ),
+    # Objects that a service does not take, or does not give.
+    Case(
+        "keep_outage",  # so often that the SDK has no tries left, and says "retry quota exceeded"
+        KEEP,
+        at_destination=(
+            Rule("PUT", "/copies/", 500, "InternalError", "We", header="x-amz-copy-source"),
+        ),
+        names=tuple(f"{number}.txt" for number in range(9)),
+        destination={f"{number}.txt": b"x" for number in range(9)},
+    ),
+    _upload("copy_bad_digest", 400, "BadDigest", "The Content-MD5 you specified did not match."),
+    _upload(
+        "copy_storage_class",
+        501,
+        "NotImplemented",
+        "Backblaze only supports the 'STANDARD' storage class, and not STANDARD_IA",
+    ),
+    _upload("copy_not_implemented", 501, "NotImplemented", "Header x-amz-acl not implemented"),
+    _upload(
+        "copy_object_lock",
+        400,
+        "InvalidRequest",
+        "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with "
+        "Object Lock parameters",
+    ),
+    _upload("copy_metadata_too_large", 400, "MetadataTooLarge", "Your metadata headers exceed"),
+    _upload("copy_odd_signature", 403, "SignatureDoesNotMatch", "The request signature we"),
+    Case(
+        "keep_cold",
+        KEEP,
+        at_destination=(
+            Rule("PUT", "/copies/", 403, "ObjectNotInActiveTierError", COLD, "x-amz-copy-source"),
+        ),
+        names=("changed.txt",),
+    ),
+    Case(
+        "copy_ghost",
+        COPY,
+        at_source=(Rule("GET", "/new.txt", 404, "NoSuchKey", "The key does not exist."),),
+        names=("new.txt",),
     ),
     # The keys, as a real server refuses them.
     Case("sync_source_unknown_key", change=_source(**UNKNOWN)),

@@ -38,7 +38,7 @@ def main() -> int:
         cause = error.cause
         parts = {"status": 0, "code": "", "said": str(cause)}
         if isinstance(cause, ListingError):
-            parts = {"status": cause.status, "code": cause.code, "said": cause.summary}
+            parts = cause.parts
         tell({"failed": error.end, **parts})
         return 1
     except OSError as error:

@@ -20,6 +20,7 @@ from typing import Self, TypeVar
 
 from bucketvault.engine.listing.page import Entry, NoListingError, Page, read_page
 from bucketvault.errors import BucketvaultError
+from bucketvault.vocabulary import Json
 
 T = TypeVar("T")
 
@@ -68,6 +69,12 @@ class ListingError(BucketvaultError):
     def __init__(self, status: int, code: str, said: str, region: str = "") -> None:
         super().__init__(said)
         self.status, self.code, self.region = status, code, region
+
+    @property
+    def parts(self) -> Json:
+        """Return what tells why, by name."""
+        told = {"status": self.status, "code": self.code, "said": self.summary}
+        return told | ({"region": self.region} if self.region else {})
 
 
 class Conversation:

@@ -43,11 +43,17 @@ class Job:
 
 
 class LookFailedError(BucketvaultError):
-    """One end could not be looked at; `status` and `code` as in `ListingError`."""
+    """One end could not be looked at; `status`, `code` and `region` as in `ListingError`."""
 
-    def __init__(self, end: str, status: int, code: str, said: str) -> None:
+    def __init__(self, end: str, status: int, code: str, said: str, region: str = "") -> None:
         super().__init__(said)
+        self.region = region
         self.end, self.status, self.code = end, status, code  # end: source, copy, or empty
+
+
+def told_of(last: Json) -> tuple[str, int, str, str, str]:
+    """Return the parts of a failure that a process told in its last line."""
+    return last["failed"], last["status"], last["code"], last["said"], last.get("region", "")
 
 
 def look(
@@ -75,5 +81,5 @@ def look(
     if "done" in last:
         return str(last["ledger"])
     if "failed" in last:
-        raise LookFailedError(last["failed"], last["status"], last["code"], last["said"])
+        raise LookFailedError(*told_of(last))
     raise LookFailedError("", 0, "", "The look at both buckets ended without a word.")

@@ -294,8 +294,7 @@ def main() -> int:
         return 1
     if reads.failed is not None:
         end, error = reads.failed
-        parts = {"status": error.status, "code": error.code, "said": error.summary}
-        tell({"failed": end, **parts, "counts": reads.counts})
+        tell({"failed": end, **error.parts, "counts": reads.counts})
         return 1
     tell({"done": reads.counts, "stopped": reads.ending.is_set()})
     return 0

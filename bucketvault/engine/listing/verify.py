@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bucketvault.engine.listing.bucket import PATIENCE_S
-from bucketvault.engine.listing.look import End, LookFailedError
+from bucketvault.engine.listing.look import End, LookFailedError, told_of
 from bucketvault.engine.listing.process import StoppedError, converse
 from bucketvault.vocabulary import Json
 
@@ -45,7 +45,7 @@ class ReadFailedError(LookFailedError):
     """A reading could not go on; what was read until then is in the new ledger, and counted."""
 
     def __init__(self, last: Json) -> None:
-        super().__init__(last["failed"], last["status"], last["code"], last["said"])
+        super().__init__(*told_of(last))
         self.counts = Counts(**last.get("counts", {}))
 
 

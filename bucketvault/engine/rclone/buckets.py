@@ -77,6 +77,7 @@ class DiscoveryError(BucketvaultError):
 
     def __init__(self, told: explain.Explanation, fault: Fault, redactor: Redactor) -> None:
         super().__init__(clean(told.summary), told.hint, redactor.text(told.detail))
+        self.region = told.region  # the right one, where the service named it
         self.operation = fault.operation
         self.code = clean(f"{fault.status or ''} {fault.code}".strip(), limit=100)
 
@@ -208,7 +209,10 @@ class Asking:
         self, binary: Binary, remote: Remote, timeout_s: float, bucket: str = "", path: str = ""
     ) -> None:
         self._binary, self._remote, self._timeout_s = binary, remote, timeout_s
-        self._end = EndSpec(remote.label, remote.provider_type, bucket, path=path)
+        self._end = EndSpec(
+            remote.label, remote.provider_type, bucket, path=path, endpoint=remote.endpoint
+        )
+        self._worked: tuple[Side, ...] = ()
         self._redactor = Redactor((remote.access_key_id, remote.secret_access_key))
 
     def ask(
@@ -237,6 +241,7 @@ class Asking:
             raise UnreachableError(told, Fault(), self._redactor)
         if done.exit_code and not done.cut:
             raise self._failed(done)
+        self._worked = (SIDE,)
         return done
 
     def error(self, summary: str) -> DiscoveryError:
@@ -253,6 +258,7 @@ class Asking:
             errors=messages,
             plain=said.plain,
             side=SIDE,
+            worked=self._worked,
         )
         told = explain.explain(ending, self._end, self._end, again="try again")
         faults = [take_apart(message) for message in messages]

@@ -1,12 +1,13 @@
-"""Errors between rclone and an S3 service, as a table, and how a message is taken apart.
+"""Takes one of rclone's error messages apart, and finds the row of the table that is about it.
 
-A row decides by the structured part of an S3 error (`StatusCode: 403 ... api error CODE:`) where
-there is one, else by a phrase of rclone's or of the network. Objects' names never decide: rclone
-logs them in a field of their own, and inside messages they are always in quotes, which are cut out
-first. Phrases as rclone 1.75.2 says them (tests/data/rclone), and Python where we ask ourselves.
+The structured part of an S3 error decides (`StatusCode: 403 ... api error CODE:`): its code first;
+its status where no row has the code; a phrase of rclone's or of the network only where there is no
+answer with a code. Objects' names never decide: rclone logs them in a field of their own, and
+inside messages they are always in quotes, which are cut out first. The rows: `causes`.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bucketvault.vocabulary import Mends, Reason, Side
@@ -25,41 +26,73 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When its conditions hold, these are the words.
+    """One cause: which messages have it, and the words for it.
 
-    `summary` and `hint` may use {provider}, {bucket} and {place} (bucket and path), `hint` also
+    Words may use {provider}, {bucket}, {place} (bucket and path), {archive} (where kept versions
+    are), {region} (the one that the service named) and {server} (host and port); hints also
     {again}: what is to be done again.
     """
 
+    name: str
     reason: Reason
     summary: str
     hint: str
     mends: Mends | None = None  # where; None: at no page of bucketvault
     codes: tuple[str, ...] = ()
-    statuses: tuple[int, ...] = ()  # an alternative to `codes`: services disagree about codes
-    operations: tuple[str, ...] = ()
-    text: str = ""  # a regular expression for the service's sentence
-    phrase: str = ""  # an alternative to all these, for messages without an S3 error code
+    operations: tuple[str, ...] = ()  # tells rows with the same code apart, and so does `text`
+    text: str = ""  # a regular expression for the service's sentence; never decides alone
+    statuses: tuple[int, ...] = ()  # for a code that no row has: services disagree about codes
+    phrase: str = ""  # a regular expression, for messages without an S3 error code
     phrase_statuses: tuple[int, ...] = ()  # a further condition of `phrase`
     reason_at_source: Reason | None = None  # instead of `reason`, when it is the source's fault
+    # Words where this end took other requests of the same run: then it is not wrong as a whole.
+    partly: str = ""
+    partly_hint: str = ""
+    near: str = ""  # the hint for a server on this machine or in a private network
 
-    def fits(self, fault: Fault) -> bool:
-        """True if this row is about that message."""
-        if self.phrase and not fault.code and re.search(self.phrase, fault.text):
-            return not self.phrase_statuses or fault.status in self.phrase_statuses
-        named = fault.code in self.codes or fault.status in self.statuses
+    def fits(self, fault: Fault, by: str) -> bool:
+        """Return whether this row is about that message, decided by `code`, `status` or `phrase`.
+
+        A row with a text never fits by status.
+        """
+        if by == "phrase":
+            said = bool(self.phrase) and re.search(self.phrase, fault.text) is not None
+            return said and (not self.phrase_statuses or fault.status in self.phrase_statuses)
+        if by == "status":
+            return fault.status in self.statuses and not self.text
         return (
-            fault.status != 0
-            and (named or (bool(self.text) and not (self.codes or self.statuses)))
+            fault.code in self.codes
             and (not self.operations or fault.operation in self.operations)
             and (not self.text or re.search(self.text, fault.text, re.IGNORECASE) is not None)
         )
 
 
-_READ = ("GetObject", "HeadObject")
-_WRITE = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
-_KEEP = ("CopyObject", "UploadPartCopy", "DeleteObject")
-_LIST = ("ListObjectsV2", "ListObjects")
+def rule_for(fault: Fault, rules: Sequence[Rule]) -> Rule | None:
+    """Return the row that one message leads to; None: nobody foresaw it."""
+    ways = ("code", "status") if fault.code else ("phrase", "status")
+    for by in ways:
+        found = next((rule for rule in rules if rule.fits(fault, by)), None)
+        if found is not None:
+            return found
+    return None
+
+
+def leading(faults: Iterable[Fault], rules: Sequence[Rule]) -> tuple[Rule, list[Fault]] | None:
+    """Return the cause to name of several messages, and those that have it; None: none is known.
+
+    Rows go from the particular to the general, so that one throttled request cannot hide a refused
+    key: the first row that any message leads to.
+    """
+    led: dict[str, list[Fault]] = {}
+    for fault in faults:
+        rule = rule_for(fault, rules)
+        if rule is not None:
+            led.setdefault(rule.name, []).append(fault)
+    return next(((rule, led[rule.name]) for rule in rules if rule.name in led), None)
+
+
+WRITE = ("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+COPY = ("CopyObject", "UploadPartCopy")  # inside the destination: into the kept versions
 # "Forbidden" is the SDK's word where an answer has no body (HEAD). Other codes with status 403 mean
 # other things, and are shown as they are.
 DENIED = ("AccessDenied", "AccessForbidden", "AllAccessDisabled", "Forbidden")
@@ -69,244 +102,14 @@ WRONG_REGION = (
     *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
     *("InvalidRegion", "InvalidRegionName"),
 )
+_EXPECTED_REGION = re.compile(r"expecting '([a-z0-9-]{1,64})'")  # Amazon and MinIO
 
-_ENTER_KEY = "Enter the key again on the provider's page."
-_GIVE_RIGHT = "Give the key this right in the service's console, or enter another key."
-_TRY_LATER = "It often passes by itself: {again} later."
 
-# From the particular to the general: the first row that fits any message wins, so that one
-# throttled request cannot hide a refused key.
-RULES = (
-    Rule(
-        Reason.CREDENTIALS,
-        "{provider} does not take this kind of key.",
-        "Backblaze's master key does not work here: create an application key and enter that.",
-        codes=REFUSED_KEY,
-        text="malformed access key",
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "{provider} does not know this access key id.",
-        f"{_ENTER_KEY} Check the endpoint and the region too: a key is known only where it was "
-        "made.",
-        Mends.PROVIDER,
-        codes=REFUSED_KEY,
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The secret key for {provider} is wrong.",
-        _ENTER_KEY,
-        Mends.PROVIDER,
-        codes=("SignatureDoesNotMatch",),
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The access key id for {provider} cannot be right.",
-        f"{_ENTER_KEY} Perhaps the id and the secret changed places.",
-        Mends.PROVIDER,
-        codes=WRONG_LENGTH,
-        text="access key",
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The key for {provider} has expired.",
-        "Create a new key at the service and enter it on the provider's page.",
-        Mends.PROVIDER,
-        codes=("ExpiredToken", "TokenRefreshRequired", "InvalidToken"),
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "{provider} reports a problem with the account.",
-        "Sign in to the service's console: a bill or a suspension may wait there.",
-        codes=("AccountProblem", "NotSignedUp", "UserSuspended"),
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "The clock of this machine and the clock of {provider} disagree.",
-        "Set this machine's clock (timedatectl status shows whether it follows a time server).",
-        codes=("RequestTimeTooSkewed", "RequestExpired", "ExpiredRequest"),
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "{provider} refused the key.",
-        f"{_ENTER_KEY} It may also have been revoked or have expired.",
-        Mends.PROVIDER,
-        codes=("Unauthorized",),
-        statuses=(401,),
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "The region or the endpoint of {provider} does not fit the bucket {bucket}.",
-        "Enter the bucket's own region on the provider's page; the details may name it.",
-        Mends.PROVIDER,
-        codes=WRONG_REGION,
-        statuses=(301, 307),
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "{provider} has no bucket called {bucket}.",
-        "Check the bucket's name, and the provider's endpoint and region.",
-        reason_at_source=Reason.SOURCE_MISSING,
-        codes=("NoSuchBucket", "InvalidBucketName"),
-        phrase=r"(^|: )directory not found$",
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "The storage at {provider} is full, or its storage limit is reached.",
-        "Make room, or raise the limit in the service's console (Backblaze: Caps & Alerts).",
-        codes=("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"),
-        statuses=(507,),
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "The storage at {provider} is full, or its storage limit is reached.",
-        "Make room, or raise the limit in the service's console (Backblaze: Caps & Alerts).",
-        text="storage cap|no space left on device|quota exceeded",
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "The daily limit of requests or downloads at {provider} is used up.",
-        "It starts anew each day; raise it in the service's console (Backblaze: Caps & Alerts).",
-        text=r"(transaction|download|bandwidth) cap|cap exceeded",
-    ),
-    Rule(
-        Reason.UNREACHABLE,
-        "What answers at the endpoint of {provider} is not an S3 service.",
-        "Check the endpoint on the provider's page.",
-        Mends.PROVIDER,
-        phrase="deserialization failed|while deserializing|unsupported protocol scheme"
-        "|^BadStatusLine: |^LineTooLong: |^UnknownProtocol: ",
-        phrase_statuses=(0, 200, 400, 403, 404, 405),  # a web page with 502 is a service in trouble
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "An object in {place} lies in cold storage and cannot be read at once.",
-        "Restore it at the service first. A rule of the bucket may move objects there: look at its "
-        "lifecycle rules.",
-        phrase="Object in GLACIER, restore first",  # rclone's own words where it reads
-        codes=("InvalidObjectState",),
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The key for {provider} may not see which buckets there are.",
-        "Keys limited to one bucket never may: type the bucket's name instead.",
-        codes=DENIED,
-        operations=("ListBuckets",),
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The key for {provider} may not list {place}.",
-        _GIVE_RIGHT,
-        codes=DENIED,
-        operations=_LIST,
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The key for {provider} may not read every object in {place}.",
-        _GIVE_RIGHT,
-        codes=DENIED,
-        operations=_READ,
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The key for {provider} may not write to {place}.",
-        _GIVE_RIGHT,
-        codes=DENIED,
-        operations=_WRITE,
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "The key for {provider} may not move older versions aside in {bucket}.",
-        "It needs the rights to read, write and delete objects there. " + _GIVE_RIGHT,
-        codes=DENIED,
-        operations=_KEEP,
-    ),
-    Rule(
-        Reason.CREDENTIALS,
-        "{provider} does not allow the key to do this in {bucket}.",
-        _GIVE_RIGHT,
-        codes=DENIED,
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "The name of an object is too long for {provider}.",
-        "Rename it at the source. A kept version needs some 60 bytes more than its object.",
-        codes=("KeyTooLongError", "KeyTooLong"),
-    ),
-    # The rest of what a service answers may pass by itself.
-    Rule(
-        Reason.RCLONE_ERROR,
-        "{provider} asked for fewer requests, and did not stop asking.",
-        _TRY_LATER,
-        codes=(
-            "SlowDown",
-            "TooManyRequests",
-            "Throttling",
-            "ThrottlingException",
-            "RequestLimitExceeded",
-        ),
-        statuses=(429,),
-    ),
-    Rule(
-        Reason.UNREACHABLE,
-        "{provider} had trouble of its own and did not do what was asked.",
-        _TRY_LATER + " The service's status page may say more.",
-        statuses=(500, 502, 503, 504),
-    ),
-    Rule(
-        Reason.RCLONE_ERROR,
-        "An object was gone from {place} before it could be copied.",
-        "Something changed the source during the run: the next run copies what is there then.",
-        codes=("NoSuchKey",),
-        operations=_READ,
-        phrase="object not found$",
-    ),
-    # No answer, or none that makes sense.
-    Rule(
-        Reason.UNREACHABLE,
-        "The certificate of {provider} cannot be trusted.",
-        "Check the endpoint and this machine's clock; a server of your own needs a certificate "
-        "that this machine knows.",
-        phrase="x509: |failed to verify certificate",
-    ),
-    Rule(
-        Reason.UNREACHABLE,
-        "{provider} does not speak HTTPS at this endpoint.",
-        "Check the endpoint: a server without a certificate is reached by http://.",
-        phrase="first record does not look like a TLS|server gave HTTP response to HTTPS"
-        "|WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE",
-    ),
-    Rule(
-        Reason.UNREACHABLE,
-        "The address of {provider} could not be found.",
-        "Check the endpoint, and that this machine can reach the internet.",
-        phrase="no such host|server misbehaving|failure in name resolution"
-        "|Name or service not known|No address associated with hostname",
-    ),
-    Rule(
-        Reason.UNREACHABLE,
-        "{provider} did not answer, or the connection broke.",
-        "Check that this machine can reach the internet. " + _TRY_LATER,
-        phrase="(?i:connection refused|connection reset|broken pipe|i/o timeout|timeout awaiting"
-        "|deadline exceeded|network is unreachable|no route to host|TLS handshake timeout"
-        "|unexpected EOF|use of closed network connection)|: EOF$|http2: "
-        "|^TimeoutError: |^RemoteDisconnected: |^IncompleteRead: |EOF occurred in violation"
-        "|^ConnectionAbortedError: ",
-    ),
-    Rule(
-        Reason.DISK_FULL,
-        "The disk of this machine is full.",
-        "Free some space, then {again}.",
-        phrase="(?i:no space left on device|disk quota exceeded)",
-    ),
-    # rclone asks for the folder as if it were an object, and takes every answer but 404 for one.
-    Rule(
-        Reason.RCLONE_ERROR,
-        "{provider} did not let rclone open the place for kept versions in {bucket}.",
-        "Load the provider's buckets on its page: that shows whether the key and the network work.",
-        phrase="--backup-dir.*is a file not a directory$",
-    ),
-)
+def expected_region(fault: Fault) -> str:
+    """Return the region that a service named as the right one; empty if it did not."""
+    found = _EXPECTED_REGION.search(fault.text) if fault.code in WRONG_REGION else None
+    return found[1] if found is not None else ""
+
 
 # Which side a message speaks of, where it says so. (fs/march/march.go, fs/operations/copy.go)
 _SIDE_PHRASES = (
@@ -317,7 +120,7 @@ _SIDE_PHRASES = (
 )
 _SIDE_OF_OPERATION = {
     "GetObject": Side.SOURCE,
-    **dict.fromkeys((*_WRITE, "AbortMultipartUpload", *_KEEP), Side.DESTINATION),
+    **dict.fromkeys((*WRITE, "AbortMultipartUpload", *COPY, "DeleteObject"), Side.DESTINATION),
 }
 
 _S3_ERROR = re.compile(

@@ -9,8 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bucketvault.engine.domain.copy_state import USAGE
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT, is_near
+from bucketvault.engine.domain.services import host_of
 from bucketvault.engine.domain.spec import EndSpec
-from bucketvault.engine.rclone.errors import RULES, Fault, Rule, take_apart
+from bucketvault.engine.rclone.causes import RULES
+from bucketvault.engine.rclone.errors import (
+    Fault,
+    Rule,
+    expected_region,
+    leading,
+    rule_for,
+    take_apart,
+)
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Mends, Reason, Side
@@ -29,10 +39,14 @@ class Ending:
     errors: tuple[str, ...] = ()  # messages of error lines and the last `Failed to ...`, in order
     plain: tuple[str, ...] = ()  # the last lines that were not JSON
     side: Side | None = None  # when rclone only talked to that one
+    worked: tuple[Side, ...] = ()  # ends that took other requests of the same run
 
 
-def ending_of(code: int | None, said: Transcript, side: Side | None = None) -> Ending:
-    """The end of a call or a run; `code` is negative when a signal ended rclone."""
+BOTH = (Side.SOURCE, Side.DESTINATION)
+
+
+def ending_of(code: int | None, said: Transcript, worked: tuple[Side, ...] = ()) -> Ending:
+    """Return the end of a run's rclone; `code` is negative when a signal ended it."""
     messages = [line.message for line in said.errors]
     if said.last_notice and said.last_notice not in messages:
         messages.append(said.last_notice)
@@ -41,7 +55,7 @@ def ending_of(code: int | None, said: Transcript, side: Side | None = None) -> E
         signal=-code if code is not None and code < 0 else None,
         errors=tuple(messages),
         plain=said.plain,
-        side=side,
+        worked=worked,
     )
 
 
@@ -55,6 +69,8 @@ class Explanation:
     detail: str  # rclone's own last words, a line each
     mends: Mends | None = None  # where; None: at no page of bucketvault
     side: Side | None = None  # which end it is about; None: both, or not known
+    cause: str = ""  # the row of `causes` that it is from
+    region: str = ""  # the right one, where the service named it
 
 
 _LEAD_IN = re.compile(
@@ -79,12 +95,14 @@ def explain(
     if ending.exit_code == USAGE:
         return _rclone_itself(ending.plain, detail)
     faults = [take_apart(message) for message in ending.errors]
-    for rule in RULES:
-        if fitting := [fault for fault in faults if rule.fits(fault)]:
-            named = next((fault.side for fault in fitting if fault.side), None)
-            ends = {Side.SOURCE: source, Side.DESTINATION: destination}
-            return _say(rule, ending.side or named, ends, again, detail)
-    return _unknown(ending, detail)
+    led = leading(faults, RULES)
+    if led is None:
+        return _unknown(ending, detail)
+    rule, fitting = led
+    named = next((fault.side for fault in fitting if fault.side), None)
+    ends = {Side.SOURCE: source, Side.DESTINATION: destination}
+    region = next(filter(None, map(expected_region, fitting)), "")
+    return _say(rule, ending.side or named, ends, again, detail, region, ending.worked)
 
 
 def explain_look(
@@ -94,11 +112,13 @@ def explain_look(
     said: str,
     source: EndSpec,
     destination: EndSpec,
+    region: str = "",
     again: str = "run the backup again",
 ) -> Explanation:
     """Return why an end could not be listed; the first four as in `listing.look.LookFailedError`.
 
-    `end` is `source`, `copy` or empty: then it is about this machine.
+    `end` is `source`, `copy` or empty: then it is about this machine. `region`: where the bucket
+    is, if the answer named it.
     """
     side = {"source": Side.SOURCE, "copy": Side.DESTINATION}.get(end)
     ends = {Side.SOURCE: source, Side.DESTINATION: destination}
@@ -107,9 +127,9 @@ def explain_look(
     # A refusal without a code of S3's is none of S3: rclone says that as it is said here.
     text = f"deserialization failed: {said}" if status >= 300 and not code else said
     fault = Fault("ListObjectsV2", status, code, text, side)
-    for rule in RULES:
-        if rule.fits(fault):
-            return _say(rule, side, ends, again, detail)
+    rule = rule_for(fault, RULES)
+    if rule is not None:
+        return _say(rule, side, ends, again, detail, region or expected_region(fault))
     if side is None:
         summary, hint = REASON_TEXTS[Reason.INTERNAL]
         return Explanation(Reason.INTERNAL, summary, hint, detail)
@@ -120,23 +140,54 @@ def explain_look(
 
 
 def _say(
-    rule: Rule, side: Side | None, ends: Mapping[Side, EndSpec], again: str, detail: str
+    rule: Rule,
+    side: Side | None,
+    ends: Mapping[Side, EndSpec],
+    again: str,
+    detail: str,
+    region: str = "",
+    worked: Sequence[Side] = (),
 ) -> Explanation:
     concerned = [ends[side]] if side else list(ends.values())  # not said: name both, guess neither
     words = {
         "provider": _either(end.provider for end in concerned),
-        "bucket": _either(end.bucket for end in concerned),
-        "place": _either(end.place for end in concerned),
+        # without one, a provider was asked for its buckets
+        "bucket": _either(end.bucket or "of that name" for end in concerned),
+        "place": _either(end.place or end.provider for end in concerned),
+        "archive": _either(f"{end.bucket}/{ARCHIVE_ROOT}/".lstrip("/") for end in concerned),
+        "server": _either(_address(end.endpoint) for end in concerned),
+        "region": region,
+        "again": again,
     }
+    summary, hint, mends = rule.summary, rule.hint, rule.mends
+    if rule.partly and set(worked) >= {side or Side.SOURCE, side or Side.DESTINATION}:
+        summary, hint, mends = rule.partly, rule.partly_hint, None
+    elif rule.near and all(_is_near(host_of(end.endpoint)) for end in concerned):
+        hint = rule.near
+    if rule.name == "wrong_region" and region:
+        summary = "Wrong region. {provider} expects {region}."
+        hint = "Enter {region} as the region on the provider's page."
     at_source = rule.reason_at_source if side == Side.SOURCE else None
     return Explanation(
         reason=at_source or rule.reason,
-        summary=rule.summary.format_map(words),
-        hint=rule.hint.format_map({**words, "again": again}),
+        summary=summary.format_map(words),
+        hint=hint.format_map(words),
         detail=detail,
-        mends=rule.mends,
+        mends=mends,
         side=side,
+        cause=rule.name,
+        region=region if rule.name == "wrong_region" else "",
     )
+
+
+def _address(endpoint: str) -> str:
+    return endpoint.partition("://")[2] or endpoint
+
+
+def _is_near(host: str) -> bool:
+    """True for this machine, and for one that no name server of the internet knows."""
+    local = (".local", ".lan", ".home", ".internal", ".home.arpa")
+    return bool(host) and (is_near(host) or "." not in host or host.endswith(local))
 
 
 def _killed(number: int, detail: str, again: str) -> Explanation:
@@ -144,13 +195,13 @@ def _killed(number: int, detail: str, again: str) -> Explanation:
         return Explanation(
             Reason.KILLED,
             "rclone was killed (signal 9, possibly out of memory).",
-            "Look at the memory on the Health page; journalctl -k names what the system killed. "
+            "Check the memory on the Health page; journalctl -k shows what the system killed. "
             f"Then {again}.",
             detail,
             Mends.HEALTH,
         )
-    summary = f"rclone was ended from outside ({_signal_words(number)})."
-    hint = "Perhaps the machine was shutting down. Run the backup again."
+    summary = f"rclone was stopped from outside ({_signal_words(number)})."
+    hint = "The machine may have been shutting down. Run the backup again."
     return Explanation(Reason.KILLED, summary, hint, detail)
 
 
@@ -162,8 +213,8 @@ def _rclone_itself(plain: Sequence[str], detail: str) -> Explanation:
     if any(_NOT_KNOWN_TO_RCLONE.search(line) for line in plain):
         return Explanation(
             Reason.RCLONE_MISSING,
-            "The rclone on this machine does not know what bucketvault asks of it.",
-            "rclone 1.75.0 or newer is needed: the Health page shows which one is used.",
+            "This rclone is too old: bucketvault needs 1.75 or newer.",
+            "The Health page shows which one is used.",
             detail,
             Mends.HEALTH,
         )
@@ -176,7 +227,7 @@ def _unknown(ending: Ending, detail: str) -> Explanation:
     words = ending.errors[-1:] or ending.plain[-1:]
     if not words:
         meaning = meaning_of_exit_code(ending.exit_code, ending.signal)
-        summary = f"rclone failed and did not say why ({meaning})."
+        summary = f"rclone failed without a reason ({meaning})."
     else:
         last = clean(_LEAD_IN.sub("", words[0]).strip().rstrip("."), limit=_QUOTE_LIMIT)
         summary = f"rclone failed: {last}."
@@ -190,16 +241,16 @@ REASON_TEXTS: dict[Reason, tuple[str, str]] = {
         "Install rclone 1.75.0 or newer: the Health page shows which one is used.",
     ),
     Reason.STALLED: (
-        "Nothing moved for too long, so the run was stopped.",
-        "Look at the network and at the services' status pages, then run the backup again.",
+        "The run made no progress for too long and was stopped.",
+        "Check the network and the services' status pages, then run the backup again.",
     ),
     Reason.STOPPED: (
         "You stopped this run.",
-        "What was copied until then stays. Run the backup again when you like.",
+        "Objects already copied stay. Run the backup again at any time.",
     ),
     Reason.INTERRUPTED: (
-        "The run was cut short: this machine or the program stopped in the middle.",
-        "What was copied until then stays. Run the backup again.",
+        "The run was interrupted: this machine or the program stopped during it.",
+        "Objects already copied stay. Run the backup again.",
     ),
     Reason.DISK_FULL: (
         "The disk of this machine is full.",
@@ -217,9 +268,9 @@ _EXIT_CODES = {  # rclone/lib/exitcode/exitcode.go
     USAGE: "rclone did not accept its arguments, or crashed",
     3: "a bucket or folder was not found",
     4: "an object was not found",
-    5: "errors that another try may mend",
-    6: "errors that another try does not mend",
-    7: "an error that ends everything",
+    5: "errors that another try may fix",
+    6: "errors that another try does not fix",
+    7: "a fatal error",
     8: "the limit of what may be copied was reached",
     9: "nothing was copied",
     10: "the limit of time was reached",
@@ -236,7 +287,7 @@ def meaning_of_exit_code(code: int | None, signal: int | None) -> str:
     if number := _signal(code, signal):
         return f"rclone was {_SIGNALS.get(number, 'ended')}, by {_signal_words(number)}"
     if code is None:
-        return "no exit code: rclone was not started, or nobody saw its end"
+        return "no exit code: rclone was not started, or its end was not recorded"
     return f"{code}: {_EXIT_CODES.get(code, 'not one of the codes rclone explains')}"
 
 

@@ -125,7 +125,13 @@ class Looker:
 def explained(error: looks.LookFailedError, spec: RunSpec) -> RunFailedError:
     """Return why an end could not be looked at, in words for people."""
     told = explain.explain_look(
-        error.end, error.status, error.code, error.summary, spec.source, spec.destination
+        error.end,
+        error.status,
+        error.code,
+        error.summary,
+        spec.source,
+        spec.destination,
+        error.region,
     )
     return RunFailedError(
         told.reason, told.summary, told.hint, told.detail, mends=told.mends, side=told.side
@@ -211,7 +217,7 @@ def causes_of(plan: Plan, said: Mapping[str, str], spec: RunSpec) -> dict[str, s
     for stand in (Stand.FAILED, Stand.TO_DO):
         for each in plan.differences(stand=stand):
             if message := said.get(spelled(each.key)):
-                ending = explain.Ending(1, None, (message,))
+                ending = explain.Ending(1, None, (message,), worked=explain.BOTH)
                 told = explain.explain(ending, spec.source, spec.destination)
                 found[each.key.decode("utf-8", "replace")] = told.summary
             if len(found) == NAMES_TOLD:

@@ -241,7 +241,8 @@ def proven(
     if exit_code == 0 and not causes:
         hint = "Run the backup again. If it stays so, look at these objects at both providers."
         return RunOutcome(RunStatus.FAILED, gap, Reason.INCOMPLETE, hint, columns=columns)
-    ending = explain.ending_of(exit_code, said)
+    # the last look has listed both ends with the same keys
+    ending = explain.ending_of(exit_code, said, explain.BOTH)
     told = explain.explain(ending, spec.source, spec.destination)
     columns |= {"mends": told.mends, "side": told.side}
     summary = f"{gap} {told.summary}"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketvault.engine.rclone.errors import RULES, Rule
+from bucketvault.engine.rclone.causes import RULES
+from bucketvault.engine.rclone.errors import Rule
 from bucketvault.engine.rclone.explain import (
     DETAIL_LINES,
     REASON_TEXTS,
@@ -27,13 +28,13 @@ ENDINGS = json.loads((RECORDINGS / "endings.json").read_text())
 # reason -> sentence -> the recordings that must be told so
 EXPECTED: dict[Reason, dict[str, str]] = {
     Reason.CREDENTIALS: {
-        "R2 Main does not know this access key id.": (
+        "R2 Main rejected the access key ID (unknown key).": (
             "sync_source_unknown_key size_source_unknown_key"
         ),
-        "The secret key for R2 Main is wrong.": "sync_source_wrong_secret",
-        "Backblaze EU does not know this access key id.": "sync_destination_unknown_key",
-        "The secret key for Backblaze EU is wrong.": (
-            "sync_destination_wrong_secret list_destination_wrong_secret"
+        "R2 Main rejected the secret access key.": "sync_source_wrong_secret",
+        "Backblaze EU rejected the access key ID (unknown key).": "sync_destination_unknown_key",
+        "Backblaze EU rejected the secret access key.": (
+            "sync_destination_wrong_secret list_destination_wrong_secret copy_odd_signature"
         ),
         "The key for R2 Main may not list photos/2024.": (
             "sync_source_may_not_list sync_source_may_not_list_folder"
@@ -50,74 +51,80 @@ EXPECTED: dict[Reason, dict[str, str]] = {
         "The key for Backblaze EU may not write to copies.": (
             "sync_destination_may_not_write sync_destination_may_not_write_large"
         ),
-        "The key for Backblaze EU may not move older versions aside in copies.": (
-            "sync_destination_may_not_copy sync_destination_may_not_delete"
+        "The key for Backblaze EU may not copy old versions to copies/.bucketvault-archive/.": (
+            "sync_destination_may_not_copy"
         ),
-        "The key for R2 Main may not see which buckets there are.": "list_buckets_denied",
-        "Backblaze EU does not take this kind of key.": "b2_master_key",
-        "Backblaze EU refused the key.": "r2_unauthorized",
-        "The access key id for Backblaze EU cannot be right.": "r2_key_too_long",
+        "The key for Backblaze EU may not delete objects in copies.": (
+            "sync_destination_may_not_delete"
+        ),
+        "The key for R2 Main may not list buckets.": "list_buckets_denied",
+        "Backblaze EU does not accept this kind of key.": "b2_master_key",
+        "Backblaze EU rejected the key.": "r2_unauthorized",
+        "The access key ID for Backblaze EU is malformed.": "r2_key_too_long",
         "The key for Backblaze EU has expired.": "aws_expired_token",
         "Backblaze EU reports a problem with the account.": "account_problem",
     },
     Reason.SOURCE_MISSING: {
-        "R2 Main has no bucket called photos.": "sync_source_no_bucket size_source_no_bucket",
+        "R2 Main has no bucket photos.": "sync_source_no_bucket size_source_no_bucket",
     },
     Reason.RCLONE_ERROR: {
-        "Backblaze EU did not let rclone open the place for kept versions in copies.": (
+        "Backblaze EU did not let rclone open copies/.bucketvault-archive/.": (
             "sync_no_slash_destination_wrong_secret"
         ),
-        "The daily limit of requests or downloads at Backblaze EU is used up.": (
-            "b2_transaction_cap"
-        ),
-        "Backblaze EU asked for fewer requests, and did not stop asking.": (
+        "Backblaze EU's daily limit of requests or downloads is used up.": "b2_transaction_cap",
+        "Backblaze EU is limiting requests (SlowDown).": (
             "slow_down too_many_requests sync_destination_slow_down"
         ),
-        "R2 Main asked for fewer requests, and did not stop asking.": "sync_source_read_slow_down",
+        "R2 Main is limiting requests (SlowDown).": "sync_source_read_slow_down",
         (
             'rclone failed: Failed to create file system for "nowhere:photos/": '
             'didn\'t find section in config file ("nowhere").'
         ): "unknown_remote",
-        "An object was gone from photos/2024 before it could be copied.": "hostile_name",
-        "Backblaze EU has no bucket called copies.": (
+        "An object was deleted in photos/2024 before it could be copied.": (
+            "hostile_name copy_ghost"
+        ),
+        "Backblaze EU has no bucket copies.": (
             "sync_destination_no_bucket list_destination_no_bucket web_page_not_found"
         ),
-        "The clock of this machine and the clock of Backblaze EU disagree.": "aws_clock_skew",
-        "The region or the endpoint of Backblaze EU does not fit the bucket copies.": (
-            "aws_wrong_region aws_other_endpoint"
-        ),
-        "An object in photos/2024 lies in cold storage and cannot be read at once.": (
+        "The clocks of this machine and Backblaze EU disagree.": "aws_clock_skew",
+        "Wrong region. Backblaze EU expects eu-central-1.": "aws_wrong_region",
+        "Wrong region or endpoint for copies.": "aws_other_endpoint",
+        "An object in photos/2024 is in cold storage and cannot be read or copied.": (
             "sync_source_cold"
         ),
-        "An object in copies lies in cold storage and cannot be read at once.": (
-            "sync_destination_cold"
+        "An object in copies is in cold storage and cannot be read or copied.": (
+            "sync_destination_cold keep_cold"
         ),
-        "The storage at Backblaze EU is full, or its storage limit is reached.": (
+        "Backblaze EU is full, or has reached its storage limit.": (
             "sync_b2_storage_cap sync_destination_quota sync_destination_disk_full"
         ),
         "rclone failed: destination and parameter to --backup-dir mustn't overlap.": (
             "archive_overlaps"
         ),
+        "An object arrived at Backblaze EU with another checksum.": "copy_bad_digest",
+        "The metadata of an object is too large for Backblaze EU.": "copy_metadata_too_large",
+        "Backblaze EU does not have the storage class of an object.": "copy_storage_class",
+        "Backblaze EU does not support a request that this run needs.": "copy_not_implemented",
+        "Backblaze EU requires a checksum with every upload (Object Lock).": "copy_object_lock",
     },
     Reason.UNREACHABLE: {
-        "Backblaze EU had trouble of its own and did not do what was asked.": (
-            "service_unavailable internal_error web_page_bad_gateway hostile_name_cut_off"
+        "Backblaze EU had an internal error.": (
+            "service_unavailable internal_error web_page_bad_gateway hostile_name_cut_off "
+            "keep_outage"
         ),
         "R2 Main did not answer, or the connection broke.": "sync_source_refused",
         "Backblaze EU did not answer, or the connection broke.": (
             "sync_destination_refused list_destination_refused list_destination_frozen"
         ),
-        "The address of Backblaze EU could not be found.": "list_destination_no_such_host",
-        "What answers at the endpoint of Backblaze EU is not an S3 service.": (
-            "web_page_ok web_page_forbidden"
-        ),
-        "The certificate of Backblaze EU cannot be trusted.": (
+        "The host of Backblaze EU could not be found.": "list_destination_no_such_host",
+        "The endpoint of Backblaze EU is not an S3 service.": "web_page_ok web_page_forbidden",
+        "The certificate of Backblaze EU is not trusted.": (
             "list_destination_untrusted list_destination_expired"
         ),
-        "Backblaze EU does not speak HTTPS at this endpoint.": "list_destination_https_to_http",
+        "Backblaze EU does not use HTTPS at this endpoint.": "list_destination_https_to_http",
     },
     Reason.RCLONE_MISSING: {
-        "The rclone on this machine does not know what bucketvault asks of it.": "unknown_flag",
+        "This rclone is too old: bucketvault needs 1.75 or newer.": "unknown_flag",
     },
 }
 SENTENCES = {
@@ -186,7 +193,7 @@ def test_an_end_that_rclone_does_not_name_is_not_guessed() -> None:
 
     explained = explain(Ending(1, None, (message,)), *ENDS)
 
-    assert explained.summary == "The secret key for R2 Main or Backblaze EU is wrong."
+    assert explained.summary == "R2 Main or Backblaze EU rejected the secret access key."
 
 
 def test_one_throttled_request_does_not_hide_a_refused_key() -> None:
@@ -195,7 +202,7 @@ def test_one_throttled_request_does_not_hide_a_refused_key() -> None:
 
     explained = explain(Ending(1, None, slow.errors + wrong.errors), *ENDS)
 
-    assert explained.summary == "The secret key for Backblaze EU is wrong."
+    assert explained.summary == "Backblaze EU rejected the secret access key."
 
 
 def test_a_name_that_looks_like_an_error_reached_rclone() -> None:
@@ -253,7 +260,7 @@ def test_a_full_disk_here_and_a_full_disk_there_are_told_apart() -> None:
 
     assert explain(Ending(1, None, (here,)), *ENDS).reason is Reason.DISK_FULL
     assert explain(Ending(1, None, (there,)), *ENDS).summary == (
-        "The storage at Backblaze EU is full, or its storage limit is reached."
+        "Backblaze EU is full, or has reached its storage limit."
     )
 
 
@@ -286,7 +293,7 @@ def test_a_crash_is_not_taken_for_a_wrong_flag(line: str) -> None:
 
 
 def test_silence_is_reported_as_silence() -> None:
-    assert "did not say why (6: " in explain(Ending(6, None), *ENDS).summary
+    assert "without a reason (6: " in explain(Ending(6, None), *ENDS).summary
     assert "not started" in explain(Ending(None, None), *ENDS).summary
 
 
@@ -339,7 +346,7 @@ def test_what_is_to_be_done_again_is_named_by_who_asked() -> None:
         (2, None, "2: rclone did not accept its arguments, or crashed"),
         (3, None, "3: a bucket or folder was not found"),
         (42, None, "42: not one of the codes rclone explains"),
-        (None, None, "no exit code: rclone was not started, or nobody saw its end"),
+        (None, None, "no exit code: rclone was not started, or its end was not recorded"),
         (None, 9, "rclone was killed, by signal 9 (SIGKILL)"),
         (-2, None, "rclone was asked to stop, by signal 2 (SIGINT)"),
         (143, None, "rclone was asked to stop, by signal 15 (SIGTERM)"),

@@ -105,14 +105,14 @@ def test_an_end_that_speaks_another_language_is_no_s3_service() -> None:
     with Rude(b"SSH-2.0-OpenSSH_9.2\r\n") as server:
         said = explained(looked(server.endpoint))
 
-    assert said.summary == "What answers at the endpoint of R2 Main is not an S3 service."
+    assert said.summary == "The endpoint of R2 Main is not an S3 service."
     assert said.mends == Mends.PROVIDER
 
 
 def test_a_host_that_is_not_known_is_named_as_that() -> None:
     said = explained(looked("http://no-such-host.invalid"))
 
-    assert said.summary == "The address of R2 Main could not be found."
+    assert said.summary == "The host of R2 Main could not be found."
 
 
 @pytest.mark.parametrize("expired", [False, True], ids=["unknown", "expired"])
@@ -120,7 +120,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_trusted(expired: bool) -> 
     with UntrustedServer(expired=expired) as server:
         said = explained(looked(server.endpoint), "copy")
 
-    assert said.summary == "The certificate of Backblaze EU cannot be trusted."
+    assert said.summary == "The certificate of Backblaze EU is not trusted."
     assert said.side == Side.DESTINATION
 
 
@@ -136,7 +136,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
 def test_a_server_without_a_certificate_does_not_speak_https(server: RcloneS3) -> None:
     error = looked(server.endpoint.replace("http:", "https:"))
 
-    assert explained(error).summary == "R2 Main does not speak HTTPS at this endpoint."
+    assert explained(error).summary == "R2 Main does not use HTTPS at this endpoint."
 
 
 @pytest.mark.slow
@@ -152,9 +152,9 @@ def test_refused_keys_and_a_missing_bucket_have_the_words_of_rclones_failures(
     ]
 
     assert [(each.reason, each.summary) for each in said] == [
-        (Reason.CREDENTIALS, "R2 Main does not know this access key id."),
-        (Reason.CREDENTIALS, "The secret key for R2 Main is wrong."),
-        (Reason.SOURCE_MISSING, "R2 Main has no bucket called photos."),
+        (Reason.CREDENTIALS, "R2 Main rejected the access key ID (unknown key)."),
+        (Reason.CREDENTIALS, "R2 Main rejected the secret access key."),
+        (Reason.SOURCE_MISSING, "R2 Main has no bucket photos."),
     ]
 
 
@@ -166,13 +166,13 @@ def test_refused_keys_and_a_missing_bucket_have_the_words_of_rclones_failures(
         (
             403,
             "RequestTimeTooSkewed",
-            "The clock of this machine and the clock of R2 Main disagree.",
+            "The clocks of this machine and R2 Main disagree.",
         ),
-        (503, "SlowDown", "R2 Main asked for fewer requests, and did not stop asking."),
-        (500, "InternalError", "R2 Main had trouble of its own and did not do what was asked."),
-        (403, "", "What answers at the endpoint of R2 Main is not an S3 service."),
-        (404, "", "What answers at the endpoint of R2 Main is not an S3 service."),
-        (502, "", "R2 Main had trouble of its own and did not do what was asked."),
+        (503, "SlowDown", "R2 Main is limiting requests (SlowDown)."),
+        (500, "InternalError", "R2 Main had an internal error."),
+        (403, "", "The endpoint of R2 Main is not an S3 service."),
+        (404, "", "The endpoint of R2 Main is not an S3 service."),
+        (502, "", "R2 Main had an internal error."),
         (200, "", "R2 Main could not list photos/2024: The answer is not what S3 sends."),
         (418, "Teapot", "R2 Main could not list photos/2024: refused by a test."),
     ],

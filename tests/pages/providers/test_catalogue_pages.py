@@ -109,7 +109,7 @@ async def test_a_wrong_secret_stands_at_its_field_and_nothing_typed_is_lost(
 
     press(user, "save")
 
-    await user.should_see("The secret key for Mine is wrong. (403 SignatureDoesNotMatch)")
+    await user.should_see("Mine rejected the secret access key. (403 SignatureDoesNotMatch)")
     assert not desk.saved
     for mark, value in typed.items():
         (element,) = user.find(marker=mark).elements
@@ -190,7 +190,7 @@ async def test_a_typed_name_that_is_not_there_can_be_imported_all_the_same(
     press(user, "import-typed")
     press(user, "use-0")
 
-    await user.should_see("There is no bucket called not-there.")
+    await user.should_see("There is no bucket not-there.")
     press(user, "import-anyway")
 
     await user.should_see("not-there is imported.")
@@ -204,7 +204,7 @@ async def test_a_key_that_may_not_list_is_told_to_type(user: User, desk) -> None
 
     await user.open("/providers/1")
 
-    await user.should_see("may not see which buckets there are. (403 AccessDenied)")
+    await user.should_see("may not list buckets. (403 AccessDenied)")
     await user.should_see("Type the bucket's name below.")
     by_name = {row["name"]: row["word"] for row in table_rows(user)}
     assert by_name["acme-typed-by-hand"] == "Not checked"

@@ -435,7 +435,7 @@ def test_a_late_run_says_for_which_planned_time_it_is(
 def test_a_run_that_a_provider_stopped_leads_to_where_that_is_mended(
     mends: Mends | None, side: Side | None, led_to: list[int]
 ) -> None:
-    explanation = "The secret key for B2 archive is wrong."  # the other one's name is in it, too
+    explanation = "B2 archive rejected the secret access key."  # the other one's name is in it, too
     view = replace(scenes.failed_run(), explanation=explanation, mends=mends, side=side)
     ends = {Side.SOURCE: (1, "B2"), Side.DESTINATION: (2, "B2 archive")}
     page = RunPage(view, None, None, None, None, providers=ends)
