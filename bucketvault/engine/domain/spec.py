@@ -66,6 +66,11 @@ class RunSpec:
     rclone_version: str = ""  # empty until the run's rclone was found
 
     @property
+    def has_hashes(self) -> bool:
+        """True unless one end has ETags that look like an MD5 and are none."""
+        return not (self.source.traits.kms or self.destination.traits.kms)
+
+    @property
     def locations(self) -> tuple[Location, Location]:
         """Where it copies from and to."""
         return self.source.location, self.destination.location

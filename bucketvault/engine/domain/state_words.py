@@ -149,7 +149,7 @@ def proven_words(proof: Proof, zone: ZoneInfo, now: dt.datetime) -> str:
 
 def _equality(proof: Proof) -> str:
     """Return in what the objects of the copy were found to equal those of the source."""
-    size_only = "of the same size only (uploaded in parts, no hash to compare)"
+    size_only = "of the same size only (uploaded in parts or encrypted: no hash to compare)"
     if not proof.same_size_only:
         return ", with the same content hash" if proof.same_hash else ""
     if not proof.same_hash:

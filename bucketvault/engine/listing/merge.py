@@ -93,8 +93,9 @@ class Totals:
 
 
 # The ETag of an object that was uploaded whole and is not encrypted with a key of KMS. One in
-# parts has a dash; one of SSE-KMS looks like an MD5 and is none: `hashes` says so of a bucket.
-_MD5 = re.compile(r"[0-9a-f]{32}")
+# parts has a dash; one of SSE-KMS looks like an MD5 and is none: `hashes` says so of a bucket. Two
+# that are equal are the same content even there: nothing but an MD5 is at two services.
+MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,8 @@ class Merge:
     def _held_against(
         self, theirs: Entry, ours: Entry, before: Record | None, then: Difference | None
     ) -> Difference | Record:
-        both_md5 = self._hashes and bool(_MD5.fullmatch(theirs.etag) and _MD5.fullmatch(ours.etag))
+        may_differ = self._hashes or theirs.etag == ours.etag
+        both_md5 = may_differ and bool(MD5.fullmatch(theirs.etag) and MD5.fullmatch(ours.etag))
         known = _known(before)
         why = self._why(theirs, ours, known, then, both_md5)
         if why is not None:

@@ -48,7 +48,10 @@ ASK_FLAGS = (
 # After an upload rclone compares size and hash, and removes an object that is not right: also the
 # former version, where the upload was answered and not done (1.75.2). The proof compares both, and
 # what is wrong is replaced by the next pass: a copy never has a hole.
-LEAVE_IT = ("--ignore-size", "--ignore-checksum")
+# A bucket that is encrypted with a key of KMS has no hash that could be right; that is known after
+# the first objects are there, so a first copy never asks either.
+IGNORE_HASHES = ("--ignore-checksum",)
+LEAVE_IT = ("--ignore-size", *IGNORE_HASHES)
 
 
 def location(side: str, bucket: str, path: str = "") -> str:
@@ -76,7 +79,8 @@ def keep(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]
     `names` are files: lists as `--files-from-raw` takes them, or, if `odd`, one filter.
     """
     where = [destination(spec), _kept(spec, stamp)]
-    return ["copy", *where, *_only(names, odd=odd), "--ignore-times", *STEP_FLAGS]
+    flags = ("--ignore-times", *_no_hashes(spec))
+    return ["copy", *where, *_only(names, odd=odd), *flags, *STEP_FLAGS]
 
 
 def copy(spec: RunSpec, *names: str, odd: bool = False) -> list[str]:
@@ -94,14 +98,20 @@ def remove(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[st
     error with one name may not hold up the others: nothing goes that is not in the list.
     """
     between = [source(spec), destination(spec), "--backup-dir", _kept(spec, stamp)]
-    careful = ("--ignore-existing", "--ignore-errors")
+    careful = ("--ignore-existing", "--ignore-errors", *_no_hashes(spec))
     return ["sync", *between, *_only(names, odd=odd), *careful, *STEP_FLAGS]
 
 
 def bulk(spec: RunSpec) -> list[str]:
     """Copy all that is not there yet, listed by rclone: for a first copy, or the rest of one."""
     between = [source(spec), destination(spec)]
-    return ["copy", *between, *EXCLUDE_ARCHIVE, "--ignore-existing", *STEP_FLAGS]
+    flags = ("--ignore-existing", *IGNORE_HASHES)
+    return ["copy", *between, *EXCLUDE_ARCHIVE, *flags, *STEP_FLAGS]
+
+
+def _no_hashes(spec: RunSpec) -> tuple[str, ...]:
+    """Return the flag without which a copy inside such a bucket is removed as corrupted."""
+    return IGNORE_HASHES if spec.destination.traits.kms else ()
 
 
 def _only(names: Sequence[str], *, odd: bool) -> list[str]:
@@ -168,4 +178,4 @@ def purge(bucket: str, archive_key: str, stamp: str) -> list[str]:
 
 def write_restore_text(bucket: str, archive_key: str) -> list[str]:
     """Write RESTORE.txt from stdin."""
-    return ["rcat", archive(bucket, archive_key, RESTORE_NAME), *ASK_FLAGS]
+    return ["rcat", archive(bucket, archive_key, RESTORE_NAME), *IGNORE_HASHES, *ASK_FLAGS]

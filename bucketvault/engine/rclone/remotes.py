@@ -126,8 +126,12 @@ def _as_stored(remote: Remote) -> list[tuple[str, str]]:
     if remote.storage_class is not None:
         # Without it rclone gives a copy the class that the object has at the source.
         found.append(("storage_class", remote.storage_class.value))
-    if remote.traits.kms:
-        # Then rclone takes no ETag for an MD5.
+        # Each part has its hash; of an object that is encrypted with a key of KMS, the whole has
+        # none. rclone's other providers do not ask for it either.
+        found.append(("use_multipart_etag", "false"))
+    elif remote.traits.kms:
+        # Then rclone takes no ETag for an MD5. Never where it writes: it would send this along, and
+        # without the bucket's own key Amazon takes another one.
         found.append(("server_side_encryption", "aws:kms"))
     return found
 

@@ -70,7 +70,8 @@ class Looker:
         self.at = ""  # when the last look began
 
     def meet(self, source: Remote, destination: Remote) -> None:
-        """Take these keys from now on."""
+        """Take these keys and traits from now on."""
+        self._hashes = not (source.traits.kms or destination.traits.kms)
         source_end = self._end(self._spec.source, source)
         self.ends = (source_end, self._end(self._spec.destination, destination))
 
@@ -107,6 +108,7 @@ class Looker:
             errored=_names(folder / "errored.txt", errored),
             odd_tried=tried,
             below_path=bool(self._spec.source.path or self._spec.destination.path),
+            hashes=self._hashes,
             patience_s=PATIENCE_S if number else self._patience_s,
         )
         try:

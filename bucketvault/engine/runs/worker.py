@@ -33,6 +33,7 @@ from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
 from bucketvault.engine.runs.last_good import proven_before
+from bucketvault.engine.runs.learning import learned
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
 from bucketvault.engine.runs.verifying import Verification
@@ -133,6 +134,8 @@ class Worker:
             reads = (self._row, self._spec, self._looker.ends, self._folder, self._follower, ledger)
             return Verification(*reads).run()
         plan = self._looker.look(0, tried=False)
+        if self._learns(plan):
+            plan = self._looker.look(0, tried=False)
         self._say_step("look", looking.describe(plan.totals()))
         early = self._early_end(plan)
         if early is not None:
@@ -191,6 +194,17 @@ class Worker:
         """Return how long a provider may be away: somebody may be waiting for a first answer."""
         is_new = self._run.kind != RunKind.COPY or not proven_before(self._run)
         return FIRST_PATIENCE_S if is_new else PATIENCE_S
+
+    def _learns(self, plan: Plan) -> bool:
+        """Learn what the buckets do, where a look gives reason to; True: it is to be done again."""
+        known, ends, first = self._spec, self._looker.ends, not self._is_touched()
+        spec = self._row.retry_while_busy(lambda: learned(known, plan, ends, first=first))
+        if spec != known:
+            self._spec = spec
+            self._row.note(spec=spec.to_json())
+            self._source, self._destination = self._remotes()
+            self._looker.meet(self._source, self._destination)
+        return spec.has_hashes != known.has_hashes
 
     def _early_end(self, plan: Plan) -> outcome.RunOutcome | None:
         """Return the end of a run that only looks, or that its plan keeps from going on."""
@@ -352,6 +366,8 @@ class Worker:
             self._looker.meet(*self._remotes())
         try:
             plan = self._looker.look(number, refused, errored, tried=tried)
+            if self._learns(plan):  # what was refused for that may go well now
+                plan = self._looker.look(number, (), errored, tried=tried)
         except RunFailedError as error:
             return outcome.unproven(error, ended.exit_code, self._follower)
         if not plan.totals().source_objects:

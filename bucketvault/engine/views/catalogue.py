@@ -3,13 +3,14 @@
 import datetime as dt
 import urllib.parse
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.services import service_of
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.views.backups import newest
 from bucketvault.errors import NotFoundError, VaultError
 from bucketvault.store.database import connection
@@ -68,6 +69,7 @@ class StorageRow:
     checked_at: dt.datetime | None
     # that a copy to it may get
     storage_classes: tuple[StorageClass, ...] = (StorageClass.STANDARD,)
+    traits: Traits = field(default=Traits())
 
     @property
     def shown_name(self) -> str:
@@ -108,6 +110,7 @@ def storage_rows() -> list[StorageRow]:
             Storage.display_name,
             Storage.usage_type,
             Storage.checked_at,
+            Storage.traits,
             Provider.endpoint.alias("endpoint"),
         ).join(Provider)
         rows = []
@@ -115,6 +118,7 @@ def storage_rows() -> list[StorageRow]:
             size_bytes, objects = sizes.get(row["id"], (None, None))
             service = service_of(row["provider_type"], row.pop("endpoint"))
             row |= {"uses": tuple(uses[row["id"]]), "storage_classes": service.storage_classes}
+            row["traits"] = Traits.from_json(row["traits"])
             rows.append(StorageRow(**row, objects=objects, size_bytes=size_bytes))
         return rows
 

@@ -228,6 +228,7 @@ def table_row(row: StorageRow) -> dict[str, object]:
         "uses_more": f"and {more} more" if more > 0 else "",
         "size": measured,
         "unchecked": unchecked,
+        "kms": bool(row.traits.kms),
         "look": row.usage_type is not UsageType.SOURCE_ONLY,  # else nothing is ever put there
         "tone": CLASSES[Tone.WAIT],
     }
@@ -244,6 +245,9 @@ ROW = """
       <span v-if="props.row.unchecked" class="pill t12" :class="props.row.tone"
         title="Its name was typed, or came from a file, and nothing has looked for it yet">
         <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>Not checked</span>
+      <span v-if="props.row.kms" class="t13 ink3"
+        title="Encrypted with a key of KMS: objects are compared by size and by their last proof"
+        >SSE-KMS: no hashes</span>
     </div>
   </div></td>
   <td class="c-more c-by"><div class="clip"><a class="link" :href="props.row.provider_href"

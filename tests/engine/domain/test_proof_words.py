@@ -22,7 +22,7 @@ ZONE = ZoneInfo("Europe/Berlin")
 NOW = dt.datetime(2026, 11, 13, 5, tzinfo=dt.UTC)
 AT = "2026-11-12T02:41:00+00:00"
 HASH = "with the same content hash"
-SIZE = "of the same size only (uploaded in parts, no hash to compare)"
+SIZE = "of the same size only (uploaded in parts or encrypted: no hash to compare)"
 
 
 def proof(present: int = 12_345, size_only: int = 45, **numbers: object) -> Proof:

@@ -90,6 +90,15 @@ def test_hashes_of_an_encrypted_bucket_are_none() -> None:
     assert told(source, copy, known(thing(), copy), hashes=False) == (What.CHANGED, Why.ETAG)
 
 
+def test_hashes_that_are_equal_are_the_same_content_also_in_an_encrypted_bucket() -> None:
+    """Some of its objects may be from before."""
+    merge = Merge(CHECKSUM, hashes=False)
+
+    list(merge.of([thing()], [thing()], []))
+
+    assert (merge.totals.same_hash, merge.totals.same_size) == (1, 0)
+
+
 def test_a_copy_changed_behind_our_back_is_told_from_a_changed_source() -> None:
     before = known(thing(), thing())
 

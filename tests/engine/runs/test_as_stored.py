@@ -4,9 +4,10 @@ import gzip
 
 import pytest
 
+from bucketvault.store.models import Storage
 from tests.conftest import NewBucket
 from tests.support.program import Program
-from tests.support.services import B2, R2
+from tests.support.services import B2, R2, Amazon, SseKms
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +51,31 @@ def test_the_copy_has_the_class_that_its_backup_says(
     objects = [each for each in told if not each["Key"].endswith("RESTORE.txt")]
     assert len(objects) == 2  # and the version that is kept
     assert {each["StorageClass"] for each in objects} == {"STANDARD_IA"}
+
+
+def test_buckets_with_a_key_of_kms_work_at_both_ends_also_from_one_day_on(
+    bucketvault: Program, amazon: Amazon, new_bucket: NewBucket
+) -> None:
+    """Their ETags look like an MD5 and are none."""
+    contents = {name: name.encode() for name in ("changes", "goes", "stays")}
+    source, destination = new_bucket(amazon, contents), new_bucket(amazon)
+    amazon.quirks.insert(0, SseKms(bucket=destination.name))
+    bucketvault.backup(source, destination, comparison_mode="checksum")
+
+    first = bucketvault.run()
+    amazon.encrypt_from_now(source.name)
+    source.put("changes", b"changed")
+    source.put("new", b"new")
+    source.delete("goes")
+    second = bucketvault.run()
+    third = bucketvault.run()
+
+    assert [run["status"] for run in (first, second, third)] == ["success"] * 3
+    assert not any(run["warnings"] for run in (first, second, third))
+    assert destination.copy() == source.objects()
+    (kept,) = destination.kept().values()  # and none by the second pass of the second run
+    assert kept == {"changes": b"changes", "goes": b"goes"}
+    assert third["proof"]["same_size_only"] == third["proof"]["present"] == 3
+    with bucketvault.database():
+        known = {row.bucket_name: row.traits for row in Storage.select()}
+    assert known == {source.name: {"kms": True}, destination.name: {"kms": True}}

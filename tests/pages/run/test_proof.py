@@ -35,7 +35,7 @@ async def test_a_good_run_tells_its_proof(user: User) -> None:
 
     await user.should_see(
         "218 of 218 objects are at the destination; 205 with the same content hash, 13 of the same "
-        "size only (uploaded in parts, no hash to compare)."
+        "size only (uploaded in parts or encrypted: no hash to compare)."
     )
 
 

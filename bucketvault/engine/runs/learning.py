@@ -1,0 +1,86 @@
+"""Find out by a few requests whether a bucket is encrypted with a key of KMS.
+
+ETags of such objects look like an MD5 and are none: rclone would send them along as the hash of
+what it uploads, and every upload is refused; a look would take every object for another one.
+(docs.aws.amazon.com: "Common Response Headers")
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bucketvault.engine.catalogue import storages
+from bucketvault.engine.domain.services import B2, R2, service_of
+from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.traits import Traits
+from bucketvault.engine.listing.bucket import Bucket, Conversation, ListingError
+from bucketvault.engine.listing.look import End
+from bucketvault.engine.listing.merge import MD5, Difference, Stand, Why
+from bucketvault.engine.listing.plan import Plan
+
+SAMPLES = 3  # objects that are asked for at an end
+PATIENCE_S = 10.0
+_WITHOUT_KMS = (R2.slug, B2.slug)
+_WRONG = (Stand.TO_DO, Stand.FAILED)
+
+
+def learned(spec: RunSpec, plan: Plan, ends: tuple[End, End], *, first: bool) -> RunSpec:
+    """Return the settings of a run with what its look gives reason to ask for; stored, too.
+
+    After the `first` look that is what is not known yet; after another one, when something is
+    still wrong, also what may have changed since. Blocks for a few requests; raises BusyError.
+    """
+    found = [spec.source, spec.destination]
+    for number, end in enumerate(found):
+        service = service_of(end.provider_type, end.endpoint).slug
+        if end.traits.kms or service in _WITHOUT_KMS or (first and end.traits.kms is not None):
+            continue
+        keys = itertools.islice(_samples(plan, number, first=first), SAMPLES)
+        kms = has_kms(ends[number].bucket, (ends[number].prefix.encode() + key for key in keys))
+        if kms or (first and kms is False):
+            found[number] = replace(end, traits=replace(end.traits, kms=kms))
+            storages.learn(end.provider_id, end.bucket, Traits(kms=kms))
+    return replace(spec, source=found[0], destination=found[1])
+
+
+def has_kms(bucket: Bucket, keys: Iterable[bytes]) -> bool | None:
+    """Return whether one of these objects is encrypted with a key of KMS; None: nobody said."""
+    told = [each for each in map(_Header(bucket).encryption, keys) if each is not None]
+    return any(each.startswith("aws:kms") for each in told) if told else None
+
+
+def _samples(plan: Plan, number: int, *, first: bool) -> Iterator[bytes]:
+    """Yield keys at one end whose ETag may be none: after a pass, of objects that are wrong."""
+    stands = (Stand.TO_DO,) if first else _WRONG
+    for found in itertools.chain.from_iterable(plan.differences(stand=each) for each in stands):
+        if _is_told_by(found, number, first=first):
+            yield found.key
+
+
+def _is_told_by(found: Difference, number: int, *, first: bool) -> bool:
+    end = found.copy if number else found.source
+    if end is None or not MD5.fullmatch(end.etag):
+        return False
+    return first or number == 0 or found.why is Why.HASH
+
+
+class _Header(Conversation):
+    """Asks for an object and hangs up before its body."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket, patience_s=PATIENCE_S)
+
+    def encryption(self, key: bytes) -> str | None:
+        """Return how an object is encrypted, in S3's word; empty: not said; None: no answer."""
+
+        def ask() -> str:
+            try:
+                answer = self._answer({}, key)
+                return answer.getheader("x-amz-server-side-encryption") or ""
+            finally:
+                self.close()
+
+        try:
+            return self._patiently(ask)
+        except ListingError:
+            return None
