@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint audit lock screenshots map bench clean
+.PHONY: help demo test fast real-services lint audit lock screenshots map bench clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## two local S3 servers, sample data, a first backup (ARGS=--once: print the result and end)
 	@$(BIN)/bucketvault demo $(ARGS)
@@ -18,6 +18,9 @@ test: $(VENV)/.development ## everything this machine can test; says what it lef
 
 fast: $(VENV)/.development ## the tests that start no server, no program and no browser
 	@$(BIN)/python -m tests.run --fast $(ARGS)
+
+real-services: $(VENV)/.development ## R2, B2, Amazon S3 with your keys: says what it would do and cost (ARGS=--yes: does it)
+	@$(BIN)/python -m tests.real_services $(ARGS)
 
 lint: $(VENV)/.development ## format and types, as CI checks them
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

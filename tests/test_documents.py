@@ -53,8 +53,10 @@ def test_every_decision_page_is_linked() -> None:
 
 
 def test_contributing_names_the_targets_of_make() -> None:
-    targets = set(re.findall(r"^(\w+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake (\w+)  ", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
+    targets = set(
+        re.findall(r"^([\w-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    )
+    named = set(re.findall(r"\bmake ([\w-]+)  ", (ROOT / "CONTRIBUTING.md").read_text("utf-8")))
 
     assert named | {"help", "demo", "clean"} == targets
 

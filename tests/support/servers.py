@@ -76,9 +76,14 @@ def clean_environment() -> dict[str, str]:
 
 
 def s3_client(
-    endpoint: str, access_key_id: str, secret_access_key: str, *, region: str = "us-east-1"
+    endpoint: str,
+    access_key_id: str,
+    secret_access_key: str,
+    *,
+    region: str = "us-east-1",
+    tries: int = 1,
 ) -> Any:
-    """A boto3 client that tells what is there: one try, path addressing, short time-outs."""
+    """A boto3 client that tells what is there: path addressing, short time-outs."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
@@ -87,8 +92,9 @@ def s3_client(
         aws_secret_access_key=secret_access_key,
         config=Config(
             s3={"addressing_style": "path"},
-            retries={"total_max_attempts": 1},
+            retries={"total_max_attempts": tries},
             request_checksum_calculation="when_required",  # B2 refuses the newer kinds
+            response_checksum_validation="when_required",
             connect_timeout=5,
             read_timeout=30,
             proxies={},
