@@ -74,7 +74,7 @@ export default {
           <div role="cell" class="c-name">
             <div class="line title">
               <i class="glyph" :class="row.tone" aria-hidden="true"></i>
-              <a class="name clip" :title="row.name" :href="'/backups/' + row.id">{{ row.name }}</a>
+              <a class="name clip" :title="row.name" :href="home + '/backups/' + row.id">{{ row.name }}</a>
             </div>
             <div class="way">
               <span class="chip" :title="row.source.whole">
@@ -94,7 +94,7 @@ export default {
           </div>
           <div role="cell" class="c-last">
             <a v-if="row.run" class="pill" :class="row.tone" :title="row.word"
-               :href="'/run/' + row.run" :aria-label="row.word + ', the last run of ' + row.name">{{ row.word }}</a>
+               :href="home + '/run/' + row.run" :aria-label="row.word + ', the last run of ' + row.name">{{ row.word }}</a>
             <span v-else class="pill" :class="row.tone">{{ row.word }}</span>
             <div class="t13 ink3 clip" :title="whole(row.when, row.when_exact)">{{ row.when }}</div>
           </div>
@@ -104,7 +104,7 @@ export default {
           </div>
           <div role="cell" class="c-size num">{{ row.size }}</div>
           <div role="cell" class="c-action">
-            <a v-if="row.look" class="btn small" :href="'/run/' + row.run"
+            <a v-if="row.look" class="btn small" :href="home + '/run/' + row.run"
                :aria-label="row.look + ': ' + row.name" :title="row.look">
               <i class="icon icon-eye" aria-hidden="true"></i><span>{{ row.look }}</span></a>
             <button v-else type="button" class="btn small" title="Run now"
@@ -131,7 +131,7 @@ export default {
       <slot></slot>
     </section>`,
 
-  props: { rows: Array, today: String },
+  props: { rows: Array, today: String, home: String },
   emits: ["run", "enable"],
 
   data() {

@@ -17,6 +17,8 @@ function isOff() {
   return document.body.classList.contains("offline");
 }
 
+// where our pages begin: below a path that is this installation's own
+const HOME = new URL(import.meta.url).pathname.replace(/\/assets\/[^/]*$/, "");
 const GREETED_MS = 4000; // by then a page and a server that are well have greeted each other
 const LOOKS_MS = 5000;
 
@@ -60,7 +62,8 @@ async function look() {
   if (!isOff() || !answer) return;
   if (answer.status !== 401) return say("Not connected. Trying again.");
   const link = document.createElement("a");
-  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  const wanted = location.pathname.slice(HOME.length) + location.search;
+  link.href = `/login?next=${encodeURIComponent(wanted)}`; // our path may be another by now
   link.textContent = "Sign in";
   say("You are signed out.", " ", link);
 }
@@ -110,3 +113,10 @@ function begin() {
   waiting = setTimeout(() => show(!window.did_handshake), GREETED_MS);
 }
 begin();
+
+// For the sign-in page, whose address any port may know. This storage is for this port alone.
+try {
+  localStorage.setItem("bucketvault", HOME);
+} catch {
+  // a browser that stores nothing: the link opens
+}

@@ -16,7 +16,7 @@ function rowOf(template) {
 }
 
 export default {
-  props: { columns: Array, rows: Array, row: String },
+  props: { columns: Array, rows: Array, row: String, home: String },
   computed: {
     kind() {
       return rowOf(this.row);
@@ -31,7 +31,7 @@ export default {
             <th v-for="column in columns" :key="column.name" scope="col" :class="column.classes">{{
               column.label }}</th>
           </tr></thead>
-          <tbody><component :is="kind" v-for="one in rows" :key="one.id" :props="{ row: one }" />
+          <tbody><component :is="kind" v-for="one in rows" :key="one.id" :props="{ row: one, home }" />
           </tbody>
         </table>
       </div>

@@ -47,9 +47,9 @@ class Config:
         return self.data_dir / "backups"
 
     @property
-    def login_token(self) -> Path:
-        """The secret part of the login link; every user who can read it may sign in."""
-        return self.data_dir / "token"
+    def address(self) -> Path:
+        """The path below which the pages are: nobody learns it but whoever signs in."""
+        return self.data_dir / "address"
 
     @property
     def password(self) -> Path:

@@ -29,8 +29,8 @@ IN_TEMPLATES = re.compile(
     r"|javascript:|createContextualFragment"
 )
 # An address in a template comes from a row's `...href`, or from the log viewer's `url`: how those
-# are made is looked at where Python makes them.
-MADE_ADDRESS = re.compile(r"\s*(['`]/[a-z]|url \+ '/|[\w.]*href$)")
+# are made is looked at where Python makes them. `home` is our own path.
+MADE_ADDRESS = re.compile(r"\s*((home \+ )?['`]/[a-z]|url \+ '/|(props\.home \+ )?[\w.]*href$)")
 ADDRESS_KEYS = re.compile(r"(.*_)?href|url|src")
 BOUND_ADDRESS = re.compile(r"(?<![\w-])(?::|v-bind:)(?:href|src|to|action)=\"([^\"]*)\"")
 
@@ -145,6 +145,8 @@ def _is_own_address(node: ast.expr, constants: set[str]) -> bool:
         return True
     if isinstance(node, ast.IfExp):
         return all(_is_own_address(part, constants) for part in (node.body, node.orelse))
+    if isinstance(node, ast.Call) and _name(node.func) == "assets.own":
+        return _is_own_address(node.args[0], constants)
     if not isinstance(node, ast.JoinedStr):
         return False
     first = node.values[0]

@@ -3,12 +3,15 @@
 NiceGUI looks at neither Host nor Origin, and its socket needs no cookie. A page elsewhere could
 otherwise act through the browser of a user who has bucketvault open: by DNS rebinding, a form, a
 socket, a frame. Cookies do not tell ports apart, so the page of another local service is as
-foreign as any; only the exact comparison of Origin and Host keeps it out.
+foreign as any; only the exact comparison of Origin and Host keeps it out. For the same reason all
+pages are below a path of their own: no other port is sent the cookie, which is for that path.
+
+Decisions: docs/decisions/access.md.
 """
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
@@ -17,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bucketvault.access import plain_pages
-from bucketvault.access.sessions import Sessions
+from bucketvault.access.sessions import OWN_PATH, Sessions
 from bucketvault.sanitize import clean
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")  # at any port: a tunnel may use another
@@ -29,6 +32,7 @@ OPEN = {  # what strangers may ask for, over HTTP only
     "/favicon.ico": READING,
     "/healthz": READING,
 }
+OPEN_BELOW = {SIGN_IN: READING}  # the same, for who knows our path: where the cookie is sent
 KEPT_BY_BROWSERS = ("/_nicegui/", "/assets/")  # their addresses change with their content
 SESSION = "bucketvault.session"  # in the scope: the session's secret, for what is behind us
 
@@ -44,9 +48,10 @@ _PAGE_POLICY = (
     b"frame-ancestors 'none'"
 )
 _PLAIN_POLICY = (
-    b"default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; "
-    b"form-action 'self'; frame-ancestors 'none'"
-)
+    f"default-src 'none'; script-src 'sha256-{plain_pages.COME_BACK_HASH}'; "
+    "style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+).encode()
 _HEADERS = {
     b"x-frame-options": b"DENY",
     b"x-content-type-options": b"nosniff",
@@ -98,8 +103,10 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             raise RuntimeError(f"unknown kind of connection: {scope['type']}")
         headers = Headers(scope=scope)
-        session = self._sessions.find(headers.get("cookie", ""))
-        refusal = self._refusal(scope, headers, session)
+        below = self._sessions.below(scope["path"])
+        # beside our path no session counts: what asks there has the cookie from somewhere else
+        session = None if below is None else self._sessions.find(headers.get("cookie", ""))
+        refusal = self._refusal(scope, headers, session, below)
         if refusal is not None:
             await _refuse(scope, receive, send, refusal)
             return
@@ -108,9 +115,14 @@ class Guard:
             scope[SESSION] = session
             if scope["type"] == "websocket":
                 receive = self._while_signed_in(session, receive)
-        await self.app(scope, receive, _with_headers(scope["path"], send))
+        if below is not None:
+            scope["root_path"] = self._sessions.path
+        path = scope["path"] if below is None else below
+        await self.app(scope, receive, _with_headers(path, send))
 
-    def _refusal(self, scope: Scope, headers: Headers, session: str | None) -> Refusal | None:
+    def _refusal(
+        self, scope: Scope, headers: Headers, session: str | None, below: str | None
+    ) -> Refusal | None:
         """Return why this is not passed on; None: it is."""
         for name in ("host", "origin", "cookie"):
             if len(headers.getlist(name)) > 1:
@@ -129,12 +141,19 @@ class Guard:
                 "This came from another site",
                 ("bucketvault only takes what its own pages send. Open it by its own address.",),
             )
-        path = scope["path"]
-        if session is not None or (
-            scope["type"] == "http" and scope["method"] in OPEN.get(path, ())
-        ):
+        if parts["name"] == "localhost" and _is_navigation(scope, headers):
+            # That name leads to ::1 first, where another user may listen: no cookie is kept for it.
+            there = f"http://127.0.0.1{host.removeprefix('localhost')}{_asked(scope)}"
+            return Refusal(HTTPStatus.TEMPORARY_REDIRECT, "Go on", location=there)
+        if below is None:
+            is_open = _is_open(scope, scope["path"], OPEN)
+        else:
+            is_open = session is not None or _is_open(scope, below, OPEN_BELOW)
+        if is_open:
             return None
-        return _to_sign_in(scope) if _is_navigation(scope, headers) else NO_SESSION
+        if not _is_navigation(scope, headers):
+            return NO_SESSION
+        return _to_sign_in(scope, "" if below is None else self._sessions.path)
 
     def _foreign_host(self, host: str) -> Refusal:
         known = ", ".join((*LOCAL_NAMES, *sorted(self._further)))
@@ -182,6 +201,10 @@ class Guard:
         return guarded
 
 
+def _is_open(scope: Scope, path: str, where: Mapping[str, tuple[str, ...]]) -> bool:
+    return scope["type"] == "http" and scope["method"] in where.get(path, ())
+
+
 def _is_navigation(scope: Scope, headers: Headers) -> bool:
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
@@ -191,14 +214,21 @@ def _is_navigation(scope: Scope, headers: Headers) -> bool:
     return "text/html" in headers.get("accept", "")  # browsers on plain HTTP, old ones
 
 
-def _to_sign_in(scope: Scope) -> Refusal:
-    path = scope.get("raw_path") or quote(scope["path"]).encode()
-    asked = path.decode("latin-1")
-    if query := scope.get("query_string"):
-        asked += "?" + query.decode("latin-1")
+def _asked(scope: Scope) -> str:
+    """Return path and query as they were asked for."""
+    path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("ascii", "replace")
+    query = scope.get("query_string", b"").decode("ascii", "replace")
+    return f"{path}?{query}" if query else path
+
+
+def _to_sign_in(scope: Scope, home: str) -> Refusal:
+    """Lead to the sign-in page below `home`, and from there to the page asked for."""
+    asked = _asked(scope)
+    if former := OWN_PATH.match(asked):  # ours, or one that was
+        asked = asked[former.end() :]
     wanted = local_path(asked)
     then = f"?next={quote(wanted, safe='/')}" if wanted != "/" else ""
-    return Refusal(HTTPStatus.SEE_OTHER, "Sign in", location=f"{SIGN_IN}{then}")
+    return Refusal(HTTPStatus.SEE_OTHER, "Sign in", location=f"{home}{SIGN_IN}{then}")
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:

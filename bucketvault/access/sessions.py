@@ -1,17 +1,18 @@
-"""The login token, the password if there is one, and the sessions they open.
+"""The path below which the pages are, and the sessions that a link or the password opens.
 
-The token is in the data folder: any user who may read it may sign in. A session is a random
-secret in one browser's cookie; the database has its hash. Whether a session is valid is asked at
-every request and every message of a socket, in the event loop, so the answer comes from memory.
+A session is a random secret in one browser's cookie; the database has its hash. The cookie is sent
+to every port of the host, but only below our path, which no other port knows. Whether a session is
+valid is asked at every request and every message of a socket, in the event loop, so the answer
+comes from memory.
 
 Decisions: docs/decisions/access.md.
 """
 
 import asyncio
 import datetime as dt
-import hashlib
 import hmac
 import logging
+import re
 import secrets
 import threading
 import time
@@ -19,16 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bucketvault import logging_setup
-from bucketvault.access import password
+from bucketvault.access import links, password
 from bucketvault.store.database import BusyError, writing
-from bucketvault.store.models import Session, utcnow
+from bucketvault.store.models import Session, SignInLink, utcnow
 from bucketvault.store.private_files import alone_in, write_private
 
 log = logging.getLogger(__name__)
 
 NOTED_EVERY_S = 300.0  # how exactly the database knows when a session was last seen
-TOKEN_BYTES = 32
-TOKEN_LENGTH = 43  # of so many bytes in base64
+COOKIE = "bucketvault"
+PATH_BYTES = 16
+OWN_PATH = re.compile(r"/b-[\w-]{22}", re.ASCII)
 FIRST_PAUSE_S = 0.1  # before a guess is looked at that follows a wrong one; doubles each time
 LONGEST_PAUSE_S = 2.0
 FORGOTTEN_S = 60.0  # after so long without a wrong guess the next one is looked at at once
@@ -39,44 +41,45 @@ class CrowdedError(Exception):
     """So many guess that this one is not looked at."""
 
 
-def login_token(path: Path) -> str:
-    """Return the login token in `path`; it is made where the file holds no whole one."""
-    found = _read(path)
+def own_path(file: Path) -> str:
+    """Return the path in `file`; it is made where the file holds no whole one."""
+    found = _read(file)
     if found is None:
-        with alone_in(path.parent):
-            found = _read(path) or _write(path)
+        with alone_in(file.parent):
+            found = _read(file) or _write(file)
     logging_setup.mask.learn(found)
     return found
 
 
-def replace_login_token(path: Path) -> str:
-    """Put a new login token in the place of the old one; every session ends.
+def replace_own_path(file: Path) -> None:
+    """Move the pages to a new path; every session and every link ends.
 
     A running server sees that the file was replaced, and ends the sessions that began meanwhile.
     """
     end_all_sessions()
-    with alone_in(path.parent):
-        return _write(path)
+    with alone_in(file.parent):
+        _write(file)
 
 
 def end_all_sessions() -> None:
-    """End them in the database; a running server looks at the files of token and password."""
+    """End them and all links in the database; a running server looks at path and password."""
     with writing():
         Session.delete().execute()
+        SignInLink.delete().execute()
 
 
-def _read(path: Path) -> str | None:
+def _read(file: Path) -> str | None:
     try:
-        token = path.read_text("ascii").strip()
+        path = file.read_text("ascii").strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-    return token if len(token) >= TOKEN_LENGTH else None
+    return path if OWN_PATH.fullmatch(path) else None
 
 
-def _write(path: Path) -> str:
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    write_private(path, f"{token}\n")
-    return token
+def _write(file: Path) -> str:
+    path = f"/b-{secrets.token_urlsafe(PATH_BYTES)}"
+    write_private(file, f"{path}\n")
+    return path
 
 
 @dataclass(slots=True)
@@ -88,14 +91,14 @@ class _Open:
 
 
 class Sessions:
-    """Who is signed in. `find`, `is_valid` and `touch` never block; `exchange` is awaited.
+    """Who is signed in. `find`, `is_valid`, `touch` and `below` never block; the rest may.
 
-    The other methods use the database, and may be called from any thread but the loop's.
+    What uses the database may be called from any thread but the loop's.
     """
 
-    def __init__(self, token_file: Path, password_file: Path, cookie: str) -> None:
-        self.cookie = cookie
-        self._token_file = token_file
+    def __init__(self, path_file: Path, password_file: Path) -> None:
+        self.path = ""  # below which the pages are; empty before `load`
+        self._path_file = path_file
         self._password_file = password_file
         self._stamps = self._stamps_now()
         self._open: dict[str, _Open] = {}  # by hash
@@ -107,7 +110,7 @@ class Sessions:
 
     def load(self) -> None:
         """Read who is signed in, and forget those who were not seen for long."""
-        login_token(self._token_file)
+        self.path = own_path(self._path_file)
         self._stamps = self._stamps_now()
         now = time.time()
         with writing():
@@ -118,6 +121,13 @@ class Sessions:
                 else:
                     row.delete_instance()
 
+    def below(self, path: str) -> str | None:
+        """Return what of `path` is below ours, from its slash on; None: it is elsewhere."""
+        start, rest = path[: len(self.path)], path[len(self.path) :]
+        if not self.path or not hmac.compare_digest(start.encode(), self.path.encode()):
+            return None
+        return rest if rest.startswith("/") else None
+
     def find(self, cookie_header: str) -> str | None:
         """Return the valid session in a Cookie header; None: there is none.
 
@@ -125,33 +135,30 @@ class Sessions:
         """
         for pair in cookie_header.split(";"):
             name, _, value = pair.strip().partition("=")
-            if name == self.cookie and self.is_valid(value):
+            if name == COOKIE and self.is_valid(value):
                 return value
         return None
 
     def is_valid(self, session: str) -> bool:
         """True if this session is valid now."""
-        found = self._open.get(_hash(session))
+        found = self._open.get(links.hash_of(session))
         return found is not None and time.time() - found.seen < Session.IDLE_S
 
     def touch(self, session: str) -> None:
         """It was just seen."""
-        found = self._open.get(_hash(session))
+        found = self._open.get(links.hash_of(session))
         if found is not None:  # never put back what another thread has just taken out
             found.seen = time.time()
 
-    async def exchange(self, guess: str, held: str | None = None) -> str | None:
-        """Return a session for the login token or the password; None for anything else.
-
-        A new one, unless this browser has one that is still valid: that one is kept. Replaced by
-        another cookie, it would stay valid in open tabs, and no sign-out could end it.
+    async def check(self, guess: str) -> str | None:
+        """Return the token of a link that opens, for one or for the password; None: neither.
 
         The right token always opens, and at once: all callers look the same from here, so locking
         out would hit the owner. Anything else is looked at one at a time, each wrong guess makes
         the next one wait longer, at most two seconds, and CrowdedError is raised when many wait.
         """
-        if await asyncio.to_thread(self._is_token, guess):
-            return await asyncio.to_thread(self._begin, held)
+        if await asyncio.to_thread(links.opens, guess):
+            return guess
         if self._waiting >= MOST_WAITING:
             raise CrowdedError
         self._waiting += 1
@@ -160,13 +167,21 @@ class Sessions:
                 await asyncio.sleep(self.pause_s())
                 if await asyncio.to_thread(password.matches, self._password_file, guess):
                     self._wrong = 0
-                    return await asyncio.to_thread(self._begin, held)
+                    return await asyncio.to_thread(links.make)
                 recent = time.monotonic() - self._wrong_at <= FORGOTTEN_S
                 self._wrong, self._wrong_at = (self._wrong + 1 if recent else 1), time.monotonic()
         finally:
             self._waiting -= 1
-        log.warning("a wrong login token or password was refused", extra={"guesses": self._wrong})
+        log.warning("a wrong link or password was refused", extra={"guesses": self._wrong})
         return None
+
+    async def begin(self, token: str, held: str | None = None) -> str | None:
+        """Use the link of this token up, and return a session; None: it does not open.
+
+        A new session, unless this browser has one that is still valid: that one is kept. Replaced
+        by another cookie, it would stay valid in open tabs, and no sign-out could end it.
+        """
+        return await asyncio.to_thread(self._begin, token, held)
 
     def pause_s(self) -> float:
         """Return how long a guess waits now before it is looked at."""
@@ -178,17 +193,16 @@ class Sessions:
         """True if there is a password."""
         return self._password_file.exists()
 
-    def _is_token(self, guess: str) -> bool:
-        return hmac.compare_digest(_hash(guess), _hash(login_token(self._token_file)))
-
-    def _begin(self, held: str | None) -> str:
+    def _begin(self, token: str, held: str | None) -> str | None:
         self._end_all_if_replaced()
-        if held is not None and self.is_valid(held):
-            self.touch(held)
-            return held
         session = secrets.token_urlsafe(32)
-        hashed, now = _hash(session), utcnow()
+        hashed, now = links.hash_of(session), utcnow()
         with self._lock, writing():
+            if not links.use(token):
+                return None
+            if held is not None and self.is_valid(held):
+                self.touch(held)
+                return held
             Session.create(token_hash=hashed, last_seen_at=now)
             self._open[hashed] = _Open(now.timestamp(), now.timestamp())
         log.info("somebody signed in")
@@ -196,7 +210,7 @@ class Sessions:
 
     def end(self, session: str) -> None:
         """Sign out."""
-        hashed = _hash(session)
+        hashed = links.hash_of(session)
         self._open.pop(hashed, None)  # first of all: it ends also when the database is busy
         with self._lock, writing():
             Session.delete().where(Session.token_hash == hashed).execute()
@@ -237,16 +251,14 @@ class Sessions:
             if stamps == self._stamps:
                 return
             self._open.clear()
-            end_all_sessions()
-            self._stamps = stamps
-        log.info("the login token or the password was replaced: every session has ended")
+            with writing():  # the links are newer than that
+                Session.delete().execute()
+            self.path = own_path(self._path_file)
+            self._stamps = self._stamps_now()
+        log.info("path or password was replaced: every session has ended")
 
     def _stamps_now(self) -> object:
-        return _stamp(self._token_file), _stamp(self._password_file)
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+        return _stamp(self._path_file), _stamp(self._password_file)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from html import escape
 from http import HTTPStatus
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import fastapi
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -12,7 +12,7 @@ from nicegui import Client, background_tasks, core
 
 from bucketvault.access import plain_pages
 from bucketvault.access.guard import SESSION, SIGN_IN, local_path
-from bucketvault.access.sessions import CrowdedError, Sessions
+from bucketvault.access.sessions import COOKIE, CrowdedError, Sessions
 from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
@@ -23,27 +23,34 @@ LEAVE_S = 1.0  # for open pages to leave by themselves
 
 
 def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
-    """Return `/login` and `/logout`."""
+    """Return `/login` and `/logout`.
+
+    Whoever opens the link, or knows the password, at the address that every stranger may ask is
+    led below our path: only there the browser shows what it has, and gets its cookie.
+    """
     router = fastapi.APIRouter(include_in_schema=False)
 
     @router.api_route(SIGN_IN, methods=["GET", "HEAD"])
     async def ask(request: fastapi.Request, token: str = "", next: str = "/") -> Response:  # noqa: A002
         """Take the link with the token, or say where a visitor without a session is sent."""
         wanted = local_path(next)
+        home = request.scope.get("root_path", "")
         opens = request.method == "GET" and token
         held = request.scope.get(SESSION)
+        if not home:
+            return await _lead_below(sessions, token, wanted) if opens else _form(sessions, wanted)
         foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
         if held is None and foreign:
             # A link on another site led here: the browser has held our cookie back, and sends it
             # as soon as this page asks.
-            there = f"{SIGN_IN}?{request.url.query}" if opens else wanted
+            there = f"{home}{SIGN_IN}?{request.url.query}" if opens else f"{home}{wanted}"
             refresh = f'<meta http-equiv="refresh" content="0; url={escape(there)}">'
             again = f'<p><a href="{escape(there)}">Go on</a></p>'
             return HTMLResponse(plain_pages.page("One moment", again, head=refresh))
         if opens:
             return await _open(sessions, token, held, wanted)
         if held is not None:
-            return RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
+            return RedirectResponse(f"{home}{wanted}", HTTPStatus.SEE_OTHER)
         return _form(sessions, wanted)
 
     @router.post(SIGN_IN)
@@ -54,8 +61,7 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
             return _too_large()
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         secret = _without_link(fields.get("token", "").strip())
-        held = request.scope.get(SESSION)
-        return await _open(sessions, secret, held, local_path(fields.get("next", "/")))
+        return await _lead_below(sessions, secret, local_path(fields.get("next", "/")))
 
     @router.post("/logout")
     async def leave(request: fastapi.Request) -> Response:
@@ -67,8 +73,8 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
         except BusyError:
             log.warning("the database is busy: a session ended for this start only")
         close_pages_of_ended_sessions(sessions)
-        response = RedirectResponse(SIGN_IN, HTTPStatus.SEE_OTHER)
-        response.delete_cookie(sessions.cookie, path="/", httponly=True, samesite="strict")
+        response = RedirectResponse(f"{sessions.path}{SIGN_IN}", HTTPStatus.SEE_OTHER)
+        response.delete_cookie(COOKIE, path=sessions.path, httponly=True, samesite="strict")
         return response
 
     return router
@@ -109,25 +115,50 @@ def _without_link(pasted: str) -> str:
         return pasted
 
 
-async def _open(sessions: Sessions, secret: str, held: str | None, wanted: str) -> Response:
+async def _lead_below(sessions: Sessions, secret: str, wanted: str) -> Response:
     try:
-        session = await sessions.exchange(secret, held)
+        token = await sessions.check(secret)
     except CrowdedError:
         words = "Somebody guesses, so passwords have to wait. The link opens at once."
         return _form(sessions, wanted, words, HTTPStatus.TOO_MANY_REQUESTS)
     except BusyError:
-        words = "The database is busy. Try again in a minute."
-        return _form(sessions, wanted, words, HTTPStatus.SERVICE_UNAVAILABLE)
-    if session is None:
-        words = "This token does not open bucketvault: it is not whole, or there is a newer one."
-        if sessions.has_password():
-            words = "This is not the password, and no token that opens bucketvault."
-        return _form(sessions, wanted, words, HTTPStatus.FORBIDDEN)
-    response = RedirectResponse(wanted, HTTPStatus.SEE_OTHER)
-    response.set_cookie(
-        sessions.cookie, session, max_age=COOKIE_AGE_S, path="/", httponly=True, samesite="strict"
-    )
+        return _busy(sessions, wanted)
+    if token is None:
+        return _wrong(sessions, wanted)
+    then = urlencode({"token": token, "next": wanted})
+    return RedirectResponse(f"{sessions.path}{SIGN_IN}?{then}", HTTPStatus.SEE_OTHER)
+
+
+async def _open(sessions: Sessions, token: str, held: str | None, wanted: str) -> Response:
+    try:
+        session = await sessions.begin(token, held)
+    except BusyError:
+        return _busy(sessions, wanted)
+    if session is None and held is None:
+        return _wrong(sessions, wanted)
+    response = RedirectResponse(f"{sessions.path}{wanted}", HTTPStatus.SEE_OTHER)
+    if session is not None:
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=COOKIE_AGE_S,
+            path=sessions.path,
+            httponly=True,
+            samesite="strict",
+        )
     return response
+
+
+def _busy(sessions: Sessions, wanted: str) -> Response:
+    words = "The database is busy. Try again in a minute."
+    return _form(sessions, wanted, words, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _wrong(sessions: Sessions, wanted: str) -> Response:
+    words = "This link does not open bucketvault: each opens once, within a day."
+    if sessions.has_password():
+        words = "This is not the password, and no link that opens bucketvault."
+    return _form(sessions, wanted, words, HTTPStatus.FORBIDDEN)
 
 
 async def _body(request: fastapi.Request) -> bytes | None:
@@ -169,5 +200,7 @@ def _form(
         "autofocus><button>Sign in</button></form>"
     )
     how = plain_pages.paragraphs(before or after, "`bucketvault url`")
+    if not problem:
+        form += f"<script>{plain_pages.COME_BACK}</script>"
     body = f"{bad}{how}{form}" if before else f'{bad}{form}<div class="after">{how}</div>'
     return HTMLResponse(plain_pages.page("Sign in", body), status)

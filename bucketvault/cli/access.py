@@ -17,7 +17,7 @@ from bucketvault.server import address
 def add_to(commands: Any) -> None:  # what argparse's `add_subparsers` gives; its type is private
     """Add them to the command line."""
     url = commands.add_parser("url", help="print the link that opens the pages")
-    url.add_argument("--new", action="store_true", help="with a new token; every session ends")
+    url.add_argument("--new", action="store_true", help="every session and every other link ends")
     url.set_defaults(command=_url)
 
     word = commands.add_parser("password", help="set a password that opens the pages too")

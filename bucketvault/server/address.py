@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import http.client
 import ipaddress
 import json
@@ -15,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bucketvault.access.sessions import login_token, replace_login_token
+from bucketvault.access import links
+from bucketvault.access.sessions import replace_own_path
 from bucketvault.config import Config
 from bucketvault.engine.engine import open_store
 from bucketvault.errors import AlreadyRunningError, BucketvaultError
@@ -34,16 +34,9 @@ class Door:
     port: int
     socket: Path | None = None
 
-    @property
-    def cookie(self) -> str:
-        """Cookies do not tell ports apart, so the name does; nor, over tunnels, one server's."""
-        if self.socket is None:
-            return f"bucketvault_{self.port}"
-        return f"bucketvault_{hashlib.sha256(os.fsencode(self.socket)).hexdigest()[:12]}"
-
-    def link(self, token: str) -> str:
-        """Return the address that signs in."""
-        return f"http://{ADDRESS}:{self.port}/login?token={token}"
+    def new_link(self) -> str:
+        """Return an address that signs in once, within a day. Raises BusyError."""
+        return f"http://{ADDRESS}:{self.port}/login?token={links.make()}"
 
     def answers(self) -> bool:
         """True if anything listens there."""
@@ -90,13 +83,12 @@ def door_of(config: Config) -> Door:
 
 
 def login_link(config: Config, *, new: bool) -> tuple[Door, str]:
-    """Return where it serves, and the link that signs in there; with `new` from a new token."""
+    """Return where it serves, and a link that signs in there; with `new`, all others end."""
     door = noted_door(config)
+    open_store(config)
     if new:
-        open_store(config)
-        return door, door.link(replace_login_token(config.login_token))
-    config.make_folders()
-    return door, door.link(login_token(config.login_token))
+        replace_own_path(config.address)
+    return door, door.new_link()
 
 
 def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
@@ -105,7 +97,7 @@ def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
     if tunnel := door.tunnel_line(os.environ.get("SSH_CONNECTION", "")):
         yield f"First, on your own computer: {tunnel}"
     if with_link:
-        yield f"Open bucketvault: {door.link(login_token(config.login_token))}"
+        yield f"Open bucketvault: {door.new_link()}"
     else:
         where = f"on the socket {door.socket}" if door.socket else f"on port {door.port}"
         yield f"bucketvault serves {where}. The login link: bucketvault url"

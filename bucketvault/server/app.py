@@ -16,7 +16,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from nicegui import ui
 
 from bucketvault.access.guard import Guard
-from bucketvault.access.sessions import Sessions, replace_login_token
+from bucketvault.access.sessions import Sessions, replace_own_path
 from bucketvault.access.signin import close_pages_of_ended_sessions, sign_in_routes
 from bucketvault.engine.engine import Engine
 from bucketvault.pages import site
@@ -51,7 +51,7 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     api.include_router(sign_in_routes(sessions))
     api.include_router(log_api(engine))
     _add_small_answers(api, engine)
-    engine.sign_out_everywhere = partial(replace_login_token, engine.config.login_token)
+    engine.sign_out_everywhere = partial(replace_own_path, engine.config.address)
     site.register(engine)
     ui.run_with(
         api,

@@ -59,7 +59,7 @@ def serve(config: Config, around: Around = Around()) -> int:
             from bucketvault.server.app import create_app
 
         engine = Engine(config, around.role, schedules=True)
-        sessions = Sessions(config.login_token, config.password, door.cookie)
+        sessions = Sessions(config.address, config.password)
         server = _Server(
             uvicorn.Config(
                 create_app(engine, sessions),

@@ -345,6 +345,12 @@ class Session(BaseModel):
     last_seen_at: pw.Field[dt.datetime] = UtcField(default=utcnow)  # to within a few minutes
 
 
+class SignInLink(BaseModel):
+    """A link that signs in once. Its token is with whoever asked for it; here is the hash."""
+
+    token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
+
+
 class Mail(BaseModel):
     """A mail, whole: it waits (`next_attempt_at`), was taken by the server, or is given up."""
 

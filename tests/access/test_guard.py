@@ -14,7 +14,9 @@ from bucketvault.access.sessions import Sessions
 HOST = "127.0.0.1:8484"
 OWN = f"http://{HOST}"
 SESSION = "a-session-that-is-valid"
-COOKIE = f"bucketvault_8484={SESSION}"
+HOME = "/b-0123456789-abcdef_ABCD"
+BESIDE = ("/login", "/healthz", "/favicon.ico")
+COOKIE = f"bucketvault={SESSION}"
 SOCKET = "/_nicegui_ws/socket.io/"
 NAVIGATION = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
@@ -25,7 +27,8 @@ class OneSession(Sessions):
     """Sessions with a single one, which a test may end."""
 
     def __init__(self) -> None:
-        super().__init__(Path("/nowhere"), Path("/nowhere"), "bucketvault_8484")
+        super().__init__(Path("/nowhere"), Path("/nowhere"))
+        self.path = HOME
         self.ended = False
 
     def is_valid(self, session: str) -> bool:
@@ -35,8 +38,9 @@ class OneSession(Sessions):
 class Told:
     """The guard's answer."""
 
-    def __init__(self, reached: bool, messages: list[dict[str, Any]]) -> None:
+    def __init__(self, reached: bool, root_path: str, messages: list[dict[str, Any]]) -> None:
         self.reached = reached  # the application behind it
+        self.root_path = root_path  # where the application was told that it is
         start = messages[0] if messages else {}
         self.status: int = start.get("status", 0)
         self.accepted = start.get("type") == "websocket.accept"
@@ -56,8 +60,14 @@ async def ask(
     headers: Headers | None = None,
     allowed: Iterable[str] = (),
     answer: Headers = (),
+    top: bool = False,
 ) -> Told:
-    """One request to a guarded application; `headers` replaces all that would be sent."""
+    """One request to a guarded application; `headers` replaces all that would be sent.
+
+    It goes below the path of the pages, but for what strangers may ask for, or with `top`.
+    """
+    if not top and path.split("?")[0] not in BESIDE and not path.startswith("/b-"):
+        path = f"{HOME}{path}"
     if headers is None:
         headers = [("host", host), *([("cookie", cookie)] if cookie else [])]
         headers = [*headers, *(more or {}).items()]
@@ -93,7 +103,7 @@ async def ask(
         await send({"type": "http.response.body", "body": b"inside"})
 
     await Guard(application, OneSession(), allowed)(scope, receive, send)
-    return Told(reached, messages)
+    return Told(reached, scope.get("root_path", ""), messages)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +238,7 @@ async def test_our_own_pages_and_typed_addresses_get_through(site: str) -> None:
     assert (await ask(more={"sec-fetch-site": site, "sec-fetch-mode": "cors"})).reached
 
 
-@pytest.mark.parametrize("cookie", ["", "bucketvault_8484=guess", f"bucketvault_9000={SESSION}"])
+@pytest.mark.parametrize("cookie", ["", "bucketvault=guess", f"bucketvault_9000={SESSION}"])
 async def test_without_a_session_nothing_is_open_but_the_way_in(cookie: str) -> None:
     for path in ("/login", "/favicon.ico", "/healthz"):
         assert (await ask(path, cookie=cookie)).reached
@@ -239,6 +249,7 @@ async def test_without_a_session_nothing_is_open_but_the_way_in(cookie: str) -> 
         "/assets/bucketvault.css",
         "/login/",
         "//login",
+        f"{HOME}/healthz",
         "/healthz/x",
         "/logout",
     ):
@@ -291,7 +302,7 @@ async def hear_while_the_session_ends(incoming: list[dict[str, Any]]) -> list[st
         heard.extend([(await receive())["type"] for _ in incoming])
 
     headers = [(b"host", HOST.encode()), (b"origin", OWN.encode()), (b"cookie", COOKIE.encode())]
-    scope = {"type": "websocket", "path": SOCKET, "headers": headers}
+    scope = {"type": "websocket", "path": f"{HOME}{SOCKET}", "headers": headers}
     await Guard(application, sessions)(scope, receive, send)
     return heard
 
@@ -299,11 +310,12 @@ async def hear_while_the_session_ends(incoming: list[dict[str, Any]]) -> list[st
 @pytest.mark.parametrize(
     ("path", "location"),
     [
-        ("/", "/login"),
-        ("/run/7", "/login?next=/run/7"),
-        ("/run/7?tab=log&x=1", "/login?next=/run/7%3Ftab%3Dlog%26x%3D1"),
-        ("//evil.example/x", "/login"),
-        ("/logout", "/login"),
+        ("/", f"{HOME}/login"),
+        ("/run/7", f"{HOME}/login?next=/run/7"),
+        ("/run/7?tab=log&x=1", f"{HOME}/login?next=/run/7%3Ftab%3Dlog%26x%3D1"),
+        ("//evil.example/x", f"{HOME}/login"),
+        ("/logout", f"{HOME}/login"),
+        ("/b-another-installation-1/run/7", "/login?next=/run/7"),
     ],
 )
 async def test_a_browser_without_a_session_is_led_to_the_sign_in_page_and_back(
@@ -315,6 +327,40 @@ async def test_a_browser_without_a_session_is_led_to_the_sign_in_page_and_back(
         assert not told.reached
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/run/7", f"{HOME}", f"{HOME}x/", "/b-another-installation-1/"]
+)
+async def test_beside_the_path_no_cookie_opens_anything_and_nothing_names_the_path(
+    path: str,
+) -> None:
+    scripted, led = [(await beside(path, how)) for how in ({"sec-fetch-mode": "cors"}, NAVIGATION)]
+
+    assert scripted.status == 401 and led.status == 303
+    assert led.headers["location"].startswith("/login")
+    for told in (scripted, led):
+        assert not told.reached and HOME not in f"{told.headers} {told.body}"
+
+
+async def beside(path: str, how: dict[str, str]) -> Told:
+    """Ask at the top, as a thief asks who has the cookie and does not know the path."""
+    return await ask(path, more=how, top=True)
+
+
+async def test_below_the_path_the_application_is_told_where_it_is() -> None:
+    assert (await ask("/run/7")).root_path == HOME
+    assert (await ask("/login", cookie="")).root_path == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/login?token=x&next=/run/7", f"{HOME}/run/7"])
+async def test_a_visit_by_the_name_that_another_user_may_hold_is_led_to_the_address(
+    path: str,
+) -> None:
+    """`localhost` leads to ::1 first: there may be no cookie for that name."""
+    for host, there in (("localhost:8484", "127.0.0.1:8484"), ("localhost", "127.0.0.1")):
+        told = await ask(path, host=host, more=NAVIGATION, top=True)
+        assert (told.status, told.headers["location"]) == (307, f"http://{there}{path}")
+
+
 async def test_a_script_without_a_session_is_refused_and_not_led_anywhere() -> None:
     told = await ask(cookie="", more={"sec-fetch-mode": "cors", "accept": "text/html"})
 
@@ -324,7 +370,7 @@ async def test_a_script_without_a_session_is_refused_and_not_led_anywhere() -> N
 async def test_a_cookie_of_another_service_beside_ours_changes_nothing() -> None:
     for cookie in (
         f"other=1; {COOKIE}",
-        f"bucketvault_8484=tossed; {COOKIE}",
+        f"bucketvault=tossed; {COOKIE}",
         f'{COOKIE}; broken; =; "',
     ):
         assert (await ask(cookie=cookie)).reached
@@ -358,10 +404,13 @@ async def test_every_answer_carries_the_headers_that_protect_it_refusals_too() -
         assert len(told.names) == len(set(told.names))
 
 
-async def test_pages_for_strangers_may_run_no_script() -> None:
+async def test_pages_for_strangers_may_run_no_script_but_the_one_of_the_sign_in_page() -> None:
     for told in (await ask("/login"), await ask(cookie="")):
         assert "default-src 'none'" in told.headers["content-security-policy"]
-        assert "script-src" not in told.headers["content-security-policy"]
+        assert "script-src 'sha256-" in told.headers["content-security-policy"]
+        assert (
+            "'unsafe-inline'" not in told.headers["content-security-policy"].split("style-src")[0]
+        )
         assert "<script" not in told.body
 
 

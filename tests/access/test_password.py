@@ -8,12 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
-from bucketvault.access import password
-from bucketvault.access.sessions import Sessions, login_token
+from bucketvault.access import links, password
+from bucketvault.access.sessions import Sessions
 from tests.support.program import Answer, Program, Served, until
 
 WORD = "a long walk at näight"
-COOKIE = "bucketvault_8484"
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def file(open_store: Path) -> Path:
 def sessions(file: Path) -> Sessions:
     """Sessions as a server has them after its start, where there is a password."""
     password.set_password(file, WORD)
-    sessions = Sessions(file.with_name("token"), file, COOKIE)
+    sessions = Sessions(file.with_name("address"), file)
     sessions.load()
     return sessions
 
@@ -82,18 +81,24 @@ def test_a_weak_password_is_refused(file: Path, word: str, why: str) -> None:
     assert not file.exists()
 
 
-async def test_password_and_token_open_and_a_wrong_guess_does_not(sessions: Sessions) -> None:
-    for secret in (WORD, login_token(sessions._token_file)):
-        session = await sessions.exchange(secret)
+async def opened(sessions: Sessions, secret: str) -> str | None:
+    """The session that a secret opens."""
+    token = await sessions.check(secret)
+    return None if token is None else await sessions.begin(token)
+
+
+async def test_password_and_link_open_and_a_wrong_guess_does_not(sessions: Sessions) -> None:
+    for secret in (WORD, links.make()):
+        session = await opened(sessions, secret)
         assert session is not None and sessions.is_valid(session)
-    assert await sessions.exchange("something else") is None
+    assert await opened(sessions, "something else") is None
 
 
 async def test_without_a_password_no_guess_opens(sessions: Sessions, file: Path) -> None:
     change_to(file, None)
 
-    assert await sessions.exchange(WORD) is None
-    assert await sessions.exchange("") is None
+    assert await opened(sessions, WORD) is None
+    assert await opened(sessions, "") is None
 
 
 def change_to(file: Path, word: str | None) -> None:
@@ -107,7 +112,7 @@ def change_to(file: Path, word: str | None) -> None:
 async def test_a_change_of_the_password_ends_every_session(
     sessions: Sessions, file: Path, change: str | None
 ) -> None:
-    session = await sessions.exchange(WORD)
+    session = await opened(sessions, WORD)
     assert session is not None
 
     change_to(file, change)
@@ -133,7 +138,7 @@ async def test_passwords_are_hashed_one_at_a_time_and_never_in_the_event_loop(
         return found
 
     monkeypatch.setattr(password, "matches", matches)
-    guesses = asyncio.gather(*(sessions.exchange(f"guess {n}") for n in range(3)))
+    guesses = asyncio.gather(*(sessions.check(f"guess {n}") for n in range(3)))
     while not guesses.done():
         turns += 1
         await asyncio.sleep(0.005)
@@ -191,8 +196,9 @@ def test_a_password_set_while_it_serves_ends_sessions_and_opens_the_page_asked_f
     wrong = enter(served, "not the password")
     assert wrong.status == 403 and "not the password" in wrong.body
     right = enter(served, WORD, "/run/1")
-    assert (right.status, right.location) == (303, "/run/1")
-    assert "HttpOnly" in right.headers["set-cookie"]
+    inside = served.follow(right)
+    assert (inside.status, inside.location) == (303, "/run/1")
+    assert "HttpOnly" in inside.headers["set-cookie"]
     served.end(signal.SIGTERM)
     out, err = served.process.communicate()
     assert WORD not in out + err and "not the password" not in out + err

@@ -1,4 +1,4 @@
-"""The login token, and the sessions it opens."""
+"""The path of the pages, the links that open once, and the sessions they open."""
 
 import asyncio
 import datetime as dt
@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 import time_machine
 
+from bucketvault.access import links
 from bucketvault.access import sessions as module
-from bucketvault.access.sessions import CrowdedError, Sessions, login_token, replace_login_token
+from bucketvault.access.sessions import COOKIE, CrowdedError, Sessions, own_path, replace_own_path
 from bucketvault.store.database import connection
-from bucketvault.store.models import Session
+from bucketvault.store.models import Session, SignInLink
 
-COOKIE = "bucketvault_8484"
 DAY_S = 24 * 3600
 
 
 @pytest.fixture
-def token_file(open_store: Path) -> Path:
-    """The token's file, beside an open database."""
-    return open_store.with_name("token")
+def path_file(open_store: Path) -> Path:
+    """The file with the pages' path, beside an open database."""
+    return open_store.with_name("address")
 
 
-def started(token_file: Path) -> Sessions:
+def started(path_file: Path) -> Sessions:
     """Sessions as a server has them after its start."""
-    sessions = Sessions(token_file, token_file.with_name("password"), COOKIE)
+    sessions = Sessions(path_file, path_file.with_name("password"))
     sessions.load()
     return sessions
 
@@ -39,99 +39,147 @@ def is_for_its_owner_alone(file: Path) -> bool:
     return file.stat().st_mode & 0o777 == 0o600
 
 
-async def signed_in(sessions: Sessions, token_file: Path) -> str:
-    session = await sessions.exchange(login_token(token_file))
+async def signed_in(sessions: Sessions) -> str:
+    session = await sessions.begin(links.make())
     assert session is not None
     return session
 
 
-# the token
+# the path
 
 
-def test_the_token_is_made_once_for_its_owner_alone(token_file: Path) -> None:
-    token = login_token(token_file)
+def test_the_path_is_made_once_for_its_owner_alone(path_file: Path) -> None:
+    path = own_path(path_file)
 
-    assert len(token) == 43 and login_token(token_file) == token
-    assert is_for_its_owner_alone(token_file)
-    assert [p.name for p in token_file.parent.glob("token*")] == ["token"]
+    assert len(path) == len("/b-") + 22 and own_path(path_file) == path
+    assert is_for_its_owner_alone(path_file)
+    assert [p.name for p in path_file.parent.glob("address*")] == ["address"]
 
 
-def test_all_who_make_the_token_at_once_get_the_same(token_file: Path) -> None:
-    tokens: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: tokens.append(login_token(token_file))) for _ in range(8)
-    ]
+def test_all_who_make_the_path_at_once_get_the_same(path_file: Path) -> None:
+    paths: list[str] = []
+    threads = [threading.Thread(target=lambda: paths.append(own_path(path_file))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert len(tokens) == 8 and len(set(tokens)) == 1
+    assert len(paths) == 8 and len(set(paths)) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"short", b"\xff" * 50])
-async def test_a_token_file_that_was_cut_short_opens_nothing_and_is_made_anew(
-    token_file: Path, content: bytes
-) -> None:
-    sessions = started(holding(token_file, content))
+@pytest.mark.parametrize("content", [b"", b"\n", b"/b-short", b"/", b"/b-../../../../../../../x"])
+def test_a_path_that_was_cut_short_is_made_again(path_file: Path, content: bytes) -> None:
+    sessions = started(holding(path_file, content))
 
-    assert await sessions.exchange(content.decode("latin-1").strip()) is None
-    assert await sessions.exchange(login_token(token_file)) is not None
+    assert module.OWN_PATH.fullmatch(sessions.path)
+    assert path_file.read_text() == f"{sessions.path}\n"
+
+
+def test_only_what_begins_with_the_whole_path_is_below_it(path_file: Path) -> None:
+    sessions = started(path_file)
+    home = sessions.path
+
+    assert sessions.below(f"{home}/") == "/" and sessions.below(f"{home}/run/7") == "/run/7"
+    for elsewhere in ("", "/", "/run/7", home, f"{home}x/", home[:-1] + "/", home.upper() + "/"):
+        assert sessions.below(elsewhere) is None
+    assert Sessions(path_file, path_file).below("/") is None  # before it has begun
+
+
+# links
+
+
+def test_a_link_opens_once_and_the_database_has_only_its_hash(open_store: Path) -> None:
+    token = links.make()
+
+    assert len(token) == 43 and links.opens(token)
+    with connection():
+        (row,) = SignInLink.select()
+        assert len(row.token_hash) == 64
+        assert links.use(token) and not links.use(token)
+    assert not links.opens(token)
+    held = b"".join(path.read_bytes() for path in open_store.parent.glob(f"{open_store.name}*"))
+    assert token.encode() not in held
+
+
+@pytest.mark.usefixtures("open_store")
+def test_a_link_opens_for_a_day_and_then_goes() -> None:
+    with time_machine.travel(1_795_000_000, tick=False) as clock:
+        old = links.make()
+        clock.shift(DAY_S - 1)
+        assert links.opens(old)
+
+        clock.shift(1)
+
+        assert not links.opens(old)
+        with connection():
+            assert not links.use(old)
+        links.make()
+        with connection():
+            assert SignInLink.select().count() == 1
 
 
 # sessions
 
 
-async def test_the_right_token_opens_a_session_and_the_database_has_only_its_hash(
-    token_file: Path, open_store: Path
+async def test_a_link_opens_a_session_and_the_database_has_only_its_hash(
+    path_file: Path, open_store: Path
 ) -> None:
-    sessions = started(token_file)
+    sessions = started(path_file)
 
-    session = await signed_in(sessions, token_file)
+    session = await signed_in(sessions)
 
     assert sessions.find(f"{COOKIE}={session}") == session
     with connection():
         (row,) = Session.select()
     assert len(row.token_hash) == 64
     held = b"".join(path.read_bytes() for path in open_store.parent.glob(f"{open_store.name}*"))
-    assert session.encode() not in held and login_token(token_file).encode() not in held
+    assert session.encode() not in held
+
+
+async def test_two_browsers_that_open_one_link_at_once_get_one_session(path_file: Path) -> None:
+    sessions, token = started(path_file), links.make()
+
+    begun = await asyncio.gather(*(sessions.begin(token) for _ in range(8)))
+
+    assert sum(session is not None for session in begun) == 1
 
 
 @pytest.mark.parametrize("guess", ["", "x", "A" * 43, "ü", "\udcff", "a\0b"])
-async def test_anything_else_opens_none(token_file: Path, guess: str) -> None:
-    sessions = started(token_file)
+async def test_anything_else_opens_none(path_file: Path, guess: str) -> None:
+    sessions = started(path_file)
 
-    assert await sessions.exchange(guess) is None
+    assert await sessions.check(guess) is None
+    assert await sessions.begin(guess) is None
 
 
 @pytest.mark.parametrize("change", [lambda t: t[:-1], lambda t: t + "x", str.swapcase])
-async def test_a_token_that_is_nearly_right_opens_none(token_file: Path, change) -> None:
-    sessions = started(token_file)
+async def test_a_token_that_is_nearly_right_opens_none(path_file: Path, change) -> None:
+    sessions = started(path_file)
 
-    assert await sessions.exchange(change(login_token(token_file))) is None
+    assert await sessions.check(change(links.make())) is None
 
 
 @pytest.mark.parametrize(
     "header",
-    ["", "bucketvault_8484", "bucketvault_8484=", "bucketvault_8485={}", "x={}", "{}", "=;;="],
+    ["", "bucketvault", "bucketvault=", "bucketvault_8485={}", "x={}", "{}", "=;;="],
 )
-async def test_only_our_own_cookie_holds_a_session(token_file: Path, header: str) -> None:
-    sessions = started(token_file)
-    session = await signed_in(sessions, token_file)
+async def test_only_our_own_cookie_holds_a_session(path_file: Path, header: str) -> None:
+    sessions = started(path_file)
+    session = await signed_in(sessions)
 
     assert sessions.find(header.format(session)) is None
 
 
-async def test_a_session_outlives_a_restart(token_file: Path) -> None:
-    session = await signed_in(started(token_file), token_file)
+async def test_a_session_outlives_a_restart(path_file: Path) -> None:
+    session = await signed_in(started(path_file))
 
-    assert started(token_file).is_valid(session)
+    assert started(path_file).is_valid(session)
 
 
-async def test_a_session_ends_after_thirty_days_in_which_nobody_saw_it(token_file: Path) -> None:
+async def test_a_session_ends_after_thirty_days_in_which_nobody_saw_it(path_file: Path) -> None:
     with time_machine.travel(1_795_000_000, tick=False) as clock:
-        sessions = started(token_file)
-        session = await signed_in(sessions, token_file)
+        sessions = started(path_file)
+        session = await signed_in(sessions)
 
         clock.shift(29 * DAY_S)
         assert sessions.is_valid(session)
@@ -142,16 +190,16 @@ async def test_a_session_ends_after_thirty_days_in_which_nobody_saw_it(token_fil
         clock.shift(2 * DAY_S)
         assert not sessions.is_valid(session)
 
-        assert not started(token_file).is_valid(session)
+        assert not started(path_file).is_valid(session)
     with connection():
         assert Session.select().count() == 0
 
 
 async def test_asking_who_is_signed_in_does_not_touch_the_database(
-    token_file: Path, monkeypatch: pytest.MonkeyPatch
+    path_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions = started(token_file)
-    session = await signed_in(sessions, token_file)
+    sessions = started(path_file)
+    session = await signed_in(sessions)
 
     def refuse() -> None:
         raise AssertionError("the database was asked")
@@ -165,15 +213,15 @@ async def test_asking_who_is_signed_in_does_not_touch_the_database(
 
 
 async def test_when_a_session_was_seen_is_noted_every_few_minutes_and_at_the_end(
-    token_file: Path,
+    path_file: Path,
 ) -> None:
     def noted() -> dt.datetime:
         with connection():
             return Session.get().last_seen_at
 
     with time_machine.travel(1_795_000_000, tick=False) as clock:
-        sessions = started(token_file)
-        session = await signed_in(sessions, token_file)
+        sessions = started(path_file)
+        session = await signed_in(sessions)
         begun = noted()
 
         clock.shift(60)
@@ -191,61 +239,64 @@ async def test_when_a_session_was_seen_is_noted_every_few_minutes_and_at_the_end
         assert noted() == begun + dt.timedelta(seconds=370)
 
 
-async def test_signing_out_ends_one_session_and_leaves_the_others(token_file: Path) -> None:
-    sessions = started(token_file)
-    one, other = await signed_in(sessions, token_file), await signed_in(sessions, token_file)
+async def test_signing_out_ends_one_session_and_leaves_the_others(path_file: Path) -> None:
+    sessions = started(path_file)
+    one, other = await signed_in(sessions), await signed_in(sessions)
 
     sessions.end(one)
     sessions.touch(one)
 
-    for state in (sessions, started(token_file)):
+    for state in (sessions, started(path_file)):
         assert not state.is_valid(one) and state.is_valid(other)
 
 
-async def test_whoever_signs_in_again_keeps_the_session_they_have(token_file: Path) -> None:
-    sessions = started(token_file)
-    one, other = await signed_in(sessions, token_file), await signed_in(sessions, token_file)
-    token = login_token(token_file)
+async def test_whoever_signs_in_again_keeps_the_session_they_have(path_file: Path) -> None:
+    sessions = started(path_file)
+    one, other = await signed_in(sessions), await signed_in(sessions)
 
-    assert await sessions.exchange(token, one) == one
-    assert await sessions.exchange("guess", one) is None
+    assert await sessions.begin(links.make(), one) == one
+    assert await sessions.begin("guess", one) is None
     sessions.end(one)
-    new = await sessions.exchange(token, one)
+    new = await sessions.begin(links.make(), one)
 
     assert new not in (None, one, other)
     assert not sessions.is_valid(one) and sessions.is_valid(other)
 
 
-async def test_a_session_of_an_old_token_does_not_go_on_with_the_new_one(token_file: Path) -> None:
-    sessions = started(token_file)
-    before = await signed_in(sessions, token_file)
+async def test_a_session_of_an_old_path_does_not_go_on_below_the_new_one(path_file: Path) -> None:
+    sessions = started(path_file)
+    before = await signed_in(sessions)
 
-    after = await sessions.exchange(replace_login_token(token_file), before)
+    replace_own_path(path_file)
+    after = await sessions.begin(links.make(), before)
 
     assert after not in (None, before) and not sessions.is_valid(before)
 
 
-async def test_a_new_token_ends_every_session_also_of_a_running_server(token_file: Path) -> None:
-    sessions = started(token_file)
-    session = await signed_in(sessions, token_file)
-    old = login_token(token_file)
+async def test_a_new_path_ends_every_session_and_link_also_of_a_running_server(
+    path_file: Path,
+) -> None:
+    sessions = started(path_file)
+    session, old, path = await signed_in(sessions), links.make(), sessions.path
 
-    new = replace_login_token(token_file)
+    replace_own_path(path_file)
+    new = links.make()
 
-    assert new != old and is_for_its_owner_alone(token_file)
     assert sessions.has_work()
     sessions.work()
+    assert sessions.path != path and is_for_its_owner_alone(path_file)
     assert not sessions.is_valid(session) and not sessions.has_work()
-    assert await sessions.exchange(old) is None
-    assert await sessions.exchange(new) is not None
-    assert not started(token_file).is_valid(session)
+    assert await sessions.check(old) is None
+    assert await sessions.check(new) == new
+    assert not started(path_file).is_valid(session)
 
 
-async def test_whoever_uses_a_new_token_at_once_stays_signed_in(token_file: Path) -> None:
-    sessions = started(token_file)
-    before = await signed_in(sessions, token_file)
+async def test_whoever_uses_a_new_link_at_once_stays_signed_in(path_file: Path) -> None:
+    sessions = started(path_file)
+    before = await signed_in(sessions)
 
-    session = await sessions.exchange(replace_login_token(token_file))
+    replace_own_path(path_file)
+    session = await sessions.begin(links.make())
     sessions.work()
 
     assert session is not None and sessions.is_valid(session)
@@ -253,30 +304,31 @@ async def test_whoever_uses_a_new_token_at_once_stays_signed_in(token_file: Path
 
 
 async def test_each_wrong_guess_makes_the_next_one_wait_longer_and_never_over_two_seconds(
-    token_file: Path, monkeypatch: pytest.MonkeyPatch
+    path_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    sessions = started(token_file)
+    sessions = started(path_file)
 
     async def note(seconds: float) -> None:
         waited.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", note)
     for _ in range(12):
-        assert await sessions.exchange("wrong") is None
+        assert await sessions.check("wrong") is None
 
     assert waited[:4] == [0.0, 0.1, 0.2, 0.4]
     assert waited == sorted(waited) and max(waited) == 2.0
 
 
-async def test_the_link_opens_at_once_while_a_crowd_guesses(token_file: Path) -> None:
-    sessions = started(token_file)
-    guessing = [asyncio.create_task(sessions.exchange(f"guess {n}")) for n in range(50)]
+async def test_the_link_opens_at_once_while_a_crowd_guesses(path_file: Path) -> None:
+    sessions = started(path_file)
+    guessing = [asyncio.create_task(sessions.check(f"guess {n}")) for n in range(50)]
     sent_away, _ = await asyncio.wait(guessing, return_when=asyncio.FIRST_EXCEPTION)
 
-    session = await asyncio.wait_for(sessions.exchange(login_token(token_file)), 1)
+    token = links.make()
+    assert await asyncio.wait_for(sessions.check(token), 1) == token
+    assert await asyncio.wait_for(sessions.begin(token), 1) is not None
 
-    assert session is not None
     assert isinstance(next(iter(sent_away)).exception(), CrowdedError)
     assert not all(task.done() for task in guessing)  # the first ten still wait
     for task in guessing:
@@ -284,11 +336,11 @@ async def test_the_link_opens_at_once_while_a_crowd_guesses(token_file: Path) ->
     await asyncio.gather(*guessing, return_exceptions=True)
 
 
-async def test_a_token_that_is_taken_away_ends_every_session(token_file: Path) -> None:
-    sessions = started(token_file)
-    session = await signed_in(sessions, token_file)
+async def test_a_path_that_is_taken_away_ends_every_session(path_file: Path) -> None:
+    sessions = started(path_file)
+    session = await signed_in(sessions)
 
-    take_away(token_file)
+    take_away(path_file)
 
     assert sessions.has_work()
     sessions.work()

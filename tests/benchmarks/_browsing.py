@@ -21,7 +21,9 @@ def signed_in(served: Served) -> Iterator[BrowserContext]:
         browser = playwright.chromium.launch(
             executable_path=chromium(), args=[*CHROMIUM_ARGS, *MORE_ARGUMENTS]
         )
-        context = browser.new_context(base_url=served.base, viewport={"width": 1440, "height": 900})
+        context = browser.new_context(
+            base_url=f"{served.home}/", viewport={"width": 1440, "height": 900}
+        )
         page = context.new_page()
         page.goto(served.link)
         page.get_by_role("heading", name="Backups").wait_for()

@@ -115,7 +115,7 @@ def open_page(context: BrowserContext, run: int, size: int) -> Page:
     """A new tab at the run, once its last lines are painted."""
     page = context.new_page()
     page.add_init_script(PAINTED.replace("LAST", str(size)))
-    page.goto(f"/run/{run}")
+    page.goto(f"run/{run}")
     page.evaluate("window.opened")
     return page
 

@@ -165,7 +165,7 @@ def in_the_browser(served: Served) -> None:
     """The whole page over HTTP, and until every row is in the page and a frame is drawn."""
     with signed_in(served) as context:
         page = context.new_page()
-        page.goto("/")
+        page.goto("./")
         answered = []
         for _ in range(TIMES):
             page.wait_for_timeout(1000 * LASTS_S)  # as for a reader who comes after a while
@@ -194,7 +194,7 @@ def painted(context: BrowserContext) -> float:
             look();
         }});"""
     )
-    page.goto("/")
+    page.goto("./")
     took: float = page.evaluate("window.painted")
     page.close()
     return took

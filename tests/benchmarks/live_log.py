@@ -115,7 +115,7 @@ def watch(served: Served, context: BrowserContext, folder: Path, run: int, viewe
     until("the stand-in began", (folder / "started").exists)
     pages = [context.new_page() for _ in range(viewers)]
     for page in pages:
-        page.goto(f"/run/{run}")
+        page.goto(f"run/{run}")
         page.get_by_text("Connected", exact=True).wait_for()
         page.evaluate(WATCH)
     (folder / "go").touch()

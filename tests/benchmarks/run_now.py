@@ -71,7 +71,7 @@ def press(served: Served, database: Path) -> None:
     took = []
     with signed_in(served) as context:
         page = context.new_page()
-        page.goto("/")
+        page.goto("./")
         page.get_by_text("Connected", exact=True).wait_for()
         button = page.get_by_role("button", name="Run now: Photos")
         for number in range(1, TIMES + 1):

@@ -72,7 +72,7 @@ def watched(folder: Path, source: Bucket, destination: Bucket) -> tuple[Cost, fl
         served = program.serve()
         with signed_in(served) as context:
             page = context.new_page()
-            page.goto("/")
+            page.goto("./")
             page.get_by_text("Connected", exact=True).wait_for()
             before = cpu_s(served.process.pid)
 

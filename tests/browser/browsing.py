@@ -132,6 +132,7 @@ class Visitor:
         self.context = context
         self.wrong: list[str] = []
         self.may_lose_the_connection = False
+        self._home = served.home
         self._own = (served.base, served.base.replace("http", "ws"), "data:", "blob:")
         context.add_init_script(
             "addEventListener('securitypolicyviolation',"
@@ -151,7 +152,7 @@ class Visitor:
         page = self.context.new_page()
         page.on("websocket", lambda opened: self._asked(opened.url))
         tab = Tab(page)
-        page.goto(path)
+        page.goto(f"{self._home}{path}")
         expect(page.get_by_text("Connected", exact=True)).to_be_visible()
         return tab
 

@@ -66,7 +66,7 @@ def visit(browser: Browser) -> Iterator[Visit]:
     visitors: list[Visitor] = []
 
     def come(served: Served) -> Visitor:
-        context = browser.new_context(base_url=served.base, viewport=SCREEN)
+        context = browser.new_context(base_url=f"{served.home}/", viewport=SCREEN)
         visitors.append(Visitor(context, served))
         return visitors[-1]
 

@@ -3,11 +3,12 @@
 import http.server
 import json
 import re
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
@@ -42,7 +43,7 @@ def served(
 
 
 def signed_in(browser: Browser, served: Served) -> tuple[BrowserContext, Page]:
-    context = browser.new_context(base_url=served.base)
+    context = browser.new_context(base_url=f"{served.home}/")
     page = context.new_page()
     page.goto(served.link)
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
@@ -64,14 +65,25 @@ class Elsewhere:
 
     port: int
     page: str = ""
+    heard: list[str] = field(default_factory=list)  # every request, line and headers
 
 
 @pytest.fixture
 def hostile() -> Iterator[Elsewhere]:
+    with listening_elsewhere() as elsewhere:
+        yield elsewhere
+
+
+@contextmanager
+def listening_elsewhere(address: str = "127.0.0.1", port: int = 0) -> Iterator[Elsewhere]:
     elsewhere = Elsewhere(0)
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            elsewhere.heard.append(f"{self.requestline}\n{self.headers}")
             body = f"<!doctype html><title>hostile</title>{elsewhere.page}".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -81,7 +93,7 @@ def hostile() -> Iterator[Elsewhere]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server((address, port), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         elsewhere.port = server.server_address[1]
         yield elsewhere
@@ -140,7 +152,7 @@ def test_a_page_of_another_port_gets_nothing_and_changes_nothing(
     other.on("response", lambda answer: answers.append((answer.url, answer.status)))
     other.goto(f"http://{name}:{hostile.port}/")
 
-    told = other.evaluate(HOSTILE, served.base)
+    told = other.evaluate(HOSTILE, served.home)  # as if it knew where
 
     refused = {"post", "read", "log", "polling", "socket", "script", "frame"}
     assert {what for what, how in told.items() if how == "refused"} >= refused, told
@@ -159,7 +171,7 @@ def test_a_form_on_another_port_signs_nobody_out_and_nobody_in(
 ) -> None:
     context, page = signed_in(browser, served)
     other = context.new_page()
-    hostile.page = f'<form method="post" action="{served.base}/logout"><button>x</button></form>'
+    hostile.page = f'<form method="post" action="{served.home}/logout"><button>x</button></form>'
     other.goto(f"http://localhost:{hostile.port}/")
 
     with other.expect_navigation() as posted:
@@ -169,6 +181,37 @@ def test_a_form_on_another_port_signs_nobody_out_and_nobody_in(
     expect(other.get_by_text("This came from another site")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    context.close()
+
+
+def test_another_port_is_sent_nothing_that_opens_anything(
+    browser: Browser, served: Served, hostile: Elsewhere
+) -> None:
+    """Cookies are sent to every port of a host; another user may also hold what `localhost` is."""
+    context, page = signed_in(browser, served)
+    (cookie,) = context.cookies()
+    other = context.new_page()
+    places = [f"{name}:{hostile.port}" for name in ("127.0.0.1", "localhost")]
+    with listening_elsewhere("::1", served.port) as twin:
+        for place in (*places, f"localhost:{served.port}", f"[::1]:{served.port}"):
+            other.goto(f"http://{place}/run/1")
+            expect(other).to_have_title("hostile")
+        page.evaluate("address => { location = address }", f"http://{places[0]}/from-a-page")
+        expect(page).to_have_title("hostile")  # led there by one of our pages: what a Referer says
+
+        heard = hostile.heard + twin.heard
+
+    assert len(heard) >= 5
+    for secret in (cookie["value"], served.path):
+        assert not [request for request in heard if secret in request]
+    # a stolen cookie alone would open nothing, and another port cannot put one in our way
+    stolen = {"Cookie": f"{cookie['name']}={cookie['value']}"}
+    assert served.ask("/", headers=stolen, top=True).status == 401
+    other.goto(f"http://{places[0]}/")
+    other.evaluate("document.cookie = 'bucketvault=thrown; path=/'")
+    page.goto(served.base)  # the bare address finds the way back in this browser alone
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
+    assert page.url == f"{served.home}/"
     context.close()
 
 
@@ -287,7 +330,7 @@ def test_a_click_in_a_tab_that_was_signed_out_does_nothing(
         """() => {
           const button = [...document.querySelectorAll("button")]
             .find((one) => one.textContent.includes("Run now"));
-          fetch("/logout", {method: "POST"}).then(() => button.click());
+          fetch("logout", {method: "POST"}).then(() => button.click());
         }"""
     )
 
@@ -321,7 +364,7 @@ mail_to = "b@example.com"
 """)
     assert done.code == 0, done
     served = bucketvault.serve()
-    context = browser.new_context(base_url=served.base)
+    context = browser.new_context(base_url=f"{served.home}/")
     heard: list[str] = []
     page = context.new_page()
     page.on(
@@ -334,12 +377,12 @@ mail_to = "b@example.com"
     page.on("response", lambda answer: _keep(answer, heard))
     page.goto(served.link)
     page.wait_for_load_state("networkidle")
-    addresses = ["/", "/providers", "/providers/1", "/providers/1/edit", "/storages", "/settings"]
+    addresses = ["./", "providers", "providers/1", "providers/1/edit", "storages", "settings"]
 
     for address in addresses:
         page.goto(address)
         page.wait_for_load_state("networkidle")
-    page.goto("/providers/1")
+    page.goto("providers/1")
     page.get_by_text("Marked").first.wait_for()
 
     everything = "\n".join([*heard, page.content()])

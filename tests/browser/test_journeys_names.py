@@ -76,7 +76,7 @@ def test_names_are_text_on_every_page_and_in_the_mail(
                 looks_right(page, named=address not in NAMELESS)
 
         # in a dialog, too
-        page.goto("/backups/1")
+        page.goto("backups/1")
         tab.press("Delete this backup")
         expect(page.get_by_role("dialog")).to_contain_text("<img src=x data-injected")
         looks_right(page)

@@ -49,7 +49,7 @@ def test_the_second_of_two_tabs_is_told_and_nothing_is_lost(
 
     # a provider: here, what the other tab stored is taken
     for tab in (first, second):
-        tab.page.goto("/providers/1/edit")
+        tab.page.goto("providers/1/edit")
     first.field("Region (optional)").fill("eu-1")
     second.field("Name").fill("Mine")
     save(first)
@@ -64,7 +64,7 @@ def test_the_second_of_two_tabs_is_told_and_nothing_is_lost(
 
     # the settings
     for tab in (first, second):
-        tab.page.goto("/settings")
+        tab.page.goto("settings")
     second.field("Runs at the same time").fill("4")
     first.field("Runs at the same time").fill("3")
     save(first, "Limits")

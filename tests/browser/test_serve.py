@@ -73,7 +73,7 @@ def test_whoever_is_not_signed_in_sees_no_page_no_log_and_no_file(served: Served
 def test_a_socket_opens_for_our_own_pages_only(
     served: Served, status: int, cookie: str, origin: str
 ) -> None:
-    headers = {"Cookie": {"own": served.cookie, "guessed": "bucketvault=x"}.get(cookie, "")}
+    headers = {"Cookie": {"own": served.cookie, "guessed": "bucketvault=guess"}.get(cookie, "")}
     if origin:
         headers["Origin"] = origin.format(served.port)
 
@@ -88,7 +88,7 @@ def test_a_tunnel_may_use_another_port(served: Served) -> None:
 
 
 def test_every_answer_carries_the_headers_that_protect_it(served: Served) -> None:
-    for path, status in {"/": 200, "/login": 303, "/healthz": 200, "/nowhere": 404}.items():
+    for path, status in {"/": 200, "/login": 200, "/healthz": 200, "/nowhere": 404}.items():
         answer = served.ask(path)
         assert answer.status == status
         assert answer.headers["x-frame-options"] == "DENY"
@@ -98,28 +98,28 @@ def test_every_answer_carries_the_headers_that_protect_it(served: Served) -> Non
 
 
 def test_the_link_opens_the_pages_and_its_token_leaves_the_address(served: Served) -> None:
-    parts = urlsplit(served.link)
+    link = served.link
 
-    answer = served.ask(f"{parts.path}?{parts.query}&next=/run/1", signed_in=False)
+    answer = served.open(link, "/run/1")
 
     assert (answer.status, answer.location) == (303, "/run/1")
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"bucketvault_{served.port}=")
-    assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
+    assert cookie.startswith("bucketvault=")
+    assert {"HttpOnly", f"Path={served.path}", "SameSite=strict"} <= set(cookie.split("; "))
+    again = served.ask(link.removeprefix(served.base), signed_in=False)
+    assert again.status == 403 and "each opens once" in again.body
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example"])
 def test_the_link_leads_to_no_other_site(served: Served, wanted: str) -> None:
-    parts = urlsplit(served.link)
-
-    answer = served.ask(f"{parts.path}?{parts.query}&next={quote(wanted)}", signed_in=False)
+    answer = served.open(served.link, wanted)
 
     assert answer.location == "/"
 
 
 def test_the_token_or_the_whole_link_may_be_pasted(served: Served) -> None:
-    token = urlsplit(served.link).query.removeprefix("token=")
-    for pasted in (token, f" {token}\n", served.link):
+    token, another = [urlsplit(served.link).query.removeprefix("token=") for _ in range(2)]
+    for pasted in (token, f" {another}\n", served.link):
         answer = served.ask(
             "/login",
             method="POST",
@@ -127,7 +127,8 @@ def test_the_token_or_the_whole_link_may_be_pasted(served: Served) -> None:
             signed_in=False,
             headers={"Origin": served.base, "Content-Type": "application/x-www-form-urlencoded"},
         )
-        assert (answer.status, answer.location) == (303, "/run/1")
+        inside = served.follow(answer)
+        assert (inside.status, inside.location) == (303, "/run/1")
 
 
 def test_a_wrong_token_is_told_how_to_get_the_right_one(served: Served) -> None:
@@ -142,7 +143,7 @@ def test_a_wrong_token_is_told_how_to_get_the_right_one(served: Served) -> None:
         ),
     ):
         assert answer.status == 403 and "bucketvault url" in answer.body
-        assert "set-cookie" not in answer.headers and "<script" not in answer.body
+        assert "set-cookie" not in answer.headers and served.path not in answer.body
 
 
 def test_a_body_that_is_too_large_is_refused(served: Served) -> None:
@@ -157,10 +158,11 @@ def test_a_link_on_another_site_finds_the_session_that_browsers_hold_back(served
     led = {"Sec-Fetch-Site": "cross-site", **NAVIGATES}
 
     first = served.ask("/run/1", signed_in=False, headers=led)
-    second = served.ask(first.location, signed_in=False, headers=led)
+    below = first.headers["location"]
+    second = served.ask(below, signed_in=False, headers=led)
 
-    assert second.status == 200 and 'content="0; url=/run/1"' in second.body
-    stranger = served.ask(first.location, signed_in=False)
+    assert second.status == 200 and f'content="0; url={served.path}/run/1"' in second.body
+    stranger = served.ask(below, signed_in=False)
     assert "http-equiv" not in stranger.body and "bucketvault url" in stranger.body
 
 
@@ -198,7 +200,7 @@ def test_the_link_stands_alone_on_stdout_and_says_so_when_nobody_serves(
     served.end()
 
     later = bucketvault.cli("url")
-    assert later.out == told.out and "bucketvault serve" in later.err
+    assert later.out and "bucketvault serve" in later.err
 
 
 def test_what_is_not_a_terminal_gets_no_token(bucketvault: Program) -> None:
@@ -210,6 +212,7 @@ def test_what_is_not_a_terminal_gets_no_token(bucketvault: Program) -> None:
     out, err = served.process.communicate()
 
     assert "bucketvault url" in out and link.partition("=")[2] not in out + err
+    assert served.path not in out + err
     port = served.port
     assert f"ssh -N -L {port}:127.0.0.1:{port} -p 2222 " in out and "@192.0.2.1\n" in out
 
@@ -230,7 +233,8 @@ def test_a_terminal_gets_the_link_and_before_it_the_way_over_ssh(bucketvault: Pr
     user = pwd.getpwuid(os.getuid()).pw_name
     tunnel = f"ssh -N -L {port}:127.0.0.1:{port} {user}@192.0.2.1"
     assert first == f"First, on your own computer: {tunnel}"
-    assert second == f"Open bucketvault: {bucketvault.cli('url').out.strip()}"
+    link = second.removeprefix("Open bucketvault: ")
+    assert Served(bucketvault, process, port).open(link).status == 303
     assert process.poll() is None
 
 
@@ -256,8 +260,7 @@ def test_a_new_link_ends_every_session_and_every_open_socket(bucketvault: Progra
         until("the session has ended", lambda: served.ask("/").status == 401)
         raw.say("3")
         until("the socket has ended", raw.is_over)
-    parts = urlsplit(old)
-    assert served.ask(f"{parts.path}?{parts.query}", signed_in=False).status == 403
+    assert served.ask(old.removeprefix(served.base), signed_in=False).status == 403
     served.sign_in()
     assert served.ask("/").status == 200
 
@@ -280,17 +283,18 @@ def test_a_browser_that_opens_the_link_twice_is_signed_out_of_both_tabs_at_once(
     bucketvault: Program,
 ) -> None:
     served = bucketvault.serve()
-    parts = urlsplit(served.link)
-    link = f"{parts.path}?{parts.query}"
     served.sign_in()
+    link = served.link.removeprefix(served.base)
+    cross_site = {"Sec-Fetch-Site": "cross-site", **NAVIGATES}
 
-    again = served.ask(link)
-    led = served.ask(link, signed_in=False, headers={"Sec-Fetch-Site": "cross-site", **NAVIGATES})
+    top = served.ask(link, headers=cross_site)
+    led = served.follow(top, headers=cross_site)
+    again = served.follow(top, signed_in=True)
 
-    assert again.headers["set-cookie"].partition(";")[0] == served.cookie
     # the browser held the cookie back; asked by our own page, it sends it
     assert led.status == 200 and "set-cookie" not in led.headers
-    assert f'content="0; url={link}"' in led.body
+    assert f'content="0; url={served.path}/login?token=' in led.body
+    assert again.headers["set-cookie"].partition(";")[0] == served.cookie
     served.ask("/logout", method="POST", headers={"Origin": served.base})
     assert served.ask("/").status == 401
 

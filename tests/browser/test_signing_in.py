@@ -17,7 +17,7 @@ class Watched:
     """A browser of its own, and everything in it that a person should never see."""
 
     def __init__(self, browser: Browser, served: Served) -> None:
-        self.context = browser.new_context(base_url=served.base)
+        self.context = browser.new_context(base_url=f"{served.home}/")
         self.wrong: list[str] = []
         self._own = (served.base, served.base.replace("http", "ws"), "data:", "blob:")
 
@@ -43,7 +43,7 @@ def test_the_link_opens_the_home_page_and_signing_out_closes_every_tab(
 
     page.goto(served.link)
     expect(page.get_by_role("heading", name="Backups")).to_be_visible()
-    assert page.url == f"{served.base}/"
+    assert page.url == f"{served.home}/"
     other.goto(served.link)
     second.goto(served.link)  # once more in the same browser: both tabs have one session
     for tab in (second, other):
@@ -51,13 +51,13 @@ def test_the_link_opens_the_home_page_and_signing_out_closes_every_tab(
     assert not here.wrong and not elsewhere.wrong
 
     # not waited for: the page may be led away before its own script has the answer
-    page.evaluate("void fetch('/logout', {method: 'POST'})")
+    page.evaluate("void fetch('logout', {method: 'POST'})")
 
     for tab in (page, second):
         expect(tab).to_have_url(SIGN_IN)
         expect(tab.get_by_text("bucketvault url")).to_be_visible()
     other.wait_for_timeout(1500)  # longer than the server waits before it cuts a socket
-    assert other.url == f"{served.base}/" and not elsewhere.wrong
+    assert other.url == f"{served.home}/" and not elsewhere.wrong
     here.context.close()
     elsewhere.context.close()
 
@@ -69,13 +69,13 @@ def test_a_visitor_is_led_to_the_sign_in_page_and_then_where_they_wanted(
     watched = Watched(browser, served)
     page = watched.page()
 
-    page.goto("/?from=mail")
+    page.goto("?from=mail")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("Or paste the link").fill(served.link)
     page.get_by_role("button", name="Sign in").click()
 
     expect(page.get_by_role("heading", name="Backups")).to_be_visible()
-    assert page.url == f"{served.base}/?from=mail"
+    assert page.url == f"{served.home}/?from=mail"
     assert not watched.wrong
     watched.context.close()
 
@@ -103,7 +103,7 @@ def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_sign
     watched = Watched(browser, served)
     page = watched.page()
     page.goto(served.link)
-    page.goto("/providers/new?kind=backblaze_b2")
+    page.goto("providers/new?kind=backblaze_b2")
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
     page.get_by_label("Name", exact=True).fill("Second copy")
     watched.context.set_offline(True)
@@ -119,7 +119,7 @@ def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_sign
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("Or paste the link").fill(link)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{served.base}/providers/new?kind=backblaze_b2")
+    page.wait_for_url(f"{served.home}/providers/new?kind=backblaze_b2")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     watched.context.close()
 

@@ -287,7 +287,7 @@ def test_a_tab_comes_back_by_itself_when_the_server_was_killed_in_the_middle_of_
     expect(tab.log_words).to_contain_text(f"{BEFORE + 40} lines", timeout=RUN_MS)
     gate.let(60)
     expect(tab.verdict).to_contain_text("Succeeded: 100 copied.", timeout=RUN_MS)
-    assert tab.page.url == f"{served.base}/run/1"
+    assert tab.page.url == f"{served.home}/run/1"
     assert destination.copy() == source.objects()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.access import sessions
+from bucketvault.access import links, sessions
 from bucketvault.config import Config
 from bucketvault.engine import settings
 from bucketvault.engine.about import LICENCES, settings_page
@@ -59,18 +59,18 @@ def test_two_sections_do_not_get_into_each_others_way(vault: Vault) -> None:
     assert (now.stall_minutes, now.ping_url) == (40, "https://example.com/up")
 
 
-def test_signing_out_everywhere_ends_sessions_and_the_link(
+def test_signing_out_everywhere_ends_sessions_and_links_and_moves_the_pages(
     open_store: object, config: Config
 ) -> None:
-    token = sessions.login_token(config.login_token)
+    path, token = sessions.own_path(config.address), links.make()
     with connection():
         Session.create(token_hash="a" * 64)
     assert settings_page(config, PingState(False)).browsers == 1
 
-    sessions.replace_login_token(config.login_token)
+    sessions.replace_own_path(config.address)
 
     assert settings_page(config, PingState(False)).browsers == 0
-    assert sessions.login_token(config.login_token) != token
+    assert sessions.own_path(config.address) != path and not links.opens(token)
 
 
 def test_everything_it_stands_on_is_named_with_its_licence() -> None:

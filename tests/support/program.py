@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import psutil
 
@@ -29,6 +29,7 @@ from tests.support.services.layer import StandIn
 T = TypeVar("T")
 DEADLINE_S = 60.0
 PROGRAM: tuple[str, ...] = ("bucketvault",)
+BESIDE = ("/login", "/healthz", "/favicon.ico")  # what strangers may ask for
 CLEAN_STOP_S = 5.0  # what a server may take to end, whatever it does
 
 
@@ -72,10 +73,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: str
-
-    @property
-    def location(self) -> str:
-        return self.headers.get("location", "")
+    location: str  # where it leads, below the pages' own path
 
 
 @dataclass
@@ -92,8 +90,18 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def path(self) -> str:
+        """The path below which the pages are."""
+        return self.program.path
+
+    @property
+    def home(self) -> str:
+        """The whole address of the pages, without the last slash."""
+        return f"{self.base}{self.path}"
+
+    @property
     def link(self) -> str:
-        """The link that signs in, as `bucketvault url` prints it."""
+        """A link that signs in once, as `bucketvault url` prints it."""
         printed = urlsplit(self.program.cli("url").out.strip())
         return printed._replace(netloc=f"127.0.0.1:{self.port}").geturl()
 
@@ -105,8 +113,14 @@ class Served:
         body: str = "",
         signed_in: bool = True,
         headers: Mapping[str, str] | None = None,
+        top: bool = False,
     ) -> Answer:
-        """One request, with exactly these headers; no redirect is followed."""
+        """One request, with exactly these headers; no redirect is followed.
+
+        Below the path of the pages, unless it is for the sign-in page, health or icon, or `top`.
+        """
+        if not top and path.split("?")[0] not in BESIDE and not path.startswith("/b-"):
+            path = f"{self.path}{path}"
         given = {"Host": f"127.0.0.1:{self.port}", **(headers or {})}
         if signed_in and self.cookie:
             given.setdefault("Cookie", self.cookie)
@@ -120,16 +134,25 @@ class Served:
             connection.endheaders(body.encode())
             got = connection.getresponse()
             told = {name.lower(): value for name, value in got.getheaders()}
-            return Answer(got.status, told, got.read().decode())
+            location = told.get("location", "").removeprefix(self.path)
+            return Answer(got.status, told, got.read().decode(), location)
         finally:
             connection.close()
 
     def sign_in(self) -> None:
         """Open the link and keep the cookie for what is asked from now on."""
-        parts = urlsplit(self.link)
-        answer = self.ask(f"{parts.path}?{parts.query}", signed_in=False)
-        assert answer.status == 303, answer
-        self.cookie = answer.headers["set-cookie"].partition(";")[0]
+        self.cookie = self.open(self.link).headers["set-cookie"].partition(";")[0]
+
+    def open(self, link: str, wanted: str = "/") -> Answer:
+        """Open a link as a browser that has no cookie; the answer with the cookie."""
+        first = self.ask(f"{link.removeprefix(self.base)}&next={quote(wanted)}", signed_in=False)
+        return self.follow(first)
+
+    def follow(self, led: Answer, **more: Any) -> Answer:
+        """Go where the sign-in page leads whoever may in."""
+        assert led.status == 303 and "set-cookie" not in led.headers, led
+        assert led.headers["location"].startswith(f"{self.path}/login?"), led
+        return self.ask(f"{self.path}{led.location}", **{"signed_in": False, **more})
 
     def end(self, number: int = signal.SIGTERM, *, within_s: float = 30.0) -> int:
         """Send a signal; gives the exit code. Fails when it does not end within so long."""
@@ -236,6 +259,11 @@ class Program:
         }
         self.module = PROGRAM  # what Python starts, see `at_time.Clock`
         self._started: list[subprocess.Popen[Any]] = []
+
+    @property
+    def path(self) -> str:
+        """The path below which its pages are; the program has made it at its first start."""
+        return (self.data_dir / "address").read_text().strip()
 
     def start(
         self, *arguments: str, stdout: int = subprocess.PIPE, **environment: str

@@ -24,7 +24,12 @@ class RawSocket:
             "Sec-WebSocket-Version": "13",
             **headers,
         }
-        lines = [f"GET {SOCKET} HTTP/1.1", *(f"{k}: {v}" for k, v in given.items()), "", ""]
+        lines = [
+            f"GET {served.path}{SOCKET} HTTP/1.1",
+            *(f"{k}: {v}" for k, v in given.items()),
+            "",
+            "",
+        ]
         self._connection.sendall("\r\n".join(lines).encode())
         self.status = int(self._connection.recv(4096).split()[1])
 

@@ -130,7 +130,7 @@ COLUMNS = (
 )
 ROW = """
 <tr>
-  <td><a class="link nowrap" :href="props.row.href" :title="props.row.exact"
+  <td><a class="link nowrap" :href="props.home + props.row.href" :title="props.row.exact"
          :aria-label="props.row.when + ', ' + props.row.word">{{ props.row.when }}</a></td>
   <td><span class="pill" :class="props.row.tone">
     <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>

@@ -51,6 +51,7 @@ class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
     ) -> None:
         super().__init__()
         self.rows, self._today = rows, today
+        self._props["home"] = assets.own("")
         self._props["rows"], self._props["today"] = rows, today.isoformat()
         self.on("run", on_run)
         self.on("enable", on_enable)

@@ -4,6 +4,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from nicegui import ui
+
 URL = "/assets"
 
 
@@ -17,8 +19,19 @@ def folder() -> Path:
     raise FileNotFoundError(f"bucketvault's assets are neither in {package} nor beside it")
 
 
-@cache
+def own(path: str) -> str:
+    """Return `path` of a page or file of ours as the browser of the page that is drawn asks for it.
+
+    Pages are below a path that is this installation's own: docs/decisions/access.md.
+    """
+    return f"{ui.context.client.request.scope.get('root_path', '')}{path}"
+
+
 def url(name: str) -> str:
     """Return the address of one asset; it changes with the content, so browsers may keep it."""
-    content = (folder() / name).read_bytes()
-    return f"{URL}/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+    return own(f"{URL}/{name}?v={_version(name)}")
+
+
+@cache
+def _version(name: str) -> str:
+    return hashlib.sha256((folder() / name).read_bytes()).hexdigest()[:12]

@@ -75,12 +75,6 @@ def install() -> None:
     # their addresses change with their content, so a browser may keep them for long
     # safe: our own files
     app.add_static_files(assets.URL, assets.folder(), max_cache_age=30 * humanize.DAY_S)
-    for rel, name in (("stylesheet", "bucketvault.css"), ("icon", "favicon.svg")):
-        # safe: addresses of our own files
-        ui.add_head_html(f'<link rel="{rel}" href="{assets.url(name)}">', shared=True)
-    for name in SCRIPTS:
-        # safe: the same
-        ui.add_head_html(f'<script type="module" src="{assets.url(name)}"></script>', shared=True)
     # safe: a constant; in front of the drawer, so that it is the first stop of the Tab key
     ui.add_body_html('<a class="skip" href="#main">Skip to content</a>', shared=True)
 
@@ -90,6 +84,16 @@ def page_at(path: str, title: str) -> ui.page:
     return ui.page(path, title=f"{title} · bucketvault", response_timeout=ANSWER_S)
 
 
+def _load_assets() -> None:
+    """Have this page load what all pages share."""
+    for rel, name in (("stylesheet", "bucketvault.css"), ("icon", "favicon.svg")):
+        # safe: addresses of our own files
+        ui.add_head_html(f'<link rel="{rel}" href="{assets.url(name)}">')
+    for name in SCRIPTS:
+        # safe: the same
+        ui.add_head_html(f'<script type="module" src="{assets.url(name)}"></script>')
+
+
 class Frame:
     """The frame of one open page, and the parts of it that change."""
 
@@ -97,6 +101,7 @@ class Frame:
         """Draw it; `active` is the name of a navigation entry."""
         self._zone = zone
         self._shown: Situation | None = None
+        _load_assets()
         drawer = _drawer()
         with drawer:
             self._badge = self._navigation(active)
@@ -111,7 +116,7 @@ class Frame:
                     element("span", "only-off", "Not connected")
                     element("span", text=f" · version {__version__}")
                 # a plain form: it works also where the page's socket is gone
-                with element("form", method="post", action="/logout"):
+                with element("form", method="post", action=assets.own("/logout")):
                     element("button", "quiet t12", "Sign out", type="submit").mark("sign-out")
 
         # filled and shown by frame.js, which also runs where the server is out of reach

@@ -22,7 +22,8 @@ class Column(NamedTuple):
 
 
 class Table(ui.element, component=assets.folder() / "table.js"):
-    """Each row is drawn by `row`, a constant template that knows it as `props.row`.
+    """Each row is drawn by `row`, a constant template that knows it as `props.row`; `props.home` is
+    the start of all addresses of ours.
 
     A row's `id` says which one it is. What the template says by `$parent.$emit` comes by `on`.
     """
@@ -39,7 +40,7 @@ class Table(ui.element, component=assets.folder() / "table.js"):
             }
             for place, column in enumerate(columns)
         ]
-        self._props["row"] = row
+        self._props["row"], self._props["home"] = row, assets.own("")
         self._props["rows"] = self.rows = rows
         self.classes(f"table {classes}".strip())  # safe: a class can only choose among our own
 

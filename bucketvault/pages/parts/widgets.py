@@ -14,6 +14,7 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.views.situation import Tone
+from bucketvault.pages.parts import assets
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -34,8 +35,10 @@ def element(tag: str, classes: str = "", text: str | None = None, **attributes: 
     if classes:
         made.classes(classes)  # safe: a class can only choose among our own styles
     for name, value in attributes.items():
-        if name == "href" and not OWN_ADDRESS.match(value):
-            raise ValueError(f"not an address of ours: {value}")  # a javascript: one would run
+        if name == "href":
+            if not OWN_ADDRESS.match(value):
+                raise ValueError(f"not an address of ours: {value}")  # a javascript: one would run
+            value = value if value.startswith("#") else assets.own(value)
         made.props[name.rstrip("_").replace("_", "-")] = value
     return made
 

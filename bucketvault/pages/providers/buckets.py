@@ -213,8 +213,9 @@ ROW = """
   </div></td>
   <td class="c-more nowrap ink2">{{ props.row.use }}</td>
   <td class="c-more c-by"><div class="clip"><template v-for="(it, n) in props.row.links" :key="n"
-    ><span v-if="n">, </span><a class="link" :href="it.href" :title="it.name">{{ it.name }}</a
-    ></template><span v-if="props.row.links_more"> {{ props.row.links_more }}</span></div></td>
+    ><span v-if="n">, </span><a class="link" :href="props.home + it.href"
+    :title="it.name">{{ it.name }}</a></template>
+    <span v-if="props.row.links_more"> {{ props.row.links_more }}</span></div></td>
   <td class="c-action"><div class="line">
     <span v-if="props.row.state === 'imported'" class="pill" :class="props.row.tone">
       <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>{{ props.row.word }}</span>

@@ -121,7 +121,8 @@ ROW = """
 <tr class="entry">
   <td class="c-name"><div class="line">
     <span class="mark" :class="props.row.mark_kind" aria-hidden="true">{{ props.row.mark }}</span>
-    <a class="name clip" :href="props.row.href" :title="props.row.name">{{ props.row.name }}</a>
+    <a class="name clip" :href="props.home + props.row.href" :title="props.row.name">{{
+      props.row.name }}</a>
   </div></td>
   <td class="c-more nowrap">{{ props.row.kind }}</td>
   <td class="c-more c-by"><div class="clip" :title="props.row.address">{{
@@ -130,7 +131,8 @@ ROW = """
   <td class="c-action"><div class="line">
     <span v-if="!props.row.readable" class="pill" :class="props.row.tone">
       <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>Key unreadable</span>
-    <a class="btn small" :href="props.row.href" :aria-label="'Open ' + props.row.name">Open</a>
+    <a class="btn small" :href="props.home + props.row.href"
+       :aria-label="'Open ' + props.row.name">Open</a>
   </div></td>
 </tr>
 """

@@ -49,7 +49,7 @@ class LogView(ui.element, component=assets.folder() / "logview.js"):
     def __init__(self, run_id: int, first: Row, *, shows_plan: bool) -> None:
         super().__init__()
         self.set_shows_plan(shows_plan)
-        self.props["url"] = f"/api/runs/{run_id:d}/log"
+        self.props["url"] = assets.own(f"/api/runs/{run_id:d}/log")
         self.props["first"] = first
 
     def set_shows_plan(self, shows_plan: bool) -> None:

@@ -272,8 +272,8 @@ class SettingsScreen:
         confirm(
             self._questions,
             "Sign out every browser?",
-            "This one, too. The link that opened these pages no longer works: "
-            "the command bucketvault url, on the server, prints the new one. A password stays.",
+            "This one, too. The pages move to another address, and no link works any more: "
+            "the command bucketvault url, on the server, prints a new one. A password stays.",
             words="Sign out everywhere",
             act=self._actions.sign_out_everywhere,
             icon="close",

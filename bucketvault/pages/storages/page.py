@@ -250,11 +250,12 @@ ROW = """
         >SSE-KMS: no hashes</span>
     </div>
   </div></td>
-  <td class="c-more c-by"><div class="clip"><a class="link" :href="props.row.provider_href"
-    :title="props.row.provider">{{ props.row.provider }}</a></div></td>
+  <td class="c-more c-by"><div class="clip"><a class="link"
+    :href="props.home + props.row.provider_href" :title="props.row.provider">{{
+      props.row.provider }}</a></div></td>
   <td class="c-more nowrap ink2">{{ props.row.use }}</td>
   <td class="c-more c-by"><div v-for="(it, n) in props.row.uses" :key="n" class="use"
-    ><a class="link clip" :href="it.href" :title="it.name">{{ it.name }}</a
+    ><a class="link clip" :href="props.home + it.href" :title="it.name">{{ it.name }}</a
     ><span class="t13 ink3 nowrap">{{ it.how }}</span></div>
     <div v-if="props.row.uses_more" class="t13 ink3">{{ props.row.uses_more }}</div></td>
   <td class="c-more nowrap num">{{ props.row.size }}</td>

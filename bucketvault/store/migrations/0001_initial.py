@@ -189,6 +189,14 @@ STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE sign_in_link (
+        id INTEGER PRIMARY KEY,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE CHECK (length(token_hash) = 64)
+    )
+    """,
+    """
     CREATE TABLE setting (
         key TEXT NOT NULL PRIMARY KEY,
         created_at TEXT NOT NULL,
