@@ -28,8 +28,10 @@ class Proof:
     different: int = 0  # at both, and not equal
     left: int = 0  # at the copy alone: could not be removed
     cannot_copy: int = 0  # names that rclone or the destination cannot have
+    causes: Mapping[str, int] = field(default_factory=dict)  # of those, and why some cannot go
     since: int = 0  # changed at the source since the run began: they come with the next one
-    # missing, different, left, cannot_copy: keys. failed: [key, cause] of those that rclone named
+    # missing, different, left, each of `causes`, cannot_copy: keys, the last of those without a
+    # cause. failed: [key, cause] of those that rclone named
     names: Mapping[str, list[Any]] = field(default_factory=dict)  # Any: see above
 
     @property

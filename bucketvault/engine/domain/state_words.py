@@ -34,12 +34,25 @@ _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.TIDYING_REFUSED: "{0}",
     WarningCode.TIDYING_FAULT: "Old kept versions were not looked after: {0}.",
 }
+# S3's limit for a key, the destination's folder or the folder of kept versions included.
+_CANNOT = {
+    WarningCode.TOO_LONG: "too long for the destination (1,024 bytes at most), not copied",
+    WarningCode.TOO_LONG_TO_KEEP: (
+        "too long to keep the old version, so the object was not replaced"
+    ),
+    WarningCode.TOO_LONG_TO_REMOVE: (
+        "too long to keep the old version, so the object was not removed"
+    ),
+}
 
 
 def describe_warning(warning: RunWarning) -> str:
     """Return what is worth a look, as a sentence or two."""
     if warning.code == WarningCode.CANNOT_COPY:
         return describe_cannot(warning.numbers["n"], warning.names)
+    if warning.code in _CANNOT:
+        number = warning.numbers["n"]
+        return f"{many(number, 'name')} {_CANNOT[warning.code]}{named(warning.names, number)}."
     return _WARNINGS[warning.code].format(*warning.names, **warning.numbers)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from bucketvault.engine.listing import ledger, order, ranges
 from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record, unquoted
-from bucketvault.engine.listing.merge import Difference, Merge, Tries
+from bucketvault.engine.listing.merge import LONGEST_KEY, Difference, Merge, Tries
 from bucketvault.engine.listing.page import Entry, NoListingError
 from bucketvault.engine.listing.plan import Plan, PlanWriter
 from bucketvault.engine.listing.reader import Digest, Reader
@@ -93,6 +93,7 @@ class Look:
         merge = Merge(
             ComparisonMode(job["mode"]),
             hashes=job["hashes"],
+            longest=(self._longest(job["copy"]["prefix"]), self._longest(job["kept_below"])),
             below_path=job["below_path"],
             tries=self._tries(),
             read=self._are_same,
@@ -107,6 +108,10 @@ class Look:
                 if record is not None:  # without it, an object in parts would be taken for right
                     new.add(record)
             plan.finish(merge.totals)
+
+    def _longest(self, prefix: str) -> int:
+        """Return how many bytes of a key there is room for below a prefix."""
+        return LONGEST_KEY - len(prefix.encode())
 
     def _tries(self) -> Tries | None:
         if not self._job["tried"]:

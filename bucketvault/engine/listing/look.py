@@ -39,6 +39,7 @@ class Job:
     odd_tried: bool = False  # a pass tried the odd names, without an error
     below_path: bool = False  # one end has a path
     hashes: bool = True  # False: ETags of one end are no MD5
+    kept_below: str = ""  # the folder of this run's kept versions, in the copy's bucket
     patience_s: float = PATIENCE_S
 
 

@@ -39,6 +39,15 @@ class Why(StrEnum):
     ETAG = "etag"  # another than the ledger has, of an object that has no MD5 at one end
     DATE = "date"
     BYTES = "bytes"  # both were read
+    # Of what nothing can copy or remove:
+    TOO_LONG = "too_long"  # its key does not fit at the copy
+    TOO_LONG_TO_KEEP = "too_long_to_keep"  # nor below the folder of kept versions: not replaced
+    TOO_LONG_TO_REMOVE = "too_long_to_remove"  # the same, of one that the source has no more
+
+    @property
+    def is_final(self) -> bool:
+        """True if nothing can copy or remove such a key."""
+        return self.value.startswith(Why.TOO_LONG)
 
 
 class Stand(StrEnum):
@@ -75,6 +84,7 @@ class Totals:
     same_size: int = 0  # the same size, and nothing says that they differ: no hash to compare
     bytes_to_copy: int = 0  # of what is to do
     counts: Counter[tuple[Stand, What]] = field(default_factory=Counter)
+    cannot: Counter[Why] = field(default_factory=Counter)  # by the causes that are final
 
     def count(self, stand: Stand, *whats: What) -> int:
         """Return how many keys differ so, in the given ways or in any."""
@@ -83,6 +93,8 @@ class Totals:
     def add(self, found: Difference) -> None:
         """Count one difference."""
         self.counts[found.stand, found.what] += 1
+        if found.why.is_final:
+            self.cannot[found.why] += 1
         if found.stand is Stand.TO_DO and found.source is not None:
             self.bytes_to_copy += found.source.size
 
@@ -96,6 +108,10 @@ class Totals:
 # parts has a dash; one of SSE-KMS looks like an MD5 and is none: `hashes` says so of a bucket. Two
 # that are equal are the same content even there: nothing but an MD5 is at two services.
 MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+CAUSES = tuple(why for why in Why if why.is_final)
+LONGEST_KEY = 1024  # bytes (docs.aws.amazon.com: "Naming Amazon S3 objects"; R2 and B2 the same)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +131,9 @@ Read = Callable[[Entry, Entry], bool | None]
 class Merge:
     """Holds both ends against each other; `totals` counts along.
 
-    Without `hashes`, ETags of one end are no MD5 (SSE-KMS). `tries` makes it a second look, in
-    which `read` is asked about keys that an error named and that are right by their size alone.
+    `longest`: the bytes that a key may have at the copy, and to be kept. Without `hashes`, ETags
+    of one end are no MD5 (SSE-KMS). `tries` makes it a second look, in which `read` is asked about
+    keys that an error named and that are right by their size alone.
     """
 
     def __init__(
@@ -124,6 +141,7 @@ class Merge:
         mode: ComparisonMode,
         *,
         hashes: bool = True,
+        longest: tuple[int, int] = (LONGEST_KEY, LONGEST_KEY),
         below_path: bool = False,
         tries: Tries | None = None,
         read: Read = lambda theirs, ours: True,
@@ -132,6 +150,8 @@ class Merge:
         self.totals = Totals()
         self._mode = mode
         self._hashes = hashes
+        self._longest_new, self._longest_kept = longest
+        self._short = min(longest)  # no key of so many bytes is too long for anything
         self._below_path = below_path
         self._tries = tries
         self._errored = tries.errored | tries.failed if tries else frozenset[bytes]()
@@ -270,8 +290,12 @@ class Merge:
     ) -> Difference:
         """Return a difference with its stand, and with what the ledger is to say of it."""
         marked = before is not None and before.mark == CANNOT
-        if self._never_fits(key, source, copy) or (
-            marked and before is not None and before[:4] == _marked(key, source, copy)[:4]
+        if len(key) > self._short:
+            why = self._too_long(key, what) or why
+        if (
+            why.is_final
+            or self._never_fits(key, source, copy)
+            or (marked and before is not None and before[:4] == _marked(key, source, copy)[:4])
         ):
             stand = Stand.CANNOT
         elif self._tries is None:
@@ -287,6 +311,14 @@ class Merge:
         if before is None and copy is not None:
             before = _unproven(copy)
         return Difference(key, what, why, source, copy, before, stand)
+
+    def _too_long(self, key: bytes, what: What) -> Why | None:
+        """Return why a long key cannot be copied, replaced or removed; None: it can."""
+        if what in (What.NEW, What.LOST):
+            return Why.TOO_LONG if len(key) > self._longest_new else None
+        if len(key) <= self._longest_kept:
+            return None
+        return Why.TOO_LONG_TO_REMOVE if what is What.GONE else Why.TOO_LONG_TO_KEEP
 
     def _never_fits(self, key: bytes, source: Entry | None, copy: Entry | None) -> bool:
         if key and not key.endswith(b"/") and not (self._below_path and b"//" in key):

@@ -17,6 +17,7 @@ from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
 
 STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+STAMP_LENGTH = len("20260101T000000Z")
 RESTORE_NAME = "RESTORE.txt"
 
 # Anchored: only the archive at the top of a bucket or path, not an object of that name below.

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from bucketvault.engine.domain.findings import Findings
@@ -12,10 +13,11 @@ from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.listing import look as looks
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
 from bucketvault.engine.listing.ledger import quoted
-from bucketvault.engine.listing.merge import Stand, Totals, What
+from bucketvault.engine.listing.merge import CAUSES, Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.commands import STAMP_LENGTH
 from bucketvault.engine.rclone.names import meant, spelled
 from bucketvault.engine.rclone.remotes import Remote, listing_place
 from bucketvault.engine.rclone.tally import Tally
@@ -109,6 +111,7 @@ class Looker:
             odd_tried=tried,
             below_path=bool(self._spec.source.path or self._spec.destination.path),
             hashes=self._hashes,
+            kept_below=f"{ARCHIVE_ROOT}/{self._spec.archive_key}/{'0' * STAMP_LENGTH}/",
             patience_s=PATIENCE_S if number else self._patience_s,
         )
         try:
@@ -181,10 +184,16 @@ def proof_of(plan: Plan, at: str, causes: dict[str, str]) -> Proof:
     def count(stands: Iterable[Stand], *whats: What) -> int:
         return sum(totals.count(stand, *whats) for stand in stands)
 
-    def names(stands: Iterable[Stand], *whats: What) -> list[str]:
+    def names(
+        stands: Iterable[Stand],
+        *whats: What,
+        only: Callable[[Difference], bool] = lambda found: True,
+    ) -> list[str]:
         told: list[str] = []
         for stand in stands:
             for found in plan.differences(*whats, stand=stand):
+                if not only(found):
+                    continue
                 if len(told) == NAMES_TOLD:
                     return told
                 told.append(found.key.decode("utf-8", "replace"))
@@ -202,15 +211,23 @@ def proof_of(plan: Plan, at: str, causes: dict[str, str]) -> Proof:
         different=count(WRONG, *_DIFFERENT),
         left=count(WRONG, What.GONE),
         cannot_copy=count(cannot, *_MISSING, *_DIFFERENT),
+        causes={str(why): totals.cannot[why] for why in CAUSES if totals.cannot[why]},
         since=count((Stand.SINCE,), *What),
         names={
             "missing": names(WRONG, *_MISSING),
             "different": names(WRONG, *_DIFFERENT),
             "left": names(WRONG, What.GONE),
-            "cannot_copy": names(cannot, *_MISSING, *_DIFFERENT),
+            "cannot_copy": names(
+                cannot, *_MISSING, *_DIFFERENT, only=lambda found: not found.why.is_final
+            ),
             "failed": [list(each) for each in list(causes.items())[:NAMES_TOLD]],
+            **{why: names(cannot, only=partial(_is_by, why)) for why in totals.cannot},
         },
     )
+
+
+def _is_by(why: Why, found: Difference) -> bool:
+    return found.why is why
 
 
 def causes_of(plan: Plan, said: Mapping[str, str], spec: RunSpec) -> dict[str, str]:

@@ -217,9 +217,7 @@ def proven(
     said = follower.transcript
     exit_code = record.exit_code if record is not None else 0
     warnings = log_warnings(record, follower)
-    if proof.cannot_copy:
-        names = tuple(proof.names["cannot_copy"])
-        warnings.append(RunWarning(WarningCode.CANNOT_COPY, {"n": proof.cannot_copy}, names))
+    warnings += _cannot(proof)
     for code, n in ((WarningCode.ALTERED, found.altered), (WarningCode.LOST, found.lost)):
         if n:
             warnings.append(RunWarning(code, {"n": n}))
@@ -247,6 +245,22 @@ def proven(
     columns |= {"mends": told.mends, "side": told.side}
     summary = f"{gap} {told.summary}"
     return RunOutcome(RunStatus.FAILED, summary, told.reason, told.hint, told.detail, columns)
+
+
+def _cannot(proof: Proof) -> list[RunWarning]:
+    """Return what nothing can copy or remove, by its cause."""
+    others = dict(proof.causes)
+    gone = others.pop(WarningCode.TOO_LONG_TO_REMOVE, 0)
+    numbers = {
+        WarningCode.CANNOT_COPY: proof.cannot_copy - sum(others.values()),
+        **{WarningCode(why): number for why, number in others.items()},
+        WarningCode.TOO_LONG_TO_REMOVE: gone,
+    }
+    return [
+        RunWarning(code, {"n": number}, tuple(proof.names[code]))
+        for code, number in numbers.items()
+        if number
+    ]
 
 
 def _as_planned(counts: Columns, found: findings.Findings, proof: Proof) -> Columns:

@@ -44,6 +44,8 @@ def is_bulk(totals: Totals) -> bool:
 
     Only where the copy has nothing that a listing which leaves out a folder could overwrite.
     """
+    if totals.cannot:  # rclone would try those too
+        return False
     return not totals.copy_objects and totals.count(Stand.TO_DO, What.NEW, What.LOST) > 0
 
 

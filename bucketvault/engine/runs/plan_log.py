@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Event
 
-from bucketvault.engine.listing.merge import Difference, Stand, What, Why
+from bucketvault.engine.listing.merge import CAUSES, Difference, Stand, What, Why
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.store.models import utcnow
@@ -23,6 +23,7 @@ _WHY = {
     Why.ETAG: "other content",
     Why.DATE: "newer at the source",
     Why.BYTES: "other bytes",
+    **dict.fromkeys(CAUSES, "its name is too long"),
 }
 _WOULD = {
     What.GONE: "Would be removed",
@@ -51,11 +52,17 @@ _SINCE = {
 }
 _NO_MARKER = "Cannot be {}: the marker of an empty folder"
 _NO_NAME = "Cannot be {}: its name"
+_CAUSES = {
+    Why.TOO_LONG: "Cannot be copied: its name is too long for the destination",
+    Why.TOO_LONG_TO_KEEP: "Cannot be replaced: its name is too long to keep the old version",
+    Why.TOO_LONG_TO_REMOVE: "Cannot be removed: its name is too long to keep the old version",
+}
 # All that these lines say of an object, but for rclone's words.
 SENTENCES = frozenset(
     (
         *(*_WOULD.values(), *_WOULD_REPLACE.values(), _ALTERED, _DAMAGED),
         *(*_NOT_RIGHT.values(), *_DIFFERS.values(), *_SINCE.values()),
+        *_CAUSES.values(),
         *(each.format(verb) for each in (_NO_MARKER, _NO_NAME) for verb in ("copied", "removed")),
     )
 )
@@ -131,6 +138,8 @@ def _not_right(found: Difference) -> str:
 
 
 def _cannot(found: Difference) -> str:
+    if found.why.is_final:
+        return _CAUSES[found.why]
     end = found.source or found.copy
     is_marker = found.key.endswith(b"/") and end is not None and not end.size
     verb = "removed" if found.what is What.GONE else "copied"

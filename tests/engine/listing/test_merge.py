@@ -99,6 +99,31 @@ def test_hashes_that_are_equal_are_the_same_content_also_in_an_encrypted_bucket(
     assert (merge.totals.same_hash, merge.totals.same_size) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("source", "copy", "longest", "why"),
+    [
+        (thing(), None, (3, 0), None),  # a new one is not kept
+        (thing(), None, (2, 9), Why.TOO_LONG),
+        (thing("new"), thing(), (9, 3), None),
+        (thing("new"), thing(), (9, 2), Why.TOO_LONG_TO_KEEP),
+        (None, thing(), (9, 2), Why.TOO_LONG_TO_REMOVE),
+        (None, thing(), (2, 9), None),
+        (thing(), thing(), (1, 1), None),  # it is there
+    ],
+)
+def test_a_key_that_is_too_long_for_its_place_is_known_before_it_is_copied(
+    source: Entry | None, copy: Entry | None, longest: tuple[int, int], why: Why | None
+) -> None:
+    ends = [[end._replace(key=b"key")] if end else [] for end in (source, copy)]
+    merge = Merge(CHECKSUM, longest=longest)
+
+    (found,) = merge.of(*ends, [])
+
+    assert merge.totals.cannot == ({why: 1} if why else {})
+    if isinstance(found, Difference):
+        assert found.stand is (Stand.CANNOT if why else Stand.TO_DO)
+
+
 def test_a_copy_changed_behind_our_back_is_told_from_a_changed_source() -> None:
     before = known(thing(), thing())
 

@@ -79,3 +79,34 @@ def test_buckets_with_a_key_of_kms_work_at_both_ends_also_from_one_day_on(
     with bucketvault.database():
         known = {row.bucket_name: row.traits for row in Storage.select()}
     assert known == {source.name: {"kms": True}, destination.name: {"kms": True}}
+
+
+def test_a_key_that_is_too_long_is_named_and_in_nobody_elses_way(
+    bucketvault: Program, amazon: Amazon, new_bucket: NewBucket
+) -> None:
+    kept, fits, too_long = ("k" * 900, "f" * 980, "t" * 1020)
+    source = new_bucket(amazon, dict.fromkeys((kept, fits, too_long), b"first"))
+    destination = new_bucket(amazon)
+    bucketvault.backup(source, destination, destination_path="photos")
+
+    first = bucketvault.run()
+    source.put(kept, b"second")
+    source.put(fits, b"second")
+    source.put("new", b"new")
+    second = bucketvault.run()
+    source.delete(fits)
+    source.delete("new")
+    third = bucketvault.run()
+
+    assert [run["status"] for run in (first, second, third)] == ["success"] * 3
+    logs = [bucketvault.raw_log(run["id"]) for run in (first, second, third)]
+    assert not any(b"KeyTooLong" in log for log in logs)  # nothing was tried in vain
+    assert first["warnings"][0].startswith("1 name too long for the destination (1,024 bytes at")
+    assert [run["proof"]["causes"] for run in (first, second, third)] == [
+        {"too_long": 1},
+        {"too_long": 1, "too_long_to_keep": 1},
+        {"too_long": 1, "too_long_to_remove": 1},
+    ]
+    assert second["proof"]["names"]["too_long_to_keep"] == [fits]
+    copy = {key.removeprefix("photos/"): body for key, body in destination.copy().items()}
+    assert copy == {kept: b"second", fits: b"first"}
