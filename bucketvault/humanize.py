@@ -35,6 +35,13 @@ def many(number: int, noun: str, plural: str = "") -> str:
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
+def dollars(amount: float) -> str:
+    """`$0.00`, `less than $0.01`, `$6.95`, `$1,235`: no digit that claims too much."""
+    if 0 < amount < 0.01:
+        return "less than $0.01"
+    return f"${amount:,.2f}" if amount < 100 else f"${amount:,.0f}"
+
+
 def size(number: float, *, precise: bool = False) -> str:
     """`0 B`, `14 kB`, `3.0 MB`, `402 GB`: one decimal below ten, none from ten on.
 
