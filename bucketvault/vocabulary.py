@@ -159,6 +159,7 @@ class WarningCode(StrEnum):
     TIDYING_CUT = "tidying_cut"
     TIDYING_REFUSED = "tidying_refused"
     TIDYING_FAULT = "tidying_fault"
+    UPLOADS_REFUSED = "uploads_refused"  # the key may not end unfinished ones; told once
 
 
 class MailKind(StrEnum):

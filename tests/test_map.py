@@ -21,7 +21,7 @@ FLOORS = (
     {"access"},
     {"engine/domain", "engine/events"},
     {"engine/rclone"},
-    {"engine/settings", "engine/listing"},
+    {"engine/settings", "engine/listing", "engine/price_list"},
     {"engine/catalogue"},
     {"engine/mail"},
     {"engine/runs"},

@@ -7,7 +7,7 @@ import argparse
 import datetime as dt
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,14 +15,16 @@ from zoneinfo import ZoneInfo
 from bucketvault import humanize
 from bucketvault.cli.run import EXIT_FAILED, EXIT_OK, approval_command, progress_in_words
 from bucketvault.config import Config
+from bucketvault.engine import price_list
 from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.domain.prices import Prices
 from bucketvault.engine.domain.reading_words import describe_damage, what_next
 from bucketvault.engine.domain.times import proof_lasts
 from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
 from bucketvault.engine.health import checks, doctor
-from bucketvault.engine.views import backups
+from bucketvault.engine.views import backups, money
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.situation import InstallationIssue, Tone
 from bucketvault.store.models import utcnow
@@ -77,13 +79,14 @@ def _status(given: argparse.Namespace, config: Config) -> int:
 def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> Json:
     """Return what `bucketvault status --json` prints: plain values, times as text in UTC."""
     active = [row.active_run.status for row in rows if row.active_run is not None]
+    prices = price_list.load()
     return {
         "backups": [
             _plain(row, "name enabled overdue moved next_due_at last_good_at proof_is_old")
             | {
                 "proof": row.proof.to_json() if row.proof is not None else None,
                 "damage": asdict(row.damage) if row.damage is not None else None,
-                "last_run": _last_run(row.last_run) if row.last_run is not None else None,
+                "last_run": _last_run(row, row.last_run, prices) if row.last_run else None,
                 "active_run": _plain(row.active_run, ACTIVE_RUN) if row.active_run else None,
             }
             for row in rows
@@ -116,7 +119,7 @@ def status_exit_code(status: Json) -> int:
     return EXIT_GOOD
 
 
-def _last_run(run: RunView) -> Json:
+def _last_run(row: BackupRow, run: RunView, prices: Mapping[str, Prices]) -> Json:
     names = "id status reason trigger scheduled_for started_at finished_at exit_code explanation"
     state, zone = run.copy_state, ZoneInfo(timetable.server_time_zone())
     since = state.since if state is not None else None
@@ -128,6 +131,8 @@ def _last_run(run: RunView) -> Json:
         "warnings": [state_words.describe_warning(each) for each in run.warnings],
         "counts": dict(run.counts),
         "counts_at_least": state is not None and state.at_least,
+        "uploads_ended": run.uploads_ended,
+        **money.to_json(run, row, prices),
     }
 
 

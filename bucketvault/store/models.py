@@ -163,6 +163,8 @@ class Backup(BaseModel):
     # how much of the copy was read, and what that found: the last line of its ledger
     reading: pw.Field[Json] = JsonField(default=dict)
     archive_key = pw.TextField(unique=True)
+    # its key may not list or end unfinished uploads, and people were told so
+    uploads_refused = pw.BooleanField(default=False)
     restore_text_hash = pw.TextField(default="")  # of the RESTORE.txt last written
     # the first planned time that nothing was done for yet; None: switched off, or to be worked out
     next_due_at: pw.Field[dt.datetime | None] = UtcField(null=True)
@@ -214,6 +216,8 @@ class BackupRun(BaseModel):
     purged = pw.IntegerField(default=0)
     errors = pw.IntegerField(default=0)
     bytes = pw.IntegerField(default=0)
+    requests: pw.Field[Json] = JsonField(default=dict)  # to both ends (engine/domain/usage.py)
+    uploads_ended = pw.IntegerField(default=0)  # unfinished ones of ours that were removed
     source_objects = pw.IntegerField(null=True)
     source_bytes = pw.IntegerField(null=True)
     warnings: pw.Field[list[Json]] = JsonField(default=list)  # engine/domain/warnings.py

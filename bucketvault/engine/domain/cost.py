@@ -1,4 +1,4 @@
-"""What requests, traffic and storage cost, by a table of prices. Pure; in US dollars.
+"""The cost of requests, traffic and storage, by a table of prices. Pure; in US dollars.
 
 Decisions: docs/decisions/money.md.
 """

@@ -1,8 +1,8 @@
 """Prices of the services we know: a table of data, each row with its page and when it was read.
 
 In US dollars, for the standard storage class. None is "not known" and shown as that, never as
-free. `setup.toml` replaces any of them (`engine/price_list.py`). What an account has free each month
-is not deducted: its other buckets use that, too.
+free. `setup.toml` replaces any of them (`engine/price_list.py`). What is free for a whole account
+each month is not deducted: its other buckets use that, too.
 
 Decisions: docs/decisions/money.md.
 """

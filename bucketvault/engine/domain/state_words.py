@@ -32,6 +32,11 @@ _WARNINGS = {  # with the numbers and names of the warning
     ),
     WarningCode.TIDYING_CUT: "Clean-up was interrupted. The next successful run finishes it.",
     WarningCode.TIDYING_REFUSED: "{0}",
+    WarningCode.UPLOADS_REFUSED: (
+        "Uploads that were never completed cannot be removed: the key of the destination may not "
+        "list or abort them. They cost like objects. Allow the key to, or set a lifecycle rule "
+        "that aborts them. This is said once."
+    ),
     WarningCode.TIDYING_FAULT: "Old kept versions were not looked after: {0}.",
 }
 # S3's limit for a key, the destination's folder or the folder of kept versions included.

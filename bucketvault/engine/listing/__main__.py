@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing import ledger, order, ranges
 from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record, unquoted
@@ -33,13 +34,14 @@ def main() -> int:
     look = Look(job)
     try:
         done = look.run()
-        tell({"done": done, "seen": look.seen, "read": look.read, "ledger": look.ledger_state})
+        told = {"done": done, "seen": look.seen, "read": look.read, "ledger": look.ledger_state}
+        tell({**told, "requests": look.use.to_json()})
     except EndError as error:
         cause = error.cause
         parts = {"status": 0, "code": "", "said": str(cause)}
         if isinstance(cause, ListingError):
             parts = cause.parts
-        tell({"failed": error.end, **parts})
+        tell({"failed": error.end, **parts, "requests": look.use.to_json()})
         return 1
     except OSError as error:
         tell({"failed": "", "status": 0, "code": "", "said": str(error), "errno": error.errno})
@@ -69,11 +71,24 @@ class Look:
         self._folder = Path(job["folder"])
         self._sorts = dict.fromkeys(ENDS, False)
         self._told_at = 0.0
+        self._listers: list[tuple[int, Lister]] = []  # of both ends, by number
         self._readers: dict[str, Reader] = {}
+        self._bytes = [0, 0]  # that were read at each end
         self._verdicts: dict[bytes, bool | None] = {}
         self.seen = [0, 0]  # objects, at each end
         self.read = [0, 0]  # objects whose bytes were read at both ends, and bytes
         self.ledger_state = "none"
+
+    @property
+    def use(self) -> Use:
+        """The requests it made."""
+        use = Use(EndUse(bytes_out=self._bytes[0]), EndUse(bytes_out=self._bytes[1]))
+        for number, lister in self._listers:
+            (use.source, use.destination)[number].lists += lister.all_requests
+        for number, end in enumerate(ENDS):
+            if end in self._readers:
+                (use.source, use.destination)[number].reads = self._readers[end].requests
+        return use
 
     def run(self) -> bool:
         """Write plan and ledger. True; raises EndError, OSError."""
@@ -148,6 +163,7 @@ class Look:
     def _listed(self, number: int) -> Iterator[Entry]:
         described = self._job[ENDS[number]]
         lister = Lister(Bucket(**described["bucket"]), patience_s=self._job["patience_s"])
+        self._listers.append((number, lister))
         left_out = described["leave_out"].encode()
 
         def on_page(count: int) -> None:
@@ -198,6 +214,7 @@ class Look:
 
         def on_bytes(count: int) -> None:
             self.read[1] += count
+            self._bytes[ENDS.index(end)] += count
             self._tell_now_and_then()
 
         try:

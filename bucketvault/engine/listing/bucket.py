@@ -132,21 +132,26 @@ class Conversation:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _answer(
-        self, query: Mapping[str, str], key: bytes = b"", **headers: str
+        self, query: Mapping[str, str], key: bytes = b"", *, method: str = "GET", **headers: str
     ) -> http.client.HTTPResponse:
-        """Return the answer to a GET of the bucket, or of one object, before its body is read."""
+        """Return the answer about the bucket, or one object, before its body is read."""
         if self._connection is None:
             self._connection = _connect(self._bucket.server)
-        path, signed_headers = signed(self._bucket, query, dt.datetime.now(dt.UTC), key)
+        path, signed_headers = signed(self._bucket, query, dt.datetime.now(dt.UTC), key, method)
         self.requests += 1
-        self._connection.request("GET", path, headers=headers | signed_headers)
+        self._connection.request(method, path, headers=headers | signed_headers)
         answer = self._connection.getresponse()
-        if answer.status == http.client.OK:
+        if answer.status in (http.client.OK, http.client.NO_CONTENT):
             return answer
         body = _whole(answer)
         code, text = _said(body)
         region = answer.getheader("x-amz-bucket-region") or _tag(body, "Region")
         raise ListingError(answer.status, code, text or answer.reason, region)
+
+    @staticmethod
+    def whole(answer: http.client.HTTPResponse) -> bytes:
+        """Return the body of an answer that is not an object. Raises NoListingError, OSError."""
+        return _whole(answer)
 
     def _is_elsewhere(self, error: ListingError) -> bool:
         """True once Amazon has named another region than the one that was asked, and it is set."""
@@ -165,6 +170,15 @@ class Lister(Conversation):
     """Asks for one page of a listing after another."""
 
     answered_in_s = 0.0  # how long the newest page was waited for
+
+    def __init__(self, bucket: Bucket, *, patience_s: float = PATIENCE_S) -> None:
+        super().__init__(bucket, patience_s=patience_s)
+        self._family = [self]  # of the same listing
+
+    @property
+    def all_requests(self) -> int:
+        """How many requests it made, and those that `another` gave."""
+        return sum(each.requests for each in self._family)
 
     def entries(
         self, prefix: str = "", on_page: Callable[[int], None] = lambda count: None
@@ -221,7 +235,10 @@ class Lister(Conversation):
 
     def another(self) -> "Lister":
         """Return one of the same bucket, for another thread."""
-        return Lister(self._bucket, patience_s=self._patience_s)
+        other = Lister(self._bucket, patience_s=self._patience_s)
+        other._family = self._family
+        self._family.append(other)
+        return other
 
 
 def may_pass(error: ListingError) -> bool:
@@ -268,9 +285,16 @@ _NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 def signed(
-    bucket: Bucket, query: Mapping[str, str], now: dt.datetime, key: bytes = b""
+    bucket: Bucket,
+    query: Mapping[str, str],
+    now: dt.datetime,
+    key: bytes = b"",
+    method: str = "GET",
 ) -> tuple[str, dict[str, str]]:
-    """Return path and headers of a GET of the bucket, or of one object, signed at `now`."""
+    """Return path and headers of a request without a body, signed at `now`.
+
+    About the bucket, or one object.
+    """
     inside = "" if bucket.host_style else "/" + urllib.parse.quote(bucket.name, safe="-_.~")
     # the key as it is, `//` and `..` included: S3 knows no folders
     path = f"{inside}/{urllib.parse.quote(key, safe='-_.~/')}" if key else inside or "/"
@@ -284,7 +308,7 @@ def signed(
     headers = {"host": host, "x-amz-content-sha256": _NOTHING, "x-amz-date": stamp}
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = f"GET\n{path}\n{text}\n{lines}\n{names}\n{_NOTHING}"
+    canonical = f"{method}\n{path}\n{text}\n{lines}\n{names}\n{_NOTHING}"
     key = f"AWS4{bucket.secret_access_key}".encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()

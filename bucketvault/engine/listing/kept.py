@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing import order
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket, Lister, ListingError
 from bucketvault.engine.listing.lists import REPLACED, write_names
@@ -37,10 +38,10 @@ def main() -> int:
         there = order.sorted_on_disk(lister.entries(job["prefix"]), folder)
         kept = sum(write_names(_kept(replaced(), there), folder, "kept"))
     except (ListingError, NoListingError, OSError) as error:
-        _tell("error", f"The kept versions could not be listed: {error}", job)
+        _tell("error", f"The kept versions could not be listed: {error}", job, lister.requests)
         return 1
     level = "info" if kept == wanted else "error"
-    _tell(level, f"{kept:,} of {wanted:,} former versions are kept.", job)
+    _tell(level, f"{kept:,} of {wanted:,} former versions are kept.", job, lister.requests)
     return int(kept < wanted)
 
 
@@ -54,7 +55,7 @@ def _kept(replaced: Iterable[Difference], there: Iterator[Entry]) -> Iterator[by
             yield found.key
 
 
-def _tell(level: str, said: str, job: Json) -> None:
+def _tell(level: str, said: str, job: Json, lists: int) -> None:
     line = {
         "time": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "level": level,
@@ -63,6 +64,7 @@ def _tell(level: str, said: str, job: Json) -> None:
         "bucketvault": "step",
         "step": "kept",
         "pass": job.get("pass", 0),
+        "requests": Use(destination=EndUse(lists=lists)).to_json(),
     }
     sys.stdout.write(json.dumps({name: value for name, value in line.items() if value}) + "\n")
 

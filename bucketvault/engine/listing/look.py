@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bucketvault.engine.domain.usage import Use
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
 from bucketvault.engine.listing.process import StoppedError, converse
 from bucketvault.errors import BucketvaultError
@@ -63,11 +64,13 @@ def look(
     cancelled: threading.Event | None = None,
     on_seen: Callable[[int, int], None] = lambda source, copy: None,
     on_read: Callable[[int, int], None] = lambda objects, size: None,
+    on_requests: Callable[[Use], None] = lambda use: None,
 ) -> str:
     """Look at both ends and write the plan; return what became of the ledger.
 
     That is `used`, `damaged` or `none`. In this thread, twice a second, `on_seen` gets the objects
-    seen at each end; `on_read`, where bytes must be read, the objects and bytes that were. Raises
+    seen at each end; `on_read`, where bytes must be read, the objects and bytes that were. At its
+    end, a bad one too, `on_requests` gets the requests that it took. Raises
     LookFailedError, StoppedError soon after `cancelled` is set. The process is gone when this
     returns or raises, and dies when this program does.
     """
@@ -77,6 +80,8 @@ def look(
             on_seen(*line["seen"])
             if any(line["read"]):
                 on_read(*line["read"])
+        if "requests" in line:
+            on_requests(Use.from_json(line["requests"]))
 
     last = converse("bucketvault.engine.listing", asdict(job), on_line, cancelled=cancelled)
     if "done" in last:

@@ -14,9 +14,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing import ledger
 from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Reading, Record
@@ -100,12 +102,21 @@ class Reads:
         self._today = str(job["today"])
         self._mine = threading.local()  # readers: a connection for each thread and end
         self._lock = threading.Lock()
-        self._moved = 0  # bytes, at both ends
+        self._readers: list[tuple[int, Reader]] = []  # all of them, with the number of their end
+        self._bytes = [0, 0]  # read at each end
         self._told_at = 0.0
         self._refused_in_a_row = 0
         self.ending = threading.Event()
         self.failed: tuple[str, ListingError] | None = None
         self.counts: Counter[str] = Counter()
+
+    @property
+    def use(self) -> Use:
+        """The requests so far."""
+        use = Use(EndUse(bytes_out=self._bytes[0]), EndUse(bytes_out=self._bytes[1]))
+        for number, reader in self._readers:
+            (use.source, use.destination)[number].reads += reader.requests
+        return use
 
     def run(self) -> None:
         """Read, and write the new ledger. Raises LedgerError, FileNotFoundError, OSError."""
@@ -155,7 +166,7 @@ class Reads:
     def _tell_progress(self) -> None:
         self._told_at = time.monotonic() + TELL_EVERY_S
         total = self._choice.bytes
-        done = min(self._moved // 2, total)
+        done = min(sum(self._bytes) // 2, total)
         tell({"read": {"objects": self.counts["objects"], "bytes": done, "total": total}})
 
     # in the threads
@@ -202,7 +213,7 @@ class Reads:
         key = end["prefix"].encode() + record.key
         try:
             return self._reader(number).digest(
-                key, self._on_bytes, size=record.size, thorough=thorough
+                key, partial(self._on_bytes, number), size=record.size, thorough=thorough
             )
         except ListingError as error:
             if error.status == 404 and error.code != "NoSuchBucket":
@@ -215,12 +226,13 @@ class Reads:
                 Reader(Bucket(**self._job[end]["bucket"]), patience_s=self._job["patience_s"])
                 for end in ENDS
             ]
+            self._readers += enumerate(self._mine.readers)
         reader: Reader = self._mine.readers[number]
         return reader
 
-    def _on_bytes(self, count: int) -> None:
+    def _on_bytes(self, number: int, count: int) -> None:
         with self._lock:
-            self._moved += count
+            self._bytes[number] += count
         if self.ending.is_set():
             raise _EndedError
 
@@ -294,9 +306,11 @@ def main() -> int:
         return 1
     if reads.failed is not None:
         end, error = reads.failed
-        tell({"failed": end, **error.parts, "counts": reads.counts})
+        told = {"counts": reads.counts, "requests": reads.use.to_json()}
+        tell({"failed": end, **error.parts, **told})
         return 1
-    tell({"done": reads.counts, "stopped": reads.ending.is_set()})
+    use = reads.use.to_json()
+    tell({"done": reads.counts, "stopped": reads.ending.is_set(), "requests": use})
     return 0
 
 

@@ -58,7 +58,8 @@ def read(
     """Read what the job says, and return what came of it.
 
     `on_line` gets, in this thread, `{"read": {"objects", "bytes", "total"}}` twice a second and
-    `{"finding": ...}`, `{"refused": ...}`, `{"passing": key}` as they come. After `cancelled` it
+    `{"finding": ...}`, `{"refused": ...}`, `{"passing": key}` as they come; the last one has the
+    `requests` that it took. After `cancelled` it
     ends soon, and what was read counts. Raises ReadFailedError, whose `end` is `ledger` where there
     is none; StoppedError where it did not end by itself.
     """

@@ -6,8 +6,12 @@ Decisions: docs/decisions/counts.md.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from bucketvault.engine.domain.usage import Use
+from bucketvault.engine.rclone import requests
 from bucketvault.engine.rclone.log_lines import LARGEST, OBJECT_TYPE, Step, whole_number
 from bucketvault.sanitize import clean
 
@@ -19,6 +23,8 @@ SAID_LIMIT = 1000  # characters
 PASSED_OVER = re.compile(r"Entry doesn't belong in directory|Odd (directory )?name received")
 # A name of a list that could not be asked for; nothing was done to it. Its type is no object's.
 NOT_SEEN = "--files-from failed to read file: "
+INSIDE = "Copied (server-side copy)"  # by the destination itself
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -37,12 +43,16 @@ class Tally:
     step_done: int = 0  # objects of the step under way
     failed: dict[str, str] = field(default_factory=dict)  # whose last word was an error: the word
     errored: set[str] = field(default_factory=set)  # ever named in an error while copying
+    use: Use = field(default_factory=Use)  # requests to both ends
     _step: str = ""
+    _listed: bool = False  # rclone lists both ends in this step
     _failing: set[int] = field(default_factory=set)  # as `failed`, and all of them: hashes
 
-    def begin(self, step: str) -> None:
-        """Note that what follows is about this step."""
+    def begin(self, step: str, told: Mapping[str, object] = NOTHING) -> None:
+        """Note that what follows is about this step; `told` is our own line that says so."""
         self._step, self.step_done = step, 0
+        self._listed = told.get("listed") is True
+        self.use.add(Use.from_json(told.get("requests")))
 
     def count(self, entry: dict[str, object]) -> None:
         """Take one parsed line into account; lines about anything but an object change nothing."""
@@ -52,6 +62,7 @@ class Tally:
         is_object = entry.get("objectType") == OBJECT_TYPE
         if self._step == Step.TIDY:
             self.purged += is_object and message == "Deleted"
+            self.use.destination.deletes += is_object and message == "Deleted"
         elif entry.get("level") == "error":
             if (is_object or message.startswith(NOT_SEEN)) and not PASSED_OVER.match(message):
                 self._fails(key, message)
@@ -60,18 +71,23 @@ class Tally:
 
     def _succeeds(self, key: str, message: str, size: object) -> None:
         if self._step == Step.KEEP:
-            if message == "Copied (server-side copy)":
+            if message == INSIDE:
                 self.archived += 1
+                self.use.add(requests.kept(whole_number(size), listed=self._listed))
                 self._is_done(key)
+        elif message == INSIDE:
+            self.use.add(requests.removed(whole_number(size), listed=self._listed))
         elif message == "Deleted":  # the second half of a move into the kept versions
             self.archived += 1
+            self.use.destination.deletes += 1
         elif message == "Moved into backup dir":
             self.deleted += 1
             self._is_done(key)
-        elif "Copied (" in message and message != "Copied (server-side copy)":
+        elif "Copied (" in message:
             self.copied += "(new)" in message
             self.replaced += "(new)" not in message
             self.bytes = min(LARGEST, self.bytes + whole_number(size))
+            self.use.add(requests.copied(whole_number(size), listed=self._listed))
             self._is_done(key)
 
     def _is_done(self, key: str) -> None:

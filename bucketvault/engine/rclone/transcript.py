@@ -113,7 +113,7 @@ class Transcript:
             movement=(before[0] + 1 if before else 1,),  # rclone's numbers begin anew
         )
         self.progress = self._begun
-        self.tally.begin(self._begun.step)
+        self.tally.begin(self._begun.step, entry)
         if (number := whole_number(entry.get("pass"))) > self._pass:
             self._pass, self.last_notice = number, ""
             self._first_errors.clear()

@@ -6,6 +6,7 @@ of all passes and of what we say between them, except that known secrets are mas
 
 import os
 from pathlib import Path
+from typing import Any
 
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.transcript import Transcript
@@ -117,7 +118,7 @@ class Follower:
         self._rclone_pid, self._shown = rclone_pid, progress
         return stored
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:  # Any: columns, each of its own type
         """Return the counts of the lines read so far, by the names of the run's columns."""
         tally = self.transcript.tally
         return {
@@ -128,6 +129,7 @@ class Follower:
             "errors": tally.errors,
             "bytes": tally.bytes,
             "purged": tally.purged,
+            "requests": tally.use.to_json(),
         }
 
 

@@ -6,29 +6,23 @@ own date: an object of 2020 that was replaced a minute ago is a minute old here.
 
 import contextlib
 import datetime as dt
-import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import peewee as pw
 
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.domain.warnings import RunWarning
+from bucketvault.engine.domain.usage import EndUse
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
-from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.runs.restore_text import restore_text, text_hash
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.vocabulary import WarningCode
-
-log = logging.getLogger(__name__)
 
 # With a clock that is years ahead for an hour, every kept version and every log would be old.
 BEFORE = dt.timedelta(hours=12)  # so long a clock has to stay wrong before it is believed
@@ -129,9 +123,11 @@ class KeptVersions:
         self._stopped = stopped
         self._keep_open = tuple(keep_open)
         self._on_log = on_log
+        self.use = EndUse()  # the requests so far, without deletes: those are lines of the log
 
     def names(self) -> Names:
         """Return what is in the archive."""
+        self.use.lists += 1
         done = self._ask("list the kept versions", command.list_archive(self._bucket, self._key))
         lines = done.stdout.decode(errors="replace").split("\n")
         return Names(
@@ -150,6 +146,7 @@ class KeptVersions:
         """Remove one run's folder; each object is a line of the log."""
         if read_stamp(stamp) is None:
             raise ValueError(f"not a folder of kept versions: {stamp!r}")
+        self.use.add(EndUse(lists=1, reads=1))  # the second: whether the bucket keeps versions
         self._ask(
             "remove old kept versions",
             command.purge(self._bucket, self._key, stamp),
@@ -159,6 +156,7 @@ class KeptVersions:
 
     def write_restore_text(self, text: str) -> None:
         """Put RESTORE.txt beside the folders."""
+        self.use.add(EndUse(writes=1, reads=1))
         self._ask(
             f"write {command.RESTORE_NAME}",
             command.write_restore_text(self._bucket, self._key),
@@ -220,26 +218,6 @@ class KeptVersions:
         return done
 
 
-def tidied(
-    binary: Binary,
-    destination: Callable[[], Remote],
-    run: BackupRun,
-    **how: Any,  # of `tidy`
-) -> list[RunWarning]:
-    """Tidy, and return what came in its way: the copy is not affected by any of it."""
-    try:
-        tidy(binary, destination(), run, **how)
-    except CancelledError:
-        return [RunWarning(WarningCode.TIDYING_CUT)]
-    except BucketvaultError as error:
-        told = f"{error.summary} {error.hint} {error.detail}".strip()
-        return [RunWarning(WarningCode.TIDYING_REFUSED, names=(told,))]
-    except Exception as error:
-        log.exception("a fault while tidying", extra={"run": run.id})
-        return [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
-    return []
-
-
 def tidy(
     binary: Binary,
     destination: Remote,
@@ -248,11 +226,13 @@ def tidy(
     stopped: threading.Event,
     keep_open: Iterable[int],
     on_log: Callable[[bytes], None],
+    use: EndUse | None = None,
 ) -> None:
     """Write RESTORE.txt when it changed; let go what is older than the backup keeps.
 
-    Raises KeptVersionsError when the destination refuses, or when this machine has no room to ask:
-    the copy is not affected. Raises CancelledError on Stop.
+    `use` counts the requests, but for deletes of objects, which are lines of the log. Raises
+    KeptVersionsError when the destination refuses, or when this machine has no room to ask: the
+    copy is not affected. Raises CancelledError on Stop.
     """
     spec = RunSpec.from_json(run.spec)
     archive = KeptVersions(
@@ -278,6 +258,9 @@ def tidy(
             "The copy itself is not affected. The next good run tries again.",
             str(error),
         ) from error
+    finally:
+        if use is not None:
+            use.add(archive.use)
 
 
 def _keep_restore_text(

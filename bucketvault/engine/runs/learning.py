@@ -6,13 +6,14 @@ what it uploads, and every upload is refused; a look would take every object for
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from bucketvault.engine.catalogue import storages
 from bucketvault.engine.domain.services import B2, R2, service_of
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.traits import Traits
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing.bucket import Bucket, Conversation, ListingError
 from bucketvault.engine.listing.look import End
 from bucketvault.engine.listing.merge import MD5, Difference, Stand, Why
@@ -24,11 +25,19 @@ _WITHOUT_KMS = (R2.slug, B2.slug)
 _WRONG = (Stand.TO_DO, Stand.FAILED)
 
 
-def learned(spec: RunSpec, plan: Plan, ends: tuple[End, End], *, first: bool) -> RunSpec:
+def learned(
+    spec: RunSpec,
+    plan: Plan,
+    ends: tuple[End, End],
+    *,
+    first: bool,
+    count: Callable[[Use], None] = lambda use: None,
+) -> RunSpec:
     """Return the settings of a run with what its look gives reason to ask for; stored, too.
 
     After the `first` look that is what is not known yet; after another one, when something is
-    still wrong, also what may have changed since. Blocks for a few requests; raises BusyError.
+    still wrong, also what may have changed since. Blocks for a few requests, which
+    `count` gets; raises BusyError.
     """
     found = [spec.source, spec.destination]
     for number, end in enumerate(found):
@@ -36,16 +45,24 @@ def learned(spec: RunSpec, plan: Plan, ends: tuple[End, End], *, first: bool) ->
         if end.traits.kms or service in _WITHOUT_KMS or (first and end.traits.kms is not None):
             continue
         keys = itertools.islice(_samples(plan, number, first=first), SAMPLES)
-        kms = has_kms(ends[number].bucket, (ends[number].prefix.encode() + key for key in keys))
+        asked = EndUse()
+        wanted = (ends[number].prefix.encode() + key for key in keys)
+        kms = has_kms(ends[number].bucket, wanted, asked)
+        count(Use(destination=asked) if number else Use(asked))
         if kms or (first and kms is False):
             found[number] = replace(end, traits=replace(end.traits, kms=kms))
             storages.learn(end.provider_id, end.bucket, Traits(kms=kms))
     return replace(spec, source=found[0], destination=found[1])
 
 
-def has_kms(bucket: Bucket, keys: Iterable[bytes]) -> bool | None:
-    """Return whether one of these objects is encrypted with a key of KMS; None: nobody said."""
-    told = [each for each in map(_Header(bucket).encryption, keys) if each is not None]
+def has_kms(bucket: Bucket, keys: Iterable[bytes], use: EndUse) -> bool | None:
+    """Return whether one of these objects is encrypted with a key of KMS; None: nobody said.
+
+    `use` counts the requests.
+    """
+    header = _Header(bucket)
+    told = [each for each in map(header.encryption, keys) if each is not None]
+    use.reads += header.requests
     return any(each.startswith("aws:kms") for each in told) if told else None
 
 

@@ -10,6 +10,7 @@ from bucketvault.engine.domain.proof import NAMES_TOLD, Proof
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
+from bucketvault.engine.domain.usage import Use
 from bucketvault.engine.listing import look as looks
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
 from bucketvault.engine.listing.ledger import quoted
@@ -70,6 +71,7 @@ class Looker:
         self._on_seen = on_seen
         self.ledger_was_damaged = False
         self.at = ""  # when the last look began
+        self._use = Use()  # the requests that nobody has taken yet
 
     def meet(self, source: Remote, destination: Remote) -> None:
         """Take these keys and traits from now on."""
@@ -115,13 +117,24 @@ class Looker:
             patience_s=PATIENCE_S if number else self._patience_s,
         )
         try:
-            became = looks.look(job, cancelled=self._stopped, on_seen=self._on_seen)
+            became = looks.look(
+                job, cancelled=self._stopped, on_seen=self._on_seen, on_requests=self.count
+            )
         except looks.StoppedError as error:
             raise CancelledError(error.summary) from error
         except looks.LookFailedError as error:
             raise explained(error, self._spec) from error
         self.ledger_was_damaged |= became == "damaged" and number == 0
         return Plan(folder)
+
+    def count(self, use: Use) -> None:
+        """Count requests in that were made beside a look."""
+        self._use.add(use)
+
+    def take_use(self) -> Use:
+        """Return the requests of all looks since the last call."""
+        use, self._use = self._use, Use()
+        return use
 
     def _end(self, end: EndSpec, remote: Remote) -> looks.End:
         return looks.End(bucket_of(end, remote), prefix_of(end.path), f"{ARCHIVE_ROOT}/")

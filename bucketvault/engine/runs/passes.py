@@ -13,11 +13,13 @@ from pathlib import Path
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing.bucket import Bucket
 from bucketvault.engine.listing.lists import Lists, write_lists
 from bucketvault.engine.listing.merge import Stand, Totals, What
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone import commands as command
+from bucketvault.engine.rclone import requests
 from bucketvault.humanize import many
 from bucketvault.humanize import size as size_words
 from bucketvault.vocabulary import Json
@@ -56,8 +58,21 @@ _STEPS = {
 }
 
 
-def step_line(number: int, step: str, words: str, *, objects: int = 0, size: int = 0) -> Json:
-    """Return our own line of a run's log where a step begins; its time is yet to be added."""
+def step_line(
+    number: int,
+    step: str,
+    words: str,
+    *,
+    objects: int = 0,
+    size: int = 0,
+    requests: Use | None = None,
+    listed: bool = False,
+) -> Json:
+    """Return our own line of a run's log where a step begins; its time is yet to be added.
+
+    `requests`: those that no line of rclone tells of; `listed`: rclone lists both ends by itself.
+    """
+    asked = {"requests": requests.to_json()} if requests is not None else {}
     return {
         "level": "notice",
         "msg": words,
@@ -67,12 +82,17 @@ def step_line(number: int, step: str, words: str, *, objects: int = 0, size: int
         "step": step,
         "objects": objects,
         "bytes": size,
+        **asked,
+        **({"listed": True} if listed else {}),
     }
 
 
-def _begins(number: int, step: str, objects: int, size: int = 0) -> Json:
+def _begins(
+    number: int, step: str, objects: int, size: int = 0, *, lists: Use | None = None
+) -> Json:
     what = _STEPS[step].format(many(objects, "object")) + (f", {size_words(size)}" if size else "")
-    return step_line(number, step, f"Pass {number}: {what}", objects=objects, size=size)
+    words, listed = f"Pass {number}: {what}", lists is not None
+    return step_line(number, step, words, objects=objects, size=size, requests=lists, listed=listed)
 
 
 def prepare(
@@ -84,7 +104,7 @@ def prepare(
     totals = plan.totals()
     if number == 1 and is_bulk(totals):
         new = totals.count(Stand.TO_DO)
-        log = _begins(number, "copy", new, totals.bytes_to_copy)
+        log = _begins(number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan))
         return Pass([{"name": "copy", "log": log, "arguments": command.bulk(spec)}], {})
     paths = bool(spec.source.path or spec.destination.path)
     lists = write_lists(plan, here, below_path=paths)
@@ -100,18 +120,29 @@ def prepare(
     return Pass(_steps(spec, here.name, number, stamp, lists), stdin)
 
 
+def _lists_of_bulk(plan: Plan) -> Use:
+    """Return what rclone lists before a first copy: each folder of the source, an empty copy."""
+    new = plan.differences(What.NEW, What.LOST)
+    return Use(EndUse(lists=requests.listings(found.key for found in new)), EndUse(lists=1))
+
+
 def _steps(spec: RunSpec, here: str, number: int, stamp: str, lists: Lists) -> list[Json]:
     steps: list[Json] = []
 
-    def add(name: str, objects: int, arguments: list[str], size: int = 0) -> None:
-        log = _begins(number, name, objects, size)
+    def add(
+        name: str, objects: int, arguments: list[str], size: int = 0, *, odd: bool = False
+    ) -> None:
+        # about: the folders on the way to each name, at either end where they are there
+        about = EndUse(lists=1 + objects)
+        lists = Use(EndUse() if name == "keep" else about, about) if odd else None
+        log = _begins(number, name, objects, size, lists=lists)
         steps.append({"name": name, "log": log, "arguments": arguments})
 
     if lists.replace:
         add("keep", lists.replace, command.keep(spec, stamp, f"{here}/replace.txt"))
     if lists.odd_replace:
         names = f"{here}/odd-replace.txt"
-        add("keep", lists.odd_replace, command.keep(spec, stamp, names, odd=True))
+        add("keep", lists.odd_replace, command.keep(spec, stamp, names, odd=True), odd=True)
     if lists.replace or lists.odd_replace:
         program = [sys.executable, "-I", "-m", "bucketvault.engine.listing.kept"]
         steps.append({"name": "kept", "program": program, "stdin": "kept"})
@@ -121,13 +152,13 @@ def _steps(spec: RunSpec, here: str, number: int, stamp: str, lists: Lists) -> l
         add("copy", lists.replace + lists.new, command.copy(spec, *names_of), lists.bytes)
     if lists.odd_new:
         names = f"{here}/odd-new.txt"
-        add("copy", lists.odd_new, command.copy(spec, names, odd=True))
+        add("copy", lists.odd_new, command.copy(spec, names, odd=True), odd=True)
     if lists.odd_replace:
         names = f"{here}/odd-kept.txt"
-        add("copy", lists.odd_replace, command.copy(spec, names, odd=True))
+        add("copy", lists.odd_replace, command.copy(spec, names, odd=True), odd=True)
     if lists.remove:
         add("remove", lists.remove, command.remove(spec, stamp, f"{here}/remove.txt"))
     if lists.odd_remove:
         names = f"{here}/odd-remove.txt"
-        add("remove", lists.odd_remove, command.remove(spec, stamp, names, odd=True))
+        add("remove", lists.odd_remove, command.remove(spec, stamp, names, odd=True), odd=True)
     return steps

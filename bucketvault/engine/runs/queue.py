@@ -233,7 +233,10 @@ def _nothing_yet() -> dict[str, object]:
     """Reset the columns of a previous attempt, which may have used other buckets."""
     counted: dict[str, object] = dict.fromkeys((*COUNT_NAMES, "log_lines", "log_bytes"), 0)
     unknown = dict.fromkeys(("source_objects", "source_bytes", "rclone_pid"))
-    return counted | unknown | {"passes": 0, "findings": {}, "proof": {}, "progress": {}}
+    nothing: dict[str, object] = {
+        name: {} for name in ("findings", "proof", "progress", "requests")
+    }
+    return counted | unknown | nothing | {"passes": 0}
 
 
 def request_stop(run_id: int, *, is_told: bool = False) -> None:

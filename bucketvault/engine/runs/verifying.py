@@ -71,6 +71,7 @@ class Verification:
         self._found: list[Json] = []
         self._new = 0
         self._since = ""
+        self._requests: Json = {}
 
     def run(self) -> RunOutcome:
         """Read, take the new ledger, and say what was found.
@@ -136,6 +137,7 @@ class Verification:
             "errors": found.wrong,
             "bytes": found.bytes,
             "findings": found.to_json(),
+            "requests": self._requests,
         }
         if found.refused:
             warning = RunWarning(WarningCode.UNREAD, {"n": found.refused})
@@ -165,6 +167,7 @@ class Verification:
     # while it reads; in this thread
 
     def _on_line(self, line: Json) -> None:
+        self._requests = line.get("requests", self._requests)
         if found := line.get("finding"):
             self._new += found["is_new"]
             if len(self._found) < NAMES_TOLD:

@@ -20,6 +20,7 @@ from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.usage import Use
 from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.engine.listing.merge import Stand
 from bucketvault.engine.listing.plan import Plan
@@ -28,7 +29,7 @@ from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.engine.runs import hold, kept_versions, ledgers, looking, outcome, passes, plan_log
+from bucketvault.engine.runs import hold, ledgers, looking, outcome, passes, plan_log
 from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
@@ -36,6 +37,7 @@ from bucketvault.engine.runs.last_good import proven_before
 from bucketvault.engine.runs.learning import learned
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
+from bucketvault.engine.runs.tidying import Tidying
 from bucketvault.engine.runs.verifying import Verification
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
 from bucketvault.sanitize import Redactor
@@ -136,7 +138,7 @@ class Worker:
         plan = self._looker.look(0, tried=False)
         if self._learns(plan):
             plan = self._looker.look(0, tried=False)
-        self._say_step("look", looking.describe(plan.totals()))
+        self._say_step("look", looking.describe(plan.totals()), self._looker.take_use())
         early = self._early_end(plan)
         if early is not None:
             return early
@@ -198,7 +200,10 @@ class Worker:
     def _learns(self, plan: Plan) -> bool:
         """Learn what the buckets do, where a look gives reason to; True: it is to be done again."""
         known, ends, first = self._spec, self._looker.ends, not self._is_touched()
-        spec = self._row.retry_while_busy(lambda: learned(known, plan, ends, first=first))
+        count = self._looker.count
+        spec = self._row.retry_while_busy(
+            lambda: learned(known, plan, ends, first=first, count=count)
+        )
         if spec != known:
             self._spec = spec
             self._row.note(spec=spec.to_json())
@@ -372,7 +377,7 @@ class Worker:
             return outcome.unproven(error, ended.exit_code, self._follower)
         if not plan.totals().source_objects:
             return outcome.emptied(self._spec, ended.exit_code, self._follower)
-        self._say_step("prove", looking.describe(plan.totals()))
+        self._say_step("prove", looking.describe(plan.totals()), self._looker.take_use())
         may_help = number < passes.MOST_PASSES and not was_cut_off(ended.exit_code)
         if plan.totals().count(Stand.TO_DO) and may_help:
             return plan
@@ -403,10 +408,10 @@ class Worker:
     # tidying
 
     def _tidied(self, ending: outcome.RunOutcome) -> outcome.RunOutcome:
-        """Let old kept versions go and keep RESTORE.txt true. A fault here is only a warning."""
+        """Clean up at the destination, which never makes the run fail."""
         self._row.note(phase=Phase.TIDYING, proof=ending.columns["proof"])
         self._say_step("tidy", "Deleting kept versions that are older than the backup keeps")
-        warnings = kept_versions.tidied(
+        tidying = Tidying(
             self._binary,
             lambda: self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
             self._run,
@@ -414,13 +419,16 @@ class Worker:
             keep_open=[self._held_lock()],
             on_log=self._folder.append_to_spool,
         )
-        self._read_to_the_end()
-        return ending.with_warnings(warnings, purged=self._follower.counts()["purged"])
+        warnings = tidying.do()
+        self._say_step("tidy", tidying.words, Use(destination=tidying.use))
+        counts = {name: self._follower.counts()[name] for name in ("purged", "requests")}
+        return ending.with_warnings(warnings, **counts, uploads_ended=tidying.uploads_ended)
 
-    def _say_step(self, step: str, words: str) -> None:
-        """Write a line of our own into the run's log."""
-        line = {"time": utcnow().isoformat(), **passes.step_line(self._run.passes, step, words)}
-        self._folder.append_to_spool(json.dumps(line).encode() + b"\n")
+    def _say_step(self, step: str, words: str, requests: Use | None = None) -> None:
+        """Write a line of our own into the run's log, with the requests that it tells of."""
+        line = passes.step_line(self._run.passes, step, words, requests=requests)
+        timed = {"time": utcnow().isoformat(), **line}
+        self._folder.append_to_spool(json.dumps(timed).encode() + b"\n")
         self._read_to_the_end()
 
     def _read_to_the_end(self) -> None:

@@ -28,20 +28,17 @@ from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import is_copy_of
 from bucketvault.engine.runs.restore_text import restore_text
+from bucketvault.engine.views.queries import backup_query, storage_ends
 from bucketvault.errors import NotFoundError, TimingError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import (
-    HAS_ENDED,
     IS_ACTIVE,
     IS_COPY,
-    IS_GOOD,
     LISTED,
     Backup,
     BackupRun,
     Provider,
-    Storage,
     counts_of,
-    first_partly,
     utcnow,
 )
 from bucketvault.vocabulary import (
@@ -111,6 +108,8 @@ class RunView:
     passes: int = 0  # begun so far
     log_removed_at: dt.datetime | None = None  # by housekeeping, for its age
     waits_for: str = ""  # the backup whose run has to end before this one may start
+    requests: Mapping[str, Any] = field(default_factory=dict)  # of `domain.usage.Use.to_json`
+    uploads_ended: int = 0  # unfinished ones at the destination that it removed
 
     @property
     def preview(self) -> bool:
@@ -289,8 +288,8 @@ def _providers_of(run: BackupRun) -> dict[Side, tuple[int, str]]:
 def _rows(
     which: pw.Expression | None = None, *, supervision: Supervision = watched
 ) -> list[BackupRow]:
-    found = list(_backup_query(which))
-    ends, now = _storages(), utcnow()
+    found = list(backup_query(which))
+    ends, now = storage_ends(), utcnow()
     active = {run.backup_id: run for run in BackupRun.select().where(IS_ACTIVE)}
     last_ids = [backup.last_id for backup in found if backup.last_id is not None]
     ended: Any = BackupRun.select(*LISTED).where(BackupRun.id.in_(last_ids))  # Any: as below
@@ -338,61 +337,6 @@ def _rows(
         }
         rows.append(BackupRow(**row))
     return sorted(rows, key=lambda row: (same_name(row.name), row.id))
-
-
-def _storages() -> dict[int, EndSpec]:
-    """Return every Storage by its id, as an end without a path."""
-    query: Any = Storage.select(  # Any: peewee's queries have no types
-        Storage.id,
-        Provider.name,
-        Provider.provider_type,
-        Storage.bucket_name,
-        Storage.display_name,
-        pw.Value(""),
-        Provider.id,
-        Provider.endpoint,
-        Provider.region,
-    ).join(Provider)
-    return {storage_id: EndSpec(*end) for storage_id, *end in query.tuples()}
-
-
-def _backup_query(which: pw.Expression | None) -> Any:  # Any: as above
-    """Backups, and of each the newest ended run and what is known of good ones.
-
-    The subqueries read backwards along the index on (backup, id) and stop at the first hit, so
-    that years of runs cost nothing.
-    """
-    query: Any = Backup.select(
-        Backup,
-        newest(BackupRun.id, HAS_ENDED & IS_COPY).alias("last_id"),
-        newest(BackupRun.finished_at, IS_GOOD).alias("good_at"),
-        newest(BackupRun.spec, IS_GOOD).alias("good_spec"),
-        newest(BackupRun.source_bytes, BackupRun.source_bytes.is_null(False)).alias("size"),
-        newest(BackupRun.proof, _HAS_PROOF).alias("proof"),
-        first_partly(BackupRun.backup == Backup.id, BackupRun.backup == Backup.id).alias(
-            "partly_since"
-        ),
-    )
-    # plain objects: for hundreds of rows peewee's own take twice as long
-    return (query if which is None else query.where(which)).objects(SimpleNamespace)
-
-
-def newest(column: Any, condition: Any) -> Any:  # Any: parts of a query, as above
-    """`column` of the newest run of each backup that fulfils the condition."""
-    return (
-        BackupRun.select(column)
-        .where(BackupRun.backup == Backup.id, condition)
-        .order_by(BackupRun.id.desc())
-        .limit(1)
-    )
-
-
-_HAS_PROOF = (  # none is older than that of the newest good run
-    HAS_ENDED
-    & IS_COPY
-    & (BackupRun.proof != pw.SQL("'{}'"))  # as stored: a Python dict would become another value
-    & (BackupRun.id >= pw.fn.COALESCE(newest(BackupRun.id, IS_GOOD), 0))
-)
 
 
 def _run_row(run_id: int) -> BackupRun:

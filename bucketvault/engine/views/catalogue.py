@@ -11,7 +11,7 @@ from bucketvault.engine.catalogue import providers
 from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.traits import Traits
-from bucketvault.engine.views.backups import newest
+from bucketvault.engine.views.queries import newest
 from bucketvault.errors import NotFoundError, VaultError
 from bucketvault.store.database import connection
 from bucketvault.store.models import IS_GOOD, Backup, BackupRun, Provider, Storage

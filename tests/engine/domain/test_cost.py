@@ -1,4 +1,4 @@
-"""What requests, traffic and storage cost, in numbers."""
+"""The cost of requests, traffic and storage, in numbers."""
 
 import pytest
 

@@ -143,6 +143,10 @@ def test_a_run_is_followed_over_all_its_passes_and_what_comes_after(
         "errors": 0,
         "bytes": 0,
         "purged": 1,
+        "requests": {
+            "source": {"reads": 4},
+            "destination": {"writes": 4, "reads": 10, "deletes": 2},
+        },
     }
     assert follower.transcript.tally.errored == {"a"}
     assert b"".join(run_logs.raw(run.id)) == spool.read_bytes()

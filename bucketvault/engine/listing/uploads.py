@@ -1,0 +1,103 @@
+"""Unfinished uploads in parts at one bucket: list those below a folder, and end those that are old.
+
+rclone that was killed leaves its parts behind, which cost like objects and show in no listing.
+rclone's own clean-up takes a folder for the beginning of names: that of `photos/` also ends uploads
+below `photos2/` (1.75.2), so this asks by itself, and looks at each key.
+
+Decisions: docs/decisions/money.md.
+"""
+
+import datetime as dt
+import email.utils
+import http.client
+import urllib.parse
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from bucketvault.engine.listing.bucket import Conversation, ListingError
+from bucketvault.engine.listing.page import NoListingError, is_declaring
+
+MOST_PAGES = 1000
+
+
+class Upload(NamedTuple):
+    """One that was begun and not completed. `age`: by the service's own clock; None: not told."""
+
+    key: bytes  # of the bucket, UTF-8
+    upload_id: str
+    age: dt.timedelta | None
+
+
+class Uploads(Conversation):
+    """Asks one bucket about unfinished uploads. Blocks; raises ListingError."""
+
+    def unfinished(self, prefix: str) -> Iterator[Upload]:
+        """Yield those of keys that begin with `prefix`, whatever else a service lists."""
+        query = {"encoding-type": "url", "prefix": prefix, "uploads": ""}
+        begin = prefix.encode()
+        for _ in range(MOST_PAGES):
+            found, further = self._patiently(partial(self._page, query))
+            yield from (upload for upload in found if upload.key.startswith(begin))
+            if not further or further.items() <= query.items():
+                return
+            query = query | further
+
+    def end(self, upload: Upload) -> None:
+        """End one, which deletes its parts; fine where it has ended meanwhile."""
+
+        def ask() -> None:
+            query = {"uploadId": upload.upload_id}
+            try:
+                self.whole(self._answer(query, upload.key, method="DELETE"))
+            except ListingError as error:
+                if error.status != http.client.NOT_FOUND:
+                    raise
+
+        self._patiently(ask)
+
+    def _page(self, query: dict[str, str]) -> tuple[list[Upload], dict[str, str]]:
+        """Return the uploads of one answer, and what to ask for the next; empty: there is none."""
+        answer = self._answer(query)
+        date = answer.getheader("Date") or ""
+        body = self.whole(answer)
+        if is_declaring(body):
+            raise NoListingError("The answer is not what S3 sends.")
+        try:
+            root = ET.fromstring(body)  # noqa: S314  nothing is declared in it
+        except ET.ParseError as error:
+            raise NoListingError("The answer is not what S3 sends.") from error
+        space, _, kind = root.tag.rpartition("}")
+        if kind != "ListMultipartUploadsResult":
+            raise NoListingError("The answer is no list of uploads.")
+        begin = f"{space}}}" if space else ""
+        encoded = root.findtext(f"{begin}EncodingType") == "url"
+
+        def key_in(text: str | None) -> bytes:
+            raw = (text or "").encode()
+            return urllib.parse.unquote_to_bytes(raw.replace(b"+", b" ")) if encoded else raw
+
+        uploads = [
+            Upload(
+                key_in(each.findtext(f"{begin}Key")),
+                each.findtext(f"{begin}UploadId") or "",
+                _age(each.findtext(f"{begin}Initiated") or "", date),
+            )
+            for each in root.iter(f"{begin}Upload")
+        ]
+        further = {
+            "key-marker": key_in(root.findtext(f"{begin}NextKeyMarker")).decode("utf-8", "replace"),
+            "upload-id-marker": root.findtext(f"{begin}NextUploadIdMarker") or "",
+        }
+        is_cut = root.findtext(f"{begin}IsTruncated") == "true"
+        return uploads, further if is_cut and further["key-marker"] else {}
+
+
+def _age(initiated: str, date: str) -> dt.timedelta | None:
+    """Return how long ago it was begun, both by the service: our clock may be wrong."""
+    try:
+        begun = dt.datetime.fromisoformat(initiated)
+        return email.utils.parsedate_to_datetime(date) - begun
+    except (TypeError, ValueError):  # no time at all, or one without a zone
+        return None

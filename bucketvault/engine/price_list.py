@@ -1,0 +1,64 @@
+"""The prices in use: the built-in table, and what `setup.toml` has changed, kept in the database.
+
+Decisions: docs/decisions/money.md.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bucketvault.engine.domain.fields import Ruled, Sheet, ruled_fields
+from bucketvault.engine.domain.prices import PRICES, UNKNOWN, Prices
+from bucketvault.engine.domain.rules import InvalidValue
+from bucketvault.engine.domain.services import SERVICES
+from bucketvault.errors import InvalidInputError
+from bucketvault.store.database import connection, writing
+from bucketvault.store.models import Setting
+from bucketvault.vocabulary import Topic
+
+RULES: Mapping[str, Ruled] = ruled_fields(Prices)
+SLUGS = tuple(service.slug for service in SERVICES)
+_KEY = "prices."  # and the service's slug, in the table of settings
+
+
+def load() -> Mapping[str, Prices]:
+    """Return the prices by `Service.slug`; of others nothing is known."""
+    with connection():
+        return dict(PRICES) | {slug: _changed(slug, own) for slug, own in _own()}
+
+
+def change(slug: str, given: Mapping[str, object]) -> tuple[str, ...]:
+    """Change prices of a service, leave its others; the names of what really changed.
+
+    Raises InvalidInputError with all problems; then nothing was written.
+    """
+    sheet = Sheet()
+    wanted = {
+        name: sheet.take(name, RULES[name].rule, value, None) for name, value in given.items()
+    }
+    if sheet.problems:
+        raise InvalidInputError(sheet.problems)
+    with writing(Topic.SETTINGS, Topic.BACKUPS):
+        own = dict(_own()).get(slug, {})
+        changed = tuple(name for name, value in wanted.items() if own.get(name) != value)
+        if changed:
+            value = json.dumps(own | wanted)
+            Setting.insert(key=f"{_KEY}{slug}", value=value).on_conflict_replace().execute()
+        return changed
+
+
+def _own() -> Iterator[tuple[str, dict[str, Any]]]:  # Any: numbers, of either type
+    """Give what was changed, by slug; what a stricter rule refuses is passed over."""
+    for row in Setting.select().where(Setting.key.startswith(_KEY)):
+        kept: dict[str, Any] = {}
+        for name, value in json.loads(row.value).items():
+            with contextlib.suppress(KeyError, InvalidValue):
+                kept[name] = RULES[name].rule(value)
+        yield row.key.removeprefix(_KEY), kept
+
+
+def _changed(slug: str, own: Mapping[str, Any]) -> Prices:
+    # the note speaks of the table's prices, which these are not
+    return replace(PRICES.get(slug, UNKNOWN), note="", changed=tuple(own), **own)
