@@ -26,7 +26,8 @@ def left_out() -> dict[str, str]:
     missing = {}
     if chromium() is None:
         missing["browser"] = (
-            "the tests in a real browser: there is no Chromium. Get it: apt-get install chromium"
+            "the tests in a real browser: there is no Chromium. Get it: apt-get install "
+            "chromium-headless-shell"
         )
     if not systemd():
         missing["systemd"] = (

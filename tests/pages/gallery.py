@@ -30,6 +30,7 @@ from tests.pages import fake_engine, scenes, scenes_proof, scenes_verify
 from tests.pages.scenes_catalogue import FakeProviders
 from tests.pages.scenes_health import LOOKS
 from tests.pages.scenes_settings import SETTINGS_PAGES, FakePreferences
+from tests.support.capabilities import chromium
 
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -63,7 +64,7 @@ INSTALLATIONS = {
     "no-mail": NO_MAIL,
     "broken": replace(NO_MAIL, scheduler_beats=False, rclone_problem=scenes.NO_RCLONE),
 }
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = chromium()
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
