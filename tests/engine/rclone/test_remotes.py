@@ -211,10 +211,10 @@ def test_an_empty_key_is_refused_because_rclone_would_ask_as_anybody(name: str) 
             "Amazon S3",
         ),
         (
-            {"endpoint": "https://minio.example:9000"},
+            {"endpoint": "https://s3.example:9000"},
             {
                 "provider": "Other",
-                "endpoint": "https://minio.example:9000",
+                "endpoint": "https://s3.example:9000",
                 "list_version": "2",
                 "list_url_encode": "true",
             },
