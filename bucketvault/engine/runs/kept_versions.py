@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import peewee as pw
 
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.usage import EndUse
 from bucketvault.engine.rclone import call as process
@@ -211,7 +212,7 @@ class KeptVersions:
             words = [line.message for line in done.transcript.errors] or list(done.transcript.plain)
             kind = KeptVersionsSilentError if done.stalled else KeptVersionsError
             raise kind(
-                f"{self._destination.label} did not let us {what}.",
+                f"Could not {what} at {self._destination.label}: {self._bucket}/{ARCHIVE_ROOT}/.",
                 "The copy itself is not affected. The next good run tries again.",
                 "It did not answer in time." if done.stalled or not words else words[0],
             )

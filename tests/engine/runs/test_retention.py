@@ -177,7 +177,11 @@ def test_a_destination_that_does_not_let_old_versions_go_is_a_warning(
 
     assert run["status"] == "success" and run["counts"]["purged"] == 0, run
     (warning,) = run["warnings"]
-    assert "Destination did not let us" in warning and "copy itself is not affected" in warning
+    assert (
+        "at Destination: " in warning
+        and "/.bucketvault-archive/." in warning
+        and "copy itself is not affected" in warning
+    )
     assert r"AccessDenied: no \x9b2J\x9b31m \u202etxt" in warning
     told = program.cli("status")
     assert told.code == 3 and warning in told.out
