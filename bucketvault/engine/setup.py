@@ -290,6 +290,7 @@ class _Work:
 
     def _provider(self, entry: Entry) -> None:
         row, given = _by_name(Provider, entry.values.get("name")), entry.values
+        told = len(self.lines)
         if row is None:
             wanted = ProviderFields(**given)
         else:
@@ -303,6 +304,8 @@ class _Work:
             create=lambda: providers.create(wanted, self.vault),
             change=lambda i: providers.change(i, wanted, self.vault, with_users=False),
         )
+        if len(self.lines) > told and wanted.address.note:
+            self.lines.append(f"{entry.label}: {wanted.address.note}")
 
     def _storage(self, entry: Entry) -> None:
         provider = self._provider_named(entry, "provider")

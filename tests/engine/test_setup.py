@@ -138,6 +138,31 @@ def test_applied_twice_nothing_changes_and_it_says_so(apply: Apply) -> None:
     assert everything() == before
 
 
+def test_a_pasted_address_is_put_right_and_told_once(apply: Apply) -> None:
+    pasted = PROVIDERS.replace(
+        "http://192.168.1.10:9000", "https://pics.hel1.your-objectstorage.com/"
+    )
+
+    told = apply(pasted)
+
+    endpoint = "https://hel1.your-objectstorage.com"
+    note = f'provider "NAS": Saved as {endpoint}. pics is a bucket: add it after saving.'
+    assert told == ['created provider "R2 main"', 'created provider "NAS"', note]
+    with connection():
+        assert Provider.get(Provider.name == "NAS").endpoint == endpoint
+    assert apply(pasted) == [setup.UNCHANGED]
+
+
+def test_a_folder_whose_name_has_blanks_around_it_stays_it(apply: Apply) -> None:
+    odd = WHOLE.replace('path = "photos/"', 'path = "/ photos /"')
+    apply(odd)
+
+    assert apply(odd) == [setup.UNCHANGED]
+    assert apply('[[backup]]\nname = "Photos"\nat = "03:00"') == ['changed backup "Photos": at']
+    with connection():
+        assert Backup.get().destination_path == " photos "
+
+
 def test_a_change_is_named_by_its_fields(apply: Apply) -> None:
     apply(WHOLE)
 

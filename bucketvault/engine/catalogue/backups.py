@@ -9,6 +9,7 @@ import peewee as pw
 
 from bucketvault.engine.catalogue import conflicts, rows
 from bucketvault.engine.domain.fields import BackupFields, ruled_fields
+from bucketvault.engine.domain.rules import typed_path
 from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem
@@ -153,7 +154,9 @@ def cancel_pending(run_id: int) -> bool:
 
 
 def _input_of(row: Backup) -> BackupFields:
-    return BackupFields(**{name: getattr(row, name) for name in ruled_fields(BackupFields)})
+    values = {name: getattr(row, name) for name in ruled_fields(BackupFields)}
+    paths = {name: typed_path(values[name]) for name in ("source_path", "destination_path")}
+    return BackupFields(**values | paths)
 
 
 def _plan_from_now(row: Backup) -> None:

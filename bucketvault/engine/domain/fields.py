@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from bucketvault.engine.domain import rules
+from bucketvault.engine.domain import pasted, rules
 from bucketvault.engine.domain.places import b2_region, r2_endpoint
 from bucketvault.engine.domain.rules import Rule
 from bucketvault.errors import Problem
@@ -91,8 +91,26 @@ class ProviderFields:
     endpoint: str = ruled(rules.endpoint_rule, "")
     account_id: str = ruled(rules.account_id_rule, "")  # R2's; kept as its endpoint
     region: str = ruled(rules.region_rule, "")
-    access_key_id: str | None = ruled(rules.key_rule, kind=SECRET)
-    secret_access_key: str | None = ruled(rules.key_rule, kind=SECRET)
+    access_key_id: str | None = ruled(rules.access_key_rule, kind=SECRET)
+    secret_access_key: str | None = ruled(rules.secret_key_rule, kind=SECRET)
+
+    @property
+    def address(self) -> pasted.Address:
+        """The address as it is meant. Raises InvalidValue where nothing can be made of it."""
+        kind = rules.word(ProviderType)(self.provider_type)
+        region = rules.region_rule(self.region)
+        return pasted.address(kind, rules.text_of(self.endpoint), region)
+
+    def meant(self, sheet: Sheet) -> "ProviderFields":
+        """Return the same with an address that is put right; note why it cannot be."""
+        try:
+            address = self.address
+        except pasted.WrongEndpoint as refusal:
+            sheet.refuse("endpoint", str(refusal))
+            return replace(self, endpoint="")
+        except rules.InvalidValue:  # another field's, which tells of it itself
+            return self
+        return replace(self, endpoint=address.endpoint, region=address.region)
 
     def together(self, sheet: Sheet) -> "ProviderFields":
         """Return the address as it is stored; note what each service needs."""
@@ -118,6 +136,10 @@ class StorageFields:
     bucket_name: str = ruled(rules.typed_bucket_rule, "")
     display_name: str = ruled(rules.shown_name_rule, "")
     usage_type: UsageType | None = ruled(rules.optional_word(UsageType))
+
+    def meant(self, sheet: Sheet) -> "StorageFields":
+        """Return itself: nothing is pasted here."""
+        return self
 
     def together(self, sheet: Sheet) -> "StorageFields":
         """Return itself: no field depends on another."""
@@ -169,6 +191,10 @@ class BackupFields:
         kind=NUMBER,
     )
 
+    def meant(self, sheet: Sheet) -> "BackupFields":
+        """Return itself: its paths are put right by their rule."""
+        return self
+
     def together(self, sheet: Sheet) -> "BackupFields":
         """Return itself; note where schedule and weekday do not fit."""
         if sheet.is_good("schedule", "weekday"):
@@ -183,9 +209,10 @@ class BackupFields:
 Fields = TypeVar("Fields", ProviderFields, StorageFields, BackupFields)
 
 KEYS = ("access_key_id", "secret_access_key")
-KEYS_MAY_STAY: Mapping[str, Rule[Any]] = dict.fromkeys(  # of a Provider that has them
-    KEYS, lambda value: None if value is None else rules.key_rule(value)
-)
+KEYS_MAY_STAY: Mapping[str, Rule[Any]] = {  # of a Provider that has them
+    "access_key_id": lambda value: None if value is None else rules.access_key_rule(value),
+    "secret_access_key": lambda value: None if value is None else rules.secret_key_rule(value),
+}
 LISTED: Mapping[str, Rule[Any]] = {  # of a bucket whose name its provider told
     "bucket_name": rules.listed_bucket_rule
 }
@@ -199,8 +226,9 @@ def checked(
     What was entered may be of any type. `instead` has rules for fields that are looser here.
     """
     sheet = Sheet()
+    meant = entered.meant(sheet)
     values = {
-        name: sheet.take(name, instead.get(name, each.rule), getattr(entered, name), None)
+        name: sheet.take(name, instead.get(name, each.rule), getattr(meant, name), None)
         for name, each in ruled_fields(type(entered)).items()
     }
     return type(entered)(**values).together(sheet), sheet.problems

@@ -27,6 +27,9 @@ MOST_GB_A_NIGHT = 100_000
 GB = 10**9
 ARCHIVE_ROOT = ".bucketvault-archive"
 
+# Around what was copied from a page or a mail; the last four are not seen at all.
+BLANKS = " \t\r\n\f\v\u00a0\u202f\u200b\u2060\ufeff"
+
 Word = TypeVar("Word", bound=StrEnum)
 Value = TypeVar("Value")
 Rule: TypeAlias = Callable[[object], Value]
@@ -102,20 +105,13 @@ def listed_bucket_rule(value: object) -> str:
 
 
 def path_rule(value: object) -> str:
-    """A path in a bucket, without slashes at its ends; empty: the whole bucket.
-
-    Spaces stay, also at the ends: they are ordinary characters in object names.
-    """
-    path = text_of(value).removesuffix("/") if value != "/" else "/"
+    """A path in a bucket, without slashes at its ends; empty: the whole bucket."""
+    path = meant_path(text_of(value))
     if not path:
         return ""
     # Persian words and some emoji are joined with these two, in object names too.
     if has_control_characters(path.replace("\u200c", "").replace("\u200d", "")):
         raise InvalidValue("The path holds a character that cannot be seen: type it again.")
-    if path.startswith("/"):
-        raise InvalidValue(
-            "Leave out the slash at the beginning; for the whole bucket leave it empty."
-        )
     segments = path.split("/")
     if "" in segments:
         raise InvalidValue("The path has two slashes in a row: write one.")
@@ -130,12 +126,25 @@ def path_rule(value: object) -> str:
     return path
 
 
+def meant_path(typed: str) -> str:
+    """Return a path as it is meant: what is around it came with copying it.
+
+    Blanks of a folder's own name are kept by slashes around them, as `typed_path` writes them.
+    """
+    return typed.strip(BLANKS).strip("/")
+
+
+def typed_path(path: str) -> str:
+    """Return a stored path as `meant_path` reads it back unchanged."""
+    return path if path == path.strip(BLANKS) else f"/{path}/"
+
+
 def endpoint_rule(value: object) -> str:
     """A server's address, `https://host` with a port perhaps; empty when none was entered.
 
     No refusal repeats the value: with user information it would hold a password.
     """
-    entered = text_of(value).strip()
+    entered = text_of(value).strip(BLANKS).rstrip("/")
     if not entered:
         return ""
     if why_refused(entered) or has_control_characters(entered) or " " in entered:
@@ -178,8 +187,13 @@ def endpoint_rule(value: object) -> str:
 
 
 def region_rule(value: object) -> str:
-    """A region's name such as `eu-central-1`; empty when none was entered."""
-    region = text_of(value).strip()
+    """A region's name such as `eu-central-1`; empty when none was entered.
+
+    Amazon's console shows `Europe (Frankfurt) eu-central-1`.
+    """
+    region = text_of(value).strip(BLANKS).lower()
+    if shown := re.fullmatch(r"[a-z ]+\([a-z. ]+\) ([a-z]{2}(-[a-z]+)+-\d+)", region):
+        region = shown[1]
     if region and (len(region) > LONGEST_REGION or not re.fullmatch(r"[a-z0-9-]+", region)):
         raise InvalidValue(
             "A region has lowercase letters, digits and hyphens, such as eu-central-1."
@@ -189,7 +203,7 @@ def region_rule(value: object) -> str:
 
 def account_id_rule(value: object) -> str:
     """Cloudflare's account id, lowercase; empty when none was entered."""
-    account = text_of(value).strip().lower()
+    account = text_of(value).strip(BLANKS).lower()
     if account and not re.fullmatch(r"[0-9a-f]{32}", account):
         raise InvalidValue(
             "An account id has 32 digits and letters from a to f, as R2's page shows it."
@@ -197,19 +211,26 @@ def account_id_rule(value: object) -> str:
     return account
 
 
-def key_rule(value: object) -> str:
-    """An access key id or a secret. No refusal repeats the value."""
-    key = text_of(value)
-    if not key.strip():
-        raise InvalidValue("Enter the key: without one the provider lets nobody in.")
-    if key != key.strip():
-        raise InvalidValue("The key begins or ends with a space or line break: copy it without.")
+def access_key_rule(value: object) -> str:
+    """An access key id. No refusal repeats the value."""
+    return _key(value, "access key ID")
+
+
+def secret_key_rule(value: object) -> str:
+    """A secret access key. No refusal repeats the value."""
+    return _key(value, "secret access key")
+
+
+def _key(value: object, name: str) -> str:
+    key = text_of(value).strip(BLANKS)
+    if not key:
+        raise InvalidValue(f"Enter the {name}.")
     if len(key) > LONGEST_SECRET:
-        raise InvalidValue(f"The key is too long: {LONGEST_SECRET} characters is the most.")
+        raise InvalidValue(f"The {name} is too long: {LONGEST_SECRET} characters is the most.")
     if has_control_characters(key):
-        raise InvalidValue("The key holds a character that cannot be seen: copy it again.")
+        raise InvalidValue(f"The {name} contains an invisible character: copy it again.")
     if reason := why_refused(key):
-        raise InvalidValue(f"The key {reason}: copy it again.")
+        raise InvalidValue(f"The {name} {reason}: copy it again.")
     return key
 
 

@@ -44,10 +44,12 @@ class Service:
 # characters need the second.
 _MODERN_LISTING = (("list_version", "2"), ("list_url_encode", "true"))
 
+_REGION = r"(?P<region>[a-z]{2}(-[a-z]+)+-\d+)"  # of Amazon
+
 R2 = Service(
     "r2",
     "Cloudflare R2",
-    (r"[0-9a-z]+(\.[a-z]+)?\.r2\.cloudflarestorage\.com",),
+    (r"[0-9a-z]+(\.(eu|fedramp))?\.r2\.cloudflarestorage\.com",),
     "https://ACCOUNT.r2.cloudflarestorage.com",
     region="auto",  # signing with any other region is refused
     rclone_provider="Cloudflare",
@@ -66,9 +68,9 @@ AWS = Service(
     "aws",
     "Amazon S3",
     (
-        r"(.+\.)?s3[.-](dualstack\.|fips\.)*(?P<region>[a-z]{2}(-[a-z]+)+-\d+)\.amazonaws\.com(\.cn)?",
-        r"(.+\.)?s3\.(?P<region>[a-z]{2}(-[a-z]+)+-\d+)\.vpce\.amazonaws\.com(\.cn)?",
-        r"(.+\.)?amazonaws\.com(\.cn)?",
+        rf"s3(-fips)?[.-](dualstack\.)?{_REGION}\.amazonaws\.com(\.cn)?",
+        r"s3(-accelerate)?(\.dualstack)?\.amazonaws\.com",
+        rf"(.+\.)?vpce-[a-z0-9-]+\.s3\.{_REGION}\.vpce\.amazonaws\.com(\.cn)?",
     ),
     "https://s3.eu-central-1.amazonaws.com",
     rclone_provider="AWS",
@@ -138,7 +140,7 @@ SERVICES = (
     Service(
         "idrive",
         "IDrive e2",
-        (r"(.+\.)?idrivee2(-\d+)?\.com",),
+        (r"s3\.[a-z0-9-]+\.idrivee2\.com", r"[a-z0-9]+\.[a-z]+\d*\.idrivee2-\d+\.com"),
         "https://s3.eu-west-1.idrivee2.com",
         keys_where="In IDrive e2 the Dashboard shows the endpoint; open Access Keys for a key.",
         keys_url="https://app.idrivee2.com/",

@@ -380,7 +380,7 @@ class BackupForm(Form[BackupFields | None]):
 
         async def chosen(storage_id: int) -> None:
             self.show_storages(await in_thread(self._engine.providers.storages) or [])
-            await end.take(storage_id, end.path.value)
+            await end.take(storage_id, end.place[1])
 
         use = UsageType.SOURCE_ONLY if side is SOURCE else UsageType.DESTINATION_ONLY
         self._dialogs.clear()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nicegui import ui
 
+from bucketvault.engine.domain.rules import meant_path, typed_path
 from bucketvault.engine.rclone.buckets import PathLook, PathSize
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.views.catalogue import StorageRow
@@ -113,7 +114,7 @@ class EndFields:
     @property
     def place(self) -> tuple[int | None, str]:
         """Storage and path, as they are here."""
-        return self.storage_id, self.path.value.removesuffix("/")
+        return self.storage_id, meant_path(self.path.value)
 
     def show_storages(self, storages: Mapping[int, StorageRow], chosen: int | None) -> None:
         """Offer these storages; the chosen one stays chosen."""
@@ -126,7 +127,7 @@ class EndFields:
     async def take(self, storage_id: int | None, path: str) -> None:
         """Choose this place."""
         self.storage.input.value = storage_id
-        self.path.input.value = path
+        self.path.input.value = typed_path(path)
         await self._settle()
 
     async def _chosen(self, _: object) -> None:

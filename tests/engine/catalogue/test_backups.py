@@ -36,7 +36,10 @@ PATHS_TAKEN = {
     "photos": "photos",
     "photos/": "photos",
     "photos/2026": "photos/2026",
-    " leading space": " leading space",
+    " /photos/\n": "photos",
+    "/": "",
+    "photos//": "photos",
+    "/ leading space/": " leading space",
     ".hidden/..x/x..": ".hidden/..x/x..",
     "mī\u200cnevīsam": "mī\u200cnevīsam",
     "x/.bucketvault-archive": "x/.bucketvault-archive",
@@ -45,10 +48,7 @@ PATHS_TAKEN = {
     "a" * 1024 + "/": "a" * 1024,
 }
 PATHS_REFUSED = [
-    "/",
-    "/photos",
     "photos//2026",
-    "photos//",
     "..",
     ".",
     "../x",

@@ -124,7 +124,6 @@ ENDPOINTS_REFUSED = [
     "https://user:password@s3.example.com",
     "https://@s3.example.com",
     "https://s3.example.com/bucket",
-    "https://s3.example.com//",
     "https://s3.example.com?x=1",
     "https://s3.example.com/?",
     "https://s3.example.com#x",
@@ -249,9 +248,7 @@ KEYS_REFUSED = {
     "none": None,
     "empty": "",
     "spaces": "   ",
-    "space before": " hunter22",
-    "space after": "hunter22 ",
-    "line break after": "hunter22\n",
+    "space inside a line": "hunter22 \n x",
     "line break inside": "hunter22\nregion = x",
     "zero-width": "hunter\u200b22",
     "too long": "x" * 1025,
@@ -267,6 +264,12 @@ def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(column: str, key: 
 
     assert problem.field == column
     assert "hunter" not in problem.message
+
+
+def test_blanks_around_a_pasted_key_are_left_out(vault: Vault) -> None:
+    row = stored_provider(vault, secret_access_key="\u00a0/hunter+22/ \r\n")
+
+    assert providers.decrypted_remote(row, vault).secret_access_key == "/hunter+22/"
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 1024, "a/b+c=", "ü key", '"`{}%s;#'])
@@ -376,7 +379,7 @@ def test_entering_the_same_again_changes_nothing(vault: Vault) -> None:
 
 
 def test_all_problems_are_told_at_once_and_nothing_is_written(vault: Vault) -> None:
-    given = provider_input(name="", endpoint="x", region="X", secret_access_key="")
+    given = provider_input(name="", endpoint="x", region="a b", secret_access_key="")
 
     with pytest.raises(InvalidInputError) as caught:
         providers.create(given, vault)

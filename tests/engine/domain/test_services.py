@@ -71,7 +71,7 @@ def test_each_service_is_known_by_its_own_example(service: Service) -> None:
         ("http://garage:3900", "garage", "garage"),
         ("https://s3.dualstack.eu-west-1.amazonaws.com", "aws", "eu-west-1"),
         ("https://s3-fips.us-gov-west-1.amazonaws.com", "aws", "us-gov-west-1"),
-        ("https://bucket.vpce-1-2.s3.eu-west-1.vpce.amazonaws.com", "aws", "eu-west-1"),
+        ("https://bucket.vpce-1a-2b.s3.eu-west-1.vpce.amazonaws.com", "aws", "eu-west-1"),
         ("https://s3.cn-north-1.amazonaws.com.cn", "aws", "cn-north-1"),
         ("https://s3.amazonaws.com", "aws", ""),
         ("https://abc.eu.r2.cloudflarestorage.com", "r2", "auto"),

@@ -96,7 +96,7 @@ async def test_all_problems_show_at_once_each_at_its_field(user: User, desk) -> 
     await user.should_see("Four things to mend before it can be saved.")
     await user.should_see("Enter a name.")
     await user.should_see("Begin the endpoint with https://")
-    await user.should_see("Enter the key: without one the provider lets nobody in.")
+    await user.should_see("Enter the secret access key.")
 
 
 async def test_a_wrong_secret_stands_at_its_field_and_nothing_typed_is_lost(
