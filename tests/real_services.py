@@ -153,8 +153,12 @@ class Buckets:
         region = client.meta.region_name
         elsewhere = service.provider_type is ProviderType.AMAZON_S3 and region != "us-east-1"
         place = {"CreateBucketConfiguration": {"LocationConstraint": region}} if elsewhere else {}
-        client.create_bucket(Bucket=bucket.name, **place)
-        self.made.append(bucket)
+        self.made.append(bucket)  # before it is there: it may be stopped in between
+        try:
+            client.create_bucket(Bucket=bucket.name, **place)
+        except ClientError:  # refused, or somebody else's
+            self.made.remove(bucket)
+            raise
         self.tell(f"  made {bucket.name} at {service.name}")
         return bucket
 
@@ -164,6 +168,8 @@ class Buckets:
         for bucket in self.made:
             try:
                 _remove(bucket)
+            except bucket.server.client().exceptions.NoSuchBucket:
+                continue  # never made
             except (BotoCoreError, ClientError) as error:
                 left.append(bucket)
                 name = getattr(bucket.server, "name", "")

@@ -1,0 +1,76 @@
+"""Public reports of what services did to other programs, each as a run of ours meets it."""
+
+import gzip
+import os
+
+import pytest
+
+from tests.conftest import NewBucket
+from tests.support.program import Program
+from tests.support.services import B2, R2, Amazon, GzipInChunks, OnlyBelow
+from tests.support.truth import State, assert_is_true
+from tests.support.wrong_answers import Lie, unpacked
+
+pytestmark = pytest.mark.slow
+
+PACKED = gzip.compress(b"hello world, this is a log line\n" * 400, mtime=0)
+
+
+@pytest.mark.skipif(not os.environ.get("TESTS_MORE"), reason="with TESTS_MORE=1: two long runs")
+def test_an_object_that_is_unpacked_on_the_way_is_named_by_every_run_until_it_is_right(
+    bucketvault: Program, r2: R2, b2: B2, new_bucket: NewBucket
+) -> None:
+    """rclone#8137: the copy was a truncated fragment, and both runs were green."""
+    source, destination = new_bucket(r2, {"plain": b"plain"}), new_bucket(b2)
+    source.put_in_parts("log.gz", PACKED, ContentEncoding="gzip")
+    r2.quirks = [quirk for quirk in r2.quirks if not isinstance(quirk, GzipInChunks)]
+    r2.lies = [Lie("GET", r"/log\.gz", answer=unpacked)]
+    bucketvault.backup(source, destination, comparison_mode="checksum")
+
+    for _ in range(2):
+        run = bucketvault.run()
+
+        assert run["status"] == "failed" and "log.gz" in run["explanation"], run
+        assert_is_true(bucketvault, run, State.of(source, destination))
+
+
+def test_cold_objects_are_named_at_either_end_and_are_in_nobody_elses_way(
+    bucketvault: Program, amazon: Amazon, new_bucket: NewBucket
+) -> None:
+    """A restored one made the copy cold, and then every run failed."""
+    contents = dict.fromkeys(("goes", "cold", "cooled"), b"first")
+    source, destination = new_bucket(amazon, contents), new_bucket(amazon)
+    amazon.archive(source.name, "cold")
+    bucketvault.backup(source, destination, comparison_mode="checksum")
+
+    first = bucketvault.run()
+    amazon.thaw(source.name, "cold")
+    amazon.archive(destination.name, "cooled")
+    source.put("cooled", b"second")
+    source.delete("goes")
+    second = bucketvault.run()
+
+    assert first["status"] == second["status"] == "failed"
+    for run, name in ((first, "cold"), (second, "cooled")):
+        assert name in run["explanation"] and "in cold storage" in run["explanation"], run
+    assert set(destination.copy_keys()) == {"cold", "cooled"}
+    listed = amazon.client().list_objects_v2(Bucket=destination.name)["Contents"]
+    classes = {entry["Key"]: entry["StorageClass"] for entry in listed}
+    assert (classes["cold"], classes["cooled"]) == ("STANDARD", "GLACIER")
+
+
+def test_a_key_limited_to_a_prefix_is_told_the_place_that_it_may_not_list(
+    bucketvault: Program, b2: B2, new_bucket: NewBucket
+) -> None:
+    """B2_Command_Line_Tool#556, cyberduck#14103."""
+    source, destination = new_bucket(b2, {"a": b"a"}), new_bucket(b2)
+    b2.quirks.insert(0, OnlyBelow("backups/", bucket=destination.name))
+    bucketvault.backup(source, destination, destination_path="backups/photos")
+
+    bucketvault.run()
+    source.put("a", b"b")
+    run = bucketvault.run()
+
+    assert run["status"] == "failed"
+    assert f"{destination.name}/.bucketvault-archive/" in run["explanation"], run
+    assert destination.copy() == {"backups/photos/a": b"a"}
