@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bucketvault.engine.domain.usage import EndUse, Use
-from bucketvault.engine.listing import ledger, order, ranges
-from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError
+from bucketvault.engine.listing import ledger, order, ranges, tried
+from bucketvault.engine.listing.bucket import Bucket, Lister, ListingError, may_pass
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Record, unquoted
-from bucketvault.engine.listing.merge import LONGEST_KEY, Difference, Merge, Tries
+from bucketvault.engine.listing.merge import LONGEST_KEY, Difference, Merge, Stand, Tries
 from bucketvault.engine.listing.page import Entry, NoListingError
 from bucketvault.engine.listing.plan import Plan, PlanWriter
 from bucketvault.engine.listing.reader import Digest, Reader
@@ -26,6 +26,7 @@ from bucketvault.vocabulary import ComparisonMode, Json
 AHEAD = 4  # pages that one end may be ahead of the other
 TELL_EVERY_S = 0.5
 ENDS = ("source", "copy")
+UNANSWERED = 100  # so many names unknown, and no more are asked for: they are lost
 
 
 def main() -> int:
@@ -33,9 +34,9 @@ def main() -> int:
     job = json.load(sys.stdin)
     look = Look(job)
     try:
-        done = look.run()
-        told = {"done": done, "seen": look.seen, "read": look.read, "ledger": look.ledger_state}
-        tell({**told, "requests": look.use.to_json()})
+        whole = look.run()
+        told = {"seen": look.seen, "read": look.read, "ledger": look.ledger_state}
+        tell({"done": True, "whole": whole, **told, "requests": look.use.to_json()})
     except EndError as error:
         cause = error.cause
         parts = {"status": 0, "code": "", "said": str(cause)}
@@ -75,6 +76,7 @@ class Look:
         self._readers: dict[str, Reader] = {}
         self._bytes = [0, 0]  # that were read at each end
         self._verdicts: dict[bytes, bool | None] = {}
+        self._unanswered = 0  # names that the copy does not know
         self.seen = [0, 0]  # objects, at each end
         self.read = [0, 0]  # objects whose bytes were read at both ends, and bytes
         self.ledger_state = "none"
@@ -91,7 +93,9 @@ class Look:
         return use
 
     def run(self) -> bool:
-        """Write plan and ledger. True; raises EndError, OSError."""
+        """Write plan and ledger. False: not all was looked at; raises EndError, OSError."""
+        if self._job["only_tried"] and self._tried_are_right():
+            return False
         while True:
             try:
                 self._once()
@@ -102,18 +106,52 @@ class Look:
             else:
                 return True
 
-    def _once(self) -> None:
-        self.seen = [0, 0]
+    def _merge(self) -> Merge:
         job = self._job
-        merge = Merge(
+        return Merge(
             ComparisonMode(job["mode"]),
             hashes=job["hashes"],
             longest=(self._longest(job["copy"]["prefix"]), self._longest(job["kept_below"])),
             below_path=job["below_path"],
             tries=self._tries(),
             read=self._are_same,
+            answers=self._is_stored,
             today=job["at"][:10],
         )
+
+    def _tried_are_right(self) -> bool:
+        """Look at the tried keys alone. True: each of them is right, plan and ledger are written.
+
+        Whatever else there is to say, a whole look says.
+        """
+        job, first = self._job, Plan(Path(self._job["tried"]))
+        to_do, merge = list(first.differences()), self._merge()
+        keys = [one.key for one in to_do]
+        try:
+            known = Ledger(Path(job["ledger"]))
+            theirs, ours = (
+                tried.asked(self._lister(number), job[end]["prefix"], keys)
+                for number, end in enumerate(ENDS)
+            )
+            found = list(merge.of(theirs, ours, known.of(keys)))
+            now = [one for one in found if isinstance(one, Record)]
+            if len(now) < len(found):
+                return False
+            writing = ledger.writing(Path(job["new_ledger"]), known.at)
+            with PlanWriter(self._folder) as plan, writing as new:
+                for record in tried.records(known, to_do, now):
+                    new.add(record)
+                for one in first.differences(stand=Stand.CANNOT):
+                    plan.add(one)
+                plan.finish(tried.totals(first.totals(), to_do, merge.totals))
+        except (EndError, FileNotFoundError, LedgerError, ListingError, tried.UnclearError):
+            return False
+        self.ledger_state = "used"
+        return True
+
+    def _once(self) -> None:
+        self.seen = [0, 0]
+        job, merge = self._job, self._merge()
         writing = ledger.writing(Path(job["new_ledger"]), job["at"])
         with PlanWriter(self._folder) as plan, writing as new:
             for one in merge.of(self._end(0), self._end(1), self._known()):
@@ -134,7 +172,9 @@ class Look:
         plan = Plan(Path(self._job["tried"]))
         plan.totals()  # raises where that look did not come to its end
         failed, errored = (_keys(self._job[name]) for name in ("failed", "errored"))
-        return Tries(plan.differences(), failed, errored, self._job["odd_tried"])
+        named = None if self._job["all_errored"] else errored
+        odd, again = self._job["odd_tried"], self._job["again"]
+        return Tries(plan.differences(), failed, named, odd, again)
 
     def _known(self) -> Iterator[Record]:
         if not self._job["ledger"]:
@@ -160,10 +200,15 @@ class Look:
         except (ListingError, NoListingError) as error:
             raise EndError(end, error) from error
 
+    def _lister(self, number: int) -> Lister:
+        bucket = Bucket(**self._job[ENDS[number]]["bucket"])
+        lister = Lister(bucket, patience_s=self._job["patience_s"])
+        self._listers.append((number, lister))
+        return lister
+
     def _listed(self, number: int) -> Iterator[Entry]:
         described = self._job[ENDS[number]]
-        lister = Lister(Bucket(**described["bucket"]), patience_s=self._job["patience_s"])
-        self._listers.append((number, lister))
+        lister = self._lister(number)
         left_out = described["leave_out"].encode()
 
         def on_page(count: int) -> None:
@@ -206,20 +251,38 @@ class Look:
             return None
         return (source.size, source.sha256) == (copy.size, copy.sha256)
 
-    def _digest(self, end: str, entry: Entry) -> Digest:
-        described = self._job[end]
-        if end not in self._readers:
-            bucket = Bucket(**described["bucket"])
-            self._readers[end] = Reader(bucket, patience_s=self._job["patience_s"])
+    def _is_stored(self, theirs: Entry) -> bool:
+        """True if the copy has an object of that name and size, although no listing says so.
 
+        Raises EndError where the service is away.
+        """
+        if self._unanswered >= UNANSWERED:
+            return False
+        try:
+            key = self._job["copy"]["prefix"].encode() + theirs.key
+            if self._reader("copy").size_of(key) == theirs.size:
+                return True
+        except ListingError as error:
+            if may_pass(error):
+                raise EndError("copy", error) from error
+        self._unanswered += 1
+        return False
+
+    def _reader(self, end: str) -> Reader:
+        if end not in self._readers:
+            bucket = Bucket(**self._job[end]["bucket"])
+            self._readers[end] = Reader(bucket, patience_s=self._job["patience_s"])
+        return self._readers[end]
+
+    def _digest(self, end: str, entry: Entry) -> Digest:
         def on_bytes(count: int) -> None:
             self.read[1] += count
             self._bytes[ENDS.index(end)] += count
             self._tell_now_and_then()
 
         try:
-            key = described["prefix"].encode() + entry.key
-            return self._readers[end].digest(key, on_bytes, size=entry.size)
+            key = self._job[end]["prefix"].encode() + entry.key
+            return self._reader(end).digest(key, on_bytes, size=entry.size)
         except ListingError as error:
             raise EndError(end, error) from error
 

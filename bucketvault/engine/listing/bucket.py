@@ -30,6 +30,7 @@ ANSWER_S = 60.0  # for one read of an answer
 LONGEST_PAUSE_S = 10.0
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024  # a page of the longest keys, URL-encoded, is under 4 MiB
 PAGE_KEYS = 1000  # S3 gives no more
+FEW_KEYS = 10  # where one is looked for: `photo-1` may be followed by `photo-10`
 
 # While a page is read it takes several times what it leaves, and threads share one core anyway.
 _one_at_a_time = threading.Lock()
@@ -222,6 +223,16 @@ class Lister(Conversation):
             tokens.add(mark)
             query.pop("start-after", None)  # the token alone says where it goes on
             query |= {"continuation-token": token, "max-keys": str(PAGE_KEYS)}
+
+    def first_page(self, prefix: str) -> Page:
+        """Return the first few objects whose keys begin with `prefix`. Raises ListingError."""
+        query = {
+            "encoding-type": "url",
+            "list-type": "2",
+            "max-keys": str(FEW_KEYS),
+            "prefix": prefix,
+        }
+        return self._page(query, prefix)
 
     def _page(self, query: Mapping[str, str], prefix: str) -> Page:
         def ask() -> Page:

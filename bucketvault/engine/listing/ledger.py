@@ -9,9 +9,10 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,22 +107,27 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Record]:
         """Yield every record in key order."""
+        return map(_record, self._lines())
+
+    def of(self, keys: Iterable[bytes]) -> list[Record]:
+        """Return the records of these keys, in key order."""
+        wanted = set(map(quoted, keys))
+        lines = self._lines()
+        return [_record(line) for line in lines if line.partition(b"\t")[0] in wanted]
+
+    def _lines(self) -> Iterator[bytes]:
         with gzip.open(self._path) as file:
             file.readline()
-            for _, line in zip(range(self.count), file, strict=False):
-                key, rest = line.split(b"\t", 1)
-                fields = rest[:-1].decode().split("\t")
-                size, etag, modified, copy_etag, copy_modified, read_on, mark = fields
-                yield Record(
-                    unquoted(key),
-                    int(size),
-                    etag,
-                    modified,
-                    etag if copy_etag == _SAME else copy_etag,
-                    copy_modified,
-                    read_on,
-                    mark,
-                )
+            yield from islice(file, self.count)
+
+
+def _record(line: bytes) -> Record:
+    key, rest = line.split(b"\t", 1)
+    fields = rest[:-1].decode().split("\t")
+    size, etag, modified, copy_etag, copy_modified, read_on, mark = fields
+    copy_etag = etag if copy_etag == _SAME else copy_etag
+    key = unquoted(key)
+    return Record(key, int(size), etag, modified, copy_etag, copy_modified, read_on, mark)
 
 
 class LedgerWriter:

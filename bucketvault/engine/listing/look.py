@@ -11,7 +11,7 @@ from bucketvault.engine.listing.process import StoppedError, converse
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ComparisonMode, Json
 
-__all__ = ["End", "Job", "LookFailedError", "StoppedError", "look"]
+__all__ = ["End", "Job", "LookFailedError", "Looked", "StoppedError", "look"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,22 @@ class Job:
     tried: Path | None = None  # the folder of the run's first plan: this is a second look
     failed: Path | None = None  # keys that were refused for good, `ledger.quoted`, a line each
     errored: Path | None = None  # keys that an error named, likewise; both in byte order
+    all_errored: bool = False  # more were named than can be kept in mind: all that was tried
     odd_tried: bool = False  # a pass tried the odd names, without an error
+    again: bool = False  # this is after a second pass, or a third
+    only_tried: bool = False  # the tried keys alone, where that tells that all is right
     below_path: bool = False  # one end has a path
     hashes: bool = True  # False: ETags of one end are no MD5
     kept_below: str = ""  # the folder of this run's kept versions, in the copy's bucket
     patience_s: float = PATIENCE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look that was made. `ledger`: what became of it, `used`, `damaged` or `none`."""
+
+    ledger: str
+    is_whole: bool = True  # False: of `only_tried`; all others are as the first look found them
 
 
 class LookFailedError(BucketvaultError):
@@ -65,14 +76,13 @@ def look(
     on_seen: Callable[[int, int], None] = lambda source, copy: None,
     on_read: Callable[[int, int], None] = lambda objects, size: None,
     on_requests: Callable[[Use], None] = lambda use: None,
-) -> str:
-    """Look at both ends and write the plan; return what became of the ledger.
+) -> Looked:
+    """Look at both ends and write the plan.
 
-    That is `used`, `damaged` or `none`. In this thread, twice a second, `on_seen` gets the objects
-    seen at each end; `on_read`, where bytes must be read, the objects and bytes that were. At its
-    end, a bad one too, `on_requests` gets the requests that it took. Raises
-    LookFailedError, StoppedError soon after `cancelled` is set. The process is gone when this
-    returns or raises, and dies when this program does.
+    In this thread, twice a second, `on_seen` gets the objects seen at each end; `on_read`, where
+    bytes must be read, the objects and bytes that were. At its end, a bad one too, `on_requests`
+    gets the requests that it took. Raises LookFailedError, StoppedError soon after `cancelled` is
+    set. The process is gone when this returns or raises, and dies when this program does.
     """
 
     def on_line(line: Json) -> None:
@@ -85,7 +95,7 @@ def look(
 
     last = converse("bucketvault.engine.listing", asdict(job), on_line, cancelled=cancelled)
     if "done" in last:
-        return str(last["ledger"])
+        return Looked(last["ledger"], last["whole"])
     if "failed" in last:
         raise LookFailedError(*told_of(last))
     raise LookFailedError("", 0, "", "The look at both buckets ended without a word.")

@@ -120,12 +120,20 @@ class Tries:
 
     plan: Iterable[Difference]  # what was to do at the first look, by key
     failed: AbstractSet[bytes] = frozenset()  # refused for good
-    errored: AbstractSet[bytes] = frozenset()  # named in any error
+    errored: AbstractSet[bytes] | None = frozenset()  # named in any error; None: all in the plan
     odd: bool = False  # names that a list cannot carry were tried, without an error
+    again: bool = False  # this is after a second pass, or a third
+
+    def erred(self, key: bytes, then: Difference | None) -> bool:
+        """True if an error named this key, which was `then` to do."""
+        named = then is not None if self.errored is None else key in self.errored
+        return named or key in self.failed
 
 
 # Reads both ends of a key: True if their bytes are the same, None if the source changed meanwhile.
 Read = Callable[[Entry, Entry], bool | None]
+# Asks for a key that the copy does not list: True if it has such an object all the same.
+Answers = Callable[[Entry], bool]
 
 
 class Merge:
@@ -133,7 +141,8 @@ class Merge:
 
     `longest`: the bytes that a key may have at the copy, and to be kept. Without `hashes`, ETags
     of one end are no MD5 (SSE-KMS). `tries` makes it a second look, in which `read` is asked about
-    keys that an error named and that are right by their size alone.
+    keys that an error named and that are right by their size alone, and `answers` about those that
+    are missing although two passes copied them without an error.
     """
 
     def __init__(
@@ -145,6 +154,7 @@ class Merge:
         below_path: bool = False,
         tries: Tries | None = None,
         read: Read = lambda theirs, ours: True,
+        answers: Answers = lambda theirs: False,
         today: str = "",
     ) -> None:
         self.totals = Totals()
@@ -154,8 +164,8 @@ class Merge:
         self._short = min(longest)  # no key of so many bytes is too long for anything
         self._below_path = below_path
         self._tries = tries
-        self._errored = tries.errored | tries.failed if tries else frozenset[bytes]()
         self._read = read
+        self._answers = answers
         self._today = today
 
     def of(
@@ -210,7 +220,7 @@ class Merge:
             return self._judged(theirs.key, what, why, theirs, ours, before, then)
         if both_md5 and theirs.etag == ours.etag:
             self.totals.same_hash += 1
-        elif theirs.key in self._errored:
+        elif self._tries and self._tries.erred(theirs.key, then):
             return self._suspected(theirs, ours, known)
         else:
             self.totals.same_size += 1
@@ -258,7 +268,8 @@ class Merge:
         if both_md5:
             if theirs.etag != ours.etag:
                 return Why.HASH
-            if then is not None and theirs.key in self._errored and _is_same(then.copy, ours):
+            erred = then is not None and self._tries and self._tries.erred(theirs.key, then)
+            if erred and then is not None and _is_same(then.copy, ours):
                 return then.why
         elif then is not None:
             if not _is_same(then.source, theirs):
@@ -301,7 +312,7 @@ class Merge:
         elif self._tries is None:
             stand = Stand.TO_DO
         else:
-            stand = self._stand(key, source, before, then, self._tries)
+            stand = self._stand(key, what, source, before, then, self._tries)
         if stand is Stand.CANNOT:
             before = _marked(key, source, copy)
         elif source is None:
@@ -331,6 +342,7 @@ class Merge:
     def _stand(
         self,
         key: bytes,
+        what: What,
         source: Entry | None,
         before: Record | None,
         then: Difference | None,
@@ -345,7 +357,12 @@ class Merge:
             return Stand.SINCE
         if key in tries.failed:
             return Stand.FAILED
-        return Stand.CANNOT if tries.odd and is_odd(key) else Stand.TO_DO
+        if tries.odd and is_odd(key):
+            return Stand.CANNOT
+        # never proven to be there, tried twice without an error, and stored under another name
+        if what is What.NEW and source is not None and tries.again and not tries.erred(key, then):
+            return Stand.CANNOT if self._answers(source) else Stand.TO_DO
+        return Stand.TO_DO
 
 
 def _what(

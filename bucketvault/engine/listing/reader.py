@@ -68,6 +68,19 @@ class Reader(Conversation):
 
         return self._patiently(once)
 
+    def size_of(self, key: bytes) -> int:
+        """Return the size of the object that is stored under a name, whatever listings say.
+
+        Raises ListingError; its status is 404 where there is none.
+        """
+
+        def once() -> int:
+            answer = self._answer({}, key, method="HEAD", **{"Accept-Encoding": "gzip"})
+            answer.close()  # it has no body
+            return int(answer.getheader("Content-Length") or 0)
+
+        return self._patiently(once)
+
     def _streamed(
         self,
         answer: http.client.HTTPResponse,

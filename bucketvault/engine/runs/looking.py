@@ -1,7 +1,7 @@
 """The looks of one run at both ends: the first is its plan, a later one tells what is left."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.usage import Use
 from bucketvault.engine.listing import look as looks
-from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket
+from bucketvault.engine.listing.bucket import PAGE_KEYS, PATIENCE_S, Bucket
 from bucketvault.engine.listing.ledger import quoted
 from bucketvault.engine.listing.merge import CAUSES, Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.plan import Plan
@@ -21,12 +21,13 @@ from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.commands import STAMP_LENGTH
 from bucketvault.engine.rclone.names import meant, spelled
 from bucketvault.engine.rclone.remotes import Remote, listing_place
-from bucketvault.engine.rclone.tally import Tally
 from bucketvault.errors import RunFailedError
+from bucketvault.humanize import many
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import HoldReason, Reason
 
 LEDGER = "ledger.gz"  # in the folder of a look
+MOST_ASKED = 500  # names that a look may ask for one by one
 WRONG = (Stand.TO_DO, Stand.FAILED, Stand.STRAY)  # what keeps a copy from being proven
 
 
@@ -70,7 +71,9 @@ class Looker:
         self._stopped = stopped
         self._on_seen = on_seen
         self.ledger_was_damaged = False
-        self.at = ""  # when the last look began
+        self._first_at = ""  # when the first look began
+        self.at = ""  # the same of the last one that saw all
+        self.asked = 0  # names that the last look asked for; 0: it saw all
         self._use = Use()  # the requests that nobody has taken yet
 
     def meet(self, source: Remote, destination: Remote) -> None:
@@ -88,43 +91,57 @@ class Looker:
         return self.plan_folder(number) / LEDGER
 
     def look(
-        self, number: int, failed: Iterable[str] = (), errored: Iterable[str] = (), *, tried: bool
+        self,
+        number: int,
+        failed: Collection[str] = (),
+        errored: Collection[str] | None = (),
+        *,
+        tried: bool,
     ) -> Plan:
-        """Look at both ends.
+        """Look at both ends; after a pass that went well, first at the few names it tried alone.
 
-        `failed`: names that rclone refused for good; `errored`: all that an error named; `tried`:
-        a pass has tried each name of the plan, and ended well.
+        `failed`: names that rclone refused for good; `errored`: all that an error named, None
+        where they are too many; `tried`: a pass has tried each name of the plan, and ended well.
         """
         folder = self.plan_folder(number)
         folder.mkdir(mode=0o700, exist_ok=True)
-        self.at = utcnow().isoformat(timespec="seconds")
+        at = utcnow().isoformat(timespec="seconds")
+        if number == 0:
+            self._first_at = at
+        went_well = tried and errored is not None and not errored and not failed
+        # where an earlier program looked first, that may be long ago
+        few = self._few() if number == 1 and went_well and self._first_at else 0
         source, copy = self.ends
         job = looks.Job(
             source,
             copy,
             self._spec.comparison_mode,
             folder,
-            self.at,
+            at,
             ledger=self._ledger if number == 0 else self.new_ledger(number - 1),
             new_ledger=self.new_ledger(number),
             tried=self.plan_folder(0) if number else None,
             failed=_names(folder / "failed.txt", failed),
-            errored=_names(folder / "errored.txt", errored),
+            errored=_names(folder / "errored.txt", errored or ()),
+            all_errored=errored is None,
             odd_tried=tried,
+            again=number > 1,
+            only_tried=few > 0,
             below_path=bool(self._spec.source.path or self._spec.destination.path),
             hashes=self._hashes,
             kept_below=f"{ARCHIVE_ROOT}/{self._spec.archive_key}/{'0' * STAMP_LENGTH}/",
             patience_s=PATIENCE_S if number else self._patience_s,
         )
         try:
-            became = looks.look(
+            looked = looks.look(
                 job, cancelled=self._stopped, on_seen=self._on_seen, on_requests=self.count
             )
         except looks.StoppedError as error:
             raise CancelledError(error.summary) from error
         except looks.LookFailedError as error:
             raise explained(error, self._spec) from error
-        self.ledger_was_damaged |= became == "damaged" and number == 0
+        self.ledger_was_damaged |= looked.ledger == "damaged" and number == 0
+        self.at, self.asked = (at, 0) if looked.is_whole else (self._first_at, few)
         return Plan(folder)
 
     def count(self, use: Use) -> None:
@@ -135,6 +152,12 @@ class Looker:
         """Return the requests of all looks since the last call."""
         use, self._use = self._use, Use()
         return use
+
+    def _few(self) -> int:
+        """Return how many names were to do, where asking for them takes no more than a listing."""
+        first = Plan(self.plan_folder(0)).totals()
+        to_do = first.count(Stand.TO_DO)
+        return to_do if to_do <= min(MOST_ASKED, first.source_objects // PAGE_KEYS) else 0
 
     def _end(self, end: EndSpec, remote: Remote) -> looks.End:
         return looks.End(bucket_of(end, remote), prefix_of(end.path), f"{ARCHIVE_ROOT}/")
@@ -163,14 +186,6 @@ def _names(path: Path, names: Iterable[str]) -> Path | None:
         return None
     path.write_bytes(b"".join(quoted(key) + b"\n" for key in keys))
     return path
-
-
-def errored_names(tally: Tally, first: Plan) -> Iterable[str]:
-    """Return the names that may have arrived wrong; all that was copied where they are too many."""
-    if tally.errored_are_all:
-        return tally.errored
-    copied = first.differences(What.NEW, What.LOST, What.CHANGED, What.ALTERED)
-    return (spelled(found.key) for found in copied)
 
 
 def findings_of(totals: Totals) -> Findings:
@@ -271,8 +286,11 @@ def refuse_empty(totals: Totals, spec: RunSpec) -> None:
     )
 
 
-def describe(totals: Totals) -> str:
-    """Return what a look found, as a line of the run's log."""
+def describe(totals: Totals, asked: int = 0) -> str:
+    """Return what a look found, as a line of the run's log; `asked`: it saw so many names alone."""
+    if asked:
+        all_others = "all others are as they were found before"
+        return f"Looked again at what was tried: {many(asked, 'object')}, all right; {all_others}"
     found = findings_of(totals)
     seen = f"{totals.source_objects:,} at the source, {totals.copy_objects:,} at the destination"
     numbers = {"copy": found.new, "replace": found.replaced, "remove": found.removed}

@@ -10,6 +10,7 @@ from threading import Event
 from bucketvault.engine.listing.merge import CAUSES, Difference, Stand, What, Why
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.call import CancelledError
+from bucketvault.engine.rclone.names import is_odd
 from bucketvault.store.models import utcnow
 
 CHUNK_BYTES = 256 * 1024
@@ -57,6 +58,7 @@ _CAUSES = {
     Why.TOO_LONG_TO_KEEP: "Cannot be replaced: its name is too long to keep the old version",
     Why.TOO_LONG_TO_REMOVE: "Cannot be removed: its name is too long to keep the old version",
 }
+_FOLDED = "Cannot be copied: the service stores it under another name"
 # All that these lines say of an object, but for rclone's words.
 SENTENCES = frozenset(
     (
@@ -64,6 +66,7 @@ SENTENCES = frozenset(
         *(*_NOT_RIGHT.values(), *_DIFFERS.values(), *_SINCE.values()),
         *_CAUSES.values(),
         *(each.format(verb) for each in (_NO_MARKER, _NO_NAME) for verb in ("copied", "removed")),
+        _FOLDED,
     )
 )
 
@@ -143,6 +146,8 @@ def _cannot(found: Difference) -> str:
     end = found.source or found.copy
     is_marker = found.key.endswith(b"/") and end is not None and not end.size
     verb = "removed" if found.what is What.GONE else "copied"
+    if not is_odd(found.key) and verb == "copied":
+        return _FOLDED  # it was copied, twice: see `merge.Answers`
     return (_NO_MARKER if is_marker else _NO_NAME).format(verb)
 
 

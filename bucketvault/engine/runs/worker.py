@@ -366,7 +366,7 @@ class Worker:
         tally, number = self._follower.transcript.tally, self._run.passes
         refused = [name for name, said in tally.failed.items() if errors.is_permanent(said)]
         tried = not ended.cut_short and not any(code for _, code in ended.steps)
-        errored = looking.errored_names(tally, Plan(self._looker.plan_folder(0)))
+        errored = tally.errored if tally.errored_are_all else None
         with contextlib.suppress(BucketvaultError):  # gone meanwhile: those it began with
             self._looker.meet(*self._remotes())
         try:
@@ -377,7 +377,8 @@ class Worker:
             return outcome.unproven(error, ended.exit_code, self._follower)
         if not plan.totals().source_objects:
             return outcome.emptied(self._spec, ended.exit_code, self._follower)
-        self._say_step("prove", looking.describe(plan.totals()), self._looker.take_use())
+        told = looking.describe(plan.totals(), self._looker.asked)
+        self._say_step("prove", told, self._looker.take_use())
         may_help = number < passes.MOST_PASSES and not was_cut_off(ended.exit_code)
         if plan.totals().count(Stand.TO_DO) and may_help:
             return plan

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bucketvault.engine.listing.ledger import DAMAGED, Ledger, Record
-from bucketvault.engine.listing.look import End, Job, LookFailedError, StoppedError, look
+from bucketvault.engine.listing.look import End, Job, Looked, LookFailedError, StoppedError, look
 from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.engine.listing.plan import Plan, PlanWriter
@@ -59,9 +59,9 @@ def test_a_look_writes_a_plan_by_kind_and_a_ledger_of_what_is_there(
     job = new_job(*ends)
     seen: list[tuple[int, int]] = []
 
-    became = look(job, on_seen=lambda *counts: seen.append(counts))
+    looked = look(job, on_seen=lambda *counts: seen.append(counts))
 
-    assert became == "none"
+    assert looked == Looked("none")
     assert planned(job) == {What.NEW: [b"new"], What.CHANGED: [b"other"], What.GONE: [b"gone"]}
     totals = Plan(job.folder).totals()
     assert (totals.source_objects, totals.copy_objects, totals.same_hash) == (3, 3, 1)
@@ -82,12 +82,12 @@ def test_what_the_ledger_knew_tells_what_was_lost_at_the_copy(
     job.new_ledger.replace(tmp := job.folder / "ledger")
     copy.delete("b")
 
-    assert look(job) == "used"
+    assert look(job).ledger == "used"
 
     assert planned(job) == {What.LOST: [b"b"]}
     assert [one.key for one in Ledger(job.new_ledger)] == [b"a", b"b"]
     tmp.write_bytes(b"damaged")
-    assert look(job) == "damaged"
+    assert look(job).ledger == "damaged"
     assert planned(job) == {What.NEW: [b"b"]}
 
 

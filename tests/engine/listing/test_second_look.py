@@ -5,7 +5,16 @@ from collections.abc import Iterable
 import pytest
 
 from bucketvault.engine.listing.ledger import CANNOT, DAMAGED, Record
-from bucketvault.engine.listing.merge import Difference, Merge, Read, Stand, Tries, What, Why
+from bucketvault.engine.listing.merge import (
+    Answers,
+    Difference,
+    Merge,
+    Read,
+    Stand,
+    Tries,
+    What,
+    Why,
+)
 from bucketvault.engine.listing.page import Entry
 from bucketvault.vocabulary import ComparisonMode
 from tests.engine.listing.test_merge import CHECKSUM, DEFAULT, NOW, PARTS, SIZE, THEN, known, md5
@@ -32,13 +41,15 @@ def judged(
     first: bool = False,
     below_path: bool = False,
     read: Read = lambda source, copy: True,
+    answers: Answers | None = None,
 ) -> Difference | Record:
     """Return what a look after a pass says of one key."""
     ends = [[end] if end is not None else [] for end in (source, copy)]
     key = (source or copy or thing()).key
     names = [frozenset([key]) if named else frozenset[bytes]() for named in (failed, errored)]
-    tries = None if first else Tries([tried] if tried else [], *names, odd)
-    merge = Merge(mode, below_path=below_path, tries=tries, read=read, today="2026-11-30")
+    tries = None if first else Tries([tried] if tried else [], *names, odd, answers is not None)
+    more = {"answers": answers} if answers else {}
+    merge = Merge(mode, below_path=below_path, tries=tries, read=read, **more, today="2026-11-30")
     (found,) = merge.of(*ends, [before] if before else [])
     return found
 
@@ -91,6 +102,56 @@ def test_a_copy_without_a_hash_that_nobody_wrote_since_is_not_done() -> None:
 
     assert stand(found) == (What.CHANGED, Stand.TO_DO)
     assert isinstance(found, Difference) and found.why is Why.ETAG and found.before == before
+
+
+def test_what_two_passes_copied_and_no_listing_has_is_stored_under_another_name() -> None:
+    missing = planned(thing(), None)
+
+    def again(answered: bool, **more: bool) -> Difference:
+        found = judged(thing(), None, tried=missing, answers=lambda _: answered, **more)
+        assert isinstance(found, Difference)
+        return found
+
+    folded = again(True)
+    assert folded.stand is Stand.CANNOT and folded.before is not None
+    assert folded.before.mark == CANNOT
+    assert again(False).stand is Stand.TO_DO  # removed by somebody, or never stored: it is lost
+    assert again(True, errored=True).stand is Stand.TO_DO
+    assert again(True, failed=True).stand is Stand.FAILED
+    # so it stays, until the source has another object of that name
+    assert stand(judged(thing(), None, before=folded.before, first=True)) == (
+        What.NEW,
+        Stand.CANNOT,
+    )
+    changed = judged(thing("new"), None, before=folded.before, first=True)
+    assert stand(changed) == (What.NEW, Stand.TO_DO)
+    assert stand(judged(thing(), thing(), before=folded.before, first=True)) is None
+
+
+def test_what_the_copy_had_once_is_lost_whatever_the_service_answers() -> None:
+    before = known(thing(), thing())
+    lost = planned(thing(), None, before)
+
+    found = judged(thing(), None, tried=lost, before=before, answers=lambda _: True)
+
+    assert stand(found) == (What.LOST, Stand.TO_DO)
+
+
+@pytest.mark.parametrize("is_tried", [True, False])
+def test_after_too_many_errors_all_that_was_tried_is_read_before_it_is_right(
+    is_tried: bool,
+) -> None:
+    parts, copy = thing(etag=PARTS), thing(etag=OTHER, at=LATER)
+    tries = Tries([planned(parts, None)] if is_tried else [], errored=None)
+    read: list[bytes] = []
+
+    def equal(theirs: Entry, _: Entry) -> bool:
+        read.append(theirs.key)
+        return True
+
+    (found,) = Merge(CHECKSUM, tries=tries, read=equal).of([parts], [copy], [known(parts, copy)])
+
+    assert isinstance(found, Record) and read == [KEY] * is_tried
 
 
 def test_what_changed_at_the_source_comes_with_the_next_run() -> None:

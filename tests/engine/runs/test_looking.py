@@ -7,8 +7,6 @@ import pytest
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.listing.merge import Stand, Totals, What
 from bucketvault.engine.listing.plan import Plan, PlanWriter
-from bucketvault.engine.rclone import tally
-from bucketvault.engine.rclone.tally import Tally
 from bucketvault.engine.runs import looking
 from bucketvault.errors import RunFailedError
 from bucketvault.vocabulary import HoldReason, Reason
@@ -44,23 +42,6 @@ def test_findings_are_what_is_to_do_and_name_what_somebody_else_did(tmp_path: Pa
     )
 
     assert looking.findings_of(plan.totals()) == Findings(2, 2, 1, 20, 1, 1, 28)
-
-
-def test_where_too_many_names_had_errors_all_that_was_to_be_copied_is_meant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = plan_of(
-        tmp_path,
-        ("new", What.NEW, Stand.TO_DO),
-        ("gone", What.GONE, Stand.TO_DO),
-        ("altered", What.ALTERED, Stand.TO_DO),
-    )
-
-    some = Tally(errored={"other"})
-    assert list(looking.errored_names(some, plan)) == ["other"]
-
-    monkeypatch.setattr(tally, "ERRORED_KEPT", 1)
-    assert list(looking.errored_names(some, plan)) == ["altered", "new"]
 
 
 def test_a_proof_counts_every_object_of_the_source_once_and_names_what_is_not_right(
