@@ -102,17 +102,19 @@ class RunFolder:
         jobs: Mapping[str, str],
         lock: int,
         archive_key: str,
+        number: int = 1,
     ) -> int:
         """Start the detached runner and give up our hold of `lock`; returns the runner's pid.
 
         The runner's first lines say what a step is; here rclone's `arguments` begin after its
-        configuration, and `jobs` has the texts that programs read. SIGTERM and SIGINT are blocked
-        in the runner from its first instruction. Its own output, should it ever fail, ends in the
-        spool too. Raises OSError when nothing was started.
+        configuration, and `jobs` has the texts that programs read; `number` is that of the pass.
+        SIGTERM and SIGINT are blocked in the runner from its first instruction. Its own output,
+        should it ever fail, ends in the spool too. Raises OSError when nothing was started.
         """
         rclone = [binary.path, "--config", runner.CONFIG_MARK]
         spec = {
             "archive_key": archive_key,
+            "pass": number,
             "steps": [
                 {**step, "arguments": [*rclone, *step["arguments"]]}
                 if "arguments" in step
@@ -123,7 +125,7 @@ class RunFolder:
             "stop_grace_s": STOP_GRACE_S,
         }
         try:
-            (self.path / runner.SPEC).write_text(json.dumps(spec), "utf-8")
+            _write_durably(self.path / runner.SPEC, json.dumps(spec))
             for name in (runner.EXIT, runner.STARTED):  # on a full disk the runner could not say so
                 os.close(runner.take_room(str(self.path / name)))
                 (self.path / name).unlink(missing_ok=True)  # of the pass before
@@ -151,6 +153,16 @@ class RunFolder:
                 pipe.write(json.dumps({"config": config, "stdin": dict(jobs)}).encode())
         _started.append(process)
         return process.pid
+
+    def begun_pass(self, noted: int) -> int:
+        """Return the newest pass that was begun, 0 before the first; `noted` where it is not told.
+
+        It is another than the noted one where the program ended between that note and the start.
+        """
+        if not (self.path / runner.SPEC).exists():
+            return 0
+        number = _read_json(self.path / runner.SPEC).get("pass")
+        return number if isinstance(number, int) else noted
 
     def works_for(self, archive_key: str) -> bool:
         """True if the run in this folder is alive and copies for that backup."""
@@ -241,6 +253,19 @@ def run_folders(runs: Path) -> list[RunFolder]:
 def reap() -> None:
     """Wait for ended runners; otherwise each would stay in the process table."""
     _started[:] = [process for process in _started if process.poll() is None]
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """Write a file that outlives a power cut: without it, a pass counts as never begun."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _read_json(path: Path) -> Json:

@@ -14,8 +14,8 @@ from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
-from bucketvault.errors import BucketvaultError, RunFailedError
-from bucketvault.store.models import utcnow
+from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
+from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import HoldReason, Phase, Reason, RunStatus, Side, WarningCode
 
 # also where it was about to copy: nothing came of that
@@ -67,6 +67,16 @@ def failed(reason: Reason, error: BucketvaultError) -> RunOutcome:
     """A run that could not continue, for a cause that has its own words."""
     codes = dict(error.codes) if isinstance(error, RunFailedError) else {}
     return RunOutcome(RunStatus.FAILED, error.summary, reason, error.hint, error.detail, codes)
+
+
+def ended_by(error: BucketvaultError) -> RunOutcome:
+    """A run that could not continue for this cause."""
+    if isinstance(error, RunFailedError):
+        return failed(error.reason, error)
+    if isinstance(error, VaultError):
+        return failed(Reason.CREDENTIALS, error)
+    missing = isinstance(error, RcloneMissingError)
+    return failed(Reason.RCLONE_MISSING if missing else Reason.REFUSED, error)
 
 
 def internal(error: Exception) -> RunOutcome:
@@ -261,6 +271,27 @@ def _cannot(proof: Proof) -> list[RunWarning]:
         for code, number in numbers.items()
         if number
     ]
+
+
+_PROVEN = (
+    *("copied", "replaced", "archived", "deleted", "errors", "bytes", "checked"),
+    *("exit_code", "warnings", "proof"),
+)
+
+
+def proven_columns(ending: RunOutcome) -> Columns:
+    """Return what the row of a proven run has while it still tidies: this program may end then."""
+    return {name: ending.columns[name] for name in _PROVEN}
+
+
+def proven_before(run: BackupRun, follower: Follower, folder: RunFolder) -> RunOutcome:
+    """A run that was proven, and whose program ended while it tidied."""
+    columns: Columns = {name: getattr(run, name) for name in _PROVEN}
+    columns |= _ended(folder.last_sign_of_life())
+    told = describe_success(columns, Proof.from_json(run.proof) or Proof())
+    columns |= {name: follower.counts()[name] for name in ("purged", "requests")}
+    good = RunOutcome(RunStatus.SUCCESS, told, columns=columns)
+    return good.with_warnings([RunWarning(WarningCode.TIDYING_CUT)])
 
 
 def _as_planned(counts: Columns, found: findings.Findings, proof: Proof) -> Columns:

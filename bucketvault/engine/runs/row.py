@@ -13,7 +13,7 @@ from typing import TypeVar
 from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail import outbox
-from bucketvault.engine.runs.outcome import RunOutcome
+from bucketvault.engine.runs.outcome import RunOutcome, internal
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.store.secrets import Vault
@@ -98,9 +98,17 @@ class RunRow:
 
     def finish(self, ending: RunOutcome) -> None:
         """End the run and write its mail, unless it was ended elsewhere."""
-        if self.retry_while_busy(lambda: self._end(ending)):
+        try:
+            ended = self.retry_while_busy(lambda: self._end(ending))
+        except LeftAloneError:
+            raise
+        except Exception as error:  # what is to be written cannot be: the run ends all the same
+            log.exception("the end of a run could not be written", extra={"run": self.run.id})
+            fault = internal(error)
+            ended = self.retry_while_busy(lambda: self._end(fault))
+        if ended:
             explanation = describe_end(self.run)
-            self.log_story("run ended", status=ending.status, explanation=explanation)
+            self.log_story("run ended", status=self.run.status, explanation=explanation)
 
     def _end(self, ending: RunOutcome) -> bool:
         fields = ending.fields

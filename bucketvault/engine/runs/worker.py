@@ -39,7 +39,7 @@ from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
 from bucketvault.engine.runs.tidying import Tidying
 from bucketvault.engine.runs.verifying import Verification
-from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
+from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import BackupRun, utcnow
@@ -120,14 +120,8 @@ class Worker:
                     self._row.back_to_queue(once=False)
                 raise LeftAloneError from None
             return outcome.stopped(touched=self._is_touched(), columns=self._follower.counts())
-        except RunFailedError as error:
-            return outcome.failed(error.reason, error)
-        except VaultError as error:
-            return outcome.failed(Reason.CREDENTIALS, error)
-        except RcloneMissingError as error:
-            return outcome.failed(Reason.RCLONE_MISSING, error)
         except BucketvaultError as error:
-            return outcome.failed(Reason.REFUSED, error)
+            return outcome.ended_by(error)
 
     def _from_the_beginning(self) -> outcome.RunOutcome:
         self._meet_both_ends()
@@ -154,6 +148,9 @@ class Worker:
             self._remotes()
         if self._folder.spool.exists():
             self._row.retry_while_busy(self._follower.start_over)
+        begun = self._folder.begun_pass(self._run.passes)
+        if self._run.phase == Phase.COPYING and begun < self._run.passes:  # only noted
+            self._row.note(passes=begun, phase=Phase.COPYING if begun else Phase.CHECKING)
         self._was_away = self._folder.is_free()
         ended = self._bearing_faults(self._read_along)
         if isinstance(ended, outcome.RunOutcome):
@@ -276,7 +273,7 @@ class Worker:
         lock, self._lock = self._held_lock(), None
         key = self._spec.archive_key
         try:
-            self._folder.start(self._binary, work.steps, config, work.stdin, lock, key)
+            self._folder.start(self._binary, work.steps, config, work.stdin, lock, key, number)
         except OSError as error:
             return outcome.not_started(error.errno, str(error), touched=number > 1)
         self._row.log_story("rclone started", copying_pass=number)
@@ -323,6 +320,8 @@ class Worker:
     def _how_the_pass_ended(self) -> outcome.RunOutcome | ExitRecord:
         record = self._folder.exit_record()
         self._read_to_the_end()
+        if self._run.phase == Phase.TIDYING:
+            return outcome.proven_before(self._run, self._follower, self._folder)
         requested = self._row.stop_requested(look=True)
         is_first = self._run.passes <= 1
         untouched = not self._is_touched()
@@ -410,7 +409,7 @@ class Worker:
 
     def _tidied(self, ending: outcome.RunOutcome) -> outcome.RunOutcome:
         """Clean up at the destination, which never makes the run fail."""
-        self._row.note(phase=Phase.TIDYING, proof=ending.columns["proof"])
+        self._row.note(phase=Phase.TIDYING, **outcome.proven_columns(ending))
         self._say_step("tidy", "Deleting kept versions that are older than the backup keeps")
         tidying = Tidying(
             self._binary,

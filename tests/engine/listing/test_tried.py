@@ -51,7 +51,7 @@ def job_of(ends: tuple[Bucket, Bucket], folder: Path, first: Job | None = None) 
 
 
 def done(copy: Bucket) -> None:
-    """What the pass should do."""
+    """Do all of the plan."""
     copy.put("new", b"1")
     copy.put("changed", b"22")
     copy.delete("gone")
