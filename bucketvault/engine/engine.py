@@ -34,7 +34,7 @@ from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.settings import Settings
 from bucketvault.engine.shared import Shared
 from bucketvault.engine.views import backups as views
-from bucketvault.engine.views import history
+from bucketvault.engine.views import history, money
 from bucketvault.engine.views.calendar import DayBook, Days
 from bucketvault.engine.views.home import HomeView, first_steps
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, situation_of
@@ -82,6 +82,8 @@ class Backups:
     going = staticmethod(backups.going)
     runs_page = staticmethod(history.runs_page)
     measures = staticmethod(history.measures)
+    spent = staticmethod(money.spent)
+    services = staticmethod(money.by_provider)
 
     def __init__(self, folder: Path) -> None:
         self._ledgers = folder

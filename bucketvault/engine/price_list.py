@@ -9,18 +9,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bucketvault.engine.domain.fields import Ruled, Sheet, ruled_fields
+from bucketvault.engine.domain.fields import TEXT, Ruled, Sheet, ruled_fields
 from bucketvault.engine.domain.prices import PRICES, UNKNOWN, Prices
-from bucketvault.engine.domain.rules import InvalidValue
+from bucketvault.engine.domain.rules import InvalidValue, did_you_mean, text_of
 from bucketvault.engine.domain.services import SERVICES
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
 from bucketvault.vocabulary import Topic
 
-RULES: Mapping[str, Ruled] = ruled_fields(Prices)
-SLUGS = tuple(service.slug for service in SERVICES)
+SERVICE = "service"  # the key of a table of prices that says whose they are
+_FIELDS = ruled_fields(Prices)
+RULES: Mapping[str, Ruled] = {**_FIELDS, SERVICE: Ruled(text_of, "", SERVICE, TEXT)}
 _KEY = "prices."  # and the service's slug, in the table of settings
+
+
+def why_no_prices(tables: object) -> str | None:
+    """Return what is wrong with the tables below `[prices]`; None: nothing."""
+    if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
+        return "Write [prices.r2], with the name of a service, above its prices."
+    slugs = [service.slug for service in SERVICES]
+    for slug in tables:
+        if slug not in slugs:
+            guess = did_you_mean(slug, slugs)
+            return f"There is no such service; there are {', '.join(slugs)}.{guess}"
+    return None
+
+
+def listed(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:  # Any: TOML
+    """Return the tables below `[prices]`, each with its service."""
+    return [{**table, SERVICE: slug} for slug, table in tables.items()]
 
 
 def load() -> Mapping[str, Prices]:
@@ -36,7 +54,7 @@ def change(slug: str, given: Mapping[str, object]) -> tuple[str, ...]:
     """
     sheet = Sheet()
     wanted = {
-        name: sheet.take(name, RULES[name].rule, value, None) for name, value in given.items()
+        name: sheet.take(name, _FIELDS[name].rule, value, None) for name, value in given.items()
     }
     if sheet.problems:
         raise InvalidInputError(sheet.problems)
@@ -55,7 +73,7 @@ def _own() -> Iterator[tuple[str, dict[str, Any]]]:  # Any: numbers, of either t
         kept: dict[str, Any] = {}
         for name, value in json.loads(row.value).items():
             with contextlib.suppress(KeyError, InvalidValue):
-                kept[name] = RULES[name].rule(value)
+                kept[name] = _FIELDS[name].rule(value)
         yield row.key.removeprefix(_KEY), kept
 
 

@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bucketvault.engine import settings
+from bucketvault.engine import price_list, settings
 from bucketvault.engine.catalogue import backups, conflicts, providers, storages
 from bucketvault.engine.domain.fields import (
+    AMOUNT,
     NUMBER,
     SECRET,
     TEXT,
@@ -25,6 +26,7 @@ from bucketvault.engine.domain.fields import (
     Ruled,
     StorageFields,
     ruled_fields,
+    type_words,
 )
 from bucketvault.engine.domain.rules import InvalidValue, did_you_mean, same_name
 from bucketvault.engine.domain.times import server_time_zone
@@ -43,7 +45,9 @@ TABLES: Mapping[str, Mapping[str, Ruled]] = {
     "storage": ruled_fields(StorageFields),
     "backup": ruled_fields(BackupFields),
     "settings": settings.RULES,
+    "prices": price_list.RULES,
 }
+SHAPES = {"settings": "[settings]", "prices": "[prices.SERVICE]"}  # of tables that have no list
 # What the file calls a field that has another name inside.
 FILE_NAMES = {name: each.key for of in TABLES.values() for name, each in of.items()}
 
@@ -71,7 +75,7 @@ def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
 class Entry:
     """One table of the file: what it says, without what is empty, and which keys are bad."""
 
-    kind: str  # provider, storage, backup or settings
+    kind: str  # provider, storage, backup, settings or prices
     number: int  # among its kind, from 1
     values: Json = field(default_factory=dict)  # an end becomes `source.provider` ...
     bad: set[str] = field(default_factory=set)  # keys that were complained about
@@ -83,7 +87,11 @@ class Entry:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        parts = {"settings": (), "storage": ("provider", "bucket_name")}.get(self.kind, ("name",))
+        parts = {
+            "settings": (),
+            "prices": (price_list.SERVICE,),
+            "storage": ("provider", "bucket_name"),
+        }.get(self.kind, ("name",))
         found = [self.values.get(part) for part in parts]
         good = all(isinstance(part, str) for part in found)
         return tuple(str(part).strip() for part in found) if good else ()
@@ -124,7 +132,8 @@ def _read(document: Json, secrets: "_Secrets", problems: list[Problem]) -> Itera
         if message := _why_not_tables(kind, tables):
             problems.append(Problem(clean(kind, limit=80), message))
             continue
-        for number, table in enumerate([tables] if kind == "settings" else tables, 1):
+        several = price_list.listed(tables) if kind == "prices" else tables
+        for number, table in enumerate([tables] if kind == "settings" else several, 1):
             entry = Entry(kind, number)
             found = list(_read_table(entry, table, secrets))
             entry.bad |= {key for key, _ in found}
@@ -142,11 +151,13 @@ def _read(document: Json, secrets: "_Secrets", problems: list[Problem]) -> Itera
 def _why_not_tables(kind: str, tables: object) -> str | None:
     if kind not in TABLES:
         what = "table" if isinstance(tables, dict | list) else "key outside of a table"
-        known = ", ".join(f"[{name}]" if name == "settings" else f"[[{name}]]" for name in TABLES)
+        known = ", ".join(SHAPES.get(name, f"[[{name}]]") for name in TABLES)
         return f"There is no such {what}; there are {known}.{did_you_mean(kind, TABLES)}"
     if kind == "settings":
         one = "Write [settings], in one pair of brackets: there is one."
         return None if isinstance(tables, dict) else one
+    if kind == "prices":
+        return price_list.why_no_prices(tables)
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         return f"Write [[{kind}]], in two pairs of brackets, above each {kind}."
     return None
@@ -164,6 +175,7 @@ def _read_table(
         NUMBER: partial(_typed, int, "a whole number without quotes"),
         YES_OR_NO: partial(_typed, bool, "true or false without quotes"),
         SECRET: secrets.read,
+        AMOUNT: lambda value: value,  # its rule says what it must be
     }
     for key, value in table.items():
         try:
@@ -181,7 +193,7 @@ def _read_end(entry: Entry, end: str, value: object) -> Iterator[tuple[str, str]
     if not isinstance(value, dict):
         raise InvalidValue(
             f'This must be a table, as in {end} = {{provider = "R2 main", bucket = '
-            f'"photos"}}, not {_type_of(value)}.'
+            f'"photos"}}, not {type_words(value)}.'
         )
     # one end is one thing: a path left out means the whole bucket
     entry.values |= {f"{end}.{part}": "" for part in END_KEYS}
@@ -198,13 +210,13 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     example = ', such as "02:30"' if isinstance(value, dt.time) else ""
-    raise InvalidValue(f"This must be text in quotes{example}, not {_type_of(value)}.")
+    raise InvalidValue(f"This must be text in quotes{example}, not {type_words(value)}.")
 
 
 def _typed(kind: type, words: str, value: object) -> object:
     if type(value) is kind:
         return value
-    raise InvalidValue(f"This must be {words}, not {_type_of(value)}.")
+    raise InvalidValue(f"This must be {words}, not {type_words(value)}.")
 
 
 class _Secrets(NamedTuple):
@@ -243,17 +255,6 @@ class _Secrets(NamedTuple):
         return secret
 
 
-def _type_of(value: object) -> str:
-    words: tuple[tuple[Any, str], ...] = (  # Any: a type, or a union of some
-        (bool, "true or false"),
-        (str, "text"),
-        (int | float, "a number"),
-        (dt.date | dt.time, "a date or time"),
-        (list, "a list"),
-    )
-    return next((word for kind, word in words if isinstance(value, kind)), "a table")
-
-
 # ---- what it means
 
 
@@ -270,7 +271,7 @@ class _Work:
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
-        for kind in ("settings", "provider", "storage", "backup"):
+        for kind in ("settings", "prices", "provider", "storage", "backup"):
             for entry in self.entries:
                 if entry.kind == kind:
                     getattr(self, f"_{kind}")(entry)
@@ -285,6 +286,14 @@ class _Work:
         try:
             if changed := settings.change(entry.values, self.vault):
                 self.lines.append(f"changed settings: {', '.join(changed)}")
+        except InvalidInputError as error:
+            self._note(entry, error.problems)
+
+    def _prices(self, entry: Entry) -> None:
+        given = dict(entry.values)
+        try:
+            if changed := price_list.change(given.pop(price_list.SERVICE), given):
+                self.lines.append(f"changed {entry.label}: {', '.join(changed)}")
         except InvalidInputError as error:
             self._note(entry, error.problems)
 

@@ -1,12 +1,14 @@
 """`apply`: what a file makes of the database, and what it says of a bad one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bucketvault.engine import setup
+from bucketvault.engine import price_list, setup
 from bucketvault.engine.catalogue import providers
+from bucketvault.engine.domain.prices import PRICES
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
@@ -175,6 +177,24 @@ def test_a_change_is_named_by_its_fields(apply: Apply) -> None:
     assert backup().destination_path == "pictures"
 
 
+def test_prices_of_a_contract_replace_those_of_the_table(apply: Apply) -> None:
+    assert price_list.load() == PRICES
+    own = "[prices.b2]\nstorage_per_gb_month = 0.005\n[prices.hetzner]\ntraffic_per_gb = 0\n"
+
+    told = apply(own)
+
+    assert told == [
+        'changed prices "b2": storage_per_gb_month',
+        'changed prices "hetzner": traffic_per_gb',
+    ]
+    prices = price_list.load()
+    assert prices["b2"] == replace(
+        PRICES["b2"], storage_per_gb_month=0.005, note="", changed=("storage_per_gb_month",)
+    )
+    assert (prices["hetzner"].traffic_per_gb, prices["hetzner"].reads_per_million) == (0.0, None)
+    assert apply(own) == ["unchanged"]
+
+
 def test_what_a_file_switches_off_does_not_run_though_it_waited(apply: Apply) -> None:
     apply(WHOLE)
     planned = a_run(backup(), RunStatus.PENDING, trigger=Trigger.CATCH_UP)
@@ -286,6 +306,16 @@ def test_two_backups_may_change_places(apply: Apply) -> None:
             'storage "r2 MAIN/photos": bucket_name',
             "twice",
         ),
+        ("[prices]\nr2 = 0.01\n", "prices", "[prices.r2]"),
+        ("[prices.wasaby]\n", "prices", '"wasabi"'),
+        (
+            "[prices.r2]\nreads_per_milion = 1\n",
+            'prices "r2": reads_per_milion',
+            '"reads_per_million"',
+        ),
+        ("[prices.r2]\ntraffic_per_gb = -1\n", 'prices "r2": traffic_per_gb', "0 to 1000"),
+        ("[prices.r2]\ntraffic_per_gb = '1'\n", 'prices "r2": traffic_per_gb', "US dollars"),
+        ("[prices.r2]\nminimum_days = 1.5\n", 'prices "r2": minimum_days', "whole number"),
     ],
 )
 def test_what_is_wrong_is_said_where_it_stands(

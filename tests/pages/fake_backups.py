@@ -7,10 +7,11 @@ from bucketvault.engine.domain.fields import BackupFields, checked
 from bucketvault.engine.events import Live
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.history import Measure, RunsPage
+from bucketvault.engine.views.money import Priced, Spent
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, NotFoundError, Problem
 from bucketvault.vocabulary import Topic
-from tests.pages import backup_scenes, scenes
+from tests.pages import backup_scenes, scenes, scenes_money
 
 
 def stored_input(**changes: object) -> BackupFields:
@@ -106,6 +107,12 @@ class FakeBackups:
     def measures(self, backup_id: int) -> tuple[Measure, ...]:
         self.measured += 1
         return measures()
+
+    def spent(self, backup_id: int) -> Spent | None:
+        return scenes_money.spent()
+
+    def services(self) -> dict[int, Priced]:
+        return scenes_money.SERVICES
 
 
 def older_runs(row: BackupRow, before: int) -> tuple[RunView, ...]:

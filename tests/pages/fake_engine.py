@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bucketvault.engine.about import SettingsPage
+from bucketvault.engine.domain.prices import PRICES
 from bucketvault.engine.events import Live
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
@@ -208,7 +209,9 @@ class FakeEngine:
         view = self.runs[run_id]
         settings = None if view.status == RunStatus.PENDING else SETTINGS
         newer = 13 if run_id == 12 else None
-        return RunPage(view, settings, self._last_good_at, run_id - 1 or None, newer, 90)
+        return RunPage(
+            view, settings, self._last_good_at, run_id - 1 or None, newer, 90, prices=PRICES
+        )
 
     def overview_backup(self, backup_id: int) -> BackupPage:
         for row in self.rows:

@@ -144,6 +144,10 @@ def run_view(status: RunStatus = RunStatus.SUCCESS, **changes: object) -> RunVie
         on_its_own=False,
         passes=1,
         proof=proof() if status == RunStatus.SUCCESS else None,
+        requests={
+            "source": {"lists": 2, "reads": 420, "bytes_out": 1_920_000_000},
+            "destination": {"lists": 5, "reads": 61, "writes": 402, "deletes": 2},
+        },
     )
     return replace(view, **changes)  # type: ignore[arg-type]
 

@@ -5,6 +5,7 @@ A field carries what it may hold, what it is called on pages and where `setup.to
 `catalogue`.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -57,6 +58,18 @@ def ruled_fields(of: type) -> dict[str, Ruled]:
         if carried is not None:
             found[each.name] = carried._replace(key=carried.key or each.name)
     return found
+
+
+def type_words(value: object) -> str:
+    """Return what a value of `setup.toml` is, in words."""
+    words: tuple[tuple[Any, str], ...] = (  # Any: a type, or a union of some
+        (bool, "true or false"),
+        (str, "text"),
+        (int | float, "a number"),
+        (dt.date | dt.time, "a date or time"),
+        (list, "a list"),
+    )
+    return next((word for kind, word in words if isinstance(value, kind)), "a table")
 
 
 class Sheet:

@@ -11,10 +11,11 @@ from typing import Any
 
 import peewee as pw
 
-from bucketvault.engine import settings
+from bucketvault.engine import price_list, settings
 from bucketvault.engine.domain.copy_state import CopyState, copy_state
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
+from bucketvault.engine.domain.prices import Prices
 from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.reading import Coverage, Damage, Verified, coverage_of, damage_of
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT, did_you_mean, same_name
@@ -116,6 +117,11 @@ class RunView:
         """True if it only looks at what a run would do."""
         return self.kind == RunKind.PREVIEW
 
+    def at_rest(self) -> "RunView":
+        """Return it without what moves with each line of its log."""
+        still: dict[str, Any] = {"progress": None, "log_lines": 0, "log_bytes": 0}
+        return replace(self, counts={}, requests={}, **still)
+
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
@@ -131,6 +137,7 @@ class RunPage:
     # ids and names of the providers of its ends, as they are called now; those that are left
     providers: Mapping[Side, tuple[int, str]] = field(default_factory=dict)
     untouched: bool = False  # nothing has touched the copy since the last good run
+    prices: Mapping[str, Prices] = field(default_factory=dict)  # by the slug of a service
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +272,7 @@ def run_page(run_id: int) -> RunPage:
             mail=outbox.note_of(row),
             providers=_providers_of(row),
             untouched=good is not None and is_copy_of(good, row),
+            prices=price_list.load(),
         )
 
 

@@ -9,9 +9,9 @@ from bucketvault.engine import price_list
 from bucketvault.engine.domain.cost import Cost, cost_of
 from bucketvault.engine.domain.prices import UNKNOWN, Prices
 from bucketvault.engine.domain.services import OTHER, service_of
-from bucketvault.engine.domain.spec import EndSpec, RunSpec
+from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.domain.usage import Use
-from bucketvault.engine.views.backups import BackupRow, RunView, one_moment
+from bucketvault.engine.views.backups import BackupRow, RunPage, RunView, one_moment
 from bucketvault.engine.views.queries import storage_ends
 from bucketvault.store.models import Backup, BackupRun, Provider, utcnow
 from bucketvault.vocabulary import Json, ProviderType, Side
@@ -46,7 +46,6 @@ class Spent:
 
     bill: Bill
     runs: int  # that counted requests
-    bytes_out: int  # of both ends
 
 
 def priced(
@@ -68,11 +67,12 @@ def by_provider() -> dict[int, Priced]:
         }
 
 
-def bill_of_run(view: RunView, spec: RunSpec | None) -> Bill | None:
+def bill_of_run(page: RunPage) -> Bill | None:
     """Return what a run cost, by the prices of now; None where nothing was counted."""
+    spec, view = page.settings, page.run
     if spec is None or not view.requests:
         return None
-    ends = _ends(spec.source, spec.destination, price_list.load())
+    ends = _ends(spec.source, spec.destination, page.prices)
     return _bill(Use.from_json(view.requests), ends, view.source_bytes)
 
 
@@ -107,8 +107,7 @@ def spent(backup_id: int) -> Spent | None:
     if not counted:
         return None
     stored = next((size for _, size in rows if size is not None), None)
-    out = use.source.bytes_out + use.destination.bytes_out
-    return Spent(_bill(use, both, stored), len(counted), out)
+    return Spent(_bill(use, both, stored), len(counted))
 
 
 def _ends(source: EndSpec, destination: EndSpec, prices: Mapping[str, Prices]) -> Ends:

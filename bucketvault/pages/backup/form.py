@@ -14,14 +14,17 @@ from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone.buckets import PathSize
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.catalogue import StorageRow
+from bucketvault.engine.views.money import Priced
 from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.pages.backup import form_words as words
+from bucketvault.pages.backup.form_cost import CostCard, estimate
 from bucketvault.pages.backup.form_ends import DESTINATION, SOURCE, EndFields, Side
 from bucketvault.pages.backup.form_import import ImportDialog
 from bucketvault.pages.parts.actions import in_thread
 from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick, Switch
 from bucketvault.pages.parts.form import Difference, Form
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
+from bucketvault.pages.parts.money import ends_of
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
@@ -52,6 +55,7 @@ class FormStart(NamedTuple):
     providers: Mapping[int, str]
     stored: BackupFields | None  # None: a new backup
     measured: PathSize | None  # the source, as its last run saw it
+    services: Mapping[int, Priced]  # of each provider
 
 
 def register(engine: "Engine") -> None:
@@ -100,6 +104,7 @@ def _start(engine: "Engine", backup_id: int | None) -> FormStart:
         {row.id: row.name for row in engine.providers.rows()},
         stored,
         measured,
+        engine.backups.services(),
     )
 
 
@@ -148,6 +153,7 @@ class BackupForm(Form[BackupFields | None]):
                     self._way = element("div")
                     self._sentence = text("p")
                     self._consequences = element("div")
+                self._cost = CostCard()
                 with element("div", "actions"):
                     self.button("Save", "primary", "save", self.press)
                     button("Cancel", kind="ghost", href=cancel)
@@ -345,6 +351,8 @@ class BackupForm(Form[BackupFields | None]):
             _end_of(source, str(given.source_path)),
             _end_of(destination, str(given.destination_path)),
         )
+        both = ends_of(*map(self._service_of, (source, destination)))
+        self._cost.show(estimate(given, both, self._source.measured, is_new=self._id is None))
         lines = words.consequences(given, self.seen, destination, self._source.measured)
         if (ends, lines) == self._shown_way:
             return
@@ -356,6 +364,9 @@ class BackupForm(Form[BackupFields | None]):
         self._consequences.clear()
         with self._consequences:
             key_values(lines)
+
+    def _service_of(self, row: StorageRow | None) -> Priced | None:
+        return self._start.services.get(row.provider_id) if row is not None else None
 
     # ends
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,13 +16,13 @@ from bucketvault.engine.runs.kept_versions import Kept
 from bucketvault.engine.views.answer import Answer, answer_of
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunView
 from bucketvault.engine.views.calendar import Days
-from bucketvault.engine.views.history import Measure, RunsPage
+from bucketvault.engine.views.history import RunsPage
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import NotFoundError
 from bucketvault.humanize import many, size
 from bucketvault.pages.backup import words
 from bucketvault.pages.backup.kept import KeptCard
-from bucketvault.pages.backup.plots import PlotsCard
+from bucketvault.pages.backup.plots import Measures, PlotsCard
 from bucketvault.pages.backup.runs import RunsCard, RunsQuery
 from bucketvault.pages.backup.verify import VerifyCard
 from bucketvault.pages.parts.actions import go_to_run, press, switch
@@ -72,7 +71,7 @@ class BackupActions(NamedTuple):
     enable: Callable[[bool], Awaitable[bool]]  # False: refused
     ask_deletion: Press
     kept_versions: Callable[[], Kept]
-    measures: Callable[[], tuple[Measure, ...]]
+    measures: Callable[[], Measures]
     look_again: Callable[[], None]
 
 
@@ -130,7 +129,7 @@ def register(engine: "Engine") -> None:
             enable,
             ask,
             lambda: engine.kept_versions(backup_id),
-            lambda: engine.backups.measures(backup_id),
+            lambda: Measures(engine.backups.measures(backup_id), engine.backups.spent(backup_id)),
             lambda: look_again(),
         )
         with frame("Backups", engine.zone, answer) as around:
@@ -204,7 +203,7 @@ class BackupScreen:
         self._show_enabled()
         answer = answer_of(page.row, self._zone, now)
         running = active if active is not None and active.status == RunStatus.RUNNING else None
-        resting = running and replace(running, progress=None, counts={}, log_lines=0, log_bytes=0)
+        resting = running and running.at_rest()
         if self._top.is_new(answer, resting):
             with self._top:
                 self._draw_top(answer, active, running)

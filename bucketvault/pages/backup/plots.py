@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 from nicegui import run, ui
 
 from bucketvault.engine.views.history import Measure
+from bucketvault.engine.views.money import DAYS, Spent
 from bucketvault.humanize import day, day_and_time, duration, many, size
-from bucketvault.pages.parts.widgets import card, element
+from bucketvault.pages.parts.money import lines, prices_words, total
+from bucketvault.pages.parts.widgets import card, element, key_values
 
 FEWEST = 2  # of one run there is nothing to compare
 SIZES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("B", 1))
@@ -32,10 +34,17 @@ class Plot(NamedTuple):
     bars: bool
 
 
+class Measures(NamedTuple):
+    """All that the last runs left in numbers."""
+
+    runs: tuple[Measure, ...]
+    spent: Spent | None
+
+
 class PlotsCard:
     """A place for the plots, which asks for nothing until it is scrolled into view."""
 
-    def __init__(self, zone: ZoneInfo, fetch: Callable[[], tuple[Measure, ...]]) -> None:
+    def __init__(self, zone: ZoneInfo, fetch: Callable[[], Measures]) -> None:
         self._zone, self._fetch = zone, fetch
         self._seen = False
         # Quasar tells when it comes into view; with `once` it does not look any further
@@ -55,11 +64,13 @@ class PlotsCard:
             return
         found = await run.io_bound(self._fetch)
         if found is not None and not self._body.is_deleted:
-            self._draw(found)
+            self._draw(found.runs, found.spent)
 
-    def _draw(self, measured: Sequence[Measure]) -> None:
+    def _draw(self, measured: Sequence[Measure], spent: Spent | None) -> None:
         self._body.clear()
         with self._body:
+            if spent is not None:
+                _draw_spent(spent)
             if len(measured) < FEWEST:
                 with card("Size, duration and bytes moved"):
                     element("p", "ink2", "Plots come with the second run.")
@@ -77,6 +88,15 @@ class PlotsCard:
                         element("span", text=day(measured[0].started_at, self._zone, now))
                         element("span", "space")
                         element("span", text=day(measured[-1].started_at, self._zone, now))
+
+
+def _draw_spent(spent: Spent) -> None:
+    """Draw what the last runs have cost, without what is stored."""
+    note = f"{many(spent.runs, 'run')}, without storage: {total(spent.bill.cost)}"
+    whole = element("div", "whole")
+    with whole, card(f"Cost of the last {DAYS} days", note), element("div", "stack spaced"):
+        key_values(lines(spent.bill.cost, spent.bill.ends), "kv bill")
+        element("p", "t12 ink3", prices_words(spent.bill.ends))
 
 
 def plots(measured: Sequence[Measure]) -> tuple[Plot, Plot, Plot]:

@@ -298,9 +298,9 @@ def first_few(names: Sequence[str]) -> str:
     return f"{', '.join(names[:NAMED])}{more}"
 
 
-def key_values(pairs: Iterable[tuple[str, str]]) -> None:
-    """Draw names and what they are, in two columns."""
-    with element("dl", "kv"):
+def key_values(pairs: Iterable[tuple[str, str]], kind: str = "kv") -> None:
+    """Draw names and what they are, in two columns; `kv bill`: what for, and how much."""
+    with element("dl", kind):
         for key, value in pairs:
             element("dt", text=key)
             element("dd", text=value)

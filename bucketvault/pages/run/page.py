@@ -13,6 +13,7 @@ from bucketvault.engine.views.backups import RunPage, RunView
 from bucketvault.engine.views.log_text import removed_log
 from bucketvault.engine.views.situation import Tone, tone_of_run, word_of
 from bucketvault.humanize import many
+from bucketvault.pages.parts import money
 from bucketvault.pages.parts.actions import go_to_run, press
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
@@ -163,7 +164,7 @@ class RunScreen:
         """Show the run as it is at `now`."""
         self._page, view = page, page.run
         self._today = self._day_of(now)
-        resting = replace(view, progress=None, counts={}, log_lines=0, log_bytes=0)
+        resting = view.at_rest()
         beside = page.last_good_at, page.previous_id, page.next_id, page.mail
         if self._result.is_new(resting, page.settings, self._today, *beside):
             self._redraw(page, now)
@@ -248,7 +249,7 @@ class RunScreen:
         with self._foot:
             with card("This run"):
                 mail = words.mail_about(page.mail, self._zone, now)
-                pairs = (*words.this_run(view, self._zone, now), *mail)
+                pairs = (*words.this_run(view, self._zone, now), *money.of_run(page), *mail)
                 key_values((key, clean(value)) for key, value in pairs)
             if page.settings is not None:
                 with card("Settings of this run", "as they were when it started"):

@@ -303,6 +303,10 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
     went: list[tuple[str, str]] = []
     if view.finished_at is not None and view.counts.get("purged"):
         went = [("Old kept versions", f"{counted(view, 'purged')} let go, by their age")]
+    if view.uploads_ended:
+        went.append(
+            ("Unfinished uploads", f"{count(view.uploads_ended)} removed, a day old or more")
+        )
     return (
         ("Started by", started_by(view, zone, now)),
         ("Queued", exact(view.queued_at, zone)),
