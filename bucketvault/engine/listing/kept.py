@@ -13,7 +13,7 @@ from pathlib import Path
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing import order
 from bucketvault.engine.listing.bucket import PATIENCE_S, Bucket, Lister, ListingError
-from bucketvault.engine.listing.lists import REPLACED, write_names
+from bucketvault.engine.listing.lists import REPLACED, is_among, write_names
 from bucketvault.engine.listing.merge import Difference
 from bucketvault.engine.listing.page import Entry, NoListingError
 from bucketvault.engine.listing.plan import Plan
@@ -31,8 +31,9 @@ def main() -> int:
     def replaced() -> Iterator[Difference]:
         nonlocal wanted
         for found in Plan(Path(job["plan"])).differences(*REPLACED):
-            wanted += 1
-            yield found
+            if is_among(found, job.get("only", "")):
+                wanted += 1
+                yield found
 
     try:
         there = order.sorted_on_disk(lister.entries(job["prefix"]), folder)

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bucketvault.engine.listing.merge import What
+from bucketvault.engine.listing.merge import MD5, Difference, What
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.names import is_odd, never_fits, spelled
 
 REPLACED = (What.CHANGED, What.ALTERED)
+HASHED, BARE = "hashed", "bare"  # of objects with an MD5 at the source, and of all others
 _KINDS = {"replace": REPLACED, "new": (What.NEW, What.LOST), "remove": (What.GONE,)}
 
 # What means something in rclone's globs, which become Go's regular expressions.
@@ -33,10 +34,18 @@ class Lists:
     bytes: int
 
 
-def write_lists(plan: Plan, folder: Path, *, below_path: bool) -> Lists:
+def is_among(found: Difference, only: str) -> bool:
+    """True if it is one of those: `HASHED`, `BARE`, or empty for all."""
+    if not only:
+        return True
+    has_hash = found.source is not None and MD5.fullmatch(found.source.etag) is not None
+    return has_hash == (only == HASHED)
+
+
+def write_lists(plan: Plan, folder: Path, *, below_path: bool, only: str = "") -> Lists:
     """Write what is to do as replace.txt, new.txt, remove.txt, and odd-replace.txt and so on.
 
-    Only those that name something are there afterwards.
+    Only those that name something are there afterwards. `only` as in `is_among`.
     """
     to_copy = 0
 
@@ -44,6 +53,8 @@ def write_lists(plan: Plan, folder: Path, *, below_path: bool) -> Lists:
         nonlocal to_copy
         for found in plan.differences(*whats):
             end = found.source or found.copy
+            if not is_among(found, only):
+                continue
             if end is None or never_fits(found.key, end.size, below_path=below_path):
                 continue
             to_copy += found.source.size if found.source else 0

@@ -52,6 +52,7 @@ ASK_FLAGS = (
 # A bucket that is encrypted with a key of KMS has no hash that could be right; that is known after
 # the first objects are there, so a first copy never asks either.
 IGNORE_HASHES = ("--ignore-checksum",)
+IN_PARTS = ("--s3-upload-cutoff", "0")
 LEAVE_IT = ("--ignore-size", *IGNORE_HASHES)
 
 
@@ -84,11 +85,14 @@ def keep(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[str]
     return ["copy", *where, *_only(names, odd=odd), *flags, *STEP_FLAGS]
 
 
-def copy(spec: RunSpec, *names: str, odd: bool = False) -> list[str]:
-    """Copy what is new, and what is to be replaced and is kept."""
+def copy(spec: RunSpec, *names: str, odd: bool = False, in_parts: bool = False) -> list[str]:
+    """Copy what is new, and what is to be replaced and is kept.
+
+    `in_parts`: each part with its own MD5, for a destination that takes nothing without a hash.
+    """
     between = [source(spec), destination(spec)]
     # The plan decides what is copied: rclone would take the same size and date for the same object.
-    flags = ("--ignore-times", *LEAVE_IT)
+    flags = ("--ignore-times", *LEAVE_IT, *(IN_PARTS if in_parts else ()))
     return ["copy", *between, *_only(names, odd=odd), *flags, *STEP_FLAGS]
 
 
@@ -177,6 +181,11 @@ def purge(bucket: str, archive_key: str, stamp: str) -> list[str]:
     return ["purge", archive(bucket, archive_key, f"{stamp}/"), *ASK_FLAGS]
 
 
-def write_restore_text(bucket: str, archive_key: str) -> list[str]:
-    """Write RESTORE.txt from stdin."""
-    return ["rcat", archive(bucket, archive_key, RESTORE_NAME), *IGNORE_HASHES, *ASK_FLAGS]
+def write_restore_text(spec: RunSpec) -> list[str]:
+    """Write RESTORE.txt from stdin.
+
+    With the flag that leaves out the comparison rclone sends no hash, which Object Lock demands.
+    """
+    place = archive(spec.destination.bucket, spec.archive_key, RESTORE_NAME)
+    has_no_hash = (*IGNORE_HASHES, *IN_PARTS) if spec.destination.traits.kms else ()
+    return ["rcat", place, *has_no_hash, *ASK_FLAGS]

@@ -158,6 +158,13 @@ _PASSING_CODES = {
 }
 
 
+def needs_checksum(message: str) -> bool:
+    """True if a bucket with Object Lock refused an upload because it came without a hash."""
+    fault = take_apart(message)
+    named = "content-md5" in fault.text.lower()
+    return named and fault.code in ("InvalidRequest", "MissingContentMD5")
+
+
 def is_permanent(message: str) -> bool:
     """True if the service, or rclone, said so firmly no that another try changes nothing."""
     fault = take_apart(message)

@@ -155,12 +155,12 @@ class KeptVersions:
             on_log=self._on_log,
         )
 
-    def write_restore_text(self, text: str) -> None:
+    def write_restore_text(self, spec: RunSpec, text: str) -> None:
         """Put RESTORE.txt beside the folders."""
         self.use.add(EndUse(writes=1, reads=1))
         self._ask(
             f"write {command.RESTORE_NAME}",
-            command.write_restore_text(self._bucket, self._key),
+            command.write_restore_text(spec),
             stdin=text.encode(),
         )
 
@@ -270,7 +270,7 @@ def _keep_restore_text(
     text = restore_text(spec, backup.name)
     if command.RESTORE_NAME in files and text_hash(text) == backup.restore_text_hash:
         return
-    archive.write_restore_text(text)
+    archive.write_restore_text(spec, text)
     with contextlib.suppress(BusyError), writing():  # not noted: the next run writes it again
         Backup.update(restore_text_hash=text_hash(text)).where(Backup.id == backup.id).execute()
 

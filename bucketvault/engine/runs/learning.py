@@ -1,12 +1,14 @@
-"""Find out by a few requests whether a bucket is encrypted with a key of KMS.
+"""Find out what a bucket does from a few of its answers, where a run needs to know.
 
-ETags of such objects look like an MD5 and are none: rclone would send them along as the hash of
-what it uploads, and every upload is refused; a look would take every object for another one.
-(docs.aws.amazon.com: "Common Response Headers")
+Whether it is encrypted with a key of KMS: ETags of such objects look like an MD5 and are none.
+rclone would send them along as the hash of what it uploads, and every upload is refused; a look
+would take every object for another one. (docs.aws.amazon.com: "Common Response Headers")
+
+Whether it has Object Lock: then it takes no upload without a hash.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bucketvault.engine.catalogue import storages
@@ -18,6 +20,7 @@ from bucketvault.engine.listing.bucket import Bucket, Conversation, ListingError
 from bucketvault.engine.listing.look import End
 from bucketvault.engine.listing.merge import MD5, Difference, Stand, Why
 from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.rclone import errors
 
 SAMPLES = 3  # objects that are asked for at an end
 PATIENCE_S = 10.0
@@ -53,6 +56,25 @@ def learned(
             found[number] = replace(end, traits=replace(end.traits, kms=kms))
             storages.learn(end.provider_id, end.bucket, Traits(kms=kms))
     return replace(spec, source=found[0], destination=found[1])
+
+
+def locked(spec: RunSpec, failed: Mapping[str, str]) -> tuple[RunSpec, list[str]]:
+    """Return the settings with what the destination's answers tell, and names refused for good.
+
+    `failed`: names, and what was said of each. A bucket with Object Lock takes no upload without a
+    hash; with one it may. Raises BusyError.
+    """
+    end = spec.destination
+    is_new = not end.traits.object_lock and any(map(errors.needs_checksum, failed.values()))
+    refused = [
+        name
+        for name, said in failed.items()
+        if errors.is_permanent(said) and not (is_new and errors.needs_checksum(said))
+    ]
+    if is_new:
+        storages.learn(end.provider_id, end.bucket, Traits(object_lock=True))
+        end = replace(end, traits=replace(end.traits, object_lock=True))
+    return replace(spec, destination=end), refused
 
 
 def has_kms(bucket: Bucket, keys: Iterable[bytes], use: EndUse) -> bool | None:

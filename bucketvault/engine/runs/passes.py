@@ -15,7 +15,7 @@ from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing.bucket import Bucket
-from bucketvault.engine.listing.lists import Lists, write_lists
+from bucketvault.engine.listing.lists import BARE, HASHED, Lists, write_lists
 from bucketvault.engine.listing.merge import Stand, Totals, What
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone import commands as command
@@ -102,22 +102,48 @@ def prepare(
     here = folder / f"pass-{number}"
     here.mkdir(mode=0o700, exist_ok=True)
     totals = plan.totals()
-    if number == 1 and is_bulk(totals):
+    is_locked = bool(spec.destination.traits.object_lock)
+    if number == 1 and is_bulk(totals) and not is_locked:
         new = totals.count(Stand.TO_DO)
         log = _begins(number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan))
         return Pass([{"name": "copy", "log": log, "arguments": command.bulk(spec)}], {})
+    work = Pass([], {})
+    for only in (HASHED, BARE) if is_locked and not spec.source.traits.kms else ("",):
+        _add_steps(work, spec, plan, here, number, stamp, destination, only)
+    return work
+
+
+def _add_steps(
+    work: Pass,
+    spec: RunSpec,
+    plan: Plan,
+    here: Path,
+    number: int,
+    stamp: str,
+    destination: Bucket,
+    only: str,
+) -> None:
+    """Add the steps for `only` these objects: a bucket with Object Lock takes some in parts."""
+    in_parts = bool(spec.destination.traits.object_lock) and only != HASHED
+    folder = here / only
+    folder.mkdir(mode=0o700, exist_ok=True)
     paths = bool(spec.source.path or spec.destination.path)
-    lists = write_lists(plan, here, below_path=paths)
-    stdin = {}
+    lists = write_lists(plan, folder, below_path=paths, only=only)
     if lists.replace or lists.odd_replace:
         job = {
             "bucket": asdict(destination),
             "prefix": f"{ARCHIVE_ROOT}/{spec.archive_key}/{stamp}/",
             "plan": str(plan.folder),
-            "folder": str(here),
+            "folder": str(folder),
+            "only": only,
         }
-        stdin["kept"] = json.dumps(job)
-    return Pass(_steps(spec, here.name, number, stamp, lists), stdin)
+        work.stdin[f"kept{only}"] = json.dumps(job)
+    names = f"{here.name}/{only}".rstrip("/")
+    steps = _steps(spec, names, number, stamp, lists, in_parts=in_parts)
+    for step in steps:
+        if "stdin" in step:
+            step["stdin"] += only
+    work.steps.extend(steps)
 
 
 def _lists_of_bulk(plan: Plan) -> Use:
@@ -126,7 +152,9 @@ def _lists_of_bulk(plan: Plan) -> Use:
     return Use(EndUse(lists=requests.listings(found.key for found in new)), EndUse(lists=1))
 
 
-def _steps(spec: RunSpec, here: str, number: int, stamp: str, lists: Lists) -> list[Json]:
+def _steps(
+    spec: RunSpec, here: str, number: int, stamp: str, lists: Lists, *, in_parts: bool
+) -> list[Json]:
     steps: list[Json] = []
 
     def add(
@@ -149,13 +177,16 @@ def _steps(spec: RunSpec, here: str, number: int, stamp: str, lists: Lists) -> l
     if lists.replace or lists.new:
         files = ["new.txt"] * bool(lists.new) + ["kept.txt"] * bool(lists.replace)
         names_of = [f"{here}/{each}" for each in files]
-        add("copy", lists.replace + lists.new, command.copy(spec, *names_of), lists.bytes)
+        arguments = command.copy(spec, *names_of, in_parts=in_parts)
+        add("copy", lists.replace + lists.new, arguments, lists.bytes)
     if lists.odd_new:
         names = f"{here}/odd-new.txt"
-        add("copy", lists.odd_new, command.copy(spec, names, odd=True), odd=True)
+        arguments = command.copy(spec, names, odd=True, in_parts=in_parts)
+        add("copy", lists.odd_new, arguments, odd=True)
     if lists.odd_replace:
         names = f"{here}/odd-kept.txt"
-        add("copy", lists.odd_replace, command.copy(spec, names, odd=True), odd=True)
+        arguments = command.copy(spec, names, odd=True, in_parts=in_parts)
+        add("copy", lists.odd_replace, arguments, odd=True)
     if lists.remove:
         add("remove", lists.remove, command.remove(spec, stamp, f"{here}/remove.txt"))
     if lists.odd_remove:

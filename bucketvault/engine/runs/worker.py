@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
@@ -24,7 +25,6 @@ from bucketvault.engine.domain.usage import Use
 from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.engine.listing.merge import Stand
 from bucketvault.engine.listing.plan import Plan
-from bucketvault.engine.rclone import errors
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
@@ -34,7 +34,7 @@ from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
 from bucketvault.engine.runs.last_good import proven_before
-from bucketvault.engine.runs.learning import learned
+from bucketvault.engine.runs.learning import learned, locked
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
 from bucketvault.engine.runs.tidying import Tidying
@@ -196,17 +196,19 @@ class Worker:
 
     def _learns(self, plan: Plan) -> bool:
         """Learn what the buckets do, where a look gives reason to; True: it is to be done again."""
-        known, ends, first = self._spec, self._looker.ends, not self._is_touched()
-        count = self._looker.count
-        spec = self._row.retry_while_busy(
-            lambda: learned(known, plan, ends, first=first, count=count)
-        )
-        if spec != known:
+        known, looker, first = self._spec, self._looker, not self._is_touched()
+        ask = partial(learned, known, plan, looker.ends, first=first, count=looker.count)
+        self._take(self._row.retry_while_busy(ask))
+        return self._spec.has_hashes != known.has_hashes
+
+    def _take(self, spec: RunSpec) -> None:
+        """Go on with what was learned about the buckets, and with the keys of now."""
+        if spec != self._spec:
             self._spec = spec
             self._row.note(spec=spec.to_json())
+        with contextlib.suppress(BucketvaultError):  # gone meanwhile: those it began with
             self._source, self._destination = self._remotes()
             self._looker.meet(self._source, self._destination)
-        return spec.has_hashes != known.has_hashes
 
     def _early_end(self, plan: Plan) -> outcome.RunOutcome | None:
         """Return the end of a run that only looks, or that its plan keeps from going on."""
@@ -363,11 +365,10 @@ class Worker:
             self._lock = self._folder.create()
         self._read_to_the_end()
         tally, number = self._follower.transcript.tally, self._run.passes
-        refused = [name for name, said in tally.failed.items() if errors.is_permanent(said)]
+        spec, refused = self._row.retry_while_busy(lambda: locked(self._spec, tally.failed))
+        self._take(spec)
         tried = not ended.cut_short and not any(code for _, code in ended.steps)
         errored = tally.errored if tally.errored_are_all else None
-        with contextlib.suppress(BucketvaultError):  # gone meanwhile: those it began with
-            self._looker.meet(*self._remotes())
         try:
             plan = self._looker.look(number, refused, errored, tried=tried)
             if self._learns(plan):  # what was refused for that may go well now

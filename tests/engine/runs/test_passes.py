@@ -1,9 +1,12 @@
 """The steps of a pass: what is kept before it is replaced, and what no list can carry."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.listing.bucket import Bucket
 from bucketvault.engine.listing.merge import Stand, Totals, What
 from bucketvault.engine.runs import passes
@@ -73,3 +76,17 @@ def test_each_pass_keeps_its_versions_in_a_folder_of_its_own() -> None:
         "20270101T000000Z",
         "20270101T000001Z",
     ]
+
+
+def test_a_lock_takes_objects_without_a_hash_in_parts_and_all_others_whole(tmp_path: Path) -> None:
+    made = a_plan(tmp_path / "look-1", replaced={"r"}, new={"n"}, removed={"g"})
+    spec = run_spec("photos", "copies")
+    locked = replace(spec.destination, traits=Traits(object_lock=True))
+
+    work = passes.prepare(replace(spec, destination=locked), made, tmp_path, 1, STAMP, THERE)
+
+    copies = [step["arguments"] for step in work.steps if step["name"] == "copy"]
+    assert ["--s3-upload-cutoff" in arguments for arguments in copies] == [True]
+    assert "pass-1/bare/kept.txt" in copies[0] and "pass-1/bare/new.txt" in copies[0]
+    assert named(work) == ["keep", "kept", "copy", "remove"]
+    assert json.loads(work.stdin["keptbare"])["only"] == "bare"

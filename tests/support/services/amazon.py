@@ -9,9 +9,10 @@ What is archived (GLACIER, DEEP_ARCHIVE) moto itself refuses as Amazon does: `In
 to a GET, `ObjectNotInActiveTierError` to a copy.
 """
 
+import base64
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bucketvault.vocabulary import ProviderType
 from tests.support.servers import ServerProcess
@@ -31,19 +32,23 @@ class SseKms(Quirk):
     """
 
     known: frozenset[str] = frozenset()  # ETags from before
+    told: set[str] = field(default_factory=set)  # what looked like an MD5
 
     def etag(self, real: str) -> str:
         """Return what is said instead of the MD5."""
         bare = real.strip('"').removeprefix("&quot;").removesuffix("&quot;")
         if bare in self.known or "-" in bare:  # parts have none anyway
             return real
-        other = hashlib.md5(f"kms {bare}".encode()).hexdigest()  # noqa: S324  as Amazon's looks
+        salted = f"kms {self.bucket} {bare}"  # no two buckets have the same
+        other = hashlib.md5(salted.encode()).hexdigest()  # noqa: S324  as Amazon's looks
+        self.told.add(other)
         return real.replace(bare, other)
 
     def changes(self, asked: Asked, answer: Answer) -> None:
         if answer.status >= 300:
             return
-        if real := answer.header("etag"):
+        # a part's comes back when the upload is completed, and moto has to know it
+        if asked.operation != "UploadPart" and (real := answer.header("etag")):
             answer.set("ETag", self.etag(real))
         if asked.operation in (*WRITES, *BODIES, "GetObject", "HeadObject"):
             answer.set("x-amz-server-side-encryption", "aws:kms")
@@ -134,6 +139,14 @@ class Amazon(StandIn):
 
     def __init__(self, behind: ServerProcess, *quirks: Quirk) -> None:
         super().__init__(behind, *quirks, Limits())
+
+    def refuses(self, asked: Asked) -> Answer | None:
+        sent = base64.b64decode(asked.headers.get("Content-MD5", "")).hex()
+        kms = (quirk for quirk in self.quirks if isinstance(quirk, SseKms))
+        if any(sent in quirk.told for quirk in kms):  # [errors]; moto believes any
+            told = "The Content-MD5 you specified did not match what we received."
+            return refused(400, "BadDigest", told)
+        return super().refuses(asked)
 
     def encrypt_from_now(self, bucket: str) -> None:
         """Switch SSE-KMS on for a bucket; what is there keeps its ETags until it is replaced."""
