@@ -10,7 +10,6 @@ Decisions: docs/decisions/money.md.
 import datetime as dt
 import email.utils
 import http.client
-import urllib.parse
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import partial
@@ -35,27 +34,35 @@ class Uploads(Conversation):
 
     def unfinished(self, prefix: str) -> Iterator[Upload]:
         """Yield those of keys that begin with `prefix`, whatever else a service lists."""
-        query = {"encoding-type": "url", "prefix": prefix, "uploads": ""}
+        # not URL-encoded: SeaweedFS 4.48 then says that it is, and sends names as they are
+        query = {"prefix": prefix, "uploads": ""}
         begin = prefix.encode()
         for _ in range(MOST_PAGES):
-            found, further = self._patiently(partial(self._page, query))
+            try:
+                found, further = self._patiently(partial(self._page, query))
+            except ListingError as error:
+                if error.code == "NoSuchUpload":  # `rclone serve s3` of a bucket that has none
+                    return
+                raise
             yield from (upload for upload in found if upload.key.startswith(begin))
             if not further or further.items() <= query.items():
                 return
             query = query | further
 
-    def end(self, upload: Upload) -> None:
-        """End one, which deletes its parts; fine where it has ended meanwhile."""
+    def end(self, upload: Upload) -> bool:
+        """End one, which deletes its parts; False where there is none such any more."""
 
-        def ask() -> None:
+        def ask() -> bool:
             query = {"uploadId": upload.upload_id}
             try:
                 self.whole(self._answer(query, upload.key, method="DELETE"))
             except ListingError as error:
                 if error.status != http.client.NOT_FOUND:
                     raise
+                return False
+            return True
 
-        self._patiently(ask)
+        return self._patiently(ask)
 
     def _page(self, query: dict[str, str]) -> tuple[list[Upload], dict[str, str]]:
         """Return the uploads of one answer, and what to ask for the next; empty: there is none."""
@@ -72,22 +79,16 @@ class Uploads(Conversation):
         if kind != "ListMultipartUploadsResult":
             raise NoListingError("The answer is no list of uploads.")
         begin = f"{space}}}" if space else ""
-        encoded = root.findtext(f"{begin}EncodingType") == "url"
-
-        def key_in(text: str | None) -> bytes:
-            raw = (text or "").encode()
-            return urllib.parse.unquote_to_bytes(raw.replace(b"+", b" ")) if encoded else raw
-
         uploads = [
             Upload(
-                key_in(each.findtext(f"{begin}Key")),
+                (each.findtext(f"{begin}Key") or "").encode(),
                 each.findtext(f"{begin}UploadId") or "",
                 _age(each.findtext(f"{begin}Initiated") or "", date),
             )
             for each in root.iter(f"{begin}Upload")
         ]
         further = {
-            "key-marker": key_in(root.findtext(f"{begin}NextKeyMarker")).decode("utf-8", "replace"),
+            "key-marker": root.findtext(f"{begin}NextKeyMarker") or "",
             "upload-id-marker": root.findtext(f"{begin}NextUploadIdMarker") or "",
         }
         is_cut = root.findtext(f"{begin}IsTruncated") == "true"

@@ -97,8 +97,8 @@ class Tidying:
                 for upload in _ours(asked, spec):
                     if self._stopped.is_set():
                         break
-                    if upload.age is not None and upload.age.days >= OLD_DAYS:
-                        asked.end(upload)
+                    is_old = upload.age is not None and upload.age.days >= OLD_DAYS
+                    if is_old and asked.end(upload):
                         self._ended(upload)
             except ListingError as error:
                 # anything but a refusal: a service that does not know uploads, or is away
