@@ -218,7 +218,7 @@ def test_an_empty_key_is_refused_because_rclone_would_ask_as_anybody(name: str) 
                 "list_version": "2",
                 "list_url_encode": "true",
             },
-            "MinIO",
+            "S3-compatible service",
         ),
     ],
 )
