@@ -17,6 +17,7 @@ from bucketvault.engine.rclone.buckets import (
     ListingDeniedError,
     PathLook,
     PathSize,
+    WrongRegionError,
     WrongSecretError,
 )
 from bucketvault.engine.rclone.call import CancelledError
@@ -179,9 +180,9 @@ def page(**changes: object) -> ProviderPage:
 
 
 def refusal(
-    kind: type[DiscoveryError], summary: str, hint: str = "", code: str = ""
+    kind: type[DiscoveryError], summary: str, hint: str = "", code: str = "", region: str = ""
 ) -> DiscoveryError:
-    told = Explanation(Reason.CREDENTIALS, summary, hint, "")
+    told = Explanation(Reason.CREDENTIALS, summary, hint, "", region=region)
     return kind(told, Fault(status=403, code=code), Redactor(()))
 
 
@@ -191,6 +192,16 @@ def wrong_secret() -> DiscoveryError:
         "Mine rejected the secret access key.",
         "Enter it.",
         "SignatureDoesNotMatch",
+    )
+
+
+def wrong_region() -> DiscoveryError:
+    return refusal(
+        WrongRegionError,
+        "Wrong region. Mine expects eu-west-1.",
+        "Enter eu-west-1 as the region on the provider's page.",
+        "AuthorizationHeaderMalformed",
+        "eu-west-1",
     )
 
 

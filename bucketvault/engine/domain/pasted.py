@@ -71,8 +71,8 @@ def address(provider_type: ProviderType, endpoint: str, region: str) -> Address:
     if not meant.endpoint:
         where = f" in {meant.region}" if meant.region else ""
         note = f"This is Amazon S3{where}: only the region is kept. {note}".strip()
-    elif bucket:
-        note = f"Saved as {meant.endpoint}. {note}"
+    elif bucket or "://" not in typed:
+        note = f"Saved as {meant.endpoint}. {note}".strip()
     return Address(meant.endpoint, meant.region, note)
 
 

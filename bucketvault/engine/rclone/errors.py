@@ -102,13 +102,15 @@ WRONG_REGION = (
     *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
     *("InvalidRegion", "InvalidRegionName"),
 )
-_EXPECTED_REGION = re.compile(r"expecting '([a-z0-9-]{1,64})'")  # Amazon and MinIO
+_EXPECTED_REGION = re.compile(r"expecting '([^']*)'")  # Amazon and MinIO
+_A_REGION = re.compile(r"[a-z0-9-]{1,64}")
 
 
-def expected_region(fault: Fault) -> str:
-    """Return the region that a service named as the right one; empty if it did not."""
+def expected_region(fault: Fault, named: str = "") -> str:
+    """Return the region that a service named as the right one, or `named` it otherwise."""
     found = _EXPECTED_REGION.search(fault.text) if fault.code in WRONG_REGION else None
-    return found[1] if found is not None else ""
+    region = named or (found[1] if found is not None else "")
+    return region if _A_REGION.fullmatch(region) else ""
 
 
 # Which side a message speaks of, where it says so. (fs/march/march.go, fs/operations/copy.go)

@@ -129,7 +129,7 @@ def explain_look(
     fault = Fault("ListObjectsV2", status, code, text, side)
     rule = rule_for(fault, RULES)
     if rule is not None:
-        return _say(rule, side, ends, again, detail, region or expected_region(fault))
+        return _say(rule, side, ends, again, detail, expected_region(fault, region))
     if side is None:
         summary, hint = REASON_TEXTS[Reason.INTERNAL]
         return Explanation(Reason.INTERNAL, summary, hint, detail)

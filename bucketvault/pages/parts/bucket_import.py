@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from nicegui import ui
+
 from bucketvault.engine.rclone.buckets import ListingDeniedError
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
@@ -92,13 +94,14 @@ class BucketImport:
                 element("span", "t13 ink2", "It is then marked as not checked.")
 
 
-def draw_no_listing(error: BucketvaultError, kind: str, code: str = "") -> None:
-    """Say why there is no list of buckets, in a line of this `kind`."""
+def draw_no_listing(error: BucketvaultError, kind: str, code: str = "") -> ui.element:
+    """Say why there is no list of buckets, in a line of this `kind`; return the place of words."""
     denied = isinstance(error, ListingDeniedError)
     with element("div", kind):
         glyph(Tone.WARN if denied else Tone.BAD)
-        with element("div", "stack"):
+        with element("div", "stack") as place:
             said = f"{error.summary} ({code})" if code else error.summary
             element("span", "strong ink1", clean(said))
             hint = "Type the bucket's name below." if denied else error.hint
             element("span", "t13 ink2", clean(hint))
+    return place

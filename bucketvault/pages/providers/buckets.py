@@ -2,15 +2,16 @@
 
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nicegui import events, ui
 
 from bucketvault.engine.providers import ProviderPage
-from bucketvault.engine.rclone.buckets import DiscoveryError
+from bucketvault.engine.rclone.buckets import DiscoveryError, WrongRegionError
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count, many
-from bucketvault.pages.parts.actions import ask
+from bucketvault.pages.parts.actions import ask, in_thread
 from bucketvault.pages.parts.bucket_import import BucketImport, draw_no_listing
 from bucketvault.pages.parts.table import Column, Row, Table
 from bucketvault.pages.parts.widgets import (
@@ -98,7 +99,11 @@ class BucketsCard:
             return
         with self._said:
             code = error.code if isinstance(error, DiscoveryError) else ""
-            draw_no_listing(error, "note-line", code)
+            place = draw_no_listing(error, "note-line", code)
+        if isinstance(error, WrongRegionError) and error.region:
+            use = partial(self._use_region, error.region)
+            with place, element("div", "actions"):
+                button(f"Use {error.region}", kind="small", mark="use-region", on_click=use)
 
     def _draw_rows(self) -> None:
         self._more.clear()
@@ -175,6 +180,21 @@ class BucketsCard:
             if not self._body.is_deleted:
                 self._refresh.props["disabled"] = False
                 self.show(self._page)
+
+    async def _use_region(self, region: str) -> None:
+        """Take the region that the provider itself named, and ask again."""
+        provider_id = self._page.row.id
+        try:
+            stored = await in_thread(self._providers.stored, provider_id)
+            if stored is None:  # shutting down
+                return
+            given = replace(stored.given, region=region)
+            await ask(
+                self._providers, self._providers.change, provider_id, given, stored, check=False
+            )
+        except BucketvaultError as error:
+            self._error = error
+        await self.load(refresh=True)
 
     def _import_listed(self, event: events.GenericEventArguments) -> None:
         place = event.args

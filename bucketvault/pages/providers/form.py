@@ -12,6 +12,7 @@ from nicegui import run, ui
 
 from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import KEYS, ProviderFields
+from bucketvault.engine.domain.services import OTHER
 from bucketvault.engine.rclone.buckets import (
     DiscoveryError,
     KeyRefusedError,
@@ -25,8 +26,15 @@ from bucketvault.pages.parts.actions import ask, in_thread
 from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick
 from bucketvault.pages.parts.form import NOT_SAVED, Difference, Form
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
-from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, element, key_values
+from bucketvault.pages.parts.widgets import (
+    NAME_CHARACTERS,
+    button,
+    card,
+    element,
+    key_values,
+)
 from bucketvault.pages.providers.kinds import COMPATIBLE, KINDS, R2, FieldWords, kind_of
+from bucketvault.pages.providers.recognised import recognise
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -78,6 +86,8 @@ class ProviderForm(Form[StoredProvider | None]):
         self._providers, self._id = engine.providers, provider_id
         self._is_new = stored is None
         self._kind = KINDS[kind]
+        self._service = OTHER  # at the endpoint, as far as it is typed
+        self._filled = ""  # the region that was taken from the endpoint
         # also of fields that this kind does not have
         self._typed = {} if stored is None else {n: str(v) for n, v in asdict(stored.given).items()}
         cancel, crumbs, title = "/providers", [("Providers", "/providers")], "New provider"
@@ -101,7 +111,7 @@ class ProviderForm(Form[StoredProvider | None]):
                         "Name",
                         value=self._typed.get("name", ""),
                         placeholder=self._kind.name_example,
-                        hint="What these pages and mails call it.",
+                        hint="Shown on these pages and in emails.",
                     )
                     self._address_place = element("div", "fields")
                 note = "stored encrypted, never shown again"
@@ -135,18 +145,36 @@ class ProviderForm(Form[StoredProvider | None]):
             address = [self._address_field(asked) for asked in kind.address]
         fields = (self._name, *address, self._key_id, self._key_secret)
         self.fields = {field.name: field for field in fields}
+        self._service = OTHER
+        self._draw_beside()
+        self._recognise()
+
+    def _draw_beside(self) -> None:
+        service = self._service
+        known = self._kind is COMPATIBLE and bool(service.keys_where)
         self._beside.clear()
         with self._beside:
             with card("Where to find them"), element("ol", "numbered"):
-                for step in kind.where:
+                for step in self._kind.where if not known else (service.keys_where,):
                     with element("li"):
                         element("span", text=step)
+                if known:
+                    with element("li"), element("span"):
+                        element("span", text=f"The endpoint looks like {service.endpoint_example}.")
+                if known and service.keys_url:
+                    with element("li"), element("span"):
+                        words, rel = f"Open {service.name}", "noopener noreferrer"
+                        link = element("a", "link", words, target="_blank", rel=rel)
+                        # safe: a constant, of the table of services
+                        link.props["href"] = service.keys_url
             with card("Which rights the key needs"):
-                key_values(kind.rights)
+                key_values(self._kind.rights)
 
     def _address_field(self, asked: FieldWords) -> Field:
         def typed(value: str) -> None:
             self._typed[asked.name] = value
+            if asked.name == "endpoint":
+                self._recognise()
 
         return Field(
             asked.name,
@@ -156,6 +184,25 @@ class ProviderForm(Form[StoredProvider | None]):
             hint=asked.hint,
             on_change=typed,
         )
+
+    def _recognise(self) -> None:
+        """Say whose endpoint it is and what is saved of it; fill in its region."""
+        endpoint, region = self.fields.get("endpoint"), self.fields.get("region")
+        if not isinstance(endpoint, Field):
+            return
+        hints = {asked.name: asked.hint for asked in self._kind.address}
+        typed = isinstance(region, Field) and region.value != self._filled
+        entered = region.value if typed and region is not None else ""
+        found = recognise(self._kind.provider_type, endpoint.value, entered)
+        endpoint.hint(found.words or hints["endpoint"])
+        if self._kind is not COMPATIBLE:
+            return
+        if isinstance(region, Field) and not typed:
+            self._filled = self._typed["region"] = region.input.value = found.region
+            region.hint(found.region_words or hints["region"])
+        if found.service is not self._service:
+            self._service = found.service
+            self._draw_beside()
 
     # saving
 
@@ -210,7 +257,10 @@ class ProviderForm(Form[StoredProvider | None]):
         if isinstance(error, WrongSecretError):
             kind = self._kind
             hint = f"Copy {kind.secret.label} again: it belongs to this {kind.key_id.label}."
-        self._fail(error, f"{hint} {NOT_SAVED}", field, anyway=True)
+        region = error.region if "region" in self.fields else ""
+        if region:  # its button says what to do
+            hint = ""
+        self._fail(error, f"{hint} {NOT_SAVED}", field, anyway=True, region=region)
 
     def _fail(
         self,
@@ -219,10 +269,17 @@ class ProviderForm(Form[StoredProvider | None]):
         field: Field | Pick | None = None,
         *,
         anyway: bool,
+        region: str = "",
     ) -> None:
         save_anyway = partial(self.attempt, partial(self.save, check=False))
 
+        async def use_region() -> None:
+            self.fields["region"].input.value = region
+            await self.press()
+
         def buttons() -> None:
+            if region:
+                self.button(f"Use {region}", "primary", "use-region", use_region)
             if anyway:
                 self.button("Save anyway", "", "save-anyway", save_anyway)
 

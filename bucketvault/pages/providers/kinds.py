@@ -63,7 +63,7 @@ R2 = Kind(
     (
         ("Copy from a bucket", "Object Read only"),
         ("Copy to a bucket", "Object Read & Write"),
-        ("See which buckets there are", "Admin Read only; else you type the bucket's name"),
+        ("List buckets", "Admin Read only; else you type the bucket's name"),
     ),
     "In Cloudflare's dashboard",
 )
@@ -97,7 +97,7 @@ B2 = Kind(
     (
         ("Copy from a bucket", "listFiles, readFiles"),
         ("Copy to a bucket", "also writeFiles, deleteFiles"),
-        ("See which buckets there are", "listAllBucketNames; else you type the bucket's name"),
+        ("List buckets", "listAllBucketNames; else you type the bucket's name"),
     ),
     "In Backblaze's console",
 )
@@ -122,7 +122,7 @@ AMAZON = Kind(
     (
         ("Copy from a bucket", "s3:ListBucket, s3:GetBucketLocation, s3:GetObject"),
         ("Copy to a bucket", "also s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload"),
-        ("See which buckets there are", "s3:ListAllMyBuckets; else you type the bucket's name"),
+        ("List buckets", "s3:ListAllMyBuckets; else you type the bucket's name"),
     ),
     "In IAM",
 )
@@ -133,22 +133,27 @@ COMPATIBLE = Kind(
     "An endpoint: MinIO, Wasabi, Hetzner, your own",
     "For example: The NAS in the cellar",
     (
-        FieldWords("endpoint", "Endpoint", "https://s3.example.com"),
         FieldWords(
-            "region", "Region (optional)", "eu-central-1", "Only if the service asks for one."
+            "endpoint",
+            "Endpoint",
+            "https://s3.example.com",
+            "Known services, such as Wasabi, Hetzner or Scaleway, are recognised.",
+        ),
+        FieldWords(
+            "region", "Region (optional)", "eu-central-1", "Only if the service requires one."
         ),
     ),
     FieldWords("access_key_id", "Access key ID"),
     FieldWords("secret_access_key", "Secret access key"),
     (
         "The service's manual names its S3 endpoint: an address that begins with https://.",
-        "Plain http:// is taken for localhost and private addresses.",
-        "Its console or command line makes an access key: an id and a secret.",
+        "Plain http:// works for localhost and private addresses only.",
+        "Its console or command line creates an access key: an ID and a secret.",
     ),
     (
         ("Copy from a bucket", "list the bucket, read objects"),
         ("Copy to a bucket", "also write, copy and delete objects"),
-        ("See which buckets there are", "list buckets; else you type the bucket's name"),
+        ("List buckets", "list buckets; else you type the bucket's name"),
     ),
     "At the service",
 )

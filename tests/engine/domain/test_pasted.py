@@ -55,7 +55,13 @@ ACCOUNT = "0123456789abcdef0123456789abcdef"
             "",
             "photos is a bucket",
         ),
-        (B2, "s3.us-west-004.backblazeb2.com", "https://s3.us-west-004.backblazeb2.com", "", ""),
+        (
+            B2,
+            "s3.us-west-004.backblazeb2.com",
+            "https://s3.us-west-004.backblazeb2.com",
+            "",
+            "Saved",
+        ),
         (
             B2,
             "https://photos.s3.us-west-004.backblazeb2.com",

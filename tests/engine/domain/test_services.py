@@ -47,6 +47,7 @@ def test_each_service_is_known_by_its_own_example(service: Service) -> None:
     if service.slug not in ("minio", "garage"):  # these are servers of anybody's own
         assert service_at(f"{example}.evil.example") is OTHER
     assert settings(remote(service)).items() >= dict(service.rclone).items()
+    assert service.keys_url == "" or service.keys_url.startswith("https://")
 
 
 @pytest.mark.parametrize(

@@ -338,3 +338,77 @@ async def test_pages_hold_no_markup_from_names(user: User, desk) -> None:
 
         assert "<img src=x" not in page
         assert json.dumps(scenes.NASTY)[1:-1] not in page
+
+
+async def test_a_known_service_is_named_as_its_endpoint_is_typed(user: User, desk) -> None:
+    await user.open("/providers/new?kind=s3_compatible")
+    fill(user, name="Mine", access_key_id="id", secret_access_key="secret")
+
+    fill(user, endpoint="https://pics.fsn1.your-objectstorage.com")
+
+    await user.should_see(
+        "Recognised: Hetzner. Saved as https://fsn1.your-objectstorage.com. pics is a bucket"
+    )
+    await user.should_see("Hetzner's region of this endpoint.")
+    await user.should_see("S3 Credentials")
+    (link,) = user.find("Open Hetzner").elements
+    assert link.props["href"].startswith("https://docs.hetzner.com/")
+    assert region_field(user).value == "fsn1"
+    fill(user, endpoint="https://s3.example.com")
+    assert region_field(user).value == ""
+    fill(user, region="mine", endpoint="https://s3.fr-par.scw.cloud")
+    assert region_field(user).value == "mine"
+
+    press(user, "save")
+
+    await user.should_see("Backblaze EU")
+    ((given, _),) = desk.saved
+    assert (given.endpoint, given.region) == ("https://s3.fr-par.scw.cloud", "mine")
+
+
+def region_field(user: User) -> Any:
+    (element,) = user.find(marker="region").elements
+    return element
+
+
+async def test_an_address_that_is_no_endpoint_says_where_the_right_one_is(user: User, desk) -> None:
+    await user.open("/providers/new?kind=backblaze_b2")
+
+    fill(user, endpoint="https://f004.backblazeb2.com")
+
+    await user.should_see("Its region ends with -004.")
+
+
+async def test_the_region_that_the_service_names_is_taken_by_a_button(user: User, desk) -> None:
+    await user.open("/providers/new?kind=amazon_s3")
+    typed = {"name": "Mine", "region": "us-east-1", "access_key_id": "id"}
+    fill(user, **typed, secret_access_key="secret")
+    desk.refuse = scenes.wrong_region()
+    press(user, "save")
+    await user.should_see(
+        "Wrong region. Mine expects eu-west-1. (403 AuthorizationHeaderMalformed)"
+    )
+    await user.should_see("Use eu-west-1")
+    desk.refuse = None
+
+    press(user, "use-region")
+
+    await user.should_see("Backblaze EU")
+    ((given, checked),) = desk.saved
+    assert (given.region, checked) == ("eu-west-1", True)
+
+
+async def test_the_page_of_a_provider_offers_the_region_that_the_service_names(
+    user: User, desk
+) -> None:
+    desk.listings.clear()
+    desk.refuse = scenes.wrong_region()
+    await user.open("/providers/1")
+    await user.should_see("Wrong region. Mine expects eu-west-1.")
+
+    desk.refuse = None
+    press(user, "use-region")
+
+    await user.should_not_see("Wrong region.")
+    ((given, _),) = desk.saved
+    assert given.region == "eu-west-1" and given.secret_access_key is None
