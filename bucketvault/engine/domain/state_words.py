@@ -45,6 +45,10 @@ _CANNOT = {
     WarningCode.TOO_LONG_TO_KEEP: (
         "too long to keep the old version, so the object was not replaced"
     ),
+    WarningCode.DELIVERED: (
+        "delivered by the source with another size than listed (decoded on the way), and not "
+        "copied again until changed"
+    ),
     WarningCode.TOO_LONG_TO_REMOVE: (
         "too long to keep the old version, so the object was not removed"
     ),
@@ -57,7 +61,8 @@ def describe_warning(warning: RunWarning) -> str:
         return describe_cannot(warning.numbers["n"], warning.names)
     if warning.code in _CANNOT:
         number = warning.numbers["n"]
-        return f"{many(number, 'name')} {_CANNOT[warning.code]}{named(warning.names, number)}."
+        noun = "object" if warning.code == WarningCode.DELIVERED else "name"
+        return f"{many(number, noun)} {_CANNOT[warning.code]}{named(warning.names, number)}."
     return _WARNINGS[warning.code].format(*warning.names, **warning.numbers)
 
 

@@ -76,6 +76,7 @@ class Look:
         self._readers: dict[str, Reader] = {}
         self._bytes = [0, 0]  # that were read at each end
         self._verdicts: dict[bytes, bool | None] = {}
+        self._lengths: dict[bytes, int] = {}  # of objects of the source, as they were read
         self._unanswered = 0  # names that the copy does not know
         self.seen = [0, 0]  # objects, at each end
         self.read = [0, 0]  # objects whose bytes were read at both ends, and bytes
@@ -115,6 +116,7 @@ class Look:
             below_path=job["below_path"],
             tries=self._tries(),
             read=self._are_same,
+            otherwise=self._comes_otherwise,
             answers=self._is_stored,
             today=job["at"][:10],
         )
@@ -250,6 +252,16 @@ class Look:
         if source.etag != theirs.etag and source.modified[:19] != theirs.modified[:19]:
             return None
         return (source.size, source.sha256) == (copy.size, copy.sha256)
+
+    def _comes_otherwise(self, theirs: Entry) -> bool:
+        """Read an object of the source: True if it is not as long as it is listed."""
+        key = theirs.key
+        if key not in self._lengths:
+            try:
+                self._lengths[key] = self._digest("source", theirs).size
+            except EndError:  # nobody knows
+                self._lengths[key] = theirs.size
+        return self._lengths[key] != theirs.size
 
     def _is_stored(self, theirs: Entry) -> bool:
         """True if the copy has an object of that name and size, although no listing says so.

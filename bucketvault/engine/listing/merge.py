@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bucketvault.engine.listing.ledger import CANNOT, DAMAGED, Record
+from bucketvault.engine.listing.order import paired
 from bucketvault.engine.listing.page import Entry
 from bucketvault.engine.rclone.names import is_odd, never_fits
 from bucketvault.vocabulary import ComparisonMode
@@ -44,10 +45,12 @@ class Why(StrEnum):
     TOO_LONG_TO_KEEP = "too_long_to_keep"  # nor below the folder of kept versions: not replaced
     TOO_LONG_TO_REMOVE = "too_long_to_remove"  # the same, of one that the source has no more
 
+    DELIVERED = "delivered"  # the source gives other bytes than it lists: decoded on the way
+
     @property
     def is_final(self) -> bool:
         """True if nothing can copy or remove such a key."""
-        return self.value.startswith(Why.TOO_LONG)
+        return self is Why.DELIVERED or self.value.startswith(Why.TOO_LONG)
 
 
 class Stand(StrEnum):
@@ -132,6 +135,8 @@ class Tries:
 
 # Reads both ends of a key: True if their bytes are the same, None if the source changed meanwhile.
 Read = Callable[[Entry, Entry], bool | None]
+# Reads an object of the source: True if it does not come in the length that is listed.
+Otherwise = Callable[[Entry], bool]
 # Asks for a key that the copy does not list: True if it has such an object all the same.
 Answers = Callable[[Entry], bool]
 
@@ -141,8 +146,9 @@ class Merge:
 
     `longest`: the bytes that a key may have at the copy, and to be kept. Without `hashes`, ETags
     of one end are no MD5 (SSE-KMS). `tries` makes it a second look, in which `read` is asked about
-    keys that an error named and that are right by their size alone, and `answers` about those that
-    are missing although two passes copied them without an error.
+    keys that an error named and that are right by their size alone, `otherwise` about those that
+    came out of a pass with other bytes, and `answers` about those that are missing although two
+    passes copied them without an error.
     """
 
     def __init__(
@@ -154,6 +160,7 @@ class Merge:
         below_path: bool = False,
         tries: Tries | None = None,
         read: Read = lambda theirs, ours: True,
+        otherwise: Otherwise = lambda theirs: False,
         answers: Answers = lambda theirs: False,
         today: str = "",
     ) -> None:
@@ -165,6 +172,7 @@ class Merge:
         self._below_path = below_path
         self._tries = tries
         self._read = read
+        self._otherwise = otherwise
         self._answers = answers
         self._today = today
 
@@ -175,7 +183,7 @@ class Merge:
         totals = self.totals
         known, tried = iter(ledger), iter(self._tries.plan if self._tries else ())
         record, attempt = next(known, None), next(tried, None)
-        for key, theirs, ours in _paired(iter(source), iter(copy)):
+        for key, theirs, ours in paired(iter(source), iter(copy)):
             while record is not None and record.key < key:
                 record = next(known, None)
             while attempt is not None and attempt.key < key:
@@ -215,13 +223,15 @@ class Merge:
         both_md5 = may_differ and bool(MD5.fullmatch(theirs.etag) and MD5.fullmatch(ours.etag))
         known = _known(before)
         why = self._why(theirs, ours, known, then, both_md5)
+        if why is Why.SIZE and self._comes_otherwise(theirs, ours, then):
+            why = Why.DELIVERED
         if why is not None:
             what = _what(theirs, ours, known, then, why)
             return self._judged(theirs.key, what, why, theirs, ours, before, then)
         if both_md5 and theirs.etag == ours.etag:
             self.totals.same_hash += 1
         elif self._tries and self._tries.erred(theirs.key, then):
-            return self._suspected(theirs, ours, known)
+            return self._suspected(theirs, ours, known, then)
         else:
             self.totals.same_size += 1
         as_before = known is not None and _is_as(known, theirs, ours)
@@ -236,7 +246,15 @@ class Merge:
             known.mark if known is not None and as_before else "",
         )
 
-    def _suspected(self, theirs: Entry, ours: Entry, known: Record | None) -> Difference | Record:
+    def _comes_otherwise(self, theirs: Entry, ours: Entry, then: Difference | None) -> bool:
+        """Return whether a pass copied what the source delivers, and that is not what it lists."""
+        if then is None or not _is_same(then.source, theirs) or _is_same(then.copy, ours):
+            return False
+        return self._otherwise(theirs)
+
+    def _suspected(
+        self, theirs: Entry, ours: Entry, known: Record | None, then: Difference | None
+    ) -> Difference | Record:
         """Believe no size where an error named the key: rclone takes the same size for right."""
         same = self._read(theirs, ours)
         record = Record(*theirs[:4], *ours[2:4], self._today)
@@ -246,6 +264,9 @@ class Merge:
         found = Difference(theirs.key, What.CHANGED, Why.BYTES, theirs, ours)
         if same is None:
             return found._replace(stand=Stand.SINCE, before=known or _unproven(ours))
+        if self._comes_otherwise(theirs, ours, then):
+            before = _marked(theirs.key, theirs, ours)
+            return found._replace(why=Why.DELIVERED, stand=Stand.CANNOT, before=before)
         stand = Stand.FAILED if self._tries and theirs.key in self._tries.failed else Stand.TO_DO
         # the next run must not believe the size either
         return found._replace(stand=stand, before=record._replace(mark=DAMAGED))
@@ -303,11 +324,12 @@ class Merge:
         marked = before is not None and before.mark == CANNOT
         if len(key) > self._short:
             why = self._too_long(key, what) or why
-        if (
-            why.is_final
-            or self._never_fits(key, source, copy)
-            or (marked and before is not None and before[:4] == _marked(key, source, copy)[:4])
-        ):
+        never = self._never_fits(key, source, copy)
+        if marked and before is not None and before[:4] == _marked(key, source, copy)[:4]:
+            # of names that anything can carry, only such objects have a mark and are at both ends
+            is_odd_one = never or is_odd(key) or source is None or copy is None
+            why, never = why if why.is_final or is_odd_one else Why.DELIVERED, True
+        if why.is_final or never:
             stand = Stand.CANNOT
         elif self._tries is None:
             stand = Stand.TO_DO
@@ -376,23 +398,6 @@ def _what(
     was = (before.size, before.source_etag), (before.size, before.copy_etag)
     now = (theirs.size, theirs.etag), (ours.size, ours.etag)
     return What.ALTERED if was[0] == now[0] and was[1] != now[1] else What.CHANGED
-
-
-def _paired(
-    source: Iterator[Entry], copy: Iterator[Entry]
-) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
-    theirs, ours = next(source, None), next(copy, None)
-    while theirs is not None or ours is not None:
-        if ours is None or (theirs is not None and theirs.key < ours.key):
-            assert theirs is not None  # noqa: S101  the loop's condition
-            yield theirs.key, theirs, None
-            theirs = next(source, None)
-        elif theirs is None or ours.key < theirs.key:
-            yield ours.key, None, ours
-            ours = next(copy, None)
-        else:
-            yield theirs.key, theirs, ours
-            theirs, ours = next(source, None), next(copy, None)
 
 
 def _is_same(then: Entry | None, now: Entry | None) -> bool:

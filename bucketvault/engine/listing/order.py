@@ -70,3 +70,21 @@ def _read(file: IO[bytes]) -> Iterator[Entry]:
         except EOFError:
             return
         yield from map(Entry._make, block)
+
+
+def paired(
+    source: Iterator[Entry], copy: Iterator[Entry]
+) -> Iterator[tuple[bytes, Entry | None, Entry | None]]:
+    """Yield each key with what is there of two streams in key order; None: not in that one."""
+    theirs, ours = next(source, None), next(copy, None)
+    while theirs is not None or ours is not None:
+        if ours is None or (theirs is not None and theirs.key < ours.key):
+            assert theirs is not None  # noqa: S101  the loop's condition
+            yield theirs.key, theirs, None
+            theirs = next(source, None)
+        elif theirs is None or ours.key < theirs.key:
+            yield ours.key, None, ours
+            ours = next(copy, None)
+        else:
+            yield theirs.key, theirs, ours
+            theirs, ours = next(source, None), next(copy, None)

@@ -24,7 +24,7 @@ _WHY = {
     Why.ETAG: "other content",
     Why.DATE: "newer at the source",
     Why.BYTES: "other bytes",
-    **dict.fromkeys(CAUSES, "its name is too long"),
+    **dict.fromkeys(CAUSES, "nothing can copy or remove it"),
 }
 _WOULD = {
     What.GONE: "Would be removed",
@@ -54,6 +54,7 @@ _SINCE = {
 _NO_MARKER = "Cannot be {}: the marker of an empty folder"
 _NO_NAME = "Cannot be {}: its name"
 _CAUSES = {
+    Why.DELIVERED: "Not copied as it is stored: the source delivers another size than it lists",
     Why.TOO_LONG: "Cannot be copied: its name is too long for the destination",
     Why.TOO_LONG_TO_KEEP: "Cannot be replaced: its name is too long to keep the old version",
     Why.TOO_LONG_TO_REMOVE: "Cannot be removed: its name is too long to keep the old version",
