@@ -1,4 +1,6 @@
-"""The pictures in the documents: `python -m tests.screenshots [FOLDER]`, docs/pictures by default.
+"""The pictures in the documents: `python -m tests.screenshots [FOLDER [NAME]]`.
+
+FOLDER is docs/pictures by default; NAME begins the names of those that are taken.
 
 The pages are the real ones, over the gallery's made-up engine, always in the same night: the same
 names, sizes, states and times each time. A page that meets an error ends this with 1.
@@ -24,7 +26,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from bucketvault.access.sessions import Sessions
 from bucketvault.access.signin import sign_in_routes
 from bucketvault.engine.views.backups import BackupRow
-from tests.pages import fake_engine, sample_logs, scenes, scenes_catalogue, scenes_settings
+from tests.pages import (
+    fake_engine,
+    sample_logs,
+    scenes,
+    scenes_catalogue,
+    scenes_service,
+    scenes_settings,
+)
 from tests.pages.gallery import CHROMIUM, CHROMIUM_ARGS, serving
 from tests.pages.scenes_catalogue import FakeProviders
 
@@ -63,12 +72,15 @@ def main() -> None:
 
 def take_all() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    only = sys.argv[2] if len(sys.argv) > 2 else ""
     folder.mkdir(parents=True, exist_ok=True)
     engine = fake_engine.FakeEngine()
     with serving(engine) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         without_odd_names(engine.providers)
         for scene in SCENES:
+            if not scene.name.startswith(only):
+                continue
             engine.reset()
             engine.rows = one_failed_among_good_ones()
             engine.logs[1] = log_of_the_live_run()
@@ -80,7 +92,7 @@ def take_all() -> None:
                     scene.act(page)
                     take(page, file, TALLEST[way])
                 print(file, f"{file.stat().st_size // 1000} kB")
-        for way, options in WAYS.items():
+        for way, options in WAYS.items() if not only else ():
             take_sign_in(browser, folder / f"sign-in-{way}.png", options)
         browser.close()
 
@@ -131,6 +143,16 @@ def bad_settings(engine: fake_engine.FakeEngine) -> None:
     engine.preferences.shown = replace(shown, mail=replace(shown.mail, dead=(dead,)))
 
 
+def with_services(engine: fake_engine.FakeEngine) -> None:
+    scenes_service.known_to(engine.providers)
+
+
+def without_services(engine: fake_engine.FakeEngine) -> None:
+    for row, bucket, _ in scenes_service.services().values():
+        engine.providers.all.pop(row.id, None)
+        engine.providers.all_storages.pop(bucket.id, None)
+
+
 def go_offline(page: Page) -> None:
     page.wait_for_function("window.did_handshake && window.socket.connected")
     page.context.set_offline(True)
@@ -158,7 +180,11 @@ SCENES = (
     Scene("backup-form-errors", "/backups/new", act=press_save),
     Scene("providers", "/providers"),
     Scene("provider", "/providers/1"),
-    Scene("storages", "/storages"),
+    *(
+        Scene(f"service-{name}", f"/providers/{row.id}", with_services)
+        for name, (row, _, _) in scenes_service.services().items()
+    ),
+    Scene("storages", "/storages", without_services),
     Scene("health", "/health"),
     Scene("settings", "/settings"),
     Scene("settings-mail-refused", "/settings", bad_settings),

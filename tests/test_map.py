@@ -22,7 +22,7 @@ FLOORS = (
     {"engine/domain", "engine/events"},
     {"engine/rclone"},
     {"engine/settings", "engine/listing", "engine/price_list"},
-    {"engine/catalogue"},
+    {"engine/catalogue", "engine/probe"},
     {"engine/mail"},
     {"engine/runs"},
     {"engine/views", "engine/orphans", "engine/setup", "engine/key_rotation", "engine/heartbeat"},

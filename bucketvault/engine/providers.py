@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bucketvault.config import Config
@@ -23,18 +23,28 @@ from bucketvault.engine.domain.fields import (
 )
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
+from bucketvault.engine.probe.account import check_bucket, list_buckets
+from bucketvault.engine.probe.halt import Halt
+from bucketvault.engine.probe.results import (
+    About,
+    Finding,
+    NameFinding,
+    Result,
+    Right,
+    RightResult,
+    TrialResult,
+    traits_of,
+)
+from bucketvault.engine.probe.service import LIMIT_S, End, try_service
 from bucketvault.engine.rclone.binary import Binary, find_binary
 from bucketvault.engine.rclone.buckets import (
     Bucket,
     ListingDeniedError,
     PathLook,
     PathSize,
-    check_bucket,
-    list_buckets,
     look_at_path,
     measure_path,
 )
-from bucketvault.engine.rclone.key_test import RightResult, probe
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.views.catalogue import (
     ProviderRow,
@@ -43,7 +53,7 @@ from bucketvault.engine.views.catalogue import (
     provider_rows,
     storage_rows,
 )
-from bucketvault.errors import InvalidInputError
+from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage, utcnow
 from bucketvault.store.secrets import KEY_COLUMNS, Vault, place
@@ -52,6 +62,7 @@ from bucketvault.vocabulary import Topic, UsageType
 KEPT_S = 600.0
 CHECK_S = 20.0  # how long saving waits for an answer
 ASKING = 4  # providers asked at once
+MOST_PATHS = 3  # that a key is tried at
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,22 @@ class ConnectionTest:
     rights: tuple[RightResult, ...]
     tested_at: dt.datetime
     took_s: float
+    findings: tuple[Finding, ...] = ()
+    names: tuple[NameFinding, ...] = ()
+    end: End | None = End.DONE  # None: it is in progress, and more results come
+
+    def with_result(self, result: Result) -> "ConnectionTest":
+        """Return it with one more result; a later one about the same thing replaces it."""
+        match result:
+            case RightResult():
+                return replace(self, rights=(*self.rights, result))
+            case NameFinding():
+                names = [each for each in self.names if each.name != result.name]
+                return replace(self, names=(*names, result))
+            case Finding():
+                many = result.about in (About.EXPIRES, About.MOVES)
+                others = (each for each in self.findings if many or each.about != result.about)
+                return replace(self, findings=(*others, result))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +108,7 @@ class ProviderPage:
     storages: tuple[StorageRow, ...]
     listing: Listing | None  # a kept one
     test: ConnectionTest | None  # the last, since this program started
+    may_not_list: bool = False  # the key works, and may not see which buckets there are
 
 
 class _Kept(NamedTuple):
@@ -107,6 +135,8 @@ class Providers:
         self._counting: set[threading.Event] = set()
         # by provider, together with the fingerprint for which it holds
         self._tests: dict[int, tuple[object, ConnectionTest]] = {}
+        self._may_not_list: dict[int, object] = {}
+        self._testing: dict[int, Halt] = {}
 
     # what there is
 
@@ -121,8 +151,9 @@ class Providers:
             now = _fingerprint(rows.get(Provider, provider_id))
         with self._lock:
             of, test = self._tests.get(provider_id, (None, None))
+            denied = self._may_not_list.get(provider_id) == now
         kept = self._kept(provider_id, now)
-        return ProviderPage(row, tuple(storages), kept, test if of == now else None)
+        return ProviderPage(row, tuple(storages), kept, test if of == now else None, denied)
 
     # what a provider says: these take seconds
 
@@ -139,22 +170,64 @@ class Providers:
             kept = self._kept(provider_id, fingerprint, asked_at if refresh else 0.0)
             if kept is not None:
                 return kept
-            buckets = list_buckets(find_binary(self._config.rclone), remote)
+            try:
+                buckets = list_buckets(remote)
+            except ListingDeniedError:
+                self._note_denied(provider_id, fingerprint)
+                raise
             return self._keep(provider_id, fingerprint, buckets)
 
     def test(self, provider_id: int, bucket: str, write: bool) -> ConnectionTest:
-        """Try what the key may do; with `write`, small objects are written and removed again.
+        """Try what the key may do and what the service does, for a minute at most.
 
-        Raises NotFoundError, RcloneMissingError, VaultError.
+        With `write`, small objects are written and removed again. `page` has each result as it
+        comes. What it taught about the bucket is kept for runs. Raises BucketvaultError while
+        another test of this provider is in progress, NotFoundError, RcloneMissingError, VaultError.
         """
         remote, fingerprint = self._remote(provider_id)
-        began = time.monotonic()
-        rights = tuple(probe(find_binary(self._config.rclone), remote, bucket, write))
-        result = ConnectionTest(bucket, write, rights, utcnow(), time.monotonic() - began)
+        halt = Halt(LIMIT_S)
         with self._lock:
-            self._tests[provider_id] = (fingerprint, result)
-        self._live.publish(Topic.CATALOGUE)
-        return result
+            if provider_id in self._testing:
+                raise BucketvaultError("A test of this provider is in progress.", "Wait for it.")
+            self._testing[provider_id] = halt
+        began = time.monotonic()
+        test = ConnectionTest(bucket, write, (), utcnow(), 0.0, end=None)
+
+        def show(latest: ConnectionTest) -> None:
+            nonlocal test
+            test = replace(latest, took_s=time.monotonic() - began)
+            with self._lock:
+                self._tests[provider_id] = (fingerprint, test)
+            self._live.publish(Topic.CATALOGUE)
+
+        show(test)
+        end = End.FAILED
+        try:
+            end = try_service(
+                find_binary(self._config.rclone),
+                remote,
+                bucket,
+                write,
+                lambda result: show(test.with_result(result)),
+                halt=halt,
+                paths=_paths(provider_id, bucket),
+            )
+        finally:
+            with self._lock:
+                del self._testing[provider_id]
+            show(replace(test, end=end))
+        storages.learn(provider_id, bucket, traits_of(test.findings))
+        listing = [each for each in test.rights if each.right is Right.LIST_BUCKETS]
+        if any(each.outcome is TrialResult.REFUSED for each in listing):
+            self._note_denied(provider_id, fingerprint)
+        return test
+
+    def stop_test(self, provider_id: int) -> None:
+        """End a test that is in progress; what it wrote is removed first."""
+        with self._lock:
+            halt = self._testing.get(provider_id)
+        if halt is not None:
+            halt.set()
 
     def look(self, storage_id: int, path: str) -> PathLook:
         """Return whether anything is at a path of a storage; a listing of one page or two.
@@ -193,7 +266,7 @@ class Providers:
     def stop(self) -> None:
         """End what may take minutes: the program is stopping."""
         with self._lock:
-            for cancelled in self._counting:
+            for cancelled in (*self._counting, *self._testing.values()):
                 cancelled.set()
 
     # changes
@@ -251,7 +324,7 @@ class Providers:
             raise InvalidInputError(problems)
         if check and not listed:
             remote, _ = self._remote(provider_id)
-            check_bucket(find_binary(self._config.rclone), remote, name, CHECK_S)
+            check_bucket(remote, name, CHECK_S)
         with writing():
             storage_id = storages.create(given, listed=listed)
             if check or listed:
@@ -274,9 +347,14 @@ class Providers:
                 keys[name] = self._vault().decrypt(getattr(row, name), where)
         remote = Remote(values.name, values.provider_type, values.endpoint, values.region, **keys)
         try:
-            return list_buckets(find_binary(self._config.rclone), remote, CHECK_S)
+            return list_buckets(remote, CHECK_S)
         except ListingDeniedError:
             return None
+
+    def _note_denied(self, provider_id: int, fingerprint: object) -> None:
+        with self._lock:
+            self._may_not_list[provider_id] = fingerprint
+        self._live.publish(Topic.CATALOGUE)
 
     def _changed(self, provider_id: int, buckets: list[Bucket] | None) -> None:
         if buckets is not None:
@@ -314,6 +392,13 @@ class Providers:
             return None
         earliest = max(time.monotonic(), listed_after + KEPT_S)
         return found.listing if found.until >= earliest else None
+
+
+def _paths(provider_id: int, bucket: str) -> list[str]:
+    """Return the folders that backups use in a bucket; the bucket's top is none."""
+    mine = (row for row in storage_rows() if row.provider_id == provider_id)
+    uses = (use for row in mine if row.bucket_name == bucket for use in row.uses)
+    return sorted({use.path for use in uses if use.path})[:MOST_PATHS]
 
 
 def _fingerprint(row: Provider) -> object:

@@ -9,7 +9,10 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine.catalogue import backups
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
+from bucketvault.engine.probe.results import About, Right, TrialResult
+from bucketvault.engine.probe.service import End
 from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.buckets import (
     BucketNotFoundError,
@@ -18,9 +21,14 @@ from bucketvault.engine.rclone.buckets import (
     WrongSecretError,
 )
 from bucketvault.engine.rclone.call import CancelledError
-from bucketvault.engine.rclone.key_test import Right, TrialResult
 from bucketvault.engine.views.catalogue import provider_rows, storage_rows
-from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, NotFoundError
+from bucketvault.errors import (
+    BucketvaultError,
+    ChangedMeanwhileError,
+    InUseError,
+    InvalidInputError,
+    NotFoundError,
+)
 from bucketvault.store.database import database
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
@@ -28,7 +36,7 @@ from bucketvault.vocabulary import RunStatus
 from tests import store_fixtures as make
 from tests.support.program import until
 from tests.support.proxies import FrozenServer, RefusingProxy, Rule
-from tests.support.servers import RcloneS3, rclone_path
+from tests.support.servers import MotoServer, RcloneS3, rclone_path
 
 pytestmark = pytest.mark.usefixtures("open_store")
 
@@ -113,6 +121,7 @@ def test_a_key_that_may_not_list_still_imports_by_name(
         made = add(providers, here, endpoint=proxy.endpoint)
         with pytest.raises(ListingDeniedError):
             providers.buckets(made)
+        assert providers.page(made).may_not_list
 
         providers.import_bucket(made, f" {bucket.name} ", "source_only")
         with pytest.raises(BucketNotFoundError):
@@ -144,14 +153,15 @@ def test_a_listed_bucket_is_imported_under_whatever_name_it_has(
 
 
 def test_a_test_is_remembered_until_the_provider_changes(
-    providers: Providers, here: RcloneS3, new_bucket
+    providers: Providers, here: RcloneS3, new_bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bucketvault.engine.probe.names.ODD", {"plus": ("a+b",)})  # quicker
     bucket = new_bucket(here)
     made = add(providers, here)
 
     test = providers.test(made, bucket.name, True)
     assert {right.outcome for right in test.rights} == {TrialResult.WORKS}
-    assert providers.page(made).test == test
+    assert providers.page(made).test == test and test.end is End.DONE
     change = make.provider_input(
         endpoint=here.endpoint, access_key_id=None, secret_access_key="another-secret-0001"
     )
@@ -160,6 +170,36 @@ def test_a_test_is_remembered_until_the_provider_changes(
     assert providers.page(made).test is None
     keys = next(r for r in providers.test(made, "", False).rights if r.right is Right.KEYS)
     assert keys.outcome == TrialResult.REFUSED
+
+
+def test_a_test_shows_its_results_as_they_come_and_teaches_runs_what_it_found(
+    providers: Providers, moto: MotoServer, new_bucket
+) -> None:
+    bucket = new_bucket(moto)
+    keys = {"access_key_id": moto.access_key_id, "secret_access_key": moto.secret_access_key}
+    given = make.provider_input(endpoint=moto.endpoint, **keys)
+    made = providers.create(given, check=False)
+    storage = providers.import_bucket(made, bucket.name, None)
+
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(providers.test, made, bucket.name, True)
+
+        def has_hash() -> bool:
+            test = providers.page(made).test
+            return test is not None and any(f.about is About.MD5 for f in test.findings)
+
+        until("the first of what it writes is told", has_hash)
+        test = providers.page(made).test
+        assert test is not None and test.end is None
+        with pytest.raises(BucketvaultError, match="in progress"):
+            providers.test(made, bucket.name, False)
+        providers.stop_test(made)
+        ended = running.result()
+
+    assert ended.end is End.STOPPED and providers.page(made).test == ended
+    assert bucket.keys() == []
+    traits = Traits.from_json(Storage.get_by_id(storage).traits)
+    assert traits.etag_is_md5 is True and traits.kms is False
 
 
 def test_the_second_of_two_changes_is_told_and_writes_nothing(

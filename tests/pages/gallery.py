@@ -26,7 +26,7 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
-from tests.pages import fake_engine, scenes, scenes_proof, scenes_verify
+from tests.pages import fake_engine, scenes, scenes_proof, scenes_service, scenes_verify
 from tests.pages.scenes_catalogue import FakeProviders
 from tests.pages.scenes_health import LOOKS
 from tests.pages.scenes_settings import SETTINGS_PAGES, FakePreferences
@@ -166,6 +166,11 @@ def build(engine: Any) -> Any:
         engine.live.publish("backups")
         return name
 
+    @api.get("/service-scene/{name}")
+    def service_scene(name: str) -> str:
+        scenes_service.known_to(engine.providers)
+        return name
+
     @api.get("/health-scene/{name}")
     def health_scene(name: str) -> str:
         engine.health.scene = name
@@ -240,6 +245,10 @@ def pages() -> list[tuple[str, str, str]]:
         *((name, "", path) for name, path in CATALOGUE.items()),
         *((f"settings-{name}", f"/settings-scene/{name}", "/settings") for name in SETTINGS_PAGES),
         *((f"health-{name}", f"/health-scene/{name}", "/health") for name in LOOKS),
+        *(
+            (f"service-{name}", f"/service-scene/{name}", f"/providers/{row.id}")
+            for name, (row, _, _) in scenes_service.services().items()
+        ),
         *(
             (name, f"/scene/{scene}", f"/backups/{number}")
             for name, (scene, number) in BACKUPS.items()

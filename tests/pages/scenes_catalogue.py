@@ -9,6 +9,16 @@ from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import KEYS_MAY_STAY, ProviderFields, checked
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, LeftBehind
+from bucketvault.engine.probe.results import (
+    WRITING,
+    About,
+    Finding,
+    Right,
+    RightResult,
+    TrialResult,
+    Untried,
+)
+from bucketvault.engine.probe.results import Found as Seen
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
 from bucketvault.engine.rclone.buckets import (
     Bucket,
@@ -23,7 +33,6 @@ from bucketvault.engine.rclone.buckets import (
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.errors import Fault
 from bucketvault.engine.rclone.explain import Explanation
-from bucketvault.engine.rclone.key_test import Right, RightResult, TrialResult
 from bucketvault.engine.views.catalogue import ProviderRow, StorageRow, Use
 from bucketvault.errors import (
     ChangedMeanwhileError,
@@ -144,33 +153,31 @@ def listing(*more: str, age: dt.timedelta = 3 * MINUTE) -> Listing:
 
 def rights(write: bool = True, **outcomes: TrialResult) -> tuple[RightResult, ...]:
     """All work; `delete=TrialResult.REFUSED` makes one not."""
-    notes = {
-        Right.CONNECT: "it answers",
-        Right.LIST_BUCKETS: "4 buckets",
-        Right.LIST_OBJECTS: "in acme-archive",
-        Right.READ: "2026/mail.tar.zst",
-        Right.WRITE: ".bucketvault-archive/probe-7f2c91aa03de.txt",
-        Right.DELETE: "nothing was left behind",
-    }
+    written = ".bucketvault-archive/probe-7f2c91aa03de/written.txt"
+    notes = {Right.LIST_OBJECTS: "acme-archive", Right.READ: "2026/mail.tar.zst"}
+    notes |= {Right.WRITE: written, Right.OVERWRITE: written}
     found = []
     for right in Right:
-        outcome = outcomes.get(right.value, TrialResult.WORKS)
-        note, hint, code, left = notes.get(right, ""), "", "", ""
-        if outcome == TrialResult.REFUSED:
-            note, code = f"The key for Backblaze EU may not {right.value}.", "403 AccessDenied"
+        result = RightResult(right, TrialResult.WORKS, notes.get(right, ""))
+        if right is Right.LIST_BUCKETS:
+            result = replace(result, number=4)
+        if outcomes.get(right.value) is TrialResult.REFUSED:
+            why = f"The key for Backblaze EU may not {right.value}."
             hint = "Give the key this right in the service's console, or enter another key."
-            if right is Right.DELETE:
-                left = "acme-archive/.bucketvault-archive/probe-7f2c91aa03de.txt"
-        writing = right in (Right.WRITE, Right.OVERWRITE, Right.SET_ASIDE, Right.DELETE)
-        if not write and writing:
-            outcome, note, left = TrialResult.NOT_TRIED, "only when you ask for it", ""
-        found.append(RightResult(right, outcome, note, hint, code, left))
+            result = RightResult(right, TrialResult.REFUSED, why, hint, "403 AccessDenied")
+        if not write and right in WRITING:
+            result = RightResult(right, TrialResult.NOT_TRIED, untried=Untried.NOT_ASKED)
+        found.append(result)
     return tuple(found)
 
 
 def tested(write: bool = True, **outcomes: TrialResult) -> ConnectionTest:
     test = rights(write, **outcomes)
-    return ConnectionTest("acme-archive", write, test, now() - 2 * MINUTE, 1.4)
+    found: tuple[Finding, ...] = ()
+    if outcomes.get("delete") is TrialResult.REFUSED:
+        left = "acme-archive/.bucketvault-archive/probe-7f2c91aa03de/written.txt"
+        found = (Finding(About.LEFT, Seen.YES, 187, left),)
+    return ConnectionTest("acme-archive", write, test, now() - 2 * MINUTE, 1.4, found)
 
 
 def page(**changes: object) -> ProviderPage:
@@ -237,6 +244,8 @@ class FakeProviders:
     def __init__(self, live: Live) -> None:
         self._live = live
         self.asked = 0
+        self.stopped: list[int] = []
+        self.may_not_list: set[int] = set()
         self.looked: list[tuple[int, str]] = []
         self.looked_behind: list[int] = []
         self.there = {
@@ -270,7 +279,8 @@ class FakeProviders:
             raise NotFoundError("There is no such provider.", "It may have been deleted.")
         mine = tuple(s for s in self.all_storages.values() if s.provider_id == provider_id)
         kept, test = self.listings.get(provider_id), self.tests.get(provider_id)
-        return ProviderPage(self.all[provider_id], mine, kept, test)
+        denied = provider_id in self.may_not_list
+        return ProviderPage(self.all[provider_id], mine, kept, test, denied)
 
     def stored(self, provider_id: int) -> StoredProvider:
         row = self.page(provider_id).row
@@ -288,6 +298,9 @@ class FakeProviders:
         self._refuse()
         self.tests[provider_id] = ConnectionTest(bucket, write, rights(write), now(), 0.8)
         return self.tests[provider_id]
+
+    def stop_test(self, provider_id: int) -> None:
+        self.stopped.append(provider_id)
 
     def look(self, storage_id: int, path: str) -> PathLook:
         self.looked.append((storage_id, path))

@@ -31,6 +31,7 @@ LONGEST_PAUSE_S = 10.0
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024  # a page of the longest keys, URL-encoded, is under 4 MiB
 PAGE_KEYS = 1000  # S3 gives no more
 FEW_KEYS = 10  # where one is looked for: `photo-1` may be followed by `photo-10`
+DELETED = (http.client.OK, http.client.NO_CONTENT)  # S3 says the second, some services the first
 
 # While a page is read it takes several times what it leaves, and threads share one core anyway.
 _one_at_a_time = threading.Lock()
@@ -81,13 +82,16 @@ class ListingError(BucketvaultError):
 class Conversation:
     """One question after another over one connection; one instance, one thread."""
 
-    def __init__(self, bucket: Bucket, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, bucket: Bucket, *, patience_s: float = PATIENCE_S, answer_s: float = ANSWER_S
+    ) -> None:
         self._bucket = bucket
-        self._patience_s = patience_s
+        self._patience_s, self._answer_s = patience_s, answer_s
         self._connection: http.client.HTTPConnection | None = None
         self._good_at = time.monotonic()
         self._moved = False  # to the region that Amazon named; two may name each other
         self.requests = 0
+        self.date = ""  # of the newest answer, as the service's clock had it
 
     def __enter__(self) -> Self:
         return self
@@ -133,26 +137,32 @@ class Conversation:
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _answer(
-        self, query: Mapping[str, str], key: bytes = b"", *, method: str = "GET", **headers: str
+        self,
+        query: Mapping[str, str],
+        key: bytes = b"",
+        *,
+        method: str = "GET",
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        expected: tuple[int, ...] = (http.client.OK,),
     ) -> http.client.HTTPResponse:
-        """Return the answer about the bucket, or one object, before its body is read."""
+        """Return the answer about the bucket, or about one object, before its body is read."""
         if self._connection is None:
-            self._connection = _connect(self._bucket.server)
-        path, signed_headers = signed(self._bucket, query, dt.datetime.now(dt.UTC), key, method)
+            self._connection = _connect(self._bucket.server, self._answer_s)
+        now = dt.datetime.now(dt.UTC)
+        path, all_headers = signed(
+            self._bucket, query, now, key, method=method, body=body, headers=headers
+        )
         self.requests += 1
-        self._connection.request(method, path, headers=headers | signed_headers)
+        self._connection.request(method, path, body or None, all_headers)
         answer = self._connection.getresponse()
-        if answer.status in (http.client.OK, http.client.NO_CONTENT):
+        self.date = answer.getheader("Date") or ""
+        if answer.status in expected:
             return answer
-        body = _whole(answer)
-        code, text = _said(body)
+        body = whole(answer)
+        code, text = said(body)
         region = answer.getheader("x-amz-bucket-region") or _tag(body, "Region")
         raise ListingError(answer.status, code, text or answer.reason, region)
-
-    @staticmethod
-    def whole(answer: http.client.HTTPResponse) -> bytes:
-        """Return the body of an answer that is not an object. Raises NoListingError, OSError."""
-        return _whole(answer)
 
     def _is_elsewhere(self, error: ListingError) -> bool:
         """True once Amazon has named another region than the one that was asked, and it is set."""
@@ -237,7 +247,7 @@ class Lister(Conversation):
     def _page(self, query: Mapping[str, str], prefix: str) -> Page:
         def ask() -> Page:
             begun = time.monotonic()
-            body = _whole(self._answer(query))
+            body = whole(self._answer(query))
             self.answered_in_s = time.monotonic() - begun
             with _one_at_a_time:
                 return read_page(body, prefix)
@@ -254,19 +264,22 @@ class Lister(Conversation):
 
 def may_pass(error: ListingError) -> bool:
     """True if another try may go better: the service is away or busy."""
-    return error.status in (0, 408, 429) or error.status >= 500 or error.code in _PASSING
+    away = error.status in (0, 408, 429) or error.status >= 500
+    return (away and error.status != 501) or error.code in _PASSING  # 501: it lacks the question
 
 
-def _connect(endpoint: str) -> http.client.HTTPConnection:
+def _connect(endpoint: str, answer_s: float) -> http.client.HTTPConnection:
     parts = urllib.parse.urlsplit(endpoint)
     if parts.scheme == "https":
         verified = ssl.create_default_context()
-        return http.client.HTTPSConnection(parts.netloc, timeout=ANSWER_S, context=verified)
-    return http.client.HTTPConnection(parts.netloc, timeout=ANSWER_S)
+        return http.client.HTTPSConnection(parts.netloc, timeout=answer_s, context=verified)
+    return http.client.HTTPConnection(parts.netloc, timeout=answer_s)
 
 
-def _whole(answer: http.client.HTTPResponse) -> bytes:
-    """Return the body. A limit for single reads would never end an answer that drips."""
+def whole(answer: http.client.HTTPResponse) -> bytes:
+    """Return the body of an answer that is not an object. Raises NoListingError, OSError.
+
+    A limit for single reads would never end an answer that drips."""
     body, until = bytearray(), time.monotonic() + 2 * ANSWER_S
     while chunk := answer.read1(64 * 1024):
         body += chunk
@@ -280,7 +293,7 @@ def _whole(answer: http.client.HTTPResponse) -> bytes:
     return bytes(body)
 
 
-def _said(body: bytes) -> tuple[str, str]:
+def said(body: bytes) -> tuple[str, str]:
     """Return code and message of an S3 error; empty where the body is something else."""
     return (_tag(body, "Code"), _tag(body, "Message")) if b"<Error>" in body else ("", "")
 
@@ -292,19 +305,20 @@ def _tag(body: bytes, name: str) -> str:
 
 # ---- AWS Signature Version 4 (docs.aws.amazon.com: "Create a signed AWS API request")
 
-_NOTHING = hashlib.sha256(b"").hexdigest()
-
 
 def signed(
     bucket: Bucket,
     query: Mapping[str, str],
     now: dt.datetime,
     key: bytes = b"",
+    *,
     method: str = "GET",
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[str, dict[str, str]]:
-    """Return path and headers of a request without a body, signed at `now`.
+    """Return path and headers of a request about the bucket, or one object, signed at `now`.
 
-    About the bucket, or one object.
+    Those of `headers` that S3 wants signed, `x-amz-...` in small letters, are.
     """
     inside = "" if bucket.host_style else "/" + urllib.parse.quote(bucket.name, safe="-_.~")
     # the key as it is, `//` and `..` included: S3 knows no folders
@@ -316,18 +330,21 @@ def signed(
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{bucket.region}/s3/aws4_request"
     host = urllib.parse.urlsplit(bucket.server).netloc
-    headers = {"host": host, "x-amz-content-sha256": _NOTHING, "x-amz-date": stamp}
-    names = ";".join(headers)
-    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = f"{method}\n{path}\n{text}\n{lines}\n{names}\n{_NOTHING}"
+    content = hashlib.sha256(body).hexdigest()
+    others = dict(headers or {})
+    ours = {"host": host, "x-amz-content-sha256": content, "x-amz-date": stamp}
+    ours |= {name: others.pop(name) for name in tuple(others) if name.startswith("x-amz-")}
+    names = ";".join(sorted(ours))
+    lines = "".join(f"{name}:{ours[name].strip()}\n" for name in sorted(ours))
+    canonical = f"{method}\n{path}\n{text}\n{lines}\n{names}\n{content}"
     key = f"AWS4{bucket.secret_access_key}".encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
     signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
-    headers["authorization"] = (
+    ours["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={bucket.access_key_id}/{scope}, "
         f"SignedHeaders={names}, Signature={signature}"
     )
-    return f"{path}?{text}" if text else path, headers
+    return f"{path}?{text}" if text else path, others | ours

@@ -52,11 +52,11 @@ class Reader(Conversation):
             nonlocal streams
             # An object that was stored packed comes as it is stored only to who says that it may
             # come packed (Cloudflare R2); rclone asks so, too. It is never unpacked here.
-            answer = self._answer({}, key, **{"Accept-Encoding": "gzip"})
+            answer = self._answer({}, key, headers={"Accept-Encoding": "gzip"})
             try:
                 found = self._streamed(answer, on_bytes, size if thorough else None)
                 if size not in (None, found.size) and answer.getheader("Content-Encoding"):
-                    plain = self._answer({}, key, **{"Accept-Encoding": "identity"})
+                    plain = self._answer({}, key, headers={"Accept-Encoding": "identity"})
                     found = self._streamed(plain, on_bytes, size if thorough else None)
             except (OSError, http.client.HTTPException) as error:
                 streams += 1
@@ -75,7 +75,7 @@ class Reader(Conversation):
         """
 
         def once() -> int:
-            answer = self._answer({}, key, method="HEAD", **{"Accept-Encoding": "gzip"})
+            answer = self._answer({}, key, method="HEAD", headers={"Accept-Encoding": "gzip"})
             answer.close()  # it has no body
             return int(answer.getheader("Content-Length") or 0)
 

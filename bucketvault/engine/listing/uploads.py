@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from bucketvault.engine.listing.bucket import Conversation, ListingError
+from bucketvault.engine.listing.bucket import DELETED, Conversation, ListingError, whole
 from bucketvault.engine.listing.page import NoListingError, is_declaring
 
 MOST_PAGES = 1000
@@ -55,7 +55,7 @@ class Uploads(Conversation):
         def ask() -> bool:
             query = {"uploadId": upload.upload_id}
             try:
-                self.whole(self._answer(query, upload.key, method="DELETE"))
+                whole(self._answer(query, upload.key, method="DELETE", expected=DELETED))
             except ListingError as error:
                 if error.status != http.client.NOT_FOUND:
                     raise
@@ -68,7 +68,7 @@ class Uploads(Conversation):
         """Return the uploads of one answer, and what to ask for the next; empty: there is none."""
         answer = self._answer(query)
         date = answer.getheader("Date") or ""
-        body = self.whole(answer)
+        body = whole(answer)
         if is_declaring(body):
             raise NoListingError("The answer is not what S3 sends.")
         try:

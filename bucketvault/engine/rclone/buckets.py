@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.rclone import call as process
@@ -115,29 +116,6 @@ class BucketNotFoundError(DiscoveryError):
 
 
 # ---- questions
-
-
-def list_buckets(binary: Binary, remote: Remote, timeout_s: float = TIMEOUT_S) -> list[Bucket]:
-    """The buckets this key may see, by name.
-
-    Raises ListingDeniedError when the key is good but may not list (R2's object tokens never may),
-    KeyRefusedError, UnreachableError also after `timeout_s` without a word, other DiscoveryErrors.
-    """
-    asking = Asking(binary, remote, timeout_s)
-    done = asking.ask(["lsjson", f"{SIDE}:", "--no-mimetype"])
-    try:
-        found = [
-            Bucket(entry["Name"], _created(entry.get("ModTime")))
-            for entry in json.loads(done.stdout)
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise asking.error(f"{remote.label} sent a list of buckets that makes no sense.") from error
-    return sorted(found, key=lambda bucket: bucket.name)
-
-
-def check_bucket(binary: Binary, remote: Remote, bucket: str, timeout_s: float = TIMEOUT_S) -> None:
-    """Make sure by one listing that a bucket is there and may be listed. Raises DiscoveryError."""
-    look_at_path(binary, remote, bucket, "", timeout_s)
 
 
 def look_at_path(
@@ -266,6 +244,30 @@ class Asking:
         return _kind(told, fault)(told, fault, self._redactor)
 
 
+def failure(
+    remote: Remote,
+    bucket: str,
+    operation: str,
+    status: int,
+    code: str,
+    said: str,
+    region: str = "",
+) -> DiscoveryError:
+    """Return what the failure of a request of our own means; `operation` and `code` are S3's.
+
+    `status` is HTTP's, 0 without an answer; `region` is the right one, where the service named it.
+    """
+    if status == HTTPStatus.FORBIDDEN and not code and operation == "HeadObject":
+        code = "Forbidden"  # such an answer has no body; rclone calls it so, too
+    end = EndSpec(remote.label, remote.provider_type, bucket, endpoint=remote.endpoint)
+    told = explain.explain_look(
+        *("source", status, code, said, end, end, region), again="try again", operation=operation
+    )
+    redactor = Redactor((remote.access_key_id, remote.secret_access_key))
+    fault = Fault(operation, status, code, said)
+    return _kind(told, fault)(told, fault, redactor)
+
+
 def _told(reason: Reason, summary: str) -> explain.Explanation:
     hint = "Check the endpoint, and that this machine can reach the internet."
     return explain.Explanation(reason, summary, hint, "")
@@ -284,12 +286,3 @@ def _kind(told: explain.Explanation, fault: Fault) -> type[DiscoveryError]:
     if told.reason == Reason.SOURCE_MISSING:
         return BucketNotFoundError
     return UnreachableError if told.reason == Reason.UNREACHABLE else DiscoveryError
-
-
-def _created(value: object) -> dt.datetime | None:
-    """rclone writes a date of its own where the provider gives none: those are old, or now."""
-    try:
-        moment = dt.datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None and moment.year > 2005 else None

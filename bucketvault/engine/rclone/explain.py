@@ -114,11 +114,12 @@ def explain_look(
     destination: EndSpec,
     region: str = "",
     again: str = "run the backup again",
+    operation: str = "ListObjectsV2",
 ) -> Explanation:
     """Return why an end could not be listed; the first four as in `listing.look.LookFailedError`.
 
     `end` is `source`, `copy` or empty: then it is about this machine. `region`: where the bucket
-    is, if the answer named it.
+    is, if the answer named it. `operation`, in S3's words, is what was asked.
     """
     side = {"source": Side.SOURCE, "copy": Side.DESTINATION}.get(end)
     ends = {Side.SOURCE: source, Side.DESTINATION: destination}
@@ -126,7 +127,7 @@ def explain_look(
     detail = clean(" ".join(part for part in parts if part))
     # A refusal without a code of S3's is none of S3: rclone says that as it is said here.
     text = f"deserialization failed: {said}" if status >= 300 and not code else said
-    fault = Fault("ListObjectsV2", status, code, text, side)
+    fault = Fault(operation, status, code, text, side)
     rule = rule_for(fault, RULES)
     if rule is not None:
         return _say(rule, side, ends, again, detail, expected_region(fault, region))
@@ -134,7 +135,10 @@ def explain_look(
         summary, hint = REASON_TEXTS[Reason.INTERNAL]
         return Explanation(Reason.INTERNAL, summary, hint, detail)
     last = clean(said.strip().rstrip("."), limit=_QUOTE_LIMIT)
-    summary = f"{ends[side].provider} could not list {ends[side].place}: {last}."
+    what = f"could not list {ends[side].place}"
+    if operation != "ListObjectsV2":
+        what = f"did not do what was asked ({operation})"
+    summary = f"{ends[side].provider} {what}: {last}."
     hint = f"The details below are the service's answer. It may pass by itself: {again} later."
     return Explanation(Reason.UNREACHABLE, summary, hint, detail, side=side)
 

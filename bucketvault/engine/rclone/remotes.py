@@ -106,8 +106,8 @@ def section(name: str, remote: Remote) -> str:
         "secret_access_key": remote.secret_access_key,
     }
     lines += [f"{key} = {_quoted(value)}" for key, value in entered.items() if value]
-    options = (*service.rclone, *_as_stored(remote), *_ALWAYS)
-    lines += [f"{key} = {value}" for key, value in options]
+    options = dict((*service.rclone, *_as_found(remote), *_ALWAYS))
+    lines += [f"{key} = {value}" for key, value in options.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -120,8 +120,8 @@ def config_text(remotes: Mapping[str, Remote]) -> str:
     return "\n".join(section(name, remote) for name, remote in remotes.items())
 
 
-def _as_stored(remote: Remote) -> list[tuple[str, str]]:
-    """Return what keeps objects as they are stored, by what is known of the bucket."""
+def _as_found(remote: Remote) -> list[tuple[str, str]]:
+    """Return what keeps objects and names as they are, by what is known of the bucket."""
     found = []
     if remote.storage_class is not None:
         # Without it rclone gives a copy the class that the object has at the source.
@@ -133,6 +133,9 @@ def _as_stored(remote: Remote) -> list[tuple[str, str]]:
         # Then rclone takes no ETag for an MD5. Never where it writes: it would send this along, and
         # without the bucket's own key Amazon takes another one.
         found.append(("server_side_encryption", "aws:kms"))
+    if remote.traits.listing_encoded is False:
+        # Else it decodes what was never encoded: `a+b` is read as `a b`, and `100%` is left out.
+        found.append(("list_url_encode", "false"))
     return found
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.proof import NAMES_TOLD, Proof
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
-from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.usage import Use
 from bucketvault.engine.listing import look as looks
+from bucketvault.engine.listing.asking import bucket_at
 from bucketvault.engine.listing.bucket import PAGE_KEYS, PATIENCE_S, Bucket
 from bucketvault.engine.listing.ledger import quoted
 from bucketvault.engine.listing.merge import CAUSES, Difference, Stand, Totals, What, Why
@@ -20,7 +20,7 @@ from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.commands import STAMP_LENGTH
 from bucketvault.engine.rclone.names import meant, spelled
-from bucketvault.engine.rclone.remotes import Remote, listing_place
+from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.errors import RunFailedError
 from bucketvault.humanize import many
 from bucketvault.store.models import utcnow
@@ -33,14 +33,7 @@ WRONG = (Stand.TO_DO, Stand.FAILED, Stand.STRAY)  # what keeps a copy from being
 
 def bucket_of(end: EndSpec, remote: Remote) -> Bucket:
     """Return a bucket as our own reader asks for it."""
-    service = service_of(remote.provider_type, remote.endpoint)
-    return Bucket(
-        *listing_place(remote),
-        end.bucket,
-        remote.access_key_id,
-        remote.secret_access_key,
-        host_style=service.host_style,
-    )
+    return bucket_at(remote, end.bucket)
 
 
 def prefix_of(path: str) -> str:

@@ -5,7 +5,7 @@ Texts only: a new kind, or a console that has moved, is a change here.
 
 from typing import NamedTuple
 
-from bucketvault.engine.rclone.key_test import Right
+from bucketvault.engine.probe.results import Right
 from bucketvault.engine.views.catalogue import ProviderRow
 from bucketvault.vocabulary import ProviderType
 

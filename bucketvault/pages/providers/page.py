@@ -10,29 +10,24 @@ from nicegui import ui
 from bucketvault.engine.providers import ProviderPage
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
-from bucketvault.pages.parts.actions import ask, complain
+from bucketvault.pages.parts.actions import ask, complain, in_thread
 from bucketvault.pages.parts.fields import Choice, Choices, above
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
-    CLASSES,
     NAME_CHARACTERS,
     Part,
     button,
-    card,
     confirm,
-    draw_statement,
     draw_verdict,
     element,
     first_few,
-    glyph,
-    key_values,
     refuse,
-    text,
 )
 from bucketvault.pages.providers import words
 from bucketvault.pages.providers.buckets import BucketsCard
-from bucketvault.pages.providers.kinds import RIGHT_WORDS, kind_of_row
+from bucketvault.pages.providers.kinds import kind_of_row
+from bucketvault.pages.providers.results import ServiceResults
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic, UsageType
 
@@ -80,7 +75,7 @@ class ProviderScreen:
         self._testing = False
         self._head = Part()
         self._answer = Part()
-        self._result = Part()
+        self._result = ServiceResults()
         self._dialogs = element("div", "part")
         self.buckets = BucketsCard(page, providers)
 
@@ -89,18 +84,19 @@ class ProviderScreen:
         self._page = page
         now = dt.datetime.now(dt.UTC)
         self.buckets.show(page)
-        row, answer = page.row, words.answer(page, now)
+        row, answer, running = page.row, words.answer(page, now), self._is_running()
         if self._head.is_new(row.name, kind_of_row(row)):
             with self._head:
                 self._draw_head()
-        if self._answer.is_new(answer, self._testing, row.keys_readable, bool(page.storages)):
+        told = words.progress(page.test) if running else answer
+        if self._answer.is_new(told, row.keys_readable, bool(page.storages)):
             with self._answer:
-                self._draw_answer(answer)
-        if self._result.is_new(page.test, words.facts(page, now)):
-            with self._result:
-                self._draw_result(now)
-        elif page.test is not None:
-            self._age.text = words.test_note(page.test, now)
+                self._draw_answer(answer, running=running)
+        self._result.show(page, now)
+
+    def _is_running(self) -> bool:
+        test = self._page.test
+        return self._testing or (test is not None and test.end is None)
 
     def _draw_head(self) -> None:
         row = self._page.row
@@ -110,11 +106,13 @@ class ProviderScreen:
             button("Edit", "edit", "grow", mark="edit", href=f"/providers/{row.id:d}/edit")
             button("Delete", "trash", "danger grow", mark="delete", on_click=self._ask_to_delete)
 
-    def _draw_answer(self, answer: words.Answer) -> None:
+    def _draw_answer(self, answer: words.Answer, *, running: bool) -> None:
         row = self._page.row
-        if self._testing:
-            sentence = f"Asking {clean(row.name, limit=80)} what this key may do …"
-            draw_statement(Tone.RUN, sentence, "It takes a few seconds.")
+        if running:
+            sentence = f"Testing {clean(row.name, limit=80)} …"
+            shown = draw_verdict(Tone.RUN, sentence, words.progress(self._page.test))
+            with shown as (actions, _), actions:
+                button("Stop", "square", "danger grow", mark="stop-test", on_click=self._stop)
             return
         shown = draw_verdict(answer.tone, clean(answer.sentence), clean(answer.detail))
         with shown as (actions, _), actions:
@@ -127,23 +125,6 @@ class ProviderScreen:
             )
             if self._page.storages:
                 button("Test writing …", mark="test-writing", on_click=self._ask_to_write)
-
-    def _draw_result(self, now: dt.datetime) -> None:
-        test = self._page.test
-        with element("div", "split test" if test is not None else "part"):
-            if test is not None:
-                with card("Connection test", body=False) as header, element("div", "rights"):
-                    with header:
-                        self._age = text("span", "t13 ink3", words.test_note(test, now))
-                    for right in test.rights:
-                        tone, outcome = words.OUTCOMES[right.outcome]
-                        with element("div", f"right-line {CLASSES[tone]}"):
-                            glyph(tone)
-                            element("span", text=RIGHT_WORDS[right.right])
-                            element("span", "outcome", outcome)
-                            element("span", "note", words.right_note(right))
-            with card("Key and address"):
-                key_values((key, clean(value)) for key, value in words.facts(self._page, now))
 
     # testing
 
@@ -168,6 +149,9 @@ class ProviderScreen:
             if not self._answer.is_deleted:
                 self.show(self._page)
 
+    async def _stop(self) -> None:
+        await in_thread(self._providers.stop_test, self._page.row.id)
+
     def _ask_to_write(self) -> None:
         storages = self._page.storages[:BUCKETS_OFFERED]
         # a bucket that is only copied from is the last that anything should be written to
@@ -180,10 +164,10 @@ class ProviderScreen:
         actions = confirm(
             self._dialogs,
             "Test writing?",
-            "Two small objects are written to .bucketvault-archive/ in this bucket, and removed "
-            "again at once. Nothing else is touched. If one cannot be removed, its full name is "
-            "shown.",
-            words="Write and remove",
+            "About 40 small objects with odd names are written to .bucketvault-archive/ in this "
+            "bucket, and deleted again. Nothing else is touched. It takes a minute at most. If one "
+            "cannot be deleted, its full name is shown.",
+            words="Write and delete",
             act=test,
             kind="primary",
         )

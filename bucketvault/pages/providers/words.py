@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bucketvault import humanize
+from bucketvault.engine.probe.results import Right, RightResult, TrialResult, Untried
+from bucketvault.engine.probe.service import End
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
-from bucketvault.engine.rclone.key_test import Right, RightResult, TrialResult
 from bucketvault.engine.views.catalogue import StorageRow, Use
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS
 from bucketvault.pages.parts.words import BACKUPS_SHOWN, USAGE_WORDS
+from bucketvault.pages.providers import service_words
 from bucketvault.pages.providers.kinds import RIGHT_WORDS, WITHOUT, kind_of_row
 from bucketvault.sanitize import clean
 
@@ -40,49 +42,77 @@ def answer(page: ProviderPage, now: dt.datetime) -> Answer:
             "It was encrypted with another key file: put that back, or enter the key again. "
             "No backup that uses this provider can run.",
         )
-    if test is None and page.listing is not None:  # so is a new key tried
-        return Answer(
-            Tone.OK,
-            f"The key works: it listed the buckets {humanize.age(page.listing.listed_at, now)}.",
-            "Test connection asks what else it may do. Nothing is written unless you ask for it.",
-        )
-    if test is None:
-        return Answer(
-            Tone.NONE,
-            "Not tested since bucketvault started.",
-            "Test connection asks what this key may do. Nothing is written unless you ask for it.",
-        )
-    return _tested(page, test)
+    if test is not None:
+        return _tested(page, test)
+    more = "Test connection checks what else it may do. Nothing is written unless you ask for it."
+    if page.listing is not None:  # so is a new key tried
+        age = humanize.age(page.listing.listed_at, now)
+        return Answer(Tone.OK, f"The key works: it listed the buckets {age}.", more)
+    if page.may_not_list:
+        sentence = "The key works, but it may not list buckets: type a bucket's name below."
+        return Answer(Tone.OK, sentence, more)
+    return Answer(
+        Tone.NONE,
+        "Not tested since bucketvault started.",
+        "Test connection checks what this key may do, and what the service does. Nothing is "
+        "written unless you ask for it.",
+    )
 
 
 def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
-    console = kind_of_row(page.row).console
     wrong = [r for r in test.rights if r.outcome in (TrialResult.REFUSED, TrialResult.FAILED)]
     serious = [right for right in wrong if right.right is not Right.LIST_BUCKETS]
     if not serious and any(r.outcome == TrialResult.FAILED for r in wrong):
         serious = wrong
     if serious:
-        first = serious[0]
-        if first.right in (Right.CONNECT, Right.KEYS, Right.LIST_BUCKETS):
-            return Answer(Tone.BAD, first.note, first.hint)
-        if first.outcome == TrialResult.FAILED:
-            return Answer(Tone.WARN, f"{first.note}{_left_behind(first)}", first.hint)
-        what = _joined([RIGHT_WORDS[each.right].lower() for each in serious])
-        hint = (
-            f"{WITHOUT.get(first.right, '')} {console}, give the key this right, then test again."
-        )
-        hint = f"{hint.strip()}{_left_behind(first)}"
-        return Answer(Tone.WARN, f"The key works, but it may not {what}.", hint)
-    listing = " It may not list buckets: type a bucket's name below." if wrong else ""
+        return _wrong(page, serious)
+    if test.end in _ENDS:
+        return _ENDS[test.end]
+    sentence, detail = _works(test)
+    if wrong:
+        detail += " It may not list buckets: type a bucket's name below."
+    found = service_words.notices(test)
+    if found:
+        here = "1 thing is" if len(found) == 1 else f"{len(found)} things are"
+        detail = f"{here} lost or charged here: see below. {detail}"
+    return Answer(Tone.WARN if found else Tone.OK, sentence, detail)
+
+
+_ENDS = {
+    End.STOPPED: Answer(Tone.STOP, "You stopped this test.", "What it wrote is deleted again."),
+    End.NO_TIME: Answer(
+        Tone.WARN,
+        "The service answered too slowly to test everything.",
+        "The results below came within a minute. Test again later.",
+    ),
+    End.FAILED: Answer(
+        Tone.WARN,
+        "The test ended because of an error in bucketvault.",
+        "The program's log has the details. The results below came before it.",
+    ),
+}
+
+
+def _wrong(page: ProviderPage, serious: Sequence[RightResult]) -> Answer:
+    """Say what a key may not do, or what went wrong."""
+    first = serious[0]
+    if first.right in (Right.CONNECT, Right.KEYS, Right.LIST_BUCKETS):
+        return Answer(Tone.BAD, first.note, first.hint)
+    if first.outcome == TrialResult.FAILED:
+        return Answer(Tone.WARN, first.note, first.hint)
+    what = _joined([RIGHT_WORDS[each.right].lower() for each in serious])
+    console = kind_of_row(page.row).console
+    hint = f"{WITHOUT.get(first.right, '')} {console}, give the key this right, then test again."
+    return Answer(Tone.WARN, f"The key works, but it may not {what}.", hint.strip())
+
+
+def _works(test: ConnectionTest) -> tuple[str, str]:
     if test.write:
         sentence = "The key works: it may read, write, replace and delete."
-        return Answer(Tone.OK, sentence, f"Tried in {test.bucket}.{listing}")
+        return sentence, f"Tried in {test.bucket}."
     if test.bucket and _outcome(test, Right.LIST_OBJECTS) == TrialResult.WORKS:
-        more = "Whether it may write was not tried: Test writing does."
-        return Answer(Tone.OK, "The key works for reading.", f"{more}{listing}")
-    return Answer(
-        Tone.OK, "The key works.", f"What it may do inside a bucket was not tried.{listing}"
-    )
+        return "The key works for reading.", "Test writing checks the rest."
+    return "The key works.", "What it may do inside a bucket was not tried."
 
 
 def _outcome(test: ConnectionTest, right: Right) -> TrialResult:
@@ -93,20 +123,39 @@ def _joined(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def progress(test: ConnectionTest | None) -> str:
+    """Say how far a test is that is in progress."""
+    done = 0 if test is None else len((*test.rights, *test.findings, *test.names))
+    return f"{humanize.many(done, 'result')} so far. It takes a minute at most."
+
+
 def test_note(test: ConnectionTest, now: dt.datetime) -> str:
-    """Say when it was, and how long it took."""
+    """Say where and when it was, and how long it took."""
     took = f"took {test.took_s:.1f} s" if test.took_s < 10 else f"took {test.took_s:.0f} s"
-    return f"{humanize.age(test.tested_at, now)}, {took}"
+    where = f"{clean(test.bucket, limit=80)}, " if test.bucket else ""
+    return f"{where}{humanize.age(test.tested_at, now)}, {took}"
+
+
+_UNTRIED = {
+    Untried.FAILED_BEFORE: "needs what failed above",
+    Untried.REFUSED_BEFORE: "needs what was refused above",
+    Untried.NO_BUCKET: "needs a bucket: import one first",
+    Untried.NOT_ASKED: "Test writing tries it",
+    Untried.NO_OBJECT: "no object to read was found",
+    Untried.NO_TIME: "the test ended before",
+}
 
 
 def right_note(right: RightResult) -> str:
     """Return the provider's code, and what was seen."""
-    note = f"{right.note}{_left_behind(right)}"
+    note = right.note
+    if right.untried is not None:
+        note = _UNTRIED[right.untried]
+    elif right.right is Right.LIST_BUCKETS and right.outcome == TrialResult.WORKS:
+        note = humanize.many(right.number, "bucket")
+    elif right.right is Right.LIST_BUCKETS and right.outcome == TrialResult.REFUSED:
+        note = "type a bucket's name below"
     return " · ".join(part for part in (right.code, note) if part)
-
-
-def _left_behind(right: RightResult) -> str:
-    return f" Left behind: {right.left_behind}" if right.left_behind else ""
 
 
 def facts(page: ProviderPage, now: dt.datetime) -> list[tuple[str, str]]:

@@ -279,9 +279,9 @@ def test_a_bucket_in_another_region_of_amazon_is_asked_there(
     ) as endpoint:
         connect = asking._connect
 
-        def to_the_test(wanted: str) -> object:
+        def to_the_test(wanted: str, answer_s: float) -> object:
             asked.append(wanted)
-            return connect(endpoint)
+            return connect(endpoint, answer_s)
 
         monkeypatch.setattr(asking, "_connect", to_the_test)
         assert listed("https://s3.eu-central-1.amazonaws.com") == [b"a"]
@@ -300,7 +300,9 @@ def test_two_regions_of_amazon_that_name_each_other_are_an_error(
 
     with pytest.raises(ListingError) as told, service(named) as endpoint:
         connect = asking._connect
-        monkeypatch.setattr(asking, "_connect", lambda wanted: connect(endpoint))
+        monkeypatch.setattr(
+            asking, "_connect", lambda wanted, answer_s: connect(endpoint, answer_s)
+        )
         listed("https://s3.eu-central-1.amazonaws.com")
 
     assert told.value.status == 301

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.rclone.key_test import TrialResult
+from bucketvault.engine.probe.results import TrialResult
+from bucketvault.engine.probe.service import End
 from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.errors import BucketvaultError
 from bucketvault.pages.parts.table import Table
 from bucketvault.vocabulary import Topic
 from tests.pages import scenes_catalogue as scenes
+from tests.pages import scenes_service
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.waiting import becomes
 
@@ -152,7 +155,8 @@ async def test_the_page_says_what_a_refused_right_means(user: User, desk) -> Non
     await user.open("/providers/1")
 
     await user.should_see("The key works, but it may not delete an object.")
-    await user.should_see("Left behind: acme-archive/.bucketvault-archive/probe-7f2c91aa03de.txt")
+    await user.should_see("The test left 1 object (187 B) that it could not delete:")
+    await user.should_see("acme-archive/.bucketvault-archive/probe-7f2c91aa03de/written.txt")
     await user.should_see("403 AccessDenied")
 
 
@@ -214,11 +218,60 @@ async def test_testing_writing_names_what_is_written_before_it_is(user: User, de
     await user.open("/providers/1")
 
     press(user, "test-writing")
-    await user.should_see("Two small objects are written to .bucketvault-archive/")
+    await user.should_see("About 40 small objects with odd names are written")
     assert desk.tests[1].rights[-1].outcome == TrialResult.REFUSED
     press(user, "confirm")
 
     await user.should_see("The key works: it may read, write, replace and delete.")
+
+
+async def test_what_is_lost_or_charged_at_a_service_comes_first(user: User, desk) -> None:
+    scenes_service.known_to(desk)
+    numbers = {name: row.id for name, (row, _, _) in scenes_service.services().items()}
+
+    await user.open(f"/providers/{numbers['r2']}")
+    await user.should_see("It may not list buckets: type a bucket's name below.")
+    await user.should_see("All 13 kinds of names that were tried are kept.")
+    await user.should_not_see("Lost or charged here")
+
+    await user.open(f"/providers/{numbers['b2']}")
+    await user.should_see("1 thing is lost or charged here: see below.")
+    await user.should_see("stay as hidden versions, and you pay for them.")
+
+    await user.open(f"/providers/{numbers['amazon']}")
+    await user.should_see("A lifecycle rule deletes objects in logs/ 30 days after upload.")
+    await user.should_see("Runs with this bucket compare without MD5.")
+
+    await user.open(f"/providers/{numbers['seaweedfs']}")
+    await user.should_see("Names with // become others, such as d/x")
+    await user.should_see("8 of 13 kinds of names that were tried are kept.")
+
+
+async def test_results_show_as_they_come_and_a_test_can_be_stopped(
+    user: User, engine, desk
+) -> None:
+    desk.tests[1] = scenes_service.running()
+
+    await user.open("/providers/1")
+    await user.should_see("10 results so far.")
+    await user.should_see("Write an object")
+    await user.should_not_see("Test writing")
+    press(user, "stop-test")
+    await becomes(lambda: desk.stopped == [1])
+    stopped = replace(desk.tests[1], end=End.STOPPED)
+    desk.tests[1] = stopped
+    engine.live.publish(Topic.CATALOGUE)
+
+    await user.should_see("You stopped this test.")
+
+
+async def test_a_key_that_may_not_list_buckets_is_not_called_untested(user: User, desk) -> None:
+    desk.tests.clear()
+    desk.may_not_list.add(2)
+
+    await user.open("/providers/2")
+
+    await user.should_see("The key works, but it may not list buckets: type a bucket's name below.")
 
 
 async def test_a_test_that_cannot_be_made_says_why(user: User, desk) -> None:

@@ -1,0 +1,134 @@
+"""Remove again all that a test wrote: objects, their versions, unfinished uploads."""
+
+import contextlib
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from bucketvault.engine.listing.asking import Asker
+from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
+from bucketvault.engine.listing.page import NoListingError, read_page
+from bucketvault.engine.listing.uploads import Uploads
+from bucketvault.engine.probe.halt import Halt, HaltedError
+from bucketvault.engine.probe.results import About, Finding, Found
+from bucketvault.sanitize import clean
+
+MOST_NAMED = 50
+PAUSES_S = (0.0, 0.5, 1.5, 3.0)
+PATIENCE_S = 2.0
+LIMIT_S = 30.0
+_ENCODED = {"encoding-type": "url"}
+
+
+class _Object(NamedTuple):
+    key: bytes
+    version: str  # empty: the current one
+    size: int  # bytes
+
+
+def remove(bucket: Bucket, folder: str, unlisted: Iterable[bytes], *, versioned: bool) -> Finding:
+    """Remove everything below the folder of a test; return what is left of it.
+
+    `unlisted` are keys that a listing of versions may not carry. `versioned`: the bucket has
+    versions. Raises nothing: what cannot be removed, or not be looked for, is in the answer. Blocks
+    for some seconds where the service needs them.
+    """
+    until = Halt(LIMIT_S)
+    try:
+        with Uploads(bucket, patience_s=PATIENCE_S) as uploads:
+            _end_uploads(uploads, folder)
+        with Asker(bucket, until.check, patience_s=PATIENCE_S) as asker:
+            for key in unlisted:
+                _remove_alone(asker, key)
+            left = _removed(asker, folder, versioned=versioned)
+    except (ListingError, HaltedError) as error:
+        code = f"{error.status or ''} {error.code}" if isinstance(error, ListingError) else ""
+        where = clean(f"{bucket.name}/{folder}")
+        return Finding(About.LEFT, Found.UNKNOWN, text=where, code=clean(code.strip(), limit=100))
+    if not left:
+        return Finding(About.LEFT, Found.NO)
+    names = dict.fromkeys(f"{bucket.name}/{each.key.decode('utf-8', 'replace')}" for each in left)
+    text = "\n".join(clean(name) for name in list(names)[:MOST_NAMED])
+    return Finding(About.LEFT, Found.YES, sum(each.size for each in left), text)
+
+
+def _remove_alone(asker: Asker, key: bytes) -> None:
+    """Remove the versions of one object, the newest first; those behind a marker stay."""
+    for _ in PAUSES_S:
+        try:
+            version = asker.ask("HEAD", key).headers.get("x-amz-version-id") or ""
+        except ListingError:
+            return
+        if not _is_gone(asker, _Object(key, version if version != "null" else "", 0)):
+            return
+
+
+def _removed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
+    """Remove it, and return what is left. Raises ListingError, HaltedError."""
+    left: list[_Object] = []
+    for pause_s in PAUSES_S:
+        time.sleep(pause_s)  # `rclone serve s3` lists what it could not store for a second
+        left = _listed(asker, folder, versioned=versioned)
+        refused = [each for each in left if not _is_gone(asker, each)]
+        if not left or (refused and len(refused) == len(left)):
+            break
+    if any(each.version for each in left):  # they may not be removed: hide what is in sight
+        for each in _current(asker, folder):
+            _is_gone(asker, each)
+        left = _listed(asker, folder, versioned=versioned)
+    return left
+
+
+def _is_gone(asker: Asker, found: _Object) -> bool:
+    """Remove one; return False if that was refused for good."""
+    query = {"versionId": found.version} if found.version else {}
+    try:
+        asker.ask("DELETE", found.key, query=query)
+    except ListingError as error:
+        return may_pass(error)
+    return True
+
+
+def _listed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
+    """Return every version below a folder, and what has none."""
+    try:
+        told = asker.document(
+            "ListVersionsResult", query=_ENCODED | {"versions": "", "prefix": folder}
+        )
+    except ListingError as error:
+        left = _current(asker, folder)
+        if left or (error.status and not versioned):
+            return left
+        raise  # what is hidden cannot be seen
+    versions = [
+        _Object(_key(told, each), each.findtext("VersionId") or "", int(each.findtext("Size") or 0))
+        for each in told
+        if each.tag in ("Version", "DeleteMarker")
+    ]
+    # where there are no versions, their id is this word, and SeaweedFS 4.48 does not encode keys
+    versions = [each for each in versions if each.version not in ("", "null")]
+    keys = {each.key for each in versions}
+    return versions + [each for each in _current(asker, folder) if each.key not in keys]
+
+
+def _current(asker: Asker, folder: str) -> list[_Object]:
+    query = _ENCODED | {"list-type": "2", "prefix": folder}
+    try:
+        page = read_page(asker.ask("GET", query=query).body, folder)
+    except NoListingError as error:
+        raise ListingError(200, "", error.summary) from error
+    return [_Object(folder.encode() + each.key, "", each.size) for each in page.entries]
+
+
+def _key(told: ET.Element, each: ET.Element) -> bytes:
+    key = each.findtext("Key") or ""
+    encoded = told.findtext("EncodingType") == "url"
+    return unquote_to_bytes(key.replace("+", " ")) if encoded else key.encode()
+
+
+def _end_uploads(uploads: Uploads, folder: str) -> None:
+    with contextlib.suppress(ListingError):  # not every service lists them
+        for upload in list(uploads.unfinished(folder)):
+            uploads.end(upload)
