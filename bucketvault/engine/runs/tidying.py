@@ -133,15 +133,20 @@ class Tidying:
 
 
 def _ours(asked: Uploads, spec: RunSpec) -> Iterable[Upload]:
-    """Yield those of this backup's copy and of its kept versions, and of nothing else."""
-    kept = f"{ARCHIVE_ROOT}/{spec.archive_key}/"
-    copy = looking.prefix_of(spec.destination.path)
-    for upload in asked.unfinished(copy):
-        foreign = upload.key.startswith(f"{ARCHIVE_ROOT}/".encode())
-        if not foreign or upload.key.startswith(kept.encode()):
-            yield upload
-    if copy:  # else they were among these
-        yield from asked.unfinished(kept)
+    copy, kept = looking.prefix_of(spec.destination.path), _kept(spec)
+    for prefix in (copy, kept) if copy else ("",):
+        yield from (each for each in asked.unfinished(prefix) if is_ours(each.key, spec))
+
+
+def is_ours(key: bytes, spec: RunSpec) -> bool:
+    """True if a key is of this backup's copy, or of its kept versions; nothing else is touched."""
+    if key.startswith(f"{ARCHIVE_ROOT}/".encode()):
+        return key.startswith(_kept(spec).encode())
+    return key.startswith(looking.prefix_of(spec.destination.path).encode())
+
+
+def _kept(spec: RunSpec) -> str:
+    return f"{ARCHIVE_ROOT}/{spec.archive_key}/"
 
 
 def _refused(error: BucketvaultError) -> RunWarning:

@@ -2,13 +2,35 @@
 
 from typing import Any
 
+import pytest
+
+from bucketvault.engine.runs.tidying import is_ours
 from bucketvault.store.models import Backup
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import MotoServer, RcloneS3
+from tests.support.specs import run_spec
 
 KEPT = ".bucketvault-archive/"
+
+
+@pytest.mark.parametrize(
+    ("destination", "key", "ours"),
+    [
+        ("copies", "a", True),
+        ("copies", f"{KEPT}photos-1/20261130T100000Z/a", True),
+        ("copies", f"{KEPT}photos-10/20261130T100000Z/a", False),
+        ("copies", f"{KEPT}a", False),
+        ("copies/photos", "photos/a", True),
+        ("copies/photos", f"{KEPT}photos-1/20261130T100000Z/a", True),
+        ("copies/photos", "photos", False),
+        ("copies/photos", "photos2/a", False),
+        ("copies/photos", "a", False),
+    ],
+)
+def test_whose_an_upload_is_tells_its_key(destination: str, key: str, ours: bool) -> None:
+    assert is_ours(key.encode(), run_spec("photos", destination)) is ours
 
 
 def begin_upload(bucket: Bucket, key: str) -> None:

@@ -9,11 +9,13 @@ from bucketvault.engine.domain.fields import BackupFields
 from bucketvault.engine.domain.prices import PRICES, UNKNOWN
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.rclone.buckets import PathSize
+from bucketvault.engine.views.backups import RunPage
 from bucketvault.engine.views.money import Bill, Priced
 from bucketvault.pages.backup.form_cost import Estimate, estimate
 from bucketvault.pages.backup.form_words import new_backup
 from bucketvault.pages.parts import money
 from bucketvault.vocabulary import Side, StorageClass
+from tests.pages import scenes
 from tests.pages.scenes_money import AWS, B2, HOME, R2
 
 MILLION = PathSize(1_000_000, 10**12)
@@ -98,6 +100,18 @@ def test_a_runs_bill_is_one_line() -> None:
         "(free), 1 request to the destination (free). Prices of Cloudflare R2 and Backblaze B2: "
         "read in September 2026."
     )
+
+
+def test_a_run_that_has_ended_says_what_it_cost() -> None:
+    view = scenes.run_view()
+    page = RunPage(view, scenes.SETTINGS, None, None, None, prices=PRICES)
+
+    ((name, words),) = money.of_run(page)
+
+    assert name == "Cost"
+    assert words.startswith("$0.16: 422 requests to the source (less than $0.01), 1.9 GB out of")
+    assert money.of_run(replace(page, run=replace(view, finished_at=None))) == ()
+    assert money.of_run(replace(page, run=replace(view, requests={}))) == ()
 
 
 def test_own_prices_and_two_ends_at_one_service_are_told_apart() -> None:

@@ -212,7 +212,7 @@ async def test_the_same_place_is_refused_before_saving(user: User, desk) -> None
     await user.should_see("Source and destination are the same place.")
 
 
-async def test_counting_tells_the_first_run_and_the_requests(user: User, desk) -> None:
+async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User, desk) -> None:
     await user.open("/backups/new")
     await user.should_see("A run asks each end once for every 1,000 objects. Each object that")
     await user.should_see("Count the source above to see how many a month.")
@@ -224,6 +224,10 @@ async def test_counting_tells_the_first_run_and_the_requests(user: User, desk) -
     await user.should_see("18,240 objects, 61 GB there.")
     await user.should_see("61 GB pass through this server, in and out again")
     await user.should_see("About 1,200 requests a month for 18,240 objects while nothing changes")
+    await user.should_see("Choose both buckets to see what a copy costs.")
+    fill(user, destination_storage_id=3)
+    await user.should_see("First copy: about $0.10. A month: about $0.92.")
+    await user.should_see("18,297 requests to Cloudflare R2 (source)")
 
 
 async def test_counting_can_be_stopped(user: User, desk) -> None:
