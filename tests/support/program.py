@@ -394,7 +394,7 @@ destination.path = "{destination_path}"
         """Run a backup to its end; gives its newest run as `status --json` tells it."""
         done = self.cli("run", name, "--wait")
         run = self.last_run(name)
-        assert done.code == (0 if run["status"] == "success" else 1), (done, run)
+        assert run and done.code == (0 if run["status"] == "success" else 1), (done, run)
         return run
 
     def status(self) -> dict[str, Any]:

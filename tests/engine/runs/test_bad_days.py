@@ -76,6 +76,7 @@ def _line(process: psutil.Process) -> str:
 
 
 VICTIMS = ("program", "runner", "worker", "all")
+EVERY = list(itertools.product(STEPS, VICTIMS))
 ROUNDS = [
     ("look", "worker"),
     ("keep", "all"),
@@ -87,7 +88,7 @@ ROUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("step", "victim"), itertools.product(STEPS, VICTIMS) if MORE else ROUNDS)
+@pytest.mark.parametrize(("step", "victim"), EVERY if MORE else ROUNDS)
 def test_whoever_is_killed_at_whatever_step_the_next_run_is_whole_and_nothing_is_lost(
     scene: Scene, step: str, victim: str
 ) -> None:
