@@ -114,9 +114,16 @@ function begin() {
 }
 begin();
 
-// For the sign-in page, whose address any port may know. This storage is for this port alone.
+// For the sign-in page, whose address any port may know: where our pages are, and what gives this
+// browser its cookie again. This storage is for this port alone.
 try {
   localStorage.setItem("bucketvault", HOME);
+  const name = `${HOME.slice(1)}=`;
+  const back = document.cookie.split("; ").find((pair) => pair.startsWith(name));
+  if (HOME && back) {
+    localStorage.setItem("bucketvault-back", back.slice(name.length));
+    document.cookie = `${name}; path=${HOME}; max-age=0`;
+  }
 } catch {
   // a browser that stores nothing: the link opens
 }

@@ -24,6 +24,10 @@ class BucketvaultError(Exception):
         return f"{self.summary} {self.hint}".strip()
 
 
+class StrangerError(BucketvaultError):
+    """Another program listens where our pages were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with one field of what a person entered."""

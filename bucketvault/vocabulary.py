@@ -171,6 +171,7 @@ class MailKind(StrEnum):
     OVERDUE = "overdue"  # a backup should have succeeded by now, and has not
     OVERDUE_OVER = "overdue_over"  # and now it has
     DAMAGED = "damaged"  # bytes were read that are not the same at both ends
+    KEPT_OUT = "kept_out"  # another program has the port of the pages
 
 
 class MailSecurity(StrEnum):

@@ -1,6 +1,7 @@
 """The installed package: the wheel holds all that the program needs."""
 
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def unit() -> str:
 def test_the_unit_is_one_that_systemd_takes_without_a_word(tmp_path: Path) -> None:
     there = unit().replace("/opt/bucketvault/venv/bin/bucketvault", sys.executable)
     (tmp_path / "bucketvault.service").write_text(there)
+    shutil.copy(PACKAGING / "bucketvault.socket", tmp_path)
 
     for check in (["verify", "--man=no"], ["security", "--offline=true", "--threshold=20"]):
         done = subprocess.run(
@@ -85,6 +87,7 @@ def test_the_unit_is_one_that_systemd_takes_without_a_word(tmp_path: Path) -> No
         "StateDirectory=bucketvault bucketvault-key",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
+        "Requires=bucketvault.socket",
     ],
 )
 def test_the_unit_keeps_what_runs_and_secrets_depend_on(line: str) -> None:

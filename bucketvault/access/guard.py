@@ -32,9 +32,14 @@ OPEN = {  # what strangers may ask for, over HTTP only
     "/favicon.ico": READING,
     "/healthz": READING,
 }
-OPEN_BELOW = {SIGN_IN: READING}  # the same, for who knows our path: where the cookie is sent
+BACK = "/back"
+OPEN_BELOW = {  # the same, for who knows our path: where the cookie is sent
+    SIGN_IN: READING,
+    BACK: ("POST",),
+}
 KEPT_BY_BROWSERS = ("/_nicegui/", "/assets/")  # their addresses change with their content
 SESSION = "bucketvault.session"  # in the scope: the session's secret, for what is behind us
+SIGNED_IN = "bucketvault.signed_in"  # there, from what is before us: to call if there is a session
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")  # printable ASCII without the backslash
@@ -49,7 +54,7 @@ _PAGE_POLICY = (
 )
 _PLAIN_POLICY = (
     f"default-src 'none'; script-src 'sha256-{plain_pages.COME_BACK_HASH}'; "
-    "style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; "
+    "style-src 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 ).encode()
 _HEADERS = {
@@ -113,6 +118,7 @@ class Guard:
         if session is not None:
             self._sessions.touch(session)
             scope[SESSION] = session
+            scope.get(SIGNED_IN, lambda: None)()
             if scope["type"] == "websocket":
                 receive = self._while_signed_in(session, receive)
         if below is not None:

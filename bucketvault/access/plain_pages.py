@@ -32,12 +32,25 @@ button { margin-top: 12px; border: 0; background: var(--btn); color: var(--btn-i
 
 
 # The sign-in page's address is everybody's. Where this browser has seen our pages under this name
-# and port, it goes there once; whoever is not signed in is led back, and then it stays.
+# and port, it goes there, to the sign-in page below our path. There it takes its cookie back, which
+# another port may have crowded out. Both are tried once; then the page stays.
 COME_BACK = r"""
-const home = localStorage.getItem("bucketvault");
-localStorage.removeItem("bucketvault");
-if (/^\/b-[\w-]{22}$/.test(home) && !location.pathname.startsWith(home)) {
-  location.replace(home + document.querySelector("[name=next]").value);
+const take = (name) => {
+  const found = localStorage.getItem(name);
+  localStorage.removeItem(name);
+  return found;
+};
+const go = (home) => location.replace(home + document.querySelector("[name=next]").value);
+const below = location.pathname.match(/^(\/b-[\w-]{22})\/login$/);
+const home = take("bucketvault");
+if (!below && /^\/b-[\w-]{22}$/.test(home)) go(home);
+const back = below && take("bucketvault-back");
+if (back) {
+  fetch(`${below[1]}/back`, { method: "POST", body: back }).then((answer) => {
+    if (answer.status !== 204) return;
+    localStorage.setItem("bucketvault-back", back);
+    go(below[1]);
+  });
 }
 """
 COME_BACK_HASH = base64.b64encode(hashlib.sha256(COME_BACK.encode()).digest()).decode()

@@ -82,6 +82,16 @@ def _write(file: Path) -> str:
     return path
 
 
+def new_way_back() -> str:
+    """Return the random secret from which a session is made; nothing here keeps it."""
+    return secrets.token_urlsafe(32)
+
+
+def session_of(way_back: str) -> str:
+    """Return the session that whoever has `way_back` may take again; it does not tell that one."""
+    return links.hash_of(f"session {way_back}")
+
+
 @dataclass(slots=True)
 class _Open:
     """A session that has not ended."""
@@ -175,13 +185,16 @@ class Sessions:
         log.warning("a wrong link or password was refused", extra={"guesses": self._wrong})
         return None
 
-    async def begin(self, token: str, held: str | None = None) -> str | None:
+    async def begin(
+        self, token: str, held: str | None = None, way_back: str | None = None
+    ) -> str | None:
         """Use the link of this token up, and return a session; None: it does not open.
 
-        A new session, unless this browser has one that is still valid: that one is kept. Replaced
-        by another cookie, it would stay valid in open tabs, and no sign-out could end it.
+        A new session, that of `way_back` or of a random one, unless this browser has one that is
+        still valid: that one is kept. Replaced by another cookie, it would stay valid in open
+        tabs, and no sign-out could end it.
         """
-        return await asyncio.to_thread(self._begin, token, held)
+        return await asyncio.to_thread(self._begin, token, held, way_back or new_way_back())
 
     def pause_s(self) -> float:
         """Return how long a guess waits now before it is looked at."""
@@ -193,9 +206,9 @@ class Sessions:
         """True if there is a password."""
         return self._password_file.exists()
 
-    def _begin(self, token: str, held: str | None) -> str | None:
+    def _begin(self, token: str, held: str | None, way_back: str) -> str | None:
         self._end_all_if_replaced()
-        session = secrets.token_urlsafe(32)
+        session = session_of(way_back)
         hashed, now = links.hash_of(session), utcnow()
         with self._lock, writing():
             if not links.use(token):

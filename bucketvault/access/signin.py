@@ -11,8 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from nicegui import Client, background_tasks, core
 
 from bucketvault.access import plain_pages
-from bucketvault.access.guard import SESSION, SIGN_IN, local_path
-from bucketvault.access.sessions import COOKIE, CrowdedError, Sessions
+from bucketvault.access.guard import BACK, SESSION, SIGN_IN, local_path
+from bucketvault.access.sessions import (
+    COOKIE,
+    CrowdedError,
+    Sessions,
+    new_way_back,
+    session_of,
+)
 from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
@@ -62,6 +68,17 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         secret = _without_link(fields.get("token", "").strip())
         return await _lead_below(sessions, secret, local_path(fields.get("next", "/")))
+
+    @router.post(BACK)
+    async def back(request: fastapi.Request) -> Response:
+        """Give a browser its cookie again: other ports of this host can make it forget ours."""
+        body = await _body(request)
+        if body is None:
+            return _too_large()
+        session = session_of(body.decode("utf-8", "replace"))
+        if not sessions.is_valid(session):
+            return Response("That session has ended.")
+        return _with_session(Response(status_code=HTTPStatus.NO_CONTENT), sessions, session)
 
     @router.post("/logout")
     async def leave(request: fastapi.Request) -> Response:
@@ -130,22 +147,31 @@ async def _lead_below(sessions: Sessions, secret: str, wanted: str) -> Response:
 
 
 async def _open(sessions: Sessions, token: str, held: str | None, wanted: str) -> Response:
+    way_back = new_way_back()
     try:
-        session = await sessions.begin(token, held)
+        session = await sessions.begin(token, held, way_back)
     except BusyError:
         return _busy(sessions, wanted)
     if session is None and held is None:
         return _wrong(sessions, wanted)
     response = RedirectResponse(f"{sessions.path}{wanted}", HTTPStatus.SEE_OTHER)
-    if session is not None:
-        response.set_cookie(
-            COOKIE,
-            session,
-            max_age=COOKIE_AGE_S,
-            path=sessions.path,
-            httponly=True,
-            samesite="strict",
-        )
+    if session == session_of(way_back):
+        # The page puts it into the storage of this name and port, where no other port comes; nor
+        # can one throw this cookie, whose name is our path.
+        name = sessions.path.removeprefix("/")
+        response.set_cookie(name, way_back, max_age=60, path=sessions.path, samesite="strict")
+    return response if session is None else _with_session(response, sessions, session)
+
+
+def _with_session(response: Response, sessions: Sessions, session: str) -> Response:
+    response.set_cookie(
+        COOKIE,
+        session,
+        max_age=COOKIE_AGE_S,
+        path=sessions.path,
+        httponly=True,
+        samesite="strict",
+    )
     return response
 
 

@@ -42,9 +42,7 @@ def add_to(commands: Any) -> None:  # what argparse's `add_subparsers` gives; it
 def _url(given: argparse.Namespace, config: Config) -> int:
     door, link = address.login_link(config, new=given.new)
     print(link)
-    if not door.answers():
-        print("Nothing answers there now. Start it: bucketvault serve", file=sys.stderr)
-    elif door.socket is not None:
+    if door.socket is not None:
         print(f"First, on your own computer: {door.tunnel_line('')}", file=sys.stderr)
     return 0
 

@@ -1,30 +1,30 @@
 """Say where the pages are: the link that opens them, the way over SSH, the port or socket used."""
 
 import contextlib
-import errno
+import hmac
 import http.client
 import ipaddress
-import json
 import os
 import pwd
+import secrets
 import shlex
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bucketvault.access import links
 from bucketvault.access.sessions import replace_own_path
 from bucketvault.config import Config
+from bucketvault.engine import serve_note
 from bucketvault.engine.engine import open_store
-from bucketvault.errors import AlreadyRunningError, BucketvaultError
-from bucketvault.store.private_files import write_private
+from bucketvault.errors import BucketvaultError, StrangerError
 
 ADDRESS = "127.0.0.1"
-BACKLOG = 128
-NOTE = "serve.json"  # in the data folder: where pages are served
-ANSWER_S = 5.0
+PROOF = "bucketvault-proof"  # a header of /healthz
+ANSWER_S = 10.0
+LISTENS = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +33,51 @@ class Door:
 
     port: int
     socket: Path | None = None
+    secret: str = field(default_factory=secrets.token_urlsafe, repr=False)
 
     def new_link(self) -> str:
         """Return an address that signs in once, within a day. Raises BusyError."""
         return f"http://{ADDRESS}:{self.port}/login?token={links.make()}"
 
-    def answers(self) -> bool:
-        """True if anything listens there."""
-        try:
-            if self.socket is not None:
-                _connect(self.socket).close()
-            else:
-                socket.create_connection((ADDRESS, self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+    def proof(self, nonce: str) -> str:
+        """Return what shows whoever knows our secret that this server is here, and is ours.
+
+        The place is in it, so that nobody passes it on from another one.
+        """
+        said = f"{nonce} {self.socket or self.port}".encode()
+        return hmac.new(self.secret.encode(), said, "sha256").hexdigest()
 
     def ask(self) -> tuple[int, str]:
-        """Return status and words of /healthz of the server that listens there. Raises OSError."""
+        """Return status and words of /healthz of our server there.
+
+        Raises OSError: nothing answers; StrangerError: another program does.
+        """
+        if self.socket is None and who_listens(self.port)[1]:
+            raise self._strange()  # before it is told anything
+        nonce = secrets.token_hex(16)
         asking = http.client.HTTPConnection(ADDRESS, self.port, timeout=ANSWER_S)
         with contextlib.closing(asking):
             if self.socket is not None:
-                asking.sock = _connect(self.socket, ANSWER_S)
-            asking.request("GET", "/healthz", headers={"Host": "localhost"})
-            answer = asking.getresponse()
-            return answer.status, answer.read(1000).decode(errors="replace")
+                asking.sock = connect(self.socket, ANSWER_S)
+            try:
+                asking.request("GET", f"/healthz?nonce={nonce}", headers={"Host": "localhost"})
+                answer = asking.getresponse()
+                said = answer.read(1000).decode(errors="replace")
+                proof = answer.getheader(PROOF, "")
+            except (http.client.HTTPException, UnicodeError) as error:  # it speaks something else
+                raise self._strange() from error
+        if not hmac.compare_digest(proof.encode(), self.proof(nonce).encode()):
+            raise self._strange()
+        return answer.status, said
+
+    def _strange(self) -> StrangerError:
+        where = f"on {self.socket}" if self.socket else f"on port {self.port}"
+        who = "Another program" if self.socket else who_listens(self.port)[0]
+        return StrangerError(
+            f"{who} listens {where}, where this bucketvault was.",
+            "Do not open it, and sign in nowhere: it could be anybody's. Start bucketvault again; "
+            "if the port stays taken, name another: bucketvault serve --port 8485",
+        )
 
     def tunnel_line(self, ssh_connection: str) -> str:
         """Return the `ssh -L` line to type on the computer from which the user came by SSH.
@@ -83,17 +103,29 @@ def door_of(config: Config) -> Door:
 
 
 def login_link(config: Config, *, new: bool) -> tuple[Door, str]:
-    """Return where it serves, and a link that signs in there; with `new`, all others end."""
+    """Return where it serves, and a link that signs in there; with `new`, all others end.
+
+    Raises BucketvaultError when no server answers there, StrangerError when one that is not ours
+    does: whoever opened the link would hand it over.
+    """
     door = noted_door(config)
     open_store(config)
     if new:
         replace_own_path(config.address)
+    try:
+        door.ask()
+    except OSError as error:
+        where = f"on {door.socket}" if door.socket else f"on port {door.port}"
+        raise BucketvaultError(
+            f"bucketvault does not answer {where}.",
+            "Start it, then ask for the link again: systemctl start bucketvault, or bucketvault "
+            "serve",
+        ) from error
     return door, door.new_link()
 
 
-def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
+def announcement(door: Door, *, with_link: bool) -> Iterator[str]:
     """Say where the pages are, in lines."""
-    door = door_of(config)
     if tunnel := door.tunnel_line(os.environ.get("SSH_CONNECTION", "")):
         yield f"First, on your own computer: {tunnel}"
     if with_link:
@@ -103,106 +135,39 @@ def announcement(config: Config, *, with_link: bool) -> Iterator[str]:
         yield f"bucketvault serves {where}. The login link: bucketvault url"
 
 
-def note_door(config: Config) -> None:
-    """Write down where pages are served, for `bucketvault url`."""
-    where = {"port": config.port, "socket": str(config.socket or "")}
-    write_private(config.data_dir / NOTE, json.dumps(where))
-
-
 def noted_door(config: Config) -> Door:
     """Return where a bucketvault serves on this data folder, or did last; else where it would."""
-    try:
-        found = json.loads((config.data_dir / NOTE).read_text("utf-8"))
-        path = str(found.get("socket", ""))
-        return Door(int(found["port"]), Path(path) if path else None)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    note = serve_note.read(config.data_dir)
+    if note is None:
         return door_of(config)
+    return Door(note.port, Path(note.socket) if note.socket else None, note.secret)
 
 
-@contextlib.contextmanager
-def listening(door: Door) -> Iterator[socket.socket]:
-    """Return a socket that listens at `door`; its file goes with it.
+def who_listens(port: int) -> tuple[str, bool]:
+    """Return whose program listens on a port of this machine, in words, and if it is a stranger's.
 
-    Raises BucketvaultError when the place cannot be used, AlreadyRunningError when another program
-    listens on that Unix socket.
+    /proc/net/tcp and tcp6 have each socket's owner (proc(5)), which everybody may read.
     """
-    if door.socket is None:
-        with _listen_on_port(door.port) as listener:
-            yield listener
-        return
-    with _listen_on_socket(door.socket) as listener:
-        ours = door.socket.stat().st_ino
-        try:
-            yield listener
-        finally:
-            with contextlib.suppress(OSError):
-                if door.socket.stat().st_ino == ours:  # and not the socket of a later process
-                    door.socket.unlink()
+    for name, addresses in (("tcp", ("0100007F", "0" * 8)), ("tcp6", ("0" * 32,))):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/net/{name}").read_text("ascii").splitlines()[1:]:
+                _, local, _, state, *rest = line.split()
+                address, _, its_port = local.partition(":")
+                if state == LISTENS and int(its_port, 16) == port and address in addresses:
+                    return _whose(int(rest[3]))
+    return "Another program", False
 
 
-def _listen_on_port(port: int) -> socket.socket:
-    try:
-        return socket.create_server((ADDRESS, port), backlog=BACKLOG)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise BucketvaultError(
-                f"Port {port} is in use by another program.",
-                "Stop that one, or name another port: bucketvault serve --port 8485",
-            ) from error
-        why = os.strerror(error.errno or 0)
-        raise BucketvaultError(f"Port {port} cannot be used: {why}.") from error
+def _whose(uid: int) -> tuple[str, bool]:
+    if uid == os.geteuid():
+        return "Another program of yours", False
+    name = str(uid)
+    with contextlib.suppress(KeyError):
+        name = pwd.getpwuid(uid).pw_name
+    return f"A program of the user {name}", uid != 0
 
 
-def _listen_on_socket(path: Path) -> socket.socket:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_open_folder(path.parent)
-        _clear(path)
-        with contextlib.ExitStack() as on_fault:
-            listener = on_fault.enter_context(socket.socket(socket.AF_UNIX))
-            listener.bind(str(path))
-            path.chmod(0o600)
-            listener.listen(BACKLOG)
-            on_fault.pop_all()
-    except OSError as error:
-        raise BucketvaultError(f"The socket {path} cannot be used: {error.strerror}.") from error
-    return listener
-
-
-def _refuse_open_folder(folder: Path) -> None:
-    """The folder is what keeps others out: on some systems a socket's own mode is not asked."""
-    found = folder.stat()
-    if found.st_uid != os.geteuid():
-        raise BucketvaultError(
-            f"The folder {folder} belongs to somebody else.",
-            "Name a socket in a folder of your own.",
-        )
-    if found.st_mode & 0o077:
-        raise BucketvaultError(
-            f"The folder {folder} is open to other users of this machine.",
-            f"Close it, or name a socket in another one: chmod 700 {shlex.quote(str(folder))}",
-        )
-
-
-def _clear(path: Path) -> None:
-    """Delete a socket on which nothing listens any more; anything else stays, and is an error."""
-    if not path.exists() and not path.is_symlink():
-        return
-    if not path.is_socket() or path.is_symlink():
-        raise BucketvaultError(
-            f"{path} is there already, and is not a socket.", "Name another place with --socket."
-        )
-    try:
-        with _connect(path) as other:
-            raise AlreadyRunningError(
-                f"Another program listens on {path}: process {_peer(other)}.",
-                "Stop that one first, or name another place with --socket.",
-            )
-    except ConnectionRefusedError:  # left behind by a program that was killed
-        path.unlink()
-
-
-def _connect(path: Path, timeout_s: float = 1.0) -> socket.socket:
+def connect(path: Path, timeout_s: float = 1.0) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout_s)
     try:
@@ -213,7 +178,7 @@ def _connect(path: Path, timeout_s: float = 1.0) -> socket.socket:
     return connection
 
 
-def _peer(connection: socket.socket) -> str:
+def peer(connection: socket.socket) -> str:
     """Return the process at the other end: its number, and its name where that can be read."""
     asked = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid = struct.unpack("3i", asked)[0]

@@ -10,8 +10,9 @@ import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from nicegui import ui
 
@@ -23,6 +24,7 @@ from bucketvault.pages import site
 from bucketvault.pages.parts import assets
 from bucketvault.pages.run.log import log_api
 from bucketvault.server import systemd
+from bucketvault.server.address import PROOF, Door
 from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ LOOK_S = 1.0  # how soon a new login token, or the end of a session, reaches ope
 RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads again
 
 
-def create_app(engine: Engine, sessions: Sessions) -> Guard:
+def create_app(engine: Engine, sessions: Sessions, door: Door) -> Guard:
     """Return the whole application around a started engine; once in a process.
 
     The engine delivers to the event loop that runs this, from its start to its end.
@@ -50,7 +52,7 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     api = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     api.include_router(sign_in_routes(sessions))
     api.include_router(log_api(engine))
-    _add_small_answers(api, engine)
+    _add_small_answers(api, engine, door)
     engine.sign_out_everywhere = partial(replace_own_path, engine.config.address)
     site.register(engine)
     ui.run_with(
@@ -67,16 +69,18 @@ def create_app(engine: Engine, sessions: Sessions) -> Guard:
     return Guard(api, sessions, engine.config.allowed_hosts)
 
 
-def _add_small_answers(api: FastAPI, engine: Engine) -> None:
+def _add_small_answers(api: FastAPI, engine: Engine, door: Door) -> None:
     @api.api_route("/favicon.ico", methods=["GET", "HEAD"])
     async def favicon() -> Response:
         return FileResponse(assets.folder() / "favicon.svg", media_type="image/svg+xml")
 
     @api.api_route("/healthz", methods=["GET", "HEAD"])
-    async def healthz() -> Response:
+    async def healthz(nonce: Annotated[str, Query(max_length=100)] = "") -> Response:
+        """Say whether all is well; with a nonce, also that this is the server whose note it is."""
+        headers = {PROOF: door.proof(nonce)} if nonce else None
         if fault := await systemd.fault(engine):
-            return PlainTextResponse(f"{fault}\n", HTTPStatus.SERVICE_UNAVAILABLE)
-        return PlainTextResponse("ok\n")
+            return PlainTextResponse(f"{fault}\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
+        return PlainTextResponse("ok\n", headers=headers)
 
 
 async def _watch(sessions: Sessions) -> None:

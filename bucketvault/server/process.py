@@ -1,6 +1,8 @@
 """`bucketvault serve`: one process, one port or socket, from its start to a clean end."""
 
+import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -13,13 +15,25 @@ from types import FrameType
 
 import uvicorn
 
-from bucketvault.access.sessions import Sessions
+from bucketvault.access.sessions import Sessions, replace_own_path
 from bucketvault.config import Config
+from bucketvault.engine import serve_note
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
-from bucketvault.errors import AlreadyRunningError
+from bucketvault.engine.mail import outbox
+from bucketvault.engine.serve_note import ServeNote
+from bucketvault.errors import AlreadyRunningError, BucketvaultError
 from bucketvault.server import systemd
-from bucketvault.server.address import announcement, door_of, listening, note_door
+from bucketvault.server.address import announcement, door_of
+from bucketvault.server.connections import (
+    MOST_HEADER_BYTES,
+    Connection,
+    keep_descriptors_for_runs,
+)
+from bucketvault.server.listener import BACKLOG, Listener
+from bucketvault.store.database import BusyError, writing
+from bucketvault.store.models import utcnow
+from bucketvault.vocabulary import Topic
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +41,7 @@ log = logging.getLogger(__name__)
 REQUESTS_MAY_TAKE_S = 2
 ENGINE_MAY_TAKE_S = 2.0
 END_S = 4.5
+AGAIN_S = 5.0  # between two looks whether a port that was taken is free
 
 
 @dataclass(frozen=True)
@@ -43,8 +58,9 @@ class Around:
 def serve(config: Config, around: Around = Around()) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit code. Runs under way outlive this.
 
-    Raises AlreadyRunningError when the data folder is in use, BucketvaultError when the port is,
-    or the socket cannot be used.
+    A port that another program has keeps the pages away, and nothing else: they come when it is
+    free. Raises AlreadyRunningError when the data folder is in use, BucketvaultError when port or
+    socket cannot be used at all.
     """
     if (who := holder(config)) is not None:  # before anything that takes time
         raise AlreadyRunningError(
@@ -52,8 +68,9 @@ def serve(config: Config, around: Around = Around()) -> int:
             "Stop that one first, or name another folder with --data-dir.",
         )
     config.make_folders()
-    door = door_of(config)
-    with listening(door) as listener, _signals(around.end_s) as ending:
+    keep_descriptors_for_runs()
+    with Listener(door_of(config)) as listener, _signals(around.end_s) as ending:
+        listener.open()
         os.environ["NICEGUI_STORAGE_PATH"] = str(config.data_dir / "nicegui")  # read at import
         with _absent("aiohttp", "requests"):
             from bucketvault.server.app import create_app
@@ -62,7 +79,9 @@ def serve(config: Config, around: Around = Around()) -> int:
         sessions = Sessions(config.address, config.password)
         server = _Server(
             uvicorn.Config(
-                create_app(engine, sessions),
+                create_app(engine, sessions, listener.door),
+                http=Connection,
+                h11_max_incomplete_event_size=MOST_HEADER_BYTES,
                 ws="wsproto",
                 # to a browser on this machine or behind SSH, packing costs more than it saves
                 ws_per_message_deflate=False,
@@ -70,29 +89,64 @@ def serve(config: Config, around: Around = Around()) -> int:
                 server_header=False,
                 access_log=False,
                 log_config=None,
+                log_level="error",  # else a stranger fills the log with what is no HTTP
                 lifespan="on",
                 timeout_graceful_shutdown=REQUESTS_MAY_TAKE_S,
             ),
             ending,
+            listener,
+            lambda: _opened(config, listener, with_link=around.print_link or sys.stdout.isatty()),
         )
         engine.start()
         try:
             sessions.load()
-            note_door(config)
             around.started(engine)
-            with_link = around.print_link or sys.stdout.isatty()
-            log.info("serving", extra={"at": door.socket or door.port})
-            for line in announcement(config, with_link=with_link):
-                sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+            if listener.sockets:
+                server.opened()
+            else:
+                _kept_out(config, listener)
             if not ending.is_set():
-                server.run(sockets=[listener])
+                server.run(sockets=listener.sockets)
             around.ending(engine)
         finally:
             engine.stop(ENGINE_MAY_TAKE_S)
         sessions.work(at_end=True)
     log.info("ended")
     return 0
+
+
+def _opened(config: Config, listener: Listener, *, with_link: bool) -> None:
+    """Say that the pages can be opened, and where."""
+    door = listener.door
+    if listener.is_strange:
+        # what open tabs said to whoever had the port opens nothing any more
+        replace_own_path(config.address)
+    serve_note.write(config.data_dir, ServeNote(door.port, str(door.socket or ""), door.secret))
+    log.info("serving", extra={"at": door.socket or door.port})
+    for line in announcement(door, with_link=with_link):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _kept_out(config: Config, listener: Listener) -> None:
+    """Say that another program has the port: here, in `status`, and once by mail."""
+    door = listener.door
+    before = serve_note.read(config.data_dir)
+    since = (before.kept_out_since if before else "") or utcnow().isoformat()
+    words = f"{listener.taken_by} listens on port {door.port}."
+    note = ServeNote(door.port, "", door.secret, words, since)
+    serve_note.write(config.data_dir, note)
+    try:
+        with writing(Topic.MAIL):
+            outbox.kept_out(words, since)
+    except BusyError as error:
+        log.warning("the database is busy: no mail about the port", extra={"why": error})
+    log.error("another program has the port: no pages", extra={"port": door.port})
+    sys.stdout.write(
+        f"{words} So the pages cannot be opened; runs start as planned.\n"
+        "The pages come when the port is free. Or name another: bucketvault serve --port 8485\n"
+    )
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -114,14 +168,49 @@ def _absent(*modules: str) -> Iterator[None]:
 class _Server(uvicorn.Server):
     """Ends on a signal, and does not raise it again: what follows `run` is done, the code is 0."""
 
-    def __init__(self, config: uvicorn.Config, ending: "_Ending") -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ending: "_Ending",
+        listener: Listener,
+        opened: Callable[[], None],
+    ) -> None:
         super().__init__(config)
+        self.opened = opened  # called once requests can come
         self._ending = ending
+        self._listener = listener
+        self._waiting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Uvicorn's start; from its end on requests are answered."""
+        """Uvicorn's start; from its end on requests are answered, if there is a socket."""
         await super().startup(sockets)
         systemd.tell(systemd.READY)
+        if not sockets:
+            self._waiting = asyncio.create_task(self._wait_for_the_port(), name="wait for the port")
+
+    async def _wait_for_the_port(self) -> None:
+        while not await asyncio.to_thread(self._is_open):  # noqa: ASYNC110 - see below
+            await asyncio.sleep(AGAIN_S)  # no program tells when it leaves a port
+        made = functools.partial(
+            Connection,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        loop = asyncio.get_running_loop()
+        for each in self._listener.sockets:
+            self.servers.append(await loop.create_server(made, sock=each, backlog=BACKLOG))
+
+    def _is_open(self) -> bool:
+        """Try to listen, and to say so before anybody can sign in."""
+        try:
+            if not self._listener.sockets and not self._listener.open():
+                return False
+            self.opened()
+        except (BusyError, BucketvaultError) as error:
+            log.warning("the pages cannot be opened yet", extra={"why": error})
+            return False
+        return True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Uvicorn's handler of both signals."""

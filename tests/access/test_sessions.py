@@ -136,6 +136,15 @@ async def test_a_link_opens_a_session_and_the_database_has_only_its_hash(
     assert session.encode() not in held
 
 
+async def test_what_a_session_is_made_of_tells_it_and_is_not_told_by_it(path_file: Path) -> None:
+    sessions, way_back = started(path_file), module.new_way_back()
+
+    session = await sessions.begin(links.make(), way_back=way_back)
+
+    assert session == module.session_of(way_back) and way_back not in str(session)
+    assert not sessions.is_valid(way_back) and module.session_of(str(session)) != session
+
+
 async def test_two_browsers_that_open_one_link_at_once_get_one_session(path_file: Path) -> None:
     sessions, token = started(path_file), links.make()
 

@@ -39,12 +39,13 @@ from bucketvault.server.app import create_app
 from bucketvault.config import load_config
 from bucketvault.engine.engine import Engine
 from bucketvault.access.sessions import Sessions
+from bucketvault.server.address import Door
 from nicegui import core
 
 config = load_config({"BUCKETVAULT_DATA_DIR": sys.argv[1], "BUCKETVAULT_KEY_FILE": sys.argv[1]})
 config.make_folders()
 sessions = Sessions(config.address, config.password)
-application = create_app(Engine(config, "serve"), sessions).app
+application = create_app(Engine(config, "serve"), sessions, Door(1)).app
 
 def walk(routes, prefix=""):
     for route in routes:
@@ -106,6 +107,7 @@ def test_no_route_but_the_way_in_answers_a_stranger(listed: dict[str, Any], serv
                 assert led or asked.status == 401 or (method, start + path) in answered, path
 
     below = {(method, f"{served.path}/login") for method in ("GET", "HEAD")}
+    below |= {("POST", f"{served.path}/back")}
     assert answered == OPEN_TO_STRANGERS | below
     assert {(m, p) for p, methods in guard.OPEN.items() for m in methods} == OPEN_TO_STRANGERS
 
@@ -116,7 +118,7 @@ def test_every_page_is_there_for_whoever_is_signed_in(
     """The other half: what strangers are refused would answer, so the refusals mean something."""
     pages = [path for kind, path, methods in listed["routes"] if methods and "{" not in path]
     for path in pages:
-        if path != "/logout":
+        if path not in ("/logout", "/back"):
             assert served.ask(path).status in (200, 303), path
 
 

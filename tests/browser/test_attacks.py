@@ -17,7 +17,7 @@ from tests.pages.gallery import CHROMIUM_ARGS
 from tests.support.capabilities import chromium
 from tests.support.program import Bucket, Program, Served, until
 from tests.support.raw_socket import RawSocket
-from tests.support.servers import RcloneS3
+from tests.support.servers import RcloneS3, free_port
 
 # a tab may be led there twice, by its own script and by the server: one of the two is aborted
 SIGN_IN = re.compile(r"/login$")
@@ -28,8 +28,18 @@ MARKS = ("AKIAMARKERMARKER0002", "marker-secret-0002-never-shown")
 
 
 @pytest.fixture(scope="module")
+def twin() -> Iterator["Elsewhere"]:
+    """Another user's web server, which had our port at ::1 before we came."""
+    with listening_elsewhere("::1") as elsewhere:
+        yield elsewhere
+
+
+@pytest.fixture(scope="module")
 def served(
-    here: RcloneS3, elsewhere: RcloneS3, tmp_path_factory: pytest.TempPathFactory
+    here: RcloneS3,
+    elsewhere: RcloneS3,
+    twin: "Elsewhere",
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     """A server with a backup that a click would run."""
     source, destination = Bucket(here, "attacked"), Bucket(elsewhere, "attacked-copy")
@@ -38,7 +48,7 @@ def served(
     source.put("one.txt", b"one")
     program = Program(tmp_path_factory.mktemp("attacked"))
     program.backup(source, destination)
-    yield program.serve()
+    yield program.serve(port=twin.port)
     program.end()
 
 
@@ -75,7 +85,7 @@ def hostile() -> Iterator[Elsewhere]:
 
 
 @contextmanager
-def listening_elsewhere(address: str = "127.0.0.1", port: int = 0) -> Iterator[Elsewhere]:
+def listening_elsewhere(address: str = "127.0.0.1") -> Iterator[Elsewhere]:
     elsewhere = Elsewhere(0)
 
     class Server(http.server.ThreadingHTTPServer):
@@ -93,7 +103,7 @@ def listening_elsewhere(address: str = "127.0.0.1", port: int = 0) -> Iterator[E
         def log_message(self, *_: object) -> None:
             pass
 
-    with Server((address, port), Handler) as server:
+    with Server((address, free_port()), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         elsewhere.port = server.server_address[1]
         yield elsewhere
@@ -184,23 +194,26 @@ def test_a_form_on_another_port_signs_nobody_out_and_nobody_in(
     context.close()
 
 
+FILL = """(size) => {
+  for (let n = 0; n < 200; n++) document.cookie = `c${size}-${n}=${"x".repeat(size)}; path=/`;
+}"""
+
+
 def test_another_port_is_sent_nothing_that_opens_anything(
-    browser: Browser, served: Served, hostile: Elsewhere
+    browser: Browser, served: Served, hostile: Elsewhere, twin: Elsewhere
 ) -> None:
     """Cookies are sent to every port of a host; another user may also hold what `localhost` is."""
     context, page = signed_in(browser, served)
-    (cookie,) = context.cookies()
+    (cookie,) = [each for each in context.cookies() if each["httpOnly"]]
     other = context.new_page()
     places = [f"{name}:{hostile.port}" for name in ("127.0.0.1", "localhost")]
-    with listening_elsewhere("::1", served.port) as twin:
-        for place in (*places, f"localhost:{served.port}", f"[::1]:{served.port}"):
-            other.goto(f"http://{place}/run/1")
-            expect(other).to_have_title("hostile")
-        page.evaluate("address => { location = address }", f"http://{places[0]}/from-a-page")
-        expect(page).to_have_title("hostile")  # led there by one of our pages: what a Referer says
+    for place in (*places, f"localhost:{served.port}", f"[::1]:{served.port}"):
+        other.goto(f"http://{place}/run/1")
+        expect(other).to_have_title("hostile")
+    page.evaluate("address => { location = address }", f"http://{places[0]}/from-a-page")
+    expect(page).to_have_title("hostile")  # led there by one of our pages: what a Referer says
 
-        heard = hostile.heard + twin.heard
-
+    heard = hostile.heard + twin.heard
     assert len(heard) >= 5
     for secret in (cookie["value"], served.path):
         assert not [request for request in heard if secret in request]
@@ -212,6 +225,14 @@ def test_another_port_is_sent_nothing_that_opens_anything(
     page.goto(served.base)  # the bare address finds the way back in this browser alone
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
     assert page.url == f"{served.home}/"
+    # nor can it sign anybody out by filling the jar
+    for size in (10, 4000):
+        other.evaluate(FILL, size)
+        assert not [each for each in context.cookies() if each["value"] == cookie["value"]]
+        page.goto("run/99")
+        expect(page.get_by_role("heading", name="No such run")).to_be_visible()
+        (now,) = [each["value"] for each in context.cookies() if each["httpOnly"]]
+        assert now == cookie["value"]  # the same session, so open tabs stay signed in
     context.close()
 
 

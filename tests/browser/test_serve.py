@@ -200,7 +200,7 @@ def test_the_link_stands_alone_on_stdout_and_says_so_when_nobody_serves(
     served.end()
 
     later = bucketvault.cli("url")
-    assert later.out and "bucketvault serve" in later.err
+    assert later.code == 1 and later.out == "" and "bucketvault serve" in later.err
 
 
 def test_what_is_not_a_terminal_gets_no_token(bucketvault: Program) -> None:
@@ -241,9 +241,9 @@ def test_a_terminal_gets_the_link_and_before_it_the_way_over_ssh(bucketvault: Pr
 def test_it_listens_where_no_other_computer_reaches_it(served: Served) -> None:
     listening = [c for c in psutil.Process(served.process.pid).net_connections() if not c.raddr]
 
-    assert [c.laddr for c in listening if c.status == psutil.CONN_LISTEN] == [
-        ("127.0.0.1", served.port)
-    ]
+    # both that `localhost` may mean: else another user could have the other one
+    places = {tuple(c.laddr) for c in listening if c.status == psutil.CONN_LISTEN}
+    assert places == {("127.0.0.1", served.port), ("::1", served.port)}
 
 
 def test_a_new_link_ends_every_session_and_every_open_socket(bucketvault: Program) -> None:
@@ -332,18 +332,6 @@ def test_a_second_server_on_the_same_folder_ends_and_names_the_first(
     assert told.code == 75
     assert "`bucketvault serve`" in told.err and str(served.process.pid) in told.err
     assert str(served.program.data_dir) in told.err and "Traceback" not in told.err
-
-
-def test_a_port_that_is_taken_is_said_in_a_sentence(bucketvault: Program) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-
-        told = bucketvault.cli("serve", "--port", str(port))
-
-    assert told.code == 1 and f"Port {port} is in use" in told.err
-    assert "Traceback" not in told.err
 
 
 @pytest.mark.parametrize("wrong", [("--port", "0"), ("--port", "x"), ("--allowed-host", "a:1")])

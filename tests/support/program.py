@@ -141,6 +141,7 @@ class Served:
 
     def sign_in(self) -> None:
         """Open the link and keep the cookie for what is asked from now on."""
+        # of several the last: the way back is before it
         self.cookie = self.open(self.link).headers["set-cookie"].partition(";")[0]
 
     def open(self, link: str, wanted: str = "/") -> Answer:
@@ -313,9 +314,9 @@ class Program:
             process.wait()
         return Result(process.returncode, out, err)
 
-    def serve(self, *arguments: str, **environment: str) -> Served:
-        """Start the server on a free port and return once it answers."""
-        port = free_port()
+    def serve(self, *arguments: str, port: int = 0, **environment: str) -> Served:
+        """Start the server, on a free port unless one is given, and return once it answers."""
+        port = port or free_port()
         served = Served(
             self, self.start("serve", "--port", str(port), *arguments, **environment), port
         )

@@ -16,8 +16,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
-from bucketvault.engine import maintenance, settings
+from bucketvault.engine import maintenance, serve_note, settings
 from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.folder_lock import is_served
 from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
@@ -61,6 +62,7 @@ class Subject(StrEnum):
     CLOCK = "Clock"
     SCHEDULER = "Scheduler"
     MAIL = "Mail"
+    PAGES = "Pages"
     MEMORY = "Memory"
     SWAP = "Swap"
     PROCESSOR = "Processor"
@@ -247,6 +249,16 @@ def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.d
     return Reading(Subject.MAIL, Tone.OK, "set up", f"{last[0].upper()}{last[1:]}.")
 
 
+def pages(kept_out: str) -> Reading:
+    """Judge whether the pages can be opened; `kept_out`: whose program has the port, in words."""
+    if not kept_out:
+        return Reading(Subject.PAGES, Tone.OK, "served")
+    todo = "End that program, or have bucketvault use another port."
+    title = "The pages cannot be opened"
+    issue = InstallationIssue(Part.PAGES, title, f"{kept_out} {todo}", is_bad=False)
+    return Reading(Subject.PAGES, Tone.BAD, "kept out", kept_out, todo, issue)
+
+
 def uptime(machine_s: float, program_s: float) -> Reading:
     """Tell for how long both have been at work."""
     words = f"The machine has been up for {duration(machine_s)}."
@@ -319,10 +331,17 @@ def look_at_clock(context: Context) -> Reading:
     return clock(context.now, noted, timetable.server_time_zone())
 
 
+def look_at_pages(context: Context) -> Reading:
+    """See whether the server at work, if there is one, has its port."""
+    note = serve_note.read(context.config.data_dir)
+    kept_out = note.kept_out if note is not None else ""
+    return pages(kept_out if kept_out and is_served(context.config) else "")
+
+
 # ---- who asks for which, in the order in which they are shown
 
 Check = Callable[[Context], Reading]
-HOME = (look_at_rclone, look_at_scheduler, look_at_disk, look_at_mail)
+HOME = (look_at_rclone, look_at_scheduler, look_at_disk, look_at_mail, look_at_pages)
 HEALTH = (look_at_scheduler, look_at_rclone, look_at_disk)  # and what only the monitor measures
 HEALTH_STORED = (look_at_database, look_at_copy, look_at_mail, look_at_clock)
 

@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from bucketvault.config import Config
+from bucketvault.engine import serve_note
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Check, Context, Reading, Subject
 from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, VaultError
+from bucketvault.errors import BucketvaultError, StrangerError, VaultError
 from bucketvault.humanize import many, size
 from bucketvault.sanitize import clean
 from bucketvault.store.database import (
@@ -56,6 +57,7 @@ def examine(config: Config, holder: str | None, ask: Ask) -> list[Reading]:
         (Subject.CLOCK, checks.look_at_clock),
         (Subject.SCHEDULER, partial(_scheduler, holder, ask)),
         (Subject.MAIL, checks.look_at_mail),
+        (Subject.PAGES, partial(_pages, holder, ask)),
     )
     open_to_look(config.database)
     try:
@@ -208,6 +210,9 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
         return Reading(name, Tone.BAD, "not running", words, start)
     try:
         status, words = ask()
+    except StrangerError:
+        words = f"{holder} is at work on this folder; its pages cannot be asked."
+        return Reading(name, Tone.NONE, "not known", words, "See Pages, below.")
     except (OSError, http.client.HTTPException):
         words = f"{holder} is at work on this folder, and answers to nobody."
         todo = "If it is `serve`: restart it. If it is `run`: nothing is planned until it ends."
@@ -216,3 +221,17 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
         words = f"The server says: {clean(words.strip())}."
         return Reading(name, Tone.BAD, "stands still", words, "Restart it, and see its log.")
     return Reading(name, Tone.OK, "beats", f"{holder}; {many(planned, 'backup')} planned.")
+
+
+def _pages(holder: str | None, ask: Ask, context: Context) -> Reading:
+    """Check that nobody else listens where this bucketvault serves its pages, or did last."""
+    if serve_note.read(context.config.data_dir) is None:
+        return Reading(Subject.PAGES, Tone.NONE, "not served yet")
+    try:
+        ask()
+    except StrangerError as error:
+        return Reading(Subject.PAGES, Tone.BAD, "a stranger", error.summary, error.hint)
+    except (OSError, http.client.HTTPException):
+        value = "no answer" if holder else "not served"
+        return Reading(Subject.PAGES, Tone.NONE, value, "Nothing listens there now.")
+    return Reading(Subject.PAGES, Tone.OK, "served", "By this bucketvault and nobody else.")

@@ -109,6 +109,13 @@ def overdue_over(backup: Backup) -> None:
         _end_episode(row, good)
 
 
+def kept_out(words: str, since: str) -> None:
+    """Write the one mail of a time, from `since` on, in which the pages cannot be opened."""
+    event = f"{since}.kept-out"
+    subject = "The pages of bucketvault cannot be opened"
+    _put(MailKind.KEPT_OUT, event, None, None, lambda home: texts.kept_out(words, home), subject)
+
+
 def _run_failed(run: BackupRun, name: str) -> None:
     held, reads = run.reason == Reason.BRAKE, run.kind == RunKind.VERIFY
     good_at, in_a_row = _last_good_at(run.backup_id, run.id), _failures(run).count()
@@ -240,7 +247,7 @@ def _episode(backup: Backup, planned: dt.datetime) -> str:
 def _put(
     kind: MailKind,
     event: str,
-    backup_id: int,
+    backup_id: int | None,
     run_id: int | None,
     write: Callable[[texts.Home], texts.Text],
     otherwise: str,

@@ -185,6 +185,22 @@ def overdue_over(run: Run, name: str, home: Home, *, since: dt.datetime, failure
     )
 
 
+def kept_out(words: str, home: Home) -> Text:
+    """Another program has the port of the pages; `words` say whose."""
+    body = [
+        _paragraph(
+            f"{words} So the pages of bucketvault cannot be opened. Runs start as planned, and "
+            "emails are sent."
+        ),
+        _paragraph(
+            "Do not sign in at that address meanwhile: it could be anybody's program. The pages "
+            "come by themselves when the port is free, and you then sign in with a new link."
+        ),
+        _told("On the server:", f"{home.command} doctor"),
+    ]
+    return _text("The pages of bucketvault cannot be opened", body, home)
+
+
 def trial(home: Home) -> Text:
     """The mail that Send test mail sends."""
     body = [

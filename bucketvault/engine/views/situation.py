@@ -71,6 +71,7 @@ class Part(StrEnum):
     DISK = "disk"
     MAIL = "mail"
     LOST_MAIL = "lost mail"
+    PAGES = "pages"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ MENDED = {  # where a part of the program is mended, and the words of the way th
     Part.RCLONE: ("/health", "Look"),
     Part.SCHEDULER: ("/health", "Look"),
     Part.DISK: ("/health", "Look"),
+    Part.PAGES: ("/health", "Look"),
 }
 
 

@@ -165,7 +165,7 @@ STATEMENTS = (
         run_id INTEGER REFERENCES backup_run (id) ON DELETE SET NULL,
         backup_id INTEGER REFERENCES backup (id) ON DELETE SET NULL,
         kind TEXT NOT NULL CHECK (kind IN ('failed', 'recovered', 'overdue', 'overdue_over',
-            'damaged')),
+            'damaged', 'kept_out')),
         message_id TEXT NOT NULL UNIQUE,
         subject TEXT NOT NULL,
         body TEXT NOT NULL,
