@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import real_services
-from tests.support.services import StandIn
+from tests.support.services import StandIn, true_names
 from tests.support.wrong_answers import Lie
 
 
@@ -62,6 +62,13 @@ def test_real_services_walks_between_two_and_leaves_every_other_bucket_alone(
     for service in (r2, b2):
         assert service.secret_access_key not in text and service.access_key_id not in text
     assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"{real_services.PREFIX}*"))
+
+
+@pytest.mark.slow
+@pytest.mark.mounts
+def test_real_services_walks_between_the_services_own_names(tmp_path: Path) -> None:
+    """Only so rclone takes its own way to Amazon: no endpoint, host style, TLS."""
+    assert true_names.outside(tmp_path, "Amazon:R2") == 0
 
 
 @pytest.mark.slow

@@ -316,7 +316,7 @@ class UntrustedServer(_Server):
         super().__init__(_TlsHandler)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile() as file:
-            Path(file.name).write_bytes(_certificate(expired=expired))
+            Path(file.name).write_bytes(certificate(expired=expired))
             self.context.load_cert_chain(file.name)
 
 
@@ -329,11 +329,12 @@ class _TlsHandler(socketserver.BaseRequestHandler):
             self.server.stopping.wait()
 
 
-def _certificate(*, expired: bool) -> bytes:
-    """A self-signed certificate for 127.0.0.1 with its key, as PEM."""
+def certificate(*names: str, expired: bool = False) -> bytes:
+    """A self-signed certificate for 127.0.0.1 and these hosts with its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    hosts = [x509.DNSName(name) for name in names]
     end = dt.datetime.now(dt.UTC) + dt.timedelta(days=-1 if expired else 1)
     certificate = (
         x509.CertificateBuilder()
@@ -343,7 +344,7 @@ def _certificate(*, expired: bool) -> bytes:
         .serial_number(x509.random_serial_number())
         .not_valid_before(end - dt.timedelta(days=30))
         .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([address, *hosts]), critical=False)
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(

@@ -1,7 +1,7 @@
 """A backup between services as they answer, from its first copy to its restore.
 
-One pair in a usual run, and R2 to B2 in `tests/test_real_services.py`; `TESTS_MORE=1` takes every
-service to every other and to itself.
+With `TESTS_MORE=1`: every service to every other and to itself, Amazon's buckets of other kinds too.
+In a usual run `tests/test_real_services.py` walks from R2 to B2 and from Amazon to R2.
 """
 
 import itertools
@@ -12,14 +12,19 @@ import pytest
 
 from tests.conftest import NewBucket
 from tests.support.program import Program
-from tests.support.services import StandIn
+from tests.support.services import ObjectLock, SseKms, StandIn
 from tests.support.services.walk import Walk
 
-PAIRS = [("amazon", "r2")]
-if os.environ.get("TESTS_MORE"):
-    PAIRS = list(itertools.product(("r2", "b2", "amazon"), repeat=2))
+PAIRS = [
+    *itertools.product(("r2", "b2", "amazon"), repeat=2),
+    *(("amazon with kms", "b2"), ("b2", "amazon with kms"), ("r2", "amazon with a lock")),
+]
+QUIRKS = {"kms": SseKms, "a lock": ObjectLock}  # of one bucket
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.environ.get("TESTS_MORE"), reason="with TESTS_MORE=1"),
+]
 
 
 @pytest.mark.parametrize(("source", "destination"), PAIRS)
@@ -34,7 +39,12 @@ def test_a_backup_between_services_is_right_from_its_first_copy_to_its_restore(
     destination: str,
 ) -> None:
     services = {"r2": r2, "b2": b2, "amazon": amazon}
-    ends = (new_bucket(services[end]) for end in (source, destination))
+    ends = []
+    for end in (source, destination):
+        name, _, kind = end.partition(" with ")
+        ends.append(new_bucket(services[name]))
+        if kind:
+            services[name].quirks.append(QUIRKS[kind](bucket=ends[-1].name))
     home = tmp_path / "a new machine"
     home.mkdir()
 

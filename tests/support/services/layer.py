@@ -5,6 +5,8 @@ were sent, which `rclone serve s3` and SeaweedFS do not. What a service does oth
 """
 
 import re
+import socket
+import ssl
 import threading
 import urllib.parse
 from collections import Counter
@@ -165,6 +167,7 @@ class StandIn(LyingProxy):
         self.access_key_id, self.secret_access_key = self.key
         self.quirks = [*quirks]
         self.operations: Counter[str] = Counter()
+        self._tls: ssl.SSLContext | None = None
         self._client: Any = None
         self._met: set[str] = set()
         self._meeting = threading.Lock()
@@ -213,6 +216,20 @@ class StandIn(LyingProxy):
         """Return the answer to a request that is signed for another region."""
         raise NotImplementedError
 
+    def move_to(self, address: str, port: int, tls: ssl.SSLContext) -> None:
+        """Listen there instead, by TLS; before it is started."""
+        self.socket.close()
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_address = (address, port)
+        self.server_bind()
+        self.server_activate()
+        self._tls = tls
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self._tls is not None:
+            request = self._tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
     def prepare(self, bucket: str) -> None:
         """Set up what every bucket of the service has, before the first request for it."""
 
@@ -233,6 +250,14 @@ class StandInHandler(LyingHandler):
 
     server: StandIn
 
+    def pass_on(self) -> None:
+        host = self.headers.get("Host", "")
+        if named := re.fullmatch(r"(.+)\.s3\.[a-z0-9-]+\.amazonaws\.com", host):
+            self.path = f"/{named[1]}{self.path}"  # as if the bucket stood in the path
+        super().pass_on()
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = pass_on  # noqa: N815  their names
+
     def _forward(self, body: Iterator[bytes]) -> None:
         sent = b"".join(body)
         asked = Asked.of(self.command, self.path, self.headers)
@@ -244,6 +269,8 @@ class StandInHandler(LyingHandler):
         if signed := self.headers.get("Authorization"):
             signed = re.sub(r"/[^/]*/s3/aws4_request", "/us-east-1/s3/aws4_request", signed)
             self.headers.replace_header("Authorization", signed)
+        del self.headers["Host"]  # it would take the region from Amazon's name, too
+        self.headers["Host"] = self.server.upstream
         sent = b"" if asked.operation == "CreateBucket" else sent
         del self.headers["Content-Length"]
         self.headers["Content-Length"] = str(len(sent))
