@@ -1,6 +1,6 @@
 """A backup between services as they answer, from its first copy to its restore.
 
-With `TESTS_MORE=1`: every service to every other and to itself, Amazon's buckets of other kinds too.
+With `TESTS_MORE=1`: every service to every other and to itself, Amazon with other buckets too.
 In a usual run `tests/test_real_services.py` walks from R2 to B2 and from Amazon to R2.
 """
 

@@ -226,9 +226,13 @@ class StandIn(LyingProxy):
         self._tls = tls
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        if self._tls is not None:
-            request = self._tls.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        if self._tls is None:
+            super().finish_request(request, client_address)
+            return
+        with self._tls.wrap_socket(request, server_side=True) as inside:
+            self.watch(inside)  # the one below is empty from now on
+            super().finish_request(inside, client_address)
+            self.forget(inside)
 
     def prepare(self, bucket: str) -> None:
         """Set up what every bucket of the service has, before the first request for it."""
