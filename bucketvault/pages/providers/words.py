@@ -151,6 +151,8 @@ def right_note(right: RightResult) -> str:
     note = right.note
     if right.untried is not None:
         note = _UNTRIED[right.untried]
+    elif right.right is Right.LIST_OBJECTS and right.outcome == TrialResult.WORKS:
+        note = f"in {right.note}"
     elif right.right is Right.LIST_BUCKETS and right.outcome == TrialResult.WORKS:
         note = humanize.many(right.number, "bucket")
     elif right.right is Right.LIST_BUCKETS and right.outcome == TrialResult.REFUSED:
