@@ -7,6 +7,7 @@ would take every object for another one. (docs.aws.amazon.com: "Common Response 
 Whether it has Object Lock: then it takes no upload without a hash.
 """
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +17,8 @@ from bucketvault.engine.domain.services import B2, R2, service_of
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.domain.usage import EndUse, Use
-from bucketvault.engine.listing.bucket import Bucket, Conversation, ListingError
+from bucketvault.engine.listing.asking import Asker
+from bucketvault.engine.listing.bucket import Bucket, ListingError
 from bucketvault.engine.listing.look import End
 from bucketvault.engine.listing.merge import MD5, Difference, Stand, Why
 from bucketvault.engine.listing.plan import Plan
@@ -24,6 +26,7 @@ from bucketvault.engine.rclone import errors
 
 SAMPLES = 3  # objects that are asked for at an end
 PATIENCE_S = 10.0
+ENCRYPTION = "x-amz-server-side-encryption"  # "aws:kms" or "aws:kms:dsse": with a key of KMS
 _WITHOUT_KMS = (R2.slug, B2.slug)
 _WRONG = (Stand.TO_DO, Stand.FAILED)
 
@@ -82,9 +85,12 @@ def has_kms(bucket: Bucket, keys: Iterable[bytes], use: EndUse) -> bool | None:
 
     `use` counts the requests.
     """
-    header = _Header(bucket)
-    told = [each for each in map(header.encryption, keys) if each is not None]
-    use.reads += header.requests
+    told = []
+    with Asker(bucket, patience_s=PATIENCE_S) as asker:
+        for key in keys:
+            with contextlib.suppress(ListingError):
+                told.append(asker.ask("HEAD", key).headers[ENCRYPTION] or "")
+        use.reads += asker.requests
     return any(each.startswith("aws:kms") for each in told) if told else None
 
 
@@ -101,25 +107,3 @@ def _is_told_by(found: Difference, number: int, *, first: bool) -> bool:
     if end is None or not MD5.fullmatch(end.etag):
         return False
     return first or number == 0 or found.why is Why.HASH
-
-
-class _Header(Conversation):
-    """Asks for an object and hangs up before its body."""
-
-    def __init__(self, bucket: Bucket) -> None:
-        super().__init__(bucket, patience_s=PATIENCE_S)
-
-    def encryption(self, key: bytes) -> str | None:
-        """Return how an object is encrypted, in S3's word; empty: not said; None: no answer."""
-
-        def ask() -> str:
-            try:
-                answer = self._answer({}, key)
-                return answer.getheader("x-amz-server-side-encryption") or ""
-            finally:
-                self.close()
-
-        try:
-            return self._patiently(ask)
-        except ListingError:
-            return None
