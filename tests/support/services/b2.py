@@ -43,8 +43,8 @@ class UnknownHeaders(Quirk):
         return None
 
 
-# What a cap stops, by its name [caps]; its words: share-note#63 (download_cap_exceeded of B2's own
-# protocol, which reports say the S3 door repeats as AccessDenied).
+# What a cap stops, by its name [caps]. The words of download: share-note#63, by B2's own protocol.
+# Those of the others are built alike, and that the S3 door says them as AccessDenied is assumed.
 _SEE = "See the Caps & Alerts page to increase your cap."
 CAPS = {
     "storage": (
@@ -142,5 +142,6 @@ class B2(StandIn):
         return f"The key '{key}' is not valid"
 
     def wrong_region(self, region: str) -> Answer:
+        # code and words assumed: no report was found
         told = f"The authorization header is malformed; the region '{region}' is wrong; "
         return refused(403, "SignatureDoesNotMatch", f"{told}expecting '{REGION}'")

@@ -151,10 +151,10 @@ class R2(StandIn):
         return found
 
     def unknown_key(self, key: str) -> str:
-        return "Unauthorized"
+        return "Unauthorized"  # from memory
 
     def wrong_region(self, region: str) -> Answer:
-        # the words are those of reports about aws-cli and terraform with R2
+        # [api] names the regions; code and words from memory, no report was found
         told = (
             f"The region name '{region}' is not valid. Must be one of: "
             "wnam, enam, weur, eeur, apac, oc, auto"
