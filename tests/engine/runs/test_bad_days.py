@@ -77,11 +77,9 @@ def _line(process: psutil.Process) -> str:
 
 VICTIMS = ("program", "runner", "worker", "all")
 EVERY = list(itertools.product(STEPS, VICTIMS))
-ROUNDS = [
-    ("look", "worker"),
+ROUNDS = [  # `test_kills.py` has more at the look and at the copying
     ("keep", "all"),
     ("kept", "worker"),
-    ("copy", "program"),
     ("remove", "runner"),
     ("prove", "program"),
     ("prove", "worker"),
@@ -117,7 +115,7 @@ def test_whoever_is_killed_at_whatever_step_the_next_run_is_whole_and_nothing_is
 
 
 @pytest.mark.parametrize("away_s", [3, *([10, 30] if MORE else [])])
-@pytest.mark.parametrize("step", STEPS if MORE else ["look", "keep", "copy", "prove"])
+@pytest.mark.parametrize("step", STEPS if MORE else ["look", "keep", "prove"])
 def test_a_provider_that_is_away_for_a_while_is_waited_for(
     scene: Scene, step: str, away_s: int
 ) -> None:

@@ -120,7 +120,7 @@ def bare(folder: Path, mode: str, source: Bucket, destination: Bucket) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(MORE * 60 or 600)
 @settings(
-    max_examples=MORE or 3,
+    max_examples=MORE or 2,
     derandomize=not MORE,
     phases=[Phase.generate],  # made smaller, one that failed would take an hour
     database=None,
