@@ -234,7 +234,7 @@ def stopped_run(**changes: object) -> RunView:
         "reason": Reason.STOPPED,
         "exit_code": 130,
         "explanation": "You stopped this run.",
-        "hint": "What was copied until then stays. Run the backup again when you like.",
+        "hint": "Objects already copied stay. Run the backup again at any time.",
         "counts": {**NO_COUNTS, "copied": 3, "bytes": 400_000_000},
         "proof": None,
         "copy_state": CopyState(CopyKind.PARTLY, at_least=True, arrived=3, wanted=13),

@@ -215,7 +215,8 @@ class Asking:
         )
         if done.stalled:
             seconds = f"{self._timeout_s:.0f} seconds"
-            told = _told(Reason.UNREACHABLE, f"{self._remote.label} did not answer in {seconds}.")
+            summary = f"{self._remote.label} did not answer in {seconds}."
+            told = self._told(Reason.UNREACHABLE, summary)
             raise UnreachableError(told, Fault(), self._redactor)
         if done.exit_code and not done.cut:
             raise self._failed(done)
@@ -224,7 +225,12 @@ class Asking:
 
     def error(self, summary: str) -> DiscoveryError:
         """An answer that came, and does not make sense."""
-        return DiscoveryError(_told(Reason.RCLONE_ERROR, summary), Fault(), self._redactor)
+        return DiscoveryError(self._told(Reason.RCLONE_ERROR, summary), Fault(), self._redactor)
+
+    def _told(self, reason: Reason, summary: str) -> explain.Explanation:
+        near = explain.is_nearby(self._remote.endpoint)
+        what = "a server is running there" if near else "this machine can reach the internet"
+        return explain.Explanation(reason, summary, f"Check the endpoint, and that {what}.", "")
 
     def _failed(self, done: process.Done) -> DiscoveryError:
         said = done.transcript
@@ -266,11 +272,6 @@ def failure(
     redactor = Redactor((remote.access_key_id, remote.secret_access_key))
     fault = Fault(operation, status, code, said)
     return _kind(told, fault)(told, fault, redactor)
-
-
-def _told(reason: Reason, summary: str) -> explain.Explanation:
-    hint = "Check the endpoint, and that this machine can reach the internet."
-    return explain.Explanation(reason, summary, hint, "")
 
 
 def _kind(told: explain.Explanation, fault: Fault) -> type[DiscoveryError]:

@@ -267,8 +267,7 @@ RULES = (
         "object_lock",
         Reason.RCLONE_ERROR,
         "{provider} requires a checksum with every upload (Object Lock).",
-        "Objects that were uploaded in parts at the source have none. Use a destination bucket "
-        "without Object Lock, or Test connection: it finds out what this bucket needs.",
+        "A run finds this out by itself, and then sends one with every part: {again}.",
         codes=("InvalidRequest", "MissingContentMD5"),
         text="content-md5|x-amz-checksum",
     ),
@@ -276,8 +275,8 @@ RULES = (
         "other_checksum",
         Reason.RCLONE_ERROR,
         "An object arrived at {provider} with another checksum.",
-        "The usual cause is a bucket with SSE-KMS encryption, at either end: its ETags are no MD5. "
-        "If there is none, bytes were changed on the way: {again}.",
+        "The usual cause is SSE-KMS encryption at either end, which a run finds out by itself: "
+        "{again}. If neither bucket has it, bytes were changed on the way.",
         codes=("BadDigest", "InvalidDigest"),
         phrase="corrupted on transfer",
     ),

@@ -166,7 +166,7 @@ def _say(
     summary, hint, mends = rule.summary, rule.hint, rule.mends
     if rule.partly and set(worked) >= {side or Side.SOURCE, side or Side.DESTINATION}:
         summary, hint, mends = rule.partly, rule.partly_hint, None
-    elif rule.near and all(_is_near(host_of(end.endpoint)) for end in concerned):
+    elif rule.near and all(is_nearby(end.endpoint) for end in concerned):
         hint = rule.near
     if rule.name == "wrong_region" and region:
         summary = "Wrong region. {provider} expects {region}."
@@ -188,8 +188,9 @@ def _address(endpoint: str) -> str:
     return endpoint.partition("://")[2] or endpoint
 
 
-def _is_near(host: str) -> bool:
+def is_nearby(endpoint: str) -> bool:
     """True for this machine, and for one that no name server of the internet knows."""
+    host = host_of(endpoint)
     local = (".local", ".lan", ".home", ".internal", ".home.arpa")
     return bool(host) and (is_near(host) or "." not in host or host.endswith(local))
 

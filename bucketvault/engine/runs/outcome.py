@@ -153,7 +153,7 @@ def not_started(
             Reason.INTERRUPTED,
             f"This machine had no room for another process: {why}.",
         )
-        hint = "Look at the memory on the Health page, then run the backup again."
+        hint = "Check the memory on the Health page, then run the backup again."
     columns = _ended(ended_at)
     if not touched:
         columns, hint = columns | _UNTOUCHED, f"{state_words.UNTOUCHED}. {hint}"

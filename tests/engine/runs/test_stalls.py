@@ -189,7 +189,7 @@ def test_a_server_that_freezes_in_the_middle_ends_the_run_as_stalled_and_says_ho
             server.thaw()
         assert not thread.is_alive() and not bucketvault.rclones()
         assert (run.status, run.reason) == ("failed", "stalled"), run.explanation
-        assert "Nothing moved for too long" in run.explanation
+        assert "no progress for too long" in run.explanation
         assert 0 < run.copied < 60
         told = bucketvault.last_run()["copy_state"]
         assert told == (f"The copy is partly updated: at least {run.copied} of 60 changes arrived.")
@@ -297,7 +297,7 @@ def test_the_setting_of_a_minute_ends_a_run_through_the_whole_program(
     run = bucketvault.last_run()
     assert (app.returncode, run["reason"]) == (1, "stalled"), (err, run)
     assert time.monotonic() - began > 55
-    assert "Nothing moved for too long" in err and "partly updated" in err
+    assert "no progress for too long" in err and "partly updated" in err
 
 
 class HoldingCopies(RefusingProxy):
