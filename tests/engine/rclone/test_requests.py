@@ -62,6 +62,7 @@ def test_parts_grow_where_there_would_be_too_many() -> None:
         ([b"a//b", b"a/b"], 3),
         ([b"k%05d" % number for number in range(2100)], 3),
         ([b"p/k%05d" % number for number in range(1001)], 3),
+        ([*(b"p/k%05d" % number for number in range(1000)), b"q/x"], 3),
         ([b"d%05d/x" % number for number in range(1001)], 1003),
     ],
 )
