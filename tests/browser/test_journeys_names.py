@@ -11,7 +11,7 @@ from tests.conftest import NewBucket
 from tests.support.mailbox import Mailbox
 from tests.support.program import Program, until
 from tests.support.proxies import RefusingProxy, Rule
-from tests.support.servers import MotoServer, RcloneS3
+from tests.support.servers import MotoServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -46,7 +46,7 @@ def looks_right(page: Page, *, named: bool = True) -> None:
 
 
 def test_names_are_text_on_every_page_and_in_the_mail(
-    bucketvault: Program, moto: MotoServer, elsewhere: RcloneS3, new_bucket: NewBucket, visit: Visit
+    bucketvault: Program, moto: MotoServer, new_bucket: NewBucket, visit: Visit
 ) -> None:
     # moto: after a second `rclone serve s3` lists a control character as its picture
     keys = (MARKUP, "invoice-\u202egnp.exe", "bell\x07.txt", "/".join(["x" * 220] * 4))
@@ -55,7 +55,7 @@ def test_names_are_text_on_every_page_and_in_the_mail(
     mailbox = Mailbox()
     with RefusingProxy(moto.endpoint) as proxy, mailbox.up():
         bucketvault.apply(mailbox.settings)
-        bucketvault.backup(source, new_bucket(elsewhere), source_endpoint=proxy.endpoint)
+        bucketvault.backup(source, new_bucket(moto), source_endpoint=proxy.endpoint)
         with sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3") as database:
             # past the forms, which take no such names, as in a database from elsewhere
             database.execute("UPDATE backup SET name = ?", (HOSTILE,))
