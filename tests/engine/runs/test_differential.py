@@ -161,8 +161,9 @@ def test_the_copy_is_what_rclone_alone_would_make_of_it_or_nearer_to_the_source(
 
 def ended(program: Program, name: str) -> dict:
     """Run it; what would be held because nothing was copied there before is approved."""
-    program.cli("run", name, "--wait")
+    done = program.cli("run", name, "--wait")
     run = program.last_run(name)
+    assert run, done
     if run["reason"] == "brake":
         program.cli("run", name, "--approve", "--wait")
         run = program.last_run(name)
