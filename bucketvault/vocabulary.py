@@ -152,7 +152,6 @@ class WarningCode(StrEnum):
     TOO_LONG = "too_long"  # keys that do not fit at the destination
     TOO_LONG_TO_KEEP = "too_long_to_keep"  # nor among its kept versions: they are not replaced
     TOO_LONG_TO_REMOVE = "too_long_to_remove"  # the same of what the source has no more
-    DELIVERED = "delivered"  # objects that the source gives with other bytes than it lists
     ALTERED = "altered"  # objects of the copy that somebody else had changed
     LOST = "lost"  # objects that were proven to be in the copy, and were not there any more
     UNREAD = "unread"  # objects whose bytes one end did not give

@@ -1,4 +1,7 @@
-"""Connection tests of four services, as the stand-ins and SeaweedFS 4.48 answered them."""
+"""Connection tests of four services, for pictures: examples in the manner of their answers.
+
+Names at SeaweedFS are as 4.48 answered; rules of lifecycle, encryption and all names are made up.
+"""
 
 from dataclasses import replace
 

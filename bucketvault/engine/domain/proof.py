@@ -8,6 +8,7 @@ from typing import Any
 from bucketvault.engine.domain.stored import known_fields
 
 NAMES_TOLD = 10  # of each kind; the run's log has all
+DELIVERED = "delivered"  # the cause of objects that come otherwise than the source lists them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Proof:
     @property
     def is_good(self) -> bool:
         """True if all that can be in the copy, and did not change since, is there, and no more."""
-        return bool(self.at) and not (self.missing or self.different or self.left)
+        wrong = self.missing or self.different or self.left or self.causes.get(DELIVERED)
+        return bool(self.at) and not wrong
 
     @property
     def when(self) -> dt.datetime | None:

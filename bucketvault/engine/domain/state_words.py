@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.domain.copy_state import CopyKind, CopyState
 from bucketvault.engine.domain.findings import Findings
-from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.proof import DELIVERED, Proof
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.humanize import count, day_and_time, lately, many, sentences
 from bucketvault.sanitize import clean
@@ -45,10 +45,6 @@ _CANNOT = {
     WarningCode.TOO_LONG_TO_KEEP: (
         "too long to keep the old version, so the object was not replaced"
     ),
-    WarningCode.DELIVERED: (
-        "delivered by the source with another size than listed (decoded on the way), and not "
-        "copied again until changed"
-    ),
     WarningCode.TOO_LONG_TO_REMOVE: (
         "too long to keep the old version, so the object was not removed"
     ),
@@ -61,8 +57,7 @@ def describe_warning(warning: RunWarning) -> str:
         return describe_cannot(warning.numbers["n"], warning.names)
     if warning.code in _CANNOT:
         number = warning.numbers["n"]
-        noun = "object" if warning.code == WarningCode.DELIVERED else "name"
-        return f"{many(number, noun)} {_CANNOT[warning.code]}{named(warning.names, number)}."
+        return f"{many(number, 'name')} {_CANNOT[warning.code]}{named(warning.names, number)}."
     return _WARNINGS[warning.code].format(*warning.names, **warning.numbers)
 
 
@@ -189,6 +184,13 @@ def describe_gap(proof: Proof) -> str:
         ("missing", proof.missing, "object is", "objects are", "not at the destination"),
         ("different", proof.different, "object differs", "objects differ", "from the source"),
         ("left", proof.left, "object", "objects", "could not be removed from the destination"),
+        (
+            DELIVERED,
+            proof.causes.get(DELIVERED, 0),
+            "object is",
+            "objects are",
+            "not copied as stored, because the source delivers another size than it lists",
+        ),
     )
     return sentences(
         *(

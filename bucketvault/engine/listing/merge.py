@@ -175,6 +175,7 @@ class Merge:
         self._otherwise = otherwise
         self._answers = answers
         self._today = today
+        self._decodes: bool | None = None  # None: not tried
 
     def of(
         self, source: Iterable[Entry], copy: Iterable[Entry], ledger: Iterable[Record]
@@ -252,6 +253,12 @@ class Merge:
             return False
         return self._otherwise(theirs)
 
+    def _still_come_otherwise(self, theirs: Entry) -> bool:
+        """Return whether the first object that has come otherwise still does, for all of them."""
+        if self._decodes is None:
+            self._decodes = self._otherwise(theirs)
+        return self._decodes
+
     def _suspected(
         self, theirs: Entry, ours: Entry, known: Record | None, then: Difference | None
     ) -> Difference | Record:
@@ -327,8 +334,10 @@ class Merge:
         never = self._never_fits(key, source, copy)
         if marked and before is not None and before[:4] == _marked(key, source, copy)[:4]:
             # of names that anything can carry, only such objects have a mark and are at both ends
-            is_odd_one = never or is_odd(key) or source is None or copy is None
-            why, never = why if why.is_final or is_odd_one else Why.DELIVERED, True
+            if why.is_final or never or is_odd(key) or source is None or copy is None:
+                never = True
+            elif self._still_come_otherwise(source):
+                why = Why.DELIVERED
         if why.is_final or never:
             stand = Stand.CANNOT
         elif self._tries is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bucketvault.engine.domain import findings, state_words
 from bucketvault.engine.domain.copy_state import was_cut_off
-from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.proof import DELIVERED, Proof
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.rclone import explain
@@ -248,6 +248,11 @@ def proven(
     gap = state_words.describe_gap(proof)
     if exit_code == 0 and not causes:
         hint = "Run the backup again. If it stays so, look at these objects at both providers."
+        if proof.causes.get(DELIVERED):
+            hint = (
+                "Something before the source decodes what is stored with a Content-Encoding. Let "
+                "it deliver objects as they are stored: each run tries one, and then copies all."
+            )
         return RunOutcome(RunStatus.FAILED, gap, Reason.INCOMPLETE, hint, columns=columns)
     # the last look has listed both ends with the same keys
     ending = explain.ending_of(exit_code, said, explain.BOTH)
@@ -260,9 +265,9 @@ def proven(
 def _cannot(proof: Proof) -> list[RunWarning]:
     """Return what nothing can copy or remove, by its cause."""
     others = dict(proof.causes)
-    gone = others.pop(WarningCode.TOO_LONG_TO_REMOVE, 0)
+    gone, failed = others.pop(WarningCode.TOO_LONG_TO_REMOVE, 0), others.pop(DELIVERED, 0)
     numbers = {
-        WarningCode.CANNOT_COPY: proof.cannot_copy - sum(others.values()),
+        WarningCode.CANNOT_COPY: proof.cannot_copy - failed - sum(others.values()),
         **{WarningCode(why): number for why, number in others.items()},
         WarningCode.TOO_LONG_TO_REMOVE: gone,
     }
