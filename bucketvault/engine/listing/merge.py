@@ -332,9 +332,11 @@ class Merge:
         if len(key) > self._short:
             why = self._too_long(key, what) or why
         never = self._never_fits(key, source, copy)
-        if marked and before is not None and before[:4] == _marked(key, source, copy)[:4]:
+        # a name that anything can carry is tried once more when somebody has changed the copy
+        marks = 4 if never or is_odd(key) else 6
+        if marked and before is not None and before[:marks] == _marked(key, source, copy)[:marks]:
             # of names that anything can carry, only such objects have a mark and are at both ends
-            if why.is_final or never or is_odd(key) or source is None or copy is None:
+            if why.is_final or marks == 4 or source is None or copy is None:
                 never = True
             elif self._still_come_otherwise(source):
                 why = Why.DELIVERED

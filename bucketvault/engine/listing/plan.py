@@ -36,7 +36,7 @@ class Plan:
         """Return what the look found. Raises FileNotFoundError where it did not come to its end."""
         told = json.loads((self.folder / TOTALS).read_text("utf-8"))
         counts = Counter({(Stand(stand), What(what)): n for stand, what, n in told.pop("counts")})
-        cannot = Counter({Why(why): n for why, n in told.pop("cannot").items()})
+        cannot = Counter({Why(why): n for why, n in told.pop("cannot", {}).items()})
         return Totals(**told, counts=counts, cannot=cannot)
 
     def differences(self, *whats: What, stand: Stand = Stand.TO_DO) -> Iterator[Difference]:

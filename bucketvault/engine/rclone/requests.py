@@ -20,15 +20,17 @@ BY_STREAMS_FROM = 256 * _MIB  # --multi-thread-cutoff: then each part is a GET o
 COPY_PART = 4_999_341_932  # --s3-copy-cutoff, 4.656 GiB: a copy inside a bucket goes in such parts
 
 
-def copied(size: int, *, listed: bool) -> Use:
+def copied(size: int, *, listed: bool, in_parts: bool = False) -> Use:
     """Return what bringing one object to the copy takes.
 
-    `listed`: rclone has listed both ends, so it need not ask for each name.
+    `listed`: rclone has listed both ends, so it need not ask for each name; `in_parts`: it uploads
+    small objects in parts, too.
     """
     parts = parts_of(size)
     by_streams = size >= BY_STREAMS_FROM
     source = EndUse(reads=(parts if by_streams else 1) + (not listed or by_streams), bytes_out=size)
-    writes = 1 if size < IN_PARTS_FROM else 1 + parts + 1  # begun, its parts, completed
+    whole = size < IN_PARTS_FROM and not in_parts
+    writes = 1 if whole else 1 + parts + 1  # begun, its parts, completed
     return Use(source, EndUse(writes=writes, reads=1 if listed else 2))
 
 

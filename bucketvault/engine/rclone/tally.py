@@ -46,12 +46,14 @@ class Tally:
     use: Use = field(default_factory=Use)  # requests to both ends
     _step: str = ""
     _listed: bool = False  # rclone lists both ends in this step
+    _in_parts: bool = False  # it uploads every object in parts
     _failing: set[int] = field(default_factory=set)  # as `failed`, and all of them: hashes
 
     def begin(self, step: str, told: Mapping[str, object] = NOTHING) -> None:
         """Note that what follows is about this step; `told` is our own line that says so."""
         self._step, self.step_done = step, 0
         self._listed = told.get("listed") is True
+        self._in_parts = told.get("in_parts") is True
         self.use.add(Use.from_json(told.get("requests")))
 
     def count(self, entry: dict[str, object]) -> None:
@@ -87,7 +89,8 @@ class Tally:
             self.copied += "(new)" in message
             self.replaced += "(new)" not in message
             self.bytes = min(LARGEST, self.bytes + whole_number(size))
-            self.use.add(requests.copied(whole_number(size), listed=self._listed))
+            how = {"listed": self._listed, "in_parts": self._in_parts}
+            self.use.add(requests.copied(whole_number(size), **how))
             self._is_done(key)
 
     def _is_done(self, key: str) -> None:

@@ -160,7 +160,7 @@ class RunFolder:
         It is another than the noted one where the program ended between that note and the start.
         """
         if not (self.path / runner.SPEC).exists():
-            return 0
+            return 0 if self.path.exists() else noted
         number = _read_json(self.path / runner.SPEC).get("pass")
         return number if isinstance(number, int) else noted
 

@@ -164,6 +164,8 @@ def _steps(
         about = EndUse(lists=1 + objects)
         lists = Use(EndUse() if name == "keep" else about, about) if odd else None
         log = _begins(number, name, objects, size, lists=lists)
+        if in_parts and name == "copy":
+            log["in_parts"] = True
         steps.append({"name": name, "log": log, "arguments": arguments})
 
     if lists.replace:

@@ -91,7 +91,7 @@ class Tidying:
     def _uploads(self, destination: Remote) -> list[RunWarning]:
         spec = RunSpec.from_json(self._run.spec)
         bucket = looking.bucket_of(spec.destination, destination)
-        refused = False
+        refused: bool | None = False  # None: nobody knows
         with Uploads(bucket, patience_s=PATIENCE_S) as asked:
             try:
                 for upload in _ours(asked, spec):
@@ -102,14 +102,14 @@ class Tidying:
                         self._ended(upload)
             except ListingError as error:
                 # anything but a refusal: a service that does not know uploads, or is away
-                refused = error.status == 403
+                refused = True if error.status == 403 else None
                 log.info(
                     "unfinished uploads were not looked at",
                     extra={"run": self._run.id, "status": error.status, "code": error.code},
                 )
             deleted = self.uploads_ended
             self.use.add(EndUse(lists=asked.requests - deleted, deletes=deleted))
-        return self._told_once(refused=refused)
+        return [] if refused is None else self._told_once(refused=refused)
 
     def _ended(self, upload: Upload) -> None:
         self.uploads_ended += 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketvault.engine.listing.ledger import Record
+from bucketvault.engine.listing.ledger import CANNOT, Record
 from bucketvault.engine.listing.merge import Difference, Merge, Stand, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.vocabulary import ComparisonMode
@@ -122,6 +122,25 @@ def test_a_key_that_is_too_long_for_its_place_is_known_before_it_is_copied(
     assert merge.totals.cannot == ({why: 1} if why else {})
     if isinstance(found, Difference):
         assert found.stand is (Stand.CANNOT if why else Stand.TO_DO)
+
+
+@pytest.mark.parametrize("comes_otherwise", [True, False])
+@pytest.mark.parametrize(
+    ("copy", "why"),
+    [(thing("unpacked"), Why.DELIVERED), (thing("spoiled"), Why.SIZE), (None, None)],
+)
+def test_what_came_unpacked_is_tried_again_once_anything_about_it_has_changed(
+    copy: Entry | None, why: Why | None, comes_otherwise: bool
+) -> None:
+    stored, unpacked = thing(), thing("unpacked")
+    before = known(stored, unpacked)._replace(mark=CANNOT)
+    merge = Merge(CHECKSUM, otherwise=lambda theirs: comes_otherwise)
+
+    (found,) = merge.of([stored], [copy] if copy else [], [before])
+
+    assert isinstance(found, Difference)
+    given_up = why is Why.DELIVERED and comes_otherwise
+    assert found.stand is (Stand.CANNOT if given_up else Stand.TO_DO)
 
 
 def test_a_copy_changed_behind_our_back_is_told_from_a_changed_source() -> None:

@@ -30,6 +30,10 @@ def test_a_large_object_goes_in_parts_and_a_larger_one_is_read_in_parts(
     assert by_name.destination == EndUse(reads=2, writes=parts + 2 if parts else 1)
 
 
+def test_a_small_object_takes_three_writes_where_all_go_in_parts() -> None:
+    assert requests.copied(5, listed=False, in_parts=True).destination.writes == 3
+
+
 def test_what_rclone_has_listed_is_not_asked_for_by_name() -> None:
     small, large = (requests.copied(mib * MIB, listed=True) for mib in (1, 257))
 

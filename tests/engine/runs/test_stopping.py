@@ -44,3 +44,11 @@ def test_an_rclone_that_does_not_listen_to_stop_is_killed_after_its_time(
     assert run.spool.read_bytes().endswith(b"\nready\n%d\n" % signal.SIGINT)
     assert record.elapsed_s >= 0.5
     reap()
+
+
+def test_a_folder_that_is_gone_does_not_say_that_nothing_was_begun(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "runs", "a run")
+    assert run.begun_pass(2) == 2
+
+    run.path.mkdir(parents=True)
+    assert run.begun_pass(2) == 0
