@@ -95,7 +95,9 @@ def serve(config: Config, around: Around = Around()) -> int:
             ),
             ending,
             listener,
-            lambda: _opened(config, listener, with_link=around.print_link or sys.stdout.isatty()),
+            lambda: _opened(
+                config, sessions, listener, with_link=around.print_link or sys.stdout.isatty()
+            ),
         )
         engine.start()
         try:
@@ -115,12 +117,13 @@ def serve(config: Config, around: Around = Around()) -> int:
     return 0
 
 
-def _opened(config: Config, listener: Listener, *, with_link: bool) -> None:
+def _opened(config: Config, sessions: Sessions, listener: Listener, *, with_link: bool) -> None:
     """Say that the pages can be opened, and where."""
     door = listener.door
     if listener.is_strange:
         # what open tabs said to whoever had the port opens nothing any more
         replace_own_path(config.address)
+        sessions.work()  # now: whoever had it may ask next
     serve_note.write(config.data_dir, ServeNote(door.port, str(door.socket or ""), door.secret))
     log.info("serving", extra={"at": door.socket or door.port})
     for line in announcement(door, with_link=with_link):
