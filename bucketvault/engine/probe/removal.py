@@ -1,12 +1,17 @@
-"""Remove again all that a test wrote: objects, their versions, unfinished uploads."""
+"""Remove again all that a test wrote: objects, their versions, unfinished uploads.
+
+Nothing else: a service may answer with more than it was asked for.
+"""
 
 import contextlib
+import re
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.listing.asking import Asker
 from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
 from bucketvault.engine.listing.page import NoListingError, read_page
@@ -20,6 +25,14 @@ PAUSES_S = (0.0, 0.5, 1.5, 3.0)
 PATIENCE_S = 2.0
 LIMIT_S = 30.0
 _ENCODED = {"encoding-type": "url"}
+_OF_A_TEST = re.compile(re.escape(f"{ARCHIVE_ROOT}/probe-").encode() + rb"[0-9a-f]{12}/")
+
+
+class _OutsideError(ListingError):
+    """Refusal of an answer that holds what is not of this test."""
+
+    def __init__(self) -> None:
+        super().__init__(200, "", "The answer lists an object outside the folder of the test.")
 
 
 class _Object(NamedTuple):
@@ -82,7 +95,12 @@ def _removed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
 
 
 def _is_gone(asker: Asker, found: _Object) -> bool:
-    """Remove one; return False if that was refused for good."""
+    """Remove one; return False if that was refused for good.
+
+    Raises ListingError where it is not of a test, whoever says so.
+    """
+    if not _OF_A_TEST.match(found.key):
+        raise _OutsideError
     query = {"versionId": found.version} if found.version else {}
     try:
         asker.ask("DELETE", found.key, query=query)
@@ -92,25 +110,31 @@ def _is_gone(asker: Asker, found: _Object) -> bool:
 
 
 def _listed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
-    """Return every version below a folder, and what has none."""
+    """Return every version below a folder, and what has none. Raises ListingError."""
     try:
         told = asker.document(
             "ListVersionsResult", query=_ENCODED | {"versions": "", "prefix": folder}
         )
+        versions = _versions(told, folder)
     except ListingError as error:
         left = _current(asker, folder)
-        if left or (error.status and not versioned):
+        is_no_question = error.status and not isinstance(error, _OutsideError)
+        if left or (is_no_question and not versioned):
             return left
         raise  # what is hidden cannot be seen
-    versions = [
-        _Object(_key(told, each), each.findtext("VersionId") or "", int(each.findtext("Size") or 0))
-        for each in told
-        if each.tag in ("Version", "DeleteMarker")
-    ]
     # where there are no versions, their id is this word, and SeaweedFS 4.48 does not encode keys
     versions = [each for each in versions if each.version not in ("", "null")]
     keys = {each.key for each in versions}
     return versions + [each for each in _current(asker, folder) if each.key not in keys]
+
+
+def _versions(told: ET.Element, folder: str) -> list[_Object]:
+    """Return all versions and markers. Raises _OutsideError where one is not below the folder."""
+    rows = [each for each in told if each.tag in ("Version", "DeleteMarker")]
+    found = [_Object(_key(told, row), row.findtext("VersionId") or "", _size(row)) for row in rows]
+    if not all(each.key.startswith(folder.encode()) for each in found):
+        raise _OutsideError
+    return found
 
 
 def _current(asker: Asker, folder: str) -> list[_Object]:
@@ -126,6 +150,12 @@ def _key(told: ET.Element, each: ET.Element) -> bytes:
     key = each.findtext("Key") or ""
     encoded = told.findtext("EncodingType") == "url"
     return unquote_to_bytes(key.replace("+", " ")) if encoded else key.encode()
+
+
+def _size(each: ET.Element) -> int:
+    """Return how many bytes an object has; 0 where that is no number."""
+    text = (each.findtext("Size") or "").strip()
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
 
 
 def _end_uploads(uploads: Uploads, folder: str) -> None:
