@@ -4,6 +4,7 @@ Nothing else: a service may answer with more than it was asked for.
 """
 
 import contextlib
+import http.client
 import re
 import time
 import xml.etree.ElementTree as ET
@@ -65,6 +66,18 @@ def remove(bucket: Bucket, folder: str, unlisted: Iterable[bytes], *, versioned:
     names = dict.fromkeys(f"{bucket.name}/{each.key.decode('utf-8', 'replace')}" for each in left)
     text = "\n".join(clean(name) for name in list(names)[:MOST_NAMED])
     return Finding(About.LEFT, Found.YES, sum(each.size for each in left), text)
+
+
+def is_gone_for_good(asker: Asker, key: bytes, version: str) -> bool:
+    """Remove one version; return True if it is not there any more. Raises HaltedError."""
+    query = {"versionId": version}
+    try:
+        if not _is_gone(asker, _Object(key, version, 0)):
+            return False
+        asker.ask("HEAD", key, query=query)
+    except ListingError as error:
+        return error.status == http.client.NOT_FOUND
+    return False
 
 
 def _remove_alone(asker: Asker, key: bytes) -> None:

@@ -54,6 +54,7 @@ class Rights:
         self._halt, self._tell = halt, tell
         self._found: dict[Right, RightResult] = {}
         self._operation = ""
+        self.version: str | None = None  # of what was written; empty: it has none; None: not told
         self.account = Asker(bucket_at(remote, ""), halt.check)
         self.asker = Asker(bucket_at(remote, bucket), halt.check)
 
@@ -160,7 +161,7 @@ class Rights:
 
     def write(self, folder: str) -> bool:
         """Write an object, and do with it what a run does; return True if it may be deleted."""
-        key, aside = f"{folder}written.txt".encode(), f"{folder}aside.txt".encode()
+        key, aside = written_in(folder), f"{folder}aside.txt".encode()
         left = [key]
         body = (
             "bucketvault wrote this object to test whether its key may write here, at "
@@ -169,7 +170,8 @@ class Rights:
         ).encode()
 
         def put(content: bytes) -> str:
-            self._do("PutObject", "PUT", key, body=content)
+            told = self._do("PutObject", "PUT", key, body=content).headers
+            self.version = told["x-amz-version-id"] or ""
             self._do("HeadObject", "HEAD", key)  # rclone asks that after each upload
             return key.decode()
 
@@ -252,6 +254,11 @@ class Rights:
 def folder_of(token: str) -> str:
     """Return the folder of one test, with a final slash."""
     return f"{ARCHIVE_ROOT}/probe-{token}/"
+
+
+def written_in(folder: str) -> bytes:
+    """Return the key of the first object of a test."""
+    return f"{folder}written.txt".encode()
 
 
 def _readable(page: Page) -> bytes:

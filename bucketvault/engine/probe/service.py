@@ -16,7 +16,7 @@ from bucketvault.engine.probe import objects
 from bucketvault.engine.probe.bucket_settings import settings
 from bucketvault.engine.probe.halt import Halt, HaltedError
 from bucketvault.engine.probe.names import UNLISTED, Names
-from bucketvault.engine.probe.removal import remove
+from bucketvault.engine.probe.removal import is_gone_for_good, remove
 from bucketvault.engine.probe.results import (
     CLOCK_MAY_DIFFER_S,
     About,
@@ -28,7 +28,7 @@ from bucketvault.engine.probe.results import (
     TrialResult,
     traits_of,
 )
-from bucketvault.engine.probe.rights import Rights, folder_of
+from bucketvault.engine.probe.rights import Rights, folder_of, written_in
 from bucketvault.engine.rclone import call
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.commands import ASK_FLAGS, EXACT_NAMES, LEAVE_IT, location
@@ -36,6 +36,7 @@ from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.vocabulary import Side, StorageClass
 
 LIMIT_S = 60.0
+UNVERSIONED = ("", "null")  # in place of a version's id
 COPIES = ("ours", "rclone")  # of the odd names, by whom they were written
 
 
@@ -120,16 +121,27 @@ class _Test:
 
     def _write(self) -> None:
         folder = folder_of(secrets.token_hex(6))
-        kept = any(each.about is About.LOCK and each.number for each in self._findings)
         try:
-            if self._rights.write(folder) and not kept:  # else it would stay for days
+            if self._rights.write(folder) and not self._stays(folder):  # else it would for days
                 self._write_more(folder)
         finally:
             if self._rights.outcome(Right.WRITE) is not TrialResult.REFUSED:
                 where = bucket_at(self._remote, self._bucket)
                 unlisted = [f"{folder}{part}/{UNLISTED}".encode() for part in COPIES]
                 versioned = traits_of(self._findings).versioning is True
+                versioned |= self._rights.version not in (*UNVERSIONED, None)
                 self._tell(remove(where, folder, unlisted, versioned=versioned))
+
+    def _stays(self, folder: str) -> bool:
+        """Return True if what is deleted may stay: the bucket has, or may have, a retention."""
+        lock = next(each for each in self._findings if each.about is About.LOCK)
+        version = self._rights.version
+        if lock.found not in (Found.REFUSED, Found.UNKNOWN):
+            return lock.number > 0
+        if version in UNVERSIONED:  # S3 locks versions only (docs.aws.amazon.com: Object Lock)
+            return False
+        key = written_in(folder)
+        return version is None or not is_gone_for_good(self._rights.asker, key, version)
 
     def _write_more(self, folder: str) -> None:
         asker = self._rights.asker

@@ -164,6 +164,32 @@ def test_a_default_retention_is_found_before_more_is_written_than_the_rights_nee
     assert of(results, About.LEFT).found is Found.YES and of(results, About.LEFT).number > 0
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_lock_that_the_key_may_not_ask_for_is_found_by_a_version_that_stays(
+    stays: bool, amazon: Amazon, new_bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more: list[str] = []
+    monkeypatch.setattr(
+        "bucketvault.engine.probe.service._Test._write_more", lambda _, folder: more.append(folder)
+    )
+    bucket = new_bucket(amazon)
+    amazon.client().put_bucket_versioning(
+        Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"}
+    )
+    amazon.lies = [Rule("GET", r"\?(object-lock|versioning)", 403, "AccessDenied")]
+    if stays:
+        amazon.quirks.insert(0, ObjectLock(bucket=bucket.name))
+
+    results, _ = tried(at(amazon), bucket.name)
+
+    assert of(results, About.LOCK).found is of(results, About.VERSIONING).found is Found.REFUSED
+    assert outcomes(results)[Right.DELETE] is TrialResult.WORKS
+    assert bool(more) is not stays
+    assert of(results, About.LEFT).found is (Found.YES if stays else Found.NO)
+    told = amazon.client().list_object_versions(Bucket=bucket.name)
+    assert ("Versions" in told) is stays
+
+
 @pytest.fixture
 def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     with SeaweedFS(tmp_path_factory.mktemp("weed")) as server:
