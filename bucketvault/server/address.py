@@ -24,7 +24,14 @@ from bucketvault.errors import BucketvaultError, StrangerError
 ADDRESS = "127.0.0.1"
 PROOF = "bucketvault-proof"  # a header of /healthz
 ANSWER_S = 10.0
+UNKNOWN = ("Another program", True)  # as `who_listens` says it: it could be anybody's
 LISTENS = "0A"  # TCP_LISTEN, include/net/tcp_states.h
+V4_IN_V6 = "0000000000000000FFFF0000"  # ::ffff:0:0/96, with which an IPv6 socket listens at IPv4
+# by file of /proc/net: where a listener keeps us from 127.0.0.1; all zeroes are every address
+IN_THE_WAY = {
+    "tcp": ("0100007F", "0" * 8),
+    "tcp6": ("0" * 32, f"{V4_IN_V6}0100007F", f"{V4_IN_V6}{'0' * 8}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Door:
 
         Raises OSError: nothing answers; StrangerError: another program does.
         """
-        if self.socket is None and who_listens(self.port)[1]:
+        if self.socket is None and (found := who_listens(self.port)) and found[1]:
             raise self._strange()  # before it is told anything
         nonce = secrets.token_hex(16)
         asking = http.client.HTTPConnection(ADDRESS, self.port, timeout=ANSWER_S)
@@ -72,7 +79,7 @@ class Door:
 
     def _strange(self) -> StrangerError:
         where = f"on {self.socket}" if self.socket else f"on port {self.port}"
-        who = "Another program" if self.socket else who_listens(self.port)[0]
+        who, _ = (None if self.socket else who_listens(self.port)) or UNKNOWN
         return StrangerError(
             f"{who} listens {where}, where this bucketvault was.",
             "Do not open it, and sign in nowhere: it could be anybody's. Start bucketvault again; "
@@ -143,19 +150,20 @@ def noted_door(config: Config) -> Door:
     return Door(note.port, Path(note.socket) if note.socket else None, note.secret)
 
 
-def who_listens(port: int) -> tuple[str, bool]:
+def who_listens(port: int) -> tuple[str, bool] | None:
     """Return whose program listens on a port of this machine, in words, and if it is a stranger's.
 
-    /proc/net/tcp and tcp6 have each socket's owner (proc(5)), which everybody may read.
+    None: nobody does. A socket that was bound and does not listen has the port, and is not seen.
+    /proc/net/tcp and tcp6 have each listener's owner (proc(5)), which everybody may read.
     """
-    for name, addresses in (("tcp", ("0100007F", "0" * 8)), ("tcp6", ("0" * 32,))):
+    for name, addresses in IN_THE_WAY.items():
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/net/{name}").read_text("ascii").splitlines()[1:]:
                 _, local, _, state, *rest = line.split()
                 address, _, its_port = local.partition(":")
                 if state == LISTENS and int(its_port, 16) == port and address in addresses:
                     return _whose(int(rest[3]))
-    return "Another program", False
+    return None
 
 
 def _whose(uid: int) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from bucketvault.errors import AlreadyRunningError, BucketvaultError
-from bucketvault.server.address import ADDRESS, Door, connect, peer, who_listens
+from bucketvault.server.address import ADDRESS, UNKNOWN, Door, connect, peer, who_listens
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Listener:
         self.door = door  # with systemd's sockets, where they are
         self.sockets: list[socket.socket] = []
         self.taken_by = ""  # whose program has the port, in words
-        self.is_strange = False  # it is another user's
+        self.is_strange = False  # it was another user's at some try, or could be
         self._file: tuple[Path, int] | None = None  # the Unix socket we made, and its inode
 
     def open(self) -> bool:
@@ -59,7 +59,8 @@ class Listener:
             if error.errno != errno.EADDRINUSE:
                 why = os.strerror(error.errno or 0)
                 raise BucketvaultError(f"Port {port} cannot be used: {why}.") from error
-            self.taken_by, self.is_strange = who_listens(port)
+            self.taken_by, is_strange = who_listens(port) or UNKNOWN
+            self.is_strange |= is_strange
             return
         try:  # else another user could have it, and with it whoever asks for `localhost`
             twin = socket.create_server(("::1", port), family=socket.AF_INET6, backlog=BACKLOG)

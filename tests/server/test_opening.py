@@ -1,5 +1,6 @@
 """From a port that was taken to the first answer there."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,36 @@ import pytest
 from bucketvault.access import links
 from bucketvault.access.sessions import Sessions
 from bucketvault.config import Config, load_config
-from bucketvault.server.address import door_of
+from bucketvault.server.address import Door, door_of, who_listens
 from bucketvault.server.listener import Listener
 from bucketvault.server.process import _opened
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0"],  # noqa: S104 - to find
+)
+def test_whoever_has_our_port_is_found_at_each_address_that_keeps_us_out(address: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as other:
+        other.bind((address, 0))
+        other.listen()
+        ours = Listener(Door(other.getsockname()[1]))
+
+        assert not ours.open()
+
+        assert ours.taken_by == "Another program of yours" and not ours.is_strange
+
+
+def test_a_port_that_was_a_strangers_once_stays_so_and_who_does_not_listen_is_a_stranger() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        ours = Listener(Door(other.getsockname()[1]))
+        assert not ours.open() and ours.is_strange and who_listens(ours.door.port) is None
+        other.listen()
+
+        assert not ours.open()
+
+        assert ours.taken_by == "Another program of yours" and ours.is_strange
 
 
 @pytest.fixture
