@@ -126,9 +126,7 @@ def _opened(config: Config, sessions: Sessions, listener: Listener, *, with_link
         sessions.work()  # now: whoever had it may ask next
     serve_note.write(config.data_dir, ServeNote(door.port, str(door.socket or ""), door.secret))
     log.info("serving", extra={"at": door.socket or door.port})
-    for line in announcement(door, with_link=with_link):
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    _say("\n".join(announcement(door, with_link=with_link)))
 
 
 def _kept_out(config: Config, listener: Listener) -> None:
@@ -145,11 +143,16 @@ def _kept_out(config: Config, listener: Listener) -> None:
     except BusyError as error:
         log.warning("the database is busy: no mail about the port", extra={"why": error})
     log.error("another program has the port: no pages", extra={"port": door.port})
-    sys.stdout.write(
+    _say(
         f"{words} So the pages cannot be opened; runs start as planned.\n"
-        "The pages come when the port is free. Or name another: bucketvault serve --port 8485\n"
+        "The pages come when the port is free. Or name another: bucketvault serve --port 8485"
     )
-    sys.stdout.flush()
+
+
+def _say(words: str) -> None:
+    with contextlib.suppress(OSError):  # a reader that has gone keeps no page away
+        sys.stdout.write(f"{words}\n")
+        sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -210,7 +213,7 @@ class _Server(uvicorn.Server):
             if not self._listener.sockets and not self._listener.open():
                 return False
             self.opened()
-        except (BusyError, BucketvaultError) as error:
+        except (BusyError, BucketvaultError, OSError) as error:  # as on a full disk
             log.warning("the pages cannot be opened yet", extra={"why": error})
             return False
         return True

@@ -1,16 +1,21 @@
 """From a port that was taken to the first answer there."""
 
+import contextlib
 import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from bucketvault.access import links
 from bucketvault.access.sessions import Sessions
 from bucketvault.config import Config, load_config
+from bucketvault.engine import serve_note
 from bucketvault.server.address import Door, door_of, who_listens
 from bucketvault.server.listener import Listener
-from bucketvault.server.process import _opened
+from bucketvault.server.process import _Ending, _opened, _Server
 
 
 @pytest.mark.parametrize(
@@ -47,11 +52,24 @@ def config(open_store: Path) -> Config:
 
 
 @pytest.fixture
-def listener(config: Config) -> Listener:
-    """As it is when another user had the port."""
-    made = Listener(door_of(config))
-    made.is_strange = True
-    return made
+def listener(config: Config) -> Iterator[Listener]:
+    """As it is once it has the port that another user had."""
+    with Listener(door_of(config)) as made:
+        made.sockets = [socket.create_server(("127.0.0.1", 0))]
+        made.is_strange = True
+        yield made
+
+
+@pytest.fixture
+def server(config: Config, listener: Listener) -> _Server:
+    """One that waited for the port."""
+    sessions = Sessions(config.address, config.password)
+    return _Server(
+        uvicorn.Config("never imported", log_config=None),
+        _Ending(0.0),
+        listener,
+        lambda: _opened(config, sessions, listener, with_link=False),
+    )
 
 
 async def test_no_session_is_left_before_the_first_answer_when_another_user_had_the_port(
@@ -66,3 +84,27 @@ async def test_no_session_is_left_before_the_first_answer_when_another_user_had_
     _opened(config, sessions, listener, with_link=False)
 
     assert not sessions.is_valid(session) and sessions.path != path
+
+
+@pytest.mark.parametrize("name", [serve_note.NAME, "address"])
+def test_a_file_that_cannot_be_written_is_tried_again(
+    config: Config, server: _Server, name: str
+) -> None:
+    in_its_place = config.data_dir / name
+    in_its_place.mkdir()
+    assert not server._is_open()
+    in_its_place.rmdir()
+
+    assert server._is_open()
+
+
+def test_words_that_reach_nobody_keep_no_page_away(
+    server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_open = False
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+
+        is_open = server._is_open()
+
+    assert is_open
