@@ -21,6 +21,7 @@ from bucketvault.engine.domain.fields import (
     StorageFields,
     checked,
 )
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
 from bucketvault.engine.probe.account import check_bucket, list_buckets
@@ -216,7 +217,7 @@ class Providers:
             with self._lock:
                 del self._testing[provider_id]
             show(replace(test, end=end))
-        storages.learn(provider_id, bucket, traits_of(test.findings))
+        _learn(provider_id, fingerprint, bucket, traits_of(test.findings))
         listing = [each for each in test.rights if each.right is Right.LIST_BUCKETS]
         if any(each.outcome is TrialResult.REFUSED for each in listing):
             self._note_denied(provider_id, fingerprint)
@@ -399,6 +400,14 @@ def _paths(provider_id: int, bucket: str) -> list[str]:
     mine = (row for row in storage_rows() if row.provider_id == provider_id)
     uses = (use for row in mine if row.bucket_name == bucket for use in row.uses)
     return sorted({use.path for use in uses if use.path})[:MOST_PATHS]
+
+
+def _learn(provider_id: int, fingerprint: object, bucket: str, learned: Traits) -> None:
+    """Note what a bucket does, unless its provider was changed during the test."""
+    with writing():
+        row = Provider.get_or_none(Provider.id == provider_id)
+        if row is not None and _fingerprint(row) == fingerprint:
+            storages.learn(provider_id, bucket, learned)
 
 
 def _fingerprint(row: Provider) -> object:

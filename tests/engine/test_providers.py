@@ -37,6 +37,8 @@ from tests import store_fixtures as make
 from tests.support.program import until
 from tests.support.proxies import FrozenServer, RefusingProxy, Rule
 from tests.support.servers import MotoServer, RcloneS3, rclone_path
+from tests.support.services import Amazon
+from tests.support.wrong_answers import Lie, LyingHandler, said
 
 pytestmark = pytest.mark.usefixtures("open_store")
 
@@ -200,6 +202,38 @@ def test_a_test_shows_its_results_as_they_come_and_teaches_runs_what_it_found(
     assert bucket.keys() == []
     traits = Traits.from_json(Storage.get_by_id(storage).traits)
     assert traits.etag_is_md5 is True and traits.kms is False
+
+
+NO_RULES = b"<Error><Code>NoSuchLifecycleConfiguration</Code><Message>x</Message></Error>"
+
+
+def test_a_provider_that_was_changed_during_its_test_is_taught_nothing(
+    providers: Providers, amazon: Amazon, new_bucket
+) -> None:
+    bucket = new_bucket(amazon)
+    given = make.provider_input(
+        provider_type=amazon.provider_type,
+        endpoint=amazon.endpoint,
+        region=amazon.region,
+        access_key_id=amazon.access_key_id,
+        secret_access_key=amazon.secret_access_key,
+    )
+    made = providers.create(given, check=False)
+    storage = providers.import_bucket(made, bucket.name, None, check=False)
+
+    def change(handler: LyingHandler) -> None:
+        providers.change(made, replace(given, endpoint="http://127.0.0.1:9"), check=False)
+        said(NO_RULES, 404)(handler)
+
+    amazon.lies = [Lie("GET", "lifecycle", answer=change)]
+    test = providers.test(made, bucket.name, False)
+
+    assert any(each.about is About.ENCODED for each in test.findings)
+    assert Storage.get_by_id(storage).traits == {}
+    providers.change(made, given, check=False)
+    amazon.lies = []
+    providers.test(made, bucket.name, False)
+    assert Storage.get_by_id(storage).traits != {}
 
 
 def test_the_second_of_two_changes_is_told_and_writes_nothing(

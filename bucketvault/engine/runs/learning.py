@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from bucketvault.engine.catalogue import storages
 from bucketvault.engine.domain.services import B2, R2, service_of
-from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing.asking import Asker
@@ -23,6 +23,9 @@ from bucketvault.engine.listing.look import End
 from bucketvault.engine.listing.merge import MD5, Difference, Stand, Why
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone import errors
+from bucketvault.engine.runs.ends import PLACE
+from bucketvault.store.database import writing
+from bucketvault.store.models import Provider
 
 SAMPLES = 3  # objects that are asked for at an end
 PATIENCE_S = 10.0
@@ -57,7 +60,7 @@ def learned(
         count(Use(destination=asked) if number else Use(asked))
         if kms or (first and kms is False):
             found[number] = replace(end, traits=replace(end.traits, kms=kms))
-            storages.learn(end.provider_id, end.bucket, Traits(kms=kms))
+            _note(end, Traits(kms=kms))
     return replace(spec, source=found[0], destination=found[1])
 
 
@@ -75,9 +78,17 @@ def locked(spec: RunSpec, failed: Mapping[str, str]) -> tuple[RunSpec, list[str]
         if errors.is_permanent(said) and not (is_new and errors.needs_checksum(said))
     ]
     if is_new:
-        storages.learn(end.provider_id, end.bucket, Traits(object_lock=True))
+        _note(end, Traits(object_lock=True))
         end = replace(end, traits=replace(end.traits, object_lock=True))
     return replace(spec, destination=end), refused
+
+
+def _note(end: EndSpec, learned: Traits) -> None:
+    """Store what a bucket does, unless its provider is at another place by now."""
+    with writing():
+        provider = Provider.get_or_none(Provider.id == end.provider_id)
+        if all(getattr(provider, name, None) == getattr(end, name) for name in PLACE):
+            storages.learn(end.provider_id, end.bucket, learned)
 
 
 def has_kms(bucket: Bucket, keys: Iterable[bytes], use: EndUse) -> bool | None:
