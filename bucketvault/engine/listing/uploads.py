@@ -83,7 +83,7 @@ class Uploads(Conversation):
             Upload(
                 (each.findtext(f"{begin}Key") or "").encode(),
                 each.findtext(f"{begin}UploadId") or "",
-                _age(each.findtext(f"{begin}Initiated") or "", date),
+                age_of(each.findtext(f"{begin}Initiated") or "", date),
             )
             for each in root.iter(f"{begin}Upload")
         ]
@@ -95,10 +95,13 @@ class Uploads(Conversation):
         return uploads, further if is_cut and further["key-marker"] else {}
 
 
-def _age(initiated: str, date: str) -> dt.timedelta | None:
-    """Return how long ago it was begun, both by the service: our clock may be wrong."""
+def age_of(begun_at: str, date: str) -> dt.timedelta | None:
+    """Return how long ago something was, both by the service: our clock may be wrong.
+
+    `begun_at` is ISO 8601, `date` the header of its answer. None: one of them is no time.
+    """
     try:
-        begun = dt.datetime.fromisoformat(initiated)
+        begun = dt.datetime.fromisoformat(begun_at)
         return email.utils.parsedate_to_datetime(date) - begun
     except (TypeError, ValueError):  # no time at all, or one without a zone
         return None

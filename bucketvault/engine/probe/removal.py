@@ -4,6 +4,7 @@ Nothing else: a service may answer with more than it was asked for.
 """
 
 import contextlib
+import datetime as dt
 import http.client
 import re
 import time
@@ -15,8 +16,8 @@ from urllib.parse import unquote_to_bytes
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.listing.asking import Asker
 from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
-from bucketvault.engine.listing.page import NoListingError, read_page
-from bucketvault.engine.listing.uploads import Uploads
+from bucketvault.engine.listing.page import NoListingError, Page, read_page
+from bucketvault.engine.listing.uploads import Uploads, age_of
 from bucketvault.engine.probe.halt import Halt, HaltedError
 from bucketvault.engine.probe.results import About, Finding, Found
 from bucketvault.sanitize import clean
@@ -26,7 +27,9 @@ PAUSES_S = (0.0, 0.5, 1.5, 3.0)
 PATIENCE_S = 2.0
 LIMIT_S = 30.0
 _ENCODED = {"encoding-type": "url"}
-_OF_A_TEST = re.compile(re.escape(f"{ARCHIVE_ROOT}/probe-").encode() + rb"[0-9a-f]{12}/")
+CUT_OFF = dt.timedelta(hours=1)  # a test takes two minutes at most
+_TESTS = f"{ARCHIVE_ROOT}/probe-"
+_OF_A_TEST = re.compile(re.escape(_TESTS).encode() + rb"[0-9a-f]{12}/")
 
 
 class _OutsideError(ListingError):
@@ -45,6 +48,7 @@ class _Object(NamedTuple):
 def remove(bucket: Bucket, folder: str, unlisted: Iterable[bytes], *, versioned: bool) -> Finding:
     """Remove everything below the folder of a test; return what is left of it.
 
+    Then also what earlier tests left that the program's end cut off, as far as time allows.
     `unlisted` are keys that a listing of versions may not carry. `versioned`: the bucket has
     versions. Raises nothing: what cannot be removed, or not be looked for, is in the answer. Blocks
     for some seconds where the service needs them.
@@ -57,6 +61,8 @@ def remove(bucket: Bucket, folder: str, unlisted: Iterable[bytes], *, versioned:
             for key in unlisted:
                 _remove_alone(asker, key)
             left = _removed(asker, folder, versioned=versioned)
+            if not left:
+                left = _removed_earlier(asker, versioned=versioned)
     except (ListingError, HaltedError) as error:
         code = f"{error.status or ''} {error.code}" if isinstance(error, ListingError) else ""
         where = clean(f"{bucket.name}/{folder}")
@@ -107,6 +113,27 @@ def _removed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
     return left
 
 
+def _removed_earlier(asker: Asker, *, versioned: bool) -> list[_Object]:
+    """Remove what tests left that were cut off; return what of it cannot be removed."""
+    left: list[_Object] = []
+    with contextlib.suppress(ListingError, HaltedError):  # the next test goes on
+        for folder in _cut_off(asker):
+            left += _removed(asker, folder, versioned=versioned)
+    return left
+
+
+def _cut_off(asker: Asker) -> list[str]:
+    """Return the folders of tests that are not under way any more, by the service's own clock."""
+    found: dict[str, bool] = {}
+    for each in _page(asker, _TESTS).entries:
+        if of := _OF_A_TEST.match(_TESTS.encode() + each.key):
+            age = age_of(each.modified, asker.date)
+            is_old = age is not None and age > CUT_OFF
+            folder = of[0].decode()
+            found[folder] = found.get(folder, True) and is_old
+    return [folder for folder, is_old in found.items() if is_old]
+
+
 def _is_gone(asker: Asker, found: _Object) -> bool:
     """Remove one; return False if that was refused for good.
 
@@ -151,12 +178,17 @@ def _versions(told: ET.Element, folder: str) -> list[_Object]:
 
 
 def _current(asker: Asker, folder: str) -> list[_Object]:
-    query = _ENCODED | {"list-type": "2", "prefix": folder}
+    entries = _page(asker, folder).entries
+    return [_Object(folder.encode() + each.key, "", each.size) for each in entries]
+
+
+def _page(asker: Asker, prefix: str) -> Page:
+    """Return the first objects below a prefix, all of them below it. Raises ListingError."""
+    query = _ENCODED | {"list-type": "2", "prefix": prefix}
     try:
-        page = read_page(asker.ask("GET", query=query).body, folder)
+        return read_page(asker.ask("GET", query=query).body, prefix)
     except NoListingError as error:
         raise ListingError(200, "", error.summary) from error
-    return [_Object(folder.encode() + each.key, "", each.size) for each in page.entries]
 
 
 def _key(told: ET.Element, each: ET.Element) -> bytes:
