@@ -8,6 +8,7 @@ descriptors are left for runs. Measured: docs/decisions/access.md.
 
 import asyncio
 import contextlib
+import re
 import resource
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ STRANGER_S = 20.0  # from the first byte to the last of each request
 # Another port may have the browser send 180 cookies of 4 kB each with every request to this host.
 MOST_HEADER_BYTES = 1024 * 1024
 MOST_HEADER_LINES = 200  # each takes time to read
+HEADERS_END = re.compile(rb"\n\r?\n")  # as h11 has it
 DESCRIPTORS = 4096  # wanted; a run takes about twenty
 
 
@@ -34,7 +36,7 @@ class Connection(H11Protocol):
         super().__init__(*given, **named)
         self._application = self.app
         self.app = self._introduced
-        self._lines = 0
+        self._lines = 0  # at least as many as wait in h11's buffer
         self._ends: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -52,12 +54,19 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what came, unless it is headers without end."""
-        self._lines = self._lines + data.count(b"\n") if self.conn.their_state is h11.IDLE else 0
-        if self._lines > MOST_HEADER_LINES:
-            self.end()
-        else:
-            super().data_received(data)
+        """Pass on what came."""
+        self._lines += data.count(b"\n")
+        super().data_received(data)
+
+    def handle_events(self) -> None:
+        """Read on, unless headers without end are next."""
+        if self.conn.their_state is h11.IDLE and self._lines > MOST_HEADER_LINES:
+            waiting, _ = self.conn.trailing_data
+            self._lines = waiting.count(b"\n")
+            if HEADERS_END.split(waiting, 1)[0].count(b"\n") > MOST_HEADER_LINES:
+                self.end()
+                return
+        super().handle_events()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand over to the websocket, which the guard refuses at once, or knows."""
@@ -65,7 +74,6 @@ class Connection(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     async def _introduced(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._lines = 0
         scope[SIGNED_IN] = self._is_no_stranger
         await self._application(scope, receive, send)
 

@@ -254,6 +254,15 @@ def is_cut(connection: socket.socket) -> bool:
         return True
 
 
+def everything(connection: socket.socket) -> bytes:
+    """Return what comes until the server ends it."""
+    told = b""
+    with contextlib.suppress(ConnectionResetError):
+        while more := connection.recv(65536):
+            told += more
+    return told
+
+
 def test_idle_connections_without_end_keep_nobody_out_and_no_run_from_starting(
     served: Served, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:
@@ -289,3 +298,15 @@ def test_headers_without_end_are_cut_off_and_what_a_browser_may_have_to_send_is_
 
     thrown = "; ".join(f"thrown{n}={'x' * 4000}" for n in range(180))  # as many as Chromium keeps
     assert served.ask("/", headers={"Cookie": f"{thrown}; {served.cookie}"}).status == 200
+
+
+def test_lines_are_counted_up_to_the_end_of_the_headers_and_of_each_request_anew(
+    served: Served,
+) -> None:
+    host = f"Host: 127.0.0.1:{served.port}\r\n".encode()
+    get = b"GET /healthz HTTP/1.1\r\n" + host
+    form = b"POST /login HTTP/1.1\r\n" + host + b"Content-Length: 300\r\n\r\n" + b"\n" * 300
+    with connected(served, form + get + b"Connection: close\r\n\r\n") as both:
+        assert everything(both).count(b"HTTP/1.1 ") == 2
+    with connected(served, get + b"\r\n" + get + b"X: y\r\n" * 300 + b"\r\n") as second:
+        assert everything(second).count(b"HTTP/1.1 ") == 1
