@@ -35,9 +35,8 @@ from tests.support.servers import s3_client
 from tests.support.services.walk import Walk
 
 PREFIX = "bucketvault-real-services-"  # of every bucket this makes; it empties no other
-# Requests of one walk, ours and the program's at both ends (measured at the stand-ins), and what
-# the dearest of them costs anywhere: a PUT as STANDARD_IA at Amazon, $0.01 for 1,000
-# (https://aws.amazon.com/s3/pricing/, Frankfurt, read 2026-09).
+# Requests of one walk, ours and the program's at both ends (measured at the stand-ins), each at
+# twice the price of a write at Amazon (`engine/domain/prices.py`): a bound, nothing that was read.
 REQUESTS_OF_A_WALK = 400
 DEAREST_REQUEST = 0.01 / 1000
 TRIES = 5  # of a request of ours
