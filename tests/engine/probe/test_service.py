@@ -1,7 +1,6 @@
 """Properties of services, as the connection test finds them: real servers and stand-ins."""
 
 import datetime as dt
-import os
 import re
 from collections.abc import Iterable, Iterator
 from email.utils import format_datetime
@@ -196,7 +195,6 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
         yield server
 
 
-@pytest.mark.skipif(not os.environ.get("TESTS_MORE"), reason="a server of many seconds")
 def test_seaweedfs_folds_names_and_lists_by_folder(weed: SeaweedFS, new_bucket) -> None:
     bucket = new_bucket(weed, {"one.txt": b"hello"})
     keys = weed.access_key_id, weed.secret_access_key

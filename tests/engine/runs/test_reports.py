@@ -1,7 +1,6 @@
 """Public reports of what services did to other programs, each as a run of ours meets it."""
 
 import gzip
-import os
 
 import pytest
 
@@ -15,7 +14,6 @@ pytestmark = pytest.mark.slow
 PACKED = gzip.compress(b"hello world, this is a log line\n" * 400, mtime=0)
 
 
-@pytest.mark.skipif(not os.environ.get("TESTS_MORE"), reason="with TESTS_MORE=1: two long runs")
 def test_an_object_that_is_unpacked_on_the_way_is_named_by_every_run_until_it_is_right(
     bucketvault: Program, r2: R2, b2: B2, new_bucket: NewBucket
 ) -> None:
