@@ -244,6 +244,7 @@ class Look:
     def _compared(self, theirs: Entry, ours: Entry) -> bool | None:
         try:
             source, copy = self._digest("source", theirs), self._digest("copy", ours)
+            self._lengths[theirs.key] = source.size
         except EndError as error:
             if isinstance(error.cause, ListingError) and 0 < error.cause.status < 500:
                 gone = error.end == "source" and error.cause.status == http.client.NOT_FOUND

@@ -422,7 +422,10 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "proof": Proof(**PROOF).to_json(),
                     "warnings": ["Changed in the copy by another program and replaced: 3."],
                     "counts": dict.fromkeys(COUNT_NAMES, 0) | {"copied": 7},
+                    "requests": {},
+                    "cost_usd": None,
                     "counts_at_least": False,
+                    "uploads_ended": 0,
                 },
                 "active_run": {
                     "id": waiting.id,
