@@ -30,7 +30,7 @@ STARTED = frozenset(  # fixtures
 
 
 # of more than twenty seconds, the longest first
-LONGEST = ("test_sixty_days.py", "test_the_setting_of_a_minute", "test_differential.py")
+LONGEST = ("test_many_days.py", "test_the_setting_of_a_minute", "test_differential.py")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out those of a mark

@@ -1,7 +1,11 @@
-"""Sixty days of a backup that keeps fourteen: each day that was promised can be built again."""
+"""Many days of a backup that keeps fourteen: each day that was promised can be built again.
+
+Thirty in a usual run, sixty with `TESTS_MORE=1`.
+"""
 
 import datetime as dt
 import hashlib
+import os
 import random
 
 import pytest
@@ -18,9 +22,9 @@ from tests.support.wrong_answers import Lie
 
 pytestmark = pytest.mark.slow
 
-DAYS = 60
+DAYS = 60 if os.environ.get("TESTS_MORE") else 30
 RETENTION = dt.timedelta(days=14)
-FAILING = range(24, 31)  # a week in which the source may not be listed
+FAILING = range(12, 19)  # a week in which the source may not be listed
 KEYS = [
     *("a", "a/b", "a//b", "photos/1.jpg", "photos/2.jpg", "sp ace/100%+#?.txt", "Küste/山 🎈"),
     *("/first", "tail/", "./dot", "x/../y", "caf\u00e9", "cafe\u0301", "*[x]{y}", "back\\slash"),
@@ -88,7 +92,7 @@ def rebuilt(copy: Marks, kept: dict[str, Marks], after: str) -> Marks:
 
 
 @pytest.mark.timeout(900)
-def test_on_each_of_sixty_days_every_day_that_is_kept_can_be_built_again(
+def test_on_each_of_many_days_every_day_that_is_kept_can_be_built_again(
     bucketvault: Program, moto: MotoServer, new_bucket: NewBucket
 ) -> None:
     chance = random.Random(60)
