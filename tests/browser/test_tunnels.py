@@ -45,7 +45,7 @@ def test_the_pages_open_live_through_a_tunnel_to_the_socket(
 ) -> None:
     path = tmp_path / "door" / "bv.sock"
     process = bucketvault.start("serve", "--socket", str(path))
-    until("the socket is there", lambda: process.poll() is not None or path.exists())
+    until("it answers", lambda: process.poll() is not None or not bucketvault.cli("url").code)
     links = [bucketvault.cli("url").out.strip() for _ in range(2)]
 
     opens_through(browser, sshd.tunnel(str(path)), *links)
