@@ -50,7 +50,8 @@ def gallery_server(browser: Browser) -> Iterator[Gallery]:
             address, engine = stack.enter_context(serving(FakeEngine()))
         yield Gallery(browser, address, engine)
         subscribers = engine.live._subscribers
-        until("no page listens that is gone", lambda: not subscribers)
+        # a socket that was cut without a word is missed after 45 s (engine.io's ping and its wait)
+        until("no page listens that is gone", lambda: not subscribers, timeout_s=120)
 
 
 @pytest.fixture
