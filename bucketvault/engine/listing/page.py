@@ -164,17 +164,25 @@ def is_declaring(body: bytes) -> bool:
     return b"<!DOCTYPE" in body or b"<!ENTITY" in body
 
 
-def _parsed(body: bytes) -> tuple[_Rows, dict[str, str]]:
+def parsed(body: bytes, kind: str, otherwise: str) -> tuple[ET.Element, str]:
+    """Return the root of an answer of this kind, and how the tags in it begin: with its namespace.
+
+    Raises NoListingError, which says `otherwise` where it is another kind.
+    """
     if is_declaring(body):
         raise NoListingError("The answer is not what S3 sends.")
     try:
         root = ET.fromstring(body)  # noqa: S314  nothing is declared in it
     except ET.ParseError as error:
         raise NoListingError("The answer is not what S3 sends.") from error
-    space, _, kind = root.tag.rpartition("}")
-    if kind != "ListBucketResult":
-        raise NoListingError("The answer is not a listing.")
-    begin = f"{space}}}" if space else ""
+    space, _, found = root.tag.rpartition("}")
+    if found != kind:
+        raise NoListingError(otherwise)
+    return root, f"{space}}}" if space else ""
+
+
+def _parsed(body: bytes) -> tuple[_Rows, dict[str, str]]:
+    root, begin = parsed(body, "ListBucketResult", "The answer is not a listing.")
     envelope: dict[str, str] = {}
     rows: _Rows = []
     for child in root:

@@ -10,13 +10,12 @@ Decisions: docs/decisions/money.md.
 import datetime as dt
 import email.utils
 import http.client
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
 from bucketvault.engine.listing.bucket import DELETED, Conversation, ListingError, whole
-from bucketvault.engine.listing.page import NoListingError, is_declaring
+from bucketvault.engine.listing.page import parsed
 
 MOST_PAGES = 1000
 
@@ -69,16 +68,8 @@ class Uploads(Conversation):
         answer = self._answer(query)
         date = answer.getheader("Date") or ""
         body = whole(answer)
-        if is_declaring(body):
-            raise NoListingError("The answer is not what S3 sends.")
-        try:
-            root = ET.fromstring(body)  # noqa: S314  nothing is declared in it
-        except ET.ParseError as error:
-            raise NoListingError("The answer is not what S3 sends.") from error
-        space, _, kind = root.tag.rpartition("}")
-        if kind != "ListMultipartUploadsResult":
-            raise NoListingError("The answer is no list of uploads.")
-        begin = f"{space}}}" if space else ""
+        otherwise = "The answer is no list of uploads."
+        root, begin = parsed(body, "ListMultipartUploadsResult", otherwise)
         uploads = [
             Upload(
                 (each.findtext(f"{begin}Key") or "").encode(),
