@@ -1,54 +1,30 @@
 """The command line: thin over the engine, on the same database as the pages.
 
 With a bucketvault at work on the data folder, `run` asks its queue; else it does the work itself.
+Each command brings along what it needs, so that help and a wrong word are answered at once.
 """
 
 import argparse
 import contextlib
-import functools
 import os
-import shlex
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, TextIO
 
-from bucketvault import __version__, logging_setup
-from bucketvault.cli import access as access_commands
-from bucketvault.cli import status as status_commands
-from bucketvault.cli.run import (
-    EXIT_FAILED,
-    EXIT_OK,
-    LOOK_S,
-    Watch,
-    approval_command,
-    approving_in_words,
-    become_engine,
-    hold_words,
-)
-from bucketvault.config import Config, load_config
-from bucketvault.engine import settings, setup
-from bucketvault.engine.domain import times as timetable
-from bucketvault.engine.engine import open_store
-from bucketvault.engine.folder_lock import who_watches
+from bucketvault import __version__
 from bucketvault.engine.rclone.runner import settle_process
-from bucketvault.engine.runs import queue, verifying
-from bucketvault.engine.views import backups, log_text
 from bucketvault.errors import (
     AlreadyRunningError,
     BucketvaultError,
     ConfigError,
-    InUseError,
     NotFoundError,
 )
-from bucketvault.store import run_logs
-from bucketvault.store.database import SqliteError, describe_sqlite_error
-from bucketvault.store.models import utcnow
-from bucketvault.vocabulary import RunKind, Trigger
 
-EXIT_USAGE, EXIT_IN_USE = 2, 75
+if TYPE_CHECKING:
+    from bucketvault.config import Config
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_IN_USE = 0, 1, 2, 75
 NEWEST = 0  # no run has this number
 
 
@@ -58,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settle_process()
     given = _parser().parse_args(arguments)
     _settle_output(cut_off_is_fine=given.command is _log)
+    from bucketvault import logging_setup
+    from bucketvault.config import load_config
+
     try:
         config = load_config(
             os.environ,
@@ -76,8 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, EXIT_IN_USE)
     except BucketvaultError as error:
         return _complain(error, EXIT_FAILED)
-    except SqliteError as error:
-        return _complain(describe_sqlite_error(error, config.database), EXIT_FAILED)
     except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK
@@ -90,6 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        from bucketvault.store.database import SqliteError, describe_sqlite_error
+
+        if not isinstance(error, SqliteError):
+            raise
+        return _complain(describe_sqlite_error(error, config.database), EXIT_FAILED)
 
 
 def _settle_output(*, cut_off_is_fine: bool) -> None:
@@ -166,7 +149,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.set_defaults(command=_serve, log_level="info")
 
-    access_commands.add_to(commands)
+    url = commands.add_parser("url", help="print the link that opens the pages")
+    url.add_argument("--new", action="store_true", help="every session and every other link ends")
+    url.set_defaults(command=_url)
+
+    word = commands.add_parser("password", help="set a password that opens the pages too")
+    word.add_argument("--remove", action="store_true", help="only the link opens again")
+    word.set_defaults(command=_password)
+
+    rotate = commands.add_parser(
+        "rotate-key",
+        help="encrypt every stored key with a new key",
+        description="Encrypt every stored key with a new key. The old one is put aside, in a file "
+        "beside the key file: older copies of the database need it, and so do other data folders "
+        "with the same key file. Where it is needed, add its line at the end of the key file.",
+    )
+    rotate.add_argument(
+        "--new-key-file",
+        action="store_true",
+        help="the key file is lost: make another; every provider's keys must be entered again",
+    )
+    rotate.set_defaults(command=_rotate_key)
 
     apply = commands.add_parser("apply", help="create and change by name what a TOML file says")
     apply.add_argument("file", type=Path, metavar="setup.toml")
@@ -197,7 +200,13 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--wait", action="store_true", help="wait for its end; exit 0 or 1")
     verify.set_defaults(command=_verify)
 
-    status_commands.add_to(commands)
+    for name, command, words in (
+        ("status", _status, "is everything fine?"),
+        ("doctor", _doctor, "look at all that it needs; changes nothing"),
+    ):
+        whole = commands.add_parser(name, help=words)
+        whole.add_argument("--json", action="store_true", help="for scripts")
+        whole.set_defaults(command=command)
 
     log = commands.add_parser("log", help="the log of a run")
     log.add_argument("run", metavar="RUN", help="a run's number, or a backup's name: its newest")
@@ -226,148 +235,70 @@ def _complain(error: BucketvaultError, code: int) -> int:
     return code
 
 
-def _serve(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault.server.process import serve  # brings the web server along
+def _serve(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.server.process import serve
 
     return serve(config)
 
 
-def _apply(given: argparse.Namespace, config: Config) -> int:
+def _url(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.access import url
+
+    return url(given, config)
+
+
+def _password(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.access import set_password
+
+    return set_password(given, config)
+
+
+def _rotate_key(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.access import rotate_key
+
+    return rotate_key(given, config)
+
+
+def _apply(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.engine import setup
+    from bucketvault.store.opening import open_store
+
     for line in setup.apply(given.file, open_store(config), os.environ):
         print(line)
     return EXIT_OK
 
 
-def _run(given: argparse.Namespace, config: Config) -> int:
-    open_store(config)
-    backup = backups.backup_by_name(given.name)
-    approved = None if given.approve is None else _held(backup, given.approve)
-    if approved is not None:  # printed before anything starts: only what was shown is approved
-        zone = ZoneInfo(timetable.server_time_zone())
-        for line in approving_in_words(approved, zone, utcnow()):
-            print(line, flush=True)
+def _run(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.run import run
 
-    def enqueue() -> tuple[int, bool]:
-        if approved is not None:
-            return queue.approve(approved.id), True
-        kind = RunKind.PREVIEW if given.preview else RunKind.COPY
-        return queue.enqueue(backup.id, Trigger.CLI, kind=kind)
-
-    run_id, code = _started(config, backup, enqueue, wait=given.wait or given.preview)
-    if given.preview and code == EXIT_OK:
-        _print_log(run_id, ZoneInfo(timetable.server_time_zone()), 0)
-    return code
+    return run(given, config)
 
 
-def _started(
-    config: Config,
-    backup: backups.BackupRow,
-    enqueue: Callable[[], tuple[int, bool]],
-    *,
-    wait: bool,
-) -> tuple[int, int]:
-    """Queue a run, and watch it where that was asked for or nobody else does the work.
+def _verify(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.run import verify
 
-    Return its number and the exit code.
-    """
-    engine = become_engine(config)
-    try:
-        run_id, new = enqueue()
-    except BucketvaultError:
-        if engine is not None:
-            engine.stop()
-        raise
-    if not wait:
-        if engine is None:
-            said = "queued" if new else "under way already"
-            print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
-            return run_id, EXIT_OK
-        print("No bucketvault is serving, so this command does the work itself and waits.")
-    return run_id, Watch(config, run_id, engine).to_the_end()
+    return verify(given, config)
 
 
-def _verify(given: argparse.Namespace, config: Config) -> int:
-    open_store(config)
-    backup = backups.backup_by_name(given.name)
+def _status(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.status import print_status
 
-    def enqueue() -> tuple[int, bool]:
-        return verifying.enqueue(config.ledgers, backup.id, Trigger.CLI)
-
-    return _started(config, backup, enqueue, wait=given.wait)[1]
+    return print_status(given, config)
 
 
-def _held(backup: backups.BackupRow, number: int) -> backups.RunView:
-    """Return the held run of this number, or the newest. Raises InUseError: it is not held now."""
-    held = backup.last_run
-    if held is None or not held.can_be_approved:
-        raise InUseError(f"No run of {backup.name} is held for your approval.")
-    if number not in (NEWEST, held.id):
-        raise InUseError(
-            f"Run {number} is not the run of {backup.name} that is held now. Nothing was started.",
-            f"That is run {held.id}. {hold_words(held)}",
-            f"Approve it: {approval_command(backup.name, held.id)}",
-        )
-    return held
+def _doctor(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.doctor import examine
+
+    return examine(given, config)
 
 
-def _log(given: argparse.Namespace, config: Config) -> int:
-    open_store(config)
-    run_id = _find_run(given.run)
-    out = sys.stdout.buffer
-    zone = ZoneInfo(timetable.server_time_zone())
-    shown = 0
-    while True:
-        run = backups.run(run_id, functools.partial(who_watches, config))
-        ended = not run.status.is_active or run.ended_unseen  # asked first: the rest is read below
-        if run.log_removed_at is not None:
-            days, now = settings.load().log_retention_days, utcnow()
-            print(log_text.removed_log(run.log_removed_at, days, zone, now), file=sys.stderr)
-            return EXIT_OK
-        if given.raw:
-            for data in run_logs.raw_from(run_id, shown):
-                out.write(data)
-                shown += len(data)
-        else:
-            shown = _print_log(run_id, zone, shown)
-        out.flush()
-        if ended and not shown:
-            print("This log has no lines.", file=sys.stderr)
-        if ended or not given.follow:
-            return EXIT_OK
-        time.sleep(LOOK_S)  # between two looks; another process writes
+def _log(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.log import log
+
+    return log(given, config)
 
 
-def _print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
-    """Write the log as people read it, from row `start` on; returns where it ends now."""
-    while rows := run_logs.rows(run_id, start, 1000):
-        for row in rows:
-            line = log_text.describe_log_line(row.line, zone, row.kind).as_line()
-            sys.stdout.buffer.write(line.encode() + b"\n")
-        start = rows[-1].number + 1
-    return start
-
-
-def _find_run(name: str) -> int:
-    """Return the run called by its number, or the newest of the backup of that name."""
-    no_run: NotFoundError | None = None
-    if name.isdecimal() and len(name) < 19:  # more digits the database does not take
-        try:
-            return backups.run(int(name)).id
-        except NotFoundError as error:
-            no_run = error
-    try:
-        backup = backups.backup_by_name(name)
-    except NotFoundError as error:
-        raise no_run or error from None
-    run = backup.active_run or backup.last_run
-    if run is None:
-        raise NotFoundError(
-            f"{backup.name} has not run yet.", f"bucketvault run {shlex.quote(name)}"
-        )
-    return run.id
-
-
-def _demo(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault.cli.demo import demo  # only this command needs it
+def _demo(given: argparse.Namespace, config: "Config") -> int:
+    from bucketvault.cli.demo import demo
 
     return demo(config, once=given.once)

@@ -3,43 +3,18 @@
 import argparse
 import getpass
 import sys
-from typing import Any
 
 from bucketvault.access import password
 from bucketvault.access.sessions import end_all_sessions
 from bucketvault.config import Config
 from bucketvault.engine import key_rotation
-from bucketvault.engine.engine import open_store
 from bucketvault.errors import BucketvaultError, ConfigError
 from bucketvault.server import address
+from bucketvault.store.opening import open_store
 
 
-def add_to(commands: Any) -> None:  # what argparse's `add_subparsers` gives; its type is private
-    """Add them to the command line."""
-    url = commands.add_parser("url", help="print the link that opens the pages")
-    url.add_argument("--new", action="store_true", help="every session and every other link ends")
-    url.set_defaults(command=_url)
-
-    word = commands.add_parser("password", help="set a password that opens the pages too")
-    word.add_argument("--remove", action="store_true", help="only the link opens again")
-    word.set_defaults(command=_password)
-
-    rotate = commands.add_parser(
-        "rotate-key",
-        help="encrypt every stored key with a new key",
-        description="Encrypt every stored key with a new key. The old one is put aside, in a file "
-        "beside the key file: older copies of the database need it, and so do other data folders "
-        "with the same key file. Where it is needed, add its line at the end of the key file.",
-    )
-    rotate.add_argument(
-        "--new-key-file",
-        action="store_true",
-        help="the key file is lost: make another; every provider's keys must be entered again",
-    )
-    rotate.set_defaults(command=_rotate_key)
-
-
-def _url(given: argparse.Namespace, config: Config) -> int:
+def url(given: argparse.Namespace, config: Config) -> int:
+    """Print the link that opens the pages."""
     door, link = address.login_link(config, new=given.new)
     print(link)
     if door.socket is not None:
@@ -47,7 +22,8 @@ def _url(given: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _password(given: argparse.Namespace, config: Config) -> int:
+def set_password(given: argparse.Namespace, config: Config) -> int:
+    """Set a password, asked for on the terminal, or remove it."""
     open_store(config)
     if given.remove:
         if not config.password.exists():
@@ -83,7 +59,8 @@ def _asked_twice() -> str:
     return new
 
 
-def _rotate_key(given: argparse.Namespace, config: Config) -> int:
+def rotate_key(given: argparse.Namespace, config: Config) -> int:
+    """Encrypt every stored secret with a new key."""
     vault = open_store(config)
     if given.new_key_file:
         lost = key_rotation.new_key_file(vault)

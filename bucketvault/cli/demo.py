@@ -27,7 +27,7 @@ import platformdirs
 
 from bucketvault.config import DEFAULT_PORT, Config, load_config
 from bucketvault.engine import setup
-from bucketvault.engine.engine import Engine, open_store
+from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment, find_binary
@@ -36,6 +36,7 @@ from bucketvault.errors import AlreadyRunningError, BucketvaultError
 from bucketvault.humanize import duration, size
 from bucketvault.server.address import ADDRESS
 from bucketvault.server.process import Around, serve
+from bucketvault.store.opening import open_store
 from bucketvault.vocabulary import RunStatus, Trigger
 
 BACKUP = "Holiday photos"

@@ -1,4 +1,4 @@
-"""`status`, `doctor`: the commands that look at all of it and change nothing.
+"""`status`: is everything fine?
 
 What `--json` prints is for scripts and monitors: keys are only ever added.
 """
@@ -9,11 +9,10 @@ import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from bucketvault import humanize
-from bucketvault.cli.run import EXIT_FAILED, EXIT_OK, approval_command, progress_in_words
+from bucketvault.cli.watching import approval_command, progress_in_words
 from bucketvault.config import Config
 from bucketvault.engine import price_list
 from bucketvault.engine.domain import state_words
@@ -21,13 +20,13 @@ from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.domain.prices import Prices
 from bucketvault.engine.domain.reading_words import describe_damage, what_next
 from bucketvault.engine.domain.times import proof_lasts
-from bucketvault.engine.engine import open_store
 from bucketvault.engine.folder_lock import holder, who_watches
-from bucketvault.engine.health import checks, doctor
+from bucketvault.engine.health import checks
 from bucketvault.engine.views import backups, money
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.engine.views.situation import InstallationIssue, Tone
+from bucketvault.engine.views.situation import InstallationIssue
 from bucketvault.store.models import utcnow
+from bucketvault.store.opening import open_store
 from bucketvault.vocabulary import Json, Reason, RunStatus
 
 ACTIVE_RUN = (
@@ -35,24 +34,10 @@ ACTIVE_RUN = (
     "waits_for"
 )
 EXIT_GOOD, EXIT_BAD, EXIT_WARNINGS = 0, 1, 3
-SHAPES = {Tone.OK: ("✓", "good"), Tone.WARN: ("!", "look"), Tone.BAD: ("✗", "BAD")}
-NO_SHAPE = ("·", "none")
-NAME_WIDTH = 24
-WORDS = "value words todo"  # of a reading
 
 
-def add_to(commands: Any) -> None:  # what argparse's `add_subparsers` gives; its type is private
-    """Add them to the command line."""
-    for name, command, words in (
-        ("status", _status, "is everything fine?"),
-        ("doctor", _doctor, "look at all that it needs; changes nothing"),
-    ):
-        parser = commands.add_parser(name, help=words)
-        parser.add_argument("--json", action="store_true", help="for scripts")
-        parser.set_defaults(command=command)
-
-
-def _status(given: argparse.Namespace, config: Config) -> int:
+def print_status(given: argparse.Namespace, config: Config) -> int:
+    """Say whether all backups are well; returns the exit code."""
     open_store(config)
     rows = backups.backups(functools.partial(who_watches, config))
     told = status(rows, checks.installation_issues(config))
@@ -136,7 +121,7 @@ def _last_run(row: BackupRow, run: RunView, prices: Mapping[str, Prices]) -> Jso
     }
 
 
-def _plain(row: BackupRow | RunView | checks.Reading, names: str) -> Json:
+def _plain(row: BackupRow | RunView, names: str) -> Json:
     """Return these fields by name, as JSON has them."""
     values = {name: getattr(row, name) for name in names.split()}
     for name, value in values.items():
@@ -229,22 +214,3 @@ def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) ->
     else:
         planned = humanize.day_and_time(due, zone, now)
         yield f"  Next run: late since {planned}.{nobody}"
-
-
-def _doctor(given: argparse.Namespace, config: Config) -> int:
-    from bucketvault.server import address
-
-    found = doctor.examine(config, holder(config), lambda: address.noted_door(config).ask())
-    told = []
-    for reading in found:
-        shape, word = SHAPES.get(reading.tone, NO_SHAPE)
-        told.append({"name": reading.name, "state": word.lower()} | _plain(reading, WORDS))
-        if not given.json:
-            said = ": ".join(part for part in (reading.value, reading.words) if part)
-            print(f"{shape} {word.ljust(4)}  {reading.name.ljust(NAME_WIDTH)} {said}")
-            if reading.todo:
-                print(f"{' ' * (NAME_WIDTH + 9)}-> {reading.todo}")
-    if given.json:
-        whole = {"good": not doctor.is_bad(found), "checks": told}
-        print(json.dumps(whole, indent=2, ensure_ascii=False))
-    return EXIT_FAILED if doctor.is_bad(found) else EXIT_OK

@@ -1,7 +1,6 @@
 """The program itself and all that the page of its settings shows: versions, places, licences."""
 
 import datetime as dt
-import importlib.metadata
 import platform
 import sqlite3
 from dataclasses import dataclass
@@ -75,6 +74,8 @@ def settings_page(config: Config, ping: PingState) -> SettingsPage:
 
 def about(config: Config) -> About:
     """The program itself, as it runs here."""
+    from importlib.metadata import version  # costs commands, which do not ask, a tenth of a second
+
     try:
         found = find_binary(config.rclone)
         rclone = f"{found.version}, {found.path}"
@@ -86,7 +87,7 @@ def about(config: Config) -> About:
         version=__version__,
         rclone=rclone,
         python=platform.python_version(),
-        nicegui=importlib.metadata.version("nicegui"),
+        nicegui=version("nicegui"),
         sqlite=sqlite3.sqlite_version,
         data_dir=str(config.data_dir),
         key_file=str(config.key_file),

@@ -46,9 +46,9 @@ from bucketvault.store.database import (
     connection,
     data_version,
     on_written,
-    open_database,
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.store.opening import open_store
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import RunKind, RunStatus, Topic, Trigger
 
@@ -59,16 +59,6 @@ STOP_S = 8.0
 ADOPT_S = 5.0
 ADOPT_EVERY_S = 30.0  # how soon a run whose worker met its end gets another
 IS_RUNNING = BackupRun.status == RunStatus.RUNNING
-
-
-def open_store(config: Config, *, check: bool = False) -> Vault:
-    """Make the folders, open the database and give the vault. Raises DatabaseError, ConfigError.
-
-    With `check`, a damaged database is found now, and not at the first run.
-    """
-    config.make_folders()
-    open_database(config.database, check=check)
-    return Vault(config.key_file)
 
 
 class Backups:

@@ -5,10 +5,13 @@ and are called there, at most ten times a second however often something was pub
 passes: the database has it.
 """
 
-import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop  # commands have none, and start sooner without it
 
 INTERVAL_S = 0.1
 
@@ -20,13 +23,13 @@ class Live:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
         self._changed: set[str] = set()
         self._planned = False
         self._last_flush = 0.0
         self._subscribers: dict[str, list[Callable[[], None]]] = {}
 
-    def attach(self, loop: asyncio.AbstractEventLoop | None) -> None:
+    def attach(self, loop: "AbstractEventLoop | None") -> None:
         """Deliver in `loop` from now on; None: nowhere any more."""
         with self._lock:
             self._loop = loop
@@ -60,18 +63,17 @@ class Live:
             if self._planned:
                 return
             self._planned = True
-            self._loop.call_soon_threadsafe(self._plan)
+            self._loop.call_soon_threadsafe(self._plan, self._loop)
 
-    def _plan(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _plan(self, loop: "AbstractEventLoop") -> None:
         wait = self._last_flush + INTERVAL_S - loop.time()
         if wait > 0:
-            loop.call_later(wait, self._flush)
+            loop.call_later(wait, self._flush, loop)
         else:
-            self._flush()
+            self._flush(loop)
 
-    def _flush(self) -> None:
-        self._last_flush = asyncio.get_running_loop().time()
+    def _flush(self, loop: "AbstractEventLoop") -> None:
+        self._last_flush = loop.time()
         with self._lock:
             changed, self._changed = self._changed, set()
             self._planned = False

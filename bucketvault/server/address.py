@@ -18,8 +18,8 @@ from bucketvault.access import links
 from bucketvault.access.sessions import replace_own_path
 from bucketvault.config import Config
 from bucketvault.engine import serve_note
-from bucketvault.engine.engine import open_store
 from bucketvault.errors import BucketvaultError, StrangerError
+from bucketvault.store.opening import open_store
 
 ADDRESS = "127.0.0.1"
 PROOF = "bucketvault-proof"  # a header of /healthz

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.cli import _parser
-from bucketvault.cli.run import approval_command
+from bucketvault.cli.watching import approval_command
 from bucketvault.engine.maintenance import remove_old_logs
 from bucketvault.store.database import close_database, open_database, writing
 from bucketvault.store.models import BackupRun, utcnow

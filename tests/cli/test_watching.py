@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from bucketvault.cli.run import ProgressLine, Watch, stop_patiently
+from bucketvault.cli.watching import ProgressLine, Watch, stop_patiently
 from bucketvault.config import Config, load_config
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import FolderHold
@@ -173,7 +173,7 @@ def test_a_server_that_ended_is_waited_for_before_its_work_is_taken_over(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bucketvault.cli.run.SERVER_MAY_TAKE_S", 0.5)
+    monkeypatch.setattr("bucketvault.cli.watching.SERVER_MAY_TAKE_S", 0.5)
     server = FolderHold(config(open_store).lock, "serve")
     server.take()
     watch = Watch(config(open_store), row.id, None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.cli.run import progress_in_words
+from bucketvault.cli.watching import progress_in_words
 from bucketvault.engine.runs import queue
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.situation import Tone

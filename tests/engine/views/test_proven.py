@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bucketvault.cli import status
-from bucketvault.cli.run import failed_in_words
+from bucketvault.cli.watching import failed_in_words
 from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.answer import answer_of
