@@ -1,6 +1,7 @@
 """A look at both ends of up to a million keys, flat and in folders, without and with latency.
 
-The servers only list, and make their pages before they are asked.
+The servers only list, and make their pages before they are asked: what is measured is who asks.
+Beside each, what bare rclone takes to compare the same two, changing nothing.
 """
 
 import json
@@ -8,6 +9,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,10 +19,13 @@ from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.listing.process import environment
 from bucketvault.vocabulary import ComparisonMode
 from tests.benchmarks._measure import cores, measure
+from tests.benchmarks.look import start_by_hand
+from tests.support import program
 from tests.support.list_only import ListOnly
 
 COUNTS = (10_000, 100_000, 1_000_000)
 CHANGED = 10
+COMPARE = ("--checksum", "--dry-run", "--transfers", "4", "--checkers", "16")
 
 
 def main() -> None:
@@ -33,7 +38,7 @@ def main() -> None:
 
 
 def line(count: int, folders: int, delay_ms: int) -> str:
-    """Look once at two servers."""
+    """Look once at two servers, and let rclone do so."""
     with (
         ListOnly(count, folders, delay_ms=delay_ms) as source,
         ListOnly(count, folders, changed=CHANGED, delay_ms=delay_ms) as copy,
@@ -46,16 +51,29 @@ def line(count: int, folders: int, delay_ms: int) -> str:
         folder = Path(name)
         mode = ComparisonMode.CHECKSUM
         job = Job(*ends, mode, folder, "2026-01-02T03:04:05Z", None, folder / "ledger.gz")
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cost = measure(lambda: started(job), lambda _: "look")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ours, said = measured(lambda: started(job), source, copy)
         totals = Plan(folder).totals()
         assert totals.present + CHANGED == count == totals.source_objects == totals.copy_objects
-        asked = [server.requests() for server in (source, copy)]
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        by_hand = ["sync", "source:bucket", "dest:bucket", *COMPARE]
+        buckets = (program.Bucket(source, "bucket"), program.Bucket(copy, "bucket"))
+        theirs, told = measured(lambda: start_by_hand(folder, by_hand, *buckets), source, copy)
     return (
-        f"in {folders:5,} folders, {delay_ms:2} ms: {cost.wall_s:6.2f} s, {cpu_s:6.2f} s of CPU,"
-        f" {cost.peak_bytes['look'] / 1e6:4.0f} MB; {asked[0]} and {asked[1]} requests"
+        f"in {folders:5,} folders, {delay_ms:2} ms: {said}; rclone {told};"
+        f" wall {ours / theirs:.2f} x rclone's"
+    )
+
+
+def measured(start: Callable[[], "subprocess.Popen[str]"], *servers: ListOnly) -> tuple[float, str]:
+    """Return the seconds that a process took, and its figures in words."""
+    asked_before = [server.requests() for server in servers]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cost = measure(start, lambda _: "it")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    asked = [server.requests() - old for server, old in zip(servers, asked_before, strict=True)]
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cost.wall_s, (
+        f"{cost.wall_s:6.2f} s, {cpu_s:6.2f} s of CPU, {cost.peak_bytes['it'] / 1e6:4.0f} MB,"
+        f" {asked[0]} and {asked[1]} requests"
     )
 
 

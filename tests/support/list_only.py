@@ -100,6 +100,10 @@ class Bucket:
         end = self.behind(prefix + "\U0010ffff", itself=True)
         return self.page(prefix, begin, min(begin + int(asked.get("max-keys", PAGE)), end), end)
 
+    def folder_names(self) -> list[str]:
+        """Return the folders, as prefixes."""
+        return sorted({self.key(n).rpartition("/")[0] + "/" for n in range(0, self.objects, PAGE)})
+
     @functools.lru_cache(maxsize=3000)  # noqa: B019  as long as the process
     def page(self, prefix: str, begin: int, until: int, end: int) -> bytes:
         """Return the answer that lists objects from one number to another."""
@@ -169,6 +173,8 @@ async def serve(port: int, objects: int, folders: int, changed: int, delay_ms: i
     bucket = Bucket(objects, folders, changed)
     for begin in range(0, objects, PAGE):
         bucket.page("", begin, min(begin + PAGE, objects), objects)
+    for name in bucket.folder_names():
+        bucket.answer(f"delimiter=/&prefix={name}")
     loop, asked_for = asyncio.get_running_loop(), Counter[str]()
     server = await loop.create_server(
         lambda: _Connection(bucket, delay_ms / 1000, asked_for), "127.0.0.1", port
