@@ -13,7 +13,7 @@ from bucketvault.server import address
 from bucketvault.store.opening import open_store
 
 
-def url(given: argparse.Namespace, config: Config) -> int:
+def print_link(given: argparse.Namespace, config: Config) -> int:
     """Print the link that opens the pages."""
     door, link = address.login_link(config, new=given.new)
     print(link)
@@ -59,7 +59,7 @@ def _asked_twice() -> str:
     return new
 
 
-def rotate_key(given: argparse.Namespace, config: Config) -> int:
+def encrypt_anew(given: argparse.Namespace, config: Config) -> int:
     """Encrypt every stored secret with a new key."""
     vault = open_store(config)
     if given.new_key_file:

@@ -59,7 +59,7 @@ class Server:
     secret_access_key: str
 
 
-def demo(config: Config, *, once: bool) -> int:
+def show(config: Config, *, once: bool) -> int:
     """Run the demo; returns the exit code. `config` says which rclone to use."""
     folder = Path(platformdirs.user_cache_dir("bucketvault", appauthor=False)) / "demo"
     own = load_config(

@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from bucketvault.cli.colour import painted
 from bucketvault.cli.watching import EXIT_FAILED, EXIT_OK
 from bucketvault.config import Config
 from bucketvault.engine.folder_lock import holder
@@ -25,7 +26,8 @@ def examine(given: argparse.Namespace, config: Config) -> int:
         told.append({"name": reading.name, "state": word.lower(), **words})
         if not given.json:
             said = ": ".join(part for part in (reading.value, reading.words) if part)
-            print(f"{shape} {word.ljust(4)}  {reading.name.ljust(NAME_WIDTH)} {said}")
+            state = painted(f"{shape} {word.ljust(4)}", reading.tone)
+            print(f"{state}  {reading.name.ljust(NAME_WIDTH)} {said}")
             if reading.todo:
                 print(f"{' ' * (NAME_WIDTH + 9)}-> {reading.todo}")
     if given.json:

@@ -19,10 +19,10 @@ from bucketvault.store.models import utcnow
 from bucketvault.store.opening import open_store
 
 
-def log(given: argparse.Namespace, config: Config) -> int:
+def print_log(given: argparse.Namespace, config: Config) -> int:
     """Print the log of a run, as people read it or as rclone wrote it."""
     open_store(config)
-    run_id = _find_run(given.run)
+    run_id = find_run(given.run)
     out = sys.stdout.buffer
     zone = ZoneInfo(timetable.server_time_zone())
     shown = 0
@@ -38,7 +38,7 @@ def log(given: argparse.Namespace, config: Config) -> int:
                 out.write(data)
                 shown += len(data)
         else:
-            shown = print_log(run_id, zone, shown)
+            shown = print_lines(run_id, zone, shown)
         out.flush()
         if ended and not shown:
             print("This log has no lines.", file=sys.stderr)
@@ -47,7 +47,7 @@ def log(given: argparse.Namespace, config: Config) -> int:
         time.sleep(LOOK_S)  # between two looks; another process writes
 
 
-def print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
+def print_lines(run_id: int, zone: ZoneInfo, start: int) -> int:
     """Write the log as people read it, from row `start` on; returns where it ends now."""
     while rows := run_logs.rows(run_id, start, 1000):
         for row in rows:
@@ -57,7 +57,7 @@ def print_log(run_id: int, zone: ZoneInfo, start: int) -> int:
     return start
 
 
-def _find_run(name: str) -> int:
+def find_run(name: str) -> int:
     """Return the run called by its number, or the newest of the backup of that name."""
     no_run: NotFoundError | None = None
     if name.isdecimal() and len(name) < 19:  # more digits the database does not take

@@ -1,12 +1,14 @@
-"""`run`, `verify`: a run of a backup, queued for the server or done by this command itself."""
+"""`run`, `verify`, `stop`, `enable`, `disable`: runs of a backup, done by a server or by us."""
 
 import argparse
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from bucketvault.cli import NEWEST
-from bucketvault.cli.log import print_log
+from bucketvault.cli.log import find_run, print_lines
+from bucketvault.cli.parser import NEWEST
+from bucketvault.cli.status import schedule_in_words
 from bucketvault.cli.watching import (
+    EXIT_FAILED,
     EXIT_OK,
     Watch,
     approval_command,
@@ -15,7 +17,9 @@ from bucketvault.cli.watching import (
     hold_words,
 )
 from bucketvault.config import Config
+from bucketvault.engine.catalogue import backups as catalogue
 from bucketvault.engine.domain import times as timetable
+from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.runs import queue, verifying
 from bucketvault.engine.views import backups
 from bucketvault.errors import BucketvaultError, InUseError
@@ -24,7 +28,7 @@ from bucketvault.store.opening import open_store
 from bucketvault.vocabulary import RunKind, Trigger
 
 
-def run(given: argparse.Namespace, config: Config) -> int:
+def run_backup(given: argparse.Namespace, config: Config) -> int:
     """Run a backup, or preview it, or approve a held run of it; returns the exit code."""
     open_store(config)
     backup = backups.backup_by_name(given.name)
@@ -42,7 +46,7 @@ def run(given: argparse.Namespace, config: Config) -> int:
 
     run_id, code = _started(config, backup, enqueue, wait=given.wait or given.preview)
     if given.preview and code == EXIT_OK:
-        print_log(run_id, ZoneInfo(timetable.server_time_zone()), 0)
+        print_lines(run_id, ZoneInfo(timetable.server_time_zone()), 0)
     return code
 
 
@@ -73,7 +77,7 @@ def _started(
     return run_id, Watch(config, run_id, engine).to_the_end()
 
 
-def verify(given: argparse.Namespace, config: Config) -> int:
+def verify_backup(given: argparse.Namespace, config: Config) -> int:
     """Read all of a backup at both ends; returns the exit code."""
     open_store(config)
     backup = backups.backup_by_name(given.name)
@@ -96,3 +100,30 @@ def _held(backup: backups.BackupRow, number: int) -> backups.RunView:
             f"Approve it: {approval_command(backup.name, held.id)}",
         )
     return held
+
+
+def stop_run(given: argparse.Namespace, config: Config) -> int:
+    """Stop a run and wait until it has ended; returns the exit code."""
+    open_store(config)
+    run = backups.run(find_run(given.run))
+    if not run.status.is_active:
+        print(f"{run.backup_name} is not running; run {run.id} has ended.")
+        return EXIT_OK
+    queue.request_stop(run.id)  # of one that waits this is its end
+    Watch(config, run.id, None).to_the_end()  # where nobody serves, it does what is left to do
+    return EXIT_FAILED if backups.run(run.id).status.is_active else EXIT_OK
+
+
+def switch(given: argparse.Namespace, config: Config, *, on: bool) -> int:
+    """Turn a backup's schedule on or off; returns the exit code."""
+    open_store(config)
+    backup = backups.backup_by_name(given.name)
+    waiting = catalogue.set_enabled(backup.id, on)
+    print(f"{backup.name}: the schedule is {'on' if on else 'off'}.")
+    if waiting:
+        print("A scheduled run that waited in the queue was removed.")
+    for line in schedule_in_words(
+        backups.backup_by_name(given.name), is_served=holder(config) is not None
+    ):
+        print(line)
+    return EXIT_OK

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from zoneinfo import ZoneInfo
 
 from bucketvault import humanize
+from bucketvault.cli.colour import painted
 from bucketvault.cli.watching import approval_command, progress_in_words
 from bucketvault.config import Config
 from bucketvault.engine import price_list
@@ -24,7 +25,7 @@ from bucketvault.engine.folder_lock import holder, who_watches
 from bucketvault.engine.health import checks
 from bucketvault.engine.views import backups, money
 from bucketvault.engine.views.backups import BackupRow, RunView
-from bucketvault.engine.views.situation import InstallationIssue
+from bucketvault.engine.views.situation import InstallationIssue, tone_of
 from bucketvault.store.models import utcnow
 from bucketvault.store.opening import open_store
 from bucketvault.vocabulary import Json, Reason, RunStatus
@@ -45,18 +46,19 @@ def print_status(given: argparse.Namespace, config: Config) -> int:
     if given.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return code
-    zone = ZoneInfo(timetable.server_time_zone())
-    is_served = holder(config) is not None
+    zone, is_served = ZoneInfo(timetable.server_time_zone()), holder(config) is not None
     for backup in rows:
         print(*_backup_in_words(backup, zone), sep="\n")
-        for line in _schedule_in_words(backup, zone, is_served=is_served):
+        for line in schedule_in_words(backup, is_served=is_served):
             print(line)
     for problem in told["program"]:
         print(problem)
     if told["pending"] and not is_served:
         print("A run waits, but no bucketvault is at work: bucketvault serve")
     if not told["backups"]:
-        print("There is no backup yet. Make one on the pages (bucketvault serve prints the link),")
+        print(
+            "There is no backup yet. Create one on the pages (bucketvault serve prints the link),"
+        )
         print("or from a file: bucketvault apply setup.toml")
     return code
 
@@ -71,7 +73,7 @@ def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> 
             | {
                 "proof": row.proof.to_json() if row.proof is not None else None,
                 "damage": asdict(row.damage) if row.damage is not None else None,
-                "last_run": _last_run(row, row.last_run, prices) if row.last_run else None,
+                "last_run": run_to_json(row, row.last_run, prices) if row.last_run else None,
                 "active_run": _plain(row.active_run, ACTIVE_RUN) if row.active_run else None,
             }
             for row in rows
@@ -104,7 +106,8 @@ def status_exit_code(status: Json) -> int:
     return EXIT_GOOD
 
 
-def _last_run(row: BackupRow, run: RunView, prices: Mapping[str, Prices]) -> Json:
+def run_to_json(row: BackupRow, run: RunView, prices: Mapping[str, Prices]) -> Json:
+    """Return a run as plain values, times as text in UTC."""
     names = "id status reason trigger scheduled_for started_at finished_at exit_code explanation"
     state, zone = run.copy_state, ZoneInfo(timetable.server_time_zone())
     since = state.since if state is not None else None
@@ -157,17 +160,18 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
             state = f"not proven for more than {proof_lasts(backup.schedule).days} days"
         state = "DAMAGED objects" if backup.damage is not None else state
         state = "no copy yet, an end was changed since the last good run" if backup.moved else state
-        yield f"{backup.name}: {state}, {when}. {last.explanation}"
+        yield f"{backup.name}: {painted(state, tone_of(backup))}, {when}. {last.explanation}"
         yield from _proof_in_words(backup, last, zone, now)
         yield from _damage_in_words(backup)
         yield from (f"  {state_words.describe_warning(each)}" for each in last.warnings)
         return
-    stopped = "held" if last.reason == Reason.BRAKE else "FAILED"
-    word = "held for your approval" if last.can_be_approved else stopped
+    words = {Reason.BRAKE: "held", Reason.STOPPED: "STOPPED", None: "FAILED"}
+    word = "held for your approval" if last.can_be_approved else words.get(last.reason, "FAILED")
     good = backup.last_good_at
     state = state_words.describe_copy(last.copy_state, zone, now)
     told = f"Last good run: {humanize.day_and_time(good, zone, now) if good else 'never'}."
-    yield f"{backup.name}: {word}, {when}. {' '.join(part for part in (state, told) if part)}"
+    said = " ".join(part for part in (state, told) if part)
+    yield f"{backup.name}: {painted(word, tone_of(backup))}, {when}. {said}"
     yield from (f"  {line}" for line in (last.explanation, last.hint) if line)
     yield from _proof_in_words(backup, last, zone, now)
     yield from _damage_in_words(backup)
@@ -192,9 +196,9 @@ def _damage_in_words(backup: BackupRow) -> Iterator[str]:
         yield f"  {describe_damage(backup.damage)} {what_next(backup.damage)}"
 
 
-def _schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:
-    """Describe the planned times of a backup for `status`: one missed, the next."""
-    now, due = utcnow(), backup.next_due_at
+def schedule_in_words(backup: BackupRow, *, is_served: bool) -> Iterator[str]:
+    """Describe the planned times of a backup: one missed, the next."""
+    now, due, zone = utcnow(), backup.next_due_at, ZoneInfo(timetable.server_time_zone())
     if not backup.enabled:
         yield "  Switched off: no run is planned."
         return

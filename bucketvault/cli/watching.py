@@ -208,8 +208,8 @@ def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> 
     else:
         state = state_words.describe_copy(run.copy_state, zone, now)
         good = state_words.last_good_words(page.last_good_at, zone, now)
-        what = "held" if run.reason == Reason.BRAKE else "failed"
-        what = "the preview failed" if run.preview else what
+        words = {Reason.BRAKE: "held", Reason.STOPPED: "stopped", None: "failed"}
+        what = "the preview failed" if run.preview else words.get(run.reason, "failed")
         yield " ".join(part for part in (f"{run.backup_name}: {what}.", state, good) if part)
         yield run.explanation
     if run.hint:

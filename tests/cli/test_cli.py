@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.cli import _parser
+from bucketvault.cli.parser import build
 from bucketvault.cli.watching import approval_command
 from bucketvault.engine.maintenance import remove_old_logs
 from bucketvault.store.database import close_database, open_database, writing
@@ -67,7 +67,7 @@ def test_what_does_not_exist_is_said_without_a_traceback(
 def test_the_command_that_approves_is_read_as_it_is_printed(name: str) -> None:
     words = shlex.split(approval_command(name, 17))
 
-    given = _parser().parse_args(words[1:])
+    given = build().parse_args(words[1:])
 
     assert (given.name, given.approve) == (name, 17)
 
@@ -77,7 +77,7 @@ def test_what_is_no_number_of_a_run_approves_nothing(
     number: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        _parser().parse_args(["run", "Photos", "--approve", number])
+        build().parse_args(["run", "Photos", "--approve", number])
 
     assert ended.value.code == 2 and "--approve" in capsys.readouterr().err
 
@@ -138,6 +138,9 @@ def test_status_tells_scripts_by_its_exit_code(
     good = bucketvault.shell("status")
     assert good.code == 0 and "Mail is not set up. Nobody is told" in good.out
     good_at = bucketvault.last_run()["finished_at"]
+    listed = json.loads(bucketvault.shell("runs", "--json").out)
+    assert [(run["backup"], run["status"]) for run in listed] == [("Photos", "success")]
+    assert listed[0]["counts"]["copied"] == 4
     for key in objects(4):
         source.delete(key)
 
@@ -159,6 +162,59 @@ def test_status_tells_scripts_by_its_exit_code(
     first = next(line for line in words.splitlines() if line.startswith("Photos: held, "))
     assert "The copy was not touched. Last good run: " in first
     assert json.loads(told.out)["backups"][0]["last_good_at"] == good_at
+    runs = bucketvault.shell("runs", "Photos").out.splitlines()
+    assert [line.split()[1] for line in runs] == ["Held", "Succeeded"]
+
+
+def test_a_schedule_is_turned_off_and_on_again(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    bucketvault.backup(new_bucket(here), new_bucket(elsewhere))
+
+    off, again, on = (
+        bucketvault.shell(word, "photos").out for word in ("disable", "disable", "enable")
+    )
+
+    assert off == again == "Photos: the schedule is off.\n  Switched off: no run is planned.\n"
+    assert on.startswith("Photos: the schedule is on.\n  Next run: ")
+    assert bucketvault.shell("disable", "Fotos").code == 2
+
+
+def test_a_key_is_tested_and_each_right_is_named(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(here, objects(1)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination, source_secret="another-secret-0001")
+
+    told = bucketvault.shell("providers").out
+    good = bucketvault.shell(
+        "providers", "test", "destination", "--bucket", destination.name, "--write", "--json"
+    )
+    bad = bucketvault.shell("providers", "test", "Source")
+
+    assert told.count("1 bucket, 1 backup") == 2 and "Source: 127.0.0.1:" in told
+    rights = json.loads(good.out)["rights"]
+    assert good.code == 0 and {right["outcome"] for right in rights} == {"works"}
+    assert {"write", "set_aside", "delete"} <= {right["right"] for right in rights}
+    assert bad.code == 1 and "✗ Sign in" in bad.out and not destination.keys()
+    assert "another-secret-0001" not in bad.out + bad.err
+
+
+def test_a_stopped_run_is_called_so(
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(pausing, objects(30, 4000)), new_bucket(elsewhere)
+    bucketvault.backup(source, destination)
+    run = bucketvault.start("run", "Photos", "--wait")
+    until("something is copied", destination.copy_keys)
+
+    stopped = bucketvault.shell("stop", "Photos")
+    _, err = run.communicate(timeout=60)
+
+    assert stopped.code == 0 and "Photos: stopped. " in stopped.err and "Photos: stopped. " in err
+    assert run.returncode == 1 and "Photos: STOPPED, " in bucketvault.shell("status").out
+    again = bucketvault.shell("stop", "1")
+    assert again.code == 0 and again.out == "Photos is not running; run 1 has ended.\n"
 
 
 def test_a_followed_log_ends_with_its_run_and_has_every_line(

@@ -159,17 +159,6 @@ COMPATIBLE = Kind(
 )
 KINDS = {kind.key: kind for kind in (R2, B2, AMAZON, COMPATIBLE)}
 
-RIGHT_WORDS = {
-    Right.CONNECT: "Reach the endpoint",
-    Right.KEYS: "Sign in",
-    Right.LIST_BUCKETS: "List buckets",
-    Right.LIST_OBJECTS: "List objects",
-    Right.READ: "Read an object",
-    Right.WRITE: "Write an object",
-    Right.OVERWRITE: "Replace an object",
-    Right.SET_ASIDE: "Copy inside the bucket",
-    Right.DELETE: "Delete an object",
-}
 # What a refused right would do to a run.
 WITHOUT = {
     Right.LIST_OBJECTS: "No backup can work with this bucket.",

@@ -5,6 +5,7 @@ Each part is drawn again only where it changed: results come one by one.
 
 import datetime as dt
 
+from bucketvault.engine.probe.right_words import RIGHT_WORDS, right_note
 from bucketvault.engine.providers import ConnectionTest, ProviderPage
 from bucketvault.pages.parts.widgets import (
     CLASSES,
@@ -16,7 +17,6 @@ from bucketvault.pages.parts.widgets import (
     text,
 )
 from bucketvault.pages.providers import service_words, words
-from bucketvault.pages.providers.kinds import RIGHT_WORDS
 from bucketvault.sanitize import clean
 
 
@@ -75,7 +75,7 @@ class ServiceResults:
                     glyph(tone)
                     element("span", text=RIGHT_WORDS[right.right])
                     element("span", "outcome", outcome)
-                    element("span", "note", words.right_note(right))
+                    element("span", "note", right_note(right))
 
     def _show_facts(self, test: ConnectionTest) -> None:
         found, runs = service_words.facts(test), service_words.settings_of(test)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bucketvault import humanize
-from bucketvault.engine.probe.results import Right, RightResult, TrialResult, Untried
+from bucketvault.engine.probe.results import Right, RightResult, TrialResult
+from bucketvault.engine.probe.right_words import RIGHT_WORDS
 from bucketvault.engine.probe.service import End
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
 from bucketvault.engine.views.catalogue import StorageRow, Use
@@ -13,7 +14,7 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS
 from bucketvault.pages.parts.words import BACKUPS_SHOWN, USAGE_WORDS
 from bucketvault.pages.providers import service_words
-from bucketvault.pages.providers.kinds import RIGHT_WORDS, WITHOUT, kind_of_row
+from bucketvault.pages.providers.kinds import WITHOUT, kind_of_row
 from bucketvault.sanitize import clean
 
 OUTCOMES = {
@@ -134,30 +135,6 @@ def test_note(test: ConnectionTest, now: dt.datetime) -> str:
     took = f"took {test.took_s:.1f} s" if test.took_s < 10 else f"took {test.took_s:.0f} s"
     where = f"{clean(test.bucket, limit=80)}, " if test.bucket else ""
     return f"{where}{humanize.age(test.tested_at, now)}, {took}"
-
-
-_UNTRIED = {
-    Untried.FAILED_BEFORE: "needs what failed above",
-    Untried.REFUSED_BEFORE: "needs what was refused above",
-    Untried.NO_BUCKET: "needs a bucket: import one first",
-    Untried.NOT_ASKED: "Test writing tries it",
-    Untried.NO_OBJECT: "no object to read was found",
-    Untried.NO_TIME: "the test ended before",
-}
-
-
-def right_note(right: RightResult) -> str:
-    """Return the provider's code, and what was seen."""
-    note = right.note
-    if right.untried is not None:
-        note = _UNTRIED[right.untried]
-    elif right.right is Right.LIST_OBJECTS and right.outcome == TrialResult.WORKS:
-        note = f"in {right.note}"
-    elif right.right is Right.LIST_BUCKETS and right.outcome == TrialResult.WORKS:
-        note = humanize.many(right.number, "bucket")
-    elif right.right is Right.LIST_BUCKETS and right.outcome == TrialResult.REFUSED:
-        note = "type a bucket's name below"
-    return " · ".join(part for part in (right.code, note) if part)
 
 
 def facts(page: ProviderPage, now: dt.datetime) -> list[tuple[str, str]]:
