@@ -146,7 +146,8 @@ class HoldReason(StrEnum):
 class WarningCode(StrEnum):
     """Warnings of a Run; `engine/domain/state_words.py` has the sentences."""
 
-    LOG_CUT = "log_cut"
+    LOG_CUT = "log_cut"  # what it counts is "at least"
+    COUNTED = "log_counted"  # the log is cut, and two looks tell what was done
     MASKED = "masked"  # secrets in the log
     CANNOT_COPY = "cannot_copy"  # names that rclone or the destination cannot have
     TOO_LONG = "too_long"  # keys that do not fit at the destination
@@ -156,6 +157,7 @@ class WarningCode(StrEnum):
     LOST = "lost"  # objects that were proven to be in the copy, and were not there any more
     UNREAD = "unread"  # objects whose bytes one end did not give
     LEDGER_LOST = "ledger_lost"  # the ledger was damaged, and was made again
+    MISPLACED = "misplaced"  # folders of kept versions whose names tell another time
     TIDYING_CUT = "tidying_cut"
     TIDYING_REFUSED = "tidying_refused"
     TIDYING_FAULT = "tidying_fault"

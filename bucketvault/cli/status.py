@@ -119,6 +119,7 @@ def run_to_json(row: BackupRow, run: RunView, prices: Mapping[str, Prices]) -> J
         "warnings": [state_words.describe_warning(each) for each in run.warnings],
         "counts": dict(run.counts),
         "counts_at_least": state is not None and state.at_least,
+        "log_is_cut": state is not None and state.log_is_cut,
         "uploads_ended": run.uploads_ended,
         **money.to_json(run, row, prices),
     }

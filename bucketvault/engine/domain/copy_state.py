@@ -10,6 +10,7 @@ from typing import Any
 
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.warnings import log_is_cut
 from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, WarningCode
 
 USAGE = 2  # rclone/lib/exitcode/exitcode.go: it did not take its arguments, or it crashed
@@ -32,6 +33,7 @@ class CopyState:
 
     kind: CopyKind
     at_least: bool = False  # more may have come of the run than its counts tell
+    log_is_cut: bool = False  # so it may have met more errors than it tells of
     arrived: int = 0
     wanted: int | None = None  # as its first look found; None: not known, or more arrived
     removed: int = 0
@@ -52,11 +54,12 @@ def copy_state(run: Any, partly_since: dt.datetime | None = None) -> CopyState |
         return None
     proof = Proof.from_json(run.proof)
     # what was written last may be lost with a machine, anything on a full disk
-    gaps = run.reason == Reason.INTERRUPTED or _log_is_cut(run)
+    is_cut = run.reason == Reason.INTERRUPTED or log_is_cut(run)
+    gaps = is_cut and not _is_counted(run)
     is_copy = run.kind == RunKind.COPY
     if is_copy and (run.status == RunStatus.SUCCESS or (proof is not None and proof.is_good)):
         lacks = proof is not None and proof.cannot_copy
-        return CopyState(CopyKind.ALMOST if lacks else CopyKind.COMPLETE, gaps)
+        return CopyState(CopyKind.ALMOST if lacks else CopyKind.COMPLETE, gaps, is_cut)
     if (
         not is_copy
         or run.phase in (None, Phase.CHECKING)
@@ -65,14 +68,15 @@ def copy_state(run: Any, partly_since: dt.datetime | None = None) -> CopyState |
         if partly_since is None:
             return CopyState(CopyKind.UNTOUCHED)
         return CopyState(CopyKind.PARTLY, since=partly_since)
-    at_least = gaps or was_cut_off(run.exit_code)
+    at_least = gaps or (was_cut_off(run.exit_code) and not _is_counted(run))
     arrived = run.copied + run.replaced + run.deleted
     if proof is None and not arrived:
-        return CopyState(CopyKind.UNKNOWN, at_least=True)
+        return CopyState(CopyKind.UNKNOWN, at_least=True, log_is_cut=is_cut)
     found = Findings.from_json(run.findings)
     return CopyState(
         CopyKind.PARTLY,
         at_least,
+        is_cut,
         arrived=arrived,
         wanted=found.changes if found is not None and found.changes >= arrived else None,
         removed=run.deleted,
@@ -82,8 +86,8 @@ def copy_state(run: Any, partly_since: dt.datetime | None = None) -> CopyState |
     )
 
 
-def _log_is_cut(run: Any) -> bool:
-    return any(warning["code"] == WarningCode.LOG_CUT for warning in run.warnings)
+def _is_counted(run: Any) -> bool:
+    return any(warning["code"] == WarningCode.COUNTED for warning in run.warnings)
 
 
 def was_cut_off(exit_code: int | None) -> bool:

@@ -23,6 +23,11 @@ _WARNINGS = {  # with the numbers and names of the warning
         "The log is cut short, as happens when the disk of the data folder is full: "
         'read the counts as "at least".'
     ),
+    WarningCode.COUNTED: (
+        "The log is cut short, as happens when the disk of the data folder is full. Objects are "
+        "counted by what was at both ends before and after the run; errors, deleted old versions "
+        'and requests are "at least".'
+    ),
     WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
     WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",
     WarningCode.LOST: "Deleted from the copy by another program and copied again: {n:,}.",

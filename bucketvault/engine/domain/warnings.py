@@ -6,6 +6,8 @@ from typing import Any
 
 from bucketvault.vocabulary import WarningCode
 
+_OF_THE_LOG = (WarningCode.LOG_CUT, WarningCode.COUNTED)
+
 
 @dataclass(frozen=True, slots=True)
 class RunWarning:
@@ -30,3 +32,8 @@ def warnings_of(run: Any) -> tuple[RunWarning, ...]:  # Any: a row, unknown to t
         )
         for stored in run.warnings
     )
+
+
+def log_is_cut(run: Any) -> bool:
+    """True if the log of a run, a row as above, does not tell all that it did."""
+    return any(warning["code"] in _OF_THE_LOG for warning in run.warnings)

@@ -5,6 +5,7 @@ of all passes and of what we say between them, except that known secrets are mas
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Follower:
         self._half = b""  # the unfinished last line
         self._rclone_pid: int | None = None
         self._shown: Progress | None = None  # as it is stored
+        self._settled: dict[str, Any] = {}  # counts that are known better than the log tells
 
     @property
     def lines(self) -> int:
@@ -48,6 +50,11 @@ class Follower:
     def is_behind(self) -> bool:
         """True if so much waits for the database that nothing more is read until it takes that."""
         return self._writer.waiting_bytes > MOST_WAITING_BYTES
+
+    def settle(self, columns: Mapping[str, Any]) -> None:
+        """Take these columns of a proven run for what they are, whatever the log tells."""
+        names = self.counts().keys() - {"purged", "requests"}  # those of tidying still come
+        self._settled = {name: columns[name] for name in names}
 
     def start_over(self) -> None:
         """Drop what an earlier program stored of this log; the spool has all of it."""
@@ -119,7 +126,7 @@ class Follower:
         return stored
 
     def counts(self) -> dict[str, Any]:  # Any: columns, each of its own type
-        """Return the counts of the lines read so far, by the names of the run's columns."""
+        """Return the counts of the lines read so far, or settled, by the run's columns."""
         tally = self.transcript.tally
         return {
             "copied": tally.copied,
@@ -130,6 +137,7 @@ class Follower:
             "bytes": tally.bytes,
             "purged": tally.purged,
             "requests": tally.use.to_json(),
+            **self._settled,
         }
 
 

@@ -41,6 +41,11 @@ def prefix_of(path: str) -> str:
     return f"{path}/" if path else ""
 
 
+def folder_name(number: int) -> str:
+    """Return the folder of a look in the folder of its run; 0 is the first look."""
+    return f"look-{number}"
+
+
 class Looker:
     """Looks on behalf of one run. Blocks; raises RunFailedError, CancelledError."""
 
@@ -77,7 +82,7 @@ class Looker:
 
     def plan_folder(self, number: int) -> Path:
         """Return where the look `number` leaves its plan and its ledger; 0 is the first."""
-        return self._folder / f"look-{number}"
+        return self._folder / folder_name(number)
 
     def new_ledger(self, number: int) -> Path:
         """Return the ledger that the look `number` wrote."""

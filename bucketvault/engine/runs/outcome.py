@@ -4,14 +4,15 @@ import datetime as dt
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 from bucketvault.engine.domain import findings, state_words
-from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.proof import DELIVERED, Proof
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.domain.warnings import RunWarning
+from bucketvault.engine.domain.warnings import RunWarning, log_is_cut
 from bucketvault.engine.rclone import explain
+from bucketvault.engine.runs.counting import CUT, Counted
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
@@ -216,6 +217,7 @@ def proven(
     follower: Follower,
     record: ExitRecord | None,
     spec: RunSpec,
+    counts: Counted,
     *,
     ledger_was_damaged: bool,
     ended_at: float = 0.0,
@@ -226,8 +228,7 @@ def proven(
     """
     said = follower.transcript
     exit_code = record.exit_code if record is not None else 0
-    warnings = log_warnings(record, follower)
-    warnings += _cannot(proof)
+    warnings = [*counts.warnings, *_masked(follower), *_cannot(proof)]
     for code, n in ((WarningCode.ALTERED, found.altered), (WarningCode.LOST, found.lost)):
         if n:
             warnings.append(RunWarning(code, {"n": n}))
@@ -235,6 +236,7 @@ def proven(
         warnings.append(RunWarning(WarningCode.LEDGER_LOST))
     columns: Columns = {
         **follower.counts(),
+        **counts.columns,
         **_ended(ended_at),
         "checked": proof.present,
         "exit_code": 0 if proof.is_good else exit_code,
@@ -242,8 +244,6 @@ def proven(
         "proof": proof.to_json(),
     }
     if proof.is_good:
-        if record is not None and any(was_cut_off(code) for _, code in record.steps):
-            columns |= _as_planned(columns, found, proof)
         return RunOutcome(RunStatus.SUCCESS, describe_success(columns, proof), columns=columns)
     gap = state_words.describe_gap(proof)
     if exit_code == 0 and not causes:
@@ -299,19 +299,15 @@ def proven_before(run: BackupRun, follower: Follower, folder: RunFolder) -> RunO
     return good.with_warnings([RunWarning(WarningCode.TIDYING_CUT)])
 
 
-def _as_planned(counts: Columns, found: findings.Findings, proof: Proof) -> Columns:
-    """Return what an rclone that was killed did not come to say: all that was planned is done."""
-    if proof.since or proof.cannot_copy:
-        return {}
-    planned = {"copied": found.new, "replaced": found.replaced, "deleted": found.removed}
-    return {name: max(counts[name], number) for name, number in planned.items()}
-
-
-def describe_success(counts: Columns, proof: Proof) -> str:
-    """Describe a good run in a sentence."""
+def describe_success(columns: Columns, proof: Proof) -> str:
+    """Describe a good run in a sentence; `columns`: its counts and its warnings."""
     words = {"copied": "copied", "replaced": "replaced", "deleted": "removed"}
-    parts = [f"{counts[name]:,} {word}" for name, word in words.items() if counts[name]]
+    parts = [f"{columns[name]:,} {word}" for name, word in words.items() if columns[name]]
     but = f" {state_words.BUT_FOR}" if proof.cannot_copy else ""
+    if any(each["code"] == WarningCode.LOG_CUT for each in columns["warnings"]):
+        if not parts:
+            return f"The copy is complete{but}. How much this run changed is not known."
+        parts[0] = f"at least {parts[0]}"
     if not parts:
         return f"Nothing had changed: the copy was complete already{but}."
     return f"The copy is complete{but}: {', '.join(parts)}."
@@ -326,9 +322,16 @@ def _ended(seconds: float) -> Columns:
 
 def log_warnings(record: ExitRecord | None, follower: Follower) -> list[RunWarning]:
     """Return what is worth a look about the log itself."""
-    found = []
-    if record is not None and not record.log_whole:
-        found.append(RunWarning(WarningCode.LOG_CUT))
-    if follower.masked:
-        found.append(RunWarning(WarningCode.MASKED, {"n": follower.masked}))
-    return found
+    is_cut = record is not None and not record.log_whole
+    return [*([CUT] if is_cut else []), *_masked(follower)]
+
+
+def _masked(follower: Follower) -> list[RunWarning]:
+    n = follower.masked
+    return [RunWarning(WarningCode.MASKED, {"n": n})] if n else []
+
+
+def with_cut_log(ending: RunOutcome, run: BackupRun) -> RunOutcome:
+    """Return the same end, with the warning that an earlier pass of the run lost lines."""
+    told = SimpleNamespace(warnings=ending.columns.get("warnings", []))
+    return ending.with_warnings([CUT]) if log_is_cut(run) and not log_is_cut(told) else ending

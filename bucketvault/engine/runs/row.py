@@ -13,7 +13,7 @@ from typing import TypeVar
 from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail import outbox
-from bucketvault.engine.runs.outcome import RunOutcome, internal
+from bucketvault.engine.runs.outcome import RunOutcome, internal, with_cut_log
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.store.secrets import Vault
@@ -98,6 +98,7 @@ class RunRow:
 
     def finish(self, ending: RunOutcome) -> None:
         """End the run and write its mail, unless it was ended elsewhere."""
+        ending = with_cut_log(ending, self.run)
         try:
             ended = self.retry_while_busy(lambda: self._end(ending))
         except LeftAloneError:

@@ -14,7 +14,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TypeVar
 
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
@@ -30,6 +29,7 @@ from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote, config_text
 from bucketvault.engine.runs import hold, ledgers, looking, outcome, passes, plan_log
+from bucketvault.engine.runs.counting import counted, cut_so_far
 from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
@@ -197,7 +197,7 @@ class Worker:
     def _learns(self, plan: Plan) -> bool:
         """Learn what the buckets do, where a look gives reason to; True: it is to be done again."""
         known, looker, first = self._spec, self._looker, not self._is_touched()
-        ask = partial(learned, known, plan, looker.ends, first=first, count=looker.count)
+        ask = functools.partial(learned, known, plan, looker.ends, first=first, count=looker.count)
         self._take(self._row.retry_while_busy(ask))
         return self._spec.has_hashes != known.has_hashes
 
@@ -216,11 +216,8 @@ class Worker:
         looking.refuse_empty(totals, self._spec)
         approved = ledgers.approved_plan(self._context.ledgers, self._run)
         held, found = hold.hold_reason(self._run, plan, looking.findings_of(totals), approved)
-        self._row.note(
-            source_objects=totals.source_objects,
-            source_bytes=totals.source_bytes,
-            findings=found.to_json(),
-        )
+        source = {"source_objects": totals.source_objects, "source_bytes": totals.source_bytes}
+        self._row.note(**source, findings=found.to_json())
         is_preview = self._run.kind == RunKind.PREVIEW
         if held is None and not is_preview:
             return None
@@ -360,7 +357,7 @@ class Worker:
         return self._bearing_faults(lambda: self._look_again(ended))
 
     def _look_again(self, ended: ExitRecord) -> outcome.RunOutcome | Plan:
-        self._row.note(phase=Phase.PROVING, progress={})
+        self._row.note(phase=Phase.PROVING, progress={}, warnings=cut_so_far(self._run, ended))
         if self._lock is None:
             self._lock = self._folder.create()
         self._read_to_the_end()
@@ -390,6 +387,7 @@ class Worker:
         plan_log.write_proof(plan, self._folder.append_to_spool, causes, self._row.stopping)
         self._read_to_the_end()
         proof = looking.proof_of(plan, self._looker.at, causes)
+        counts = counted(self._run, self._follower.transcript.tally, ended, plan)
         ledgers.take_ledger(self._context.ledgers, self._spec, plan.folder / looking.LEDGER)
         ending = outcome.proven(
             proof,
@@ -398,6 +396,7 @@ class Worker:
             self._follower,
             ended,
             self._spec,
+            counts,
             ledger_was_damaged=self._looker.ledger_was_damaged,
             ended_at=ended.ended_at if ended is not None and self._was_away else 0.0,
         )
@@ -411,6 +410,7 @@ class Worker:
     def _tidied(self, ending: outcome.RunOutcome) -> outcome.RunOutcome:
         """Clean up at the destination, which never makes the run fail."""
         self._row.note(phase=Phase.TIDYING, **outcome.proven_columns(ending))
+        self._follower.settle(ending.columns)
         self._say_step("tidy", "Deleting kept versions that are older than the backup keeps")
         tidying = Tidying(
             self._binary,

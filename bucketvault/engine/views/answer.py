@@ -1,7 +1,6 @@
 """The first lines of the page of a backup: is the copy good, how old is it; and words of runs."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -100,7 +99,7 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
     if tone == Tone.BAD:
         sentence = f"The last run failed: {last.explanation or NOTHING_KNOWN}"
         return Answer(tone, sentence, sentences(detail, last.hint), warnings, id_)
-    done = changes(last.counts) or "nothing had changed"
+    done = changes(last) or "nothing had changed"
     ended = ended_words(last, zone, now)
     detail = sentences(f"The last run succeeded: {done}.", ended, proven)
     since = age(last.started_at or last.queued_at, now)
@@ -120,11 +119,16 @@ def held_sentence(view: RunView) -> str:
     return f"Held: {view.cause[:1].lower()}{view.cause[1:]}"
 
 
-def changes(counts: Mapping[str, int]) -> str:
-    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed."""
-    names = (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed"))
+def changes(view: RunView) -> str:
+    """`14 copied, 2 replaced, 2 removed`; empty when nothing changed, for all that is known."""
+    names, counts = (
+        (("copied", "copied"), ("replaced", "replaced"), ("deleted", "removed")),
+        view.counts,
+    )
     parts = [f"{count(counts[key])} {word}" for key, word in names if counts.get(key)]
-    return ", ".join(parts)
+    if view.copy_state is None or not view.copy_state.at_least:
+        return ", ".join(parts)
+    return f"at least {', '.join(parts)}" if parts else "how much it changed is not known"
 
 
 def ended_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:

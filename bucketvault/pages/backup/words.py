@@ -17,7 +17,7 @@ from bucketvault.humanize import (
 )
 from bucketvault.pages.parts.widgets import CLASSES
 from bucketvault.pages.parts.words import COMPARING, schedule_words
-from bucketvault.pages.run.words import UNKNOWN, counted, took
+from bucketvault.pages.run.words import UNKNOWN, at_least, counted, took
 from bucketvault.vocabulary import Phase, Reason, RunKind, Trigger
 
 WHO = {
@@ -88,5 +88,5 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, object
         "copied": counted(view, "copied") if known else UNKNOWN,
         "replaced": counted(view, "replaced") if known else UNKNOWN,
         "gone": counted(view, "deleted") if known else UNKNOWN,
-        "moved": size(view.counts.get("bytes", 0)) if known else UNKNOWN,
+        "moved": f"{at_least(view)}{size(view.counts.get('bytes', 0))}" if known else UNKNOWN,
     }

@@ -95,7 +95,7 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     if tone in (Tone.OK, Tone.WARN) and view.kind == RunKind.VERIFY:
         return Answer(tone, view.explanation, ended, view.warnings)
     if tone in (Tone.OK, Tone.WARN):
-        done = changes(view.counts)
+        done = changes(view)
         sentence = f"Succeeded: {done}." if done else "Succeeded: nothing had changed."
         if tone == Tone.WARN:
             sentence = f"Succeeded, with {many(len(view.warnings), 'warning')}" + (
@@ -153,12 +153,12 @@ def steps(view: RunView) -> tuple[tuple[Tone, str], ...]:
 
 def counted(view: RunView, name: str) -> str:
     """Return one count of a run; `≥ 14` where more may have come of it."""
-    least = "≥ " if _at_least(view) else ""
-    return f"{least}{count(view.counts.get(name, 0))}"
+    return f"{at_least(view)}{count(view.counts.get(name, 0))}"
 
 
-def _at_least(view: RunView) -> bool:
-    return view.copy_state is not None and view.copy_state.at_least
+def at_least(view: RunView) -> str:
+    """Return a sign before numbers of a run where more may have come of it; else nothing."""
+    return "≥ " if view.copy_state is not None and view.copy_state.at_least else ""
 
 
 def tiles(view: RunView) -> tuple[Tile, ...]:
@@ -174,8 +174,8 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
         return ()
     running = view.status == RunStatus.RUNNING
     get = view.counts.get
-    errors, moved = get("errors", 0), size(get("bytes", 0), precise=True)
-    nothing = "none seen" if _at_least(view) else "nothing"
+    errors, moved = get("errors", 0), f"{at_least(view)}{size(get('bytes', 0), precise=True)}"
+    nothing = "none seen" if at_least(view) else "nothing"
     copied = "new object" if get("copied") == 1 else "new objects"
     replaced = "old versions kept" if get("replaced") else nothing
     kept = "kept version" if get("archived") == 1 else "kept versions"
@@ -183,6 +183,8 @@ def tiles(view: RunView) -> tuple[Tile, ...]:
     if get("deleted"):
         removed = "old versions kept"
     failed = "none so far" if running else "none"
+    if view.copy_state is not None and view.copy_state.log_is_cut:
+        failed = "none seen"
     if errors:
         failed = "object not copied" if errors == 1 else "objects not copied"
     bad = Tone.BAD if errors else None

@@ -39,6 +39,7 @@ COPYING = Phase.COPYING
 UNTOUCHED = "The copy was not touched."
 UNKNOWN = "It is not known how far the copy was updated. The next successful run completes it."
 CUT_LOG = [RunWarning(WarningCode.LOG_CUT).to_json()]
+COUNTED = [RunWarning(WarningCode.COUNTED).to_json()]
 ZONE, NOW = ZoneInfo("Europe/Berlin"), dt.datetime(2026, 11, 12, 5, tzinfo=dt.UTC)
 
 FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
@@ -105,6 +106,12 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         {"findings": FOUND, "warnings": CUT_LOG, "copied": 9},
         CopyKind.PARTLY,
         "The copy is partly updated: at least 9 of 125 changes arrived.",
+    ),
+    "both looks counted what a cut log does not tell": (
+        COPYING,
+        {"findings": FOUND, "warnings": COUNTED, "copied": 9, "exit_code": -9},
+        CopyKind.PARTLY,
+        "The copy is partly updated: 9 of 125 changes arrived, nothing removed.",
     ),
     "its proof says what is not there": (
         Phase.PROVING,

@@ -12,6 +12,7 @@ import pytest
 
 from bucketvault.store.database import connection
 from bucketvault.store.models import BackupRun, counts_of
+from bucketvault.vocabulary import WarningCode
 from tests.conftest import NewBucket
 from tests.support.gate import PausingS3
 from tests.support.program import Bucket, Program, objects, until
@@ -104,6 +105,27 @@ def test_the_next_command_adopts_a_run_that_still_copies(midway) -> None:
     (run,) = runs(program)
     assert run["counts"]["copied"] == 60 and run["exit_code"] == 0
     assert destination.copy() == source.objects() and not rclone.is_running()
+
+
+def test_a_log_that_was_cut_hides_nothing_that_the_looks_tell(midway) -> None:
+    program, source, destination, app, rclone = midway
+    kill(app)
+    source.server.thaw()
+    until("rclone is gone", lambda: not rclone.is_running())
+    folder = program.run_folder()
+    assert folder is not None
+    until("the runner has left its word", (folder / "exit.json").exists)
+    spool = folder / "rclone.log"
+    os.truncate(spool, spool.read_bytes().index(b'"Copied (new)"'))  # no line of the 60 is left
+
+    again = program.cli("run", "Photos", "--wait")
+
+    assert again.code == 0 and destination.copy() == source.objects()
+    with program.database(), connection():
+        run = BackupRun.get_by_id(1)  # the one that was killed
+        assert run.explanation == "The copy is complete: 60 copied."
+        assert (run.copied, run.bytes) == (60, 60 * 4000)
+        assert [warning["code"] for warning in run.warnings] == [WarningCode.COUNTED]
 
 
 VICTIMS: dict[str, tuple[Callable[..., None], str]] = {

@@ -7,10 +7,13 @@ import pytest
 
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.proof import Proof
+from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.runs import outcome
+from bucketvault.engine.runs.counting import CUT, Counted
 from bucketvault.engine.runs.folder import ExitRecord
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.sanitize import Redactor
+from bucketvault.store.models import BackupRun
 from bucketvault.vocabulary import Reason, RunStatus, Side, WarningCode
 from tests.support.specs import run_spec
 
@@ -20,6 +23,7 @@ REFUSED = (
     "Failed to copy: operation error S3: PutObject, https response error StatusCode: 403, "
     "RequestID: x, HostID: , api error {}: no"
 )
+LOG_TELLS = Counted()
 pytestmark = pytest.mark.usefixtures("open_store")
 
 
@@ -41,7 +45,12 @@ def record(code: int | None, *, stopped: bool = False, error: str = "") -> ExitR
 
 
 def proven(
-    folder: Path, proof: Proof, code: int | None, *errors: str, causes: dict[str, str] | None = None
+    folder: Path,
+    proof: Proof,
+    code: int | None,
+    *errors: str,
+    causes: dict[str, str] | None = None,
+    counts: Counted = LOG_TELLS,
 ) -> outcome.RunOutcome:
     """Return the outcome of a run whose rclone logged these errors, and whose last look is this."""
     follower = Follower(1, folder / "rclone.log", Redactor())
@@ -55,6 +64,7 @@ def proven(
         follower,
         record(code),
         SPEC,
+        counts,
         ledger_was_damaged=True,
     )
 
@@ -156,3 +166,35 @@ def test_a_last_look_that_fails_says_that_the_copy_could_not_be_checked(tmp_path
     assert told.reason == Reason.CREDENTIALS and told.columns["side"] == Side.SOURCE
     assert told.explanation.endswith("The key for R2 may not list photos.")
     assert "untouched" not in told.columns
+
+
+CUT_LOGS = {
+    "nothing was seen, and nothing is known": (
+        Counted(warnings=(CUT,)),
+        "The copy is complete. How much this run changed is not known.",
+    ),
+    "more may have come": (
+        Counted({"copied": 2, "replaced": 9}, (CUT,)),
+        "The copy is complete: at least 2 copied, 9 replaced.",
+    ),
+    "both looks tell": (
+        Counted({"replaced": 30}, (RunWarning(WarningCode.COUNTED),)),
+        "The copy is complete: 30 replaced.",
+    ),
+    "whole": (LOG_TELLS, "Nothing had changed: the copy was complete already."),
+}
+
+
+@pytest.mark.parametrize("log", CUT_LOGS)
+def test_no_sentence_says_more_than_a_cut_log_and_the_looks_tell(tmp_path: Path, log: str) -> None:
+    counts, sentence = CUT_LOGS[log]
+
+    told = proven(tmp_path, WHOLE, 0, counts=counts)
+
+    assert told.explanation == sentence
+    before = BackupRun(warnings=[CUT.to_json()])  # as an earlier pass left the row
+    kept = [each["code"] for each in outcome.with_cut_log(told, before).columns["warnings"]]
+    of_the_log = [
+        WarningCode(code) for code in kept if code in (WarningCode.LOG_CUT, WarningCode.COUNTED)
+    ]
+    assert len(of_the_log) == 1  # once, also where an earlier pass had lost lines

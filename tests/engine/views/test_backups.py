@@ -425,6 +425,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
                     "requests": {},
                     "cost_usd": None,
                     "counts_at_least": False,
+                    "log_is_cut": False,
                     "uploads_ended": 0,
                 },
                 "active_run": {
