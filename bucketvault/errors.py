@@ -69,6 +69,10 @@ class DatabaseError(BucketvaultError):
     """The database cannot be used: damaged, newer than this program, or not ours."""
 
 
+class BrokenDatabaseError(DatabaseError):
+    """The database is gone, damaged, or not for this program: a person has to put it right."""
+
+
 class VaultError(BucketvaultError):
     """A secret cannot be encrypted or decrypted: the key is missing, wrong or unreadable."""
 

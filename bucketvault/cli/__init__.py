@@ -14,6 +14,7 @@ from bucketvault.cli.parser import build
 from bucketvault.engine.rclone.runner import settle_process
 from bucketvault.errors import (
     AlreadyRunningError,
+    BrokenDatabaseError,
     BucketvaultError,
     ConfigError,
     NotFoundError,
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AlreadyRunningError as error:
         return _complain(error, EXIT_IN_USE)
     except BucketvaultError as error:
-        return _complain(error, EXIT_FAILED)
+        # systemd starts it again after any other code, and only a person can help here
+        for_good = given.command is commands.serve and isinstance(error, BrokenDatabaseError)
+        return _complain(error, EXIT_USAGE if for_good else EXIT_FAILED)
     except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK

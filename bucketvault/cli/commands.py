@@ -81,6 +81,13 @@ def log(given: argparse.Namespace, config: "Config") -> int:
     return print_log(given, config)
 
 
+def restore_database(given: argparse.Namespace, config: "Config") -> int:
+    """Put a copy of the database back."""
+    from bucketvault.cli.restore_database import restore
+
+    return restore(given, config)
+
+
 def demo(given: argparse.Namespace, config: "Config") -> int:
     """Show a backup between two local servers."""
     from bucketvault.cli.demo import show

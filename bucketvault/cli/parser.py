@@ -1,6 +1,7 @@
 """The words of the command line: every command, its arguments, its help."""
 
 import argparse
+import datetime as dt
 import difflib
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,7 +15,8 @@ _CODES = {  # exit codes, by the commands that share them
     "status": "0 all backups are good, 1 a backup needs attention, 2 invalid arguments, "
     "3 good with warnings or not proven for two periods",
     "doctor": "0 nothing is wrong, 1 something is",
-    "serve": "0 stopped, 2 invalid setting, 75 another bucketvault works on this data folder",
+    "serve": "0 stopped, 2 invalid setting or lost database, 75 another bucketvault works on this "
+    "data folder",
     "": "0 done, 1 failed, 2 invalid arguments or unknown name",
 }
 
@@ -266,6 +268,17 @@ class _Commands:
             help="the key file is lost: make another; the keys of every provider must be entered "
             "again",
         )
+        restore = self._add(
+            "restore-database",
+            commands.restore_database,
+            "restore bucketvault's own database from its newest copy, or from that of a day",
+            "restore-database",
+            "restore-database 2026-11-30",
+            more="The database that is there now is moved aside, never deleted.",
+        )
+        restore.add_argument(
+            "day", nargs="?", type=_day, metavar="DAY", help="UTC; default: the newest whole copy"
+        )
         demo = self._add(
             "demo",
             commands.demo,
@@ -307,6 +320,13 @@ def _wait(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="wait until it finishes; exit 0 on success, 1 on failure",
     )
+
+
+def _day(word: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a day, such as 2026-11-30") from None
 
 
 def _run_number(word: str) -> int:

@@ -7,13 +7,10 @@ Logs go first, so that the copy is small, and also where there is no room for on
 Decisions: docs/decisions/clocks.md.
 """
 
-import contextlib
 import datetime as dt
 import logging
-import re
 import shutil
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import peewee as pw
@@ -24,6 +21,7 @@ from bucketvault.engine.runs import ledgers
 from bucketvault.engine.runs.kept_versions import expiry_clock
 from bucketvault.errors import BucketvaultError
 from bucketvault.store import run_logs
+from bucketvault.store.copies import SelfBackup, copy_of_day, daily_copies, richer_copies
 from bucketvault.store.database import (
     BusyError,
     backup_database,
@@ -45,8 +43,6 @@ STEP_PAUSE_S = 0.02  # between two transactions: other writers go first
 KEPT = 7
 FEWEST_TO_TELL = 4
 SPARE_BYTES = 200 * 1000 * 1000  # stay free beside a new copy: runs write their logs meanwhile
-
-_NAME = re.compile(r"bucketvault-(\d{4}-\d\d-\d\d)\.sqlite3")
 
 
 class Housekeeper:
@@ -151,25 +147,16 @@ class NoRoomError(BucketvaultError):
     """The disk has no room for a copy of the database."""
 
 
-@dataclass(frozen=True, slots=True)
-class SelfBackup:
-    """One copy that passed its check."""
-
-    path: Path
-    day: dt.date  # UTC
-    made_at: dt.datetime
-    size_bytes: int
-
-
 def copy_is_due(folder: Path, now: dt.datetime) -> bool:
     """True if today has no copy yet; asks for one file."""
-    return not _of_day(folder, now).exists()
+    return not copy_of_day(folder, now).exists()
 
 
 def copy_database(folder: Path, now: dt.datetime) -> Path:
     """Copy the database into `folder`, check the copy, and let the oldest ones go.
 
-    Nothing goes unless the new one is whole. Raises NoRoomError, DatabaseError.
+    Nothing goes unless the new one is whole, and none that holds far more than it. Raises
+    NoRoomError, DatabaseError.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
@@ -182,9 +169,12 @@ def copy_database(folder: Path, now: dt.datetime) -> Path:
             f"{needed / 1e6:,.0f} MB are needed.",
             "Make room on the disk of the data folder; the copy is then made within the hour.",
         )
-    made = _of_day(folder, now)
+    made = copy_of_day(folder, now)
     backup_database(made)
-    for old in _oldest_first(folder, now.date())[:-KEPT]:
+    today = now.astimezone(dt.UTC).date()
+    richer = richer_copies(folder, today)  # this one may be of a loss that nobody has seen yet
+    others = [copy for copy in daily_copies(folder, today) if copy not in richer]
+    for old in others[:-KEPT]:
         if old.path != made:
             old.path.unlink(missing_ok=True)
     return made
@@ -192,30 +182,13 @@ def copy_database(folder: Path, now: dt.datetime) -> Path:
 
 def newest_copy(folder: Path, now: dt.datetime) -> SelfBackup | None:
     """The newest copy; None: there is none. Raises OSError where the folder may not be read."""
-    return next(reversed(_oldest_first(folder, now.date())), None)
+    return next(reversed(daily_copies(folder, now.date())), None)
 
 
 def growth_a_day(folder: Path, now: dt.datetime) -> float | None:
     """By how many bytes a day the database and its copies grow; None: too few copies to tell."""
-    found = [copy for copy in _oldest_first(folder, now.date()) if copy.day <= now.date()]
+    found = [copy for copy in daily_copies(folder, now.date()) if copy.day <= now.date()]
     if len(found) < FEWEST_TO_TELL:
         return None
     days = (found[-1].day - found[0].day).days
     return (found[-1].size_bytes - found[0].size_bytes) / days * (1 + KEPT)
-
-
-def _of_day(folder: Path, now: dt.datetime) -> Path:
-    return folder / f"bucketvault-{now.astimezone(dt.UTC):%Y-%m-%d}.sqlite3"
-
-
-def _oldest_first(folder: Path, today: dt.date) -> list[SelfBackup]:
-    """All copies; one of a day to come is from a clock that was wrong, and goes first."""
-    found = []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if match := _NAME.fullmatch(path.name):
-            # gone meanwhile; a day that no calendar has
-            with contextlib.suppress(OSError, ValueError):
-                stat, day = path.stat(), dt.date.fromisoformat(match[1])
-                made_at = dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
-                found.append(SelfBackup(path, day, made_at, stat.st_size))
-    return sorted(found, key=lambda copy: (copy.day <= today, copy.day))

@@ -20,9 +20,9 @@ from bucketvault.config import Config
 from bucketvault.engine import serve_note
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
-from bucketvault.engine.mail import outbox
+from bucketvault.engine.mail import lost, outbox
 from bucketvault.engine.serve_note import ServeNote
-from bucketvault.errors import AlreadyRunningError, BucketvaultError
+from bucketvault.errors import AlreadyRunningError, BrokenDatabaseError, BucketvaultError
 from bucketvault.server import systemd
 from bucketvault.server.address import announcement, door_of
 from bucketvault.server.connections import (
@@ -31,8 +31,10 @@ from bucketvault.server.connections import (
     keep_descriptors_for_runs,
 )
 from bucketvault.server.listener import BACKLOG, Listener
-from bucketvault.store.database import BusyError, writing
+from bucketvault.store.copies import refuse_to_begin_anew
+from bucketvault.store.database import BusyError, close_database, is_blank, writing
 from bucketvault.store.models import utcnow
+from bucketvault.store.opening import open_store
 from bucketvault.vocabulary import Topic
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ def serve(config: Config, around: Around = Around()) -> int:
             f"The data folder {config.data_dir} is in use by {who}.",
             "Stop that one first, or name another folder with --data-dir.",
         )
-    config.make_folders()
+    _begin(config)
     keep_descriptors_for_runs()
     with Listener(door_of(config)) as listener, _signals(around.end_s) as ending:
         listener.open()
@@ -99,7 +101,12 @@ def serve(config: Config, around: Around = Around()) -> int:
                 config, sessions, listener, with_link=around.print_link or sys.stdout.isatty()
             ),
         )
-        engine.start()
+        try:
+            engine.start()
+        except BrokenDatabaseError as error:
+            lost.tell(config, error)
+            raise
+        lost.is_over(config.data_dir)
         try:
             sessions.load()
             around.started(engine)
@@ -115,6 +122,22 @@ def serve(config: Config, around: Around = Around()) -> int:
         sessions.work(at_end=True)
     log.info("ended")
     return 0
+
+
+def _begin(config: Config) -> None:
+    """Make what a first start makes, before anything can end it.
+
+    Raises BrokenDatabaseError where the database is lost; one mail says so.
+    """
+    try:
+        refuse_to_begin_anew(config)
+    except BrokenDatabaseError as error:
+        lost.tell(config, error)
+        raise
+    config.make_folders()
+    if is_blank(config.database):
+        open_store(config)
+        close_database()
 
 
 def _opened(config: Config, sessions: Sessions, listener: Listener, *, with_link: bool) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import peewee as pw
 from playhouse import migrations
 
-from bucketvault.errors import DatabaseError
+from bucketvault.errors import BrokenDatabaseError, DatabaseError
 from bucketvault.sanitize import clean
 from bucketvault.store.private_files import alone_in
 
@@ -32,12 +32,20 @@ ROOM_BYTES = 64 * 1024  # what SQLite's index of its log takes, and some
 OF_THE_FILE = (("auto_vacuum", "incremental"), ("journal_mode", "wal"))
 OF_A_CONNECTION = (("synchronous", "full"), ("foreign_keys", "on"), ("busy_timeout", 10_000))
 
+GONE = "it is gone"  # not a word of SQLite's
+RESTORE = "bucketvault restore-database"
 SqliteError = pw.DatabaseError  # whatever SQLite refuses; see `describe_sqlite_error`
 # The database cannot take something right now: another program holds it, or the disk is full.
 BusyError = pw.OperationalError
 
 
 class _Database(pw.SqliteDatabase):
+    def _connect(self) -> object:
+        """Open the file; never make it: an empty one would be taken for a first start."""
+        if not self.connect_params.get("uri") and not Path(self.database).exists():
+            raise pw.OperationalError(f"unable to open database file, {GONE}")
+        return super()._connect()  # type: ignore[misc]  # peewee has no types for it
+
     def rollback(self) -> None:
         """Undo what was written. On a full disk SQLite has done so: its word must not be lost."""
         if pw.SqliteDatabase.connection(self).in_transaction:
@@ -94,12 +102,14 @@ def open_database(path: Path, *, check: bool = False) -> None:
     """Make `path` the database of this process and bring its schema up to date.
 
     With `check`, SQLite looks through the whole file first, which takes a second a gigabyte.
-    Raises DatabaseError when the file is damaged, is not ours, or is newer than this program.
+    A file that is not there yet is made. Raises DatabaseError, and BrokenDatabaseError when the
+    file is damaged, is not ours, or is newer than this program.
     """
     close_database()
     database.init(str(path), pragmas=OF_A_CONNECTION)
     try:
         _refuse_foreign(path)
+        _make(path)
         with connection(), alone_in(path.parent):
             if check and (found := quick_check()):
                 raise _damaged(path, found)
@@ -109,6 +119,15 @@ def open_database(path: Path, *, check: bool = False) -> None:
             _migrate(path)
     except (pw.DatabaseError, sqlite3.DatabaseError) as error:
         raise describe_sqlite_error(error, path, "opened") from error
+
+
+def _make(path: Path) -> None:
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        hint = "Check the folder it is in: its owner, its mode, its disk."
+        summary = f"The database {path} cannot be opened: {error.strerror}."
+        raise DatabaseError(summary, hint) from error
 
 
 def describe_sqlite_error(
@@ -125,8 +144,10 @@ def describe_sqlite_error(
             f"The disk of {path.parent} is full.",
             "Make room there, then try again: bucketvault needs some to write down what it does.",
         )
-    if "malformed" in said:
+    if "malformed" in said or "not a database" in said:
         return _damaged(path, said)
+    if GONE in said:
+        return BrokenDatabaseError(f"The database {path} is gone.", way_back(path))
     if "locked" in said:
         hint = "Another program holds it. Try again when it has let go."
     else:
@@ -134,27 +155,44 @@ def describe_sqlite_error(
     return DatabaseError(f"The database {path} cannot be {what}: {said}.", hint)
 
 
-def _damaged(path: Path, found: str) -> DatabaseError:
-    return DatabaseError(f"The database {path} is damaged.", way_back(path), clean(found))
+def _damaged(path: Path, found: str) -> BrokenDatabaseError:
+    return BrokenDatabaseError(f"The database {path} is damaged.", way_back(path), clean(found))
 
 
 def way_back(path: Path) -> str:
-    """Say what to do if the database `path` is damaged."""
+    """Say what to do if the database `path` is damaged or gone."""
     return (
-        f"Put the newest copy from {path.parent / 'backups'} in its place while no bucketvault is "
-        "at work, and remove the files beside it that end in -wal and -shm."
+        f"Stop bucketvault, then put the newest copy from {path.parent / 'backups'} in its place: "
+        f"{RESTORE}"
     )
+
+
+def is_blank(path: Path) -> bool:
+    """True if there is no database at `path`, or one without any table of ours.
+
+    A file that is something else, or cannot be read, is not blank.
+    """
+    if not path.exists() or not path.stat().st_size:
+        return True
+    try:
+        return not _tables(path) - {HISTORY}
+    except sqlite3.Error:
+        return False
+
+
+def _tables(path: Path) -> set[str]:
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        return {name for (name,) in plain.execute("SELECT name FROM sqlite_master")}
 
 
 def _refuse_foreign(path: Path) -> None:
     """Refuse another program's database before settings, WAL above all, are written into it."""
     if not path.exists():
         return
-    with contextlib.closing(sqlite3.connect(path)) as plain:
-        tables = {name for (name,) in plain.execute("SELECT name FROM sqlite_master")}
+    tables = _tables(path)
     # a first start that was cut short leaves the history of migrations behind, and it alone
     if tables and HISTORY not in tables:
-        raise DatabaseError(
+        raise BrokenDatabaseError(
             f"The file {path} is a database, but not one of bucketvault.",
             "Name another data folder; this file was left alone.",
         )
@@ -222,7 +260,8 @@ class Writes:
         """A number that changes with every transaction that is committed. Any thread may ask."""
         with self._lock:
             if self._connection is None:
-                self._connection = sqlite3.connect(self._path, check_same_thread=False)
+                where = f"file:{urllib.parse.quote(str(self._path))}?mode=rw"  # never makes it
+                self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
@@ -310,7 +349,7 @@ def _migrate(path: Path) -> None:
     runner = migrations.Runner(database, str(MIGRATIONS), table_name=HISTORY)
     unknown = [row.name for row in runner.status() if row.path is None]
     if unknown:
-        raise DatabaseError(
+        raise BrokenDatabaseError(
             f"The database {path} was written by a newer bucketvault ({unknown[-1]}).",
             "Install that version again, or newer; this one leaves the file alone.",
         )

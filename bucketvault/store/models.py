@@ -169,6 +169,8 @@ class Backup(BaseModel):
     # the first planned time that nothing was done for yet; None: switched off, or to be worked out
     next_due_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     planned_since: pw.Field[dt.datetime] = UtcField(default=utcnow)  # earlier ones do not count
+    # names of kept versions are later: runs that this database does not know may have used it
+    stamp_floor = pw.TextField(null=True)
     # of the newest run that left pending
     last_run_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     # the planned time without a good copy that people were told of; None: no such episode
@@ -190,6 +192,8 @@ class BackupRun(BaseModel):
     trigger: pw.Field[Trigger] = WordField(Trigger)
     phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended
     archive_stamp = pw.TextField(null=True)  # names this run's folder of kept versions
+    # when it was made, by the destination's clock, where that name tells another time
+    kept_at: pw.Field[dt.datetime | None] = UtcField(null=True)
     scheduled_for: pw.Field[dt.datetime | None] = UtcField(null=True)  # the slot that asked for it
     kind: pw.Field[RunKind] = WordField(RunKind, default=RunKind.COPY)
     skipped_slots = pw.IntegerField(default=0)
@@ -396,7 +400,15 @@ def counts_of(run: BackupRun) -> Mapping[str, int]:
 
 
 # What a list tells of an ended run; the rest is large, or nobody's business there.
-_UNLISTED = {"approved_limits", "archive_stamp", "rclone_pid", "requeued", "spec", "uuid"}
+_UNLISTED = {
+    "approved_limits",
+    "archive_stamp",
+    "kept_at",
+    "rclone_pid",
+    "requeued",
+    "spec",
+    "uuid",
+}
 LISTED = [
     column
     for name, column in BackupRun._meta.fields.items()  # noqa: SLF001 - peewee's own way to them

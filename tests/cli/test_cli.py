@@ -101,7 +101,8 @@ def test_a_damaged_database_is_said_with_the_way_back(
 
         assert done.code == 1 and not done.out and "Traceback" not in done.err, (command, done)
         assert f"{database} is damaged" in done.err
-        assert f"Put the newest copy from {database.parent / 'backups'} in its place" in done.err
+        assert f"put the newest copy from {database.parent / 'backups'} in its place" in done.err
+        assert "bucketvault restore-database" in done.err
 
 
 def test_a_folder_named_from_one_that_is_gone_is_said_without_a_traceback(

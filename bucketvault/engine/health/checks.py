@@ -19,7 +19,6 @@ from bucketvault.config import Config
 from bucketvault.engine import maintenance, serve_note, settings
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import is_served
-from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, Tone
@@ -35,8 +34,10 @@ from bucketvault.humanize import (
     size,
     wall_clock,
 )
-from bucketvault.store.database import connection, database_bytes
+from bucketvault.store.copies import SelfBackup, contents, richer_copies
+from bucketvault.store.database import RESTORE, connection, database_bytes
 from bucketvault.store.models import BackupRun, Mail, Provider, utcnow
+from bucketvault.store.restoring import Restored, lately_restored
 
 MB, GB = 10**6, 10**9
 FULL_BYTES, SMALL_BYTES = 100 * MB, GB  # free on the disk: too little, worth a look
@@ -192,8 +193,16 @@ def rclone(version: str, path: str, problem: str = "", todo: str = "") -> Readin
     return Reading(Subject.RCLONE, Tone.OK, version, f"{path} can be used.")
 
 
-def database(size_bytes: int, retention_days: int) -> Reading:
-    """Judge the size of our own database; nearly all of it is logs."""
+def database(size_bytes: int, retention_days: int, restored: Restored | None = None) -> Reading:
+    """Judge our own database: its size, nearly all of it logs; and if it was put back."""
+    if restored is not None:
+        day, until = restored.at.date(), restored.keeps_all_until.date()
+        words = (
+            f"Put back on {day} from the copy of {restored.day}. No kept version is deleted before "
+            f"{until}."
+        )
+        todo = "Check the retention and the settings of each backup until then."
+        return Reading(Subject.DATABASE, Tone.WARN, size(size_bytes), words, todo)
     kept = f"logs are kept {many(retention_days, 'day')}" if retention_days else "every log is kept"
     if size_bytes > LARGE_DATABASE_BYTES:
         todo = "Keep logs for fewer days (Settings)."
@@ -203,10 +212,30 @@ def database(size_bytes: int, retention_days: int) -> Reading:
 
 
 def copy_of_database(
-    newest: SelfBackup | None, since: dt.datetime | None, now: dt.datetime
+    newest: SelfBackup | None,
+    since: dt.datetime | None,
+    now: dt.datetime,
+    richer: SelfBackup | None = None,
 ) -> Reading:
-    """Judge the newest daily copy of our database; `since`: the start of this installation."""
+    """Judge the newest daily copy of our database; `since`: the start of this installation.
+
+    `richer`: the newest of the older copies that hold far more than it.
+    """
     name, value = Subject.COPY, "none" if newest is None else age(newest.made_at, now)
+    if newest is not None and richer is not None:
+        then, today = (_holds(copy) for copy in (richer, newest))
+        words = (
+            f"The copy of {richer.day} holds {then}, that of {newest.day} only {today}. Copies "
+            "like the older one are not deleted."
+        )
+        todo = (
+            f"If something is missing, put it back: {RESTORE} {richer.day}. If it is right so, "
+            f"delete that copy: {richer.path}"
+        )
+        issue = InstallationIssue(
+            Part.DATABASE, "The database may have lost data", f"{words} {todo}", is_bad=True
+        )
+        return Reading(name, Tone.BAD, value, words, todo, issue)
     todo = "bucketvault's log says why none was made: see to the room on the disk."
     if newest is not None and now - newest.made_at <= OLD_COPY:
         words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
@@ -215,6 +244,13 @@ def copy_of_database(
         return Reading(name, Tone.NONE, "none yet", "The first is made within a day of serving.")
     lost = "all settings and history are" if newest is None else "what came after is lost too"
     return Reading(name, Tone.BAD, value, f"If the database is lost, {lost}.", todo)
+
+
+def _holds(copy: SelfBackup) -> str:
+    held = contents(copy.path)
+    if held is None:  # gone meanwhile
+        return "an unknown number of runs"
+    return f"{many(held.backups, 'backup')} and {many(held.runs, 'run')}"
 
 
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
@@ -296,18 +332,21 @@ def look_at_disk(context: Context, *, at: Path | None = None) -> Reading:
     return disk(found.free, found.total, context.growth_bytes_a_day, str(place))
 
 
-def look_at_database(_: Context) -> Reading:
+def look_at_database(context: Context) -> Reading:
     """Ask the database for its size. Raises what keeps it from answering."""
-    return database(database_bytes(), settings.load().log_retention_days)
+    days, restored = settings.load().log_retention_days, lately_restored(context.now)
+    return database(database_bytes(), days, restored)
 
 
 def look_at_copy(context: Context) -> Reading:
     """Look for the newest copy, and where there is none, since when it could be missed."""
-    newest, first = maintenance.newest_copy(context.config.backups, context.now), None
+    folder = context.config.backups
+    newest, first = maintenance.newest_copy(folder, context.now), None
+    richer = next(reversed(richer_copies(folder, context.now.date())), None)
     if newest is None and context.config.database.exists():
         with connection():  # before its first provider nothing can be lost
             first = Provider.select(Provider.created_at).order_by(Provider.id).first()
-    return copy_of_database(newest, first and first.created_at, context.now)
+    return copy_of_database(newest, first and first.created_at, context.now, richer)
 
 
 def look_at_mail(context: Context) -> Reading:
@@ -341,7 +380,10 @@ def look_at_pages(context: Context) -> Reading:
 # ---- who asks for which, in the order in which they are shown
 
 Check = Callable[[Context], Reading]
-HOME = (look_at_rclone, look_at_scheduler, look_at_disk, look_at_mail, look_at_pages)
+HOME = (
+    *(look_at_rclone, look_at_scheduler, look_at_disk, look_at_copy, look_at_mail),
+    look_at_pages,
+)
 HEALTH = (look_at_scheduler, look_at_rclone, look_at_disk)  # and what only the monitor measures
 HEALTH_STORED = (look_at_database, look_at_copy, look_at_mail, look_at_clock)
 

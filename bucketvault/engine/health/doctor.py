@@ -17,9 +17,10 @@ from bucketvault.engine import serve_note
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Check, Context, Reading, Subject
 from bucketvault.engine.views.situation import Tone
-from bucketvault.errors import BucketvaultError, StrangerError, VaultError
+from bucketvault.errors import BrokenDatabaseError, BucketvaultError, StrangerError, VaultError
 from bucketvault.humanize import many, size
 from bucketvault.sanitize import clean
+from bucketvault.store.copies import refuse_to_begin_anew
 from bucketvault.store.database import (
     close_database,
     connection,
@@ -31,6 +32,7 @@ from bucketvault.store.database import (
     way_back,
 )
 from bucketvault.store.models import Backup, Provider, utcnow
+from bucketvault.store.restoring import lately_restored
 from bucketvault.store.secrets import Vault, ciphertexts
 
 log = logging.getLogger(__name__)
@@ -151,10 +153,11 @@ def _disk(context: Context) -> Reading:
 def _database(context: Context) -> Reading:
     name, config = Subject.DATABASE, context.config
     todo = way_back(config.database)
+    try:
+        refuse_to_begin_anew(config)
+    except BrokenDatabaseError as error:
+        return Reading(name, Tone.BAD, "missing", error.summary, error.hint)
     if not config.database.exists():
-        if config.backups.is_dir():
-            words = f"{config.database} is gone, but copies of it are there."
-            return Reading(name, Tone.BAD, "missing", words, todo)
         return Reading(name, Tone.NONE, "not there yet", "It is made at the first start.")
     try:
         damage = quick_check()
@@ -172,6 +175,8 @@ def _database(context: Context) -> Reading:
     if waiting := len(known) - len(applied):
         words = f"{many(waiting, 'change')} of its form wait for the next start."
         return Reading(name, Tone.WARN, whole, words, "Start bucketvault: it copies it first.")
+    if restored := lately_restored(context.now):
+        return checks.database(database_bytes(), 0, restored)
     return Reading(name, Tone.OK, whole, f"{config.database}, form {applied[-1]}")
 
 

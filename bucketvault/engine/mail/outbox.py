@@ -276,9 +276,9 @@ def _put(
     return True
 
 
-def home() -> texts.Home:
-    """This installation, for the texts."""
-    folder = Path(str(database.database)).parent
+def home(folder: Path | None = None) -> texts.Home:
+    """This installation, for the texts; `folder`: its data folder, if its database is not open."""
+    folder = folder or Path(str(database.database)).parent
     usual = Path(platformdirs.user_data_dir("bucketvault", appauthor=False))
     named = f" --data-dir {shlex.quote(str(folder))}" if folder != usual else ""
     return texts.Home(_zone(), socket.gethostname(), f"bucketvault{named}")

@@ -103,7 +103,7 @@ class Mailer:
                 return Trial(False, "There is no mail server to send it with.", hint)
             text = texts.trial(outbox.home())
             event = email.utils.make_msgid("test", server.sender.rpartition("@")[2])
-            message = _message(server, event, text.subject, text.body, utcnow())
+            message = message_of(server, event, text.subject, text.body, utcnow())
             return Trial(True, deliver(server, message, self._pace.patience))
         except InvalidInputError:
             raise
@@ -165,7 +165,7 @@ class Mailer:
                 outbox.note_failed(mail.id, "Mail was switched off before this was sent.", None)
                 return
             moment = outbox.event_time(mail)
-            message = _message(server, mail.message_id, mail.subject, mail.body, moment)
+            message = message_of(server, mail.message_id, mail.subject, mail.body, moment)
             self._known = server
             deliver(server, message, self._pace.patience)
         except BusyError:
@@ -210,7 +210,7 @@ class Mailer:
         log.warning(word, extra={"mail": mail.id, "kind": mail.kind, "why": error})
 
 
-def _message(
+def message_of(
     server: MailServer, message_id: str, subject: str, body: str, moment: dt.datetime
 ) -> bytes:
     """The whole mail as it goes over the wire; the same at every attempt."""

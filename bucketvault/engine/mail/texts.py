@@ -201,6 +201,16 @@ def kept_out(words: str, home: Home) -> Text:
     return _text("The pages of bucketvault cannot be opened", body, home)
 
 
+def database_lost(summary: str, hint: str, home: Home) -> Text:
+    """The server does not start: its database is gone or damaged. Both are words of the error."""
+    body = [
+        _paragraph(f"{summary} So bucketvault does not run: no backup starts until this is fixed."),
+        _told("What to do:", hint),
+        _told("Look at all of it, on the server:", f"{home.command} doctor"),
+    ]
+    return _text("bucketvault is stopped: its database cannot be used", body, home)
+
+
 def trial(home: Home) -> Text:
     """The mail that Send test mail sends."""
     body = [

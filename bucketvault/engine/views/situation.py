@@ -72,6 +72,7 @@ class Part(StrEnum):
     MAIL = "mail"
     LOST_MAIL = "lost mail"
     PAGES = "pages"
+    DATABASE = "database"
 
 
 @dataclass(frozen=True, slots=True)

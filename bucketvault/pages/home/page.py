@@ -34,6 +34,7 @@ MENDED = {  # where a part of the program is mended, and the words of the way th
     Part.SCHEDULER: ("/health", "Look"),
     Part.DISK: ("/health", "Look"),
     Part.PAGES: ("/health", "Look"),
+    Part.DATABASE: ("/health", "Look"),
 }
 
 

@@ -65,6 +65,7 @@ STATEMENTS = (
         restore_text_hash TEXT NOT NULL DEFAULT '',
         next_due_at TEXT,
         planned_since TEXT NOT NULL,
+        stamp_floor TEXT,
         last_run_at TEXT,
         overdue_since TEXT,
         CHECK (schedule <> 'weekly' OR weekday IS NOT NULL)
@@ -92,6 +93,7 @@ STATEMENTS = (
         phase TEXT CHECK (phase IN ('checking', 'copying', 'proving', 'tidying')),
         kind TEXT NOT NULL DEFAULT 'copy' CHECK (kind IN ('copy', 'preview', 'verify')),
         archive_stamp TEXT,
+        kept_at TEXT,
         scheduled_for TEXT,
         skipped_slots INTEGER NOT NULL DEFAULT 0,
         started_at TEXT,
