@@ -25,7 +25,7 @@ from bucketvault.engine.heartbeat import Ping
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.providers import Providers
-from bucketvault.engine.runs import ledgers, queue, verifying
+from bucketvault.engine.runs import ledgers, queue, stamps, verifying
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, asked_without_a_run
 from bucketvault.engine.runs.row import RunContext
@@ -323,7 +323,8 @@ class Engine:
             backup = rows.get(Backup, backup_id)
         bucket = self.providers.bucket(backup.destination_storage_id)
         with asked_without_a_run():
-            return KeptVersions(*bucket, backup.archive_key).kept(backup.retention_days)
+            times = stamps.known_times(backup_id)
+            return KeptVersions(*bucket, backup.archive_key).kept(backup.retention_days, times)
 
     def stop_run(self, run_id: int) -> None:
         """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.

@@ -35,6 +35,11 @@ _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.LEDGER_LOST: (
         "The record of what was proven before was damaged. This run made a new one."
     ),
+    WarningCode.MISPLACED: (
+        "Folders of kept versions that were named by a clock that was wrong: {n:,} ({names}). "
+        "RESTORE.txt beside them has the times at which they were made, where those are known: "
+        "restore by those. They expire by those, too."
+    ),
     WarningCode.TIDYING_CUT: "Clean-up was interrupted. The next successful run finishes it.",
     WarningCode.TIDYING_REFUSED: "{0}",
     WarningCode.UPLOADS_REFUSED: (
@@ -63,7 +68,8 @@ def describe_warning(warning: RunWarning) -> str:
     if warning.code in _CANNOT:
         number = warning.numbers["n"]
         return f"{many(number, 'name')} {_CANNOT[warning.code]}{named(warning.names, number)}."
-    return _WARNINGS[warning.code].format(*warning.names, **warning.numbers)
+    names = ", ".join(warning.names)
+    return _WARNINGS[warning.code].format(*warning.names, **warning.numbers, names=names)
 
 
 def describe_findings(found: Findings) -> str:

@@ -4,6 +4,8 @@ A process of its own, because reading a million keys takes a core for ten second
 it is, and in the end what came of it, in lines of JSON on stdout; `look.py` starts it and reads it.
 """
 
+import contextlib
+import email.utils
 import http.client
 import json
 import queue
@@ -35,7 +37,8 @@ def main() -> int:
     look = Look(job)
     try:
         whole = look.run()
-        told = {"seen": look.seen, "read": look.read, "ledger": look.ledger_state}
+        told: Json = {"seen": look.seen, "read": look.read, "ledger": look.ledger_state}
+        told["time"] = look.time
         tell({"done": True, "whole": whole, **told, "requests": look.use.to_json()})
     except EndError as error:
         cause = error.cause
@@ -81,6 +84,15 @@ class Look:
         self.seen = [0, 0]  # objects, at each end
         self.read = [0, 0]  # objects whose bytes were read at both ends, and bytes
         self.ledger_state = "none"
+        self._clock: tuple[float, float] | None = None  # the copy's, and ours since when
+
+    @property
+    def time(self) -> float | None:
+        """Now, by the clock of the copy's service; None: it told no time."""
+        if self._clock is None:
+            return None
+        then, began = self._clock
+        return then + time.monotonic() - began
 
     @property
     def use(self) -> Use:
@@ -215,6 +227,8 @@ class Look:
 
         def on_page(count: int) -> None:
             self.seen[number] += count
+            if number:
+                self._note_time(lister.date)
             self._tell_now_and_then()
 
         prefix = described["prefix"]
@@ -229,6 +243,11 @@ class Look:
                 self.seen[number] -= 1
             else:
                 yield entry
+
+    def _note_time(self, date: str) -> None:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):  # it is no date
+            told = email.utils.parsedate_to_datetime(date).timestamp()
+            self._clock = told, time.monotonic()
 
     def _are_same(self, theirs: Entry, ours: Entry) -> bool | None:
         """Read both ends: True if their bytes are the same, None if the source changed meanwhile.

@@ -53,6 +53,7 @@ class Looked:
 
     ledger: str
     is_whole: bool = True  # False: of `only_tried`; all others are as the first look found them
+    time: float | None = None  # now, by the copy's service, seconds since 1970; None: not told
 
 
 class LookFailedError(BucketvaultError):
@@ -95,7 +96,7 @@ def look(
 
     last = converse("bucketvault.engine.listing", asdict(job), on_line, cancelled=cancelled)
     if "done" in last:
-        return Looked(last["ledger"], last["whole"])
+        return Looked(last["ledger"], last["whole"], last.get("time"))
     if "failed" in last:
         raise LookFailedError(*told_of(last))
     raise LookFailedError("", 0, "", "The look at both buckets ended without a word.")

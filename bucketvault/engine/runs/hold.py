@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bucketvault.engine.domain.findings import FEWEST_CHANGED, FEWEST_REMOVED, Findings
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.listing.merge import What
+from bucketvault.engine.listing.merge import Totals, What
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.runs import queue
 from bucketvault.engine.runs.last_good import proven_before
@@ -41,6 +41,15 @@ def reason_to_hold(
         changed > share and changed >= FEWEST_CHANGED
     )
     return HoldReason.SHARE if too_many else None
+
+
+def columns(totals: Totals, found: Findings) -> dict[str, object]:
+    """Return what a first look found, as the row of its run has it."""
+    return {
+        "source_objects": totals.source_objects,
+        "source_bytes": totals.source_bytes,
+        "findings": found.to_json(),
+    }
 
 
 def hold_reason(

@@ -6,30 +6,42 @@ own date: an object of 2020 that was replaced a minute ago is a minute old here.
 
 import contextlib
 import datetime as dt
-import re
+import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import peewee as pw
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.usage import EndUse
+from bucketvault.engine.domain.warnings import RunWarning
+from bucketvault.engine.listing.asking import bucket_at
+from bucketvault.engine.listing.bucket import Lister, ListingError
 from bucketvault.engine.rclone import call as process
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.engine.runs.restore_text import restore_text, text_hash
+from bucketvault.engine.runs import stamps
+from bucketvault.engine.runs.restore_text import made_words, restore_text, text_hash
+from bucketvault.engine.runs.stamps import read_stamp
 from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.store.restoring import lately_restored
+from bucketvault.vocabulary import WarningCode
 
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 10.0  # with the service, over a question that the next run asks again
+NAMES_TOLD = 5
 # With a clock that is years ahead for an hour, every kept version and every log would be old.
 BEFORE = dt.timedelta(hours=12)  # so long a clock has to stay wrong before it is believed
 AHEAD = dt.timedelta(days=8)  # a weekly backup alone never waits for this
 REFUSALS_TAKEN = 10  # folders that may not go, before the rest is left for the next run
-_STAMP = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+NO_TIMES: Mapping[str, dt.datetime] = MappingProxyType({})
 
 
 class KeptVersionsError(BucketvaultError):
@@ -67,6 +79,7 @@ class KeptFolder:
     goes_at: dt.datetime  # UTC; from then on the next good run removes the folder
     objects: int
     size_bytes: int
+    is_misplaced: bool = False  # its name tells another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +90,27 @@ class Kept:
     foreign: tuple[str, ...]
 
 
-def read_stamp(name: str) -> dt.datetime | None:
-    """The time a folder's name tells, UTC; None for any other name, which is then not ours."""
-    if _STAMP.fullmatch(name) is None:
-        return None
-    try:
-        return dt.datetime.strptime(name, command.STAMP_FORMAT).replace(tzinfo=dt.UTC)
-    except ValueError:  # such as a 13th month
-        return None
-
-
 def expired(
-    names: Iterable[str], *, now: dt.datetime, retention_days: int, own_stamp: str
+    names: Iterable[str],
+    *,
+    now: dt.datetime,
+    retention_days: int,
+    own_stamp: str,
+    times: Mapping[str, dt.datetime] = NO_TIMES,
 ) -> list[str]:
     """The folders that may go, oldest first, after the run of `own_stamp` has succeeded.
 
     Kept for `retention_days` from the day it was replaced, and never what this run itself or a
-    later one put aside.
+    later one put aside. `times`: when those were made whose names tell another time.
     """
-    oldest_kept = now - dt.timedelta(days=retention_days)
-    return sorted(
-        name
-        for name in names
-        if name < own_stamp and (told := read_stamp(name)) is not None and told < oldest_kept
-    )
+    oldest_kept, own = now - dt.timedelta(days=retention_days), read_stamp(own_stamp)
+    made = ((name, stamps.told(times, name)) for name in names)
+    old = [
+        (at, name)
+        for name, at in made
+        if at is not None and at < oldest_kept and own is not None and at < own
+    ]
+    return [name for _, name in sorted(old)]
 
 
 class KeptVersions:
@@ -164,8 +174,23 @@ class KeptVersions:
             stdin=text.encode(),
         )
 
-    def kept(self, retention_days: int) -> Kept:
-        """Every folder with its objects and size: one listing of all kept versions."""
+    def made_at(self, folder: str) -> dt.datetime | None:
+        """Return when a folder was made, by the date of an object in it; None: it is not told."""
+        bucket = bucket_at(self._destination, self._bucket)
+        self.use.lists += 1
+        try:
+            with Lister(bucket, patience_s=PATIENCE_S) as asked:
+                page = asked.first_page(f"{ARCHIVE_ROOT}/{self._key}/{folder}/")
+            return dt.datetime.fromisoformat(page.entries[0].modified).astimezone(dt.UTC)
+        except (ListingError, IndexError, ValueError) as error:
+            log.info("a folder of kept versions has no date", extra={"why": error})
+            return None
+
+    def kept(self, retention_days: int, times: Mapping[str, dt.datetime] = NO_TIMES) -> Kept:
+        """Every folder with its objects and size: one listing of all kept versions.
+
+        `times`: when those were made whose names tell another time.
+        """
         done = self._ask(
             "list the kept versions", command.list_kept_versions(self._bucket, self._key)
         )
@@ -182,10 +207,13 @@ class KeptVersions:
             objects, total = counted.get(name, (0, 0))
             counted[name] = (objects + 1, total + max(0, int(size)))
         folders = [
-            KeptFolder(name, told, told + dt.timedelta(days=retention_days), *counted[name])
-            for name in sorted(counted, reverse=True)
-            if (told := read_stamp(name)) is not None
+            KeptFolder(
+                name, told, told + dt.timedelta(days=retention_days), *counted[name], name in times
+            )
+            for name in counted
+            if (told := stamps.told(times, name)) is not None
         ]
+        folders.sort(key=lambda folder: (folder.replaced_at, folder.stamp), reverse=True)
         return Kept(tuple(folders), tuple(sorted(foreign - {command.RESTORE_NAME})))
 
     def _ask(
@@ -223,13 +251,17 @@ def tidy(
     binary: Binary,
     destination: Remote,
     run: BackupRun,
+    ahead: dt.timedelta | None = None,
     *,
     stopped: threading.Event,
     keep_open: Iterable[int],
     on_log: Callable[[bytes], None],
     use: EndUse | None = None,
-) -> None:
+) -> list[RunWarning]:
     """Write RESTORE.txt when it changed; let go what is older than the backup keeps.
+
+    `ahead`: this machine's clock, by that of the destination. Returns what to say of folders
+    whose names tell another time than they were made at.
 
     `use` counts the requests, but for deletes of objects, which are lines of the log. Raises
     KeptVersionsError when the destination refuses, or when this machine has no room to ask: the
@@ -249,10 +281,15 @@ def tidy(
         with connection():
             backup = Backup.get_by_id(run.backup_id)
         names = archive.names()
+        misplaced = stamps.misplaced(run.backup_id, names.folders, ahead)
+        times = stamps.made_at(run.backup_id, misplaced, archive.made_at)
         # First: where a key may not delete, people must still find out how to bring it all back.
-        _keep_restore_text(archive, spec, backup, names.files)
-        if backup.enabled:  # switched off, its versions stay: nobody is there to notice
-            _let_go(archive, run, spec, backup, names.folders)
+        _keep_restore_text(archive, spec, backup, names.files, misplaced, times)
+        # switched off, its versions stay: nobody is there to notice; after a restore of the
+        # database, too: nobody knows yet whether they are to be kept for longer by now
+        if backup.enabled and lately_restored(utcnow()) is None:
+            _let_go(archive, run, spec, backup, names.folders, times)
+        return _told(misplaced, times)
     except (OSError, BusyError) as error:  # the disk is full, or the database is held
         raise KeptVersionsError(
             "Old kept versions could not be looked after.",
@@ -264,10 +301,23 @@ def tidy(
             use.add(archive.use)
 
 
+def _told(misplaced: list[str], times: Mapping[str, dt.datetime]) -> list[RunWarning]:
+    if not misplaced:
+        return []
+    names = [f"{name} ({made_words(times.get(name))})" for name in misplaced[:NAMES_TOLD]]
+    return [RunWarning(WarningCode.MISPLACED, {"n": len(misplaced)}, tuple(names))]
+
+
 def _keep_restore_text(
-    archive: KeptVersions, spec: RunSpec, backup: Backup, files: Iterable[str]
+    archive: KeptVersions,
+    spec: RunSpec,
+    backup: Backup,
+    files: Iterable[str],
+    misplaced: list[str],
+    times: Mapping[str, dt.datetime],
 ) -> None:
-    text = restore_text(spec, backup.name)
+    made = {name: times.get(name) for name in misplaced}
+    text = restore_text(spec, backup.name, made)
     if command.RESTORE_NAME in files and text_hash(text) == backup.restore_text_hash:
         return
     archive.write_restore_text(spec, text)
@@ -276,7 +326,12 @@ def _keep_restore_text(
 
 
 def _let_go(
-    archive: KeptVersions, run: BackupRun, spec: RunSpec, backup: Backup, folders: Iterable[str]
+    archive: KeptVersions,
+    run: BackupRun,
+    spec: RunSpec,
+    backup: Backup,
+    folders: Iterable[str],
+    times: Mapping[str, dt.datetime],
 ) -> None:
     """Remove what is old; a folder that may not go does not keep the others."""
     refusals: list[KeptVersionsError] = []
@@ -286,9 +341,12 @@ def _let_go(
         # retention raised since the run began must count for that run
         retention_days=max(spec.retention_days, backup.retention_days),
         own_stamp=str(run.archive_stamp),
+        times=times,
     ):
         try:
             archive.purge(stamp)
+            if stamp in times:
+                stamps.forget(backup.id, stamp)
         except KeptVersionsSilentError:
             raise
         except KeptVersionsError as error:

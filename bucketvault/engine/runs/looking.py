@@ -1,5 +1,6 @@
 """The looks of one run at both ends: the first is its plan, a later one tells what is left."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
@@ -72,6 +73,7 @@ class Looker:
         self._first_at = ""  # when the first look began
         self.at = ""  # the same of the last one that saw all
         self.asked = 0  # names that the last look asked for; 0: it saw all
+        self.ahead: dt.timedelta | None = None  # our clock, by that of the copy; None: not known
         self._use = Use()  # the requests that nobody has taken yet
 
     def meet(self, source: Remote, destination: Remote) -> None:
@@ -138,6 +140,8 @@ class Looker:
             raise CancelledError(error.summary) from error
         except looks.LookFailedError as error:
             raise explained(error, self._spec) from error
+        if looked.time is not None:
+            self.ahead = dt.timedelta(seconds=utcnow().timestamp() - looked.time)
         self.ledger_was_damaged |= looked.ledger == "damaged" and number == 0
         self.at, self.asked = (at, 0) if looked.is_whole else (self._first_at, few)
         return Plan(folder)

@@ -21,9 +21,8 @@ from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.traits import Traits
-from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.runs.folder import RunFolder, run_folders
-from bucketvault.engine.runs.passes import MOST_PASSES
+from bucketvault.engine.runs.stamps import next_stamp
 from bucketvault.errors import InUseError, NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import BusyError, connection, writing
@@ -256,25 +255,6 @@ def request_stop(run_id: int, *, is_told: bool = False) -> None:
     except BusyError:
         if not is_told:
             raise
-
-
-def next_stamp(backup_id: int) -> str:
-    """The name of the next run's folder of kept versions: the time now, UTC.
-
-    Later than any earlier one of this backup that may have been used, a second for each pass, also
-    when the clock went back: two runs in one folder would lose the first old version. A run that
-    only checked used none, so a clock that was wrong meanwhile leaves no trace.
-    """
-    last = (
-        BackupRun.select(pw.fn.MAX(BackupRun.archive_stamp))
-        .where(BackupRun.backup == backup_id, BackupRun.phase != Phase.CHECKING)
-        .scalar()
-    )
-    now = utcnow().replace(microsecond=0)
-    if last is not None:
-        earlier = dt.datetime.strptime(last, command.STAMP_FORMAT).replace(tzinfo=dt.UTC)
-        now = max(now, earlier + dt.timedelta(seconds=MOST_PASSES))
-    return now.strftime(command.STAMP_FORMAT)
 
 
 OWN = ("archive_key", *ruled_fields(BackupFields))  # what a spec may take unchanged

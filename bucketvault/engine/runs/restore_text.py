@@ -4,13 +4,17 @@ It is beside the kept versions in the destination's bucket and holds no secret a
 run, so that it only changes when the backup does.
 """
 
+import datetime as dt
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, section
 
+NONE: Mapping[str, dt.datetime | None] = MappingProxyType({})
 KEYS = ("access_key_id", "secret_access_key")
 
 
@@ -19,8 +23,13 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def restore_text(spec: RunSpec, backup_name: str) -> str:
-    """Return the text for the settings of a run."""
+def restore_text(
+    spec: RunSpec, backup_name: str, misplaced: Mapping[str, dt.datetime | None] = NONE
+) -> str:
+    """Return the text for the settings of a run.
+
+    `misplaced`: folders whose names tell another time than they were made at; None: not known.
+    """
     destination, key = spec.destination, spec.archive_key
     bucket = destination.bucket
     copy = command.location("copy", bucket, destination.path)
@@ -42,7 +51,22 @@ def restore_text(spec: RunSpec, backup_name: str) -> str:
         # only where kept versions may be: below a folder, such a name is an object like any other
         exclude=f"--exclude '/{ARCHIVE_ROOT}/**'",
         exact=" ".join(command.EXACT_NAMES),
+        misplaced=_misplaced(misplaced),
     )
+
+
+def _misplaced(folders: Mapping[str, dt.datetime | None]) -> str:
+    if not folders:
+        return ""
+    lines = "\n".join(f"  {name}  {made_words(made)}" for name, made in folders.items())
+    return MISPLACED.format(lines=lines)
+
+
+def made_words(made: dt.datetime | None) -> str:
+    """`made 20261122T031500Z`: in the form of a folder's name, to be put in order among them."""
+    if made is None:
+        return "made at a time that is not known"
+    return f"made {made.astimezone(dt.UTC):{command.STAMP_FORMAT}}"
 
 
 def _place(end: EndSpec) -> str:
@@ -69,6 +93,15 @@ def _quoted(word: str) -> str:
     return "'" + word.replace("'", "'\\''") + "'"
 
 
+MISPLACED = """
+
+FOLDERS WITH A WRONG NAME
+
+The clock of the server was wrong when these were named. Everywhere below take them for what they
+are: put each where the time after it belongs, not where its name does.
+
+{lines}
+"""
 TEXT = """\
 HOW TO BRING THIS COPY BACK
 
@@ -83,7 +116,7 @@ The copy is plain objects under their own names. What runs replaced or removed i
 days in folders named by the time of the run in UTC, such as 20261122T031500Z, below
   .bucketvault-archive/{key}/
 A folder holds the objects as they were BEFORE that run.
-
+{misplaced}
 
 FIRST: STOP THE BACKUP
 

@@ -1,6 +1,7 @@
 """The clean-up at the destination after a good proof. Whatever fails here is only a warning."""
 
 import contextlib
+import datetime as dt
 import json
 import logging
 import threading
@@ -36,13 +37,16 @@ class Tidying:
         binary: Binary,
         destination: Callable[[], Remote],
         run: BackupRun,
+        ahead: dt.timedelta | None = None,  # our clock, by that of the destination
         *,
         stopped: threading.Event,
         keep_open: Iterable[int],
         on_log: Callable[[bytes], None],
     ) -> None:
         self._binary, self._destination, self._run = binary, destination, run
+        self._ahead = ahead
         self._stopped, self._keep_open, self._on_log = stopped, keep_open, on_log
+        self._misplaced: list[RunWarning] = []
         self.use = EndUse()  # but for deletes of objects, which are lines of the log
         self.uploads_ended = 0
 
@@ -60,6 +64,7 @@ class Tidying:
             warnings = self._kept_versions(destination)
             if not (warnings or self._stopped.is_set()):  # else it is away, or refuses, anyway
                 warnings = self._uploads(destination)
+            warnings = [*self._misplaced, *warnings]
         except CancelledError:
             return [RunWarning(WarningCode.TIDYING_CUT)]
         except BucketvaultError as error:
@@ -71,10 +76,11 @@ class Tidying:
 
     def _kept_versions(self, destination: Remote) -> list[RunWarning]:
         try:
-            kept_versions.tidy(
+            self._misplaced = kept_versions.tidy(
                 self._binary,
                 destination,
                 self._run,
+                self._ahead,
                 stopped=self._stopped,
                 keep_open=self._keep_open,
                 on_log=self._on_log,

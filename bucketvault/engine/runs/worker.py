@@ -28,7 +28,7 @@ from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.remotes import Remote, config_text
-from bucketvault.engine.runs import hold, ledgers, looking, outcome, passes, plan_log
+from bucketvault.engine.runs import hold, ledgers, looking, outcome, passes, plan_log, stamps
 from bucketvault.engine.runs.counting import counted, cut_so_far
 from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
@@ -48,8 +48,7 @@ from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, log_topic
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-STEP_S = 0.2
-WATCHED_STEP_S = 0.1  # while a page shows the log
+STEP_S, WATCHED_STEP_S = 0.2, 0.1  # the second while a page shows the log
 FAULTS_BORNE = 5  # while following, after a run is over, before it is called failed
 FIRST_PATIENCE_S = 20.0  # with a provider that is away, where no run has succeeded before
 
@@ -216,8 +215,8 @@ class Worker:
         looking.refuse_empty(totals, self._spec)
         approved = ledgers.approved_plan(self._context.ledgers, self._run)
         held, found = hold.hold_reason(self._run, plan, looking.findings_of(totals), approved)
-        source = {"source_objects": totals.source_objects, "source_bytes": totals.source_bytes}
-        self._row.note(**source, findings=found.to_json())
+        stamp = stamps.settled(self._run, self._looker.ahead)
+        self._row.note(**hold.columns(totals, found), archive_stamp=stamp)
         is_preview = self._run.kind == RunKind.PREVIEW
         if held is None and not is_preview:
             return None
@@ -416,6 +415,7 @@ class Worker:
             self._binary,
             lambda: self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
             self._run,
+            self._looker.ahead,
             stopped=self._row.stopping,
             keep_open=[self._held_lock()],
             on_log=self._folder.append_to_spool,

@@ -26,7 +26,7 @@ from bucketvault.engine.domain.warnings import RunWarning, warnings_of
 from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailNote
 from bucketvault.engine.rclone.log_lines import Progress
-from bucketvault.engine.runs import queue
+from bucketvault.engine.runs import queue, stamps
 from bucketvault.engine.runs.last_good import is_copy_of
 from bucketvault.engine.runs.restore_text import restore_text
 from bucketvault.engine.views.queries import backup_query, storage_ends
@@ -232,7 +232,7 @@ def backup_page(backup_id: int) -> BackupPage:
             retention_days=backup.retention_days,
             shrink_limit_percent=backup.shrink_limit_percent,
             archive_key=backup.archive_key,
-            restore_text=restore_text(queue.freeze(backup), backup.name),
+            restore_text=restore_text(queue.freeze(backup), backup.name, stamps.noted(backup_id)),
             coverage=None if row.moved else coverage_of(backup.reading, utcnow().date()),
             verify_gb_per_night=backup.verify_gb_per_night,
             deletes_only_hide=row.destination.provider_type is ProviderType.BACKBLAZE_B2,

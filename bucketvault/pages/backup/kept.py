@@ -146,7 +146,9 @@ COLUMNS = (
 )
 ROW = """
 <tr>
-  <td :title="props.row.exact">{{ props.row.when }}</td>
+  <td :title="props.row.exact">{{ props.row.when }}
+    <div v-if="props.row.misplaced" class="ink2">named by a wrong clock:
+      <span class="mono">{{ props.row.misplaced }}</span></div></td>
   <td class="right nowrap">{{ props.row.objects }}</td>
   <td class="right nowrap">{{ props.row.size }}</td>
   <td class="ink2" :title="props.row.goes_exact">{{ props.row.goes }}</td>
@@ -160,6 +162,7 @@ def kept_row(folder: KeptFolder, zone: ZoneInfo, now: dt.datetime) -> dict[str, 
         "id": folder.stamp,
         "when": day_and_time(folder.replaced_at, zone, now),
         "exact": f"{exact(folder.replaced_at, zone)}, folder {folder.stamp}",
+        "misplaced": f"folder {folder.stamp}" if folder.is_misplaced else "",
         "objects": count(folder.objects),
         "size": size(folder.size_bytes, precise=True),
         "goes": "with the next good run" if over else day(folder.goes_at, zone, now),

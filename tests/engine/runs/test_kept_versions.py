@@ -1,6 +1,7 @@
 """Each version that runs replace or remove is kept, and told of when it is all that is left."""
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -74,3 +75,35 @@ def test_kept_versions_are_never_copied_from_a_source_nor_put_into_themselves(
         ("a", b"a"),
         ("a", b"aa"),
     ]
+
+
+@pytest.mark.slow
+def test_after_one_run_by_a_clock_ahead_names_tell_the_time_and_restores_find_their_order(
+    bucketvault: Program, new_bucket: NewBucket, here: RcloneS3, elsewhere: RcloneS3
+) -> None:
+    source, destination = new_bucket(here, {"a": b"1"}), new_bucket(elsewhere)
+    bucketvault.backup(source, destination, retention_days=5)
+    begun = utcnow() - dt.timedelta(seconds=1)
+    bucketvault.run()
+    source.put("a", b"2")
+    ahead = cli_at(bucketvault, begun + dt.timedelta(days=400), "run", "Photos", "--wait")
+    assert ahead.code == 0, ahead
+    (wrong,) = destination.kept()
+
+    for body in (b"3", b"4"):
+        source.put("a", body)
+        run = bucketvault.run()
+
+    names = sorted(destination.kept(), key=lambda name: (name == wrong, name))
+    assert [destination.kept()[name]["a"] for name in names] == [b"2", b"3", b"1"]
+    assert all(begun <= read_stamp(name) <= utcnow() for name in names[:2])
+    (warning,) = run["warnings"]
+    told = re.search(rf"{wrong} \(made ([0-9TZ]+)\)", warning)
+    assert told is not None and "RESTORE.txt" in warning
+    assert begun <= (read_stamp(told[1]) or begun) + dt.timedelta(seconds=2) < utcnow()
+    archive = destination.objects(".bucketvault-archive/")
+    (text,) = [body.decode() for key, body in archive.items() if key.endswith("RESTORE.txt")]
+    assert f"{wrong}  made {told[1]}" in text and "FOLDERS WITH A WRONG NAME" in text
+    # what that folder holds expires by its real time
+    cli_at(bucketvault, begun + dt.timedelta(days=7), "run", "Photos", "--wait")
+    assert wrong not in destination.kept()
