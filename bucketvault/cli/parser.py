@@ -41,6 +41,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26)
+        # argparse forgets that commands are indented twice: the longest would take its own line
+        self._action_max_length = len("restore-database") + 4
 
 
 def build() -> argparse.ArgumentParser:

@@ -173,7 +173,7 @@ def copy_database(folder: Path, now: dt.datetime) -> Path:
     backup_database(made)
     today = now.astimezone(dt.UTC).date()
     richer = richer_copies(folder, today)  # this one may be of a loss that nobody has seen yet
-    others = [copy for copy in daily_copies(folder, today) if copy not in richer]
+    others = [each for each in daily_copies(folder, today) if each not in richer]
     for old in others[:-KEPT]:
         if old.path != made:
             old.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a run has done, by its first look and its last alone."""
+"""Tests of what a run has done, by its first look and its last alone."""
 
 from collections.abc import Iterable
 from pathlib import Path
