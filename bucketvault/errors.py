@@ -58,7 +58,7 @@ class ChangedMeanwhileError(BucketvaultError):
 
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
-        super().__init__("It was changed meanwhile.", "Look at what is stored now, then decide.")
+        super().__init__("It was changed meanwhile.", "Check the stored values, then decide.")
 
 
 class ConfigError(BucketvaultError):

@@ -218,7 +218,7 @@ class Sessions:
                 return held
             Session.create(token_hash=hashed, last_seen_at=now)
             self._open[hashed] = _Open(now.timestamp(), now.timestamp())
-        log.info("somebody signed in")
+        log.info("signed in")
         return session
 
     def end(self, session: str) -> None:
@@ -227,7 +227,7 @@ class Sessions:
         self._open.pop(hashed, None)  # first of all: it ends also when the database is busy
         with self._lock, writing():
             Session.delete().where(Session.token_hash == hashed).execute()
-        log.info("somebody signed out")
+        log.info("signed out")
 
     def has_work(self) -> bool:
         """True if `work` has something to do; cheap enough to ask every second in the loop."""

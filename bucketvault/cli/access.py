@@ -72,6 +72,6 @@ def encrypt_anew(given: argparse.Namespace, config: Config) -> int:
     print(f"{count} secrets are encrypted with a new key.")
     print(f"Keep a copy of {config.key_file}, apart from the data folder.")
     for file in aside:
-        print(f"The old key lies in {file}. Delete it once nothing needs it any more:")
+        print(f"The old key is stored in {file}. Delete it when nothing needs it any more:")
         print("copies of the database made before do, and other data folders with this key file.")
     return 0

@@ -150,7 +150,7 @@ def _run(engine: Engine, title: str) -> bool:
         return False
     print(
         f"  {counts['copied']:,} copied, {counts['replaced']:,} replaced, "
-        f"{counts['deleted']:,} removed, {counts['archived']:,} former versions kept, "
+        f"{counts['deleted']:,} removed, {counts['archived']:,} old versions kept, "
         f"{counts['errors']:,} errors; {size(counts['bytes'])} "
         f"in {duration(took)}. Its log: {_itself()} "
         f"--data-dir {engine.config.data_dir} log {run.id}"
@@ -204,10 +204,10 @@ def change_samples(bucket: Path) -> str:
     for n in range(5):
         (bucket / f"2026/12/IMG_9{n:03}.jpg").write_bytes(f"new photo {n}".encode() * 500)
     for n in range(1, 4):
-        (bucket / f"notes/day-{n:02}.txt").write_text(f"written anew, {n}\n", "utf-8")
+        (bucket / f"notes/day-{n:02}.txt").write_text(f"rewritten, {n}\n", "utf-8")
     for n in range(4):
         (bucket / f"2026/01/IMG_{n:04}.jpg").unlink()
-    return "5 new photos, 3 notes written anew, 4 photos deleted"
+    return "5 new photos, 3 notes rewritten, 4 photos deleted"
 
 
 def write_setup(file: Path, here: Server, elsewhere: Server) -> None:

@@ -70,7 +70,7 @@ def _started(
         raise
     if not wait:
         if engine is None:
-            said = "queued" if new else "under way already"
+            said = "queued" if new else "already in progress"
             print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
             return run_id, EXIT_OK
         print("No bucketvault is serving, so this command does the work itself and waits.")

@@ -147,7 +147,7 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
             yield f"{backup.name}: ended while no bucketvault watched; how, is not recorded yet"
             yield "  The next `bucketvault run` or `bucketvault serve` records it."
             return
-        alone = " (no bucketvault watches it; it goes on by itself)" if run.on_its_own else ""
+        alone = " (continues on its own; no bucketvault is watching)" if run.on_its_own else ""
         yield f"{progress_in_words(run)}{alone}"
         return
     last = backup.last_run
@@ -160,7 +160,11 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
         if backup.proof_is_old:
             state = f"not proven for more than {proof_lasts(backup.schedule).days} days"
         state = "DAMAGED objects" if backup.damage is not None else state
-        state = "no copy yet, an end was changed since the last good run" if backup.moved else state
+        state = (
+            "no copy yet, source or destination was changed since the last good run"
+            if backup.moved
+            else state
+        )
         yield f"{backup.name}: {painted(state, tone_of(backup))}, {when}. {last.explanation}"
         yield from _proof_in_words(backup, last, zone, now)
         yield from _damage_in_words(backup)
@@ -201,21 +205,21 @@ def schedule_in_words(backup: BackupRow, *, is_served: bool) -> Iterator[str]:
     """Describe the planned times of a backup: one missed, the next."""
     now, due, zone = utcnow(), backup.next_due_at, ZoneInfo(timetable.server_time_zone())
     if not backup.enabled:
-        yield "  Switched off: no run is planned."
+        yield "  Paused: no run is scheduled."
         return
     if backup.unplannable:
         yield "  OVERDUE: nothing starts it, its time zone is not known here. Choose another."
         return
     if backup.missed_at is not None:
         planned = humanize.day_and_time(backup.missed_at, zone, now)
-        yield f"  OVERDUE: planned {planned}, and nothing came of it."
+        yield f"  OVERDUE: scheduled for {planned}, but did not run."
     if due is None:
         return
-    nobody = "" if is_served else " Nobody starts it: bucketvault serve"
+    nobody = "" if is_served else " Nothing starts it: run `bucketvault serve`"
     if due > now:
         yield f"  Next run: {humanize.next_run(due, zone, now)}.{nobody}"
     elif is_served:
         yield f"  Next run: {'after this one' if backup.active_run is not None else 'now'}."
     else:
         planned = humanize.day_and_time(due, zone, now)
-        yield f"  Next run: late since {planned}.{nobody}"
+        yield f"  Next run: overdue since {planned}.{nobody}"

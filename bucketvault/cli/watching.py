@@ -81,7 +81,7 @@ class Watch:
             run = backups.run(self._run_id)  # its end may have come while the engine stopped
         show.end()
         if run.status.is_active:
-            does = "goes on without this command: bucketvault status shows it."
+            does = "continues without this command; bucketvault status shows it."
             if run.status == RunStatus.PENDING:
                 does = "waits: the next `bucketvault run` or `serve` takes it up."
             print(f"Run {run.id} {does}")

@@ -32,6 +32,7 @@ LICENCES = (  # of the parts it uses, as each one tells it
     ("schedule", "MIT"),
     ("platformdirs", "MIT"),
     ("tzdata", "Apache-2.0"),
+    ("argcomplete", "Apache-2.0"),
 )
 
 

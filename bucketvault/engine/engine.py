@@ -289,7 +289,7 @@ class Engine:
             if folder.is_free():
                 folder.remove()
             else:
-                log.warning("an unknown run is under way", extra={"folder": str(folder.path)})
+                log.warning("an unknown run is in progress", extra={"folder": str(folder.path)})
 
     def _what_is_not_well(self) -> str:
         """Return what keeps the ping from going out; empty while all is well."""

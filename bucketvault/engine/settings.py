@@ -164,15 +164,14 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
         if not after.smtp_host:
             refuse("smtp_host", "Enter the mail server, or leave both addresses empty too.")
         if not after.mail_from:
-            refuse("mail_from", "Enter the address the mails come from.")
+            refuse("mail_from", "Enter the sender address.")
         if not after.mail_to:
-            refuse("mail_to", "Enter the address the mails go to.")
+            refuse("mail_to", "Enter the recipient address.")
     in_clear = after.smtp_security is MailSecurity.NONE
     if after.smtp_host and in_clear and not is_loopback(after.smtp_host):
         refuse(
             "smtp_security",
-            "Without protection mail goes to a server on this machine only: choose starttls or "
-            "tls.",
+            "Unencrypted mail may go to a server on this machine only. Choose starttls or tls.",
         )
     if after.smtp_host and after.smtp_user and not after.has_smtp_password:
         refuse(PASSWORD, "Enter the password of this user.")

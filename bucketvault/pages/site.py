@@ -40,5 +40,5 @@ def register(engine: "Engine") -> None:
         with frame.frame("", engine.zone, answer):
             frame.heading("No such page")
             sentence = "There is no page at this address."
-            detail = "The address has a slip, or is of an older version."
+            detail = "Check the address, or start from the list of backups."
             draw_statement(Tone.NONE, sentence, detail, "All backups", "/")

@@ -126,7 +126,7 @@ def _refuse_open_folder(folder: Path) -> None:
     found = folder.stat()
     if found.st_uid != os.geteuid():
         raise BucketvaultError(
-            f"The folder {folder} belongs to somebody else.",
+            f"The folder {folder} belongs to another user.",
             "Name a socket in a folder of your own.",
         )
     if found.st_mode & 0o077:

@@ -167,8 +167,8 @@ def _kept_out(config: Config, listener: Listener) -> None:
         log.warning("the database is busy: no mail about the port", extra={"why": error})
     log.error("another program has the port: no pages", extra={"port": door.port})
     _say(
-        f"{words} So the pages cannot be opened; runs start as planned.\n"
-        "The pages come when the port is free. Or name another: bucketvault serve --port 8485"
+        f"{words} The pages cannot be opened; runs start on schedule.\n"
+        "The pages are served when the port is free. Or name another: bucketvault serve --port 8485"
     )
 
 

@@ -149,9 +149,9 @@ def describe_sqlite_error(
     if GONE in said:
         return BrokenDatabaseError(f"The database {path} is gone.", way_back(path))
     if "locked" in said:
-        hint = "Another program holds it. Try again when it has let go."
+        hint = "Another program is using it. Try again when it has finished."
     else:
-        hint = "Check the file and the folder it lies in, their owner and the free space."
+        hint = "Check the file, its folder, their owner and the free space."
     return DatabaseError(f"The database {path} cannot be {what}: {said}.", hint)
 
 

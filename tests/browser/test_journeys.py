@@ -28,7 +28,7 @@ def add_provider(tab: Tab, name: str, server: RcloneS3) -> None:
 
 
 def import_bucket(tab: Tab, name: str, use: str) -> None:
-    """Import a bucket from the list on the provider's page."""
+    """Add a bucket from the list on the provider's page."""
     tab.press(f"Import {name}")
     tab.press(use)
     expect(tab.page.get_by_text(f"{name} is imported.")).to_be_visible()
@@ -73,7 +73,7 @@ def test_the_first_hour_through_forms_alone(
 
     # nobody would hear of a failure: home says so, and leads to where it is mended
     tab.menu("Backups")
-    expect(tab.verdict).to_contain_text("Mail is not set up")
+    expect(tab.verdict).to_contain_text("Email alerts are off")
     expect(tab.verdict).not_to_contain_text("All good")
     tab.verdict.get_by_role("link", name=re.compile("mail", re.IGNORECASE)).click()
     with Mailbox().up() as mailbox:

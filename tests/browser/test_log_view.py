@@ -417,5 +417,5 @@ def test_copied_rows_are_lines(gallery: Gallery) -> None:
             }"""
         )
         assert copied.split("\n")[0] == (
-            "01:30:08  Pass 1: keeping the former versions of 2 objects"
+            "01:30:08  Pass 1: keeping the old versions of 2 objects"
         ), copied

@@ -32,7 +32,7 @@ def test_the_home_page_moves_by_itself(gallery: Gallery) -> None:
         seen.page.get_by_text("All good. Every backup").wait_for()
         gallery.engine.rows = scenes.bad_rows()
         gallery.engine.live.publish(Topic.BACKUPS)
-        seen.page.get_by_text("3 of 7 backups need you.").wait_for()
+        seen.page.get_by_text("3 of 7 backups need attention.").wait_for()
         button = seen.page.get_by_role("button", name="Run now: Customer uploads")
         button.click()
         seen.page.get_by_text("Customer uploads is queued.").first.wait_for()

@@ -231,7 +231,7 @@ def test_what_one_tab_or_the_command_line_starts_every_tab_shows(
         for tab in tabs:
             expect(tab.run_now()).to_be_visible(timeout=RUN_MS)
             expect(tab.page.locator(".backups .c-last .pill")).to_have_text("Succeeded")
-            expect(tab.verdict).to_contain_text("Photos has the copy it should have.")
+            expect(tab.verdict).to_contain_text("Photos is up to date.")
             assert tab.stayed()
 
     gate.listing.clear()

@@ -137,7 +137,7 @@ def test_status_tells_scripts_by_its_exit_code(
     bucketvault.backup(source, new_bucket(elsewhere))
     bucketvault.run()
     good = bucketvault.shell("status")
-    assert good.code == 0 and "Mail is not set up. Nobody is told" in good.out
+    assert good.code == 0 and "Email alerts are off. Nobody is told" in good.out
     good_at = bucketvault.last_run()["finished_at"]
     listed = json.loads(bucketvault.shell("runs", "--json").out)
     assert [(run["backup"], run["status"]) for run in listed] == [("Photos", "success")]
@@ -176,7 +176,7 @@ def test_a_schedule_is_turned_off_and_on_again(
         bucketvault.shell(word, "photos").out for word in ("disable", "disable", "enable")
     )
 
-    assert off == again == "Photos: the schedule is off.\n  Switched off: no run is planned.\n"
+    assert off == again == "Photos: the schedule is off.\n  Paused: no run is scheduled.\n"
     assert on.startswith("Photos: the schedule is on.\n  Next run: ")
     assert bucketvault.shell("disable", "Fotos").code == 2
 

@@ -101,7 +101,7 @@ def test_it_is_silent_while_something_is_wrong(
     open_store: object, vault: Vault, receiver: Receiver
 ) -> None:
     settings.change({"ping_url": receiver.url}, vault)
-    wrong = ["Photos needs you."]
+    wrong = ["Photos failed."]
 
     with pinging(wrong) as ping:
         held = until("it is held back", lambda: ping.state().held_back)
@@ -109,7 +109,7 @@ def test_it_is_silent_while_something_is_wrong(
         wrong.clear()
         until("it calls again", lambda: receiver.asked)
 
-    assert held == "Photos needs you."
+    assert held == "Photos failed."
     assert before == []
 
 
@@ -155,9 +155,9 @@ def test_all_is_well_while_planned_runs_start_and_no_backup_needs_anybody(
     a_run(photos, RunStatus.FAILED)
     failed = engine._what_is_not_well()
 
-    assert standing == "Planned runs do not start."
+    assert standing == "Scheduled runs do not start."
     assert well == ""
-    assert failed == "Photos needs you."
+    assert failed.startswith("Photos failed: ")
 
 
 def test_no_redirect_is_followed(receiver: Receiver) -> None:

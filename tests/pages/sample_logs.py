@@ -31,7 +31,7 @@ def failed_log() -> list[bytes]:
     )
     inside = "Copied (server-side copy)"
     lines = [
-        _step(8, "Pass 1: keeping the former versions of 2 objects", "keep"),
+        _step(8, "Pass 1: keeping the old versions of 2 objects", "keep"),
         log_line(8, inside, object="latest.json", size=1_050),
         log_line(8, inside, object="reports/weekly.pdf", size=90_000),
         _step(9, "Pass 1: copying 11 objects, 66.4 GB", "copy"),

@@ -123,7 +123,7 @@ def incomplete_log() -> list[bytes]:
     for passes in (1, 2, 3):
         begins = 10 * passes
         lines += [
-            step(begins, f"Pass {passes}: keeping the former versions of 1 object", passes, "keep"),
+            step(begins, f"Pass {passes}: keeping the old versions of 1 object", passes, "keep"),
             log_line(begins + 1, "Copied (server-side copy)", object="latest.json", size=1_100),
             step(begins + 2, f"Pass {passes}: copying 4 objects, 144 kB", passes, "copy"),
         ]

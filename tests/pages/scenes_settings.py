@@ -82,7 +82,7 @@ def bad() -> SettingsPage:
         letter(3, attempts=14, subject=NASTY + "failed: a very long subject " * 6, **given_up),
     )
     mail = MailState(True, SET_UP.mail_to, letter(), waiting, 2, dead)
-    held = "1 backup needs you: Postgres dumps failed."
+    held = "1 backup needs attention: Postgres dumps failed."
     ping = PingState(True, now() - dt.timedelta(hours=3), True, "HTTP 200", held)
     return SettingsPage(SET_UP, mail, ping, ABOUT, 3, has_password=True)
 

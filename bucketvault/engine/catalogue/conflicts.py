@@ -289,5 +289,5 @@ def _taken_among(own: Route, routes: Iterable[Route]) -> str | None:
         return None
     return (
         f'The backup "{taken}" copies to the same place, or to one inside or around it: '
-        "give each backup a destination of its own."
+        "give each backup its own destination."
     )

@@ -182,7 +182,7 @@ class BackupFields:
     retention_days: int = ruled(
         rules.whole_number("Kept versions stay for", 1, rules.LONGEST_RETENTION_DAYS, "days"),
         30,
-        label="Keep former versions for (days)",
+        label="Keep old versions for (days)",
         kind=NUMBER,
     )
     comparison_mode: ComparisonMode = ruled(

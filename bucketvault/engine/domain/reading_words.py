@@ -36,11 +36,11 @@ def what_next(damage: Damage) -> str:
     """Say who mends what differs."""
     return sentences(
         "The next run replaces what is damaged in the copy." if damage.in_copy else "",
-        "bucketvault never writes to the source: look at it there, and bring a good version back "
+        "bucketvault never writes to the source: check it there, and restore a good version "
         "from the copy or from the kept versions."
         if damage.at_source
         else "",
-        "Where nothing tells which end is right, compare both yourself; delete a wrong one in the "
+        "Where it is unclear which side is right, compare both; delete the bad object in the "
         "copy, and the next run copies it again."
         if damage.unclear
         else "",
@@ -66,7 +66,7 @@ def describe_damage(damage: Damage) -> str:
 _MARKS = {
     "damaged": "Damaged in the copy",
     "source_damaged": "Damaged at the source",
-    "differs": "Not the same at both ends, and nothing tells which is right",
+    "differs": "Different at both ends, and it is unclear which is right",
 }
 
 

@@ -179,8 +179,8 @@ def endpoint_rule(value: object) -> str:
         check_address(address)
     if parts.scheme == "http" and not is_near(host):
         raise InvalidValue(
-            "Plain http would show your data to everybody on the way: begin with https:// "
-            "(http is taken for localhost and private addresses such as 192.168.1.10)."
+            "Plain http would expose your data on the network. Use https:// "
+            "(http is allowed for localhost and private addresses such as 192.168.1.10)."
         )
     shown_host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown_host}" + (f":{port}" if port else "")

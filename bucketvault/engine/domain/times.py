@@ -135,8 +135,8 @@ class _Dates:
                 self._weekday = WEEKDAYS.index(Weekday(timing.weekday or ""))
         except (KeyError, ValueError, OSError) as error:  # all of these, for an odd zone's name
             raise TimingError(
-                "When this backup is planned cannot be worked out: nothing starts it.",
-                "Edit it, and choose its time and its time zone anew.",
+                "The next run of this backup cannot be calculated, so nothing starts it.",
+                "Edit it and choose its time and time zone again.",
                 f"{timing.schedule} {timing.at} {timing.time_zone}",
             ) from error
 

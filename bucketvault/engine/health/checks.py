@@ -101,7 +101,7 @@ class Context:
 
 def unknown(name: Subject, part: Part, what: str) -> Reading:
     """Return the reading of what this process cannot tell."""
-    title, why = f"Not known whether {what}", "This process cannot tell."
+    title, why = f"Not known whether {what}", "Not known to this process."
     issue = InstallationIssue(part, title, why, is_bad=False, is_known=False)
     return Reading(name, Tone.NONE, "not known", issue=issue)
 
@@ -114,7 +114,7 @@ def disk(free: int, total: int, growth_bytes_a_day: float | None, place: str) ->
     name, value = Subject.DISK, f"{size(free)} of {size(total)} free"
     todo = f"Make room on the disk of {place}, or keep logs for fewer days."
     if free < FULL_BYTES:
-        words = "Full: what runs tell is lost, and soon none can start."
+        words = "Full: logs of runs are lost, and soon no run can start."
         return Reading(name, Tone.BAD, value, words, todo, _disk_issue(f"{value}. {words} {todo}"))
     if free < SMALL_BYTES:
         words = "Nearly full: the logs of a few large runs take the rest."
@@ -123,11 +123,11 @@ def disk(free: int, total: int, growth_bytes_a_day: float | None, place: str) ->
         return Reading(name, Tone.OK, value, "Enough for the logs of many runs.")
     days = free / growth_bytes_a_day if growth_bytes_a_day > 0 else MANY_DAYS
     if days < FEW_DAYS:
-        words = f"Full in {many(int(days), 'day')}, as it has grown of late."
+        words = f"Full in {many(int(days), 'day')} at the recent rate."
         return Reading(name, Tone.WARN, value, words, todo)
     long = "years" if days >= MANY_DAYS else f"{int(days / 30)} months"
     long = long if days >= 60 else f"{int(days)} days"
-    return Reading(name, Tone.OK, value, f"Enough for {long}, as it has grown of late.")
+    return Reading(name, Tone.OK, value, f"Enough for {long} at the recent rate.")
 
 
 def _disk_issue(why: str) -> InstallationIssue:
@@ -173,13 +173,13 @@ def processor(percent_now: float | None, load: float, cores: int) -> Reading:
 def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
     """Check that backups are started at their planned times."""
     if beats is None:
-        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "planned runs start")
+        return unknown(Subject.SCHEDULER, Part.SCHEDULER, "scheduled runs start")
     value = age(last_beat_at, now) if last_beat_at is not None else "no beat yet"
     if not beats:
-        words = "Backups do not start at their planned times. Run now still works."
-        todo = "Restart bucketvault; if it stands still again, its log says why."
+        words = "Scheduled backups do not start. Run now still works."
+        todo = "Restart bucketvault; if it stalls again, its log says why."
         why = "The scheduler does not beat. Restart bucketvault; Run now still works."
-        issue = InstallationIssue(Part.SCHEDULER, "Planned runs do not start", why, is_bad=True)
+        issue = InstallationIssue(Part.SCHEDULER, "Scheduled runs do not start", why, is_bad=True)
         return Reading(Subject.SCHEDULER, Tone.BAD, value, words, todo, issue)
     return Reading(Subject.SCHEDULER, Tone.OK, value, "It looks every few seconds for what is due.")
 
@@ -270,18 +270,17 @@ def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
 def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.datetime) -> Reading:
     """Check that mail is set up and sent."""
     if not is_set_up:
-        words = "Nobody is told when a backup fails."
+        words = "You won't be told when a backup fails."
         todo = "Settings has the form; or [settings] in setup.toml."
-        issue = InstallationIssue(Part.MAIL, "Mail is not set up", words, is_bad=False)
+        issue = InstallationIssue(Part.MAIL, "Email alerts are off", words, is_bad=False)
         return Reading(Subject.MAIL, Tone.WARN, "not set up", words, todo, issue)
     last = f"the last was taken {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
     if dead:
-        words = f"What {many(dead, 'mail')} would have said, nobody was told; {last}."
+        words = f"{many(dead, 'email')} could not be delivered; {last}."
         todo = "Settings says why, and has Try again and Dismiss."
-        mails = "One mail was" if dead == 1 else f"{dead} mails were"
-        why = f"{mails} given up: what they would have said, nobody was told."
-        issue = InstallationIssue(Part.LOST_MAIL, "Mail does not arrive", why, is_bad=False)
-        return Reading(Subject.MAIL, Tone.BAD, f"{count(dead)} given up", words, todo, issue)
+        why = f"{many(dead, 'email')} could not be delivered, so you were not told."
+        issue = InstallationIssue(Part.LOST_MAIL, "Email does not arrive", why, is_bad=False)
+        return Reading(Subject.MAIL, Tone.BAD, f"{count(dead)} not delivered", words, todo, issue)
     return Reading(Subject.MAIL, Tone.OK, "set up", f"{last[0].upper()}{last[1:]}.")
 
 

@@ -135,7 +135,7 @@ def _modes(context: Context) -> Reading:
     if foreign:
         words = f"{_some(foreign)} belongs to another user than the one who asks now."
         todo = "Run every command as the user whose data it is."
-        return Reading(name, Tone.BAD, "somebody else", words, todo)
+        return Reading(name, Tone.BAD, "another user", words, todo)
     return Reading(name, Tone.OK, "only you", "Data folder and key file are closed to others.")
 
 
@@ -210,8 +210,8 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
             planned = Backup.select().where(Backup.enabled).count()
     if holder is None:
         if not planned:
-            return Reading(name, Tone.NONE, "not running", "No backup is planned.", start)
-        words = f"{many(planned, 'backup')} will not start at the planned times."
+            return Reading(name, Tone.NONE, "not running", "No backup is scheduled.", start)
+        words = f"{many(planned, 'backup')} will not start on schedule."
         return Reading(name, Tone.BAD, "not running", words, start)
     try:
         status, words = ask()
@@ -219,12 +219,12 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
         words = f"{holder} is at work on this folder; its pages cannot be asked."
         return Reading(name, Tone.NONE, "not known", words, "See Pages, below.")
     except (OSError, http.client.HTTPException):
-        words = f"{holder} is at work on this folder, and answers to nobody."
-        todo = "If it is `serve`: restart it. If it is `run`: nothing is planned until it ends."
+        words = f"{holder} uses this folder and does not respond."
+        todo = "If it is `serve`, restart it. If it is `run`, no schedule starts until it ends."
         return Reading(name, Tone.BAD, "no answer", words, todo)
     if status != http.HTTPStatus.OK:
         words = f"The server says: {clean(words.strip())}."
-        return Reading(name, Tone.BAD, "stands still", words, "Restart it, and see its log.")
+        return Reading(name, Tone.BAD, "stalled", words, "Restart it, and see its log.")
     return Reading(name, Tone.OK, "beats", f"{holder}; {many(planned, 'backup')} planned.")
 
 
@@ -239,4 +239,4 @@ def _pages(holder: str | None, ask: Ask, context: Context) -> Reading:
     except (OSError, http.client.HTTPException):
         value = "no answer" if holder else "not served"
         return Reading(Subject.PAGES, Tone.NONE, value, "Nothing listens there now.")
-    return Reading(Subject.PAGES, Tone.OK, "served", "By this bucketvault and nobody else.")
+    return Reading(Subject.PAGES, Tone.OK, "served", "By this bucketvault only.")

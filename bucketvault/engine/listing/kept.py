@@ -42,7 +42,7 @@ def main() -> int:
         _tell("error", f"The kept versions could not be listed: {error}", job, lister.requests)
         return 1
     level = "info" if kept == wanted else "error"
-    _tell(level, f"{kept:,} of {wanted:,} former versions are kept.", job, lister.requests)
+    _tell(level, f"{kept:,} of {wanted:,} old versions are kept.", job, lister.requests)
     return int(kept < wanted)
 
 

@@ -1,4 +1,4 @@
-"""Look again at the few keys that a pass has tried, and believe the first look about all others.
+"""Check again at the few keys that a pass has tried, and believe the first look about all others.
 
 What changed there meanwhile is missed, as a change right after a whole look is. So this is for a
 pass that went well, and tells only that all is right: whatever it cannot say for certain is said by

@@ -12,8 +12,8 @@ class Told(Enum):
 
     MAILED = "mailed"  # the mail server took it
     WAITING = "waiting"  # tried again by itself
-    GIVEN_UP = "given up"  # until Try again is pressed
-    NOBODY = "nobody was told"  # there was no address then; nothing is sent for it later
+    GIVEN_UP = "not delivered"  # until Try again is pressed
+    NOBODY = "not sent"  # there was no address then; nothing is sent for it later
 
 
 @dataclass(frozen=True, slots=True)

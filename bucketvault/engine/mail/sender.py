@@ -162,7 +162,7 @@ class Mailer:
         try:
             server = settings.mail_server(self._vault())
             if server is None:
-                outbox.note_failed(mail.id, "Mail was switched off before this was sent.", None)
+                outbox.note_failed(mail.id, "Email was turned off before this was sent.", None)
                 return
             moment = outbox.event_time(mail)
             message = message_of(server, mail.message_id, mail.subject, mail.body, moment)
@@ -176,7 +176,7 @@ class Mailer:
             self._postpone(mail, f"{error.summary} {error.hint}".strip(), Trouble.SIGN_IN)
         except Exception as error:  # one mail that we cannot send must not keep the others
             log.exception("a mail met a fault", extra=about)
-            self._postpone(mail, f"A fault of ours: {type(error).__name__}.", Trouble.REFUSED)
+            self._postpone(mail, f"Internal error: {type(error).__name__}.", Trouble.REFUSED)
         else:
             self._known, self._not_before = None, 0.0
             self._note_sent(mail)
@@ -206,7 +206,7 @@ class Mailer:
             pause = min(pause, pace.pauses_s[0])
         if trouble is not Trouble.REFUSED:
             self._not_before = time.monotonic() + pause
-        word = "mail given up" if given_up else "mail not sent"
+        word = "email not delivered" if given_up else "email not sent yet"
         log.warning(word, extra={"mail": mail.id, "kind": mail.kind, "why": error})
 
 

@@ -174,8 +174,8 @@ class _Talk:
             return NotTakenError(
                 f"The certificate of {where} is not to be trusted: "
                 f"{self._cleaned(error.verify_message)}.",
-                "Enter the name that stands in the certificate. An authority of your own goes into "
-                "the system's, or into the file that SSL_CERT_FILE names.",
+                "Enter the name in the certificate. Add your own certificate authority to the "
+                "system's, or to the file named by SSL_CERT_FILE.",
             )
         if isinstance(error, ssl.SSLError):
             other = "starttls" if self._server.security is MailSecurity.TLS else "tls"

@@ -43,8 +43,8 @@ OVERDUE = (
     "Running it now makes up for it."
 )
 UNPLANNABLE = (
-    "Its time zone is not known on this machine any more, so nothing starts it. "
-    "Edit it, and choose its time and its time zone anew."
+    "Its time zone is no longer known on this machine, so nothing starts it. "
+    "Edit it and choose its time and time zone again."
 )
 
 Run = Any  # a row with the columns of BackupRun, a table that is not known here
@@ -158,7 +158,7 @@ def overdue(
     body = [
         _paragraph(_last_good(name, last_good_at, home)),
         _paragraph(
-            f"{named} is overdue: it was planned for {home.moment(planned)}, and no run has "
+            f"{named} is overdue: it was scheduled for {home.moment(planned)}, and no run has "
             "succeeded since.",
             happened,
         ),
@@ -179,7 +179,7 @@ def overdue_over(run: Run, name: str, home: Home, *, since: dt.datetime, failure
         name,
         home,
         "has a good copy again",
-        f"{clean(name)} is not overdue any more. It had been planned for {home.moment(since)}, and "
+        f"{clean(name)} is no longer overdue. It was scheduled for {home.moment(since)}, and "
         f"succeeded {later} later.",
         f"It had failed {_times(failures)} meanwhile." if failures else "",
     )
@@ -189,12 +189,11 @@ def kept_out(words: str, home: Home) -> Text:
     """Another program has the port of the pages; `words` say whose."""
     body = [
         _paragraph(
-            f"{words} So the pages of bucketvault cannot be opened. Runs start as planned, and "
-            "emails are sent."
+            f"{words} The pages cannot be opened. Runs start on schedule, and emails are sent."
         ),
         _paragraph(
-            "Do not sign in at that address meanwhile: it could be anybody's program. The pages "
-            "come by themselves when the port is free, and you then sign in with a new link."
+            "Do not sign in at that address: it could be any program. The pages are served again "
+            "when the port is free; sign in with a new link then."
         ),
         _told("On the server:", f"{home.command} doctor"),
     ]
@@ -214,7 +213,7 @@ def database_lost(summary: str, hint: str, home: Home) -> Text:
 def trial(home: Home) -> Text:
     """The mail that Send test mail sends."""
     body = [
-        _paragraph("Mail from bucketvault arrives. Nothing has failed: somebody pressed Send."),
+        _paragraph("Email from bucketvault arrives. This is a test; nothing has failed."),
         _paragraph(
             "You get one mail for each run or verification that fails, for each run that waits for "
             "your approval, when a backup did not run when it should have, and when either works "

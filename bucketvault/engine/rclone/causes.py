@@ -178,8 +178,8 @@ RULES = (
         "look_at_object",
         Reason.CREDENTIALS,
         "The key for {provider} may not read every object in {place}.",
-        "Give the key the right to read objects. If it has it, a daily limit may be used up: the "
-        "answer does not tell the two apart (Backblaze: Caps & Alerts).",
+        "Give the key the right to read objects. If it has it, a daily limit may be used up; the "
+        "answer is the same for both (Backblaze: Caps & Alerts).",
         codes=("Forbidden",),
         operations=("HeadObject",),
     ),
@@ -276,7 +276,7 @@ RULES = (
         Reason.RCLONE_ERROR,
         "An object arrived at {provider} with another checksum.",
         "The usual cause is SSE-KMS encryption at either end, which a run finds out by itself: "
-        "{again}. If neither bucket has it, bytes were changed on the way.",
+        "{again}. If neither bucket has it, bytes were changed in transit.",
         codes=("BadDigest", "InvalidDigest"),
         phrase="corrupted on transfer",
     ),

@@ -206,7 +206,7 @@ def emptied(spec: RunSpec, exit_code: int | None, follower: Follower) -> RunOutc
         Reason.SOURCE_MISSING,
         columns={**follower.counts(), "exit_code": exit_code, "side": Side.SOURCE},
         summary=f"The source {spec.source.place} became empty while the run copied.",
-        hint="Look at the source before you run again. The copy still has what its plan kept.",
+        hint="Check the source before you run again. The copy still has everything its plan kept.",
     )
 
 

@@ -52,7 +52,7 @@ def is_bulk(totals: Totals) -> bool:
 
 
 _STEPS = {
-    "keep": "keeping the former versions of {}",
+    "keep": "keeping the old versions of {}",
     "copy": "copying {}",
     "remove": "removing {}",
 }

@@ -69,7 +69,7 @@ def enqueue(
         if active is not None and active.kind != kind:
             under_way = UNDER_WAY[active.kind]
             raise InUseError(
-                f"{under_way} of this backup is under way.", "Wait for its end, or stop it."
+                f"{under_way} of this backup is in progress.", "Wait for its end, or stop it."
             )
         if active is not None:
             return active.id, False
@@ -119,7 +119,7 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
         }
         run, new = enqueue(held.backup_id, trigger, approved_limits=limits)
         if not new:
-            raise InUseError("A run of this backup is under way.", "Wait for its end.")
+            raise InUseError("A run of this backup is in progress.", "Wait for its end.")
         return run
 
 

@@ -94,7 +94,7 @@ class RunRow:
             started_at=None,
             requeued=once or self.run.requeued,
         )
-        self.log_story("run goes back to the queue")
+        self.log_story("run returns to the queue")
 
     def finish(self, ending: RunOutcome) -> None:
         """End the run and write its mail, unless it was ended elsewhere."""

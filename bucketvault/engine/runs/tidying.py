@@ -70,7 +70,7 @@ class Tidying:
         except BucketvaultError as error:
             return [_refused(error)]
         except Exception as error:  # the copy is proven, whatever this is
-            log.exception("a fault while tidying", extra={"run": self._run.id})
+            log.exception("error during clean-up", extra={"run": self._run.id})
             return [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
         return warnings
 

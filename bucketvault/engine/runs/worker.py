@@ -101,7 +101,7 @@ class Worker:
         except LeftAloneError:
             return
         except Exception as error:  # the edge of a thread: whatever it is, the run says so
-            log.exception("run failed by a fault of ours", extra={"run": self._run.id})
+            log.exception("run failed by an internal error", extra={"run": self._run.id})
             ending = outcome.internal(error)
         finally:
             self._let_go()
@@ -352,7 +352,7 @@ class Worker:
     # proving
 
     def _proven(self, ended: ExitRecord) -> outcome.RunOutcome | Plan:
-        """Look again after a pass; return the outcome, or what another pass is to do."""
+        """Check again after a pass; return the outcome, or what another pass is to do."""
         return self._bearing_faults(lambda: self._look_again(ended))
 
     def _look_again(self, ended: ExitRecord) -> outcome.RunOutcome | Plan:

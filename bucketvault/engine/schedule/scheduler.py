@@ -79,7 +79,7 @@ class Scheduler:
         if now < BEGINNING:  # the machine has just started, and is told the time soon, or never
             if _is_past(self._waits_since, SAY_AGAIN_S):
                 self._waits_since = time.monotonic()
-                log.error("nothing is planned until the clock is right", extra={"clock": now})
+                log.error("nothing is scheduled until the clock is right", extra={"clock": now})
             return
         due = _to_look_at(now, self._at_fault)
         self._for_each(due, lambda backup_id: plan(backup_id, now))
@@ -103,7 +103,7 @@ class Scheduler:
             self._said[backup_id] = time.monotonic()
             unknown = None if isinstance(error, TimingError) else error
             about = {"backup": backup_id, "why": error}
-            log.error("a backup cannot be planned", extra=about, exc_info=unknown)
+            log.error("a backup cannot be scheduled", extra=about, exc_info=unknown)
 
 
 def _is_past(since: float | None, seconds: float) -> bool:
@@ -261,7 +261,7 @@ class Pulse:
             return
         self._replaced += 1
         how = "hangs" if is_alive else "has died"
-        log.error("the pulse %s and begins anew", how, extra={"time": self._replaced})
+        log.error("the pulse %s and is restarted", how, extra={"time": self._replaced})
         self._over.set()  # should it wake up after all
         self.start()
 

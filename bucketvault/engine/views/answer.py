@@ -57,11 +57,11 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
             sentence = f'The next run waits for the run of "{active.waits_for}" to end.'
             return Answer(tone, sentence, sentences(MEETS, good))
         return Answer(tone, "The next run waits for its turn.", sentences(good, proven))
-    off = "" if row.enabled else "This backup is switched off. "
+    off = "" if row.enabled else "This backup is paused. "
     if last is None:
         planned = off
         if row.missed_at is not None:
-            planned = f"It was planned {clock(row.missed_at, zone, now)}, and nothing came of it. "
+            planned = f"It was scheduled {clock(row.missed_at, zone, now)}, but did not run. "
         if row.enabled and row.next_due_at is not None:
             planned += f"The first run: {next_run(row.next_due_at, zone, now)}. "
         if row.unplannable:
@@ -70,16 +70,17 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(tone, "There is no copy yet.", detail, first=active is None)
     id_, warnings = last.id, last.warnings
     if row.moved and tone in (Tone.WAIT, Tone.OFF):
-        detail = f"{off}An end was changed after it. The next run asks before it removes anything."
+        asks = "The next run asks before removing anything."
+        detail = f"{off}Its source or destination was changed since. {asks}"
         sentence = "There is no copy between these two places yet."
         return Answer(Tone.WARN, sentence, sentences(good, detail), run_id=id_)
     if tone == Tone.MISS:
-        sentence = "Missed: there was no good run since the last planned time."
+        sentence = "Missed: no run has succeeded since the last scheduled time."
         if row.unplannable:
             sentence = UNPLANNABLE
         elif row.missed_at is not None:
             planned = clock(row.missed_at, zone, now)
-            sentence = f"Missed: a run was planned {planned}, and no good one came since."
+            sentence = f"Missed: a run was scheduled {planned}, and none has succeeded since."
         return Answer(tone, sentence, sentences(good, proven), run_id=id_)
     if tone == Tone.HELD:
         untouched = untouched_words(last.copy_state, row.last_good_at, zone, now)
@@ -93,7 +94,7 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
         sentence = f"The copy has not been proven for more than {old_days(row)}."
         return Answer(tone, sentence, sentences(PROVE, detail), warnings, id_)
     if tone == Tone.OFF:
-        return Answer(tone, "Switched off: no run is planned.", detail, warnings, id_)
+        return Answer(tone, "Paused: no run is scheduled.", detail, warnings, id_)
     if tone == Tone.STOP:
         return Answer(tone, "The last run was stopped by you.", detail, warnings, id_)
     if tone == Tone.BAD:

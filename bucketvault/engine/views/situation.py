@@ -50,16 +50,16 @@ TONE_WORDS = {
     Tone.RUN: "Running",
     Tone.STOP: "Stopped by you",
     Tone.WAIT: "Waiting",
-    Tone.OFF: "Switched off",
+    Tone.OFF: "Paused",
     Tone.NONE: "Never run",
     Tone.LOOK: "Preview",
     Tone.DAMAGED: "Damaged objects",
     Tone.OLD: "Last proof is old",
 }
 UNPLANNABLE = (
-    "Nothing starts this backup: its time zone is not known here. Edit it, choose another."
+    "Nothing starts this backup: its time zone is not known here. Edit it and choose another."
 )
-NOTHING_KNOWN = "Nothing more is known: its log may tell."
+NOTHING_KNOWN = "No further details are known. See its log."
 PROVE = "Start a run: it compares every object at both ends."
 
 
@@ -83,7 +83,7 @@ class InstallationIssue:
     """
 
     part: Part
-    title: str  # a few words, such as "Mail is not set up"
+    title: str  # a few words, such as "Email alerts are off"
     why: str  # a sentence: what that means
     is_bad: bool
     is_known: bool = True
@@ -191,9 +191,9 @@ def situation_of(
     bad = [issue for issue in installation_issues if issue.is_bad]
     if bad:
         count = len(told.backup_issues) + len(bad)
-        told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} you")
+        told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} attention")
         if not told.backup_issues:  # else the backups' own sentence says more
-            sentence = f"{bad[0].title}." if count == 1 else f"{count} things need you."
+            sentence = f"{bad[0].title}." if count == 1 else f"{count} things need attention."
             told = replace(told, sentence=sentence, detail=sentences(told.sentence, told.detail))
     elif told.tone == Tone.OK and installation_issues:
         sentence = sentences(told.sentence, f"{installation_issues[0].title}.")
@@ -209,11 +209,11 @@ def _of_backups(rows: Sequence[BackupRow]) -> Situation:
     on = [row for row in rows if row.enabled]
     issues = tuple(sorted((issue for row in on if (issue := _issue(row))), key=_urgency))
     if not rows:
-        detail = "Say what goes where, and the first run can start at once."
+        detail = "Choose a source and a destination, then start the first run."
         told = Situation(Tone.NONE, "Nothing is backed up yet.", detail, "Not set up yet")
     elif not on:
-        detail = sentences("Nothing runs until one is switched on.", copying)
-        told = Situation(Tone.OFF, "Every backup is switched off.", detail, "Switched off")
+        detail = sentences("Nothing runs until one is resumed.", copying)
+        told = Situation(Tone.OFF, "All backups are paused.", detail, "Paused")
     elif issues:
         tone, sentence, short = _needing(issues, len(on))
         told = Situation(tone, sentence, sentences(_others(on, issues), copying), short, issues)
@@ -226,11 +226,11 @@ def _issue(row: BackupRow) -> BackupIssue | None:
     tone, last = tone_of(row), row.last_run
     copy, at = None, row.missed_at
     if tone == Tone.MISS:
-        why = "No good copy since the last planned time."
+        why = "No run has succeeded since the last scheduled time."
         if row.unplannable:
-            why = "Nothing starts it: its time zone is not known here. Edit it, choose another."
+            why = "Nothing starts it: its time zone is not known here. Edit it and choose another."
         elif row.last_good_at is None:
-            why = "The planned time has passed, and there is no copy yet."
+            why = "The scheduled time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
         why, at = last.explanation or NOTHING_KNOWN, last.finished_at
         if tone == Tone.BAD:
@@ -256,10 +256,26 @@ def _needing(issues: tuple[BackupIssue, ...], total: int) -> tuple[Tone, str, st
     tones = {issue.tone for issue in issues}
     tone = tones.pop() if len(tones) == 1 else Tone.BAD
     if len(issues) == 1:
-        return tone, f"{issues[0].name} needs you.", "1 needs you"
+        return tone, _headline(issues[0]), "1 backup needs attention"
     if len(issues) == total:
-        return tone, f"All {total} backups need you.", f"{total} need you"
-    return tone, f"{len(issues)} of {total} backups need you.", f"{len(issues)} need you"
+        return tone, f"All {total} backups need attention.", f"{total} need attention"
+    return (
+        tone,
+        f"{len(issues)} of {total} backups need attention.",
+        f"{len(issues)} need attention",
+    )
+
+
+def _headline(issue: BackupIssue) -> str:
+    """Return what is wrong with the only backup that needs attention."""
+    match issue.tone:
+        case Tone.HELD:
+            return f"{issue.name} is held for your approval."
+        case Tone.MISS:
+            return f"{issue.name} is overdue."
+        case Tone.DAMAGED:
+            return f"{issue.name} has damaged objects."
+    return f"{issue.name} failed: {issue.why}"
 
 
 def _others(on: Sequence[BackupRow], issues: tuple[BackupIssue, ...]) -> str:
@@ -286,8 +302,8 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
     warned = len([name for name, tone in last if tone == Tone.WARN])
     busy = Tone.RUN if copying else Tone.WAIT
     if failed:  # and each of them is under way again, or it would need a person
-        goes = "goes" if len(failed) == 1 else "go"
-        sentence = f"{_named(failed)} failed last time and {goes} again."
+        verb = "is" if len(failed) == 1 else "are"
+        sentence = f"{_named(failed)} failed last time and {verb} being retried."
         return Situation(busy, sentence, copying, "Trying again")
     if empty:
         verb = "has" if len(empty) == 1 else "have"
@@ -302,8 +318,8 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
     if warned:
         runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
         return Situation(Tone.WARN, f"Every copy is there. {runs}.", copying, "With warnings")
-    whose = "Every backup has" if len(on) > 1 else f"{on[0].name} has"
-    return Situation(Tone.OK, f"{whose} the copy it should have.", sentences(_proven(on), copying))
+    who = "All backups are" if len(on) > 1 else f"{on[0].name} is"
+    return Situation(Tone.OK, f"{who} up to date.", sentences(_proven(on), copying))
 
 
 def _not_proven(old: Sequence[BackupRow]) -> str:

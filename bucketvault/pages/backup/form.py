@@ -137,7 +137,7 @@ class BackupForm(Form[BackupFields | None]):
         super().__init__(start.stored)
         with element("div", "split form"):
             with element("div", "part"):
-                with card("What goes where"), element("div", "fields"):
+                with card("Source and destination"), element("div", "fields"):
                     self._draw_ends(given)
                 with card("When") as header, element("div", "fields"):
                     self._draw_times(given, header)
@@ -187,7 +187,7 @@ class BackupForm(Form[BackupFields | None]):
         self.fields[name] = Pick(name, words.LABELS[name], options, value, on_change=self._changed)
 
     def _draw_ends(self, given: BackupFields) -> None:
-        hint = "What these pages and mails call it."
+        hint = "Shown on these pages and in emails."
         self._field("name", given, placeholder="For example: Design files", hint=hint)
         with element("div", "two"):
             self._source, self._destination = (
@@ -226,7 +226,7 @@ class BackupForm(Form[BackupFields | None]):
         with header:
             element("span", "space")
             self._enabled_words = text("span", "t13 ink2")
-            self._enabled = Switch("Runs by itself", bool(given.enabled), self._changed)
+            self._enabled = Switch("Run on schedule", bool(given.enabled), self._changed)
             self._enabled.input.mark("enabled")
         with element("div", "times"):
             self._pick("schedule", words.SCHEDULES, given.schedule)
@@ -327,16 +327,18 @@ class BackupForm(Form[BackupFields | None]):
     def _tell_times(self) -> None:
         """Say when it would run next."""
         given = self.given()
-        on = "It runs by itself." if given.enabled else "Off: it runs only when you press Run now."
+        on = (
+            "Runs on schedule." if given.enabled else "Paused: it runs only when you press Run now."
+        )
         self._enabled_words.text = on
         self._weekday_place.set_visibility(given.weekday is not None)
         runs = words.next_runs(given, dt.datetime.now(dt.UTC))
         if (runs, given.enabled) == self._shown_runs:
             return
         self._shown_runs = (runs, given.enabled)
-        label = "The next three runs" if given.enabled else "When it would run, were it switched on"
+        label = "The next three runs" if given.enabled else "Scheduled times, if resumed"
         zone = clean(str(given.time_zone))
-        self._runs_label.text = f"{label}, on the clocks of {zone}" if runs else ""
+        self._runs_label.text = f"{label} ({zone})" if runs else ""
         self._runs.clear()
         with self._runs:
             for each in runs:

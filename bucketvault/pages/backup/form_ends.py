@@ -74,7 +74,7 @@ class EndFields:
             )
             with element("div", "line wrap"):
                 button(
-                    "Import a bucket",
+                    "Add a bucket",
                     "plus",
                     "small",
                     mark=f"import-{side.name}",
@@ -158,7 +158,7 @@ class EndFields:
         except BucketvaultError as error:
             if self._is_current(asked_for):
                 self._say(Tone.WARN, f"{error.summary} {error.hint}")
-                self._offer_look("Look again")
+                self._offer_look("Check again")
                 await self._settled()
             else:
                 self._drop(asked_for)
@@ -233,7 +233,7 @@ class EndFields:
     def _is_current(self, asked_for: tuple[int | None, str]) -> bool:
         return asked_for == self._looked_at == self.place and not self._there.is_deleted
 
-    def _offer_look(self, name: str = "Look what is there") -> None:
+    def _offer_look(self, name: str = "Check contents") -> None:
         if self.storage_id is not None:
             self._offer(name, "look", self.look)
 

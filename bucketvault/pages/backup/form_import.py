@@ -38,7 +38,7 @@ class ImportDialog:
         self._asked_for = 0
         way = "from" if use is UsageType.SOURCE_ONLY else "to"
         with question(
-            f"Import a bucket to copy {way}",
+            f"Add a bucket to copy {way}",
             f"Backups may then copy {way} it, and nothing else. The page Storages changes that.",
         ) as (self._dialog, actions):
             with above(actions):

@@ -328,7 +328,7 @@ def _first_run(
     if any(getattr(stored, name) != getattr(given, name) for name in ENDS):
         words = "asks you before it removes anything, because an end is another"
         return "The next run", words
-    return "Takes effect", "with the next run; one under way goes on as it began"
+    return "Takes effect", "from the next run; a run in progress keeps its settings"
 
 
 # ------------------------------------------------------------------ two tabs

@@ -109,9 +109,9 @@ def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) ->
     with element("div", "card-foot"):
         if kept.foreign:
             _draw_foreign(kept.foreign)
-        element("p", text="Nothing goes while this backup fails or is switched off.")
+        element("p", text="Old versions are not deleted while this backup is failing or paused.")
         with element("p"):
-            element("span", text="They lie in ")
+            element("span", text="Stored in ")
             element("span", "mono", clean(page.shown_prefix))
         if page.deletes_only_hide:
             with element("div", "line top-line"):
@@ -142,7 +142,7 @@ COLUMNS = (
     Column("Replaced or removed"),
     Column("Objects", right=True),
     Column("Size", right=True),
-    Column("Goes"),
+    Column("Deleted on"),
 )
 ROW = """
 <tr>

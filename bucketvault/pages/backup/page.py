@@ -55,9 +55,9 @@ PAUSE_S = 0.25
 FIRST_LOOK_S = 0.1  # after the browser is there, the provider is asked
 
 WATCH = {
-    RunKind.COPY: "Watch",
-    RunKind.PREVIEW: "Watch the preview",
-    RunKind.VERIFY: "Watch the verification",
+    RunKind.COPY: "View progress",
+    RunKind.PREVIEW: "View preview",
+    RunKind.VERIFY: "View verification",
 }
 Press = Callable[[], Awaitable[None]]
 
@@ -242,9 +242,9 @@ class BackupScreen:
         ui.page_title(f"{name} · bucketvault")
         with heading(name, (("Backups", "/"),)):
             row, actions = page.row, self._actions
-            with element("span", "line schedule", title="Whether it runs by itself"):
+            with element("span", "line schedule", title="Schedule on or off"):
                 self._enabled_word = text("span", "t13 ink2")
-                self._enabled = Switch("Runs by itself", row.enabled, self._turn)
+                self._enabled = Switch("Run on schedule", row.enabled, self._turn)
                 self._enabled.input.mark("enabled")
             button("Edit", "edit", "grow", href=f"/backups/{row.id:d}/edit", mark="edit")
             active = row.active_run
@@ -352,7 +352,7 @@ def _ask_deletion(
         refuse(
             place,
             f"{name} cannot be deleted now",
-            "A run of it is under way. Stop it on its page, or wait for its end.",
+            "A run is in progress. Stop it on its page, or wait until it ends.",
             "Open the run",
             f"/run/{going.running_id:d}",
             "eye",
@@ -367,16 +367,16 @@ def _deletion_words(page: BackupPage, going: Going) -> tuple[str, ...]:
     goes = "It has no runs."
     if going.runs:
         logs = size(going.log_bytes)
-        goes = f"{many(going.runs, 'run')} and their logs ({logs}) go with it, for good."
+        goes = f"{many(going.runs, 'run')} and their logs ({logs}) are deleted too, permanently."
         if going.runs == 1:
-            goes = f"1 run and its log ({logs}) goes with it, for good."
+            goes = f"1 run and its log ({logs}) is deleted too, permanently."
     if page.row.active_run is not None:
-        goes += " The run that waits goes, too."
+        goes += " The waiting run is removed too."
     destination = clean(page.row.destination.place, limit=NAME_CHARACTERS)
     kept = clean(page.shown_prefix, limit=NAME_CHARACTERS)
     stays = (
-        f"The copy stays in {destination}, and the kept versions in {kept}. Nobody will clean them "
-        "any more: what you do not need, remove there. RESTORE.txt beside them says how to bring "
-        "everything back."
+        f"The copy stays in {destination}, and the kept versions in {kept}. bucketvault no longer "
+        "deletes them: remove what you do not need. RESTORE.txt beside them says how to restore "
+        "everything."
     )
     return goes, stays, "The source is not touched."

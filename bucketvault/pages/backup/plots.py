@@ -72,7 +72,7 @@ class PlotsCard:
             if spent is not None:
                 _draw_spent(spent)
             if len(measured) < FEWEST:
-                with card("Size, duration and bytes moved"):
+                with card("Size, duration and bytes transferred"):
                     element("p", "ink2", "Plots come with the second run.")
                 return
             now = dt.datetime.now(dt.UTC)

@@ -45,7 +45,7 @@ class VerifyCard:
                     element("span", "ink2", f" {rest}.")
             nightly = "Only when you press Verify now."
             if page.verify_gb_per_night:
-                nightly = f"After each good planned run: {page.verify_gb_per_night} GB."
+                nightly = f"After each successful scheduled run: {page.verify_gb_per_night} GB."
             explained = (
                 "A run compares listings. This reads the bytes at both ends, so that it finds what "
                 f"went bad in a bucket later. {nightly}"
@@ -84,7 +84,7 @@ def cost_words(page: BackupPage) -> tuple[str, ...]:
         "server: see what they charge for that."
     )
     meanwhile = (
-        "It changes nothing. It ends when the next planned run of this backup is due, or when you "
-        "stop it; the next Verify now goes on from there."
+        "It changes nothing. It ends when the next scheduled run of this backup is due, or when "
+        "you stop it; the next Verify now continues from there."
     )
     return cost, meanwhile

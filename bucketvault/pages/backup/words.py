@@ -22,7 +22,7 @@ from bucketvault.vocabulary import Phase, Reason, RunKind, Trigger
 
 WHO = {
     Trigger.SCHEDULE: "planned",
-    Trigger.CATCH_UP: "planned, late",
+    Trigger.CATCH_UP: "scheduled, late",
     Trigger.MANUAL: "you",
     Trigger.CLI: "you, command line",
     Trigger.APPROVED: "you approved it",

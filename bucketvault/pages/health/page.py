@@ -171,7 +171,7 @@ def percent_of_core(value: float | None) -> str:
 
 def _draw_runs(copying: Sequence[Copying]) -> list["_RunLine"]:
     if not copying:
-        element("p", "inset t13 ink3", "No run is under way.")
+        element("p", "inset t13 ink3", "No run is in progress.")
         return []
     with element("div", "inset-scroll"), element("table", "plain-table"):
         with element("thead"), element("tr"):

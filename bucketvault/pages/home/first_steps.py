@@ -47,9 +47,7 @@ class Step(NamedTuple):
 
 
 PROVIDERS = "Cloudflare R2, Backblaze B2, Amazon S3, or anything that speaks S3."
-FIRST_RUN = (
-    "The first run copies everything. It can start at once; planned runs follow by themselves."
-)
+FIRST_RUN = "The first run copies everything. It can start at once; scheduled runs follow."
 
 
 def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
@@ -62,11 +60,14 @@ def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
     failed = next((row.last_run for row in rows if row.last_run is not None), None)
     if active is not None:
         note = "The first run is on its way."
-        last = Step(last.title, "", note, "Watch", f"/run/{active.id:d}")
+        last = Step(last.title, "", note, "View progress", f"/run/{active.id:d}")
     elif failed is not None:
         note = "No run has succeeded yet. What stands above says why."
         last = Step(last.title, "", note, "Look", f"/run/{failed.id:d}")
-    both, when = "One to copy from, and another one to copy to.", "Say what goes where, and when."
+    both, when = (
+        "One to copy from, and another one to copy to.",
+        "Choose a source, a destination and a time.",
+    )
     return (
         Step("Connect a provider", providers, PROVIDERS, "Connect", "/providers/new"),
         Step("Pick the buckets", buckets, both, "Pick buckets", place),
@@ -88,13 +89,17 @@ def draw_first_steps(
             with element("li", "first-step"):
                 glyph(Tone.OK if steps.mail_is_set_up else Tone.WARN)
                 with element("div", "stack"):
-                    element("span", "strong", "Get mail when something is wrong")
-                    note = "Set up." if steps.mail_is_set_up else "Until then only this page tells."
+                    element("span", "strong", "Get an email when a backup fails")
+                    note = (
+                        "Set up."
+                        if steps.mail_is_set_up
+                        else "Until then, problems show only on this page."
+                    )
                     element("span", "t13 ink3", note)
                 if steps.mail_is_set_up:
                     element("span", "t13 ink3", "Done")
                 else:
-                    button("Set up mail", href="/settings")
+                    button("Set up email", href="/settings")
         if not steps.providers:
             with element("details", "from-file"):
                 element("summary", text="Or all of it at once, from a file")

@@ -28,7 +28,7 @@ PAUSE_S = 0.25  # between two redraws of the list: rclone speaks once a second
 NEEDS_SHOWN = 8
 
 MENDED = {  # where a part of the program is mended, and the words of the way there
-    Part.MAIL: ("/settings", "Set up mail"),
+    Part.MAIL: ("/settings", "Set up email"),
     Part.LOST_MAIL: ("/settings", "Look"),
     Part.RCLONE: ("/health", "Look"),
     Part.SCHEDULER: ("/health", "Look"),
@@ -186,5 +186,5 @@ def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:
         words.append(f"Newest copy {humanize.age(newest, now)} ({name}).")
     if planned:
         due, name = min(planned)
-        words.append(f"Next planned: {name}, {humanize.next_run(due, zone, now)}.")
+        words.append(f"Next scheduled: {name}, {humanize.next_run(due, zone, now)}.")
     return " ".join(words)

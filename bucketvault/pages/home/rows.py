@@ -95,7 +95,7 @@ def list_row(
         "days": letters(days),
         "summary": summary(days, today),
         "on": row.enabled,
-        "look": "Watch" if active is not None else look,
+        "look": "View progress" if active is not None else look,
         "live": live_words(active)
         if active is not None and active.status == RunStatus.RUNNING
         else None,
@@ -112,7 +112,7 @@ def list_row(
 def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
     """Say when it runs next, in short; and the exact time for the hover."""
     if row.unplannable:
-        return "cannot be planned", "Its time zone is not known here: edit it, choose another."
+        return "cannot be scheduled", "Its time zone is not known here: edit it, choose another."
     due = row.next_due_at if row.enabled else None
     if due is None:
         return "no next run", ""
@@ -158,7 +158,7 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
     elif tone == Tone.HELD and not partly:
         words += " · nothing touched"
     elif tone == Tone.WAIT and row.moved:
-        words = f"moved since the run {words}"
+        words = f"source or destination changed since the run {words}"
     elif tone == Tone.OFF and tone_of_run(last) in (Tone.BAD, Tone.HELD):
         words = f"last run failed {words}"
     elif tone in (Tone.BAD, Tone.HELD) and last.copy_state is not None:

@@ -81,10 +81,10 @@ async def switch(engine: "Engine", backup_id: int, name: str, *, on: bool) -> bo
     taken = await press(lambda number: engine.backups.set_enabled(number, on), backup_id)
     if taken is None:
         return False
-    said = f"{name} is on: it runs as planned."
+    said = f"{name} is on: it runs on schedule."
     if not on:
-        waited = " The planned run that waited was taken out." if taken else ""
-        said = f"{name} is switched off: no run is planned. Run now still works.{waited}"
+        waited = " The waiting scheduled run was removed from the queue." if taken else ""
+        said = f"{name} is paused: no run is scheduled. Run now still works.{waited}"
     tell_user(said)
     return True
 

@@ -16,9 +16,7 @@ from bucketvault.pages.parts.fields import Field, Pick
 from bucketvault.pages.parts.widgets import button, draw_verdict, element
 from bucketvault.sanitize import clean
 
-NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-KEPT = "Nothing you typed is lost."
-NOT_SAVED = "Nothing was saved yet, and nothing you typed is lost."
+NOT_SAVED = "Nothing was saved yet."
 ASK_BEFORE_LEAVING = "window.onbeforeunload = event => event.preventDefault()"
 LEAVE_FREELY = "window.onbeforeunload = null"
 
@@ -151,15 +149,13 @@ class Form(ABC, Generic[Stored]):
 
     def sum_up(self, number: int, elsewhere: str) -> None:
         """Say how much is wrong, and what of it belongs to no field."""
-        how_many = NUMBERS[number] if number < len(NUMBERS) else str(number)
-        things = "thing" if number == 1 else "things"
         marked = "It is marked below." if number == 1 else "They are marked below."
-        sentence = f"{how_many} {things} to mend before it can be saved."
-        self.say(Tone.BAD, sentence, f"{elsewhere or marked} {KEPT}")
+        sentence = "1 field needs attention." if number == 1 else f"{number} fields need attention."
+        self.say(Tone.BAD, sentence, f"{elsewhere or marked}")
 
     def fail(self, error: BucketvaultError) -> None:
         """Say why nothing was saved."""
-        self.say(Tone.BAD, error.summary, f"{error.hint} {KEPT}")
+        self.say(Tone.BAD, error.summary, f"{error.hint}")
         self.go_to(None)
 
     def go_to(self, field: Field | Pick | None) -> None:

@@ -37,7 +37,9 @@ def element(tag: str, classes: str = "", text: str | None = None, **attributes: 
     for name, value in attributes.items():
         if name == "href":
             if not OWN_ADDRESS.match(value):
-                raise ValueError(f"not an address of ours: {value}")  # a javascript: one would run
+                raise ValueError(
+                    f"not an address of this program: {value}"
+                )  # a javascript: one would run
             value = value if value.startswith("#") else assets.own(value)
         made.props[name.rstrip("_").replace("_", "-")] = value
     return made

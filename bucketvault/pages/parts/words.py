@@ -34,7 +34,7 @@ COMPARING = {  # in the order in which they are offered
     ComparisonMode.DEFAULT: Comparing(
         "Checksum and time",
         "The same, and copies again what was written later than it was copied, also where the "
-        "content is the same. Replaces more, and keeps more former versions.",
+        "content is the same. Replaces more, and keeps more old versions.",
         "copies again what was written since, whatever its content",
         "checksum and modification time",
     ),

@@ -279,7 +279,7 @@ class RunScreen:
 
     def _ask_to_stop(self, view: RunView, name: str) -> None:
         what = words.KINDS[view.kind].lower()
-        body = "What has been copied stays. The next run goes on from there."
+        body = "Objects already copied stay. The next run continues from there."
         if view.status == RunStatus.PENDING:
             body = "It has not started: it is taken out of the queue, and nothing is touched."
         elif view.kind == RunKind.VERIFY:

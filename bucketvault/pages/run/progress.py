@@ -41,7 +41,7 @@ class LiveCard:
             if view.on_its_own:
                 with element("div", "needs"), element("div", "need plain"):
                     glyph(Tone.WARN)
-                    words = "It goes on by itself: no bucketvault is watching it just now."
+                    words = "It continues on its own; no bucketvault is watching it now."
                     element("span", "why", words)
 
     def show(self, view: RunView, now: dt.datetime) -> None:

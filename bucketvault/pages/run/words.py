@@ -105,7 +105,7 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
         return Answer(tone, sentence, detail, view.warnings)
     if tone == Tone.STOP:
         return Answer(tone, "Stopped by you.", sentences(view.hint, ended), view.warnings)
-    sentence = view.explanation or "Nothing more is known: the log may tell."
+    sentence = view.explanation or "No further details are known. See the log."
     word = FAILED[view.kind]
     if view.reason == Reason.DAMAGED:
         return Answer(tone, sentence, sentences(view.hint, ended), view.warnings)
@@ -260,7 +260,7 @@ def detail_title(view: RunView) -> tuple[str, str]:
     if view.reason == Reason.DAMAGED:
         return "How they differ", "as they were read, twice"
     if view.phase in (None, Phase.CHECKING) or view.reason in NOT_RCLONES_WORDS:
-        return "In detail", "for whoever looks into it"
+        return "In detail", "for troubleshooting"
     return "What rclone said", "the last lines of its output"
 
 
@@ -268,9 +268,9 @@ def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     """Say who asked for the run, with the planned time where there was one."""
     planned = ""
     if view.scheduled_for is not None:
-        planned = f" (planned time: {day_and_time(view.scheduled_for, zone, now)})"
+        planned = f" (scheduled for {day_and_time(view.scheduled_for, zone, now)})"
     if view.skipped_slots:
-        planned += f"; {many(view.skipped_slots, 'earlier planned time')} skipped"
+        planned += f"; {many(view.skipped_slots, 'earlier scheduled time')} skipped"
     who = {
         Trigger.SCHEDULE: "the schedule",
         Trigger.CATCH_UP: "the schedule, late",
@@ -289,14 +289,14 @@ def started_by(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
 
 
 def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
-    """Return `Late: planned on Sat 21 Nov, 03:15, 2 planned times skipped.`; empty: it was not."""
+    """Return `Late: scheduled on Sat 21 Nov, 03:15.`, or an empty text for one in time."""
     if view.trigger != Trigger.CATCH_UP:
         return ""
     parts = ["Late"]
     if view.scheduled_for is not None:
-        parts = [f"Late: planned {clock(view.scheduled_for, zone, now)}"]
+        parts = [f"Late: scheduled {clock(view.scheduled_for, zone, now)}"]
     if view.skipped_slots:
-        parts.append(f"{many(view.skipped_slots, 'planned time')} skipped")
+        parts.append(f"{many(view.skipped_slots, 'scheduled time')} skipped")
     return f"{', '.join(parts)}."
 
 
@@ -304,7 +304,7 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
     """Say when and by whom, for the card at the foot."""
     went: list[tuple[str, str]] = []
     if view.finished_at is not None and view.counts.get("purged"):
-        went = [("Old kept versions", f"{counted(view, 'purged')} let go, by their age")]
+        went = [("Old kept versions", f"{counted(view, 'purged')} deleted, expired")]
     if view.uploads_ended:
         went.append(
             ("Unfinished uploads", f"{count(view.uploads_ended)} removed, a day old or more")
@@ -329,15 +329,15 @@ def mail_about(
     at = exact(note.at, zone) if note.at is not None else UNKNOWN
     told = "on its way"
     if note.told is Told.NOBODY:
-        told = "Nobody was told: mail was not set up when this run ended."
+        told = "None: email was not set up when this run ended."
     elif note.told is Told.MAILED:
         told = f"taken by the mail server, {at}"
     elif note.told is Told.GIVEN_UP:
-        told = f"given up, {at}: {note.error}"
+        told = f"not delivered, {at}: {note.error}"
     elif note.error:
         again = clock(note.at, zone, now) if note.at is not None else ""
         told = f"not taken yet, tried again {again}: {note.error}"
-    return (("Mail", told),)
+    return (("Email", told),)
 
 
 def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.fields import Field, Pick
-from bucketvault.pages.parts.form import KEPT, Form
+from bucketvault.pages.parts.form import Form
 from bucketvault.pages.parts.widgets import element, text
 
 UNCHANGED = "unchanged"
@@ -136,4 +136,4 @@ class SettingsForm(Form[Settings]):
     def sum_up(self, number: int, elsewhere: str) -> None:
         """Say what is wrong and belongs to no field."""
         if elsewhere:
-            self.say(Tone.BAD, elsewhere, KEPT)
+            self.say(Tone.BAD, elsewhere, "")

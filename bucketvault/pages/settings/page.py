@@ -98,7 +98,7 @@ class SettingsScreen:
                 with card("Limits"):
                     self._limits = self._limits_form(stored)
             with element("div", "part"):
-                with card("What became of mail"):
+                with card("Email delivery"):
                     self._mail_state = Part("stack spaced")
                 with card("Sign-in"), element("div", "stack spaced"):
                     self._browsers = element("div")
@@ -106,7 +106,7 @@ class SettingsScreen:
                     button("Sign out everywhere", "close", mark=mark, on_click=ask)
                 with card("About"):
                     self._about = element("div")
-                with card("What it stands on", "and under which licence each part is"):
+                with card("Open-source licences"):
                     key_values(
                         (clean(name), clean(licence)) for name, licence in page.about.licences
                     )
@@ -142,7 +142,7 @@ class SettingsScreen:
                     "smtp_port",
                     "Port (optional)",
                     placeholder="the usual one",
-                    hint="Leave it empty for the usual one of the protection below.",
+                    hint="Leave empty for the default port.",
                     numeric=True,
                 )
             form.pick(
@@ -167,7 +167,7 @@ class SettingsScreen:
         with element("div", "fields"):
             form.field(
                 "ping_url",
-                "Address to call (optional)",
+                "Heartbeat URL (optional)",
                 placeholder="https://hc-ping.com/…",
                 hint="Called at most once a minute while all is well. A service such as "
                 "Healthchecks then tells you when the calls stop.",
@@ -187,8 +187,8 @@ class SettingsScreen:
             )
             form.field(
                 "stall_minutes",
-                "Minutes without movement",
-                hint="A run in which nothing moves for so long is ended, and fails.",
+                "Stall timeout (minutes)",
+                hint="A run with no progress for this long is stopped and marked failed.",
                 numeric=True,
             )
             logs = form.field("log_retention_days", "Days that logs are kept", numeric=True)

@@ -21,7 +21,7 @@ def mail_lines(
 ) -> tuple[tuple[Tone, str, str], ...]:
     """Describe a mail: state, sentence, and the mail server's answer."""
     if not mail.set_up:
-        told = "Nobody is told when a backup fails: mail is not set up."
+        told = "Email alerts are off. You won't be told when a backup fails."
         return ((Tone.WARN, told, ""), *_failures(mail, zone, now))
     lines: list[tuple[Tone, str, str]] = []
     if mail.last_sent is not None and mail.last_sent.sent_at is not None:
@@ -55,13 +55,13 @@ def dead_words(letter: Letter, zone: ZoneInfo, now: dt.datetime) -> str:
     """Say since when nobody tries a mail any more, and why."""
     given_up = day_and_time(letter.dead_at, zone, now) if letter.dead_at is not None else ""
     tries = many(letter.attempts, "time")
-    return f"Tried {tries}, given up on {given_up}. {letter.last_error}".strip()
+    return f"Tried {tries}, not delivered by {given_up}. {letter.last_error}".strip()
 
 
 def ping_line(ping: PingState, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, str, str]:
     """Say how the last ping went, or why none is sent."""
     if not ping.set_up:
-        return Tone.OFF, "No sign of life is sent.", ""
+        return Tone.OFF, "No heartbeat is sent.", ""
     if ping.held_back:
         return Tone.WARN, "None is sent now, because not all is well.", ping.held_back
     if ping.at is None:

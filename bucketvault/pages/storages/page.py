@@ -57,7 +57,7 @@ def register(engine: "Engine") -> None:
         with frame("Storages", engine.zone, answer) as around:
             with heading("Storages"):
                 button("New backup", "plus", mark="new-backup", href="/backups/new")
-                button("Import a bucket", "plus", "primary", mark="import", href="/providers")
+                button("Add a bucket", "plus", "primary", mark="import", href="/providers")
             screen = StoragesScreen(engine.providers, engine.zone)
             screen.show(rows)
 

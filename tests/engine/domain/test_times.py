@@ -147,7 +147,7 @@ def test_what_holds_for_every_timing_at_every_moment(
         assert weekday is None or list(Weekday)[local.weekday()] == weekday
 
 
-# ---- what cannot be planned
+# ---- what cannot be scheduled
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_what_holds_for_every_timing_at_every_moment(
     ids=["unknown zone", "no zone", "a path", "no time of day", "no weekday"],
 )
 def test_an_impossible_timing_says_so(timing: Timing) -> None:
-    with pytest.raises(TimingError, match="cannot be worked out"):
+    with pytest.raises(TimingError, match="cannot be calculated"):
         timetable.next_due(timing, utc(2026, 11, 22))
 
 

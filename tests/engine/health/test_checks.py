@@ -55,10 +55,10 @@ TABLE = [
     (checks.clock(NOW, NOW + 4 * MINUTE, "Europe/Berlin"), OK, "11:00"),
     (checks.clock(NOW, NOW + 6 * MINUTE, "UTC"), WARN, "6 min ahead"),
     (checks.clock(NOW - 365 * DAY, None, "UTC"), BAD, "before this program"),
-    (checks.mail(False, 0, None, NOW), WARN, "Nobody is told"),
+    (checks.mail(False, 0, None, NOW), WARN, "You won't be told"),
     (checks.mail(True, 0, None, NOW), OK, "None was sent yet."),
     (checks.mail(True, 0, NOW - 3 * HOUR, NOW), OK, "The last was taken 3 h ago."),
-    (checks.mail(True, 2, NOW - 3 * HOUR, NOW), BAD, "What 2 mails would have said"),
+    (checks.mail(True, 2, NOW - 3 * HOUR, NOW), BAD, "2 emails could not be delivered"),
 ]
 
 

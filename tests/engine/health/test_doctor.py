@@ -161,7 +161,7 @@ BADNESS: list[tuple[Callable[[Config], None], str, str, str]] = [
     (a_database_of_a_newer_program, "Database", "9999_later", "newer"),
     (old_copies_only, "Copy of the database", "lost", "room"),
     (no_copy_for_days, "Copy of the database", "lost", "room"),
-    (mails_given_up, "Mail", "nobody was told", "Try again"),
+    (mails_given_up, "Mail", "could not be delivered", "Try again"),
 ]
 
 
@@ -210,7 +210,7 @@ def test_a_missing_rclone_is_told(config: Config) -> None:
     ("holder", "answer", "value"),
     [
         (None, (200, "ok"), "not running"),
-        ("`bucketvault serve`, process 7", (503, "the scheduler does not beat\n"), "stands still"),
+        ("`bucketvault serve`, process 7", (503, "the scheduler does not beat\n"), "stalled"),
     ],
 )
 def test_a_scheduler_that_starts_nothing_is_told(

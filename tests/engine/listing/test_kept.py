@@ -67,7 +67,7 @@ def test_what_is_there_with_the_size_of_the_copy_is_kept(
 
     assert code == 1  # not all of them
     assert lists(tmp_path) == ["a\nü\n", "+ /c/\n+ /c//d{}\n- **\n"]
-    assert said["msg"] == "3 of 5 former versions are kept." and said["level"] == "error"
+    assert said["msg"] == "3 of 5 old versions are kept." and said["level"] == "error"
     assert (said["bucketvault"], said["step"]) == ("step", "kept")
 
 

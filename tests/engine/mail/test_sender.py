@@ -277,7 +277,7 @@ def test_switched_off_mail_is_given_up_in_sight(
     with sending(vault):
         until("it is given up", lambda: outbox.state().dead)
 
-    assert "switched off" in outbox.state().dead[0].last_error
+    assert "turned off" in outbox.state().dead[0].last_error
 
 
 # ---- a test mail

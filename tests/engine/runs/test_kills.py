@@ -278,7 +278,7 @@ def test_two_commands_at_once_make_one_run(midway) -> None:
     assert third.stdout is not None and "Photos: copying" in third.stdout.readline()
     source.server.thaw()
 
-    assert second.code == 0 and "under way already" in second.out
+    assert second.code == 0 and "already in progress" in second.out
     assert third.wait(60) == 0 and len(runs(program)) == 1
 
 

@@ -188,6 +188,6 @@ def test_what_is_overdue_is_told_also_when_nobody_serves(
 
     assert "02:30, in 13 h, Europe/Berlin. Nobody starts it: bucketvault serve" in new.out
     assert "OVERDUE" not in new.out
-    assert "OVERDUE: planned Mon 2 Nov, 02:30, and nothing came of it." in late.out
-    assert "Next run: late since Mon 2 Nov, 02:30." in late.out
+    assert "OVERDUE: scheduled for Mon 2 Nov, 02:30, but did not run." in late.out
+    assert "Next run: overdue since Mon 2 Nov, 02:30." in late.out
     assert late.code == 1

@@ -232,7 +232,7 @@ def test_one_whose_time_zone_is_gone_is_told_once_its_planned_time_has_passed(
     assert told == [None, planned, planned]
     assert over == [None, None, None]
     (mail,) = Mail.select().where(Mail.kind == MailKind.OVERDUE)
-    assert "time zone is not known" in " ".join(mail.body.split())
+    assert "time zone is no longer known" in " ".join(mail.body.split())
     assert Mail.select().count() == 2  # and one that it is over
 
 

@@ -88,7 +88,7 @@ def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
         Tone.WARN,
         "There is no copy between these two places yet.",
     )
-    assert "An end was changed after it." in said.detail
+    assert "Its source or destination was changed since." in said.detail
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,14 @@ def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
         ({"last_run": scenes.empty_run()}, Tone.HELD, "Held: the source"),
         ({"last_run": scenes.stopped_run()}, Tone.STOP, "stopped by you"),
         ({"last_run": scenes.warned_run()}, Tone.WARN, "with 2 warnings"),
-        ({"overdue": True}, Tone.MISS, "no good run since the last planned time"),
-        ({"overdue": True, "missed_at": scenes.now()}, Tone.MISS, "Missed: a run was planned "),
+        ({"overdue": True}, Tone.MISS, "no run has succeeded since the last scheduled time"),
+        (
+            {"overdue": True, "missed_at": scenes.now()},
+            Tone.MISS,
+            "Missed: a run was scheduled ",
+        ),
         ({"overdue": True, "unplannable": True}, Tone.MISS, "its time zone is not known here"),
-        ({"enabled": False}, Tone.OFF, "no run is planned"),
+        ({"enabled": False}, Tone.OFF, "no run is scheduled"),
         ({"last_run": None, "last_good_at": None}, Tone.NONE, "There is no copy yet."),
         ({"active_run": scenes.pending_run()}, Tone.WAIT, "waits for its turn"),
         (
@@ -248,9 +252,9 @@ async def test_switching_off_says_that_only_the_schedule_stops(user: User, engin
 
     user.find(marker="enabled").click()
 
-    await user.should_see("Postgres dumps is switched off: no run is planned. Run now")
+    await user.should_see("Postgres dumps is paused: no run is scheduled. Run now")
     assert engine.backups.switched == [(4, False)]
-    await user.should_see("Switched off: no run is planned.")
+    await user.should_see("Paused: no run is scheduled.")
 
 
 async def test_a_refused_switch_says_why_and_stays(user: User, engine, monkeypatch) -> None:
@@ -288,9 +292,9 @@ async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, eng
     user.find(marker="delete").click()
 
     await user.should_see("Delete Postgres dumps?")
-    await user.should_see("412 runs and their logs (48 MB) go with it, for good.")
+    await user.should_see("412 runs and their logs (48 MB) are deleted too, permanently.")
     await user.should_see("The copy stays in acme-pg-dumps-copy, and the kept versions in")
-    await user.should_see("Nobody will clean them any more")
+    await user.should_see("bucketvault no longer deletes them")
     assert any(row.id == 4 for row in engine.rows)
     user.find(marker="confirm").click()
     await user.should_see("New backup")  # on the home page
@@ -303,7 +307,7 @@ async def test_a_running_backup_is_not_deleted_and_says_how_to_stop_it(user: Use
     user.find(marker="delete").click()
 
     await user.should_see("Video masters cannot be deleted now")
-    await user.should_see("Stop it on its page, or wait for its end.")
+    await user.should_see("Stop it on its page, or wait until it ends.")
     (link,) = user.find(marker="instead").elements
     assert link.props["href"] == "/run/1"
     await user.should_not_see("Delete backup")
@@ -323,20 +327,20 @@ async def test_run_now_and_preview_go_to_their_run(user: User, engine) -> None:
 
 async def test_a_refused_preview_says_why(user: User, engine, monkeypatch) -> None:
     def refuse(_: int) -> int:
-        raise InUseError("A run of this backup is under way.", "Wait for its end.")
+        raise InUseError("A run of this backup is in progress.", "Wait for its end.")
 
     monkeypatch.setattr(engine, "preview", refuse)
     await user.open("/backups/4")
 
     user.find(marker="preview").click()
 
-    await user.should_see("A run of this backup is under way. Wait for its end.")
+    await user.should_see("A run of this backup is in progress. Wait for its end.")
 
 
 async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:
     await user.open("/backups/7")
     await user.should_see("Copying: 62 %")
-    await user.should_see("Watch")
+    await user.should_see("View progress")
     await user.should_see("16 objects")
     before = drawn(user)
 

@@ -99,7 +99,7 @@ def test_damage_needs_a_person_until_it_is_mended() -> None:
         "1 object is damaged in the copy, 1 object is damaged at the source: wal/0000E5.zst, "
         "latest.json. The next run replaces what is damaged in the copy."
     )
-    assert told.sentence == f"{row.name} needs you."
+    assert told.sentence == f"{row.name} has damaged objects."
     assert said.tone == Tone.DAMAGED and said.run_id == 23
 
 

@@ -26,7 +26,7 @@ async def test_a_server_that_is_well_says_so_and_how_it_does(user: User) -> None
 
     await user.should_see("This server is well. Nothing here stops tonight's runs.")
     await user.should_see("9.1 GB of 20 GB free")
-    await user.should_see("Enough for 15 months, as it has grown of late.")
+    await user.should_see("Enough for 15 months at the recent rate.")
     await user.should_see("124 %")
     await user.should_see("Video masters")
     await user.should_see("no rclone now")
@@ -42,7 +42,7 @@ async def test_what_endangers_tonights_runs_is_said_first_with_what_to_do(user: 
     await user.should_see("Restart bucketvault")
     await user.should_see("Needs you")
     await user.should_see("Make room on the disk of /var/lib/bucketvault")
-    await user.should_see("No run is under way.")
+    await user.should_see("No run is in progress.")
 
 
 async def test_just_after_the_start_nothing_is_made_up(user: User) -> None:
@@ -66,7 +66,7 @@ async def test_figures_change_in_place_while_somebody_looks(user: User, engine) 
     )
 
     await user.should_see("8.8 GB of 20 GB free")
-    await user.should_see("No run is under way.")
+    await user.should_see("No run is in progress.")
     await user.should_not_see("9.1 GB of 20 GB free")
 
 

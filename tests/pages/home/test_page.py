@@ -79,9 +79,9 @@ async def test_all_good_names_the_newest_copy_and_the_next_run(user: User) -> No
 
     await user.open("/")
 
-    await user.should_see("All good. Every backup has the copy it should have.")
+    await user.should_see("All good. All backups are up to date.")
     await user.should_see("Newest copy 31 min ago (Postgres dumps).")
-    await user.should_see("Next planned: ")
+    await user.should_see("Next scheduled: ")
 
 
 async def test_each_backup_that_needs_attention_stands_with_its_reason_and_a_way_to_it(
@@ -91,7 +91,7 @@ async def test_each_backup_that_needs_attention_stands_with_its_reason_and_a_way
 
     await user.open("/")
 
-    await user.should_see("3 of 7 backups need you.")
+    await user.should_see("3 of 7 backups need attention.")
     await user.should_see("its storage cap is reached")
     await user.should_see("Held for your approval: 625 of 1,037 objects would be removed")
     links = {element.props.get("href") for element in user.find(kind=ui.element).elements}
@@ -123,9 +123,9 @@ async def test_a_preview_leaves_the_state_and_the_need_of_its_backup(user: User)
 
     await user.open("/")
 
-    await user.should_see("3 of 7 backups need you.")
+    await user.should_see("3 of 7 backups need attention.")
     row = list_rows(user)["Product photos"]
-    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "Watch", 14)
+    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "View progress", 14)
     assert row["live"]["lead"] == "Preview: looking"
     assert row["live"]["figures"] == " · 120,000 at the source, 118,000 at the destination"
 
@@ -224,7 +224,7 @@ async def test_what_another_tab_did_appears_without_a_reload(user: User, engine)
     engine.rows = scenes.bad_rows()
     engine.live.publish(Topic.BACKUPS)
 
-    await user.should_see("3 of 7 backups need you.")
+    await user.should_see("3 of 7 backups need attention.")
     assert list_rows(user)["Postgres dumps"]["word"] == "Failed"
 
 
@@ -278,7 +278,7 @@ async def test_a_page_that_cannot_be_brought_up_to_date_tries_again(
     engine.rows = scenes.bad_rows()
     engine.live.publish(Topic.BACKUPS)
 
-    await user.should_see("3 of 7 backups need you.")
+    await user.should_see("3 of 7 backups need attention.")
 
 
 async def test_a_closed_page_leaves_no_subscription(user: User, engine) -> None:
@@ -341,10 +341,10 @@ async def test_the_switch_turns_the_schedule_off_and_says_what_that_means(
 
     press(user, "enable", {"id": 4, "on": False})
 
-    await user.should_see("Postgres dumps is switched off: no run is planned.")
+    await user.should_see("Postgres dumps is paused: no run is scheduled.")
     await becomes(lambda: list_rows(user)["Postgres dumps"]["on"] is False)
     press(user, "enable", {"id": 4, "on": True})
-    await user.should_see("Postgres dumps is on: it runs as planned.")
+    await user.should_see("Postgres dumps is on: it runs on schedule.")
 
 
 @pytest.mark.parametrize("told", [None, "4", {"id": "4", "on": True}, {"id": 4}, [4, True]])
@@ -372,7 +372,7 @@ async def test_what_the_program_needs_stands_before_the_backups(user: User) -> N
 
     await user.should_see("rclone cannot be used")
     await user.should_see("rclone is missing")
-    await user.should_see("Nobody is told when a backup fails.")
+    await user.should_see("You won't be told when a backup fails.")
 
 
 STEPS = {
@@ -393,8 +393,8 @@ async def test_the_next_step_is_the_primary_button(
 
     (step,) = user.find(marker="next").elements
     assert step.props["href"] == href
-    await user.should_see("Get mail when something is wrong")
-    await user.should_not_see("Nobody is told when a backup fails.")  # it is one of the steps
+    await user.should_see("Get an email when a backup fails")
+    await user.should_not_see("You won't be told when a backup fails.")  # it is one of the steps
 
 
 async def test_the_last_step_runs_the_first_backup(

@@ -24,7 +24,7 @@ def test_all_good_when_every_enabled_backup_has_succeeded() -> None:
 
     assert (said.tone, said.sentence) == (
         Tone.OK,
-        "All good. Every backup has the copy it should have.",
+        "All good. All backups are up to date.",
     )
     assert said.detail == (
         "1,526 of 1,526 objects are at their destinations. Video masters runs now."
@@ -35,7 +35,7 @@ def test_all_good_when_every_enabled_backup_has_succeeded() -> None:
 def test_one_backup_is_called_by_its_name() -> None:
     said = of_all([backup_row(1)])
 
-    assert said.sentence == "All good. Customer uploads has the copy it should have."
+    assert said.sentence == "All good. Customer uploads is up to date."
 
 
 BACKUPS_CLAUSES = {
@@ -60,18 +60,18 @@ BACKUPS_CLAUSES = {
     },
 }
 PROGRAM_CLAUSES = {
-    "the scheduler does not beat": ({"scheduler_beats": False}, "Planned runs do not start"),
+    "the scheduler does not beat": ({"scheduler_beats": False}, "Scheduled runs do not start"),
     "nobody knows whether it beats": (
         {"scheduler_beats": None},
-        "Not known whether planned runs start",
+        "Not known whether scheduled runs start",
     ),
     "rclone is missing": ({"rclone_problem": "rclone is missing."}, "rclone cannot be used"),
     "nobody knows of rclone": ({"rclone_problem": None}, "Not known whether rclone can be used"),
     "the disk is full": ({"disk_problem": "12 MB left."}, "The disk is nearly full"),
     "nobody knows of the disk": ({"disk_problem": None}, "Not known whether the disk has room"),
-    "mail is not set up": ({"mail_is_set_up": False}, "Mail is not set up"),
+    "mail is not set up": ({"mail_is_set_up": False}, "Email alerts are off"),
     "nobody knows of mail": ({"mail_is_set_up": None}, "Not known whether mail arrives"),
-    "a mail was given up": ({"dead_mails": 1}, "Mail does not arrive"),
+    "a mail was given up": ({"dead_mails": 1}, "Email does not arrive"),
     "nobody knows of lost mails": ({"dead_mails": None}, "Not known whether mail arrives"),
 }
 
@@ -111,14 +111,14 @@ def test_what_keeps_copies_from_being_made_is_as_bad_as_a_failed_backup() -> Non
     assert (good.tone, good.sentence, good.short) == (
         Tone.BAD,
         "rclone cannot be used.",
-        "1 needs you",
+        "1 needs attention",
     )
-    assert good.detail.startswith("Every backup has the copy it should have.")
+    assert good.detail.startswith("All backups are up to date.")
     assert [want.is_bad for want in good.installation_issues] == [True, False]
     assert (bad.tone, bad.sentence, bad.short) == (
         Tone.BAD,
-        "3 of 7 backups need you.",
-        "4 need you",
+        "3 of 7 backups need attention.",
+        "4 need attention",
     )
 
 
@@ -126,17 +126,20 @@ def test_mail_that_is_not_set_up_leaves_the_backups_their_word() -> None:
     said = of_all([backup_row(1)], replace(GOOD_INSTALLATION, mail_is_set_up=False))
 
     assert said.tone == Tone.WARN
-    assert said.sentence == ("Customer uploads has the copy it should have. Mail is not set up.")
+    assert said.sentence == ("Customer uploads is up to date. Email alerts are off.")
     assert (said.short, said.installation_issues[0].why) == (
-        "Mail is not set up",
-        "Nobody is told when a backup fails.",
+        "Email alerts are off",
+        "You won't be told when a backup fails.",
     )
 
 
 def test_a_single_one_that_needs_attention_is_named() -> None:
     said = of_all([backup_row(1), backup_row(4, last_run=scenes.failed_run())])
 
-    assert (said.tone, said.sentence) == (Tone.BAD, "Postgres dumps needs you.")
+    assert (said.tone, said.sentence) == (
+        Tone.BAD,
+        "Postgres dumps failed: " + scenes.failed_run().explanation,
+    )
     assert said.detail == "The other one has a good copy."
     assert said.backup_issues[0].run_id == 2
 
@@ -144,9 +147,9 @@ def test_a_single_one_that_needs_attention_is_named() -> None:
 def test_the_most_urgent_stands_first() -> None:
     said = of_all(scenes.bad_rows())
 
-    assert said.sentence == "3 of 7 backups need you."
+    assert said.sentence == "3 of 7 backups need attention."
     assert [need.tone for need in said.backup_issues] == [Tone.BAD, Tone.HELD, Tone.MISS]
-    assert said.short == "3 need you"
+    assert said.short == "3 need attention"
 
 
 def test_only_held_ones_are_not_called_failed() -> None:
@@ -161,14 +164,14 @@ def test_a_failed_one_that_runs_again_does_not_need_anybody_yet() -> None:
     said = of_all([backup_row(1), again])
 
     assert (said.tone, said.backup_issues) == (Tone.RUN, ())
-    assert said.sentence == "Postgres dumps failed last time and goes again."
+    assert said.sentence == "Postgres dumps failed last time and is being retried."
 
 
 def test_backups_that_are_switched_off_do_not_count() -> None:
     off = backup_row(6, enabled=False, last_run=scenes.failed_run())
 
     assert of_all([backup_row(1), off]).tone == Tone.OK
-    assert of_all([off]).sentence == "Every backup is switched off."
+    assert of_all([off]).sentence == "All backups are paused."
 
 
 def test_the_state_of_a_row_is_what_it_does_now() -> None:

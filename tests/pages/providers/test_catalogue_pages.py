@@ -96,7 +96,7 @@ async def test_all_problems_show_at_once_each_at_its_field(user: User, desk) -> 
 
     press(user, "save")
 
-    await user.should_see("Four things to mend before it can be saved.")
+    await user.should_see("4 fields need attention.")
     await user.should_see("Enter a name.")
     await user.should_see("Begin the endpoint with https://")
     await user.should_see("Enter the secret access key.")
@@ -376,7 +376,7 @@ async def test_kept_versions_of_deleted_backups_are_looked_for_where_some_may_be
 
 
 async def test_a_storage_that_cannot_be_looked_into_says_why(user: User, desk) -> None:
-    desk.refuse = KeptVersionsError("It did not let us list.", "Look again.", "AccessDenied")
+    desk.refuse = KeptVersionsError("It did not let us list.", "Check again.", "AccessDenied")
     await user.open("/storages")
 
     user.find(Table).trigger("look", 1)

@@ -147,7 +147,7 @@ def test_the_raw_log_is_downloaded_byte_for_byte(ask: Ask, shown: FakeEngine) ->
 def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     text = ask.get("/api/runs/2/log/text").text.splitlines()
 
-    assert text[0] == "01:30:08  Pass 1: keeping the former versions of 2 objects"
+    assert text[0] == "01:30:08  Pass 1: keeping the old versions of 2 objects"
     assert text[4] == "01:30:09  base/2026-11-22/base.tar.zst  copied (new), 1.9 GB"
     assert len(text) == 19  # 21 lines, two of them progress
     assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21

@@ -55,7 +55,7 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
 @pytest.mark.parametrize(
     ("note", "said"),
     [
-        (MailNote(Told.NOBODY), "Nobody was told: mail was not set up when this run ended."),
+        (MailNote(Told.NOBODY), "None: email was not set up when this run ended."),
         (MailNote(Told.MAILED, scenes.now()), "taken by the mail server, "),
         (MailNote(Told.WAITING, scenes.now()), "on its way"),
         (MailNote(Told.WAITING, scenes.now(), "451 later"), "not taken yet, tried again at "),
@@ -90,7 +90,7 @@ async def test_a_good_run_counts_what_it_did(user: User) -> None:
     await user.should_see("Succeeded: 14 copied, 2 replaced, 2 removed.")
     await user.should_see("1.92 GB")
     await user.should_see("0: rclone succeeded")
-    await user.should_see("the schedule (planned time:")
+    await user.should_see("the schedule (scheduled for")
 
 
 async def test_a_run_without_changes_says_so(user: User) -> None:
@@ -157,7 +157,7 @@ def test_counts_of_a_run_that_was_cut_off_claim_no_more_than_was_seen() -> None:
     [
         ({"trigger": Trigger.MANUAL, "scheduled_for": None}, "you, with Run now"),
         ({"trigger": Trigger.CLI, "scheduled_for": None}, "you, on the command line"),
-        ({"trigger": Trigger.CATCH_UP, "skipped_slots": 2}, "2 earlier planned times skipped"),
+        ({"trigger": Trigger.CATCH_UP, "skipped_slots": 2}, "2 earlier scheduled times skipped"),
         ({"status": RunStatus.FAILED, "exit_code": -9}, "rclone was killed, by signal 9"),
         ({"status": RunStatus.FAILED, "exit_code": 2}, "2: rclone did not accept its arguments"),
         (
@@ -204,7 +204,7 @@ async def test_kept_versions_that_went_for_their_age_are_told(user: User, engine
     engine.runs = {3: some, 4: none}
 
     await user.open("/run/3")
-    await user.should_see("1,204 let go, by their age")
+    await user.should_see("1,204 deleted, expired")
 
     await user.open("/run/4")
     await user.should_not_see("Old kept versions")
@@ -404,9 +404,9 @@ async def test_a_log_that_goes_for_its_age_while_its_page_is_open_says_so_too(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"skipped_slots": 2}, "2 planned times skipped."),
-        ({"skipped_slots": 0}, "Late: planned "),
-        ({"skipped_slots": 1, "scheduled_for": None}, "Late, 1 planned time skipped."),
+        ({"skipped_slots": 2}, "2 scheduled times skipped."),
+        ({"skipped_slots": 0}, "Late: scheduled "),
+        ({"skipped_slots": 1, "scheduled_for": None}, "Late, 1 scheduled time skipped."),
         ({"trigger": Trigger.SCHEDULE}, ""),
     ],
 )

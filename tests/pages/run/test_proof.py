@@ -146,7 +146,7 @@ def test_lines_of_steps_plans_and_proofs_are_of_the_kinds_that_the_filters_show(
     steps = [line for line in told if line.kind is LineKind.STEP]
     assert [line.text for line in steps][:2] == [
         "Looking at both ends",
-        "Pass 1: keeping the former versions of 1 object",
+        "Pass 1: keeping the old versions of 1 object",
     ]
     errors = [line for line in told if line.kind in FILTERS[Filter.ERRORS]]
     assert [line.object for line in errors] == [*scenes_proof.MISSING, "latest.json"]

@@ -156,7 +156,7 @@ async def test_a_mail_that_was_given_up_can_be_tried_again(
 ) -> None:
     preferences.shown = scenes_settings.bad()
     await user.open("/settings")
-    await user.should_see("Tried 14 times, given up on")
+    await user.should_see("Tried 14 times, not delivered by")
 
     user.find(marker="try-again-2").click()
 
@@ -198,6 +198,6 @@ async def test_without_mail_it_says_that_nobody_is_told(
 
     await user.open("/settings")
 
-    await user.should_see("Nobody is told when a backup fails: mail is not set up.")
-    await user.should_see("No sign of life is sent.")
+    await user.should_see("Email alerts are off. You won't be told when a backup fails.")
+    await user.should_see("No heartbeat is sent.")
     await user.should_see("Logs go after 90 days")
