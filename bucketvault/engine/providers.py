@@ -25,6 +25,7 @@ from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
 from bucketvault.engine.probe.account import check_bucket, list_buckets
+from bucketvault.engine.probe.contents import PathLook, PathSize, look_at_path, measure_path
 from bucketvault.engine.probe.halt import Halt
 from bucketvault.engine.probe.results import (
     About,
@@ -38,14 +39,7 @@ from bucketvault.engine.probe.results import (
 )
 from bucketvault.engine.probe.service import LIMIT_S, End, try_service
 from bucketvault.engine.rclone.binary import Binary, find_binary
-from bucketvault.engine.rclone.buckets import (
-    Bucket,
-    ListingDeniedError,
-    PathLook,
-    PathSize,
-    look_at_path,
-    measure_path,
-)
+from bucketvault.engine.rclone.buckets import Bucket, ListingDeniedError
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.views.catalogue import (
     ProviderRow,
@@ -231,11 +225,11 @@ class Providers:
             halt.set()
 
     def look(self, storage_id: int, path: str) -> PathLook:
-        """Return whether anything is at a path of a storage; a listing of one page or two.
+        """Return whether anything is at a path of a storage; a listing of one page.
 
-        Raises NotFoundError, RcloneMissingError, VaultError, DiscoveryError.
+        Raises NotFoundError, VaultError, DiscoveryError.
         """
-        return look_at_path(*self.bucket(storage_id), path, CHECK_S)
+        return look_at_path(*self._bucket(storage_id), path, CHECK_S)
 
     def measure(
         self,
@@ -248,11 +242,11 @@ class Providers:
 
         Raises CancelledError soon after `cancelled` is set, and as `look`.
         """
-        binary, remote, bucket = self.bucket(storage_id)
+        remote, bucket = self._bucket(storage_id)
         with self._lock:
             self._counting.add(cancelled)
         try:
-            return measure_path(binary, remote, bucket, path, cancelled=cancelled, on_seen=on_seen)
+            return measure_path(remote, bucket, path, cancelled=cancelled, on_seen=on_seen)
         finally:
             with self._lock:
                 self._counting.discard(cancelled)
@@ -370,10 +364,14 @@ class Providers:
 
     def bucket(self, storage_id: int) -> tuple[Binary, Remote, str]:
         """Return what asks a storage: rclone, the way to its provider, and its bucket's name."""
+        remote, bucket = self._bucket(storage_id)
+        return find_binary(self._config.rclone), remote, bucket
+
+    def _bucket(self, storage_id: int) -> tuple[Remote, str]:
         with connection():
             storage = rows.get(Storage, storage_id)
             remote = providers.decrypted_remote(storage.provider, self._vault())
-        return find_binary(self._config.rclone), remote, storage.bucket_name
+        return remote, storage.bucket_name
 
     def _keep(self, provider_id: int, fingerprint: object, buckets: list[Bucket]) -> Listing:
         listing = Listing(tuple(buckets), utcnow())

@@ -11,13 +11,13 @@ from bucketvault.config import load_config
 from bucketvault.engine.catalogue import backups
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
+from bucketvault.engine.probe.contents import PathSize
 from bucketvault.engine.probe.results import About, Right, TrialResult
 from bucketvault.engine.probe.service import End
 from bucketvault.engine.providers import Providers
 from bucketvault.engine.rclone.buckets import (
     BucketNotFoundError,
     ListingDeniedError,
-    PathSize,
     WrongSecretError,
 )
 from bucketvault.engine.rclone.call import CancelledError

@@ -9,6 +9,7 @@ from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import KEYS_MAY_STAY, ProviderFields, checked
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, LeftBehind
+from bucketvault.engine.probe.contents import PathLook, PathSize
 from bucketvault.engine.probe.results import (
     WRITING,
     About,
@@ -25,8 +26,6 @@ from bucketvault.engine.rclone.buckets import (
     BucketNotFoundError,
     DiscoveryError,
     ListingDeniedError,
-    PathLook,
-    PathSize,
     WrongRegionError,
     WrongSecretError,
 )

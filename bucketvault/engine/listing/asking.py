@@ -23,7 +23,7 @@ from bucketvault.engine.listing.bucket import (
     said,
     whole,
 )
-from bucketvault.engine.listing.page import NoListingError, is_declaring
+from bucketvault.engine.listing.page import NoListingError, Page, is_declaring, read_page
 from bucketvault.engine.rclone.remotes import Remote, listing_place
 
 PATIENCE_S = 3.0  # a person waits
@@ -101,6 +101,19 @@ class Asker(Conversation):
             raise ListingError(200, code, text)
         try:
             return _read(answer.body, roots.split())
+        except NoListingError as error:
+            raise ListingError(200, "", f"deserialization failed: {error.summary}") from error
+
+    def page(self, prefix: str, query: Mapping[str, str] | None = None) -> Page:
+        """Return the first page of the objects below a prefix.
+
+        With `delimiter` in `query` what lies deeper comes as folders. Raises ListingError, also for
+        anything but a listing.
+        """
+        asked = {"encoding-type": "url", "list-type": "2", "prefix": prefix} | dict(query or {})
+        try:
+            body = self.ask("GET", query=asked).body
+            return read_page(body, prefix, grouped="delimiter" in asked)
         except NoListingError as error:
             raise ListingError(200, "", f"deserialization failed: {error.summary}") from error
 

@@ -30,35 +30,44 @@ class Entry(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Up to 1,000 objects, and the token that continues the listing; None: it is whole."""
+    """Up to 1,000 objects, and the token that continues the listing; None: it is whole.
+
+    `folders` are below the listed prefix, each with a slash at its end; none unless asked for.
+    """
 
     entries: list[Entry]
     token: str | None
+    folders: tuple[bytes, ...] = ()
 
 
 class NoListingError(BucketvaultError):
     """An answer is no listing of what was asked for. Nothing follows about what is there."""
 
 
-def read_page(body: bytes, prefix: str) -> Page:
+def read_page(body: bytes, prefix: str, *, grouped: bool = False) -> Page:
     """Return the page that `body`, the answer to a request for `prefix`, holds.
 
-    Raises NoListingError unless it is a `ListBucketResult` for that prefix which says whether it
-    is whole, holds as many entries as it says, and only keys below the prefix.
+    `grouped`: what lies deeper was asked for as folders (`delimiter`). Raises NoListingError unless
+    it is a `ListBucketResult` for that prefix which says whether it is whole, holds as many entries
+    as it says, and only keys below the prefix.
     """
-    table, envelope = _flat(body) or _parsed(body)
+    flat = _flat(body)
+    table, envelope, raw_folders = (*flat, []) if flat else _parsed(body, grouped=grouped)
     encoded = envelope.get("EncodingType") == "url"  # some servers ignore that it was asked for
     begin = prefix.encode()
     if _decoded(envelope.get("Prefix", "").encode(), encoded) != begin:
         raise NoListingError("The answer lists another folder than the one asked for.")
     entries = _entries(table, begin, encoded)
-    if "KeyCount" in envelope and envelope["KeyCount"] != str(len(entries)):
+    # S3 counts folders, too
+    counts = {str(len(entries)), str(len(entries) + len(raw_folders))}
+    if "KeyCount" in envelope and envelope["KeyCount"] not in counts:
         raise NoListingError("The answer holds fewer or more objects than it says.")
+    folders = tuple(_below([_decoded(raw, encoded) for raw in raw_folders], begin))
     match envelope.get("IsTruncated"), envelope.get("NextContinuationToken"):
         case "false", _:
-            return Page(entries, None)
+            return Page(entries, None, folders)
         case "true", str(token) if token:
-            return Page(entries, token)
+            return Page(entries, token, folders)
     raise NoListingError("The answer does not say whether the listing ends here.")
 
 
@@ -82,8 +91,7 @@ def _entries(table: _Table, prefix: bytes, encoded: bool) -> list[Entry]:
     signs = b"".join(keys)
     if b"&" in signs or (encoded and (b"%" in signs or b"+" in signs)):
         keys = [_decoded(key, encoded) for key in keys]
-    if not all(key.startswith(prefix) for key in keys):
-        raise NoListingError("The answer lists an object outside the folder asked for.")
+    below = _below(keys, prefix)
     are_dates = all(date[10:11] == "T" and len(date) >= 19 for date in dates)
     if min(sizes) < 0 or max(sizes) > LARGEST or not are_dates:
         raise NoListingError("The answer has an object with an impossible size or date.")
@@ -91,10 +99,16 @@ def _entries(table: _Table, prefix: bytes, encoded: bool) -> list[Entry]:
     for texts in (etags, dates, classes):
         if not "".join(texts).isprintable():  # ledger and plan keep them in lines
             raise NoListingError("The answer has an object with an impossible ETag, date or class.")
-    cut = len(prefix)
-    below = [key[cut:] for key in keys] if cut else keys
     bare = [etag.strip('"') for etag in etags]
     return list(map(Entry, below, sizes, bare, dates, classes or [""] * len(keys)))
+
+
+def _below(keys: Sequence[bytes], prefix: bytes) -> Sequence[bytes]:
+    """Return keys without the prefix that was asked for."""
+    if not all(key.startswith(prefix) for key in keys):
+        raise NoListingError("The answer lists an object outside the folder asked for.")
+    cut = len(prefix)
+    return [key[cut:] for key in keys] if cut else keys
 
 
 def _decoded(raw: bytes, encoded: bool) -> bytes:
@@ -193,24 +207,34 @@ def parsed(body: bytes, kind: str, otherwise: str) -> tuple[ET.Element, str]:
     return root, f"{space}}}" if space else ""
 
 
-def _parsed(body: bytes) -> tuple[_Table, dict[str, str]]:
+def _parsed(body: bytes, *, grouped: bool) -> tuple[_Table, dict[str, str], list[bytes]]:
     root, begin = parsed(body, "ListBucketResult", "The answer is not a listing.")
     envelope: dict[str, str] = {}
     rows: list[dict[str, bytes]] = []
+    folders: list[bytes] = []
     for child in root:
         name = child.tag.removeprefix(begin)
         if name == "CommonPrefixes":
-            raise NoListingError("The answer groups objects into folders, unasked.")
+            if not grouped:
+                raise NoListingError("The answer groups objects into folders, unasked.")
+            texts = (each.text or "" for each in child.iter(f"{begin}Prefix"))
+            folders += (_as_raw(text) for text in texts)
+            continue
         if name != "Contents":
             envelope[name] = child.text or ""
             continue
         parts = {part.tag.removeprefix(begin): part.text or "" for part in child}
-        # as raw text again: `&` is the only sign that `_text` would take for more than itself
-        rows.append({title: text.replace("&", "&amp;").encode() for title, text in parts.items()})
+        rows.append({title: _as_raw(text) for title, text in parts.items()})
     if not rows:
-        return {}, envelope
+        return {}, envelope, folders
     try:
         table = {title: [row[title] for row in rows] for title in _NEEDED}
     except KeyError as error:
         raise NoListingError(_LACKING) from error
-    return table | {"StorageClass": [row.get("StorageClass", b"") for row in rows]}, envelope
+    table["StorageClass"] = [row.get("StorageClass", b"") for row in rows]
+    return table, envelope, folders
+
+
+def _as_raw(text: str) -> bytes:
+    """Return text as it is sent: `&` is the only sign that `_text` would take for more."""
+    return text.replace("&", "&amp;").encode()

@@ -21,7 +21,7 @@ def list_buckets(remote: Remote, timeout_s: float = TIMEOUT_S) -> list[Bucket]:
     Raises ListingDeniedError when the key is good but may not list (R2's object tokens never may),
     KeyRefusedError, UnreachableError also after `timeout_s`, other DiscoveryErrors.
     """
-    with _asker(remote, "", timeout_s) as asker:
+    with asker_of(remote, "", timeout_s) as asker:
         try:
             return buckets_of(asker)
         except (ListingError, HaltedError) as error:
@@ -30,7 +30,7 @@ def list_buckets(remote: Remote, timeout_s: float = TIMEOUT_S) -> list[Bucket]:
 
 def check_bucket(remote: Remote, bucket: str, timeout_s: float = TIMEOUT_S) -> None:
     """Make sure by one listing that a bucket is there and may be listed. Raises DiscoveryError."""
-    with _asker(remote, bucket, timeout_s) as asker:
+    with asker_of(remote, bucket, timeout_s) as asker:
         try:
             asker.document("ListBucketResult", query={"list-type": "2", "max-keys": "1"})
         except (ListingError, HaltedError) as error:
@@ -50,11 +50,12 @@ def buckets_of(asker: Asker) -> list[Bucket]:
             return sorted(found, key=lambda bucket: bucket.name)
 
 
-def _asker(remote: Remote, bucket: str, timeout_s: float) -> Asker:
+def asker_of(remote: Remote, bucket: str, timeout_s: float) -> Asker:
+    """Return what asks a bucket while somebody waits for the form; without a name: the account."""
     return Asker(
         bucket_at(remote, bucket),
         Halt(timeout_s).check,
-        patience_s=1.0,  # somebody waits for the form
+        patience_s=1.0,
         answer_s=min(timeout_s, ANSWER_S),
     )
 

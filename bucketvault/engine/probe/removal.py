@@ -9,14 +9,13 @@ import http.client
 import re
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.listing.asking import Asker
 from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
-from bucketvault.engine.listing.page import NoListingError, Page, read_page
 from bucketvault.engine.listing.uploads import Uploads, age_of
 from bucketvault.engine.probe.halt import Halt, HaltedError
 from bucketvault.engine.probe.results import About, Finding, Found
@@ -26,7 +25,6 @@ MOST_NAMED = 50
 PAUSES_S = (0.0, 0.5, 1.5, 3.0)
 PATIENCE_S = 2.0
 LIMIT_S = 30.0
-_ENCODED = {"encoding-type": "url"}
 CUT_OFF = dt.timedelta(hours=1)  # a test takes two minutes at most
 _TESTS = f"{ARCHIVE_ROOT}/probe-"
 _OF_A_TEST = re.compile(re.escape(_TESTS).encode() + rb"[0-9a-f]{12}/")
@@ -117,21 +115,31 @@ def _removed_earlier(asker: Asker, *, versioned: bool) -> list[_Object]:
     """Remove what tests left that were cut off; return what of it cannot be removed."""
     left: list[_Object] = []
     with contextlib.suppress(ListingError, HaltedError):  # the next test goes on
-        for folder in _cut_off(asker):
+        for folder in _cut_off(asker, versioned=versioned):
             left += _removed(asker, folder, versioned=versioned)
     return left
 
 
-def _cut_off(asker: Asker) -> list[str]:
+def _cut_off(asker: Asker, *, versioned: bool) -> list[str]:
     """Return the folders of tests that are not under way any more, by the service's own clock."""
     found: dict[str, bool] = {}
-    for each in _page(asker, _TESTS).entries:
-        if of := _OF_A_TEST.match(_TESTS.encode() + each.key):
-            age = age_of(each.modified, asker.date)
+    for key, modified in _of_tests(asker, versioned=versioned):
+        if of := _OF_A_TEST.match(key):
+            age = age_of(modified, asker.date)
             is_old = age is not None and age > CUT_OFF
             folder = of[0].decode()
             found[folder] = found.get(folder, True) and is_old
     return [folder for folder, is_old in found.items() if is_old]
+
+
+def _of_tests(asker: Asker, *, versioned: bool) -> Iterator[tuple[bytes, str]]:
+    """Yield key and date of what tests wrote: what is in sight, then what is hidden."""
+    for each in asker.page(_TESTS).entries:
+        yield _TESTS.encode() + each.key, each.modified
+    if versioned:
+        told = _asked_for_versions(asker, _TESTS)
+        for row in _rows(told):
+            yield _key(told, row), row.findtext("LastModified") or ""
 
 
 def _is_gone(asker: Asker, found: _Object) -> bool:
@@ -152,10 +160,7 @@ def _is_gone(asker: Asker, found: _Object) -> bool:
 def _listed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
     """Return every version below a folder, and what has none. Raises ListingError."""
     try:
-        told = asker.document(
-            "ListVersionsResult", query=_ENCODED | {"versions": "", "prefix": folder}
-        )
-        versions = _versions(told, folder)
+        versions = _versions(_asked_for_versions(asker, folder), folder)
     except ListingError as error:
         left = _current(asker, folder)
         is_no_question = error.status and not isinstance(error, _OutsideError)
@@ -168,27 +173,28 @@ def _listed(asker: Asker, folder: str, *, versioned: bool) -> list[_Object]:
     return versions + [each for each in _current(asker, folder) if each.key not in keys]
 
 
+def _asked_for_versions(asker: Asker, prefix: str) -> ET.Element:
+    query = {"encoding-type": "url", "versions": "", "prefix": prefix}
+    return asker.document("ListVersionsResult", query=query)
+
+
+def _rows(told: ET.Element) -> list[ET.Element]:
+    return [each for each in told if each.tag in ("Version", "DeleteMarker")]
+
+
 def _versions(told: ET.Element, folder: str) -> list[_Object]:
     """Return all versions and markers. Raises _OutsideError where one is not below the folder."""
-    rows = [each for each in told if each.tag in ("Version", "DeleteMarker")]
-    found = [_Object(_key(told, row), row.findtext("VersionId") or "", _size(row)) for row in rows]
+    found = [
+        _Object(_key(told, row), row.findtext("VersionId") or "", _size(row)) for row in _rows(told)
+    ]
     if not all(each.key.startswith(folder.encode()) for each in found):
         raise _OutsideError
     return found
 
 
 def _current(asker: Asker, folder: str) -> list[_Object]:
-    entries = _page(asker, folder).entries
+    entries = asker.page(folder).entries
     return [_Object(folder.encode() + each.key, "", each.size) for each in entries]
-
-
-def _page(asker: Asker, prefix: str) -> Page:
-    """Return the first objects below a prefix, all of them below it. Raises ListingError."""
-    query = _ENCODED | {"list-type": "2", "prefix": prefix}
-    try:
-        return read_page(asker.ask("GET", query=query).body, prefix)
-    except NoListingError as error:
-        raise ListingError(200, "", error.summary) from error
 
 
 def _key(told: ET.Element, each: ET.Element) -> bytes:

@@ -16,7 +16,6 @@ from typing import IO
 
 from bucketvault.engine.rclone import remotes, tether
 from bucketvault.engine.rclone.binary import Binary, clean_environment
-from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.errors import BucketvaultError, RcloneMissingError
 from bucketvault.sanitize import Redactor
@@ -42,7 +41,6 @@ class Done:
     stdout: bytes
     transcript: Transcript
     stalled: bool = False  # it was ended, because nothing moved any more
-    cut: bool = False  # it was ended, because it had said enough
 
 
 def call(
@@ -55,18 +53,15 @@ def call(
     cancelled: threading.Event | None = None,
     keep_open: Iterable[int] = (),
     stdin: bytes = b"",
-    on_progress: Callable[[Progress], None] | None = None,
     on_log: Callable[[bytes], None] | None = None,
-    enough: Callable[[bytearray], bool] | None = None,
 ) -> Done:
     """Ask rclone something; blocks until it is done, or for `stall_s` after the last movement.
 
     `sides` are the remotes by name; descriptors in `keep_open` are held by rclone too (the run's
-    lock). Its JSON log is read while it comes: `on_log` gets the bytes, `on_progress` each stats
-    line, both in this thread, and `Done.transcript` has read it all. As soon as `enough` says so of
-    what stdout has given, rclone is ended (`Done.cut`). Raises CancelledError soon after
-    `cancelled` is set, RcloneMissingError when its answer does not end. rclone is gone when this
-    returns or raises, and dies when we do.
+    lock). Its JSON log is read while it comes: `on_log` gets the bytes, in this thread, and
+    `Done.transcript` has read it all. Raises CancelledError soon after `cancelled` is set,
+    RcloneMissingError when its answer does not end. rclone is gone when this returns or raises, and
+    dies when we do.
     """
     config = os.memfd_create("rclone-config")
     try:
@@ -95,8 +90,8 @@ def call(
                 for remote in sides.values()
                 for secret in (remote.access_key_id, remote.secret_access_key)
             )
-            conversation = _Conversation(process, stdin, redactor, on_progress, on_log)
-            stalled = conversation.until_the_end(stall_s, cancelled, enough)
+            conversation = _Conversation(process, stdin, redactor, on_log)
+            stalled = conversation.until_the_end(stall_s, cancelled)
         finally:
             if process.poll() is None:
                 _end(process)
@@ -105,7 +100,6 @@ def call(
         bytes(conversation.stdout),
         conversation.transcript,
         stalled,
-        conversation.cut,
     )
 
 
@@ -117,15 +111,12 @@ class _Conversation:
         process: "subprocess.Popen[bytes]",
         stdin: bytes,
         redactor: Redactor,
-        on_progress: Callable[[Progress], None] | None,
         on_log: Callable[[bytes], None] | None,
     ) -> None:
         self._redactor = redactor
         self.stdout = bytearray()
         self.transcript = Transcript()
-        self.cut = False
         self._process = process
-        self._on_progress = on_progress
         self._on_log = on_log
         self._half = b""
         self._moved_at = time.monotonic()
@@ -134,12 +125,7 @@ class _Conversation:
             process.stdin.write(stdin)
             process.stdin.close()
 
-    def until_the_end(
-        self,
-        stall_s: float,
-        cancelled: threading.Event | None,
-        enough: Callable[[bytearray], bool] | None,
-    ) -> bool:
+    def until_the_end(self, stall_s: float, cancelled: threading.Event | None) -> bool:
         """Read until both outputs are closed; True when it had to be ended for moving nothing."""
         stalled = False
         with selectors.DefaultSelector() as selector:
@@ -150,9 +136,6 @@ class _Conversation:
                 for key, _ in selector.select(POLL_S):
                     if not self._read(key.fileobj):  # type: ignore[arg-type]  # our own pipes
                         selector.unregister(key.fileobj)
-                if enough is not None and enough(self.stdout):
-                    self.cut = True
-                    return False
                 if cancelled is not None and cancelled.is_set():
                     raise CancelledError("Stopped while both buckets were checked.")
                 if not stalled and time.monotonic() - self._moved_at > stall_s:
@@ -198,8 +181,6 @@ class _Conversation:
             return
         if before is None or before.movement != after.movement:
             self._moved_at = time.monotonic()
-        if self._on_progress is not None:
-            self._on_progress(after)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -145,14 +145,6 @@ def destination(spec: RunSpec) -> str:
     return location("dest", spec.destination.bucket, spec.destination.path)
 
 
-def size(place: str) -> list[str]:
-    """Count what is there: `{"count": n, "bytes": n}` on stdout; lists only.
-
-    A missing bucket exits 3; a missing path counts 0, as an empty one does.
-    """
-    return ["size", place, "--json", *EXCLUDE_ARCHIVE, *ASK_FLAGS]
-
-
 def destination_answers(bucket: str) -> list[str]:
     """One listing that shows whether the destination's bucket is there and may be read."""
     return [

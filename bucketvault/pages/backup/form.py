@@ -11,7 +11,7 @@ from nicegui import ui
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupFields
 from bucketvault.engine.domain.spec import EndSpec
-from bucketvault.engine.rclone.buckets import PathSize
+from bucketvault.engine.probe.contents import PathSize
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.money import Priced

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nicegui import ui
 
 from bucketvault.engine.domain.rules import meant_path, typed_path
-from bucketvault.engine.rclone.buckets import PathLook, PathSize
+from bucketvault.engine.probe.contents import PathLook, PathSize
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone

@@ -11,7 +11,7 @@ from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupFields, checked, ruled_fields
 from bucketvault.engine.domain.findings import FEWEST_REMOVED
 from bucketvault.engine.domain.times import next_due
-from bucketvault.engine.rclone.buckets import PathLook, PathSize
+from bucketvault.engine.probe.contents import PathLook, PathSize
 from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, day, day_and_time, exact, many, size, until

@@ -1,11 +1,7 @@
 """Services are known by the host of their endpoint, and rclone is told what each needs."""
 
 import configparser
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,6 +11,8 @@ from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.call import call
 from bucketvault.engine.rclone.remotes import Remote, listing_place, section
 from bucketvault.vocabulary import ProviderType
+from tests.engine.listing.test_bucket import service as serving
+from tests.engine.listing.test_page import answer, row
 from tests.support.servers import rclone_path
 
 KNOWN = [service for service in SERVICES if service is not OTHER]
@@ -106,39 +104,6 @@ def test_the_kind_of_a_provider_comes_before_its_host() -> None:
 NAMES = ["%41.txt", "100%.txt", "a+b.txt"]
 
 
-@contextmanager
-def server_that_never_encodes() -> Iterator[str]:
-    """A server that lists these names as they are, also where it is asked to encode them."""
-    rows = "".join(
-        f"<Contents><Key>{name}</Key><Size>1</Size><ETag>&quot;{'a' * 32}&quot;</ETag>"
-        "<LastModified>2026-11-22T03:41:00.000Z</LastModified></Contents>"
-        for name in NAMES
-    )
-    body = (
-        '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>photos</Name>'
-        f"<IsTruncated>false</IsTruncated>{rows}</ListBucketResult>"
-    ).encode()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.slow
 def test_rclone_takes_every_setting_and_reads_plain_names_where_they_are_plain(
     monkeypatch: pytest.MonkeyPatch,
@@ -151,7 +116,8 @@ def test_rclone_takes_every_setting_and_reads_plain_names_where_they_are_plain(
     ]
     assert {each.slug for each in special} >= {"scaleway", "storj", "google", "ionos"}
     read = {}
-    with server_that_never_encodes() as endpoint:
+    never_encoded = answer(*map(row, NAMES), encoded=False)
+    with serving(lambda path, number: (200, never_encoded)) as endpoint:
         for service in special:
             here = replace(service, hosts=(r"127\.0\.0\.1",), endpoint_example=endpoint)
             monkeypatch.setattr("bucketvault.engine.domain.services.SERVICES", (here, OTHER))

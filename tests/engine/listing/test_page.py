@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bucketvault.engine.listing.page import Entry, NoListingError, read_page
+from bucketvault.engine.listing.page import Entry, NoListingError, Page, read_page
 
 DATE = "2026-11-22T03:41:00.000Z"
 SPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -52,6 +52,25 @@ def test_a_page_that_goes_on_has_a_token() -> None:
     end = "<IsTruncated>true</IsTruncated><NextContinuationToken>1/x&amp;y</NextContinuationToken>"
 
     assert read_page(answer(row("a"), end=end), "").token == "1/x&y"
+
+
+def test_folders_come_where_they_were_asked_for_and_nowhere_else() -> None:
+    folder = "<CommonPrefixes><Prefix>photos/a%2Bb/</Prefix></CommonPrefixes>"
+    outside = "<CommonPrefixes><Prefix>other/</Prefix></CommonPrefixes>"
+    asked = answer(row("photos/c"), folder, prefix="photos/")  # S3 counts both
+
+    page = read_page(asked, "photos/", grouped=True)
+
+    assert ([entry.key for entry in page.entries], page.folders) == ([b"c"], (b"a+b/",))
+    uncounted = answer(row("photos/c"), folder, prefix="photos/", count=1)
+    assert read_page(uncounted, "photos/", grouped=True).folders == (b"a+b/",)
+    for body, grouped in (
+        (asked, False),
+        (answer(outside, prefix="photos/"), True),
+        (answer(row("photos/c"), folder, prefix="photos/", count=3), True),
+    ):
+        with pytest.raises(NoListingError):
+            read_page(body, "photos/", grouped=grouped)
 
 
 def test_keys_are_those_below_the_folder_that_was_asked_for() -> None:
@@ -117,7 +136,7 @@ def test_what_is_no_whole_listing_is_an_error(body: bytes, why: str) -> None:
 
 
 def test_an_empty_folder_is_one_that_says_so() -> None:
-    assert read_page(answer(), "") == ([], None)
+    assert read_page(answer(), "") == Page([], None)
 
 
 def test_servers_that_ignore_the_encoding_are_read_as_they_wrote() -> None:

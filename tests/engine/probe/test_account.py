@@ -14,11 +14,10 @@ from bucketvault.engine.rclone.buckets import (
 )
 from tests.engine.listing.test_bucket import service
 from tests.engine.listing.test_page import HTML
-from tests.engine.rclone.test_buckets import remote
+from tests.engine.probe.test_contents import XHTML, remote
 from tests.support.proxies import FrozenServer, RefusingProxy, Rule
 from tests.support.servers import RcloneS3, free_port
 
-XHTML = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body>Hello</body></html>'
 LIST_BUCKETS = r"^/(\?x-id=ListBuckets)?$"
 
 

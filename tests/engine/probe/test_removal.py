@@ -116,7 +116,7 @@ class LongAgo(Quirk):
     """Tells of every object that it was written years ago."""
 
     def changes(self, asked: Asked, answer: Answer) -> None:
-        if asked.operation == "ListObjectsV2":
+        if asked.operation in ("ListObjectsV2", "ListObjectVersions"):
             date = rb"<LastModified>2020-01-02T03:04:05.000Z<"
             answer.body = re.sub(rb"<LastModified>[^<]*<", date, answer.body)
 
@@ -125,17 +125,20 @@ def test_what_a_test_left_that_was_cut_off_is_removed_by_one_an_hour_later(
     b2: B2, bucket: Bucket
 ) -> None:
     cut = ".bucketvault-archive/probe-ba9876543210/ours/a+b.txt"
+    hidden = ".bucketvault-archive/probe-aa9876543210/ours/%41.txt"
     theirs = {
         "one.txt",
         ".bucketvault-archive/probe-ba9876543210.txt",
         ".bucketvault-archive/probe-notes/one.txt",
         ".bucketvault-archive/3f2a/one.txt",
     }
-    for key in (cut, *theirs):
+    for key in (cut, hidden, *theirs):
         bucket.put(key, b"hello")
+    bucket.delete(hidden)
 
     assert removed(b2, bucket).found is Found.NO
     assert set(bucket.keys()) == {cut, *theirs}, "another test may be under way"
+    assert hidden in {key for key, *_ in versions(b2, bucket)}
     b2.quirks.insert(0, LongAgo())
     assert removed(b2, bucket).found is Found.NO
 

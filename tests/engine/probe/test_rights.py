@@ -19,7 +19,7 @@ from bucketvault.engine.probe.service import End, try_service
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.remotes import Remote
 from tests.engine.probe.test_account import LIST_BUCKETS, XHTML
-from tests.engine.rclone.test_buckets import remote
+from tests.engine.probe.test_contents import remote
 from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import MotoServer, RcloneS3, rclone_path
 from tests.support.wrong_answers import Lie, LyingProxy, said

@@ -9,7 +9,7 @@ import peewee as pw
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.rclone.buckets import PathLook
+from bucketvault.engine.probe.contents import PathLook
 from bucketvault.vocabulary import Schedule, StorageClass, Topic
 from tests.pages import scenes
 from tests.pages import scenes_catalogue as catalogue
@@ -227,7 +227,7 @@ async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User
     await user.should_see("Choose both buckets to see what a copy costs.")
     fill(user, destination_storage_id=3)
     await user.should_see("First copy: about $0.10. A month: about $0.92.")
-    await user.should_see("18,297 requests to Cloudflare R2 (source)")
+    await user.should_see("18,307 requests to Cloudflare R2 (source)")
 
 
 async def test_counting_can_be_stopped(user: User, desk) -> None:
