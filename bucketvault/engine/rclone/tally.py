@@ -47,6 +47,7 @@ class Tally:
     _step: str = ""
     _listed: bool = False  # rclone lists both ends in this step
     _in_parts: bool = False  # it uploads every object in parts
+    _cut: requests.Cut = requests.USUAL  # the parts of large objects
     _failing: set[int] = field(default_factory=set)  # as `failed`, and all of them: hashes
 
     def begin(self, step: str, told: Mapping[str, object] = NOTHING) -> None:
@@ -54,6 +55,7 @@ class Tally:
         self._step, self.step_done = step, 0
         self._listed = told.get("listed") is True
         self._in_parts = told.get("in_parts") is True
+        self._cut = requests.cut_at(str(told.get("service", "")))
         self.use.add(Use.from_json(told.get("requests")))
 
     def count(self, entry: dict[str, object]) -> None:
@@ -75,10 +77,10 @@ class Tally:
         if self._step == Step.KEEP:
             if message == INSIDE:
                 self.archived += 1
-                self.use.add(requests.kept(whole_number(size), listed=self._listed))
+                self.use.add(requests.kept(whole_number(size), listed=self._listed, cut=self._cut))
                 self._is_done(key)
         elif message == INSIDE:
-            self.use.add(requests.removed(whole_number(size), listed=self._listed))
+            self.use.add(requests.removed(whole_number(size), listed=self._listed, cut=self._cut))
         elif message == "Deleted":  # the second half of a move into the kept versions
             self.archived += 1
             self.use.destination.deletes += 1
@@ -90,7 +92,7 @@ class Tally:
             self.replaced += "(new)" not in message
             self.bytes = min(LARGEST, self.bytes + whole_number(size))
             how = {"listed": self._listed, "in_parts": self._in_parts}
-            self.use.add(requests.copied(whole_number(size), **how))
+            self.use.add(requests.copied(whole_number(size), **how, cut=self._cut))
             self._is_done(key)
 
     def _is_done(self, key: str) -> None:

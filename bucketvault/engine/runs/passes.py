@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
+from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing.bucket import Bucket
@@ -88,11 +89,20 @@ def step_line(
 
 
 def _begins(
-    number: int, step: str, objects: int, size: int = 0, *, lists: Use | None = None
+    spec: RunSpec,
+    number: int,
+    step: str,
+    objects: int,
+    size: int = 0,
+    *,
+    lists: Use | None = None,
 ) -> Json:
     what = _STEPS[step].format(many(objects, "object")) + (f", {size_words(size)}" if size else "")
     words, listed = f"Pass {number}: {what}", lists is not None
-    return step_line(number, step, words, objects=objects, size=size, requests=lists, listed=listed)
+    line = step_line(number, step, words, objects=objects, size=size, requests=lists, listed=listed)
+    slug = service_of(spec.destination.provider_type, spec.destination.endpoint).slug
+    # it decides the size of parts, and so the number of requests
+    return line | ({"service": slug} if requests.cut_at(slug) != requests.USUAL else {})
 
 
 def prepare(
@@ -105,7 +115,7 @@ def prepare(
     is_locked = bool(spec.destination.traits.object_lock)
     if number == 1 and is_bulk(totals) and not is_locked:
         new = totals.count(Stand.TO_DO)
-        log = _begins(number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan))
+        log = _begins(spec, number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan))
         return Pass([{"name": "copy", "log": log, "arguments": command.bulk(spec)}], {})
     work = Pass([], {})
     for only in (HASHED, BARE) if is_locked and not spec.source.traits.kms else ("",):
@@ -163,7 +173,7 @@ def _steps(
         # about: the folders on the way to each name, at either end where they are there
         about = EndUse(lists=1 + objects)
         lists = Use(EndUse() if name == "keep" else about, about) if odd else None
-        log = _begins(number, name, objects, size, lists=lists)
+        log = _begins(spec, number, name, objects, size, lists=lists)
         if in_parts and name == "copy":
             log["in_parts"] = True
         steps.append({"name": name, "log": log, "arguments": arguments})

@@ -8,8 +8,8 @@ from bucketvault.engine.domain.cost import Cost, cost_of, storage_of
 from bucketvault.engine.domain.fields import BackupFields
 from bucketvault.engine.domain.prices import UNKNOWN
 from bucketvault.engine.domain.usage import EndUse, Use
+from bucketvault.engine.probe.contents import PathSize
 from bucketvault.engine.rclone import requests
-from bucketvault.engine.rclone.buckets import PathSize
 from bucketvault.engine.views.money import Ends
 from bucketvault.pages.backup.form_words import RUNS_A_MONTH
 from bucketvault.pages.parts import money
@@ -41,7 +41,10 @@ def estimate(
         return Estimate("Count the source to see what a copy costs.")
     prices = {side: end.prices for side, end in ends.items()}
     size = measured.size_bytes
-    first = cost_of(requests.first_copy(measured.objects, size), prices, stored=size)
+    copied = requests.first_copy(
+        measured.objects, size, requests.cut_at(ends[Side.DESTINATION].slug)
+    )
+    first = cost_of(copied, prices, stored=size)
     month = cost_of(_month(given, measured), prices, stored=size).plus(_storage(given, size, ends))
     parts = [f"First copy: {_about(first)}"] * is_new + [f"A month: {_about(month)}"]
     kept = rules.number_in(given.retention_days)

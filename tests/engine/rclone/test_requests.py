@@ -49,11 +49,51 @@ def test_what_is_kept_is_copied_inside_and_above_a_limit_in_parts() -> None:
 
 
 def test_parts_grow_where_there_would_be_too_many() -> None:
-    most = requests.MOST_PARTS * requests.PART
+    usual = requests.USUAL
+    most = usual.most * usual.part
 
-    assert requests.parts_of(most) == requests.MOST_PARTS
+    assert requests.parts_of(most) == usual.most
     assert requests.parts_of(most + 1) == 8334  # of 6 MiB
-    assert requests.parts_of(5 * 2**40) <= requests.MOST_PARTS
+    assert requests.parts_of(5 * 2**40) <= usual.most
+
+
+@pytest.mark.parametrize(
+    ("slug", "mib", "parts"),
+    [
+        ("storj", 300, 5),  # of 64 MiB
+        ("scaleway", 300, 60),  # of 5 MiB
+        ("scaleway", 6000, 1000),  # of 6 MiB: it takes no more of them
+        ("r2", 300, 60),
+        ("nowhere", 300, 60),
+    ],
+)
+def test_parts_are_as_large_as_the_service_wants_them(slug: str, mib: int, parts: int) -> None:
+    cut = requests.cut_at(slug)
+
+    use = requests.copied(mib * MIB, listed=False, cut=cut)
+
+    assert use.destination.writes == parts + 2
+    assert use.source.reads == parts + 1
+    assert requests.first_copy(1, mib * MIB, cut).destination.writes == parts + 3
+
+
+def test_a_service_without_copies_in_parts_is_asked_for_the_whole() -> None:
+    size = 2 * requests.COPY_PART
+    tally = Tally()
+
+    for service in ("storj", "r2"):
+        tally.begin("keep", {"service": service})
+        tally.count(
+            {
+                "level": "info",
+                "msg": "Copied (server-side copy)",
+                "object": "a",
+                "objectType": "*s3.Object",
+                "size": size,
+            }
+        )
+
+    assert tally.use.destination.writes == 1 + (1 + 2 + 1)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from bucketvault.engine.domain.cost import cost_of
 from bucketvault.engine.domain.fields import BackupFields
 from bucketvault.engine.domain.prices import PRICES, UNKNOWN
 from bucketvault.engine.domain.usage import EndUse, Use
-from bucketvault.engine.rclone.buckets import PathSize
+from bucketvault.engine.probe.contents import PathSize
 from bucketvault.engine.views.backups import RunPage
 from bucketvault.engine.views.money import Bill, Priced
 from bucketvault.pages.backup.form_cost import Estimate, estimate
@@ -32,9 +32,9 @@ def test_a_first_copy_and_a_month_are_worked_out() -> None:
 
     assert found.sentence == "First copy: about $0.37. A month: about $7.08."
     assert found.first == (
-        ("1,003,000 requests to Cloudflare R2", "$0.37"),
+        ("1,003,010 requests to Cloudflare R2", "$0.37"),
         ("1.0 TB out of Cloudflare R2", "free"),
-        ("2,001,007 requests to Backblaze B2", "free"),
+        ("2,001,017 requests to Backblaze B2", "free"),
     )
     assert ("1.0 TB stored at Backblaze B2", "$6.95") in found.month
     assert found.notes[-1] == "Prices of Cloudflare R2 and Backblaze B2: read in September 2026."
