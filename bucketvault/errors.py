@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from bucketvault.vocabulary import Reason
 
@@ -98,7 +97,7 @@ class RunFailedError(BucketvaultError):
         summary: str,
         hint: str = "",
         detail: str = "",
-        **codes: StrEnum | bool | None,  # by the names of their columns
+        **codes: str | bool | None,  # by the names of their columns
     ) -> None:
         super().__init__(summary, hint, detail)
         self.reason = reason

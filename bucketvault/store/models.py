@@ -188,6 +188,7 @@ class BackupRun(BaseModel):
     hold_reason: pw.Field[HoldReason | None] = WordField(HoldReason, null=True)
     side: pw.Field[Side | None] = WordField(Side, null=True)  # which end failed; None: not known
     mends: pw.Field[Mends | None] = WordField(Mends, null=True)  # where; None: at no page here
+    region = pw.TextField(default="")  # the right one, where a service refused and named it
     untouched = pw.BooleanField(default=False)  # it says that it touched nothing
     trigger: pw.Field[Trigger] = WordField(Trigger)
     phase: pw.Field[Phase | None] = WordField(Phase, null=True)  # while running, and where it ended

@@ -60,6 +60,7 @@ class RightResult:
     number: int = 0  # of buckets listed
     untried: Untried | None = None
     operation: str = ""  # of S3, that was refused
+    region: str = ""  # the right one, where the service named it
 
 
 class About(StrEnum):

@@ -242,7 +242,13 @@ class Rights:
         outcome = TrialResult.REFUSED if refused else TrialResult.FAILED
         self._keep(
             RightResult(
-                right, outcome, error.summary, error.hint, error.code, operation=error.operation
+                right,
+                outcome,
+                error.summary,
+                error.hint,
+                error.code,
+                operation=error.operation,
+                region=error.region,
             )
         )
 

@@ -176,9 +176,8 @@ def explained(error: looks.LookFailedError, spec: RunSpec) -> RunFailedError:
         spec.destination,
         error.region,
     )
-    return RunFailedError(
-        told.reason, told.summary, told.hint, told.detail, mends=told.mends, side=told.side
-    )
+    codes = {"mends": told.mends, "side": told.side, "region": told.region}
+    return RunFailedError(told.reason, told.summary, told.hint, told.detail, **codes)
 
 
 def _names(path: Path, names: Iterable[str]) -> Path | None:

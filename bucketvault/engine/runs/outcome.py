@@ -257,7 +257,7 @@ def proven(
     # the last look has listed both ends with the same keys
     ending = explain.ending_of(exit_code, said, explain.BOTH)
     told = explain.explain(ending, spec.source, spec.destination)
-    columns |= {"mends": told.mends, "side": told.side}
+    columns |= {"mends": told.mends, "side": told.side, "region": told.region}
     summary = f"{gap} {told.summary}"
     return RunOutcome(RunStatus.FAILED, summary, told.reason, told.hint, told.detail, columns)
 

@@ -101,6 +101,7 @@ class RunView:
     hold_reason: HoldReason | None = None
     side: Side | None = None  # which end failed; None: not known
     mends: Mends | None = None  # where what failed is mended; None: at no page of bucketvault
+    region: str = ""  # the right one, where a service refused and named it
     findings: Findings | None = None  # what its checks found would change; None before they did
     verified: Verified | None = None  # what one that reads has found
     can_be_approved: bool = False  # it is held, and nothing newer has happened

@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
@@ -97,6 +98,12 @@ def button(
     if on_click is not None:
         made.on("click", _in_page(on_click))
     return made
+
+
+def use_region(provider_id: int, region: str, kind: str = "") -> None:
+    """Draw the way to a provider's form where the region that its service named is filled in."""
+    href = f"/providers/{provider_id:d}/edit?{urlencode({'region': region})}"
+    button(f"Use region {clean(region, limit=80)}", kind=kind, href=href, mark="use-region")
 
 
 def _in_page(act: Callable[[], object]) -> Callable[[], object]:

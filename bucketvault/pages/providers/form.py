@@ -12,6 +12,7 @@ from nicegui import run, ui
 
 from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import KEYS, ProviderFields
+from bucketvault.engine.domain.rules import InvalidValue, region_rule
 from bucketvault.engine.domain.services import OTHER
 from bucketvault.engine.rclone.buckets import (
     DiscoveryError,
@@ -51,8 +52,11 @@ def register(engine: "Engine") -> None:
         await _show(engine, kind if kind in KINDS else R2.key)
 
     @page_at("/providers/{provider_id:number}/edit", "Edit provider")
-    async def edit_page(provider_id: int) -> None:
-        """Show a form with all that is stored but for the keys."""
+    async def edit_page(provider_id: int, region: str = "") -> None:
+        """Show a form with all that is stored but for the keys; `region` is filled in, not saved.
+
+        Links bring it where a service refused the stored one and named another.
+        """
         found = await fetch_page(
             engine, lambda: engine.providers.stored(provider_id), "Providers", "provider"
         )
@@ -61,17 +65,22 @@ def register(engine: "Engine") -> None:
         stored = found[1]
         given = stored.given
         kind = kind_of(ProviderType(str(given.provider_type)), bool(given.endpoint))
-        await _show(engine, kind.key, provider_id, stored)
+        await _show(engine, kind.key, provider_id, stored, region)
 
 
 async def _show(
-    engine: "Engine", kind: str, provider_id: int = 0, stored: StoredProvider | None = None
+    engine: "Engine",
+    kind: str,
+    provider_id: int = 0,
+    stored: StoredProvider | None = None,
+    region: str = "",
 ) -> None:
     answer = await run.io_bound(engine.answer)
     if answer is None:  # shutting down
         return
     with frame("Providers", engine.zone, answer) as around:
-        ProviderForm(engine, kind, provider_id, stored)
+        form = ProviderForm(engine, kind, provider_id, stored)
+        form.offer_region(region)
     around.follow(engine)
 
 
@@ -203,6 +212,23 @@ class ProviderForm(Form[StoredProvider | None]):
         if found.service is not self._service:
             self._service = found.service
             self._draw_beside()
+
+    def offer_region(self, region: str) -> None:
+        """Fill in the region that a service named; nothing is saved until Save is pressed."""
+        field = self.fields.get("region")
+        try:
+            named = region_rule(region)
+        except InvalidValue:  # whoever wrote that link
+            return
+        if not named or not isinstance(field, Field) or field.value == named:
+            return
+        field.input.value = named
+        field.hint(f"Named by the service. Stored is {self._stored_region()}. Save to use it.")
+        self.go_to(field)
+
+    def _stored_region(self) -> str:
+        stored = str(self.seen.given.region) if self.seen is not None else ""
+        return clean(stored, limit=NAME_CHARACTERS) or "none"
 
     # saving
 

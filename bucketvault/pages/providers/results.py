@@ -5,6 +5,7 @@ Each part is drawn again only where it changed: results come one by one.
 
 import datetime as dt
 
+from bucketvault.engine.probe.results import RightResult
 from bucketvault.engine.probe.right_words import RIGHT_WORDS, right_note
 from bucketvault.engine.providers import ConnectionTest, ProviderPage
 from bucketvault.pages.parts.widgets import (
@@ -15,6 +16,7 @@ from bucketvault.pages.parts.widgets import (
     glyph,
     key_values,
     text,
+    use_region,
 )
 from bucketvault.pages.providers import service_words, words
 from bucketvault.sanitize import clean
@@ -47,7 +49,7 @@ class ServiceResults:
         self._show_notices(test)
         if self._rights.is_new(test.rights, words.test_note(test, now)):
             with self._rights:
-                self._draw_rights(test, now)
+                self._draw_rights(page.row.id, test, now)
         self._show_facts(test)
         self._show_names(test)
 
@@ -65,7 +67,7 @@ class ServiceResults:
                             if line:
                                 element("p", "t13 ink2", line)
 
-    def _draw_rights(self, test: ConnectionTest, now: dt.datetime) -> None:
+    def _draw_rights(self, provider_id: int, test: ConnectionTest, now: dt.datetime) -> None:
         with card("Rights of the key", body=False) as header, element("div", "rights"):
             with header:
                 text("span", "t13 ink3", words.test_note(test, now))
@@ -75,7 +77,14 @@ class ServiceResults:
                     glyph(tone)
                     element("span", text=RIGHT_WORDS[right.right])
                     element("span", "outcome", outcome)
-                    element("span", "note", right_note(right))
+                    with element("span", "note", None if right.region else right_note(right)):
+                        if right.region:
+                            self._draw_region(provider_id, right)
+
+    def _draw_region(self, provider_id: int, right: RightResult) -> None:
+        with element("span", "line wrap"):
+            element("span", text=right_note(right))
+            use_region(provider_id, right.region, "small")
 
     def _show_facts(self, test: ConnectionTest) -> None:
         found, runs = service_words.facts(test), service_words.settings_of(test)

@@ -30,6 +30,7 @@ from bucketvault.pages.parts.widgets import (
     element,
     glyph,
     key_values,
+    use_region,
 )
 from bucketvault.pages.run import words
 from bucketvault.pages.run.approval import approval, shows_plan
@@ -310,6 +311,8 @@ def _draw_result(
     with shown as (actions, _), actions:
         for provider_id, name in words.providers_to_mend(page):
             href = f"/providers/{provider_id:d}"
+            if page.run.region:
+                use_region(provider_id, page.run.region)
             button(f"Open {clean(name, limit=80)}", href=href, mark="open-provider")
         if proof is not None and proof.cannot_copy and proof.is_good and has_log:
             _lines_button("Show names in the log", Filter.WARNINGS, pick)

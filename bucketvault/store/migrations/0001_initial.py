@@ -87,6 +87,7 @@ STATEMENTS = (
         hold_reason TEXT CHECK (hold_reason IN ('share', 'first', 'more', 'empty_source')),
         side TEXT CHECK (side IN ('source', 'destination')),
         mends TEXT CHECK (mends IN ('provider', 'health')),
+        region TEXT NOT NULL DEFAULT '',
         untouched INTEGER NOT NULL DEFAULT 0 CHECK (untouched IN (0, 1)),
         "trigger" TEXT NOT NULL
             CHECK ("trigger" IN ('schedule', 'catch_up', 'manual', 'cli', 'approved')),

@@ -4,11 +4,12 @@ import asyncio
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from nicegui.testing import User
 
-from bucketvault.engine.probe.results import TrialResult
+from bucketvault.engine.probe.results import Right, RightResult, TrialResult
 from bucketvault.engine.probe.service import End
 from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.errors import BucketvaultError
@@ -149,6 +150,44 @@ async def test_editing_starts_without_keys_and_keeps_them(user: User, desk) -> N
     ((given, _),) = desk.saved
     assert given.name == "Renamed" and given.region == "eu-central-003"
     assert given.access_key_id is None and given.secret_access_key is None
+
+
+@pytest.mark.parametrize(
+    ("named", "filled_in"),
+    [
+        ("eu-west-1", "eu-west-1"),
+        (" EU-West-1 ", "eu-west-1"),
+        ("", "eu-central-003"),
+        ("eu<script>", "eu-central-003"),
+        ("a" * 500, "eu-central-003"),
+    ],
+)
+async def test_a_region_that_a_service_named_is_filled_in_and_saved_only_by_save(
+    user: User, desk, named: str, filled_in: str
+) -> None:
+    await user.open(f"/providers/1/edit?{urlencode({'region': named})}")
+
+    (region,) = user.find(marker="region").elements
+    assert region.value == filled_in and not desk.saved
+    if filled_in == "eu-west-1":
+        await user.should_see("Named by the service. Stored is eu-central-003. Save to use it.")
+        press(user, "save")
+        await user.should_see("Test connection")
+        assert [given.region for given, _ in desk.saved] == ["eu-west-1"]
+
+
+async def test_a_test_that_was_sent_elsewhere_offers_the_region_that_was_named(
+    user: User, desk
+) -> None:
+    wrong = RightResult(Right.LIST_OBJECTS, TrialResult.FAILED, "Wrong region.", region="eu-west-1")
+    rights = (*(each for each in scenes.rights() if each.right is not wrong.right), wrong)
+    desk.tests[1] = replace(scenes.tested(), rights=rights)
+
+    await user.open("/providers/1")
+
+    await user.should_see("Use region eu-west-1")
+    (button,) = user.find(marker="use-region").elements
+    assert button.props["href"].endswith("/providers/1/edit?region=eu-west-1")
 
 
 async def test_the_page_says_what_a_refused_right_means(user: User, desk) -> None:

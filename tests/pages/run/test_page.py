@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from nicegui import ui
@@ -27,10 +28,10 @@ from tests.pages import scenes
 from tests.pages.waiting import becomes, drawn
 
 
-def show(view: RunView, mail: MailNote | None = None) -> None:
+def show(view: RunView, mail: MailNote | None = None, **more: Any) -> None:
     from bucketvault.pages.run import page as run
 
-    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None, mail=mail)
+    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None, mail=mail, **more)
 
     @ui.page("/")
     def draw() -> None:
@@ -441,3 +442,14 @@ def test_a_run_that_a_provider_stopped_leads_to_where_that_is_mended(
     page = RunPage(view, None, None, None, None, providers=ends)
 
     assert [number for number, _ in run_words.providers_to_mend(page)] == led_to
+
+
+async def test_a_wrong_region_leads_in_one_press_to_the_right_one_filled_in(user: User) -> None:
+    view = scenes.failed_run(mends=Mends.PROVIDER, side=Side.DESTINATION, region="eu-west-1")
+    show(view, providers={Side.SOURCE: (1, "R2"), Side.DESTINATION: (2, "Garage")})
+
+    await user.open("/")
+
+    await user.should_see("Use region eu-west-1")
+    (button,) = user.find(marker="use-region").elements
+    assert button.props["href"].endswith("/providers/2/edit?region=eu-west-1")
