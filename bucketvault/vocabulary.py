@@ -155,6 +155,7 @@ class WarningCode(StrEnum):
     TOO_LONG_TO_REMOVE = "too_long_to_remove"  # the same of what the source has no more
     ALTERED = "altered"  # objects of the copy that somebody else had changed
     LOST = "lost"  # objects that were proven to be in the copy, and were not there any more
+    HEADERS = "headers"  # objects whose copy has lost headers or metadata
     UNREAD = "unread"  # objects whose bytes one end did not give
     LEDGER_LOST = "ledger_lost"  # the ledger was damaged, and was made again
     MISPLACED = "misplaced"  # folders of kept versions whose names tell another time

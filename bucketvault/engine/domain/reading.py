@@ -82,6 +82,7 @@ class Verified:
     damaged: int = 0
     source_damaged: int = 0
     differs: int = 0
+    headers: int = 0  # of the equal ones: headers or metadata are others in the copy
     new: int = 0  # of the last three: not known before
     is_whole: bool = True  # it came to its end
     since: str = ""  # the day it began, of one that reads all; or that of the one that it continues

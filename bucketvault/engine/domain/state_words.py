@@ -65,11 +65,21 @@ def describe_warning(warning: RunWarning) -> str:
     """Return what is worth a look, as a sentence or two."""
     if warning.code == WarningCode.CANNOT_COPY:
         return describe_cannot(warning.numbers["n"], warning.names)
+    if warning.code == WarningCode.HEADERS:
+        return _headers_words(warning)
     if warning.code in _CANNOT:
         number = warning.numbers["n"]
         return f"{many(number, 'name')} {_CANNOT[warning.code]}{named(warning.names, number)}."
     names = ", ".join(warning.names)
     return _WARNINGS[warning.code].format(*warning.names, **warning.numbers, names=names)
+
+
+def _headers_words(warning: RunWarning) -> str:
+    """`Headers or metadata differ in the copy of 3 of 10 objects compared: a.html (expires).`"""
+    number, asked = warning.numbers["n"], warning.numbers.get("asked", 0)
+    of_all = f" of {many(asked, 'object')} compared" if asked else ""
+    told = f"Headers or metadata differ in the copy of {count(number)}{of_all}"
+    return f"{told}{named(warning.names, number)}. What copying loses: docs/providers.md."
 
 
 def describe_findings(found: Findings) -> str:

@@ -8,7 +8,9 @@ import contextlib
 import email.utils
 import http.client
 import json
+import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -32,9 +34,19 @@ UNANSWERED = 100  # so many names unknown, and no more are asked for: they are l
 
 
 def main() -> int:
-    """Do the job on stdin. What goes wrong is told in the last line, with exit code 1."""
+    """Do the job on stdin. What goes wrong is told in the last line, with exit code 1.
+
+    Asked to end (SIGTERM), it says how much it has asked until then.
+    """
     job = json.load(sys.stdin)
     look = Look(job)
+
+    def stop(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # in the middle of another line
+            tell({"requests": look.use.to_json()})
+        os._exit(1)  # without waiting for a thread that a service holds
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         whole = look.run()
         told: Json = {"seen": look.seen, "read": look.read, "ledger": look.ledger_state}
@@ -48,7 +60,8 @@ def main() -> int:
         tell({"failed": error.end, **parts, "requests": look.use.to_json()})
         return 1
     except OSError as error:
-        tell({"failed": "", "status": 0, "code": "", "said": str(error), "errno": error.errno})
+        parts = {"status": 0, "code": "", "said": str(error), "errno": error.errno}
+        tell({"failed": "", **parts, "requests": look.use.to_json()})
         return 1
     return 0
 

@@ -11,6 +11,8 @@ from bucketvault.engine.listing.process import StoppedError, converse
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ComparisonMode, Json
 
+GRACE_S = 1.0  # for one that is stopped, to say what it has asked
+
 __all__ = ["End", "Job", "LookFailedError", "Looked", "StoppedError", "look"]
 
 
@@ -94,9 +96,13 @@ def look(
         if "requests" in line:
             on_requests(Use.from_json(line["requests"]))
 
-    last = converse("bucketvault.engine.listing", asdict(job), on_line, cancelled=cancelled)
+    last = converse(
+        "bucketvault.engine.listing", asdict(job), on_line, cancelled=cancelled, grace_s=GRACE_S
+    )
     if "done" in last:
         return Looked(last["ledger"], last["whole"], last.get("time"))
+    if cancelled is not None and cancelled.is_set():
+        raise StoppedError("Stopped before its end.")
     if "failed" in last:
         raise LookFailedError(*told_of(last))
     raise LookFailedError("", 0, "", "The look at both buckets ended without a word.")

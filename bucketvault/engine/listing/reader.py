@@ -5,9 +5,11 @@ import hashlib
 import http.client
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+from bucketvault.engine.listing import headers
 from bucketvault.engine.listing.bucket import ANSWER_S, Conversation, ListingError
 
 CHUNK = 256 * 1024
@@ -26,6 +28,7 @@ class Digest(NamedTuple):
     etag: str  # without quotes
     modified: str
     is_intact: bool | None = None  # its bytes are, or are not, those of its ETag; None: no telling
+    stored: Mapping[str, str] = MappingProxyType({})  # with it: see `headers`
 
 
 class Reader(Conversation):
@@ -111,7 +114,8 @@ class Reader(Conversation):
         is_intact = etag == md5.hexdigest() if told else None
         if any(each.etag() == etag for each in in_parts):
             is_intact = True
-        return Digest(size, sha256.hexdigest(), etag, modified, is_intact)
+        stored = headers.stored(answer.headers)
+        return Digest(size, sha256.hexdigest(), etag, modified, is_intact, stored)
 
 
 # Sizes in which clients upload parts, in MiB; rclone's and boto3's own come first.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bucketvault.engine.domain.usage import EndUse, Use
-from bucketvault.engine.listing import ledger
+from bucketvault.engine.listing import headers, ledger
 from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Reading, Record
 from bucketvault.engine.listing.reader import Digest, Reader
@@ -161,6 +161,7 @@ class Reads:
             self.counts["objects"] += 1
             self.counts["bytes"] += outcome.record.size
         if outcome.told is not None:
+            self.counts["headers"] += "headers" in outcome.told
             tell(outcome.told)
 
     def _tell_progress(self) -> None:
@@ -185,15 +186,17 @@ class Reads:
                 return Outcome(record, "changed")
             theirs, ours = both
             if theirs.sha256 == ours.sha256:
-                told = {"passing": _name(record)} if is_second else None
+                told: Json | None = {"passing": _name(record)} if is_second else None
+                if lost := headers.lost(theirs.stored, ours.stored):
+                    told = {"headers": {"key": _name(record), "lost": lost}}
                 return Outcome(record._replace(read_on=self._today, mark=""), "equal", told)
         mark = judge(theirs, ours)
         found = {
             "key": _name(record),
             "mark": mark,
             "is_new": mark != record.mark,
-            "source": theirs._asdict(),
-            "copy": ours._asdict(),
+            "source": _told(theirs),
+            "copy": _told(ours),
         }
         return Outcome(record._replace(read_on=self._today, mark=mark), mark, {"finding": found})
 
@@ -276,6 +279,11 @@ def _is_other(found: Digest, etag: str, modified: str) -> bool:
     if found.etag and etag:
         return found.etag != etag
     return bool(found.modified) and found.modified[:19] != modified[:19]
+
+
+def _told(found: Digest) -> Json:
+    """Return what is told of an end that differs: no metadata, which may be private."""
+    return {name: value for name, value in found._asdict().items() if name != "stored"}
 
 
 def _is_done(reading: Future[Outcome] | None) -> bool:

@@ -39,6 +39,7 @@ class Counts:
     damaged: int = 0
     source_damaged: int = 0
     differs: int = 0
+    headers: int = 0  # of the equal ones: something beside the bytes is another in the copy
 
 
 class ReadFailedError(LookFailedError):
@@ -58,10 +59,10 @@ def read(
     """Read what the job says, and return what came of it.
 
     `on_line` gets, in this thread, `{"read": {"objects", "bytes", "total"}}` twice a second and
-    `{"finding": ...}`, `{"refused": ...}`, `{"passing": key}` as they come; the last one has the
-    `requests` that it took. After `cancelled` it
-    ends soon, and what was read counts. Raises ReadFailedError, whose `end` is `ledger` where there
-    is none; StoppedError where it did not end by itself.
+    `{"finding": ...}`, `{"refused": ...}`, `{"headers": ...}`, `{"passing": key}` as they come;
+    the last one has the `requests` that it took. After `cancelled` it ends soon,
+    and what was read counts. Raises ReadFailedError, whose `end` is `ledger` where there is none;
+    StoppedError where it did not end by itself.
     """
     last = converse(
         "bucketvault.engine.listing.reading",

@@ -87,6 +87,7 @@ _OWN = {
     ("plan", "cannot"): LineKind.WARNING,
     ("proof", "cannot"): LineKind.WARNING,
     ("proof", "since"): LineKind.INFO,
+    ("proof", "headers"): LineKind.WARNING,
 }
 
 

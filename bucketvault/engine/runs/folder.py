@@ -20,6 +20,7 @@ from typing import Any
 
 from bucketvault.engine.rclone import runner
 from bucketvault.engine.rclone.binary import Binary, clean_environment
+from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Json
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -93,6 +94,12 @@ class RunFolder:
             os.write(spool, data)
         finally:
             os.close(spool)
+
+    def say(self, line: Json) -> None:
+        """Add a line of our own to the log, with the time of now."""
+        timed = {"time": utcnow().isoformat(), **line}
+        words = json.dumps(timed, ensure_ascii=False)
+        self.append_to_spool(words.encode(errors="replace") + b"\n")
 
     def start(
         self,

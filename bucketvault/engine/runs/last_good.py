@@ -1,10 +1,12 @@
 """The newest good run before a run of the same backup, and what happened since."""
 
 from bucketvault.engine.domain.spec import RunSpec
+from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.store.database import connection
 from bucketvault.store.models import IS_COPY, BackupRun
-from bucketvault.vocabulary import Phase, RunStatus
+from bucketvault.vocabulary import Phase, RunKind, RunStatus
 
+FIRST_PATIENCE_S = 20.0  # with a provider that is away, where no run has succeeded before
 _TOUCHED = (Phase.COPYING, Phase.PROVING, Phase.TIDYING)
 
 
@@ -34,6 +36,12 @@ def proven_before(run: BackupRun) -> bool:
             .first()
         )
     return found is not None and same_ends(found, run)
+
+
+def patience_s(run: BackupRun) -> float:
+    """Return how long a provider may be away at first: somebody may be waiting for an answer."""
+    is_new = run.kind != RunKind.COPY or not proven_before(run)
+    return FIRST_PATIENCE_S if is_new else PATIENCE_S
 
 
 def copied_between(earlier: BackupRun, later: BackupRun) -> bool:

@@ -1,7 +1,6 @@
 """The clean-up at the destination after a good proof. Whatever fails here is only a warning."""
 
 import contextlib
-import datetime as dt
 import json
 import logging
 import threading
@@ -9,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.domain.usage import EndUse
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.listing.bucket import ListingError
 from bucketvault.engine.listing.uploads import Upload, Uploads
@@ -17,6 +16,8 @@ from bucketvault.engine.rclone.binary import Binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.runs import kept_versions, looking
+from bucketvault.engine.runs.looking import Looker
+from bucketvault.engine.runs.sampling import lost_headers
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import many
 from bucketvault.store.database import BusyError, writing
@@ -30,24 +31,24 @@ PATIENCE_S = 10.0  # with the service, over what the next run does as well
 
 
 class Tidying:
-    """Old kept versions, RESTORE.txt, and uploads that were never completed; of one run."""
+    """Work after a good proof: a sample of headers, old kept versions, RESTORE.txt, uploads."""
 
     def __init__(
         self,
         binary: Binary,
         destination: Callable[[], Remote],
         run: BackupRun,
-        ahead: dt.timedelta | None = None,  # our clock, by that of the destination
+        looker: Looker,
         *,
         stopped: threading.Event,
         keep_open: Iterable[int],
         on_log: Callable[[bytes], None],
     ) -> None:
         self._binary, self._destination, self._run = binary, destination, run
-        self._ahead = ahead
+        self._looker = looker
         self._stopped, self._keep_open, self._on_log = stopped, keep_open, on_log
         self._misplaced: list[RunWarning] = []
-        self.use = EndUse()  # but for deletes of objects, which are lines of the log
+        self.use = Use()  # but for deletes of objects, which are lines of the log
         self.uploads_ended = 0
 
     @property
@@ -59,19 +60,22 @@ class Tidying:
 
     def do(self) -> list[RunWarning]:
         """Clean up; return what is worth a look. Raises nothing."""
+        warnings: list[RunWarning] = []
         try:
+            warnings += lost_headers(self._looker)
             destination = self._destination()
-            warnings = self._kept_versions(destination)
-            if not (warnings or self._stopped.is_set()):  # else it is away, or refuses, anyway
-                warnings = self._uploads(destination)
-            warnings = [*self._misplaced, *warnings]
+            refused = self._kept_versions(destination)
+            if not (refused or self._stopped.is_set()):  # else it is away, or refuses, anyway
+                refused = self._uploads(destination)
+            warnings += [*self._misplaced, *refused]
         except CancelledError:
-            return [RunWarning(WarningCode.TIDYING_CUT)]
+            warnings.append(RunWarning(WarningCode.TIDYING_CUT))
         except BucketvaultError as error:
-            return [_refused(error)]
+            warnings.append(_refused(error))
         except Exception as error:  # the copy is proven, whatever this is
             log.exception("error during clean-up", extra={"run": self._run.id})
-            return [RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,))]
+            warnings.append(RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,)))
+        self.use.add(self._looker.take_use())
         return warnings
 
     def _kept_versions(self, destination: Remote) -> list[RunWarning]:
@@ -80,11 +84,11 @@ class Tidying:
                 self._binary,
                 destination,
                 self._run,
-                self._ahead,
+                self._looker.ahead,
                 stopped=self._stopped,
                 keep_open=self._keep_open,
                 on_log=self._on_log,
-                use=self.use,
+                use=self.use.destination,
             )
         except CancelledError:
             raise
@@ -114,7 +118,8 @@ class Tidying:
                     extra={"run": self._run.id, "status": error.status, "code": error.code},
                 )
             deleted = self.uploads_ended
-            self.use.add(EndUse(lists=asked.requests - deleted, deletes=deleted))
+            use = EndUse(lists=asked.requests - deleted, deletes=deleted)
+            self.use.destination.add(use)
         return [] if refused is None else self._told_once(refused=refused)
 
     def _ended(self, upload: Upload) -> None:

@@ -5,7 +5,6 @@ Decisions: docs/decisions/verify.md.
 
 import contextlib
 import datetime as dt
-import json
 import threading
 import time
 from pathlib import Path
@@ -69,6 +68,7 @@ class Verification:
         self._gave_way = False
         self._looked_at = 0.0
         self._found: list[Json] = []
+        self._lost: list[str] = []  # the first objects whose copy has other headers
         self._new = 0
         self._since = ""
         self._requests: Json = {}
@@ -139,9 +139,13 @@ class Verification:
             "findings": found.to_json(),
             "requests": self._requests,
         }
+        warnings = []
         if found.refused:
-            warning = RunWarning(WarningCode.UNREAD, {"n": found.refused})
-            columns["warnings"] = [warning.to_json()]
+            warnings.append(RunWarning(WarningCode.UNREAD, {"n": found.refused}))
+        if found.headers:
+            numbers = {"n": found.headers, "asked": found.objects}
+            warnings.append(RunWarning(WarningCode.HEADERS, numbers, tuple(self._lost)))
+        columns["warnings"] = [each.to_json() for each in warnings]
         told = reading_words.describe_verified(found)
         if found.wrong:
             damage = Damage(found.damaged, found.source_damaged, found.differs)
@@ -176,6 +180,11 @@ class Verification:
         elif refused := line.get("refused"):
             told = f"Could not be read at the {refused['end']}: {refused['said']}"
             self._say("notice", "cannot", told, refused["key"])
+        elif lost := line.get("headers"):
+            names = ", ".join(lost["lost"])
+            if len(self._lost) < NAMES_TOLD:
+                self._lost.append(f"{lost['key']} ({names})")
+            self._say("notice", "headers", f"Differs in the copy: {names}", lost["key"])
         elif key := line.get("passing"):
             self._say("info", "since", "Differed once, and is equal when read again", key)
         elif progress := line.get("read"):
@@ -183,7 +192,6 @@ class Verification:
 
     def _say(self, level: str, what: str, words: str, key: str) -> None:
         line = {
-            "time": utcnow().isoformat(timespec="seconds"),
             "level": level,
             "msg": words,
             "object": key,
@@ -191,7 +199,7 @@ class Verification:
             "bucketvault": "proof",
             "what": what,
         }
-        self._folder.append_to_spool(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        self._folder.say(line)
 
     def _look(self, read: Json) -> None:
         if self._row.stopping.is_set():

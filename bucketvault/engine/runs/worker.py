@@ -8,20 +8,18 @@ Every way out ends in one guarded UPDATE, or leaves the run to the next start.
 
 import contextlib
 import functools
-import json
 import logging
 import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bucketvault.engine.catalogue.conflicts import contradictions, refuse_path
 from bucketvault.engine.domain.copy_state import was_cut_off
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.usage import Use
-from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.engine.listing.merge import Stand
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.binary import find_binary
@@ -33,7 +31,7 @@ from bucketvault.engine.runs.counting import counted, cut_so_far
 from bucketvault.engine.runs.ends import remotes_of
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder, reap
 from bucketvault.engine.runs.follower import Follower, StallWatch
-from bucketvault.engine.runs.last_good import proven_before
+from bucketvault.engine.runs.last_good import patience_s
 from bucketvault.engine.runs.learning import learned, locked
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
@@ -42,7 +40,7 @@ from bucketvault.engine.runs.verifying import Verification
 from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.sanitize import Redactor
 from bucketvault.store.database import BusyError
-from bucketvault.store.models import BackupRun, utcnow
+from bucketvault.store.models import BackupRun
 from bucketvault.vocabulary import Phase, Reason, RunKind, RunStatus, log_topic
 
 log = logging.getLogger(__name__)
@@ -50,7 +48,6 @@ T = TypeVar("T")
 
 STEP_S, WATCHED_STEP_S = 0.2, 0.1  # the second while a page shows the log
 FAULTS_BORNE = 5  # while following, after a run is over, before it is called failed
-FIRST_PATIENCE_S = 20.0  # with a provider that is away, where no run has succeeded before
 
 
 class Worker:
@@ -128,9 +125,9 @@ class Worker:
             ledger = self._context.ledgers
             reads = (self._row, self._spec, self._looker.ends, self._folder, self._follower, ledger)
             return Verification(*reads).run()
-        plan = self._looker.look(0, tried=False)
+        plan = self._look(0)
         if self._learns(plan):
-            plan = self._looker.look(0, tried=False)
+            plan = self._look(0)
         self._say_step("look", looking.describe(plan.totals()), self._looker.take_use())
         early = self._early_end(plan)
         if early is not None:
@@ -170,7 +167,7 @@ class Worker:
             self._destination,
             self._folder.path,
             ledgers.ledger_of(self._context.ledgers, self._spec),
-            patience_s=self._patience_s(),
+            patience_s=patience_s(self._run),
             stopped=self._row.stopping,
             on_seen=self._seen,
         )
@@ -188,10 +185,14 @@ class Worker:
                 untouched=True,
             )
 
-    def _patience_s(self) -> float:
-        """Return how long a provider may be away: somebody may be waiting for a first answer."""
-        is_new = self._run.kind != RunKind.COPY or not proven_before(self._run)
-        return FIRST_PATIENCE_S if is_new else PATIENCE_S
+    def _look(self, number: int, *names: Any, tried: bool = False) -> Plan:  # as `Looker.look`
+        """Look; what one has asked that failed or was stopped is counted, too."""
+        try:
+            return self._looker.look(number, *names, tried=tried)
+        except BucketvaultError:
+            step = "prove" if number else "look"
+            self._say_step(step, "The look did not come to its end", self._looker.take_use())
+            raise
 
     def _learns(self, plan: Plan) -> bool:
         """Learn what the buckets do, where a look gives reason to; True: it is to be done again."""
@@ -366,9 +367,9 @@ class Worker:
         tried = not ended.cut_short and not any(code for _, code in ended.steps)
         errored = tally.errored if tally.errored_are_all else None
         try:
-            plan = self._looker.look(number, refused, errored, tried=tried)
+            plan = self._look(number, refused, errored, tried=tried)
             if self._learns(plan):  # what was refused for that may go well now
-                plan = self._looker.look(number, (), errored, tried=tried)
+                plan = self._look(number, (), errored, tried=tried)
         except RunFailedError as error:
             return outcome.unproven(error, ended.exit_code, self._follower)
         if not plan.totals().source_objects:
@@ -415,21 +416,19 @@ class Worker:
             self._binary,
             lambda: self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
             self._run,
-            self._looker.ahead,
+            self._looker,
             stopped=self._row.stopping,
             keep_open=[self._held_lock()],
             on_log=self._folder.append_to_spool,
         )
         warnings = tidying.do()
-        self._say_step("tidy", tidying.words, Use(destination=tidying.use))
+        self._say_step("tidy", tidying.words, tidying.use)
         counts = {name: self._follower.counts()[name] for name in ("purged", "requests")}
         return ending.with_warnings(warnings, **counts, uploads_ended=tidying.uploads_ended)
 
     def _say_step(self, step: str, words: str, requests: Use | None = None) -> None:
         """Write a line of our own into the run's log, with the requests that it tells of."""
-        line = passes.step_line(self._run.passes, step, words, requests=requests)
-        timed = {"time": utcnow().isoformat(), **line}
-        self._folder.append_to_spool(json.dumps(timed).encode() + b"\n")
+        self._folder.say(passes.step_line(self._run.passes, step, words, requests=requests))
         self._read_to_the_end()
 
     def _read_to_the_end(self) -> None:

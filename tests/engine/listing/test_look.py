@@ -8,12 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing.ledger import DAMAGED, Ledger, Record
 from bucketvault.engine.listing.look import End, Job, Looked, LookFailedError, StoppedError, look
 from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.engine.listing.plan import Plan, PlanWriter
-from bucketvault.vocabulary import ComparisonMode
+from bucketvault.vocabulary import ComparisonMode, Side
 from tests.conftest import NewBucket
 from tests.engine.listing.test_bucket import at, error, of, service
 from tests.engine.listing.test_page import HTML, answer, row
@@ -106,6 +107,7 @@ def test_a_server_that_lists_in_another_order_is_sorted_on_disk(new_job: NewJob)
 def test_the_end_that_could_not_be_looked_at_is_named_and_there_is_no_plan(
     end: str, new_job: NewJob
 ) -> None:
+    counted: list[Use] = []
     with (
         service(lambda *_: (200, answer(row("a")))) as good,
         service(lambda *_: (200, HTML.encode())) as bad,
@@ -113,9 +115,11 @@ def test_the_end_that_could_not_be_looked_at_is_named_and_there_is_no_plan(
         ends = [End(at(good)), End(at(bad))]
         job = new_job(*(ends if end == "copy" else reversed(ends)))
         with pytest.raises(LookFailedError, match="not what S3 sends") as told:
-            look(job)
+            look(job, on_requests=counted.append)
 
     assert (told.value.end, told.value.status) == (end, 200)
+    bad_end = Side.SOURCE if end == "source" else Side.DESTINATION
+    assert [use.of(bad_end).lists for use in counted] == [3], "asked again, and counted"
     assert not (job.folder / "totals.json").exists() and not job.new_ledger.exists()
 
 
@@ -133,24 +137,36 @@ def test_a_full_disk_is_no_fault_of_an_end(new_job: NewJob, tmp_path: Path) -> N
 
 def test_stop_ends_it_at_once_and_no_key_is_seen_from_outside(new_job: NewJob) -> None:
     stop, outcome = threading.Event(), list[BaseException]()
+    counted: list[Use] = []
     nobody = f"http://127.0.0.1:{free_port()}"
-    job = new_job(End(at(nobody)), End(at(nobody)), patience_s=60.0)
+    asked = threading.Event()
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>"
+
+    def first_page_alone(path: str, number: int) -> tuple[int, bytes]:
+        if "continuation" in path:
+            asked.set()
+            stop.wait(10)
+        return 200, answer(row("a"), end=more)
 
     def run() -> None:
         try:
-            look(job, cancelled=stop)
+            look(job, cancelled=stop, on_requests=counted.append)
         except StoppedError as error:
             outcome.append(error)
 
-    running = threading.Thread(target=run)
-    running.start()
-    child = _lister()
-    outside = json.dumps([child.cmdline(), child.environ()])
-    stop.set()
-    running.join(10)
+    with service(first_page_alone) as endpoint:
+        job = new_job(End(at(endpoint)), End(at(nobody)), patience_s=60.0)
+        running = threading.Thread(target=run)
+        running.start()
+        child = _lister()
+        outside = json.dumps([child.cmdline(), child.environ()])
+        assert asked.wait(10)
+        stop.set()
+        running.join(10)
 
     assert len(outcome) == 1 and not child.is_running()
     assert "example-secret" not in outside and "AKIA" not in outside
+    assert counted == [Use(EndUse(lists=2))], "also the one that nobody answered"
 
 
 def _lister() -> psutil.Process:

@@ -9,7 +9,7 @@ from bucketvault.store.models import BackupRun
 from bucketvault.vocabulary import Side
 from tests.conftest import NewBucket
 from tests.support.program import Program
-from tests.support.proxies import RefusingProxy
+from tests.support.proxies import RefusingProxy, Rule
 from tests.support.servers import RcloneS3
 
 _LISTS = re.compile(r"[?&](list-type|uploads)=")
@@ -62,7 +62,8 @@ def test_a_run_counts_the_requests_of_both_ends(
         source.delete("b/1")
         told, seen, _ = both()
         assert told == seen
-        assert told.source.reads == 5  # by name: two that come, one that goes
+        # by name: two that come, and of which headers are compared, and one that goes
+        assert told.source.reads == 7
 
         assert bucketvault.cli("verify", "Photos", "--wait").code == 0
         with bucketvault.database():
@@ -70,3 +71,7 @@ def test_a_run_counts_the_requests_of_both_ends(
         reads = {"reads": 12, "bytes_out": 13}  # of what is there by now
         assert verified == {"source": reads, "destination": reads}
         assert theirs.taken() == ours.taken() == EndUse(reads=12)
+
+        ours.rules = [Rule("GET", r"list-type", 403, "AccessDenied")]
+        failed = counted(bucketvault.run())
+        assert failed.destination == ours.taken() == EndUse(lists=1)

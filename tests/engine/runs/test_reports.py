@@ -1,16 +1,30 @@
 """Public reports of what services did to other programs, each as a run of ours meets it."""
 
 import gzip
+import os
+from dataclasses import dataclass
 
 import pytest
 
 from tests.conftest import NewBucket
 from tests.support.program import Program
-from tests.support.services import B2, R2, Amazon, GzipInChunks, OnlyBelow
+from tests.support.services import (
+    B2,
+    R2,
+    Amazon,
+    Answer,
+    Asked,
+    Cap,
+    GzipInChunks,
+    OnlyBelow,
+    Quirk,
+    refused,
+)
 from tests.support.wrong_answers import Lie, unpacked
 
 pytestmark = pytest.mark.slow
 
+MORE = bool(os.environ.get("TESTS_MORE"))
 PACKED = gzip.compress(b"hello world, this is a log line\n" * 400, mtime=0)
 
 
@@ -71,3 +85,47 @@ def test_a_key_limited_to_a_prefix_is_told_the_place_that_it_may_not_list(
     assert run["status"] == "failed"
     assert f"{destination.name}/.bucketvault-archive/" in run["explanation"], run
     assert destination.copy() == {"backups/photos/a": b"a"}
+
+
+@dataclass
+class Trouble(Quirk):
+    """Copies inside the service fail, as they do when it is in trouble."""
+
+    status: int = 500
+    code: str = "InternalError"
+
+    def refuses(self, asked: Asked) -> Answer | None:
+        if asked.operation != "CopyObject":
+            return None
+        return refused(self.status, self.code, "We encountered an internal error.")
+
+
+OUTAGE, FULL = "had an internal error.", "is full, or has reached its storage limit."
+TROUBLES = [  # the first alone takes seconds: the others are asked again and again, in three passes
+    (Cap("storage"), FULL),
+    (Trouble(), OUTAGE),
+    (Trouble(status=200), OUTAGE),
+    (Trouble(503, "SlowDown"), "is limiting requests (SlowDown)."),
+]
+
+
+@pytest.mark.parametrize(("quirk", "words"), TROUBLES if MORE else TROUBLES[:1])
+@pytest.mark.timeout(900)
+def test_a_service_in_trouble_is_not_called_full_and_a_full_one_is(
+    bucketvault: Program, b2: B2, new_bucket: NewBucket, quirk: Quirk, words: str
+) -> None:
+    """aws-sdk-go-v2#3189: the SDK appends "retry quota exceeded" once it has no tries left."""
+    names = [f"{number}.txt" for number in range(9)]
+    source, destination = new_bucket(b2, dict.fromkeys(names, b"first")), new_bucket(b2)
+    bucketvault.backup(source, destination, comparison_mode="checksum")
+    assert bucketvault.run()["status"] == "success"
+    for name in names:
+        source.put(name, b"second")
+    b2.quirks.insert(0, quirk)
+
+    run = bucketvault.run()
+
+    assert run["status"] == "failed"
+    assert words in run["explanation"], run
+    assert [each for each in (OUTAGE, FULL) if each in run["explanation"]] in ([words], [])
+    assert destination.copy() == dict.fromkeys(names, b"first"), "what could not be kept stays"

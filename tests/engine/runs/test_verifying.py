@@ -1,6 +1,7 @@
 """Bytes are read and compared by a run of its own: found, named, mailed once, then repaired."""
 
 import contextlib
+import datetime as dt
 import json
 import os
 import signal
@@ -87,6 +88,32 @@ def test_all_is_read_and_equal_and_the_day_is_remembered(scene: Scene) -> None:
     assert coverage is not None
     assert (coverage.recent_objects, coverage.objects, coverage.recent_bytes) == (3, 3, 6010)
     assert scene.state() == before, "nothing was written"
+
+
+def test_headers_that_a_copy_lost_are_told_by_its_run_and_counted_by_a_reading(
+    scene: Scene,
+) -> None:
+    """Measured with rclone 1.75.2: docs/providers.md, "What S3 to S3 copying loses"."""
+    page = {"Expires": dt.datetime(2030, 1, 1, tzinfo=dt.UTC), "WebsiteRedirectLocation": "/b"}
+    scene.source.put("a.html", b"first", **page)
+    scene.source.put("b.html", b"second", Metadata={"cache-control": "no", "colour": "blue"})
+    scene.source.put("c.html", b"third", CacheControl="no", Metadata={"colour": "red"})
+    scene.backup()
+
+    copied = scene.program.run()
+    read = verify(scene)
+
+    lost = [
+        "a.html (expires, x-amz-website-redirect-location)",
+        "b.html (cache-control, x-amz-meta-cache-control)",
+    ]
+    warning = {"code": "headers", "n": 2, "asked": 3, "names": lost}
+    assert copied["status"] == "success" and len(copied["warnings"]) == 1, copied
+    assert copied["warnings"][0].startswith(
+        "Headers or metadata differ in the copy of 2 of 3 objects compared: a.html (expires, "
+    )
+    assert (read.status, read.warnings) == (RunStatus.SUCCESS, [warning])
+    assert [line["object"] for line in told(scene, read)] == ["a.html", "b.html"]
 
 
 def test_without_a_proven_copy_it_is_refused_with_what_to_do(scene: Scene) -> None:
