@@ -87,7 +87,9 @@ def kept(folders: int = 5, foreign: tuple[str, ...] = ()) -> Kept:
         replaced = now() - number * DAY - HOUR - (28 * DAY if number == 4 else 0 * DAY)
         made.append(
             KeptFolder(
-                stamp=f"{replaced:%Y%m%dT%H%M%SZ}",
+                # one was named by a clock that was 400 days ahead
+                stamp=f"{replaced + (400 * DAY if number == 2 else 0 * DAY):%Y%m%dT%H%M%SZ}",
+                is_misplaced=number == 2,
                 replaced_at=replaced,
                 goes_at=replaced + 30 * DAY,
                 objects=4 - number % 3,

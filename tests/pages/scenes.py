@@ -339,6 +339,7 @@ def warned_run() -> RunView:
     return run_view(
         id=7,
         warnings=(RunWarning(WarningCode.ALTERED, {"n": 2}), RunWarning(WarningCode.LOG_CUT)),
+        copy_state=CopyState(CopyKind.COMPLETE, at_least=True, log_is_cut=True),
     )
 
 
