@@ -1,7 +1,9 @@
 """The settings of one process, from flags and BUCKETVAULT_*. Everything else is in the database."""
 
+import errno
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +86,14 @@ class Config:
             self.runs.mkdir(mode=0o700, exist_ok=True)
             self.ledgers.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
+            hint = "Name another with --data-dir or BUCKETVAULT_DATA_DIR."
+            if error.errno == errno.EROFS:
+                hint = (
+                    "Check its disk: after errors a system mounts it read-only. See: "
+                    f"findmnt -T {shlex.quote(str(self.data_dir))}; dmesg"
+                )
             raise ConfigError(
-                f"The data folder {self.data_dir} cannot be used: {error.strerror}.",
-                "Name another with --data-dir or BUCKETVAULT_DATA_DIR.",
+                f"The data folder {self.data_dir} cannot be used: {error.strerror}.", hint
             ) from error
 
 

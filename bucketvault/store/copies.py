@@ -83,6 +83,14 @@ def contents(path: Path) -> Contents | None:
         return None
 
 
+def contents_in_words(copy: SelfBackup) -> str:
+    """Return `3 backups and 412 runs`."""
+    held = contents(copy.path)
+    if held is None:  # gone meanwhile
+        return "an unknown number of runs"
+    return f"{many(held.backups, 'backup')} and {many(held.runs, 'run')}"
+
+
 @functools.lru_cache(maxsize=32)
 def _contents(path: Path, _changed: int, _size: int) -> Contents:
     with contextlib.closing(read_only(path)) as plain:

@@ -7,6 +7,7 @@ is locked" when another connection wrote in between, whatever the busy timeout.
 
 import contextlib
 import logging
+import os
 import shutil
 import sqlite3
 import threading
@@ -144,6 +145,17 @@ def describe_sqlite_error(
             f"The disk of {path.parent} is full.",
             "Make room there, then try again: bucketvault needs some to write down what it does.",
         )
+    if "unable to open" in said and GONE not in said and _has_no_room_for_files(path.parent):
+        return DatabaseError(
+            f"The disk of {path.parent} has no room for more files.",
+            "Delete small files there, whatever room is free: df -i shows how many there are.",
+        )
+    if "readonly database" in said or "read-only" in said:
+        return DatabaseError(
+            f"The database {path} is read-only.",
+            "Check the owner and mode of its folder, and the disk: after errors a system mounts "
+            f"it read-only. See: findmnt -T {path.parent}; dmesg",
+        )
     if "malformed" in said or "not a database" in said:
         return _damaged(path, said)
     if GONE in said:
@@ -153,6 +165,11 @@ def describe_sqlite_error(
     else:
         hint = "Check the file, its folder, their owner and the free space."
     return DatabaseError(f"The database {path} cannot be {what}: {said}.", hint)
+
+
+def _has_no_room_for_files(folder: Path) -> bool:
+    disk = os.statvfs(folder)
+    return disk.f_files > 0 and disk.f_favail == 0
 
 
 def _damaged(path: Path, found: str) -> BrokenDatabaseError:

@@ -19,6 +19,7 @@ from bucketvault.config import Config
 from bucketvault.engine import maintenance, serve_note, settings
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import is_served
+from bucketvault.engine.health.writable import unwritable
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, Tone
@@ -34,7 +35,7 @@ from bucketvault.humanize import (
     size,
     wall_clock,
 )
-from bucketvault.store.copies import SelfBackup, contents, richer_copies
+from bucketvault.store.copies import SelfBackup, contents_in_words, richer_copies
 from bucketvault.store.database import RESTORE, connection, database_bytes
 from bucketvault.store.models import BackupRun, Mail, Provider, utcnow
 from bucketvault.store.restoring import Restored, lately_restored
@@ -223,7 +224,7 @@ def copy_of_database(
     """
     name, value = Subject.COPY, "none" if newest is None else age(newest.made_at, now)
     if newest is not None and richer is not None:
-        then, today = (_holds(copy) for copy in (richer, newest))
+        then, today = (contents_in_words(copy) for copy in (richer, newest))
         words = (
             f"The copy of {richer.day} holds {then}, that of {newest.day} only {today}. Copies "
             "like the older one are not deleted."
@@ -244,13 +245,6 @@ def copy_of_database(
         return Reading(name, Tone.NONE, "none yet", "The first is made within a day of serving.")
     lost = "all settings and history are" if newest is None else "what came after is lost too"
     return Reading(name, Tone.BAD, value, f"If the database is lost, {lost}.", todo)
-
-
-def _holds(copy: SelfBackup) -> str:
-    held = contents(copy.path)
-    if held is None:  # gone meanwhile
-        return "an unknown number of runs"
-    return f"{many(held.backups, 'backup')} and {many(held.runs, 'run')}"
 
 
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
@@ -325,9 +319,13 @@ def look_at_disk(context: Context, *, at: Path | None = None) -> Reading:
     place = context.config.data_dir
     try:
         found = shutil.disk_usage(at or place)
+        wrong = unwritable(at or place)
     except OSError as error:
         words = f"The disk of {place} cannot be looked at: {error.strerror}."
         return Reading(Subject.DISK, Tone.BAD, "not known", words, issue=_disk_issue(words))
+    if wrong is not None:
+        issue = InstallationIssue(Part.DISK, wrong.title, f"{wrong.words} {wrong.todo}", True)
+        return Reading(Subject.DISK, Tone.BAD, "not writable", wrong.words, wrong.todo, issue)
     return disk(found.free, found.total, context.growth_bytes_a_day, str(place))
 
 

@@ -1,7 +1,9 @@
 """A full disk and a held database never change how a run ended."""
 
 import contextlib
+import itertools
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -31,9 +33,11 @@ PAGE_BYTES = 4096
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
+def small_disk(folder: Path, size: str, files: int = 0) -> Iterator[None]:
+    """A disk of its own at `folder`, which holds so many files at most; 0: any number."""
     folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    options = f"size={size},nr_inodes={files}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
     try:
         yield
     finally:
@@ -75,6 +79,65 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_run_does_not_hide_its_end(
         found = sqlite3.connect(bucketvault.data_dir / "bucketvault.sqlite3")
         assert found.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         found.close()
+
+
+def use_up_files(folder: Path) -> Path:
+    """Make files until no more fit; gives their folder."""
+    many = folder / "many"
+    many.mkdir()
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (many / str(number)).touch()
+    return many
+
+
+@pytest.mark.mounts
+def test_a_disk_without_room_for_files_is_named_and_hides_no_end(
+    bucketvault: Program, pausing: PausingS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    source, destination = new_bucket(pausing, objects(60, 4000)), new_bucket(elsewhere)
+    with small_disk(bucketvault.data_dir, "500M", files=200):
+        bucketvault.backup(source, destination)
+        many = use_up_files(bucketvault.data_dir)
+        refused = [bucketvault.cli(*line.split()) for line in ("status", "run Photos --wait")]
+        looked = bucketvault.cli("doctor")
+        shutil.rmtree(many)
+        app = bucketvault.start("run", "Photos", "--wait")
+        until("something is copied", destination.copy_keys)
+        many = use_up_files(bucketvault.data_dir)
+        pausing.thaw()
+        until("rclone is done", lambda: not bucketvault.rclones())
+        shutil.rmtree(many)
+        app.communicate(timeout=60)
+
+        run = bucketvault.last_run()
+
+    for done in refused:
+        assert done.code == 1 and "has no room for more files" in done.err and not done.out, done
+    assert looked.code == 1 and "(inodes)" in looked.out
+    assert (app.returncode, run["status"], run["counts"]["copied"]) == (0, "success", 60), run
+    assert destination.copy() == source.objects()
+
+
+@pytest.mark.mounts
+def test_a_read_only_data_folder_is_named_by_every_command(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    with small_disk(bucketvault.data_dir, "500M"):
+        bucketvault.backup(new_bucket(here, objects(3)), new_bucket(elsewhere))
+        remount = ["mount", "-o", "remount,ro", str(bucketvault.data_dir)]
+        subprocess.run(remount, check=True)
+        lines = ("status", "run Photos", "serve", "restore-database", "url")
+        refused = [bucketvault.shell(*line.split()) for line in lines]
+        looked = bucketvault.cli("doctor")
+        subprocess.run([*remount[:2], "remount,rw", remount[3]], check=True)
+
+        assert bucketvault.run()["status"] == "success"
+
+    for done in refused:
+        assert done.code == 2 and "Traceback" not in done.err and not done.out, done
+        assert "Read-only file system" in done.err or "no copy" in done.err
+    assert looked.code == 1 and "read-only" in looked.out
 
 
 @pytest.mark.mounts
