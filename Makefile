@@ -37,12 +37,13 @@ map: $(VENV)/.development ## rooms, lines and imports between rooms, of this che
 bench: $(VENV)/.development ## speed and memory, side by side with rclone by hand
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-lock: $(VENV)/.development ## write the lock files anew from pyproject.toml
+lock: $(VENV)/.development ## write the lock files anew from pyproject.toml; compare rclone with its own release
 	@$(BIN)/pip install --quiet uv && \
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --upgrade --extra build pyproject.toml -o requirements.lock && \
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --extra build --extra development -c requirements.lock pyproject.toml -o requirements-development.lock
+	  --no-header --extra build --extra development -c requirements.lock pyproject.toml -o requirements-development.lock && \
+	$(BIN)/python -m tests.checksums
 
 clean: ## remove the virtual environment and what tools left
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

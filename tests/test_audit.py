@@ -1,6 +1,14 @@
 """The audit of packages: red for what can be mended, and never green by not having asked."""
 
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
 from tests.audit import verdict
+
+CI = Path(__file__).parent.parent / ".ci" / "run"
 
 FINE = {"name": "peewee", "version": "4.5.3", "vulns": []}
 SKIPPED = {"name": "nicegui", "skip_reason": "not found"}
@@ -26,3 +34,32 @@ def test_packages_nobody_was_asked_about_are_said_not_to_be_audited() -> None:
     code, lines = verdict([FINE, SKIPPED])
 
     assert code == 0 and lines[-1].startswith("Not audited: 1 packages")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_ci_warns_in_its_last_line_where_nobody_could_be_asked(tmp_path: Path, code: int) -> None:
+    """Also where a test failed: that is where people look."""
+    for name in ("apt-get", "ssh", "systemd-analyze", "chromium-headless-shell", "make"):
+        stand_in = tmp_path / name
+        stand_in.write_text("#!/bin/sh\n")
+        stand_in.chmod(0o755)
+    (tmp_path / "make").write_text(
+        f"""#!/bin/sh
+case $1 in
+  audit) echo "Not audited: 71 packages, since the advisories did not answer." ;;
+  test) echo "3 passed, 1 failed"; exit {code} ;;
+esac
+"""
+    )
+
+    done = subprocess.run(
+        [str(CI)],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == code, done
+    assert done.stdout.splitlines()[-1] == (
+        "WARNING: not audited: 71 packages, since the advisories did not answer."
+    )
