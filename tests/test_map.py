@@ -20,6 +20,7 @@ FLOORS = (
     {"store"},
     {"access"},
     {"engine/domain", "engine/events"},
+    {"engine/peers"},
     {"engine/rclone"},
     {"engine/settings", "engine/listing", "engine/price_list"},
     {"engine/catalogue", "engine/probe"},

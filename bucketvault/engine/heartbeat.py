@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bucketvault import __version__
-from bucketvault.engine import settings
+from bucketvault.engine import peers, settings
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import PingState
 from bucketvault.engine.mail.smtp import total_timeout
@@ -93,6 +93,7 @@ def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
         connection = http.client.HTTPSConnection(host, port, timeout=answer_s, context=context)
     else:
         connection = http.client.HTTPConnection(host, port, timeout=answer_s)
+    connection._create_connection = peers.connect  # type: ignore[attr-defined]  # noqa: SLF001
     path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     with total_timeout(answer_s, lambda: connection.sock) as cut:
         try:

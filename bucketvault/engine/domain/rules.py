@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
-from bucketvault.sanitize import has_control_characters
+from bucketvault.sanitize import JOINERS, has_control_characters
 
 LONGEST_NAME = 100
 LONGEST_SECRET = 1024
@@ -40,8 +40,13 @@ class InvalidValue(Exception):  # noqa: N818 (not an error of the program: the a
 
 
 def same_name(name: str) -> str:
-    """Return the key that two names share when a person would call them the same."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    """Return the key that two names share when a person would call them the same.
+
+    Blanks of any kind and number are one: pages show them so. Letters of several scripts that look
+    alike, such as the Latin and the Cyrillic a, are different letters.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return " ".join(folded.split())
 
 
 def did_you_mean(typed: str, known: Iterable[str]) -> str:
@@ -109,8 +114,7 @@ def path_rule(value: object) -> str:
     path = meant_path(text_of(value))
     if not path:
         return ""
-    # Persian words and some emoji are joined with these two, in object names too.
-    if has_control_characters(path.replace("\u200c", "").replace("\u200d", "")):
+    if has_control_characters(path, JOINERS):  # they are in object names, too
         raise InvalidValue("The path holds a character that cannot be seen: type it again.")
     segments = path.split("/")
     if "" in segments:
@@ -169,14 +173,10 @@ def endpoint_rule(value: object) -> str:
     if port == 0:
         raise InvalidValue("The port is a number from 1 to 65535.")
     address = ip_address(host)
-    if address is None:
-        _check_host_name(host)
-    else:
-        if address.is_link_local or address == _METADATA_V6:
-            raise InvalidValue(
-                "This address is not a storage service: link-local addresses are refused."
-            )
+    if address is not None:
         check_address(address)
+    elif not is_host_name(host):
+        raise InvalidValue("The endpoint's host is not a host name: write it as in s3.example.com.")
     if parts.scheme == "http" and not is_near(host):
         raise InvalidValue(
             "Plain http would expose your data on the network. Use https:// "
@@ -352,30 +352,47 @@ def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return address
 
 
-# Answers with the keys of the machine it is asked from, at Amazon, over IPv6.
-_METADATA_V6 = ipaddress.IPv6Address("fd00:ec2::254")
+# They answer with the keys of the machine that asks, as 169.254.169.254 does: Amazon's and
+# Google's over IPv6, Alibaba's, Oracle's, and the one of Azure's that is not link-local.
+_METADATA = frozenset(
+    ipaddress.ip_address(each)
+    for each in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
+)
+_V4_INSIDE = [  # networks whose last 32 bits are an IPv4 address (RFC 4291 2.5.5, 6052, 8215)
+    ipaddress.IPv6Network(each) for each in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")
+]
+
+
+def is_link_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """True for a link-local address, or a cloud's metadata service; also as IPv6 has IPv4."""
+    meant: list[ipaddress.IPv4Address | ipaddress.IPv6Address | None] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        meant += [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if any(address in network for network in _V4_INSIDE):
+            meant.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return any(each.is_link_local or each in _METADATA for each in meant if each is not None)
 
 
 def check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     """Refuse an address that is not one server's own."""
-    if address.is_unspecified or address.is_multicast or address.is_link_local:
+    if is_link_local(address):
+        raise InvalidValue("Link-local addresses are refused: no server of yours answers there.")
+    if address.is_unspecified or address.is_multicast:
         raise InvalidValue("This address belongs to no single server: enter the server's own.")
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
         raise InvalidValue("Leave out the % and what follows it.")
 
 
 def is_host_name(host: str) -> bool:
-    """True if `host`, in lower case, has the form of a host's name."""
+    """True if `host`, in lower case, has the form of a host's name.
+
+    2852039166, 0xa9fea9fe and 169.254.43518 have not: resolvers take them for IP addresses
+    (inet_aton(3)), past every check of those.
+    """
     label = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-    return len(host) <= 253 and re.fullmatch(rf"{label}(\.{label})*", host) is not None
-
-
-def _check_host_name(host: str) -> None:
-    if not is_host_name(host):
-        raise InvalidValue("The endpoint's host is not a host name: write it as in s3.example.com.")
-    # 2852039166 and 0xa9.254.1 are IP addresses to some resolvers, past the checks above
-    if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]):
-        raise InvalidValue("The endpoint's host is neither a name nor a whole IP address.")
+    if len(host) > 253 or re.fullmatch(rf"{label}(\.{label})*", host) is None:
+        return False
+    return re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.rpartition(".")[2]) is None
 
 
 def is_loopback(host: str) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
+from bucketvault.engine import peers
 from bucketvault.engine.listing.page import Entry, NoListingError, Page, read_page
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import Json
@@ -119,6 +120,8 @@ class Conversation:
                     raise last from error
             except ssl.SSLCertVerificationError as error:
                 raise ListingError(0, "", f"x509: {error.verify_message}") from error
+            except peers.LinkLocalError as error:
+                raise ListingError(0, "", str(error.strerror)) from error
             except (OSError, http.client.HTTPException) as error:
                 last = ListingError(0, "", f"{type(error).__name__}: {error}")
             except ListingError as error:
@@ -270,10 +273,12 @@ def may_pass(error: ListingError) -> bool:
 
 def _connect(endpoint: str, answer_s: float) -> http.client.HTTPConnection:
     parts = urllib.parse.urlsplit(endpoint)
+    made = http.client.HTTPConnection(parts.netloc, timeout=answer_s)
     if parts.scheme == "https":
         verified = ssl.create_default_context()
-        return http.client.HTTPSConnection(parts.netloc, timeout=answer_s, context=verified)
-    return http.client.HTTPConnection(parts.netloc, timeout=answer_s)
+        made = http.client.HTTPSConnection(parts.netloc, timeout=answer_s, context=verified)
+    made._create_connection = peers.connect  # type: ignore[attr-defined]  # noqa: SLF001
+    return made
 
 
 def whole(answer: http.client.HTTPResponse) -> bytes:

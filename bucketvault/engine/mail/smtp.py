@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from bucketvault.engine import peers
 from bucketvault.engine.settings import MailServer
 from bucketvault.errors import BucketvaultError
 from bucketvault.sanitize import Redactor, clean
@@ -217,15 +218,26 @@ class _Talk:
         return clean(f"{code} {told}".rstrip() if code > 0 else told, limit=ANSWER_LIMIT)
 
 
+class _Plain(smtplib.SMTP):
+    """A connection that is refused where the server's name leads to a link-local address."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return peers.connect((host, port), timeout)
+
+
+class _Protected(smtplib.SMTP_SSL, _Plain):
+    """The same within TLS from its first byte on: `SMTP_SSL` wraps what `_Plain` gives."""
+
+
 def _unconnected(server: MailServer, answer_s: float) -> smtplib.SMTP:
     """A connection that is not open yet, so that it can be cut from its first moment."""
     name = socket.gethostname()  # greet by it if it is whole, without asking the network for one
     name = name if re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", name) else "[127.0.0.1]"
     if server.security is MailSecurity.TLS:
         tls = ssl.create_default_context()
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=name, timeout=answer_s, context=tls)
+        smtp: smtplib.SMTP = _Protected(local_hostname=name, timeout=answer_s, context=tls)
     else:
-        smtp = smtplib.SMTP(local_hostname=name, timeout=answer_s)
+        smtp = _Plain(local_hostname=name, timeout=answer_s)
     smtp._host = server.host  # type: ignore[attr-defined]  # noqa: SLF001 - checked by TLS
     return smtp
 

@@ -60,12 +60,12 @@ def call(
     `sides` are the remotes by name; descriptors in `keep_open` are held by rclone too (the run's
     lock). Its JSON log is read while it comes: `on_log` gets the bytes, in this thread, and
     `Done.transcript` has read it all. Raises CancelledError soon after `cancelled` is set,
-    RcloneMissingError when its answer does not end. rclone is gone when this returns or raises, and
-    dies when we do.
+    RcloneMissingError when its answer does not end, BucketvaultError where an endpoint leads to a
+    link-local address. rclone is gone when this returns or raises, and dies when we do.
     """
     config = os.memfd_create("rclone-config")
     try:
-        os.write(config, remotes.config_text(sides).encode())
+        os.write(config, remotes.config_to_start(sides).encode())
         process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),

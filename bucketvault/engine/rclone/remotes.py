@@ -7,6 +7,7 @@ The text holds the keys in the clear; callers hand it to rclone through memory.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bucketvault.engine import peers
 from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.rules import why_refused
 from bucketvault.engine.domain.services import B2, R2, service_at, service_of
@@ -118,6 +119,16 @@ def config_text(remotes: Mapping[str, Remote]) -> str:
     remote, and only bucketvault's own kept versions may move that way.
     """
     return "\n".join(section(name, remote) for name, remote in remotes.items())
+
+
+def config_to_start(remotes: Mapping[str, Remote]) -> str:
+    """The same, to start rclone with at once: it asks the machines that the names lead to now.
+
+    Raises BucketvaultError also where one of them is never asked.
+    """
+    for remote in remotes.values():
+        peers.refuse_name(remote.label, listing_place(remote)[0])
+    return config_text(remotes)
 
 
 def _as_found(remote: Remote) -> list[tuple[str, str]]:

@@ -102,7 +102,11 @@ are: put each where the time after it belongs, not where its name does.
 
 {lines}
 """
+
+# The first line and the last make one here-document of it for a shell (sh, bash, dash, zsh, ksh):
+# pasted as a whole it runs nothing, neither a command nor what stands in a name.
 TEXT = """\
+: <<'RESTORE.txt'
 HOW TO BRING THIS COPY BACK
 
 Backup:  {name}
@@ -186,4 +190,5 @@ folder of its name is. To bring such names back as they were, copy to another bu
 
 rclone passes over names with // below a folder, so also among the kept versions, and says nothing:
 look for them, and fetch them, with another program for S3, such as your provider's own page.
+RESTORE.txt
 """

@@ -25,7 +25,7 @@ from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.log_lines import Progress
-from bucketvault.engine.rclone.remotes import Remote, config_text
+from bucketvault.engine.rclone.remotes import Remote, config_to_start
 from bucketvault.engine.runs import hold, ledgers, looking, outcome, passes, plan_log, stamps
 from bucketvault.engine.runs.counting import counted, cut_so_far
 from bucketvault.engine.runs.ends import remotes_of
@@ -266,9 +266,9 @@ class Worker:
         stamp = passes.stamp_of(str(self._run.archive_stamp), number)
         destination = looking.bucket_of(self._spec.destination, self._destination)
         work = passes.prepare(self._spec, plan, self._folder.path, number, stamp, destination)
+        config = config_to_start({"source": self._source, "dest": self._destination})
         # The phase first: a crash between the two must not look like "nothing was touched".
         self._row.note(phase=Phase.COPYING, passes=number, progress={})
-        config = config_text({"source": self._source, "dest": self._destination})
         lock, self._lock = self._held_lock(), None
         key = self._spec.archive_key
         try:

@@ -1,8 +1,12 @@
 """RESTORE.txt alone brings a copy back, with a bare rclone, when all of bucketvault is gone."""
 
 import contextlib
+import os
+import pty
 import shlex
 import shutil
+import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +23,7 @@ from bucketvault.vocabulary import ComparisonMode
 from tests.conftest import NewBucket
 from tests.support.person import Person, restore_key
 from tests.support.program import Bucket, Program
-from tests.support.servers import MotoServer, RcloneS3
+from tests.support.servers import MotoServer, RcloneS3, clean_environment
 
 NASTY = 'it\'s $(touch /tmp/x) "quoted" & sp ace'
 
@@ -295,6 +299,41 @@ def test_the_configuration_in_the_text_fits_each_service(
     assert text == restore_text(
         spec(**changes), "{name} of mine"
     )  # no date, nothing that changes by itself
+
+
+@pytest.mark.parametrize("shell", [["sh", "-i"], ["bash", "--norc", "-i"]], ids=["sh", "bash"])
+def test_the_whole_text_pasted_into_a_shell_runs_nothing(tmp_path: Path, shell: list[str]) -> None:
+    """At a terminal, where lines run as they come; with a name that would like to run, too."""
+    mine = tmp_path / "rclone"
+    mine.write_text(f"#!/bin/sh\ntouch '{tmp_path}/ran'\n")
+    mine.chmod(0o755)
+    name = f"it's `touch {tmp_path}/a` $(touch {tmp_path}/b) !x; touch {tmp_path}/c"
+    text = restore_text(spec(path=f"$(touch {tmp_path}/d)/'x"), name)
+    ours, theirs = pty.openpty()
+    environment = clean_environment() | {"PATH": f"{tmp_path}:/usr/bin:/bin", "PS1": "ready> "}
+    with subprocess.Popen(
+        shell,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        lines = f"{text}echo end\\ of it; exit\n".encode().splitlines(keepends=True)
+        feed = threading.Thread(target=lambda: [os.write(ours, line) for line in lines])
+        feed.start()
+        shown = b""
+        with contextlib.suppress(OSError):  # the terminal goes with the shell
+            while said := os.read(ours, 4096):
+                shown += said
+        feed.join()
+        assert process.wait(10) == 0
+    os.close(ours)
+
+    assert b"end of it" in shown, shown[-500:]
+    assert [each.name for each in tmp_path.iterdir()] == ["rclone"]
 
 
 @pytest.mark.slow

@@ -107,7 +107,8 @@ def test_every_sign_that_people_see_otherwise_is_known() -> None:
     from bucketvault.pages.run.log_search import Shown
 
     sought = Shown("nowhere", ZONE)
-    for code in range(0x7F, 0x10000):
+    # beyond the first plane, those with unseen signs among them
+    for code in (*range(0x7F, 0x10000), *range(0x13000, 0x1E000), *range(0xE0000, 0xE1000)):
         sign = chr(code)
         if has_control_characters(sign):
             line = b'{"object":"' + sign.encode(errors="surrogatepass") + b'"}'
