@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -71,10 +72,17 @@ class Config:
     def make_folders(self) -> None:
         """Create the data folder for the owner alone. Raises ConfigError when that fails.
 
-        A folder that holds other things is refused and stays as it is: /tmp, or a project.
+        A folder that holds other things is refused and stays as it is: /tmp, or a project. So is
+        another user's, who could change what is in it; for root, too.
         """
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if (owner := self.data_dir.stat().st_uid) != os.geteuid():
+                raise ConfigError(
+                    f"The data folder {self.data_dir} belongs to the user {_name_of(owner)}.",
+                    "Type the command as that user, or name another folder with --data-dir or "
+                    "BUCKETVAULT_DATA_DIR.",
+                )
             names = {path.name for path in self.data_dir.iterdir()}
             if names and not names & {self.database.name, self.lock.name}:
                 raise ConfigError(
@@ -95,6 +103,13 @@ class Config:
             raise ConfigError(
                 f"The data folder {self.data_dir} cannot be used: {error.strerror}.", hint
             ) from error
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container
+        return str(uid)
 
 
 def load_config(

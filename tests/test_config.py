@@ -1,5 +1,6 @@
 """Settings of the process: each wrong one is named, all at once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ def test_a_folder_that_holds_other_things_is_refused_and_stays_as_it_is(tmp_path
         load_config({}, data_dir=str(folder)).make_folders()
 
     assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.root
+def test_another_users_folder_is_refused_also_for_root(tmp_path: Path) -> None:
+    """Whoever owns it could put another database there, and read what is written."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o777)
+    os.chown(folder, 65534, 65534)
+
+    with pytest.raises(ConfigError, match="belongs to the user nobody"):
+        load_config({}, data_dir=str(folder)).make_folders()
+
+    assert not list(folder.iterdir())
 
 
 def test_no_home_is_needed_where_both_places_are_named(

@@ -1,10 +1,16 @@
 """The installed package: the wheel holds all that the program needs."""
 
+import contextlib
+import os
+import pty
 import re
+import select
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -88,6 +94,9 @@ def test_the_unit_is_one_that_systemd_takes_without_a_word(tmp_path: Path) -> No
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "Requires=bucketvault.socket",
+        "LimitNOFILE=4096",
+        "MemoryMax=80%",
+        "IPAddressDeny=link-local",
     ],
 )
 def test_the_unit_keeps_what_runs_and_secrets_depend_on(line: str) -> None:
@@ -105,6 +114,66 @@ def test_unit_command_and_manual_name_the_same_places() -> None:
     assert program in command and "/venv" in install
     for place in ("/var/lib/bucketvault", "/var/lib/bucketvault-key", "packaging/install"):
         assert place in manual
+
+
+TYPES = """
+import fcntl, os, termios
+for name in "0", "/dev/tty":
+    try:
+        terminal = os.open(name, os.O_RDWR) if name != "0" else 0
+        for sign in b"touch typed\\n":
+            fcntl.ioctl(terminal, termios.TIOCSTI, bytes([sign]))
+    except OSError:
+        pass
+print("typed")
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("further", ["", " | cat"], ids=["at a terminal", "in a pipe"])
+def test_the_services_user_cannot_type_into_roots_terminal(tmp_path: Path, further: str) -> None:
+    """Root's shell reads what is typed once the command has ended."""
+    stack = contextlib.ExitStack()
+    python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
+    stand_in = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))) / "command"
+    stand_in.parent.chmod(0o755)
+    stand_in.write_text(f"#!{python} -IS\n{TYPES}")
+    stand_in.chmod(0o755)
+    script = (PACKAGING / "bucketvault").read_text()
+    script = script.replace("-u bucketvault", "-u nobody")
+    script = script.replace("/opt/bucketvault/venv/bin/bucketvault", str(stand_in))
+    (tmp_path / "command").write_text(script)
+    ours, theirs = pty.openpty()
+    with (
+        stack,
+        subprocess.Popen(
+            ["setsid", "--ctty", "sh", "-i"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PS1": "ready> "},
+        ) as shell,
+    ):
+        os.close(theirs)
+        os.write(ours, f"sh ./command{further}\n".encode())
+        shown = shown_until(ours, rb"(?<!touch )typed\r\n.*ready> ")
+        os.write(ours, b"exit\n")
+        shown += shown_until(ours, rb"never shown")
+    os.close(ours)
+
+    assert shell.returncode == 0 and re.search(rb"(?<!touch )typed\r\n", shown)
+    assert not (tmp_path / "typed").exists(), shown
+
+
+def shown_until(terminal: int, pattern: bytes) -> bytes:
+    """Return what a terminal shows until it shows this, or goes with its shell."""
+    shown, end = b"", time.monotonic() + 15
+    with contextlib.suppress(OSError):
+        while not re.search(pattern, shown, re.DOTALL) and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.5)[0]:
+                shown += os.read(terminal, 4096)
+    return shown
 
 
 @pytest.mark.parametrize("name", ["install", "uninstall", "bucketvault"])

@@ -18,6 +18,7 @@ class ServeNote:
     secret: str  # by which whoever answers there shows that it is this server
     kept_out: str = ""  # why the pages cannot be opened now, in words; empty: they can
     kept_out_since: str = ""  # UTC, in ISO form: the same while one such time lasts
+    kept_out_by_stranger: bool = False  # at some time of it: open tabs told it what they have
 
 
 def read(data_dir: Path) -> ServeNote | None:

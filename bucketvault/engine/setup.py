@@ -34,10 +34,12 @@ from bucketvault.errors import InvalidInputError, Problem
 from bucketvault.sanitize import clean
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, Provider, Storage
+from bucketvault.store.private_files import read_text
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Json, Schedule
 
 UNCHANGED = "unchanged"
+LONGEST_FILE, LONGEST_SECRET_FILE = 10_000_000, 64_000  # bytes
 ADDRESS = ("endpoint", "account_id", "region")
 END_KEYS = ("provider", "bucket", "path")  # of a Backup's end, `source` or `destination`
 TABLES: Mapping[str, Mapping[str, Ruled]] = {
@@ -112,7 +114,7 @@ class Entry:
 
 def _document(path: Path) -> Json:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(read_text(path, LONGEST_FILE))
     except OSError as error:
         message = f"This file cannot be read: {error.strerror or error}."
     except UnicodeDecodeError:
@@ -244,10 +246,10 @@ class _Secrets(NamedTuple):
 
     def _in_file(self, name: str, shown: str) -> str:
         try:
-            secret = (self.folder / Path(name).expanduser()).read_text("utf-8").rstrip("\r\n")
+            path = self.folder / Path(name).expanduser()
+            secret = read_text(path, LONGEST_SECRET_FILE, only_files=True).rstrip("\r\n")
         except OSError as error:
-            why = error.strerror or error
-            raise InvalidValue(f"The file {shown} cannot be read: {why}.") from error
+            raise InvalidValue(f"The file {shown} cannot be read: {error.strerror}.") from error
         except (ValueError, RuntimeError) as error:  # not text; not a file's name; nobody's home
             raise InvalidValue(f"The file {shown} cannot be read as text.") from error
         if not secret:

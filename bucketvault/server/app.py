@@ -7,6 +7,7 @@ imported: set NICEGUI_STORAGE_PATH first.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from http import HTTPStatus
@@ -30,6 +31,7 @@ from bucketvault.store.database import BusyError
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0  # how soon a new login token, or the end of a session, reaches open pages
+ASKED_EVERY_S = 1.0  # /healthz is for everybody, and an answer takes a thread and the database
 RECONNECT_S = 10.0  # a tunnel may be gone for so long before a page loads again
 
 
@@ -69,7 +71,26 @@ def create_app(engine: Engine, sessions: Sessions, door: Door) -> Guard:
     return Guard(api, sessions, engine.config.allowed_hosts)
 
 
+class _Health:
+    """Asks the engine at most once a second, however many strangers want to know."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._asked_at = -ASKED_EVERY_S
+        self._answer: asyncio.Task[str] | None = None
+
+    async def fault(self) -> str:
+        """Return what keeps the server from its work, in words; empty: nothing."""
+        now = time.monotonic()
+        if self._answer is None or (self._answer.done() and now - self._asked_at > ASKED_EVERY_S):
+            self._asked_at = now
+            self._answer = asyncio.create_task(systemd.fault(self._engine), name="health")
+        return await asyncio.shield(self._answer)
+
+
 def _add_small_answers(api: FastAPI, engine: Engine, door: Door) -> None:
+    health = _Health(engine)
+
     @api.api_route("/favicon.ico", methods=["GET", "HEAD"])
     async def favicon() -> Response:
         return FileResponse(assets.folder() / "favicon.svg", media_type="image/svg+xml")
@@ -78,7 +99,7 @@ def _add_small_answers(api: FastAPI, engine: Engine, door: Door) -> None:
     async def healthz(nonce: Annotated[str, Query(max_length=100)] = "") -> Response:
         """Say whether all is well; with a nonce, also that this is the server whose note it is."""
         headers = {PROOF: door.proof(nonce)} if nonce else None
-        if fault := await systemd.fault(engine):
+        if fault := await health.fault():
             return PlainTextResponse(f"{fault}\n", HTTPStatus.SERVICE_UNAVAILABLE, headers)
         return PlainTextResponse("ok\n", headers=headers)
 

@@ -23,6 +23,7 @@ STRANGER_S = 20.0  # from the first byte to the last of each request
 # Another port may have the browser send 180 cookies of 4 kB each with every request to this host.
 MOST_HEADER_BYTES = 1024 * 1024
 MOST_HEADER_LINES = 200  # each takes time to read
+MOST_MESSAGE_BYTES = 1_000_000  # over a websocket; as engine.io takes by polling (4.13)
 HEADERS_END = re.compile(rb"\n\r?\n")  # as h11 has it
 DESCRIPTORS = 4096  # wanted; a run takes about twenty
 

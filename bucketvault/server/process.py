@@ -27,6 +27,7 @@ from bucketvault.server import systemd
 from bucketvault.server.address import announcement, door_of
 from bucketvault.server.connections import (
     MOST_HEADER_BYTES,
+    MOST_MESSAGE_BYTES,
     Connection,
     keep_descriptors_for_runs,
 )
@@ -72,6 +73,8 @@ def serve(config: Config, around: Around = Around()) -> int:
     _begin(config)
     keep_descriptors_for_runs()
     with Listener(door_of(config)) as listener, _signals(around.end_s) as ending:
+        note = serve_note.read(config.data_dir)  # a stranger may have had the port, and left
+        listener.is_strange = note is not None and note.kept_out_by_stranger
         listener.open()
         os.environ["NICEGUI_STORAGE_PATH"] = str(config.data_dir / "nicegui")  # read at import
         with _absent("aiohttp", "requests"):
@@ -85,6 +88,7 @@ def serve(config: Config, around: Around = Around()) -> int:
                 http=Connection,
                 h11_max_incomplete_event_size=MOST_HEADER_BYTES,
                 ws="wsproto",
+                ws_max_size=MOST_MESSAGE_BYTES,
                 # to a browser on this machine or behind SSH, packing costs more than it saves
                 ws_per_message_deflate=False,
                 proxy_headers=False,
@@ -100,6 +104,7 @@ def serve(config: Config, around: Around = Around()) -> int:
             lambda: _opened(
                 config, sessions, listener, with_link=around.print_link or sys.stdout.isatty()
             ),
+            lambda: _note_kept_out(config, listener),
         )
         try:
             engine.start()
@@ -154,22 +159,28 @@ def _opened(config: Config, sessions: Sessions, listener: Listener, *, with_link
 
 def _kept_out(config: Config, listener: Listener) -> None:
     """Say that another program has the port: here, in `status`, and once by mail."""
+    note = _note_kept_out(config, listener)
+    try:
+        with writing(Topic.MAIL):
+            outbox.kept_out(note.kept_out, note.kept_out_since)
+    except BusyError as error:
+        log.warning("the database is busy: no mail about the port", extra={"why": error})
+    log.error("another program has the port: no pages", extra={"port": note.port})
+    _say(
+        f"{note.kept_out} The pages cannot be opened; runs start on schedule.\n"
+        "The pages are served when the port is free. Or name another: bucketvault serve --port 8485"
+    )
+
+
+def _note_kept_out(config: Config, listener: Listener) -> ServeNote:
+    """Write down who has the port, and whether a stranger had it, for the next start too."""
     door = listener.door
     before = serve_note.read(config.data_dir)
     since = (before.kept_out_since if before else "") or utcnow().isoformat()
     words = f"{listener.taken_by} listens on port {door.port}."
-    note = ServeNote(door.port, "", door.secret, words, since)
+    note = ServeNote(door.port, "", door.secret, words, since, listener.is_strange)
     serve_note.write(config.data_dir, note)
-    try:
-        with writing(Topic.MAIL):
-            outbox.kept_out(words, since)
-    except BusyError as error:
-        log.warning("the database is busy: no mail about the port", extra={"why": error})
-    log.error("another program has the port: no pages", extra={"port": door.port})
-    _say(
-        f"{words} The pages cannot be opened; runs start on schedule.\n"
-        "The pages are served when the port is free. Or name another: bucketvault serve --port 8485"
-    )
+    return note
 
 
 def _say(words: str) -> None:
@@ -203,9 +214,11 @@ class _Server(uvicorn.Server):
         ending: "_Ending",
         listener: Listener,
         opened: Callable[[], None],
+        by_stranger: Callable[[], object],
     ) -> None:
         super().__init__(config)
         self.opened = opened  # called once requests can come
+        self._by_stranger = by_stranger  # called when the port is seen to be another user's
         self._ending = ending
         self._listener = listener
         self._waiting: asyncio.Task[None] | None = None
@@ -233,8 +246,12 @@ class _Server(uvicorn.Server):
     def _is_open(self) -> bool:
         """Try to listen, and to say so before anybody can sign in."""
         try:
-            if not self._listener.sockets and not self._listener.open():
-                return False
+            if not self._listener.sockets:
+                strange = self._listener.is_strange
+                if not self._listener.open():
+                    if self._listener.is_strange and not strange:
+                        self._by_stranger()
+                    return False
             self.opened()
         except (BusyError, BucketvaultError, OSError) as error:  # as on a full disk
             log.warning("the pages cannot be opened yet", extra={"why": error})

@@ -1,6 +1,7 @@
 """Small files that are for their owner alone, and whole at every moment."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -36,3 +37,18 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def read_text(path: Path, most: int, *, only_files: bool = False) -> str:
+    """Return the UTF-8 text of a file, without a byte order mark.
+
+    Raises OSError, also for more than `most` bytes, and with `only_files` for a device, which may
+    never end, or a pipe, which may never begin; UnicodeDecodeError.
+    """
+    if only_files and path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with path.open("rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes")
+    return found.decode("utf-8-sig")

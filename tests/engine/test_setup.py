@@ -1,5 +1,6 @@
 """`apply`: what a file makes of the database, and what it says of a bad one."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -229,11 +230,13 @@ def test_what_the_file_leaves_out_stays_and_nothing_is_deleted(apply: Apply) -> 
 def test_an_address_is_taken_as_a_whole(apply: Apply) -> None:
     apply(PROVIDERS)
 
-    lines = apply(
-        '[[provider]]\nname = "NAS"\nprovider_type = "amazon_s3"\nregion = "eu-central-1"\n'
-    )
+    text = '[[provider]]\nname = "NAS"\nprovider_type = "amazon_s3"\nregion = "eu-central-1"\n'
+    with pytest.raises(InvalidInputError, match="access_key_id: Enter it again"):
+        apply(text)
+    lines = apply(f'{text}access_key_id = "AKIA1"\nsecret_access_key = "nas-secret-0001"\n')
 
-    assert lines == ['changed provider "NAS": endpoint, region']
+    keys = "access_key_id, secret_access_key"
+    assert lines == [f'changed provider "NAS": endpoint, region, {keys}']
 
 
 def test_a_weekly_backup_becomes_daily_without_a_word_on_its_weekday(apply: Apply) -> None:
@@ -479,3 +482,32 @@ def test_a_hundred_backups_are_applied_and_a_second_time_nothing_changes(apply: 
     apply(text)
 
     assert apply(text) == ["unchanged"]
+
+
+# ---- files that are none
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.mkdir(), "not a regular file"),
+        (lambda path: path.write_bytes(b"x" * 64_001), "larger than 64,000 bytes"),
+    ],
+    ids=["a device", "a pipe", "a folder", "too large"],
+)
+def test_a_secret_is_read_from_a_file_and_from_nothing_that_never_ends(
+    apply: Apply, tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    make(tmp_path / "secret")
+
+    with pytest.raises(InvalidInputError) as caught:
+        apply(PROVIDERS.replace("secrets/r2", str(tmp_path / "secret")))
+
+    assert why in str(caught.value)
+
+
+def test_a_setup_file_without_an_end_is_not_read_to_it(vault: Vault) -> None:
+    with pytest.raises(InvalidInputError, match="larger than 10,000,000 bytes"):
+        setup.apply(Path("/dev/zero"), vault, {})

@@ -15,7 +15,7 @@ from bucketvault.config import Config, load_config
 from bucketvault.engine import serve_note
 from bucketvault.server.address import Door, door_of, who_listens
 from bucketvault.server.listener import Listener
-from bucketvault.server.process import _Ending, _opened, _Server
+from bucketvault.server.process import _Ending, _note_kept_out, _opened, _Server
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,28 @@ def server(config: Config, listener: Listener) -> _Server:
         _Ending(0.0),
         listener,
         lambda: _opened(config, sessions, listener, with_link=False),
+        lambda: _note_kept_out(config, listener),
     )
+
+
+def test_a_stranger_who_takes_the_port_meanwhile_is_noted_for_the_next_start(
+    config: Config, server: _Server, listener: Listener
+) -> None:
+    (ours,), listener.is_strange = listener.sockets, False
+    listener.door, listener.sockets = Door(ours.getsockname()[1]), []
+    listener.open()  # our own user has it
+    _note_kept_out(config, listener)
+    first = serve_note.read(config.data_dir)
+    ours.close()
+    with socket.socket() as other:  # it does not listen: nobody can tell whose it is
+        other.bind(("127.0.0.1", listener.door.port))
+
+        assert not server._is_open()
+
+    second = serve_note.read(config.data_dir)
+    assert first is not None and not first.kept_out_by_stranger
+    assert second is not None and second.kept_out_by_stranger
+    assert second.kept_out_since == first.kept_out_since
 
 
 async def test_no_session_is_left_before_the_first_answer_when_another_user_had_the_port(
