@@ -76,6 +76,10 @@ class VaultError(BucketvaultError):
     """A secret cannot be encrypted or decrypted: the key is missing, wrong or unreadable."""
 
 
+class MovedSecretError(VaultError):
+    """A secret does not decrypt at its place: it was changed, or what it was entered for was."""
+
+
 class AlreadyRunningError(BucketvaultError):
     """Another bucketvault works on this data folder; the summary says which process."""
 

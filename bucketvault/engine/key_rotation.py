@@ -5,15 +5,45 @@ encrypted with it, one transaction encrypts all of it, and only then the old key
 A bucketvault at work meanwhile looks at the key file each time it needs a key.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import peewee as pw
 
+from bucketvault.engine import settings
+from bucketvault.engine.catalogue.providers import place_of_key
 from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import connection, text_that_begins, writing
-from bucketvault.store.models import Provider
+from bucketvault.store.models import BaseModel, Provider, Setting
 from bucketvault.store.private_files import alone_in
-from bucketvault.store.secrets import VERSION, Vault, ciphertexts
+from bucketvault.store.secrets import KEY_COLUMNS, VERSION, Vault
+
+
+class Ciphertext(NamedTuple):
+    """One envelope: `getattr(row, column)`, made for `place`."""
+
+    row: BaseModel
+    column: str
+    place: str
+
+    @property
+    def owner(self) -> str:
+        """Return whose secret it is, in words."""
+        if isinstance(self.row, Provider):
+            return f'the provider "{self.row.name}"'
+        return "the mail server's password"
+
+
+def ciphertexts() -> Iterator[Ciphertext]:
+    """Give every stored ciphertext once; an empty column holds none."""
+    with connection():
+        for provider in Provider.select():
+            for column in KEY_COLUMNS:
+                if getattr(provider, column):
+                    yield Ciphertext(provider, column, place_of_key(provider, column))
+        for setting in Setting.select().where(Setting.key == settings.PASSWORD):
+            yield Ciphertext(setting, "value", settings.place_of_password(settings.load()))
 
 
 def rotate(vault: Vault) -> tuple[int, list[Path]]:
@@ -73,8 +103,5 @@ def unreadable(vault: Vault) -> list[str]:
             try:
                 vault.decrypt(getattr(found.row, found.column), found.place)
             except VaultError:
-                owner = "the mail server's password"
-                if isinstance(found.row, Provider):
-                    owner = f'the provider "{found.row.name}"'
-                lost[owner] = None
+                lost[found.owner] = None
     return list(lost)

@@ -51,7 +51,7 @@ from bucketvault.engine.views.catalogue import (
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage, utcnow
-from bucketvault.store.secrets import KEY_COLUMNS, Vault, place
+from bucketvault.store.secrets import KEY_COLUMNS, Vault
 from bucketvault.vocabulary import Topic, UsageType
 
 KEPT_S = 600.0
@@ -338,8 +338,7 @@ class Providers:
             with connection():
                 row = rows.get(Provider, provider_id)
             for name in [name for name, key in keys.items() if key is None]:
-                where = place("provider", name, row.uuid)
-                keys[name] = self._vault().decrypt(getattr(row, name), where)
+                keys[name] = providers.opened_key(row, name, self._vault(), values)
         remote = Remote(values.name, values.provider_type, values.endpoint, values.region, **keys)
         try:
             return list_buckets(remote, CHECK_S)

@@ -1,7 +1,8 @@
 """The settings of the installation, typed; kept in the database, changed by form and by `apply`.
 
 The mail server's password is encrypted and only ever goes in: what is read here says whether there
-is one. `mail_server` alone opens it, for the connection it was entered for.
+is one. `mail_server` alone opens it, for the connection it was entered for: to another server,
+port, user or protection it does not decrypt, whoever wrote that into the database.
 """
 
 import contextlib
@@ -12,10 +13,16 @@ from typing import Any
 from bucketvault.engine.domain import setting_rules as allowed
 from bucketvault.engine.domain.fields import NUMBER, SECRET, Ruled, Sheet, ruled, ruled_fields
 from bucketvault.engine.domain.rules import InvalidValue, is_loopback, whole_number, word
-from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, Problem, VaultError
+from bucketvault.errors import (
+    ChangedMeanwhileError,
+    InvalidInputError,
+    MovedSecretError,
+    Problem,
+    VaultError,
+)
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
-from bucketvault.store.secrets import Vault, place_of_setting, ready_for_secrets
+from bucketvault.store.secrets import Vault, place, ready_for_secrets
 from bucketvault.vocabulary import MailSecurity, Topic
 
 USUAL_PORTS = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}
@@ -101,9 +108,9 @@ def change(
         for name in changed:
             value = getattr(after, name)
             _keep(name, "" if value is None else str(value))
-        if password is not None and password != _stored_password(vault, before):
+        if password is not None and password != _stored_password(vault, after):
             changed.append(PASSWORD)
-            _keep_password(vault, password)
+            _keep_password(vault, password, after)
         return tuple(changed)
 
 
@@ -119,7 +126,7 @@ def mail_server(vault: Vault, given: Mapping[str, object] | None = None) -> Mail
         if problems:
             raise InvalidInputError(problems)
         if password is None and after.smtp_user:
-            password = _opened_password(vault)
+            password = _opened_password(vault, after)
     if not after.mail_is_set_up:
         return None
     return MailServer(
@@ -182,34 +189,45 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
         refuse(
             PASSWORD,
             "Enter the password again: the stored one is never sent to another server, port or "
-            "user than the one it was entered for.",
+            "user, or with another protection, than it was entered for.",
         )
 
 
-def _destination(of: Settings) -> tuple[str, int, str]:
-    """Where a password goes, and for whom."""
-    return of.smtp_host, of.mail_port, of.smtp_user
+def place_of_password(of: Settings) -> str:
+    """Return the associated data of the password: where it goes, how, and for whom."""
+    return place("setting", "value", PASSWORD, *_destination(of))
 
 
-def _stored_password(vault: Vault, before: Settings) -> str:
+def _destination(of: Settings) -> tuple[str, str, str, str]:
+    return of.smtp_host, str(of.mail_port), of.smtp_security, of.smtp_user
+
+
+def _stored_password(vault: Vault, to: Settings) -> str:
     """The stored password; empty when there is none. One that does not open is to be replaced."""
-    if not before.has_smtp_password:
-        return ""
     try:
-        return _opened_password(vault)
+        return _opened_password(vault, to)
     except VaultError:
         return "\0"  # equals no password that can be entered
 
 
-def _opened_password(vault: Vault) -> str:
+def _opened_password(vault: Vault, to: Settings) -> str:
     row = Setting.get_or_none(Setting.key == PASSWORD)
-    return vault.decrypt(row.value, place_of_setting(PASSWORD)) if row is not None else ""
+    if row is None:
+        return ""
+    try:
+        return vault.decrypt(row.value, place_of_password(to))
+    except MovedSecretError as error:
+        raise MovedSecretError(
+            "The stored mail password cannot be read: the password, or the server, port, user or "
+            "protection it was entered for, was changed outside bucketvault.",
+            "Check them under Settings, then enter the password again.",
+        ) from error
 
 
-def _keep_password(vault: Vault, password: str) -> None:
+def _keep_password(vault: Vault, password: str, to: Settings) -> None:
     if password:
         ready_for_secrets(vault)
-        _keep(PASSWORD, vault.encrypt(password, place_of_setting(PASSWORD)))
+        _keep(PASSWORD, vault.encrypt(password, place_of_password(to)))
     else:
         Setting.delete().where(Setting.key == PASSWORD).execute()
 

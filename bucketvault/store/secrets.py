@@ -1,23 +1,24 @@
 """Secrets at rest: AES-256-GCM under a key that is kept outside the data folder.
 
-An envelope reads `v1.<key id>.<nonce>.<ciphertext>`; its place (table, column, row) is the
-associated data, so a ciphertext moved to another row does not decrypt. The key file holds one key a
-line, the current one first; older ones stay readable until everything is encrypted again.
+An envelope reads `v1.<key id>.<nonce>.<ciphertext>`. Its place is the associated data: table,
+column, row, and where the secret is sent to. Moved to another row, or with another address beside
+it, it does not decrypt. The key file holds one key a line, the current one first; older ones stay
+readable until everything is encrypted again.
 """
 
 import base64
+import functools
 import hashlib
+import json
+import operator
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bucketvault.errors import VaultError
-from bucketvault.store.database import connection
-from bucketvault.store.models import BaseModel, Provider, Setting
+from bucketvault.errors import MovedSecretError, VaultError
+from bucketvault.store.models import Provider, Setting
 from bucketvault.store.private_files import alone_in, write_private
 
 VERSION = "v1"
@@ -27,9 +28,12 @@ KEY_COLUMNS = ("access_key_id", "secret_access_key")  # of a Provider
 SECRET_SETTINGS = ("smtp_password",)
 
 
-def place(table: str, column: str, row: str) -> str:
-    """Return the associated data of a secret: its place. `row` is the row's UUID."""
-    return f"{table}|{column}|{row}"
+def place(table: str, column: str, row: str, *address: str) -> str:
+    """Return the associated data of a secret: where it is kept, and where it is sent to.
+
+    `row` is the row's UUID, or a setting's name; no two places have the same text.
+    """
+    return json.dumps([table, column, row, *address])
 
 
 class Vault:
@@ -105,7 +109,8 @@ class Vault:
     def decrypt(self, envelope: str, where: str) -> str:
         """The secret in `envelope`, which must have been made for `where`.
 
-        Raises VaultError when the key is missing or another, or the envelope was changed or moved.
+        Raises VaultError when the key is missing or another, MovedSecretError when the envelope was
+        changed or moved, or made for another address.
         """
         try:
             keys = self._load()
@@ -131,9 +136,10 @@ class Vault:
         try:
             return AESGCM(key).decrypt(*decoded, where.encode()).decode()
         except InvalidTag as error:
-            raise VaultError(
-                "A stored key does not decrypt: it was changed, or moved from another place.",
-                "Enter the provider's keys again.",
+            raise MovedSecretError(
+                "A stored secret does not decrypt: the secret, or the address it was entered for, "
+                "was changed outside bucketvault.",
+                "Check that address, then enter the secret again.",
             ) from error
 
     def _load(self) -> dict[str, bytes]:
@@ -180,34 +186,17 @@ def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode()
 
 
-# ---- every secret that is stored, wherever it is: a new key has to open all of them
-
-
-class Ciphertext(NamedTuple):
-    """One envelope: `getattr(row, column)`, made for `place`."""
-
-    row: BaseModel
-    column: str
-    place: str
-
-
-def place_of_setting(key: str) -> str:
-    """The associated data of a secret setting."""
-    return place("setting", "value", key)
-
-
-def ciphertexts() -> Iterator[Ciphertext]:
-    """Each stored ciphertext once; an empty column holds none."""
-    with connection():
-        for provider in Provider.select():
-            for column in KEY_COLUMNS:
-                if getattr(provider, column):
-                    yield Ciphertext(provider, column, place("provider", column, provider.uuid))
-        for setting in Setting.select().where(Setting.key.in_(SECRET_SETTINGS)):
-            yield Ciphertext(setting, "value", place_of_setting(setting.key))
-
-
 def ready_for_secrets(vault: Vault) -> None:
-    """Make the key when this is the first secret; never where older secrets need another key."""
-    if not vault.has_key() and next(ciphertexts(), None) is None:
+    """Make the key when this is the first secret; never where older secrets need another key.
+
+    Call it inside the write transaction that stores the secret.
+    """
+    if vault.has_key():
+        return
+    keys = [getattr(Provider, column) != "" for column in KEY_COLUMNS]
+    stored = (
+        Provider.select().where(functools.reduce(operator.or_, keys)),
+        Setting.select().where(Setting.key.in_(SECRET_SETTINGS)),
+    )
+    if not any(rows.exists() for rows in stored):
         vault.create_key()

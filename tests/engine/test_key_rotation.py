@@ -12,10 +12,11 @@ import pytest
 from bucketvault.config import DATABASE_NAME
 from bucketvault.engine import key_rotation, settings
 from bucketvault.engine.catalogue import providers
+from bucketvault.engine.key_rotation import ciphertexts
 from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, Provider
-from bucketvault.store.secrets import Vault, ciphertexts
+from bucketvault.store.models import Backup, Provider, Setting
+from bucketvault.store.secrets import Vault
 from tests.conftest import NewBucket
 from tests.store_fixtures import KEY_ID, SECRET, provider_input
 from tests.support.program import Program, objects
@@ -119,6 +120,18 @@ def test_with_something_that_does_not_decrypt_nothing_changes(full: Vault) -> No
     assert before == (full.key_file.read_text(), [c.row.__data__ for c in ciphertexts()])
 
 
+def test_what_was_given_another_address_is_named_and_nothing_changes(full: Vault) -> None:
+    """A new key must not make a moved ciphertext good for where it was moved to."""
+    with writing():
+        Provider.update(endpoint="https://evil.example").where(Provider.name == "One").execute()
+        Setting.insert(key="smtp_port", value="2525").on_conflict_replace().execute()
+
+    with pytest.raises(VaultError, match='the provider "One", the mail server\'s password'):
+        key_rotation.rotate(full)
+
+    assert len(full.key_ids()) == 1
+
+
 def test_a_ciphertext_that_stands_where_nobody_knows_keeps_the_old_key(full: Vault) -> None:
     forgotten = ciphertexts()
     envelope = getattr((found := next(forgotten)).row, found.column)
@@ -157,8 +170,9 @@ import json, os, shutil, signal, sys
 from pathlib import Path
 from bucketvault.config import DATABASE_NAME
 from bucketvault.engine import key_rotation
+from bucketvault.engine.key_rotation import ciphertexts
 from bucketvault.store import database, private_files, secrets as encryption
-from bucketvault.store.secrets import Vault, ciphertexts
+from bucketvault.store.secrets import Vault
 
 folder, secrets = Path(sys.argv[1]), json.loads(sys.argv[2])
 watched = {module.__file__ for module in (key_rotation, encryption, private_files)}

@@ -9,6 +9,7 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine.catalogue import backups
+from bucketvault.engine.catalogue import providers as catalogue
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
 from bucketvault.engine.probe.contents import PathSize
@@ -29,7 +30,7 @@ from bucketvault.errors import (
     InvalidInputError,
     NotFoundError,
 )
-from bucketvault.store.database import database
+from bucketvault.store.database import database, writing
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import RunStatus
@@ -104,7 +105,11 @@ def test_a_listing_is_kept_ten_minutes_and_dropped_with_a_change(
 
         providers.change(
             made,
-            make.provider_input(endpoint=here.endpoint, access_key_id=None, secret_access_key=None),
+            make.provider_input(
+                endpoint=here.endpoint,
+                access_key_id=here.access_key_id,
+                secret_access_key=here.secret_access_key,
+            ),
             check=False,
         )
         assert providers.page(made).listing is None
@@ -275,6 +280,22 @@ def test_a_storage_says_who_uses_it_and_how_large_it_was(
     ]
     (row,) = provider_rows(vault)
     assert (row.storages, row.backups, row.keys_readable) == (3, ("Mail", "Photos"), False)
+
+
+def test_a_key_is_told_to_be_readable_or_to_be_for_another_address(
+    vault: Vault,
+) -> None:
+    catalogue.create(make.provider_input(), vault)
+    (before,) = provider_rows(vault)
+    with writing():
+        Provider.update(endpoint="http://127.0.0.1:9999").execute()
+    (after,) = provider_rows(vault)
+    vault.key_file.unlink()
+    (lost,) = provider_rows(Vault(vault.key_file))
+
+    assert (before.keys_readable, before.keys_moved) == (True, False)
+    assert (after.keys_readable, after.keys_moved, after.key_end) == (False, True, "")
+    assert (lost.keys_readable, lost.keys_moved) == (False, False)
 
 
 @pytest.mark.slow  # takes seconds

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from bucketvault.engine import settings, setup
+from bucketvault.engine.key_rotation import ciphertexts
 from bucketvault.engine.settings import MailServer, Settings
-from bucketvault.errors import InvalidInputError, VaultError
+from bucketvault.errors import InvalidInputError, MovedSecretError, VaultError
+from bucketvault.store.database import writing
 from bucketvault.store.models import Setting
-from bucketvault.store.secrets import Vault, ciphertexts
+from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import MailSecurity
 from tests.store_fixtures import a_provider
 
@@ -82,7 +84,13 @@ def test_a_password_left_alone_stays_and_an_empty_one_is_removed(vault: Vault) -
 
 
 @pytest.mark.parametrize(
-    "elsewhere", [{"smtp_host": "evil.example"}, {"smtp_port": 2525}, {"smtp_user": "other"}]
+    "elsewhere",
+    [
+        {"smtp_host": "evil.example"},
+        {"smtp_port": 2525},
+        {"smtp_user": "other"},
+        {"smtp_security": "tls", "smtp_port": 587},
+    ],
 )
 def test_a_stored_password_never_goes_to_another_server_or_user(
     vault: Vault, elsewhere: dict[str, object]
@@ -96,6 +104,38 @@ def test_a_stored_password_never_goes_to_another_server_or_user(
     assert "again" in told["smtp_password"]
     settings.change(elsewhere | {"smtp_password": PASSWORD}, vault)
     assert settings.load().has_smtp_password
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("smtp_host", "127.0.0.1"),
+        ("smtp_port", "2525"),
+        ("smtp_user", "other"),
+        ("smtp_security", "tls"),
+    ],
+)
+def test_a_password_is_not_read_for_what_another_program_wrote_beside_it(
+    vault: Vault, key: str, value: str
+) -> None:
+    settings.change(MAIL, vault)
+    with writing():
+        Setting.insert(key=key, value=value).on_conflict_replace().execute()
+
+    with pytest.raises(MovedSecretError, match="changed outside bucketvault") as caught:
+        settings.mail_server(vault)
+    settings.change({"smtp_password": PASSWORD}, vault)  # entered for what is there now
+
+    assert "enter the password again" in caught.value.hint
+    assert settings.mail_server(vault).password == PASSWORD
+
+
+def test_the_usual_port_written_out_is_the_same_place(vault: Vault) -> None:
+    settings.change(MAIL, vault)
+
+    settings.change({"smtp_port": 587}, vault)
+
+    assert settings.mail_server(vault).password == PASSWORD
 
 
 def test_a_password_whose_server_was_removed_is_forgotten(vault: Vault) -> None:
@@ -129,7 +169,9 @@ def test_the_port_follows_the_kind_of_protection(vault: Vault) -> None:
         ("smtp_host", "https://smtp.example.com", "name alone"),
         ("smtp_host", "smtp.example.com:587", "port in its own field"),
         ("smtp_host", "smtp example", "host name"),
-        ("smtp_host", "169.254.169.254", "no single server"),
+        ("smtp_host", "169.254.169.254", "Link-local"),
+        ("smtp_host", "2852039166", "host name"),
+        ("smtp_host", "[::ffff:a9fe:a9fe]", "Link-local"),
         ("smtp_host", "smtp.example.com\r\nEHLO", "host name"),
         ("smtp_port", 0, "1 to 65535"),
         ("smtp_port", "65536", "1 to 65535"),
@@ -148,7 +190,10 @@ def test_the_port_follows_the_kind_of_protection(vault: Vault) -> None:
         ("ping_url", "http://example.org/x", "https://"),
         ("ping_url", "https://user:pass@example.org", "user and password"),
         ("ping_url", "https://example.org/#x", "#"),
-        ("ping_url", "https://[fe80::1]/", "no single server"),
+        ("ping_url", "https://[fe80::1]/", "Link-local"),
+        ("ping_url", "https://0xA9FEA9FE/x", "no host"),
+        ("ping_url", "https://169.254.43518/x", "no host"),
+        ("ping_url", "http://[64:ff9b::a9fe:a9fe]/x", "Link-local"),
         ("ping_url", "https://exa mple.org/", "space"),
         ("ping_url", "https://x.example/\r\nHost: y", "space"),
         ("ping_url", 3, "text"),

@@ -11,6 +11,7 @@ from typing import Any
 import peewee as pw
 
 from bucketvault.engine.domain.fields import (
+    KEYS,
     KEYS_MAY_STAY,
     LISTED,
     NO_RULES,
@@ -21,21 +22,33 @@ from bucketvault.engine.domain.fields import (
     checked,
 )
 from bucketvault.engine.domain.places import Location, Route, circle_through, server_of
-from bucketvault.engine.domain.rules import InvalidValue, endpoint_rule, path_rule, same_name
+from bucketvault.engine.domain.rules import (
+    InvalidValue,
+    endpoint_rule,
+    path_rule,
+    region_rule,
+    same_name,
+)
 from bucketvault.engine.domain.services import OTHER, Service, service_of
 from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BaseModel, Provider, Storage
 from bucketvault.vocabulary import UsageType
 
+KEY_STAYS = (
+    "Enter it again: the stored one is never sent to another server than the one it was entered "
+    "for."
+)
+
 
 def refuse_endpoint(provider: Provider) -> None:
-    """Raise BucketvaultError when what is stored as its endpoint is not one that may be asked.
+    """Raise BucketvaultError when what is stored as its address is not one that may be asked.
 
     Asked each time it is used: a row may be older than a rule, or not of this program.
     """
     try:
         endpoint_rule(provider.endpoint)
+        region_rule(provider.region)  # it becomes part of a host's name
     except InvalidValue as refusal:
         raise BucketvaultError(
             f'The endpoint of the provider "{provider.name}" is not asked. {refusal}',
@@ -51,6 +64,16 @@ def refuse_path(path: str) -> None:
         raise BucketvaultError(f"{refusal} Nothing was touched.", "Change the backup.") from refusal
 
 
+def key_goes_to(provider: Provider | ProviderFields) -> str:
+    """Return whose servers get the keys of a Provider: its endpoint, or Amazon or Backblaze.
+
+    A region alone leads to another server of theirs; Amazon's in China are another company's.
+    """
+    if provider.endpoint:
+        return provider.endpoint
+    return f"{provider.provider_type} {'china' if provider.region.startswith('cn-') else ''}"
+
+
 # ---- the checked fields, and all problems with them; inside the caller's connection
 
 
@@ -62,6 +85,9 @@ def checked_provider(
     sheet = Sheet(problems)
     _check_name(sheet, Provider, values.name, row)
     is_known = sheet.is_good("provider_type", "endpoint", "region", "account_id")
+    if row and is_known and key_goes_to(values) != key_goes_to(row):
+        for column in (name for name in KEYS if getattr(values, name) is None):
+            sheet.refuse(column, KEY_STAYS)
     if row and with_users and is_known and (new := _server(values)) != _server(row):
         storages = Storage.select(Storage.id).where(Storage.provider == row.id)
         users = Backup.source_storage.in_(storages) | Backup.destination_storage.in_(storages)

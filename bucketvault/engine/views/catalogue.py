@@ -12,7 +12,7 @@ from bucketvault.engine.domain.places import b2_endpoint
 from bucketvault.engine.domain.services import service_of
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.views.queries import newest
-from bucketvault.errors import NotFoundError, VaultError
+from bucketvault.errors import MovedSecretError, NotFoundError, VaultError
 from bucketvault.store.database import connection
 from bucketvault.store.models import IS_GOOD, Backup, BackupRun, Provider, Storage
 from bucketvault.store.secrets import Vault
@@ -34,9 +34,10 @@ class ProviderRow:
     region: str  # empty: it has none, or the address says it
     storages: int
     backups: tuple[str, ...]  # names of those that copy from or to it
-    keys_readable: bool  # False: the key file is another, or gone
+    keys_readable: bool  # False: the key file is another, or gone, or see `keys_moved`
     key_end: str  # the last characters of the access key id; empty where that says too much
     changed_at: dt.datetime
+    keys_moved: bool = False  # they, or their address, were changed outside this program
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,11 @@ def storage_rows() -> list[StorageRow]:
 
 
 def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> ProviderRow:
+    key_id, moved = None, False
     try:
-        key_id: str | None = providers.decrypted_keys(row, vault)[0]
-    except VaultError:
-        key_id = None
+        key_id, _ = providers.decrypted_keys(row, vault)
+    except VaultError as error:
+        moved = isinstance(error, MovedSecretError)
     names = {use.backup_name for storage in storages for use in storage.uses}
     return ProviderRow(
         id=row.id,
@@ -139,6 +141,7 @@ def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> Pr
         storages=len(storages),
         backups=tuple(sorted(names)),
         keys_readable=key_id is not None,
+        keys_moved=moved,
         key_end=key_id[-SHOWN_OF_A_KEY:] if key_id and len(key_id) >= LONG_ENOUGH else "",
         changed_at=row.updated_at,
     )

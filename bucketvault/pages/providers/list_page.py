@@ -20,6 +20,7 @@ from bucketvault.pages.parts.widgets import (
     element,
 )
 from bucketvault.pages.providers.kinds import KINDS, kind_of_row
+from bucketvault.pages.providers.words import why_unreadable
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic
 
@@ -65,8 +66,9 @@ class ProvidersScreen:
 
     def show(self, rows: Sequence[ProviderRow]) -> None:
         """Draw the list from plain values; what stays as it is keeps its place."""
-        unreadable = [clean(row.name) for row in rows if not row.keys_readable]
-        if self._place.is_new(unreadable, bool(rows)):
+        unreadable = [row for row in rows if not row.keys_readable]
+        told = [(row.name, row.address, row.keys_moved) for row in unreadable]
+        if self._place.is_new(told, bool(rows)):
             with self._place:
                 self._table = _draw(rows, unreadable) if rows else None
                 if not rows:
@@ -75,14 +77,15 @@ class ProvidersScreen:
             self._table.show([_row(row) for row in rows])
 
 
-def _draw(rows: Sequence[ProviderRow], unreadable: Sequence[str]) -> Table:
-    if unreadable:
-        whose = unreadable[0] if len(unreadable) == 1 else f"{len(unreadable)} providers"
-        draw_statement(
-            Tone.BAD,
-            f"The stored key of {whose} cannot be read here.",
-            "It was encrypted with another key file: put that back, or enter the key again.",
-        )
+def _draw(rows: Sequence[ProviderRow], unreadable: Sequence[ProviderRow]) -> Table:
+    if len(unreadable) == 1:
+        row = unreadable[0]
+        whose = f"The stored key of {clean(row.name)} cannot be read here."
+        draw_statement(Tone.BAD, whose, clean(why_unreadable(row)))
+    elif unreadable:
+        whose = f"The stored keys of {len(unreadable)} providers cannot be read here."
+        why = "Was the key file replaced? Put it back. Each provider's page says why, and has "
+        draw_statement(Tone.BAD, whose, f"{why}Enter the key again.")
     with element("section", "card catalogue", aria_label="All providers"):
         return Table(COLUMNS, [_row(row) for row in rows], ROW)
 

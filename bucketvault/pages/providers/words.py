@@ -9,7 +9,7 @@ from bucketvault.engine.probe.results import Right, RightResult, TrialResult
 from bucketvault.engine.probe.right_words import RIGHT_WORDS
 from bucketvault.engine.probe.service import End
 from bucketvault.engine.providers import ConnectionTest, Listing, ProviderPage
-from bucketvault.engine.views.catalogue import StorageRow, Use
+from bucketvault.engine.views.catalogue import ProviderRow, StorageRow, Use
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS
 from bucketvault.pages.parts.words import BACKUPS_SHOWN, USAGE_WORDS
@@ -33,6 +33,16 @@ class Answer(NamedTuple):
     detail: str
 
 
+def why_unreadable(row: ProviderRow) -> str:
+    """Say why the stored key does not open, and what to do."""
+    if row.keys_moved:
+        return (
+            "The key, or the address it was entered for, was changed outside bucketvault: check "
+            f"that {row.address} is right, then enter the key again."
+        )
+    return "It was encrypted with another key file: put that back, or enter the key again."
+
+
 def answer(page: ProviderPage, now: dt.datetime) -> Answer:
     """Say whether the key works."""
     row, test = page.row, page.test
@@ -40,8 +50,7 @@ def answer(page: ProviderPage, now: dt.datetime) -> Answer:
         return Answer(
             Tone.BAD,
             "The stored key cannot be read here.",
-            "It was encrypted with another key file: put that back, or enter the key again. "
-            "No backup that uses this provider can run.",
+            f"{why_unreadable(row)} No backup that uses this provider can run.",
         )
     if test is not None:
         return _tested(page, test)

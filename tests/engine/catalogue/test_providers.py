@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 
 from bucketvault.engine.catalogue import backups, providers
-from bucketvault.errors import InUseError, InvalidInputError, VaultError
-from bucketvault.store.database import connection
+from bucketvault.errors import (
+    BucketvaultError,
+    InUseError,
+    InvalidInputError,
+    MovedSecretError,
+    VaultError,
+)
+from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider, Storage
 from bucketvault.store.secrets import Vault
 from tests.store_fixtures import (
@@ -54,17 +60,24 @@ NAMES_REFUSED = {
     "bidi": "a\u202eb",
     "zero-width": "a\u200bb",
     "lone surrogate": "a\ud800",
+    "soft hyphen": "pho\u00adtos",
+    "Hangul filler": "\u3164",
+    "variation selector": "photos\ufe0f",
+    "tag": "photos\U000e0041",
+    "empty Braille": "photos\u2800",
     "not text": 7,
     "taken": "Local",
     "taken in another case": " lOCAL",
     "taken in other letters of the same kind": "\uff2cocal",
+    "taken with other blanks": "Two\u2003 words",
 }
 
 
 @pytest.mark.parametrize("name", NAMES_REFUSED.values(), ids=NAMES_REFUSED)
 def test_a_name_that_misleads_is_refused(name: object, ends: tuple[Storage, Storage]) -> None:
-    a_provider("Local")
-    a_backup("Local", *ends, destination_path="apart")
+    for taken in ("Local", "Two words"):
+        a_provider(taken)
+        a_backup(taken, *ends, destination_path=f"apart from {taken}")
 
     provider = provider_problems(name=name)
     given = backup_input(*(e.id for e in ends), name=name, destination_path="mine")
@@ -143,7 +156,14 @@ ENDPOINTS_REFUSED = [
     "https://[fe80::1]",
     "https://[fe80::1%25eth0]",
     "https://[fd00:ec2::254]",
+    "https://[fd20:ce::254]",
+    "https://100.100.100.200",
+    "https://168.63.129.16",
     "https://[::ffff:169.254.169.254]",
+    "https://[::169.254.169.254]",
+    "https://[64:ff9b::a9fe:a9fe]",
+    "https://[2002:a9fe:a9fe::1]",
+    "https://0251.0376.0251.0376",
     "https://2852039166",
     "https://0xa9fea9fe",
     "https://169.254.43518",
@@ -289,8 +309,85 @@ def test_a_ciphertext_moved_to_another_row_or_column_does_not_open(
     first, second = (stored_provider(vault, name=name) for name in ("First", "Second"))
     second.secret_access_key = getattr(first, column)
 
-    with pytest.raises(VaultError, match="moved"):
+    with pytest.raises(MovedSecretError, match='"Second" cannot be read'):
         providers.decrypted_remote(second, vault)
+
+
+@pytest.mark.parametrize(
+    ("of", "moved"),
+    [
+        ({}, {"endpoint": "https://evil.example"}),
+        ({}, {"endpoint": "http://127.0.0.1:9001"}),
+        ({}, {"endpoint": "https://127.0.0.1:9000"}),
+        ({}, {"endpoint": ""}),
+        (TYPES["amazon_s3"], {"endpoint": "https://s3.eu-central-1.amazonaws.com"}),
+        (TYPES["amazon_s3"], {"region": "cn-north-1"}),
+        (TYPES["amazon_s3"], {"provider_type": "backblaze_b2"}),
+        (TYPES["cloudflare_r2"] | {"provider_type": "cloudflare_r2"}, {"endpoint": "https://e.x"}),
+    ],
+)
+def test_keys_are_not_read_for_an_address_that_another_program_wrote(
+    of: dict[str, Any], moved: dict[str, str], vault: Vault
+) -> None:
+    row = stored_provider(vault, **of)
+    with writing():
+        Provider.update(**moved).execute()
+    with connection():
+        row = Provider.get_by_id(row.id)
+
+    with pytest.raises(MovedSecretError, match="changed outside bucketvault") as caught:
+        providers.decrypted_keys(row, vault)
+
+    assert '"Local"' in caught.value.summary and "enter both keys again" in caught.value.hint
+
+
+def test_a_region_that_would_be_another_host_is_not_asked(vault: Vault) -> None:
+    stored_provider(vault, **TYPES["amazon_s3"])
+    with writing():
+        Provider.update(region="x.evil.example/").execute()
+    with connection():
+        row = Provider.get()
+
+    with pytest.raises(BucketvaultError, match="is not asked"):
+        providers.decrypted_remote(row, vault)
+
+
+def test_an_envelope_for_the_row_alone_is_told_not_to_be_readable(vault: Vault) -> None:
+    """As a program from before addresses counted wrote it."""
+    row = stored_provider(vault)
+    row.access_key_id = vault.encrypt(KEY_ID, f"provider|access_key_id|{row.uuid}")
+
+    with pytest.raises(MovedSecretError):
+        providers.decrypted_keys(row, vault)
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "asked"),
+    [
+        ({}, {"endpoint": "https://other.example"}, {"access_key_id", "secret_access_key"}),
+        (
+            TYPES["amazon_s3"],
+            {"endpoint": "https://other.example"},
+            {"access_key_id", "secret_access_key"},
+        ),
+        ({}, {"endpoint": "https://other.example", "access_key_id": KEY_ID}, {"secret_access_key"}),
+        (TYPES["amazon_s3"], {"region": "us-east-1"}, set()),  # Amazon's, like the other one
+    ],
+)
+def test_a_new_address_asks_for_the_keys_again(
+    of: dict[str, Any], to: dict[str, Any], asked: set[str], vault: Vault
+) -> None:
+    """Whoever has a session must not have the keys sent to a server of theirs."""
+    row = stored_provider(vault, **of)
+    given = dataclasses.replace(providers.stored(row.id).given, **to)
+
+    assert fields(providers.check(given, row.id)) == asked
+    entered = dataclasses.replace(given, access_key_id=KEY_ID, secret_access_key=SECRET)
+    providers.change(row.id, entered, vault)
+
+    with connection():
+        after = Provider.get_by_id(row.id)
+    assert providers.decrypted_keys(after, vault) == (KEY_ID, SECRET)
 
 
 def test_keys_are_not_in_the_database_file(vault: Vault, open_store: Path) -> None:

@@ -130,6 +130,11 @@ def old_copies_only(config: Config) -> None:
     os.utime(config.backups / "bucketvault-2026-01-01.sqlite3", (1767225600, 1767225600))
 
 
+def a_moved_address(config: Config) -> None:
+    with writing():
+        Provider.update(endpoint="https://evil.example").execute()
+
+
 def no_copy_for_days(config: Config) -> None:
     for copy in config.backups.iterdir():
         copy.unlink()
@@ -155,7 +160,8 @@ BADNESS: list[tuple[Callable[[Config], None], str, str, str]] = [
     (other_readers, "Who may read", "other users", "chmod -R go="),
     (an_open_key, "Who may read", "secret.key may be read", "chmod -R go="),
     (a_lost_key, "Key file", "is missing", "Put it back"),
-    (another_key, "Key file", "2 secrets cannot be opened (Local)", "Put the key file back"),
+    (another_key, "Key file", '2 secrets cannot be opened (the provider "Local")', "Put the"),
+    (a_moved_address, "Key file", "was changed outside bucketvault", "Check that address"),
     (no_key_in_it, "Key file", "does not hold a key", ""),
     (a_missing_database, "Database", "is gone", "Put the newest copy"),
     (a_database_of_a_newer_program, "Database", "9999_later", "newer"),

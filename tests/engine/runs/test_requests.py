@@ -130,6 +130,28 @@ def test_an_endpoint_that_got_into_the_database_past_the_rules_is_not_asked(
     assert "a:b" not in str(run)
 
 
+def test_keys_go_nowhere_when_another_program_changed_the_address_beside_them(
+    bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+) -> None:
+    """Whoever may write the database, and has no key, would have uploads signed for a listener."""
+    with Noting() as thief:
+        bucketvault.backup(new_bucket(here, objects(1)), new_bucket(elsewhere))
+        there = f"http://127.0.0.1:{thief.port()}"
+        change(bucketvault, "UPDATE provider SET endpoint = ? WHERE name = 'Destination'", there)
+
+        run = bucketvault.run()
+        status, doctor = bucketvault.cli("status"), bucketvault.cli("doctor")
+
+        thief.shutdown()
+
+    words = "was changed outside bucketvault"
+    assert (run["status"], run["reason"]) == ("failed", "credentials")
+    assert '"Destination" cannot be read' in run["explanation"] and words in run["explanation"]
+    assert status.code == 1 and words in status.out
+    assert doctor.code == 1 and words in " ".join(doctor.out.split())
+    assert thief.requests == []
+
+
 def test_a_path_that_got_into_the_database_past_the_rules_is_not_copied(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> None:

@@ -62,6 +62,18 @@ async def test_the_list_names_unreadable_keys_and_shows_names_as_text(user: User
     assert any(name.startswith("<img src=x") and "\\u202e" in name for name in names)
 
 
+async def test_a_key_whose_address_was_changed_outside_is_told_with_the_address(
+    user: User, desk
+) -> None:
+    desk.all = {1: scenes.provider(1, keys_readable=False, keys_moved=True)}
+    await user.open("/providers")
+
+    await user.should_see("was changed outside bucketvault")
+    await user.open("/providers/1")
+
+    await user.should_see("check that s3.eu-central-003.backblazeb2.com is right")
+
+
 async def test_another_tabs_change_appears(user: User, engine, desk) -> None:
     await user.open("/providers")
 
