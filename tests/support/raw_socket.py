@@ -42,6 +42,14 @@ class RawSocket:
             length = bytes([0x80 | len(data)])
         self._connection.sendall(b"\x81" + length + bytes(4) + data)
 
+    def say_in_parts(self, part: bytes, times: int) -> None:
+        """Send one text message in frames, each with these bytes; raises what cuts it off."""
+        head = bytes([0x80 | 127]) + len(part).to_bytes(8, "big") + bytes(4)
+        for number in range(times):
+            last = 0x80 if number == times - 1 else 0
+            kind = 1 if number == 0 else 0
+            self._connection.sendall(bytes([last | kind]) + head + part)
+
     def hears(self) -> bytes:
         """Return what comes next; empty when the server has ended it."""
         try:
