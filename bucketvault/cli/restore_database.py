@@ -45,7 +45,7 @@ def restore(given: argparse.Namespace, config: Config) -> int:
             print(line)
     finally:
         hold.release()
-    print("Look at all of it: bucketvault doctor")
+    print("Check everything: bucketvault doctor")
     print("Then start it: systemctl start bucketvault, or bucketvault serve")
     return 0
 
@@ -89,7 +89,7 @@ def _in_words(copy: SelfBackup, made: PutBack, zone: ZoneInfo) -> Iterator[str]:
         f"{many(len(made.backups), 'backup')}."
     )
     if made.aside is not None:
-        yield f"The former one is in {made.aside}. Delete it when nothing is missing."
+        yield f"The previous one is in {made.aside}. Delete it when nothing is missing."
     yield from _newer(made)
     if made.not_known:
         yield f"How they ended is not known of {many(made.not_known, 'run')}: run their backups."

@@ -151,7 +151,7 @@ def refuse_to_begin_anew(config: Config) -> None:
         f"Put the newest copy, of {copies[0].day}, back: {RESTORE}"
         if copies
         else "There is no copy of it. Look for the file; if it is lost, rename the data folder, "
-        "start again, and set up every provider and backup anew."
+        "start again, and set up every provider and backup again."
     )
     raise BrokenDatabaseError(
         f"The database {config.database} {is_there}, but {_listed(traces)} of it are there.", todo

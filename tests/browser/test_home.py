@@ -74,7 +74,7 @@ def test_the_switch_is_a_switch(gallery: Gallery) -> None:
         assert switch.get_attribute("aria-checked") == "true"
         switch.focus()
         switch.press("Space")
-        seen.page.get_by_text("Postgres dumps is switched off").first.wait_for()
+        seen.page.get_by_text("Postgres dumps is paused").first.wait_for()
         off = [row.name for row in gallery.engine.rows if not row.enabled]
         assert off == ["Postgres dumps", "Server logs"], off
         seen.page.wait_for_function(

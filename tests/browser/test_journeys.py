@@ -60,7 +60,7 @@ def test_the_first_hour_through_forms_alone(
     tab.choose("Copy from", f"{source.name} · The office")
     tab.choose("Copy to", f"{destination.name} · The cellar")
     expect(tab.page.get_by_text("There are 7 objects and folders")).to_be_visible()
-    expect(tab.page.get_by_text("Nothing is there yet: good for a first copy.")).to_be_visible()
+    expect(tab.page.get_by_text("Empty: ready for a first copy.")).to_be_visible()
     expect(tab.page.get_by_text("The next three runs")).to_be_visible()
     tab.press("Save")
     expect(tab.title).to_have_text("Design files")

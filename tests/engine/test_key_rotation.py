@@ -261,7 +261,7 @@ def test_the_program_rotates_while_a_server_runs_which_goes_on_with_the_new_key(
 
     told = bucketvault.shell("rotate-key")
 
-    assert told.code == 0 and "4 secrets" in told.out and "The old key lies in" in told.out
+    assert told.code == 0 and "4 secrets" in told.out and "The old key is stored in" in told.out
     assert old not in bucketvault.key_file.read_text()
     assert bucketvault.run()["status"] == "success"
 

@@ -146,7 +146,7 @@ def test_while_another_program_has_the_port_runs_go_on_and_then_the_pages_come(
         first = bucketvault.start("serve", "--port", str(port))
         until("a mail says so", lambda: mailbox.raw)
         first.terminate()
-        assert "So the pages cannot be opened; runs start as planned" in first.communicate()[0]
+        assert "The pages cannot be opened; runs start on schedule" in first.communicate()[0]
         process = bucketvault.start("serve", "--port", str(port))
         until("it is at work again", lambda: bucketvault.status()["program"])
 

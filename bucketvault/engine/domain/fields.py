@@ -178,7 +178,7 @@ class BackupFields:
     at: str = ruled(rules.clock_rule, "", label="At")
     weekday: Weekday | None = ruled(rules.optional_word(Weekday), label="On")
     time_zone: str = ruled(rules.time_zone_rule, "", label="Time zone")
-    enabled: bool = ruled(rules.yes_or_no_rule, True, label="By itself", kind=YES_OR_NO)
+    enabled: bool = ruled(rules.yes_or_no_rule, True, label="Run on schedule", kind=YES_OR_NO)
     retention_days: int = ruled(
         rules.whole_number("Kept versions stay for", 1, rules.LONGEST_RETENTION_DAYS, "days"),
         30,
@@ -186,12 +186,12 @@ class BackupFields:
         kind=NUMBER,
     )
     comparison_mode: ComparisonMode = ruled(
-        rules.word(ComparisonMode), ComparisonMode.DEFAULT, label="How it finds what changed"
+        rules.word(ComparisonMode), ComparisonMode.DEFAULT, label="How to detect changes"
     )
     shrink_limit_percent: int = ruled(
         rules.whole_number("The limit for removals is", 0, 100, "percent"),
         50,
-        label="Ask me first above (%)",
+        label="Ask for approval above (%)",
         kind=NUMBER,
     )
     storage_class: StorageClass = ruled(

@@ -150,7 +150,7 @@ def memory(total: int, available: int) -> Reading:
 def swap(total: int, used: int) -> Reading:
     """Judge how much memory was written out to the disk."""
     if not total:
-        words = "This machine writes no memory out to its disk."
+        words = "No swap in use."
         return Reading(Subject.SWAP, Tone.OK, "none", words)
     value = f"{size(used)} of {size(total)} in use"
     if used > total / 2:
@@ -265,13 +265,13 @@ def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.d
     """Check that mail is set up and sent."""
     if not is_set_up:
         words = "You won't be told when a backup fails."
-        todo = "Settings has the form; or [settings] in setup.toml."
+        todo = "Set it up in Settings, or under [settings] in setup.toml."
         issue = InstallationIssue(Part.MAIL, "Email alerts are off", words, is_bad=False)
         return Reading(Subject.MAIL, Tone.WARN, "not set up", words, todo, issue)
     last = f"the last was taken {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
     if dead:
         words = f"{many(dead, 'email')} could not be delivered; {last}."
-        todo = "Settings says why, and has Try again and Dismiss."
+        todo = "Settings shows why, with Try again and Dismiss."
         why = f"{many(dead, 'email')} could not be delivered, so you were not told."
         issue = InstallationIssue(Part.LOST_MAIL, "Email does not arrive", why, is_bad=False)
         return Reading(Subject.MAIL, Tone.BAD, f"{count(dead)} not delivered", words, todo, issue)

@@ -205,7 +205,7 @@ def database_lost(summary: str, hint: str, home: Home) -> Text:
     body = [
         _paragraph(f"{summary} So bucketvault does not run: no backup starts until this is fixed."),
         _told("What to do:", hint),
-        _told("Look at all of it, on the server:", f"{home.command} doctor"),
+        _told("Check everything, on the server:", f"{home.command} doctor"),
     ]
     return _text("bucketvault is stopped: its database cannot be used", body, home)
 

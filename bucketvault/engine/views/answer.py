@@ -89,7 +89,7 @@ def answer_of(row: BackupRow, zone: ZoneInfo, now: dt.datetime) -> Answer:
     detail = sentences(describe_copy(last.copy_state, zone, now), good, proven)
     if tone == Tone.DAMAGED and row.damage is not None:
         found = describe_damage(row.damage)
-        return Answer(tone, found, what_next(row.damage), warnings, row.damage_run_id, "Look")
+        return Answer(tone, found, what_next(row.damage), warnings, row.damage_run_id, "View run")
     if tone == Tone.OLD:
         sentence = f"The copy has not been proven for more than {old_days(row)}."
         return Answer(tone, sentence, sentences(PROVE, detail), warnings, id_)

@@ -141,7 +141,7 @@ class BackupForm(Form[BackupFields | None]):
                     self._draw_ends(given)
                 with card("When") as header, element("div", "fields"):
                     self._draw_times(given, header)
-                with card("How it finds what changed"), element("div", "stack spaced"):
+                with card("How to detect changes"), element("div", "stack spaced"):
                     self._draw_comparing(given)
                 with card("If something is deleted"), element("div", "two"):
                     for name in ("retention_days", "shrink_limit_percent"):
@@ -248,7 +248,7 @@ class BackupForm(Form[BackupFields | None]):
     def _draw_comparing(self, given: BackupFields) -> None:
         choices = [Choice(mode.value, each.title, each.note) for mode, each in COMPARING.items()]
         self._mode = Choices(
-            "How it finds what changed",
+            "How to detect changes",
             choices,
             str(given.comparison_mode),
             self._changed,

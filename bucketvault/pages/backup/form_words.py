@@ -97,7 +97,7 @@ def source_words(look: PathLook | None, measured: PathSize | None) -> tuple[Tone
         found = f"{many(measured.objects, 'object')}, {size(measured.size_bytes)} there."
         return Tone.OK, found
     if measured is not None or (look is not None and not look.anything):
-        return Tone.WARN, "Nothing is there: a run would stop before it touches anything."
+        return Tone.WARN, "Empty: a run would stop without changing anything."
     assert look is not None  # noqa: S101  one of both is known
     return Tone.OK, f"There {_seen(look)}."
 
@@ -105,7 +105,7 @@ def source_words(look: PathLook | None, measured: PathSize | None) -> tuple[Tone
 def destination_words(look: PathLook, *, is_own_copy: bool) -> tuple[Tone, str]:
     """Say what a look at the destination saw. `is_own_copy`: this backup copies there already."""
     if not look.anything:
-        return Tone.OK, "Nothing is there yet: good for a first copy."
+        return Tone.OK, "Empty: ready for a first copy."
     if is_own_copy:
         return Tone.OK, f"There {_seen(look)}: the copy."
     verb = "is" if look.objects_seen == 1 and not look.cut else "are"
@@ -238,7 +238,7 @@ def retention_words(typed: str, zone: ZoneInfo, now: dt.datetime) -> str:
     if days is None or not 1 <= days <= rules.LONGEST_RETENTION_DAYS:
         return ""
     last = day(now + dt.timedelta(days=days), zone, now)
-    return f"An object deleted today can be brought back until {last}."
+    return f"An object deleted today can be restored until {last}."
 
 
 def limit_words(typed: str) -> str:
@@ -247,12 +247,12 @@ def limit_words(typed: str) -> str:
     if percent is None or not 0 <= percent <= 100:
         return ""
     if percent == 100:
-        return "Only an empty source, and removals by the first run between two places, ask you."
+        return "Only an empty source, and removals on a first run, need approval."
     share = "more than half" if percent == 50 else f"more than {percent} %"
     return (
         f"A run that would remove or replace {share} of the copy is held for your approval. "
-        f"Fewer than {FEWEST_REMOVED} removals are not, "
-        "unless the source is empty or no run between these places has succeeded."
+        f"Fewer than {FEWEST_REMOVED} never need approval, except on a first run. "
+        "An empty source always stops the run."
     )
 
 
@@ -322,11 +322,11 @@ def _first_run(
 ) -> tuple[str, str]:
     if stored is None:
         if measured is None:
-            return "First run", "everything passes through this server: read there, written here"
+            return "First run", "all data passes through this server"
         volume = size(measured.size_bytes)
-        return "First run", f"{volume} pass through this server, in and out again"
+        return "First run", f"{volume} pass through this server"
     if any(getattr(stored, name) != getattr(given, name) for name in ENDS):
-        words = "asks you before it removes anything, because an end is another"
+        words = "asks before removing anything, because source or destination changed"
         return "The next run", words
     return "Takes effect", "from the next run; a run in progress keeps its settings"
 

@@ -310,7 +310,7 @@ def _draw_facts(facts: tuple[words.Fact, ...], row: BackupRow) -> None:
 
 
 def _draw_way_back(page: BackupPage) -> None:
-    with card("Bring it back without bucketvault"), element("div", "stack spaced"):
+    with card("Restore without bucketvault"), element("div", "stack spaced"):
         explained = (
             "The copy is plain objects under their own names. rclone and a key that may read "
             "the bucket are enough. Each good run leaves this text there, too:"

@@ -73,7 +73,7 @@ class PlotsCard:
                 _draw_spent(spent)
             if len(measured) < FEWEST:
                 with card("Size, duration and bytes transferred"):
-                    element("p", "ink2", "Plots come with the second run.")
+                    element("p", "ink2", "Charts appear after the second run.")
                 return
             now = dt.datetime.now(dt.UTC)
             times = [day_and_time(each.started_at, self._zone, now) for each in measured]

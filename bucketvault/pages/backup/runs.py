@@ -119,7 +119,7 @@ def _enable(made: ui.element, *, on: bool) -> None:
 
 
 COLUMNS = (
-    Column("Planned or asked for", classes="c-when"),
+    Column("Started", classes="c-when"),
     Column("Result", classes="c-word"),
     Column("Started by", classes="c-who"),
     Column("Took", right=True, classes="c-took"),

@@ -59,19 +59,19 @@ def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
     active = next((row.active_run for row in rows if row.active_run is not None), None)
     failed = next((row.last_run for row in rows if row.last_run is not None), None)
     if active is not None:
-        note = "The first run is on its way."
+        note = "The first run is in progress."
         last = Step(last.title, "", note, "View progress", f"/run/{active.id:d}")
     elif failed is not None:
-        note = "No run has succeeded yet. What stands above says why."
-        last = Step(last.title, "", note, "Look", f"/run/{failed.id:d}")
+        note = "No run has succeeded yet. See the reason above."
+        last = Step(last.title, "", note, "View run", f"/run/{failed.id:d}")
     both, when = (
         "One to copy from, and another one to copy to.",
         "Choose a source, a destination and a time.",
     )
     return (
         Step("Connect a provider", providers, PROVIDERS, "Connect", "/providers/new"),
-        Step("Pick the buckets", buckets, both, "Pick buckets", place),
-        Step("Make the first backup", made, when, "New backup", "/backups/new"),
+        Step("Choose the buckets", buckets, both, "Choose buckets", place),
+        Step("Create the first backup", made, when, "New backup", "/backups/new"),
         last,
     )
 
@@ -102,7 +102,7 @@ def draw_first_steps(
                     button("Set up email", href="/settings")
         if not steps.providers:
             with element("details", "from-file"):
-                element("summary", text="Or all of it at once, from a file")
+                element("summary", text="Or set up everything from a file")
                 element(
                     "p",
                     "t13 ink2",

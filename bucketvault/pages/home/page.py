@@ -29,12 +29,12 @@ NEEDS_SHOWN = 8
 
 MENDED = {  # where a part of the program is mended, and the words of the way there
     Part.MAIL: ("/settings", "Set up email"),
-    Part.LOST_MAIL: ("/settings", "Look"),
-    Part.RCLONE: ("/health", "Look"),
-    Part.SCHEDULER: ("/health", "Look"),
-    Part.DISK: ("/health", "Look"),
-    Part.PAGES: ("/health", "Look"),
-    Part.DATABASE: ("/health", "Look"),
+    Part.LOST_MAIL: ("/settings", "View"),
+    Part.RCLONE: ("/health", "View"),
+    Part.SCHEDULER: ("/health", "View"),
+    Part.DISK: ("/health", "View"),
+    Part.PAGES: ("/health", "View"),
+    Part.DATABASE: ("/health", "View"),
 }
 
 
@@ -172,7 +172,7 @@ def _draw_backup_issue(issue: BackupIssue, zone: ZoneInfo, now: dt.datetime) -> 
             if copy := issue.copy_words(zone, now):
                 element("span", "ink3", clean(copy))
         if issue.run_id is not None:
-            words = "Review" if issue.tone == Tone.HELD else "Look"
+            words = "Review" if issue.tone == Tone.HELD else "View run"
             button(words, kind="small", href=f"/run/{issue.run_id:d}", label=f"{words}: {name}")
 
 

@@ -146,7 +146,7 @@ class ProviderForm(Form[StoredProvider | None]):
 
     def _draw_kind(self) -> None:
         kind = self._kind
-        hint = "" if self._is_new else "Leave it empty to keep the stored one."
+        hint = "" if self._is_new else "Leave empty to keep the stored one."
         self._key_id.say(kind.key_id.label, hint)
         self._key_secret.say(kind.secret.label, hint)
         self._address_place.clear()

@@ -327,7 +327,7 @@ def mail_about(
     if note is None:
         return ()
     at = exact(note.at, zone) if note.at is not None else UNKNOWN
-    told = "on its way"
+    told = "being sent"
     if note.told is Told.NOBODY:
         told = "None: email was not set up when this run ended."
     elif note.told is Told.MAILED:

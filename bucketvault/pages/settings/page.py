@@ -123,7 +123,7 @@ class SettingsScreen:
                     "mail_to",
                     "To",
                     placeholder="you@example.com",
-                    hint="Who is told. One address.",
+                    hint="Who gets the alerts. One address.",
                 )
                 form.field(
                     "mail_from",

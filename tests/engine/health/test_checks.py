@@ -33,7 +33,7 @@ TABLE = [
     (checks.memory(2 * GB, 99 * MB), BAD, "may kill a run"),
     (checks.memory(2 * GB, 299 * MB), WARN, "not for many"),
     (checks.memory(2 * GB, 300 * MB), OK, "several runs"),
-    (checks.swap(0, 0), OK, "no memory out"),
+    (checks.swap(0, 0), OK, "No swap"),
     (checks.swap(2 * GB, GB), OK, "Little"),
     (checks.swap(2 * GB, GB + 1), WARN, "short of memory"),
     (checks.processor(None, 0.5, 2), OK, "load 0.50 on 2 cores"),

@@ -77,7 +77,7 @@ def test_a_run_goes_on_when_the_program_is_killed_and_its_true_end_is_recorded(m
         return not active["on_its_own"]
 
     told = program.cli("status")
-    assert "goes on by itself" in told.out
+    assert "continues on its own" in told.out
     source.server.thaw()
     until("the run is over", over)
     assert seen == {rclone.pid}

@@ -144,7 +144,7 @@ async def test_a_look_says_what_is_there_on_both_sides(user: User, desk) -> None
     await user.should_see("a delete only hides")
     fill(user, source_path="typo")
     user.find(marker="source_path").trigger("blur")
-    await user.should_see("Nothing is there: a run would stop before it touches")
+    await user.should_see("Empty: a run would stop without changing")
     assert desk.looked == [(2, ""), (1, ""), (2, "typo")]
 
 
@@ -222,7 +222,7 @@ async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User
     press(user, "count-source")
 
     await user.should_see("18,240 objects, 61 GB there.")
-    await user.should_see("61 GB pass through this server, in and out again")
+    await user.should_see("61 GB pass through this server")
     await user.should_see("About 1,200 requests a month for 18,240 objects while nothing changes")
     await user.should_see("Choose both buckets to see what a copy costs.")
     fill(user, destination_storage_id=3)
@@ -319,7 +319,7 @@ async def test_editing_starts_with_what_is_stored_and_says_from_when(
     assert value(user, "weekday") == "sunday"
     await user.should_see("from the next run; a run in progress keeps its settings")
     fill(user, destination_path="elsewhere")
-    await user.should_see("asks you before it removes anything, because an end is another")
+    await user.should_see("asks before removing anything, because source or destination changed")
 
     press(user, "save")
 
@@ -463,7 +463,7 @@ def test_what_can_be_brought_back_and_what_is_held_is_said_in_words() -> None:
     now = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
     assert words.retention_words("30", scenes.ZONE, now) == (
-        "An object deleted today can be brought back until Tue 22 Dec."
+        "An object deleted today can be restored until Tue 22 Dec."
     )
     assert words.retention_words("many", scenes.ZONE, now) == ""
     assert words.limit_words("20").startswith("A run that would remove or replace more than 20 %")

@@ -408,7 +408,7 @@ async def test_the_last_step_runs_the_first_backup(
     await becomes(lambda: engine.queued == [1])
     engine.rows = [replace(engine.rows[0], active_run=scenes.live_run())]
     engine.live.publish(Topic.BACKUPS)
-    await user.should_see("The first run is on its way.")
+    await user.should_see("The first run is in progress.")
 
 
 def press(user: User, name: str, told: object) -> None:

@@ -58,7 +58,7 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
     [
         (MailNote(Told.NOBODY), "None: email was not set up when this run ended."),
         (MailNote(Told.MAILED, scenes.now()), "taken by the mail server, "),
-        (MailNote(Told.WAITING, scenes.now()), "on its way"),
+        (MailNote(Told.WAITING, scenes.now()), "being sent"),
         (MailNote(Told.WAITING, scenes.now(), "451 later"), "not taken yet, tried again at "),
         (MailNote(Told.GIVEN_UP, scenes.now(), "550 never\x1b"), "550 never\\x1b"),
     ],
