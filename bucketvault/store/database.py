@@ -35,7 +35,9 @@ OF_A_CONNECTION = (("synchronous", "full"), ("foreign_keys", "on"), ("busy_timeo
 
 GONE = "it is gone"  # not a word of SQLite's
 RESTORE = "bucketvault restore-database"
-SqliteError = pw.DatabaseError  # whatever SQLite refuses; see `describe_sqlite_error`
+# Whatever SQLite refuses, see `describe_sqlite_error`. Peewee (4.5) passes on as it is what comes
+# while rows are fetched, such as a damaged page.
+SqliteError = (pw.DatabaseError, sqlite3.DatabaseError)
 # The database cannot take something right now: another program holds it, or the disk is full.
 BusyError = pw.OperationalError
 

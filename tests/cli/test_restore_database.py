@@ -4,8 +4,11 @@ import pytest
 
 from bucketvault.config import Config, load_config
 from bucketvault.engine import maintenance
+from bucketvault.store.database import connection
+from bucketvault.store.database import database as database_of_program
 from bucketvault.store.models import utcnow
 from tests.conftest import NewBucket
+from tests.store.test_restoring import MORE, damage
 from tests.support.mailbox import Mailbox
 from tests.support.program import Bucket, Program, until
 from tests.support.servers import RcloneS3
@@ -75,6 +78,33 @@ def test_a_lost_database_is_said_by_every_command_and_put_back_by_one(
     assert {body for (_, key), body in after.kept.items() if key == "a"} == {b"first", b"second"}
     assert mailbox.subjects == []
     assert "Put back on" in program.cli("doctor").out
+
+
+def test_pages_damaged_at_random_end_no_command_with_a_traceback(
+    copied: tuple[Program, Bucket, Bucket],
+) -> None:
+    program, source, destination = copied
+    for number in range(4):  # so that the tables have more than a page
+        source.put("a", b"more" * number)
+        program.run()
+    copy_database(program)
+    database = program.data_dir / "bucketvault.sqlite3"
+    with program.database(), connection():
+        database_of_program.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = database.read_bytes()
+    for seed in range(40) if MORE else (19, 25):  # these two are met as rows are fetched
+        lose_database(program)
+        database.write_bytes(whole)
+        damage(database, seed, pages=4)
+
+        for command in ("status", "log 3", "runs Photos", "doctor"):
+            done = program.cli(*command.split())
+            found = "is damaged" in done.err + done.out
+            assert found or (done.code == 0 and command != "doctor"), (seed, command, done)
+        assert "is damaged" in program.cli("run", "Photos", "--wait").err
+        assert program.cli("restore-database").code == 0
+        assert program.run()["status"] == "success"
+    assert destination.copy() == source.objects()
 
 
 def test_serve_ends_for_good_and_mails_once_by_the_newest_copy(bucketvault: Program) -> None:

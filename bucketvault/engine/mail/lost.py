@@ -35,7 +35,7 @@ def tell(config: Config, error: BucketvaultError) -> None:
         try:
             open_to_look(copy.path)
             server = settings.mail_server(Vault(config.key_file))
-        except (BucketvaultError, SqliteError) as why:
+        except (BucketvaultError, *SqliteError) as why:
             log.warning("a copy has no settings of mail", extra={"copy": copy.path, "why": why})
             continue
         finally:
