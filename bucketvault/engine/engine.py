@@ -367,6 +367,10 @@ class Engine:
         """Return all that the page of the settings shows."""
         return settings_page(self.config, self.ping.state())
 
+    def watch_elsewhere(self, elsewhere: bool) -> None:
+        """Note that alerts are off because a person watches in another way, or undo that."""
+        settings.change({"alerts_elsewhere": elsewhere}, self.vault)
+
     def change_settings(self, given: Mapping[str, object], seen: Settings) -> Settings:
         """Change what is in `given`, seen as in `seen`; all settings as they are then.
 

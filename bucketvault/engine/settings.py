@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketvault.engine.domain import setting_rules as allowed
-from bucketvault.engine.domain.fields import NUMBER, SECRET, Ruled, Sheet, ruled, ruled_fields
+from bucketvault.engine.domain.fields import (
+    NUMBER,
+    SECRET,
+    YES_OR_NO,
+    Ruled,
+    Sheet,
+    ruled,
+    ruled_fields,
+)
 from bucketvault.engine.domain.rules import InvalidValue, is_loopback, whole_number, word
 from bucketvault.errors import (
     ChangedMeanwhileError,
@@ -48,6 +56,8 @@ class Settings:
     mail_from: str = ruled(allowed.mail_address_rule, "")
     mail_to: str = ruled(allowed.mail_address_rule, "")
     ping_url: str = ruled(allowed.ping_url_rule, "")  # called while all is well
+    # alerts are off, and that is meant: somebody watches in another way
+    alerts_elsewhere: bool = ruled(allowed.stored_yes_or_no_rule, False, kind=YES_OR_NO)
     has_smtp_password: bool = False
 
     @property

@@ -183,6 +183,11 @@ class FakeEngine:
     def settings_page(self) -> SettingsPage:
         return self.preferences.page()
 
+    def watch_elsewhere(self, elsewhere: bool) -> None:
+        self.preferences.store(alerts_elsewhere=elsewhere)
+        self.installation = replace(self.installation, watched_elsewhere=elsewhere)
+        self.live.publish(Topic.BACKUPS)
+
     def change_settings(self, given: Mapping[str, object], seen: Settings) -> Settings:
         return self.preferences.change(given, seen)
 

@@ -50,6 +50,7 @@ class Installation:
     disk_problem: str | None
     mail_is_set_up: bool | None
     dead_mails: int | None
+    watched_elsewhere: bool = False
 
     def issues(self) -> tuple[InstallationIssue, ...]:
         return checks.issues(self._readings())
@@ -68,7 +69,8 @@ class Installation:
         if self.mail_is_set_up is None or self.dead_mails is None:
             yield checks.unknown(Subject.MAIL, Part.MAIL, "mail arrives")
         else:
-            yield checks.mail(self.mail_is_set_up, self.dead_mails, None, now())
+            set_up, elsewhere = self.mail_is_set_up, self.watched_elsewhere
+            yield checks.mail(set_up, self.dead_mails, None, now(), elsewhere=elsewhere)
 
 
 GOOD_INSTALLATION = Installation(

@@ -15,6 +15,7 @@ from bucketvault.engine.domain.rules import (
     is_near,
     number_in,
     text_of,
+    yes_or_no_rule,
 )
 from bucketvault.sanitize import has_control_characters
 
@@ -24,6 +25,11 @@ LONGEST_URL = 2000
 
 # An address that never needs quotes or comments: nothing in it can end a header or a command.
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+
+def stored_yes_or_no_rule(value: object) -> bool:
+    """True or false, also as a setting is stored."""
+    return yes_or_no_rule({"True": True, "False": False}.get(str(value), value))
 
 
 def mail_host_rule(value: object) -> str:

@@ -261,8 +261,17 @@ def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
     return Reading(Subject.CLOCK, Tone.OK, value, "In step with what runs have noted.")
 
 
-def mail(is_set_up: bool, dead: int, last_sent_at: dt.datetime | None, now: dt.datetime) -> Reading:
-    """Check that mail is set up and sent."""
+def mail(
+    is_set_up: bool,
+    dead: int,
+    last_sent_at: dt.datetime | None,
+    now: dt.datetime,
+    *,
+    elsewhere: bool = False,
+) -> Reading:
+    """Check that email is set up and sent; `elsewhere`: alerts are off, and that is meant."""
+    if not is_set_up and elsewhere:
+        return Reading(Subject.MAIL, Tone.NONE, "off", "You watch your backups in another way.")
     if not is_set_up:
         words = "You won't be told when a backup fails."
         todo = "Set it up in Settings, or under [settings] in setup.toml."
@@ -354,7 +363,9 @@ def look_at_mail(context: Context) -> Reading:
         dead = Mail.select().where(Mail.needs_attention()).count()
         sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
         last = sent.first()
-    return mail(settings.load().mail_is_set_up, dead, last and last.sent_at, context.now)
+    now, stored = context.now, settings.load()
+    elsewhere = stored.alerts_elsewhere
+    return mail(stored.mail_is_set_up, dead, last and last.sent_at, now, elsewhere=elsewhere)
 
 
 def look_at_clock(context: Context) -> Reading:

@@ -88,6 +88,11 @@ class InstallationIssue:
     is_bad: bool
     is_known: bool = True
 
+    @property
+    def is_hint(self) -> bool:
+        """True if it may stay as it is: no copy is worse for it."""
+        return self.part is Part.MAIL and self.is_known
+
 
 @dataclass(frozen=True, slots=True)
 class BackupIssue:
@@ -189,15 +194,16 @@ def situation_of(
     """Return the answer for all of it. Switched off backups count only while they run."""
     told = _of_backups(rows)
     bad = [issue for issue in installation_issues if issue.is_bad]
+    serious = [issue for issue in installation_issues if not issue.is_hint]
     if bad:
         count = len(told.backup_issues) + len(bad)
         told = replace(told, tone=Tone.BAD, short=f"{count} need{'s' * (count == 1)} attention")
         if not told.backup_issues:  # else the backups' own sentence says more
             sentence = f"{bad[0].title}." if count == 1 else f"{count} things need attention."
             told = replace(told, sentence=sentence, detail=sentences(told.sentence, told.detail))
-    elif told.tone == Tone.OK and installation_issues:
-        sentence = sentences(told.sentence, f"{installation_issues[0].title}.")
-        told = replace(told, tone=Tone.WARN, sentence=sentence, short=installation_issues[0].title)
+    elif told.tone == Tone.OK and serious:
+        sentence = sentences(told.sentence, f"{serious[0].title}.")
+        told = replace(told, tone=Tone.WARN, sentence=sentence, short=serious[0].title)
     elif told.tone == Tone.OK:
         told = replace(told, sentence=f"All good. {told.sentence}", short="All good")
     return replace(told, installation_issues=installation_issues)

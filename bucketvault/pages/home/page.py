@@ -13,7 +13,7 @@ from bucketvault.engine.views.home import HomeView
 from bucketvault.engine.views.situation import BackupIssue, InstallationIssue, Part, Tone
 from bucketvault.pages.home.first_steps import draw_first_steps
 from bucketvault.pages.home.rows import BackupList, in_order, list_row
-from bucketvault.pages.parts.actions import press, switch
+from bucketvault.pages.parts.actions import attempt, in_thread, press, switch
 from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, draw_verdict, element, glyph
@@ -43,6 +43,7 @@ class ListActions(NamedTuple):
 
     run_now: Callable[[int], Awaitable[None]]
     enable: Callable[[int, bool], Awaitable[None]]
+    watch_elsewhere: Callable[[], Awaitable[None]]
 
 
 def register(engine: "Engine") -> None:
@@ -63,6 +64,11 @@ def register(engine: "Engine") -> None:
             await switch(engine, backup_id, name_of(backup_id), on=on)
             look_again()
 
+        async def watch_elsewhere() -> None:
+            said = "Email alerts stay off. Settings can undo this."
+            await attempt(in_thread(engine.watch_elsewhere, True), said)
+            look_again()
+
         def name_of(backup_id: int) -> str:
             return clean(names.get(backup_id, "The backup"), limit=80)
 
@@ -71,7 +77,7 @@ def register(engine: "Engine") -> None:
             with heading("Backups"):
                 new = button("New backup", "plus", "primary", mark="new", href="/backups/new")
                 new.set_visibility(bool(home.rows))  # before, the next step is the button
-            screen = BackupsScreen(engine.zone, ListActions(run_now, enable), home)
+            screen = BackupsScreen(engine.zone, ListActions(run_now, enable, watch_elsewhere), home)
 
         def show(home: HomeView) -> None:
             names.update((row.id, row.name) for row in home.rows)
@@ -122,7 +128,7 @@ class BackupsScreen:
         self._shown = said
         self._top.clear()
         with self._top:
-            draw_answer(home, words, now, self._zone)
+            draw_answer(home, words, now, self._zone, self._acts.watch_elsewhere)
             if home.steps is not None:
                 draw_first_steps(home.steps, home.rows, self._acts.run_now)
 
@@ -136,13 +142,19 @@ class BackupsScreen:
                 await self._acts.enable(backup_id, on)
 
 
-def draw_answer(home: HomeView, outlook_words: str, now: dt.datetime, zone: ZoneInfo) -> None:
-    """Draw the answer, with a line for all that needs a person: the program, and each backup."""
+def draw_answer(
+    home: HomeView,
+    outlook_words: str,
+    now: dt.datetime,
+    zone: ZoneInfo,
+    watch_elsewhere: Callable[[], Awaitable[None]],
+) -> None:
+    """Draw the answer, a line for each problem of the program and of a backup, then hints."""
     answer = home.answer
     detail = humanize.sentences(answer.detail, outlook_words)
     with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines), lines:
         for issue in answer.installation_issues:
-            if home.steps is None or issue.part is not Part.MAIL:  # there it is one of the steps
+            if not issue.is_hint:
                 _draw_installation_issue(issue)
         for waiting in answer.backup_issues[:NEEDS_SHOWN]:
             _draw_backup_issue(waiting, zone, now)
@@ -151,15 +163,24 @@ def draw_answer(home: HomeView, outlook_words: str, now: dt.datetime, zone: Zone
             with element("div", "need plain"):
                 element("span")
                 element("span", "why", f"and {humanize.count(more)} more, below")
+        for issue in answer.installation_issues:
+            if issue.is_hint and home.steps is None:  # there it is one of the steps
+                _draw_installation_issue(issue, watch_elsewhere)
 
 
-def _draw_installation_issue(issue: InstallationIssue) -> None:
+def _draw_installation_issue(
+    issue: InstallationIssue, put_away: Callable[[], Awaitable[None]] | None = None
+) -> None:
     with element("div", "need"):
-        glyph(Tone.BAD if issue.is_bad else Tone.WARN)
+        glyph(Tone.BAD if issue.is_bad else Tone.NONE if issue.is_hint else Tone.WARN)
         element("span", "strong", issue.title)
         element("span", "why", clean(issue.why))
         href, words = MENDED[issue.part]
-        button(words, kind="small", href=href, label=f"{words}: {issue.title}")
+        with element("div", "line acts"):
+            button(words, kind="small", href=href, label=f"{words}: {issue.title}")
+            if put_away is not None:
+                words = "I watch this another way"
+                button(words, kind="small quiet", mark="watch-elsewhere", on_click=put_away)
 
 
 def _draw_backup_issue(issue: BackupIssue, zone: ZoneInfo, now: dt.datetime) -> None:

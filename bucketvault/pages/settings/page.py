@@ -33,6 +33,7 @@ class SettingsActions(NamedTuple):
     try_again: Callable[[int], Awaitable[object]]
     dismiss: Callable[[int], Awaitable[object]]
     sign_out_everywhere: Callable[[], Awaitable[None]]
+    show_hint_again: Callable[[], Awaitable[None]]
 
 
 def register(engine: "Engine") -> None:
@@ -63,6 +64,9 @@ def register(engine: "Engine") -> None:
         async def sign_out_everywhere() -> None:
             await attempt(in_thread(engine.sign_out_everywhere))  # within a second, we go too
 
+        async def show_hint_again() -> None:
+            await attempt(in_thread(engine.watch_elsewhere, False))
+
         with frame("Settings", engine.zone, answer) as around:
             heading("Settings")
             actions = SettingsActions(
@@ -71,6 +75,7 @@ def register(engine: "Engine") -> None:
                 partial(press, engine.mail.try_again),
                 partial(press, engine.mail.dismiss),
                 sign_out_everywhere,
+                show_hint_again,
             )
             screen = SettingsScreen(page, engine.zone, actions)
 
@@ -228,9 +233,10 @@ class SettingsScreen:
         """Show what is stored and how things are at `now`."""
         for form in (self._mail, self._ping, self._limits):
             form.take(page.settings)
-        if self._mail_state.is_new(page.mail, page.ping):
+        elsewhere = page.settings.alerts_elsewhere
+        if self._mail_state.is_new(page.mail, page.ping, elsewhere):
             with self._mail_state:
-                self._draw_mail(page.mail, now)
+                self._draw_mail(page.mail, now, elsewhere=elsewhere)
             self._ping_state.clear()
             with self._ping_state:
                 _draw_line(words.ping_line(page.ping, self._zone, now))
@@ -247,9 +253,14 @@ class SettingsScreen:
         with self._about:
             key_values((key, clean(value)) for key, value in words.about_pairs(page.about))
 
-    def _draw_mail(self, mail: MailState, now: dt.datetime) -> None:
-        for line in words.mail_lines(mail, self._zone, now):
-            _draw_line(line)
+    def _draw_mail(self, mail: MailState, now: dt.datetime, *, elsewhere: bool) -> None:
+        if elsewhere and not mail.set_up:
+            _draw_line((Tone.NONE, "Email alerts are off: you watch in another way.", ""))
+            act, mark = self._actions.show_hint_again, "show-hint-again"
+            button("Remind me of alerts again", "", "small", mark=mark, on_click=act)
+        else:
+            for line in words.mail_lines(mail, self._zone, now):
+                _draw_line(line)
         for letter in mail.dead:
             self._draw_dead(letter, now)
 

@@ -10,6 +10,7 @@ import pytest
 from nicegui import ui
 from nicegui.testing import User
 
+from bucketvault.engine.settings import Settings
 from bucketvault.engine.setup import apply
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import HomeView
@@ -17,7 +18,7 @@ from bucketvault.errors import BucketvaultError
 from bucketvault.store.database import close_database, open_database
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Topic
-from tests.pages import fake_engine, scenes, scenes_proof
+from tests.pages import fake_engine, scenes, scenes_proof, scenes_settings
 from tests.pages.scenes import Installation
 from tests.pages.waiting import becomes
 
@@ -29,7 +30,7 @@ def drawn(home: HomeView) -> Any:
     async def nothing(*_: object) -> None:
         return
 
-    return backups.BackupsScreen(scenes.ZONE, backups.ListActions(nothing, nothing), home)
+    return backups.BackupsScreen(scenes.ZONE, backups.ListActions(nothing, nothing, nothing), home)
 
 
 def show(rows: list[BackupRow], installation: Installation = scenes.GOOD_INSTALLATION) -> None:
@@ -372,6 +373,30 @@ async def test_what_the_program_needs_stands_before_the_backups(user: User) -> N
 
     await user.should_see("rclone cannot be used")
     await user.should_see("rclone is missing")
+    await user.should_see("You won't be told when a backup fails.")
+
+
+async def test_the_hint_at_alerts_is_put_away_and_comes_back_when_that_is_undone(
+    user: User, engine: fake_engine.FakeEngine
+) -> None:
+    engine.rows = scenes.bad_rows()
+    engine.installation = replace(scenes.GOOD_INSTALLATION, mail_is_set_up=False)
+    await user.open("/")
+    await user.should_see("Email alerts are off")
+
+    user.find(marker="watch-elsewhere").click()
+
+    await user.should_see("Email alerts stay off. Settings can undo this.")
+    await user.should_not_see("You won't be told when a backup fails.")
+    assert engine.preferences.shown.settings.alerts_elsewhere
+    engine.preferences.shown = replace(
+        scenes_settings.fresh(), settings=replace(Settings(), alerts_elsewhere=True)
+    )
+    await user.open("/settings")
+    await user.should_see("Email alerts are off: you watch in another way.")
+    user.find(marker="show-hint-again").click()
+    await becomes(lambda: not engine.preferences.shown.settings.alerts_elsewhere)
+    await user.open("/")
     await user.should_see("You won't be told when a backup fails.")
 
 

@@ -69,7 +69,6 @@ PROGRAM_CLAUSES = {
     "nobody knows of rclone": ({"rclone_problem": None}, "Not known whether rclone can be used"),
     "the disk is full": ({"disk_problem": "12 MB left."}, "The disk is nearly full"),
     "nobody knows of the disk": ({"disk_problem": None}, "Not known whether the disk has room"),
-    "mail is not set up": ({"mail_is_set_up": False}, "Email alerts are off"),
     "nobody knows of mail": ({"mail_is_set_up": None}, "Not known whether mail arrives"),
     "a mail was given up": ({"dead_mails": 1}, "Email does not arrive"),
     "nobody knows of lost mails": ({"dead_mails": None}, "Not known whether mail arrives"),
@@ -122,15 +121,15 @@ def test_what_keeps_copies_from_being_made_is_as_bad_as_a_failed_backup() -> Non
     )
 
 
-def test_mail_that_is_not_set_up_leaves_the_backups_their_word() -> None:
+def test_alerts_that_are_off_are_a_hint_and_leave_home_green() -> None:
     said = of_all([backup_row(1)], replace(GOOD_INSTALLATION, mail_is_set_up=False))
 
-    assert said.tone == Tone.WARN
-    assert said.sentence == ("Customer uploads is up to date. Email alerts are off.")
-    assert (said.short, said.installation_issues[0].why) == (
-        "Email alerts are off",
-        "You won't be told when a backup fails.",
-    )
+    assert (said.tone, said.short) == (Tone.OK, "All good")
+    (hint,) = said.installation_issues
+    assert hint.is_hint and hint.title == "Email alerts are off"
+    assert hint.why == "You won't be told when a backup fails."
+    watched = replace(GOOD_INSTALLATION, mail_is_set_up=False, watched_elsewhere=True)
+    assert of_all([backup_row(1)], watched).installation_issues == ()
 
 
 def test_a_single_one_that_needs_attention_is_named() -> None:
