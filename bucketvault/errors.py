@@ -23,6 +23,12 @@ class BucketvaultError(Exception):
         return f"{self.summary} {self.hint}".strip()
 
 
+MORE_MEMORY = (
+    "Check the memory on the Health page and the limits of the service (MemoryMax, LimitAS), run "
+    "fewer backups at a time, or add memory."
+)
+
+
 class StrangerError(BucketvaultError):
     """Another program listens where our pages were."""
 
@@ -72,6 +78,10 @@ class BrokenDatabaseError(DatabaseError):
     """The database is gone, damaged, or not for this program: a person has to put it right."""
 
 
+class DatabaseHeldError(DatabaseError):
+    """Another program holds the database; it may let go at any moment."""
+
+
 class VaultError(BucketvaultError):
     """A secret cannot be encrypted or decrypted: the key is missing, wrong or unreadable."""
 
@@ -86,6 +96,13 @@ class AlreadyRunningError(BucketvaultError):
 
 class RcloneMissingError(BucketvaultError):
     """rclone is absent, too old, or does not start."""
+
+
+class NoMemoryError(BucketvaultError):
+    """This machine has too little memory to start or keep a program that a run needs."""
+
+    def __init__(self, what: str, detail: str = "") -> None:
+        super().__init__(f"This machine has too little memory: {what}.", MORE_MEMORY, detail)
 
 
 class TimingError(BucketvaultError):

@@ -5,7 +5,9 @@ goes out while a backup needs attention, the schedule stopped, or the database d
 """
 
 import http.client
+import json
 import logging
+import re
 import ssl
 import threading
 import urllib.parse
@@ -17,13 +19,14 @@ from bucketvault.engine import peers, settings
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import PingState
 from bucketvault.engine.mail.smtp import total_timeout
-from bucketvault.sanitize import clean
+from bucketvault.sanitize import Redactor, clean
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Topic
 
 log = logging.getLogger(__name__)
 
 LEAVE_S = 0.5
+ANSWER_BYTES = 2048  # that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Ping:
 
 
 def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
-    """Call `url`: True if it answered well, and its answer. Follows no redirect, uses no proxy."""
+    """Call `url`: True if it took the ping, and its answer. Follows no redirect, uses no proxy."""
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port
     connection: http.client.HTTPConnection
@@ -101,7 +104,15 @@ def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
             answer = connection.getresponse()
             if 300 <= answer.status < 400:
                 return False, f"HTTP {answer.status}: it sends elsewhere. Enter that address."
-            return 200 <= answer.status < 300, f"HTTP {answer.status}"
+            if not 200 <= answer.status < 300:
+                return False, f"HTTP {answer.status}"
+            if refusal := unheard(answer.read(ANSWER_BYTES).decode(errors="replace")):
+                said = Redactor(_secrets_of(parts)).text(refusal)
+                words = (
+                    f"HTTP {answer.status}, but the ping was not taken: {clean(said, limit=100)}"
+                )
+                return False, words
+            return True, f"HTTP {answer.status}"
         except TimeoutError:
             return False, "No answer in time."
         except ssl.SSLCertVerificationError as error:
@@ -113,3 +124,27 @@ def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
             return False, clean(said, limit=200)
         finally:
             connection.close()
+
+
+def unheard(body: str) -> str:
+    """Return the words of a service that answered well and took no ping; empty: it took it.
+
+    Healthchecks says `OK (not found)` or `OK (rate limited)` with status 200
+    (healthchecks.io/docs/http_api, "Response"); Uptime Kuma `{"ok":false,"msg":...}`.
+    """
+    said = body.strip()
+    if said.startswith("OK (") and said.endswith(")"):
+        return said
+    if said.startswith("{"):
+        try:
+            found = json.loads(said)
+        except (ValueError, RecursionError):
+            return ""
+        if found.get("ok") is False:
+            return str(found.get("msg") or "ok is false")
+    return ""
+
+
+def _secrets_of(parts: urllib.parse.SplitResult) -> list[str]:
+    """Return the parts of an address by which a service knows whose ping it is."""
+    return re.split("[/&=]", f"{parts.path}&{parts.query}")

@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bucketvault.errors import MovedSecretError, VaultError
+from bucketvault.store.database import connection
 from bucketvault.store.models import Provider, Setting
 from bucketvault.store.private_files import alone_in, write_private
 
@@ -26,6 +27,7 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 KEY_COLUMNS = ("access_key_id", "secret_access_key")  # of a Provider
 SECRET_SETTINGS = ("smtp_password",)
+PUT_BACK = "Put your copy of it back."
 
 
 def place(table: str, column: str, row: str, *address: str) -> str:
@@ -156,7 +158,7 @@ class Vault:
                 "`bucketvault rotate-key --new-key-file`, then enter each provider's keys again.",
             ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise VaultError(f"The key file {self.key_file} cannot be read.") from error
+            raise VaultError(f"The key file {self.key_file} cannot be read.", PUT_BACK) from error
         keys: dict[str, bytes] = {}
         for line in text.split():
             try:
@@ -164,10 +166,10 @@ class Vault:
             except ValueError:
                 key = b""
             if len(key) != KEY_BYTES:
-                raise VaultError(f"The key file {self.key_file} does not hold a key.")
+                raise VaultError(f"The key file {self.key_file} does not hold a key.", PUT_BACK)
             keys[hashlib.sha256(key).hexdigest()[:8]] = key
         if not keys:
-            raise VaultError(f"The key file {self.key_file} is empty.")
+            raise VaultError(f"The key file {self.key_file} is empty.", PUT_BACK)
         self._seen = stamp, keys
         return keys
 
@@ -184,6 +186,15 @@ class Vault:
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode()
+
+
+def stored_key_ids() -> list[str]:
+    """Return, for each stored secret, the id of the key that opens it."""
+    with connection():
+        envelopes = [getattr(row, column) for row in Provider.select() for column in KEY_COLUMNS]
+        secret = Setting.key.in_(SECRET_SETTINGS)
+        envelopes += [row.value for row in Setting.select().where(secret)]
+    return [each.partition(".")[2].partition(".")[0] for each in envelopes if each]
 
 
 def ready_for_secrets(vault: Vault) -> None:

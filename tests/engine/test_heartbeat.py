@@ -10,12 +10,14 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine import settings
+from bucketvault.engine.catalogue import providers
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.events import Live
 from bucketvault.engine.heartbeat import Ping, PingPace, call
+from bucketvault.store.models import Provider
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import RunStatus
-from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
+from tests.store_fixtures import a_backup, a_run, a_storage, provider_input
 from tests.support.mailbox import Authority, talking
 from tests.support.program import until
 from tests.support.servers import free_port
@@ -30,6 +32,7 @@ class Receiver:
         self.asked: list[tuple[str, str]] = []  # path and User-Agent
         self.status = 200
         self.location = ""
+        self.body = b""
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -38,8 +41,9 @@ class Receiver:
                 self.send_response(receiver.status)
                 if receiver.location:
                     self.send_header("Location", receiver.location)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(receiver.body)))
                 self.end_headers()
+                self.wfile.write(receiver.body)
 
             def log_message(self, *given: object) -> None:
                 return
@@ -97,6 +101,36 @@ def test_it_calls_while_all_is_well_and_says_how_that_went(
     assert state.at is not None
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"OK (not found)", "OK (not found)"),
+        (b"OK (rate limited)\n", "OK (rate limited)"),
+        (b'{"ok":false,"msg":"Monitor not found or not active."}', "Monitor not found"),
+        (b'{"ok": false}', "ok is false"),
+        (b'{"ok":false,"msg":"no check secret-0a1b2c3d"}', "no check "),
+    ],
+)
+def test_an_answer_of_200_from_a_service_that_heard_nobody_is_no_ping(
+    receiver: Receiver, body: bytes, said: str
+) -> None:
+    receiver.body = body
+
+    good, answer = call(receiver.url.replace("0a1b", "secret-0a1b2c3d"))
+
+    assert not good and answer.startswith(f"HTTP 200, but the ping was not taken: {said}")
+    assert "0a1b2c3d" not in answer
+
+
+@pytest.mark.parametrize(
+    "body", [b"OK", b"", b'{"ok":true}', b"{", b'{"ok"', b"[" * 2048, b'{"a":' * 400, b"Got it (1)"]
+)
+def test_any_other_answer_of_200_is_one(receiver: Receiver, body: bytes) -> None:
+    receiver.body = body
+
+    assert call(receiver.url) == (True, "HTTP 200")
+
+
 def test_it_is_silent_while_something_is_wrong(
     open_store: object, vault: Vault, receiver: Receiver
 ) -> None:
@@ -143,9 +177,13 @@ def test_a_fault_of_ours_is_no_good_sign_and_ends_nothing(
 def test_all_is_well_while_planned_runs_start_and_no_backup_needs_anybody(
     open_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_config({"BUCKETVAULT_DATA_DIR": str(open_store.parent), "HOME": "/nowhere"})
+    key_file = open_store.parent.parent / "secret.key"
+    config = load_config(
+        {"BUCKETVAULT_KEY_FILE": str(key_file), "HOME": "/nowhere"},
+        data_dir=str(open_store.parent),
+    )
     engine = Engine(config, "serve", schedules=True)
-    provider = a_provider("R2")
+    provider = Provider.get_by_id(providers.create(provider_input(), Vault(key_file)))
     photos = a_backup("Photos", a_storage(provider, "photos"), a_storage(provider, "copy"))
     a_run(photos)
 

@@ -11,7 +11,7 @@ from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.health import checks
-from bucketvault.engine.health.checks import Reading, Subject
+from bucketvault.engine.health.readings import Reading, Subject
 from bucketvault.engine.rclone.log_lines import Progress, Transfer
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.calendar import RANK, Days

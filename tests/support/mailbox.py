@@ -108,6 +108,7 @@ class Mailbox:
         self.signed_in: list[tuple[str, str]] = []  # user and password, as they came
         self.commands: list[str] = []
         self.answers: dict[str, str] = {}  # RCPT, DATA or MAIL -> another answer than 250
+        self.drops = 0  # so many mails are cut off before it says whether it took them
         self.before_it_answers: Callable[[], None] = lambda: None  # to a mail
         self._controller: Controller | None = None
 
@@ -195,6 +196,10 @@ class Mailbox:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
+        if self.drops:
+            self.drops -= 1
+            server.transport.abort()
+            return "421 never heard"
         if "DATA" in self.answers:
             return self.answers["DATA"]
         assert isinstance(envelope.content, bytes)
@@ -225,10 +230,17 @@ class _Controller(Controller):
 
 
 @contextmanager
-def talking(said: Sequence[bytes], *, drip_s: float = 0.0) -> Iterator[int]:
+def talking(
+    said: Sequence[bytes],
+    *,
+    drip_s: float = 0.0,
+    tls: Authority | None = None,
+    hangs_up: bool = False,
+) -> Iterator[int]:
     """A server that says these lines, one after each of the client's, then nothing any more.
 
-    With `drip_s`, it then sends a byte so often and never ends a line. Gives its port.
+    With `drip_s`, it then sends a byte so often and never ends a line; with `hangs_up`, it ends
+    the connection without a word, TLS's neither. Gives its port.
     """
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -236,7 +248,10 @@ def talking(said: Sequence[bytes], *, drip_s: float = 0.0) -> Iterator[int]:
         def serve() -> None:
             while not over.is_set():
                 try:
-                    client, _ = listener.accept()
+                    plain, _ = listener.accept()
+                    client = plain
+                    if tls is not None:
+                        client = tls.context().wrap_socket(plain, server_side=True)
                 except OSError:
                     return
                 with client, client.makefile("rb") as lines:
@@ -244,6 +259,8 @@ def talking(said: Sequence[bytes], *, drip_s: float = 0.0) -> Iterator[int]:
                         for line in said:
                             client.sendall(line)
                             lines.readline()
+                        if hangs_up:
+                            continue
                         while drip_s and not over.wait(drip_s):
                             client.sendall(b"2")
                         over.wait(60)

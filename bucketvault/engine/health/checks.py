@@ -10,8 +10,6 @@ Decisions: docs/decisions/health.md.
 import datetime as dt
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,11 +17,13 @@ from bucketvault.config import Config
 from bucketvault.engine import maintenance, serve_note, settings
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import is_served
+from bucketvault.engine.health.key_file import look_at_key
+from bucketvault.engine.health.readings import Context, Reading, Subject, unknown
 from bucketvault.engine.health.writable import unwritable
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
-from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, Tone
-from bucketvault.errors import RcloneMissingError
+from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
+from bucketvault.errors import NoMemoryError, RcloneMissingError
 from bucketvault.humanize import (
     age,
     count,
@@ -49,62 +49,6 @@ OLD_COPY = dt.timedelta(days=2)
 WRONG_CLOCK = dt.timedelta(minutes=5)
 NOT_BEFORE = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)  # this program is younger than that
 FEW_DAYS, MANY_DAYS = 14, 730
-
-
-class Subject(StrEnum):
-    """Subject of a check, by the name that people read."""
-
-    RCLONE = "rclone"
-    FOLDER = "Data folder"
-    MODES = "Who may read"
-    DISK = "Disk of the data folder"
-    DATABASE = "Database"
-    COPY = "Copy of the database"
-    KEY = "Key file"
-    CLOCK = "Clock"
-    SCHEDULER = "Scheduler"
-    MAIL = "Mail"
-    PAGES = "Pages"
-    MEMORY = "Memory"
-    SWAP = "Swap"
-    PROCESSOR = "Processor"
-    UPTIME = "Uptime"
-
-
-# where one of these is bad, runs fail or do not start
-STOPPING = {Subject.SCHEDULER, Subject.RCLONE, Subject.DISK, Subject.MEMORY, Subject.DATABASE}
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Result of one check; what moves all the time is in `value` alone.
-
-    BAD: runs fail, do not start, or what they tell is lost; or nobody is told.
-    """
-
-    name: Subject
-    tone: Tone  # OK, WARN, BAD; NONE: not known, or not there by choice
-    value: str  # a figure or a word: "9.1 GB free"
-    words: str = ""  # what that means
-    todo: str = ""  # what to do; empty where nothing is
-    issue: InstallationIssue | None = None  # as home names it
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Means of the checks; those that only a server has are None elsewhere."""
-
-    config: Config
-    now: dt.datetime
-    scheduler: Scheduler | None = None  # of this process
-    growth_bytes_a_day: float | None = None  # of our own, on the disk; None: not known
-
-
-def unknown(name: Subject, part: Part, what: str) -> Reading:
-    """Return the reading of what this process cannot tell."""
-    title, why = f"Not known whether {what}", "Not known to this process."
-    issue = InstallationIssue(part, title, why, is_bad=False, is_known=False)
-    return Reading(name, Tone.NONE, "not known", issue=issue)
 
 
 # ---- figures and their words
@@ -268,8 +212,13 @@ def mail(
     now: dt.datetime,
     *,
     elsewhere: bool = False,
+    waiting: int = 0,
+    refusal: str = "",
 ) -> Reading:
-    """Check that email is set up and sent; `elsewhere`: alerts are off, and that is meant."""
+    """Check that email is set up and sent; `elsewhere`: alerts are off, and that is meant.
+
+    `waiting`: emails that the server did not take yet; `refusal`: what it said last.
+    """
     if not is_set_up and elsewhere:
         return Reading(Subject.MAIL, Tone.NONE, "off", "You watch your backups in another way.")
     if not is_set_up:
@@ -284,6 +233,17 @@ def mail(
         why = f"{many(dead, 'email')} could not be delivered, so you were not told."
         issue = InstallationIssue(Part.LOST_MAIL, "Email does not arrive", why, is_bad=False)
         return Reading(Subject.MAIL, Tone.BAD, f"{count(dead)} not delivered", words, todo, issue)
+    if waiting:
+        value, todo = (
+            f"{count(waiting)} not sent",
+            "Check the form in Settings; it also sends a test email.",
+        )
+        why = f"{many(waiting, 'email')} could not be sent yet: {refusal.rstrip('.')}."
+        issue = InstallationIssue(Part.LOST_MAIL, "Email does not arrive", why, is_bad=False)
+        return Reading(Subject.MAIL, Tone.WARN, value, sentences(why), todo, issue)
+    if last_sent_at is None:  # nobody knows whether it would be taken
+        words = "No alert was sent yet. Settings sends a test email."
+        return Reading(Subject.MAIL, Tone.NONE, "set up, not used yet", words)
     return Reading(Subject.MAIL, Tone.OK, "set up", f"{last[0].upper()}{last[1:]}.")
 
 
@@ -310,7 +270,7 @@ def look_at_rclone(context: Context) -> Reading:
     """Find the program that copies; blocks for the first look at it."""
     try:
         found = find_binary(context.config.rclone)
-    except RcloneMissingError as error:
+    except (RcloneMissingError, NoMemoryError) as error:
         return rclone("", "", error.summary, error.hint)
     return rclone(found.version, found.path)
 
@@ -363,9 +323,18 @@ def look_at_mail(context: Context) -> Reading:
         dead = Mail.select().where(Mail.needs_attention()).count()
         sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
         last = sent.first()
-    now, stored = context.now, settings.load()
-    elsewhere = stored.alerts_elsewhere
-    return mail(stored.mail_is_set_up, dead, last and last.sent_at, now, elsewhere=elsewhere)
+        tried = Mail.next_attempt_at.is_null(False) & (Mail.last_error != "")
+        waiting = list(Mail.select(Mail.last_error).where(tried).order_by(Mail.updated_at.desc()))
+    stored = settings.load()
+    return mail(
+        stored.mail_is_set_up,
+        dead,
+        last and last.sent_at,
+        context.now,
+        elsewhere=stored.alerts_elsewhere,
+        waiting=len(waiting),
+        refusal=waiting[0].last_error if waiting else "",
+    )
 
 
 def look_at_clock(context: Context) -> Reading:
@@ -389,11 +358,11 @@ def look_at_pages(context: Context) -> Reading:
 
 Check = Callable[[Context], Reading]
 HOME = (
-    *(look_at_rclone, look_at_scheduler, look_at_disk, look_at_copy, look_at_mail),
+    *(look_at_rclone, look_at_scheduler, look_at_disk, look_at_copy, look_at_key, look_at_mail),
     look_at_pages,
 )
 HEALTH = (look_at_scheduler, look_at_rclone, look_at_disk)  # and what only the monitor measures
-HEALTH_STORED = (look_at_database, look_at_copy, look_at_mail, look_at_clock)
+HEALTH_STORED = (look_at_database, look_at_copy, look_at_key, look_at_mail, look_at_clock)
 
 
 def issues(found: Iterable[Reading]) -> tuple[InstallationIssue, ...]:
@@ -418,39 +387,3 @@ def fault(config: Config, scheduler: Scheduler | None) -> str:
     look_at_database(context)
     is_still = look_at_scheduler(context).tone is Tone.BAD
     return "the scheduler does not beat" if is_still else ""
-
-
-def conclusion(found: tuple[Reading, ...]) -> Situation:
-    """Return whether anything here will stop tonight's runs, and the most pressing reading."""
-    bad = [reading for reading in found if reading.tone is Tone.BAD]
-    if stopping := [reading for reading in bad if reading.name in STOPPING]:
-        sentence = f"{_listed(stopping, 'endangers', 'endanger')} tonight's runs."
-        return Situation(Tone.BAD, sentence, _first(stopping))
-    if bad:
-        needs = _listed(bad, "needs", "need")
-        sentence = f"Nothing here stops tonight's runs, but {needs} you."
-        return Situation(Tone.BAD, sentence, _first(bad))
-    if looks := [reading for reading in found if reading.tone is Tone.WARN]:
-        are = _listed(looks, "is", "are")
-        sentence = f"Nothing here stops tonight's runs. {are} worth a look."
-        return Situation(Tone.WARN, sentence, _first(looks))
-    said = {reading.name: reading for reading in found}
-    details = ["Planned runs start."] if Subject.SCHEDULER in said else []
-    if disk := said.get(Subject.DISK):
-        details.append(f"{disk.value}. {disk.words}")
-    sentence = "This server is well. Nothing here stops tonight's runs."
-    return Situation(Tone.OK, sentence, " ".join(details))
-
-
-def _first(found: list[Reading]) -> str:
-    return sentences(found[0].words, found[0].todo)
-
-
-def _listed(found: list[Reading], verb: str, plural: str) -> str:
-    names = [str(reading.name) for reading in found]
-    names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
-    if names[0] == "rclone":
-        names[0] = "The rclone"
-    if len(names) == 1:
-        return f"{names[0]} {verb}"
-    return f"{', '.join(names[:-1])} and {names[-1]} {plural}"

@@ -16,7 +16,8 @@ from pathlib import Path
 from bucketvault.config import Config
 from bucketvault.engine import serve_note
 from bucketvault.engine.health import checks
-from bucketvault.engine.health.checks import Check, Context, Reading, Subject
+from bucketvault.engine.health.checks import Check
+from bucketvault.engine.health.readings import Context, Reading, Subject
 from bucketvault.engine.key_rotation import ciphertexts
 from bucketvault.engine.rclone import identity
 from bucketvault.engine.rclone.binary import find_binary

@@ -15,7 +15,7 @@ import psutil
 from bucketvault.config import Config
 from bucketvault.engine import maintenance, settings
 from bucketvault.engine.health import checks
-from bucketvault.engine.health.checks import Context, Reading, Subject
+from bucketvault.engine.health.readings import Context, Reading, Subject
 from bucketvault.engine.runs.folder import RunFolder
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views.situation import Tone

@@ -41,6 +41,7 @@ class Pace:
 
     pauses_s: Sequence[float] = (MINUTE_S, 5 * MINUTE_S, 15 * MINUTE_S, 60 * MINUTE_S)
     gives_up_after_s: float = 24 * 60 * MINUTE_S  # the last pause is repeated until then
+    limit_lasts_s: float = 24 * 60 * MINUTE_S  # a limit may be used up for so long: not counted
     gives_up_after_tries: int = 5  # at least: this machine may have slept for all that time
     look_s: float = 1.0  # how soon a new mail is found
     patience: Patience = field(default_factory=Patience)
@@ -48,7 +49,13 @@ class Pace:
     def pause_after(self, attempts: int, trouble: Trouble) -> float:
         """Seconds until the next attempt after so many; signing in often may lock an account."""
         last = len(self.pauses_s) - 1
-        return self.pauses_s[last if trouble is Trouble.SIGN_IN else min(attempts - 1, last)]
+        is_long = trouble in (Trouble.SIGN_IN, Trouble.LIMIT)
+        return self.pauses_s[last if is_long else min(attempts - 1, last)]
+
+    def is_old(self, age_s: float, trouble: Trouble) -> bool:
+        """True if a mail has waited for as long as it may."""
+        more_s = self.limit_lasts_s if trouble is Trouble.LIMIT else 0.0
+        return age_s > self.gives_up_after_s + more_s
 
 
 class Mailer:
@@ -198,7 +205,7 @@ class Mailer:
     def _postpone(self, mail: Mail, error: str, trouble: Trouble) -> None:
         now, pace, tries = utcnow(), self._pace, mail.attempts + 1
         pause = pace.pause_after(tries, trouble)
-        is_old = (now - mail.created_at).total_seconds() > pace.gives_up_after_s
+        is_old = pace.is_old((now - mail.created_at).total_seconds(), trouble)
         given_up = (is_old and tries >= pace.gives_up_after_tries) or trouble is Trouble.REFUSED
         again = None if given_up else now + dt.timedelta(seconds=pause)
         outbox.note_failed(mail.id, error, again)

@@ -26,6 +26,16 @@ ANSWER_LIMIT = 500  # characters of the server's words
 GOODBYE_S = 2.0
 AGAIN_S = 0.5
 ABOUT_SIGNING_IN = (530, 534, 535, 538)  # RFC 4954
+# A limit of an account or a mailbox that is used up, said with a 5xx as if it were for good: by
+# enhanced codes (RFC 3463; Gmail's and Microsoft's lists of SMTP errors), or in words alone, as in
+# Gmail's `550 5.7.1 Daily SMTP relay limit exceeded`.
+_LIMITS = {"2.2", "3.2", "4.5", "4.7", "1.90", "7.232", "7.233"}
+_ENHANCED = re.compile(r"5\d\d[ -]5\.(\d{1,3}\.\d{1,3})\b")
+_LIMIT_WORDS = re.compile(
+    r"\b(daily|hourly|per (day|hour)|quota|(sending|relay|rate) limit|too many (mails|e-?mails"
+    r"|messages))\b",
+    re.IGNORECASE,
+)
 
 
 class Trouble(Enum):
@@ -33,12 +43,14 @@ class Trouble(Enum):
 
     SERVER = "server"  # none there, none we trust, or not now: it may be over soon
     SIGN_IN = "sign in"  # nothing changes until a person changes it
+    LIMIT = "limit"  # the account has sent, or the mailbox holds, as much as it may for now
     REFUSED = "refused"  # this mail, by these addresses: for good
 
 
 HINTS = {  # where the server's own words say what is wrong
     Trouble.SERVER: "It may be over soon.",
     Trouble.SIGN_IN: "Check user and password; some services want a password made for programs.",
+    Trouble.LIMIT: "A limit of the mail service is used up, usually until tomorrow.",
     Trouble.REFUSED: (
         "Check both addresses: the server must be willing to take mail between them."
     ),
@@ -81,6 +93,7 @@ class _Talk:
     def __init__(self, server: MailServer, answer_s: float) -> None:
         self.smtp = _unconnected(server, answer_s)
         self._server = server
+        self._understood = False  # it has spoken as a mail server should, behind TLS where chosen
         self._where = f"{server.host}, port {server.port}"
         user, password = server.user, server.password
         # also as it is said when signing in
@@ -96,6 +109,7 @@ class _Talk:
             self._protect()
         elif server.security is MailSecurity.NONE:
             self._make_sure_it_is_near()
+        self._understood = True
         if server.user:
             self._sign_in()
         self._expect(smtp.mail(server.sender), 250, refusal=Trouble.REFUSED)
@@ -164,6 +178,8 @@ class _Talk:
                 f"What answers at {self._where}, is no mail server: {words}", "Check the port."
             )
         trouble = refusal if code >= 500 else Trouble.SERVER
+        if trouble is Trouble.REFUSED and is_about_a_limit(words):
+            trouble = Trouble.LIMIT
         if code in ABOUT_SIGNING_IN:
             trouble = Trouble.SIGN_IN
         raise NotTakenError(words, HINTS[trouble], trouble)
@@ -178,6 +194,12 @@ class _Talk:
                 "Enter the name in the certificate. Add your own certificate authority to the "
                 "system's, or to the file named by SSL_CERT_FILE.",
             )
+        lost = smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError
+        if self._understood and isinstance(error, lost | ssl.SSLError):
+            if isinstance(error.__context__, TimeoutError):  # see below
+                return self.silence()
+            summary = f"{where} ended the connection in the middle of the mail."
+            return NotTakenError(summary, HINTS[Trouble.SERVER])
         if isinstance(error, ssl.SSLError):
             other = "starttls" if self._server.security is MailSecurity.TLS else "tls"
             return NotTakenError(
@@ -191,7 +213,6 @@ class _Talk:
         if isinstance(error, smtplib.SMTPResponseException):
             words = self._cleaned(error.smtp_error, error.smtp_code)
             return NotTakenError(words, HINTS[Trouble.SERVER])
-        lost = smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError
         if isinstance(error, lost):
             summary = f"{where} ended the connection without an answer."
             return NotTakenError(summary, "Check the port and the kind of protection.")
@@ -216,6 +237,14 @@ class _Talk:
         text = said.decode(errors="replace") if isinstance(said, bytes) else said
         told = self._redactor.text(" ".join(text.split()))
         return clean(f"{code} {told}".rstrip() if code > 0 else told, limit=ANSWER_LIMIT)
+
+
+def is_about_a_limit(words: str) -> bool:
+    """True if a server's refusal, code and all, is about a limit that is free again some day."""
+    enhanced = _ENHANCED.match(words)
+    if enhanced is not None and enhanced[1] in _LIMITS:
+        return True
+    return _LIMIT_WORDS.search(words) is not None
 
 
 class _Plain(smtplib.SMTP):

@@ -69,6 +69,7 @@ class Part(StrEnum):
     RCLONE = "rclone"
     SCHEDULER = "scheduler"
     DISK = "disk"
+    KEY = "key"
     MAIL = "mail"
     LOST_MAIL = "lost mail"
     PAGES = "pages"

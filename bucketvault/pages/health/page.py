@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run, ui
 
-from bucketvault.engine.health.checks import Reading, Subject, conclusion
+from bucketvault.engine.health.conclusion import conclusion
 from bucketvault.engine.health.monitor import Copying, Health
+from bucketvault.engine.health.readings import Reading, Subject
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import count, duration, percent, size, size_of
 from bucketvault.pages.health.plot import HourPlot

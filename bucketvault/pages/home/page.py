@@ -33,6 +33,7 @@ MENDED = {  # where a part of the program is mended, and the words of the way th
     Part.RCLONE: ("/health", "View"),
     Part.SCHEDULER: ("/health", "View"),
     Part.DISK: ("/health", "View"),
+    Part.KEY: ("/health", "View"),
     Part.PAGES: ("/health", "View"),
     Part.DATABASE: ("/health", "View"),
 }

@@ -6,10 +6,18 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import load_config
-from bucketvault.engine.health import checks
-from bucketvault.engine.health.checks import GB, MB, Context, Reading, conclusion
+from bucketvault.engine.catalogue import providers
+from bucketvault.engine.health import checks, key_file
+from bucketvault.engine.health.checks import GB, MB
+from bucketvault.engine.health.conclusion import conclusion
+from bucketvault.engine.health.readings import Context, Reading
 from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.views.situation import Tone
+from bucketvault.errors import VaultError
+from bucketvault.store.database import connection
+from bucketvault.store.models import Provider
+from bucketvault.store.secrets import Vault
+from tests.store_fixtures import SECRET, provider_input
 
 NOW = dt.datetime(2026, 11, 22, 10, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -56,7 +64,15 @@ TABLE = [
     (checks.clock(NOW, NOW + 6 * MINUTE, "UTC"), WARN, "6 min ahead"),
     (checks.clock(NOW - 365 * DAY, None, "UTC"), BAD, "before this program"),
     (checks.mail(False, 0, None, NOW), WARN, "You won't be told"),
-    (checks.mail(True, 0, None, NOW), OK, "None was sent yet."),
+    (checks.mail(True, 0, None, NOW), Tone.NONE, "No alert was sent yet."),
+    (
+        checks.mail(True, 0, NOW, NOW, waiting=1, refusal="530 5.7.57 Client not authenticated."),
+        WARN,
+        "1 not sent 1 email could not be sent yet: 530 5.7.57 Client not authenticated.",
+    ),
+    (key_file.key(2), OK, "there It opens 2 stored secrets."),
+    (key_file.key(0), Tone.NONE, "No secret is stored."),
+    (key_file.key(2, "The key file /k is empty.", "Put it back."), BAD, "is empty"),
     (checks.mail(True, 0, NOW - 3 * HOUR, NOW), OK, "The last was taken 3 h ago."),
     (checks.mail(True, 2, NOW - 3 * HOUR, NOW), BAD, "2 emails could not be delivered"),
 ]
@@ -101,6 +117,39 @@ def test_what_was_never_measured_is_not_called_growth(tmp_path: Path) -> None:
 
     assert there.words == "Enough for the logs of many runs." and there.issue is None
     assert nowhere.issue is not None and "cannot be looked at" in nowhere.issue.why
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (b"", "is empty"),
+        (b"not a key\n", "does not hold a key"),
+        (b"A" * 43 + b"=\n", "2 stored secrets cannot be opened"),
+        (None, "is missing"),
+    ],
+)
+def test_a_key_file_that_went_while_a_server_runs_is_noticed_and_nothing_made_over_it(
+    open_store: Path, tmp_path: Path, contents: bytes | None, words: str
+) -> None:
+    file, vault = tmp_path / "secret.key", Vault(tmp_path / "secret.key")
+    config = load_config({"BUCKETVAULT_KEY_FILE": str(file)}, data_dir=str(open_store.parent))
+    assert checks.look_at_key(Context(config, NOW)).tone is Tone.NONE
+    provider = providers.create(provider_input(), vault)
+    good = checks.look_at_key(Context(config, NOW))
+
+    file.unlink() if contents is None else file.write_bytes(contents)
+    (issue,) = checks.issues([checks.look_at_key(Context(config, NOW))])
+
+    assert good.tone is OK and good.issue is None
+    assert issue.is_bad and words in issue.why and "uses it until it ends" in issue.why
+    # runs of the server that has read it go on; nothing new is stored under another key
+    if words != "2 stored secrets cannot be opened":
+        with connection():
+            row = Provider.get_by_id(provider)
+            assert providers.decrypted_keys(row, vault)[1] == SECRET
+        with pytest.raises(VaultError, match="key file"):
+            providers.create(provider_input(name="Other"), vault)
+        assert (file.read_bytes() if file.exists() else None) == contents
 
 
 def test_a_full_disk_is_told_with_what_to_do() -> None:

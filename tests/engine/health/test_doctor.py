@@ -17,7 +17,7 @@ from bucketvault.config import Config, load_config
 from bucketvault.engine import maintenance, settings
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.health import doctor
-from bucketvault.engine.health.checks import Reading
+from bucketvault.engine.health.readings import Reading
 from bucketvault.engine.views.situation import Tone
 from bucketvault.store.database import close_database, connection, database, writing
 from bucketvault.store.models import Mail, Provider, utcnow
@@ -111,6 +111,10 @@ def no_key_in_it(config: Config) -> None:
     config.key_file.write_text("not a key\n")
 
 
+def an_emptied_key(config: Config) -> None:
+    config.key_file.write_text("")
+
+
 def a_missing_database(config: Config) -> None:
     close_database()
     for path in config.data_dir.glob("bucketvault.sqlite3*"):
@@ -142,18 +146,15 @@ def no_copy_for_days(config: Config) -> None:
         Provider.update(created_at=utcnow() - 3 * DAY).execute()
 
 
-def mails_given_up(config: Config) -> None:
+def a_mail(config: Config, **given: object) -> None:
     mail = {"smtp_host": "m.example", "mail_from": "a@b.example", "mail_to": "c@d.example"}
     settings.change(mail, Vault(config.key_file))
     with writing():
-        Mail.create(
-            kind=MailKind.FAILED,
-            message_id="1@here",
-            subject="s",
-            body="b",
-            next_attempt_at=None,
-            dead_at=utcnow(),
-        )
+        Mail.create(kind=MailKind.FAILED, message_id="1@here", subject="s", body="b", **given)
+
+
+def mails_given_up(config: Config) -> None:
+    a_mail(config, next_attempt_at=None, dead_at=utcnow())
 
 
 BADNESS: list[tuple[Callable[[Config], None], str, str, str]] = [
@@ -162,7 +163,8 @@ BADNESS: list[tuple[Callable[[Config], None], str, str, str]] = [
     (a_lost_key, "Key file", "is missing", "Put it back"),
     (another_key, "Key file", '2 secrets cannot be opened (the provider "Local")', "Put the"),
     (a_moved_address, "Key file", "was changed outside bucketvault", "Check that address"),
-    (no_key_in_it, "Key file", "does not hold a key", ""),
+    (no_key_in_it, "Key file", "does not hold a key", "Put your copy of it back."),
+    (an_emptied_key, "Key file", "is empty", "Put your copy of it back."),
     (a_missing_database, "Database", "is gone", "Put the newest copy"),
     (a_database_of_a_newer_program, "Database", "9999_later", "newer"),
     (old_copies_only, "Copy of the database", "lost", "room"),
@@ -183,6 +185,16 @@ def test_what_is_bad_is_named_alone_with_what_to_do(
 
     assert bad.name == name
     assert words in f"{bad.value} {bad.words}" and todo in bad.todo
+
+
+def test_a_mail_server_that_wants_a_sign_in_is_not_good(config: Config) -> None:
+    refused = "530 5.7.57 Client not authenticated to send mail."
+    a_mail(config, last_error=refused, attempts=1)
+
+    told = found(config)["Mail"]
+
+    assert told.tone is Tone.WARN and refused in told.words and "Settings" in told.todo
+    assert told.issue is not None and refused in told.issue.why
 
 
 def test_a_damaged_database_is_told_and_the_rest_is_looked_at_all_the_same(config: Config) -> None:

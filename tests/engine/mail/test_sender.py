@@ -183,13 +183,54 @@ def test_a_mail_that_was_sent_is_not_sent_again_where_that_cannot_be_noted(
     assert len(mailbox.raw) == 1
 
 
+def test_a_refusal_for_the_day_is_tried_until_the_limit_is_free_again(
+    photos: Backup, vault: Vault, mailbox: Mailbox
+) -> None:
+    mailbox.answers["RCPT"] = "550 5.4.5 Daily user sending limit exceeded"
+    fail(photos)
+
+    with mailbox.up(), sending(vault):
+        until("it was tried twice", lambda: Mail.get().attempts >= 2)
+        told = Mail.get().last_error
+        mailbox.answers.clear()
+        until("it is sent", all_sent)
+
+    assert told == "550 5.4.5 Daily user sending limit exceeded" and not outbox.state().dead
+    assert len(mailbox.raw) == 1
+
+
+def test_a_limit_that_lasts_a_day_gives_no_mail_up() -> None:
+    pace, day_s = Pace(), 86_400.0
+
+    assert pace.is_old(day_s + 1, Trouble.SERVER)
+    assert not pace.is_old(2 * day_s - 1, Trouble.LIMIT) and pace.is_old(
+        2 * day_s + 1, Trouble.LIMIT
+    )
+
+
+def test_a_mail_whose_connection_was_dropped_comes_once_and_is_the_same(
+    photos: Backup, vault: Vault, mailbox: Mailbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority.make(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    settings.change({"smtp_host": "localhost", "smtp_security": "tls"}, vault)
+    mailbox.drops = 2
+    fail(photos)
+
+    with mailbox.up(tls=authority), sending(vault):
+        until("it is sent", all_sent)
+
+    assert mailbox.drops == 0 and len(mailbox.raw) == 1
+    assert mailbox.ids == [Mail.get().message_id] and Mail.get().attempts == 3
+
+
 def test_pauses_grow_and_signing_in_waits_longest() -> None:
     pace = Pace()
 
     minutes = [pace.pause_after(n, Trouble.SERVER) / 60 for n in range(1, 7)]
 
     assert minutes == [1, 5, 15, 60, 60, 60]
-    assert pace.pause_after(1, Trouble.SIGN_IN) == 3600
+    assert pace.pause_after(1, Trouble.SIGN_IN) == pace.pause_after(1, Trouble.LIMIT) == 3600
 
 
 def test_mended_settings_send_what_waits_at_once(

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine.mail.smtp import NotTakenError, Patience, Trouble, deliver
+from bucketvault.engine.mail.smtp import (
+    NotTakenError,
+    Patience,
+    Trouble,
+    deliver,
+    is_about_a_limit,
+)
 from bucketvault.engine.settings import MailServer
 from bucketvault.vocabulary import MailSecurity
 from tests.support.mailbox import PASSWORD, USER, Authority, Mailbox, talking
@@ -45,9 +51,11 @@ def server(port: int, **given: Any) -> MailServer:
     return MailServer(**fields)
 
 
-def trouble(given: MailServer, patience: Patience | None = None) -> NotTakenError:
+def trouble(
+    given: MailServer, patience: Patience | None = None, message: bytes = MESSAGE
+) -> NotTakenError:
     with pytest.raises(NotTakenError) as caught:
-        deliver(given, MESSAGE, patience or Patience())
+        deliver(given, message, patience or Patience())
     return caught.value
 
 
@@ -159,6 +167,62 @@ def test_a_5xx_is_for_good_and_a_4xx_is_not(mailbox: Mailbox, step: str) -> None
 
     assert (final.trouble, final.summary) == (Trouble.REFUSED, "550 5.1.1 no such user")
     assert (later.trouble, later.summary) == (Trouble.SERVER, "451 4.7.1 greylisted")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "550 5.4.5 Daily user sending limit exceeded.",
+        "550-5.4.5 Daily user sending limit exceeded. For more information",
+        "550 5.7.1 Daily SMTP relay limit exceeded for customer.",
+        "550 5.1.90 Your message can't be sent because you've reached your limit",
+        "552 5.2.2 The email account that you tried to reach is over quota",
+        "554 Too many messages in this session",
+    ],
+)
+def test_a_limit_that_is_free_again_some_day_is_no_refused_address(words: str) -> None:
+    assert is_about_a_limit(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "550 5.1.1 no such user",
+        "550 5.4.1 Recipient address rejected: Access denied",
+        "550 5.7.1 Relaying denied",
+        "552 5.3.4 Message size exceeds fixed maximum message size",
+        "550 User unknown",
+        "553 5.7.1 Sender address rejected: not owned by user",
+    ],
+)
+def test_a_refused_address_is_no_limit(words: str) -> None:
+    assert not is_about_a_limit(words)
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_a_refusal_for_the_day_is_told_as_one(mailbox: Mailbox, step: str) -> None:
+    mailbox.answers[step] = "550 5.4.5 Daily user sending limit exceeded"
+    with mailbox.up():
+        told = trouble(server(mailbox.port))
+
+    assert told.trouble is Trouble.LIMIT and "addresses" not in told.hint
+
+
+GREETED = [b"220 hello\r\n", b"250 there\r\n"]
+TAKES_IT = [*GREETED, b"250 from\r\n", b"250 to\r\n", b"354 go on\r\n"]
+
+
+@pytest.mark.parametrize("said", [GREETED, TAKES_IT[:4], TAKES_IT], ids=["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("size", [10, 4_000_000], ids=["small", "large"])
+def test_a_connection_that_is_dropped_in_mid_mail_is_no_wrong_port(
+    trusted: Authority, said: list[bytes], size: int
+) -> None:
+    with talking(said, tls=trusted, hangs_up=True) as port:
+        told = trouble(server(port, security=MailSecurity.TLS), message=b"x" * size + b"\r\n")
+
+    assert told.trouble is Trouble.SERVER
+    assert told.summary.endswith("ended the connection in the middle of the mail.")
+    assert told.hint == "It may be over soon."
 
 
 def test_being_asked_to_sign_in_is_no_refusal_of_the_mail(mailbox: Mailbox) -> None:

@@ -1,0 +1,41 @@
+"""The check of the key file: it may be emptied, replaced or deleted while a server runs.
+
+Decisions: docs/decisions/access.md.
+"""
+
+from bucketvault.engine.health.readings import Context, Reading, Subject
+from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
+from bucketvault.errors import VaultError
+from bucketvault.humanize import many, sentences
+from bucketvault.store.secrets import Vault, stored_key_ids
+
+
+def key(stored: int, problem: str = "", todo: str = "") -> Reading:
+    """Judge the key file by what it has to open; `problem` in words, empty: it opens all of it."""
+    if problem:
+        todo = sentences(todo, "A server that has read the key uses it until it ends.")
+        why = sentences(problem, todo)
+        issue = InstallationIssue(Part.KEY, "The key file cannot be used", why, is_bad=True)
+        return Reading(Subject.KEY, Tone.BAD, "cannot be used", problem, todo, issue)
+    if not stored:
+        return Reading(Subject.KEY, Tone.NONE, "not needed yet", "No secret is stored.")
+    return Reading(Subject.KEY, Tone.OK, "there", f"It opens {many(stored, 'stored secret')}.")
+
+
+def look_at_key(context: Context) -> Reading:
+    """See that the key file has the keys of all stored secrets; it may be gone while we run."""
+    if not context.config.database.exists():
+        return key(0)
+    stored = stored_key_ids()
+    if not stored:
+        return key(0)
+    try:
+        known = Vault(context.config.key_file).key_ids()
+    except VaultError as error:
+        return key(len(stored), error.summary, error.hint)
+    lost = [each for each in stored if each not in known]
+    if lost:
+        problem = f"{many(len(lost), 'stored secret')} cannot be opened with this key file."
+        todo = f"Put the right one back as {context.config.key_file}."
+        return key(len(stored), problem, todo)
+    return key(len(stored))
