@@ -117,6 +117,7 @@ class Reason(StrEnum):
     KILLED = "killed"
     INTERRUPTED = "interrupted"
     DISK_FULL = "disk_full"
+    NO_MEMORY = "no_memory"
     INTERNAL = "internal"
 
 

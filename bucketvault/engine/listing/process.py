@@ -3,9 +3,11 @@
 Keys go to it through a pipe: never in an argument, the environment or on the disk.
 """
 
+import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -14,11 +16,15 @@ from collections.abc import Callable
 
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment
-from bucketvault.errors import BucketvaultError
+from bucketvault.engine.rclone.errors import is_about_memory
+from bucketvault.errors import BucketvaultError, NoMemoryError
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Json
 
 POLL_S = 0.1
 READ_BYTES = 64 * 1024
+SAID_LIMIT = 1000  # of what it wrote to stderr: a traceback ends with its error
+ENDS_S = 5.0  # between the end of its output and its own
 
 
 def environment() -> dict[str, str]:
@@ -41,8 +47,9 @@ def converse(
     """Do a job in a process of its own and return its last line; empty where it said nothing.
 
     `on_line` gets every line as it comes, in this thread. Once `cancelled` is set the process is
-    asked to end, and may take so long to do so; then StoppedError is raised. It is gone when this
-    returns or raises, and dies when this program does.
+    asked to end, and may take so long to do so; then StoppedError is raised. Raises NoMemoryError
+    where it had too little memory to come to its end, or was killed. It is gone when this returns
+    or raises, and dies when this program does.
     """
     process = subprocess.Popen(
         [
@@ -59,13 +66,28 @@ def converse(
     with process:
         try:
             assert process.stdin is not None  # noqa: S101  a pipe, as asked for above
-            process.stdin.write(json.dumps(job, default=str).encode())
-            process.stdin.close()
-            return _read(process, on_line, cancelled, grace_s)
-        except BrokenPipeError:
-            return {}
+            with contextlib.suppress(BrokenPipeError):  # it ended already, and may say why
+                process.stdin.write(json.dumps(job, default=str).encode())
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            last, said = _read(process, on_line, cancelled, grace_s)
+            if not {"done", "failed"} & last.keys():
+                _see_how_it_ended(process, said)
+            return last
         finally:
             process.kill()
+
+
+def _see_how_it_ended(process: "subprocess.Popen[bytes]", said: str) -> None:
+    """Raise NoMemoryError if that is why a process ended before it had told what came of it."""
+    try:
+        code = process.wait(ENDS_S)
+    except subprocess.TimeoutExpired:
+        return
+    if code == -signal.SIGKILL:
+        raise NoMemoryError("reading the buckets was killed (signal 9)")
+    if code and is_about_memory(said):
+        raise NoMemoryError("reading the buckets could not go on", clean(said))
 
 
 def _read(
@@ -73,9 +95,10 @@ def _read(
     on_line: Callable[[Json], None],
     cancelled: threading.Event | None,
     grace_s: float,
-) -> Json:
+) -> tuple[Json, str]:
+    """Return the last line, and the last words on stderr."""
     last: Json = {}
-    half, until = b"", 0.0
+    half, until, said = b"", 0.0, b""
     with selectors.DefaultSelector() as selector:
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None  # noqa: S101  as above
@@ -85,7 +108,9 @@ def _read(
                 data = os.read(key.fd, READ_BYTES)
                 if not data:
                     selector.unregister(key.fileobj)
-                elif key.fileobj is process.stdout:
+                elif key.fileobj is process.stderr:
+                    said = (said + data)[-SAID_LIMIT:]
+                else:
                     *lines, half = (half + data).split(b"\n")
                     for line in lines:
                         last = json.loads(line)
@@ -95,4 +120,4 @@ def _read(
                 until = time.monotonic() + grace_s
             if until and time.monotonic() >= until:
                 raise StoppedError("Stopped before its end.")
-    return last
+    return last, said.decode(errors="replace")

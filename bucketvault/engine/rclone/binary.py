@@ -1,9 +1,11 @@
 """Where rclone is and whether it is new enough. Asked at each run, so that an upgrade heals."""
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -11,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bucketvault.engine.rclone import tether
-from bucketvault.errors import RcloneMissingError
+from bucketvault.engine.rclone.errors import is_about_memory
+from bucketvault.errors import NoMemoryError, RcloneMissingError
 from bucketvault.sanitize import clean
 
 # 1.75.0: redirects no longer carry credentials elsewhere (GHSA-8mxv-9xhp-86h4); the JSON stats
 # that we read (`listed`, `serverSideCopies`) are all there.
 MINIMUM = (1, 75, 0)
 VERSION_TIMEOUT_S = 10.0
+NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
 VERSION_BYTES = 64 * 1024  # nobody says more about a version
 _FIRST_LINE = re.compile(rb"^rclone v(\d{1,6})\.(\d{1,6})\.(\d{1,6})(\S{0,80})\s")
 
@@ -38,7 +42,8 @@ def find_binary(override: str = "") -> Binary:
     """The rclone to use: `override` if named, else the one beside this Python, else PATH's.
 
     Starts `rclone version` once per file and remembers it until the file changes. Raises
-    RcloneMissingError when there is none, it does not start, or it is older than `MINIMUM`.
+    RcloneMissingError when there is none, it does not start, or it is older than `MINIMUM`;
+    NoMemoryError when this machine has too little memory to start it.
     """
     path = _locate(override)
     try:
@@ -105,6 +110,8 @@ def _ask(path: str, override: str) -> Binary:
             f"rclone at {path} does not answer.", _where_from(override)
         ) from error
     except OSError as error:
+        if error.errno in NO_ROOM_TO_START:
+            raise NoMemoryError("rclone does not start", str(error.strerror)) from error
         raise RcloneMissingError(
             f"rclone at {path} does not start: {error.strerror}.", _where_from(override)
         ) from error
@@ -113,6 +120,8 @@ def _ask(path: str, override: str) -> Binary:
     said = _FIRST_LINE.match(told)
     if done.returncode or said is None:
         words = clean(told[:500].decode(errors="replace").strip())
+        if done.returncode == -signal.SIGKILL or is_about_memory(words):
+            raise NoMemoryError("rclone does not start", words)
         raise RcloneMissingError(
             f"{path} does not say which rclone it is.", _where_from(override), words
         )

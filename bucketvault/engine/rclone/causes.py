@@ -8,12 +8,14 @@ must not: tests/engine/rclone/answers.py.
 from bucketvault.engine.rclone.errors import (
     COPY,
     DENIED,
+    NO_MEMORY_WORDS,
     REFUSED_KEY,
     WRITE,
     WRONG_LENGTH,
     WRONG_REGION,
     Rule,
 )
+from bucketvault.errors import MORE_MEMORY
 from bucketvault.vocabulary import Mends, Reason
 
 _ENTER_KEY = "Enter the key again on the provider's page."
@@ -364,6 +366,14 @@ RULES = (
         "The disk of this machine is full.",
         "Free some space, then {again}.",
         phrase="(?i:no space left on device|disk quota exceeded)",
+    ),
+    Rule(
+        "no_memory",
+        Reason.NO_MEMORY,
+        "This machine has too little memory for the run.",
+        MORE_MEMORY,
+        Mends.HEALTH,
+        phrase=NO_MEMORY_WORDS,
     ),
     # rclone asks for the folder as if it were an object, and takes every answer but 404 for one.
     Rule(

@@ -102,6 +102,12 @@ WRONG_REGION = (
     *("AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"),
     *("InvalidRegion", "InvalidRegionName"),
 )
+# The system's words (errno 12), Python's, and those of Go's runtime where it gets no memory, or no
+# thread (runtime/malloc.go, mpagealloc.go, os_linux.go). Go says so and ends with exit code 2.
+NO_MEMORY_WORDS = (
+    r"(?i:cannot allocate memory|\bMemoryError\b|out of memory|failed to (reserve|map segment)"
+    r"|failed to create new OS thread)"
+)
 _EXPECTED_REGION = re.compile(r"expecting '([^']*)'")  # Amazon and MinIO
 _A_REGION = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -165,6 +171,11 @@ def needs_checksum(message: str) -> bool:
     fault = take_apart(message)
     named = "content-md5" in fault.text.lower()
     return named and fault.code in ("InvalidRequest", "MissingContentMD5")
+
+
+def is_about_memory(words: str) -> bool:
+    """True if a program's last words are that there was too little memory for it."""
+    return re.search(NO_MEMORY_WORDS, words) is not None
 
 
 def is_permanent(message: str) -> bool:

@@ -17,11 +17,13 @@ from bucketvault.engine.rclone.errors import (
     Fault,
     Rule,
     expected_region,
+    is_about_memory,
     leading,
     rule_for,
     take_apart,
 )
 from bucketvault.engine.rclone.transcript import Transcript
+from bucketvault.errors import MORE_MEMORY
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Mends, Reason, Side
 
@@ -40,12 +42,15 @@ class Ending:
     plain: tuple[str, ...] = ()  # the last lines that were not JSON
     side: Side | None = None  # when rclone only talked to that one
     worked: tuple[Side, ...] = ()  # ends that took other requests of the same run
+    oom_kills: int = 0  # processes that the system killed meanwhile for lack of memory
 
 
 BOTH = (Side.SOURCE, Side.DESTINATION)
 
 
-def ending_of(code: int | None, said: Transcript, worked: tuple[Side, ...] = ()) -> Ending:
+def ending_of(
+    code: int | None, said: Transcript, worked: tuple[Side, ...] = (), oom_kills: int = 0
+) -> Ending:
     """Return the end of a run's rclone; `code` is negative when a signal ended it."""
     messages = [line.message for line in said.errors]
     if said.last_notice and said.last_notice not in messages:
@@ -56,6 +61,7 @@ def ending_of(code: int | None, said: Transcript, worked: tuple[Side, ...] = ())
         errors=tuple(messages),
         plain=said.plain,
         worked=worked,
+        oom_kills=oom_kills,
     )
 
 
@@ -91,7 +97,7 @@ def explain(
         said = (*said[:FIRST_LINES], *said[FIRST_LINES - DETAIL_LINES :])
     detail = "\n".join(clean(line) for line in said)
     if number := _signal(ending.exit_code, ending.signal):
-        return _killed(number, detail, again)
+        return _killed(number, detail, again, out_of_memory=ending.oom_kills > 0)
     if ending.exit_code == USAGE:
         return _rclone_itself(ending.plain, detail)
     faults = [take_apart(message) for message in ending.errors]
@@ -195,7 +201,10 @@ def is_nearby(endpoint: str) -> bool:
     return bool(host) and (is_near(host) or "." not in host or host.endswith(local))
 
 
-def _killed(number: int, detail: str, again: str) -> Explanation:
+def _killed(number: int, detail: str, again: str, *, out_of_memory: bool) -> Explanation:
+    if number == signals.SIGKILL and out_of_memory:
+        summary = "rclone was killed by the system: this machine ran out of memory."
+        return Explanation(Reason.NO_MEMORY, summary, MORE_MEMORY, detail, Mends.HEALTH)
     if number == signals.SIGKILL:
         return Explanation(
             Reason.KILLED,
@@ -212,6 +221,9 @@ def _killed(number: int, detail: str, again: str) -> Explanation:
 
 def _rclone_itself(plain: Sequence[str], detail: str) -> Explanation:
     """Exit code 2 has two meanings: rclone did not take its arguments, or it crashed."""
+    if any(is_about_memory(line) for line in plain):
+        summary = "rclone could not go on: this machine has too little memory."
+        return Explanation(Reason.NO_MEMORY, summary, MORE_MEMORY, detail, Mends.HEALTH)
     if any(_CRASH.match(line) for line in plain):
         hint = "Run the backup again; if it happens again, try another version of rclone."
         return Explanation(Reason.RCLONE_ERROR, "rclone crashed.", hint, detail)
@@ -261,6 +273,7 @@ REASON_TEXTS: dict[Reason, tuple[str, str]] = {
         "The disk of this machine is full.",
         "Free some space, then run the backup again.",
     ),
+    Reason.NO_MEMORY: ("This machine has too little memory for the run.", MORE_MEMORY),
     Reason.INTERNAL: (
         "Something went wrong inside bucketvault.",
         "The program's log has the whole story. Run the backup again.",

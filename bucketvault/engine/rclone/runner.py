@@ -100,6 +100,18 @@ def _ends_whole(spool: int) -> bool:
     return size == 0 or os.pread(spool, 1, size - 1) == b"\n"
 
 
+def oom_kills() -> int:
+    """How many processes the kernel has killed for lack of memory since boot (mm/oom_kill.c).
+
+    In any control group; 0 where it does not tell.
+    """
+    try:
+        with open("/proc/vmstat", "rb") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith(b"oom_kill "))
+    except (OSError, StopIteration):
+        return 0
+
+
 def _free_bytes() -> int:
     """Room on the disk of the spool: on a full one rclone's last lines are lost."""
     disk = os.statvfs(".")
@@ -131,7 +143,7 @@ class _Pass:
 
     def run(self) -> dict[str, object]:
         """Do all steps, or those before a Stop; return what `exit.json` tells."""
-        started_at, began = time.time(), time.monotonic()
+        started_at, began, killed_before = time.time(), time.monotonic(), oom_kills()
         for step in self._spec["steps"]:
             # a Stop that came between two steps waits here: it is blocked, never ignored
             if self._stopped or signal.sigtimedwait(STOP_SIGNALS, 0) is not None:
@@ -159,6 +171,7 @@ class _Pass:
             "log_whole": _ends_whole(self._spool),
             "least_free_bytes": self._least_free,
             "log_bytes": os.fstat(self._spool).st_size,
+            "oom_kills": oom_kills() - killed_before,
             "peak_memory_bytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
         }
 

@@ -44,6 +44,7 @@ class ExitRecord:
     log_bytes: int  # how long the spool was then; what follows is ours, from tidying
     ended_at: float  # seconds since 1970; 0: not told
     peak_memory_bytes: int
+    oom_kills: int  # processes that the system killed meanwhile for lack of memory, ours or not
     steps: tuple[tuple[str, int], ...]  # those that were started and have ended, with exit codes
 
 
@@ -223,6 +224,7 @@ class RunFolder:
             log_bytes=int(left.get("log_bytes", 0)),
             ended_at=float(left.get("ended_at", 0.0)),
             peak_memory_bytes=int(left.get("peak_memory_bytes", 0)),
+            oom_kills=int(left.get("oom_kills", 0)),
             steps=tuple((str(name), int(code)) for name, code in left.get("steps", ())),
         )
 

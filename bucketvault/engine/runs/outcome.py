@@ -12,10 +12,17 @@ from bucketvault.engine.domain.proof import DELIVERED, Proof
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.warnings import RunWarning, log_is_cut
 from bucketvault.engine.rclone import explain
+from bucketvault.engine.rclone.binary import NO_ROOM_TO_START
 from bucketvault.engine.runs.counting import CUT, Counted
 from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
-from bucketvault.errors import BucketvaultError, RcloneMissingError, RunFailedError, VaultError
+from bucketvault.errors import (
+    BucketvaultError,
+    NoMemoryError,
+    RcloneMissingError,
+    RunFailedError,
+    VaultError,
+)
 from bucketvault.store.models import BackupRun, utcnow
 from bucketvault.vocabulary import HoldReason, Phase, Reason, RunStatus, Side, WarningCode
 
@@ -32,7 +39,6 @@ _NO_PROGRAM = {
     errno.ELIBBAD,
 }
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
-_NO_ROOM_TO_START = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}  # fork(2)
 Columns = dict[str, Any]  # of a run's row, each of its own type
 
 
@@ -76,6 +82,8 @@ def ended_by(error: BucketvaultError) -> RunOutcome:
         return failed(error.reason, error)
     if isinstance(error, VaultError):
         return failed(Reason.CREDENTIALS, error)
+    if isinstance(error, NoMemoryError):
+        return failed(Reason.NO_MEMORY, error)
     missing = isinstance(error, RcloneMissingError)
     return failed(Reason.RCLONE_MISSING if missing else Reason.REFUSED, error)
 
@@ -84,6 +92,10 @@ def internal(error: Exception) -> RunOutcome:
     """A run that met an internal fault, or a full disk; the program's log has the traceback."""
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return _failed(Reason.DISK_FULL)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno == errno.ENOMEM
+    ):
+        return _failed(Reason.NO_MEMORY, str(error))
     return _failed(Reason.INTERNAL, type(error).__name__)
 
 
@@ -149,11 +161,9 @@ def not_started(
     if number in _DISK_FULL:
         reason = Reason.DISK_FULL
         summary, hint = explain.REASON_TEXTS[reason]
-    elif number in _NO_ROOM_TO_START:
-        reason, summary = (
-            Reason.INTERRUPTED,
-            f"This machine had no room for another process: {why}.",
-        )
+    elif number in NO_ROOM_TO_START:
+        reason = Reason.NO_MEMORY if number == errno.ENOMEM else Reason.INTERRUPTED
+        summary = f"This machine had no room for another process: {why}."
         hint = "Check the memory on the Health page, then run the backup again."
     columns = _ended(ended_at)
     if not touched:
@@ -255,7 +265,8 @@ def proven(
             )
         return RunOutcome(RunStatus.FAILED, gap, Reason.INCOMPLETE, hint, columns=columns)
     # the last look has listed both ends with the same keys
-    ending = explain.ending_of(exit_code, said, explain.BOTH)
+    oom_kills = record.oom_kills if record is not None else 0
+    ending = explain.ending_of(exit_code, said, explain.BOTH, oom_kills)
     told = explain.explain(ending, spec.source, spec.destination)
     columns |= {"mends": told.mends, "side": told.side, "region": told.region}
     summary = f"{gap} {told.summary}"

@@ -83,7 +83,7 @@ STATEMENTS = (
         status TEXT NOT NULL CHECK (status IN ('pending', 'running', 'success', 'failed')),
         reason TEXT CHECK (reason IN ('rclone_error', 'incomplete', 'source_missing', 'brake',
             'refused', 'unreachable', 'credentials', 'rclone_missing', 'stalled', 'stopped',
-            'killed', 'interrupted', 'disk_full', 'damaged', 'internal')),
+            'killed', 'interrupted', 'disk_full', 'no_memory', 'damaged', 'internal')),
         hold_reason TEXT CHECK (hold_reason IN ('share', 'first', 'more', 'empty_source')),
         side TEXT CHECK (side IN ('source', 'destination')),
         mends TEXT CHECK (mends IN ('provider', 'health')),

@@ -286,6 +286,14 @@ ANSWERS = {
         ("Failed to copy: write /var/cache/list: no space left on device",),
         {s3(500, "InternalError", "PutObject", "no space left on device"): "storage_cap"},
     ),
+    "no_memory": Answers(
+        (
+            "Failed to sync: fork/exec /usr/bin/x: cannot allocate memory",
+            "[Errno 12] Cannot allocate memory",
+            "MemoryError: ",
+        ),
+        {s3(500, "InternalError", "PutObject", "out of memory"): "outage"},
+    ),
     "archive_is_file": Answers(
         ("@sync_no_slash_destination_wrong_secret",),
         {"Failed to copy: destination and parameter to --backup-dir mustn't overlap": None},

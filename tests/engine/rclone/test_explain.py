@@ -272,6 +272,13 @@ def test_killed_by_the_system_says_so_whatever_was_logged_before() -> None:
     assert explain(Ending(137, None), *ENDS).summary == explained.summary
 
 
+def test_killed_for_lack_of_memory_is_known_where_the_kernel_counts_such_kills() -> None:
+    explained = explain(Ending(None, 9, oom_kills=1), *ENDS)
+
+    assert (explained.reason, explained.mends) == (Reason.NO_MEMORY, Mends.HEALTH)
+    assert explained.summary == ("rclone was killed by the system: this machine ran out of memory.")
+
+
 @pytest.mark.parametrize(
     ("exit_code", "signal", "name"),
     [(None, 15, "SIGTERM"), (143, None, "SIGTERM"), (-15, None, "SIGTERM"), (130, None, "SIGINT")],
@@ -290,6 +297,22 @@ def test_a_crash_is_not_taken_for_a_wrong_flag(line: str) -> None:
     explained = explain(Ending(2, None, plain=(line, "unknown flag")), *ENDS)
 
     assert explained.summary == "rclone crashed."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fatal error: failed to reserve page summary memory",
+        "fatal error: runtime: cannot allocate memory",
+        "runtime: out of memory: cannot allocate 4194304-byte block (66846720 in use)",
+        "runtime: failed to create new OS thread (have 2 already; errno=11)",
+    ],
+)
+def test_too_little_memory_is_not_taken_for_a_crash(line: str) -> None:
+    explained = explain(Ending(2, None, plain=(line, "goroutine 1 [running]:")), *ENDS)
+
+    assert (explained.reason, explained.mends) == (Reason.NO_MEMORY, Mends.HEALTH)
+    assert "too little memory" in explained.summary and "MemoryMax" in explained.hint
 
 
 def test_silence_is_reported_as_silence() -> None:

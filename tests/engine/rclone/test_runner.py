@@ -127,7 +127,7 @@ NOT_STARTED = {
         "This machine had no room for another process: Resource temporarily unavailable.",
     ),
     errno.ENOMEM: (
-        Reason.INTERRUPTED,
+        Reason.NO_MEMORY,
         "This machine had no room for another process: Cannot allocate memory.",
     ),
     errno.ENOSPC: (Reason.DISK_FULL, "The disk of this machine is full."),

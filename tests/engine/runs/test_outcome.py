@@ -40,6 +40,7 @@ def record(code: int | None, *, stopped: bool = False, error: str = "") -> ExitR
         log_bytes=1,
         ended_at=1.0,
         peak_memory_bytes=1,
+        oom_kills=0,
         steps=(("copy", code or 0),),
     )
 
