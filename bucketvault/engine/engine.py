@@ -45,6 +45,7 @@ from bucketvault.store.database import (
     close_database,
     connection,
     data_version,
+    describe_sqlite_error,
     on_written,
 )
 from bucketvault.store.models import Backup, BackupRun, utcnow
@@ -129,22 +130,34 @@ class Engine:
 
     # life
 
+    def take_folder(self) -> bool:
+        """Hold the data folder until `stop`, before the start; True if it was not held before.
+
+        Raises AlreadyRunningError when another bucketvault holds it.
+        """
+        self.config.make_folders()
+        return self._hold.take()
+
     def start(self) -> None:
         """Take the data folder, look after runs under way, and begin to take new ones.
 
-        Raises AlreadyRunningError when another bucketvault holds the folder.
+        Raises AlreadyRunningError when another bucketvault holds the folder, DatabaseHeldError
+        when another program holds the database: then it may be called again.
         """
-        self.vault = open_store(self.config, check=True)
-        self._hold.take()
-        on_written(self._written)
+        took = self.take_folder()
         try:
+            self.vault = open_store(self.config, check=True)
+            on_written(self._written)
             for thread in self._adopt():  # what is over is told before anything new begins
                 thread.join(ADOPT_S)
             self._sweep()
             ledgers.sweep(self.config.ledgers)
-        except BaseException:
+        except BaseException as error:
             on_written(None)
-            self._hold.release()
+            if took:
+                self._hold.release()
+            if isinstance(error, BusyError):
+                raise describe_sqlite_error(error, self.config.database) from error
             raise
         self._dispatcher.start()
         if self.schedules:

@@ -26,8 +26,10 @@ class FolderHold:
         self._role = role
         self._lock: int | None = None
 
-    def take(self) -> None:
-        """Hold the folder from now on. Raises AlreadyRunningError if another process does."""
+    def take(self) -> bool:
+        """Hold the folder from now on; False: we do already. Raises AlreadyRunningError."""
+        if self._lock is not None:
+            return False
         lock = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         # A `status` may be probing at this very moment; a real holder holds on.
         for attempt in range(TRIES):
@@ -47,6 +49,7 @@ class FolderHold:
         os.ftruncate(lock, 0)
         os.pwrite(lock, json.dumps(note).encode(), 0)
         self._lock = lock
+        return True
 
     def release(self) -> None:
         """Let go, if we hold it."""

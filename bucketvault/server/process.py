@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import functools
 import logging
 import os
@@ -23,7 +24,7 @@ from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.mail import lost, outbox
 from bucketvault.engine.serve_note import ServeNote
 from bucketvault.errors import AlreadyRunningError, BrokenDatabaseError, BucketvaultError
-from bucketvault.server import systemd
+from bucketvault.server import systemd, waiting
 from bucketvault.server.address import announcement, door_of
 from bucketvault.server.connections import (
     MOST_HEADER_BYTES,
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 REQUESTS_MAY_TAKE_S = 2
 ENGINE_MAY_TAKE_S = 2.0
 END_S = 4.5
+M_ARENA_MAX = -8  # malloc.h
 AGAIN_S = 5.0  # between two looks whether a port that was taken is free
 
 
@@ -62,8 +64,8 @@ def serve(config: Config, around: Around = Around()) -> int:
     """Serve until SIGTERM or Ctrl-C; returns the exit code. Runs under way outlive this.
 
     A port that another program has keeps the pages away, and nothing else: they come when it is
-    free. Raises AlreadyRunningError when the data folder is in use, BucketvaultError when port or
-    socket cannot be used at all.
+    free. A database that another program holds keeps all of it waiting. Raises AlreadyRunningError
+    when the data folder is in use, BucketvaultError when port or socket cannot be used at all.
     """
     if (who := holder(config)) is not None:  # before anything that takes time
         raise AlreadyRunningError(
@@ -71,6 +73,7 @@ def serve(config: Config, around: Around = Around()) -> int:
             "Stop that one first, or name another folder with --data-dir.",
         )
     _begin(config)
+    _share_one_heap()
     keep_descriptors_for_runs()
     with Listener(door_of(config)) as listener, _signals(around.end_s) as ending:
         note = serve_note.read(config.data_dir)  # a stranger may have had the port, and left
@@ -107,12 +110,8 @@ def serve(config: Config, around: Around = Around()) -> int:
             lambda: _note_kept_out(config, listener),
         )
         try:
-            engine.start()
-        except BrokenDatabaseError as error:
-            lost.tell(config, error)
-            raise
-        lost.is_over(config.data_dir)
-        try:
+            if not _started(config, engine, ending, listener):
+                return 0
             sessions.load()
             around.started(engine)
             if listener.sockets:
@@ -143,6 +142,18 @@ def _begin(config: Config) -> None:
     if is_blank(config.database):
         open_store(config)
         close_database()
+
+
+def _started(config: Config, engine: Engine, ending: threading.Event, listener: Listener) -> bool:
+    """Start the engine; False: ended before that. One mail says where the database is lost."""
+    try:
+        if not waiting.start(engine, ending, listener):
+            return False
+    except BrokenDatabaseError as error:
+        lost.tell(config, error)
+        raise
+    lost.is_over(config.data_dir)
+    return True
 
 
 def _opened(config: Config, sessions: Sessions, listener: Listener, *, with_link: bool) -> None:
@@ -187,6 +198,16 @@ def _say(words: str) -> None:
     with contextlib.suppress(OSError):  # a reader that has gone keeps no page away
         sys.stdout.write(f"{words}\n")
         sys.stdout.flush()
+
+
+def _share_one_heap() -> None:
+    """Have all threads share one heap.
+
+    glibc gives each thread another, eight a core, and keeps in each what was freed: with runs and
+    pages in dozens of short-lived threads, more than what is in use (docs/decisions/soak.md).
+    """
+    with contextlib.suppress(AttributeError):  # another C library has no mallopt(3)
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 @contextlib.contextmanager

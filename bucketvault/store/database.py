@@ -18,7 +18,7 @@ from pathlib import Path
 import peewee as pw
 from playhouse import migrations
 
-from bucketvault.errors import BrokenDatabaseError, DatabaseError
+from bucketvault.errors import BrokenDatabaseError, DatabaseError, DatabaseHeldError
 from bucketvault.sanitize import clean
 from bucketvault.store.private_files import alone_in
 
@@ -164,8 +164,8 @@ def describe_sqlite_error(
         return BrokenDatabaseError(f"The database {path} is gone.", way_back(path))
     if "locked" in said:
         hint = "Another program is using it. Try again when it has finished."
-    else:
-        hint = "Check the file, its folder, their owner and the free space."
+        return DatabaseHeldError(f"The database {path} cannot be {what}: {said}.", hint)
+    hint = "Check the file, its folder, their owner and the free space."
     return DatabaseError(f"The database {path} cannot be {what}: {said}.", hint)
 
 
