@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real-services lint audit lock screenshots map bench clean
+.PHONY: help demo test fast real-services lint audit lock screenshots map bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ map: $(VENV)/.development ## rooms, lines and imports between rooms, of this che
 
 bench: $(VENV)/.development ## speed and memory, side by side with rclone by hand
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: $(VENV)/.development ## an hour in bad company, and its curves in docs/pictures (SOAK_MINUTES=6: shorter)
+	@$(BIN)/python -m tests.soak
 
 lock: $(VENV)/.development ## write the lock files anew from pyproject.toml; compare rclone with its own release
 	@$(BIN)/pip install --quiet uv && \

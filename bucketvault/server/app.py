@@ -16,6 +16,7 @@ from typing import Annotated
 from fastapi import FastAPI, Query
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from nicegui import ui
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bucketvault.access.guard import Guard
 from bucketvault.access.sessions import Sessions, replace_own_path
@@ -68,7 +69,32 @@ def create_app(engine: Engine, sessions: Sessions, door: Door) -> Guard:
         reconnect_timeout=RECONNECT_S,
         show_welcome_message=False,
     )
-    return Guard(api, sessions, engine.config.allowed_hosts)
+    return Guard(_HeardOut(api), sessions, engine.config.allowed_hosts)
+
+
+class _HeardOut:
+    """ASGI around the application: a request whose sender has gone is not passed on.
+
+    engine.io answers nothing to such a one, and Starlette's middleware takes that for a fault and
+    logs it, `anyio.EndOfStream` and all (engineio 4.15, `translate_request`; starlette 1.10,
+    `BaseHTTPMiddleware`). A browser that falls back to polling while we restart meets that.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        heard = [await receive()]
+        if heard[0]["type"] == "http.disconnect":
+            return
+
+        async def again() -> Message:
+            return heard.pop() if heard else await receive()
+
+        await self.app(scope, again, send)
 
 
 class _Health:

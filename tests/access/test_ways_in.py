@@ -45,7 +45,7 @@ from nicegui import core
 config = load_config({"BUCKETVAULT_DATA_DIR": sys.argv[1], "BUCKETVAULT_KEY_FILE": sys.argv[1]})
 config.make_folders()
 sessions = Sessions(config.address, config.password)
-application = create_app(Engine(config, "serve"), sessions, Door(1)).app
+application = create_app(Engine(config, "serve"), sessions, Door(1)).app.app
 
 def walk(routes, prefix=""):
     for route in routes:

@@ -14,7 +14,7 @@ CLOSE = 0x88
 class RawSocket:
     """NiceGUI's socket, as anybody may try to open it; `status` is what the server answered."""
 
-    def __init__(self, served: Served, **headers: str) -> None:
+    def __init__(self, served: Served, *, path: str = SOCKET, **headers: str) -> None:
         self._connection = socket.create_connection(("127.0.0.1", served.port), timeout=15)
         given = {
             "Host": f"127.0.0.1:{served.port}",
@@ -25,7 +25,7 @@ class RawSocket:
             **headers,
         }
         lines = [
-            f"GET {served.path}{SOCKET} HTTP/1.1",
+            f"GET {served.path}{path} HTTP/1.1",
             *(f"{k}: {v}" for k, v in given.items()),
             "",
             "",
@@ -62,8 +62,12 @@ class RawSocket:
         """True if the server has ended it; waits for what comes next."""
         return self.hears() == b""
 
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._connection.close()
+        self.close()
