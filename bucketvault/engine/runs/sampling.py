@@ -7,13 +7,16 @@ Decisions: docs/decisions/counts.md.
 """
 
 import contextlib
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
 
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.domain.warnings import RunWarning
 from bucketvault.engine.listing import headers
 from bucketvault.engine.listing.asking import Asker
 from bucketvault.engine.listing.bucket import ListingError
+from bucketvault.engine.listing.look import End
 from bucketvault.engine.listing.merge import Stand, What
 from bucketvault.engine.listing.plan import Plan
 from bucketvault.engine.rclone.requests import SAMPLED
@@ -28,33 +31,43 @@ _GZIP = {"Accept-Encoding": "gzip"}  # as rclone asks
 def lost_headers(looker: Looker) -> list[RunWarning]:
     """Return a warning where a few of the objects to copy have lost headers; counts its requests.
 
-    Blocks for a few requests. Whatever does not answer is left out, and nothing is raised for it.
+    Blocks for a few requests. What does not answer is left out, and nothing is raised for it.
     """
     keys = _some(Plan(looker.plan_folder(0)))
-    asked, names = 0, []
-    with contextlib.ExitStack() as stack:
-        askers = [
-            stack.enter_context(Asker(end.bucket, patience_s=PATIENCE_S)) for end in looker.ends
-        ]
+    if not keys:
+        return []
+    with ThreadPoolExecutor(len(looker.ends)) as pool:
+        source, copy = pool.map(partial(_stored, keys), looker.ends)
+    looker.count(Use(source.use, copy.use))
+    compared = [key for key in keys if key in source.found and key in copy.found]
+    names = [
+        f"{key.decode('utf-8', 'replace')} ({', '.join(lost)})"
+        for key in compared
+        if (lost := headers.lost(source.found[key], copy.found[key]))
+    ]
+    numbers = {"n": len(names), "asked": len(compared)}
+    return [RunWarning(WarningCode.HEADERS, numbers, tuple(names))] if names else []
+
+
+class _End(NamedTuple):
+    """Answers of one end, by key, and the requests that they took."""
+
+    found: dict[bytes, dict[str, str]]
+    use: EndUse
+
+
+def _stored(keys: list[bytes], end: End) -> _End:
+    found = {}
+    with Asker(end.bucket, patience_s=PATIENCE_S) as asker:
         for key in keys:
             with contextlib.suppress(ListingError):
-                source, copy = (
-                    headers.stored(
-                        asker.ask("HEAD", end.prefix.encode() + key, headers=_GZIP).headers
-                    )
-                    for asker, end in zip(askers, looker.ends, strict=True)
-                )
-                asked += 1
-                if lost := headers.lost(source, copy):
-                    names.append(f"{key.decode('utf-8', 'replace')} ({', '.join(lost)})")
-        looker.count(Use(*(EndUse(reads=asker.requests) for asker in askers)))
-    numbers = {"n": len(names), "asked": asked}
-    return [RunWarning(WarningCode.HEADERS, numbers, tuple(names))] if names else []
+                answer = asker.ask("HEAD", end.prefix.encode() + key, headers=_GZIP)
+                found[key] = headers.stored(answer.headers)
+        return _End(found, EndUse(reads=asker.requests))
 
 
 def _some(plan: Plan) -> list[bytes]:
     """Return a few keys of what was to be copied, from all over it."""
     number = plan.totals().count(Stand.TO_DO, *_COPIED)
-    step = max(1, number // SAMPLED)
-    found = plan.differences(*_COPIED)
-    return [each.key for each in islice(found, 0, step * SAMPLED, step)]
+    wanted = {each * number // SAMPLED for each in range(SAMPLED)}
+    return [each.key for n, each in enumerate(plan.differences(*_COPIED)) if n in wanted]

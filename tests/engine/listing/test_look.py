@@ -140,13 +140,13 @@ def test_stop_ends_it_at_once_and_no_key_is_seen_from_outside(new_job: NewJob) -
     stop, outcome = threading.Event(), list[BaseException]()
     counted: list[Use] = []
     nobody = f"http://127.0.0.1:{free_port()}"
-    asked = threading.Event()
+    asked, over = threading.Event(), threading.Event()
     more = "<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>"
 
     def first_page_alone(path: str, number: int) -> tuple[int, bytes]:
         if "continuation" in path:
             asked.set()
-            stop.wait(10)
+            over.wait(10)
         return 200, answer(row("a"), end=more)
 
     def run() -> None:
@@ -164,6 +164,7 @@ def test_stop_ends_it_at_once_and_no_key_is_seen_from_outside(new_job: NewJob) -
         assert asked.wait(10)
         stop.set()
         running.join(10)
+        over.set()
 
     assert len(outcome) == 1 and not child.is_running()
     assert "example-secret" not in outside and "AKIA" not in outside
