@@ -78,9 +78,7 @@ def _spellings(secret: str) -> set[bytes]:
         urllib.parse.quote_plus(secret, errors="surrogatepass"),
     }
     words |= {urllib.parse.quote(secret, safe, errors="surrogatepass") for safe in ("", "/")}
-    digits = data.hex()
-    percent = re.sub("..", r"%\g<0>", digits)
-    words |= {digits, digits.upper(), percent, percent.upper()}
+    words |= {data.hex(), data.hex().upper()}
     for before in range(3):  # as in the base64 of `user:secret`, where it begins anywhere
         encoded = base64.b64encode(bytes(before) + data).decode()
         # without the letters that also hold bits of what is before and behind it

