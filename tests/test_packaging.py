@@ -4,13 +4,11 @@ import contextlib
 import os
 import pty
 import re
-import select
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
-import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault import __version__
+from tests.support.terminal import shown_until
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -164,16 +163,6 @@ def test_the_services_user_cannot_type_into_roots_terminal(tmp_path: Path, furth
 
     assert shell.returncode == 0 and re.search(rb"(?<!touch )typed\r\n", shown)
     assert not (tmp_path / "typed").exists(), shown
-
-
-def shown_until(terminal: int, pattern: bytes) -> bytes:
-    """Return what a terminal shows until it shows this, or goes with its shell."""
-    shown, end = b"", time.monotonic() + 15
-    with contextlib.suppress(OSError):
-        while not re.search(pattern, shown, re.DOTALL) and time.monotonic() < end:
-            if select.select([terminal], [], [], 0.5)[0]:
-                shown += os.read(terminal, 4096)
-    return shown
 
 
 @pytest.mark.parametrize("name", ["install", "uninstall", "bucketvault"])
