@@ -123,7 +123,7 @@ if MORE:
 
 
 @pytest.mark.parametrize(("requests", "answer", "times"), CASES)
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800 if MORE else 600)  # more: dozens of runs, each tried again for a while
 def test_wrong_answers_to_any_request_lose_no_version_and_keep_no_other_object_back(
     scene: Scene, requests: tuple[str, ...], answer: str, times: int | None
 ) -> None:
