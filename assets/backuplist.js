@@ -7,10 +7,10 @@ import { markRaw, toRaw } from "vue";
 
 const GROUPS = [
   ["", "All"],
-  ["need", "Need you"],
+  ["need", "Needs attention"],
   ["run", "Running"],
   ["good", "Good"],
-  ["off", "Switched off"],
+  ["off", "Paused"],
 ];
 const COLUMNS = [
   // name, words, whether the first press puts the largest first
@@ -21,8 +21,8 @@ const COLUMNS = [
   ["size", "Size", true],
   ["action", "", null],
 ];
-const ON = "On: it runs as planned. Press to switch the schedule off.";
-const OFF = "Switched off: it runs only when you press Run now. Press to switch the schedule on.";
+const ON = "On: it runs on schedule. Press to pause it.";
+const OFF = "Paused: it runs only when you press Run now. Press to resume the schedule.";
 
 // rows are replaced, never changed: hundreds of them need no watching
 const plain = (row) => markRaw(toRaw(row));

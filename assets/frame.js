@@ -100,6 +100,28 @@ function pressWhenGreeted() {
   }, SENT_MS);
 }
 
+// How many backups need attention, for whoever has other tabs before this one.
+const tabIcon = document.querySelector('link[rel="icon"]');
+const usualIcon = tabIcon?.getAttribute("href");
+
+function showInTab() {
+  const { needs, bad } = document.querySelector(".badge-place").dataset;
+  const plain = document.title.replace(/^\(\d+\) /, "");
+  const title = needs === "0" ? plain : `(${needs}) ${plain}`;
+  if (document.title !== title) document.title = title;
+  const icon = bad === "true" ? tabIcon.dataset.bad : usualIcon;
+  if (tabIcon.getAttribute("href") !== icon) tabIcon.setAttribute("href", icon);
+}
+
+function followInTab() {
+  if (!document.querySelector(".badge-place")) return setTimeout(followInTab, 50); // not drawn yet
+  const watching = new MutationObserver(showInTab);
+  const attributeFilter = ["data-needs", "data-bad"];
+  watching.observe(document.body, { subtree: true, attributes: true, attributeFilter });
+  watching.observe(document.querySelector("title"), { childList: true });
+  showInTab();
+}
+
 document.addEventListener("keydown", slash);
 document.addEventListener("click", press, true);
 const watching = new MutationObserver(follow);
@@ -113,6 +135,7 @@ function begin() {
   waiting = setTimeout(() => show(!window.did_handshake), GREETED_MS);
 }
 begin();
+if (tabIcon) followInTab();
 
 // For the sign-in page, whose address any port may know: where our pages are, and what gives this
 // browser its cookie again. This storage is for this port alone.

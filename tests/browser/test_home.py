@@ -1,10 +1,11 @@
 """The home page: search, sort, filter, the strip, the keyboard, the lost connection."""
 
+import re
 import threading
 from dataclasses import replace
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from bucketvault.vocabulary import Topic
 from tests.browser.visiting import Gallery
@@ -30,6 +31,8 @@ def test_search_filter_and_sort_stand_in_the_address(gallery: Gallery) -> None:
     with gallery.visit("/") as seen:
         page = seen.page
         page.locator(".backups .name").first.wait_for()
+        expect(page).to_have_title("(3) Backups · bucketvault")
+        expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("-bad"))
         assert names(page)[:3] == ["Postgres dumps", "Product photos", "Invoices"]
         page.locator("body").press("/")
         page.keyboard.type("acme-p backblaze")
@@ -41,7 +44,7 @@ def test_search_filter_and_sort_stand_in_the_address(gallery: Gallery) -> None:
         page.get_by_role("button", name="Size").click()
         assert names(page)[0] == "Invoices"
         assert page.locator("[aria-sort=ascending]").inner_text() == "Size"
-        page.get_by_role("button", name="Need you").click()
+        page.get_by_role("button", name="Needs attention").click()
         shows(page, ["Invoices", "Postgres dumps", "Product photos"])
         assert page.url.endswith("/?show=need&sort=size"), page.url
         page.reload()

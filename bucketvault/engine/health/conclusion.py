@@ -26,7 +26,7 @@ def conclusion(found: tuple[Reading, ...]) -> Situation:
         sentence = f"Nothing here stops tonight's runs. {are} worth a look."
         return Situation(Tone.WARN, sentence, _first(looks))
     said = {reading.name: reading for reading in found}
-    details = ["Planned runs start."] if Subject.SCHEDULER in said else []
+    details = ["Scheduled runs start."] if Subject.SCHEDULER in said else []
     if disk := said.get(Subject.DISK):
         details.append(f"{disk.value}. {disk.words}")
     sentence = "This server is well. Nothing here stops tonight's runs."

@@ -285,7 +285,7 @@ def _circumstances(run: Run, home: Home) -> list[tuple[str, str]]:
     ]
     if run.scheduled_for is not None:
         late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""
-        facts.append(("Planned for", f"{home.moment(run.scheduled_for)}{late}"))
+        facts.append(("Scheduled for", f"{home.moment(run.scheduled_for)}{late}"))
     spec = RunSpec.stored(run.spec)
     if spec is not None:
         facts += [("From", _place(spec.source)), ("To", _place(spec.destination))]

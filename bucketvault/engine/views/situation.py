@@ -116,7 +116,7 @@ class BackupIssue:
         """Return why it needs a person, with the time: `Failed at 01:42: ...`."""
         when = clock(self.at, zone, now) if self.at is not None else ""
         if self.tone == Tone.MISS:
-            return f"Planned {when}. {self.why}" if when else self.why
+            return f"Scheduled {when}. {self.why}" if when else self.why
         word = f"{self.word} {when}" if self.tone == Tone.BAD else self.word
         return f"{word}: {self.why}"
 

@@ -82,10 +82,9 @@ def not_offered(rows: Mapping[int, StorageRow], other_use: UsageType) -> str:
     left_out = sum(row.usage_type is other_use for row in rows.values())
     if not left_out:
         return ""
-    use = "from" if other_use is UsageType.SOURCE_ONLY else "to"
+    kind = "source-only" if other_use is UsageType.SOURCE_ONLY else "destination-only"
     verb = "is" if left_out == 1 else "are"
-    words = f"{many(left_out, 'storage')} {verb} for copying {use} only, and not offered here."
-    return f"{words} The page Storages changes that."
+    return f"{many(left_out, f'{kind} bucket')} {verb} hidden (see Storages)."
 
 
 # ------------------------------------------------------------------ what is there

@@ -37,6 +37,7 @@ PAUSE_S = 1.0  # between two looks at the whole, however much happens
 # what a busy machine may take to build a page: slow is better than an error (NiceGUI: 3 s)
 ANSWER_S = 30.0
 SCRIPTS = ("strip.js", "frame.js")
+ALARMING = (Tone.BAD, Tone.DAMAGED, Tone.MISS)  # the tab's icon turns red
 LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 
 
@@ -86,9 +87,10 @@ def page_at(path: str, title: str) -> ui.page:
 
 def _load_assets() -> None:
     """Have this page load what all pages share."""
-    for rel, name in (("stylesheet", "bucketvault.css"), ("icon", "favicon.svg")):
-        # safe: addresses of our own files
-        ui.add_head_html(f'<link rel="{rel}" href="{assets.url(name)}">')
+    # safe: addresses of our own files
+    ui.add_head_html(f'<link rel="stylesheet" href="{assets.url("bucketvault.css")}">')
+    icon_when_bad = f'data-bad="{assets.url("favicon-bad.svg")}"'
+    ui.add_head_html(f'<link rel="icon" href="{assets.url("favicon.svg")}" {icon_when_bad}>')
     for name in SCRIPTS:
         # safe: the same
         ui.add_head_html(f'<script type="module" src="{assets.url(name)}"></script>')
@@ -139,6 +141,9 @@ class Frame:
             return
         self._shown = situation
         self._badge.clear()
+        # frame.js shows both in the browser's tab
+        self._badge.props["data-needs"] = len(situation.backup_issues)
+        self._badge.props["data-bad"] = str(situation.tone in ALARMING).lower()
         if situation.backup_issues:
             with self._badge:
                 kind = f"badge {CLASSES[situation.tone]}"

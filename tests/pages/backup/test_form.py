@@ -200,7 +200,7 @@ async def test_storages_kept_for_the_other_use_are_not_offered_and_it_is_said(
     assert set(destination.options) == {1, 3, 4}
     assert source.options[2] == "Video masters (acme-masters) · Backblaze EU"
     assert "\\u202e" in source.options[4]
-    await user.should_see("1 storage is for copying to only, and not offered here.")
+    await user.should_see("1 destination-only bucket is hidden (see Storages).")
 
 
 async def test_the_same_place_is_refused_before_saving(user: User, desk) -> None:
