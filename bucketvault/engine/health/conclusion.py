@@ -19,7 +19,7 @@ def conclusion(found: tuple[Reading, ...]) -> Situation:
         return Situation(Tone.BAD, sentence, _first(stopping))
     if bad:
         needs = _listed(bad, "needs", "need")
-        sentence = f"Nothing here stops tonight's runs, but {needs} you."
+        sentence = f"Nothing here stops tonight's runs, but {needs} attention."
         return Situation(Tone.BAD, sentence, _first(bad))
     if looks := [reading for reading in found if reading.tone is Tone.WARN]:
         are = _listed(looks, "is", "are")

@@ -250,7 +250,7 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
     if status != http.HTTPStatus.OK:
         words = f"The server says: {clean(words.strip())}."
         return Reading(name, Tone.BAD, "stalled", words, "Restart it, and see its log.")
-    return Reading(name, Tone.OK, "beats", f"{holder}; {many(planned, 'backup')} planned.")
+    return Reading(name, Tone.OK, "beats", f"{holder}; {many(planned, 'backup')} scheduled.")
 
 
 def _pages(holder: str | None, ask: Ask, context: Context) -> Reading:

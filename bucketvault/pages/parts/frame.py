@@ -90,6 +90,7 @@ def _load_assets() -> None:
     # safe: addresses of our own files
     ui.add_head_html(f'<link rel="stylesheet" href="{assets.url("bucketvault.css")}">')
     icon_when_bad = f'data-bad="{assets.url("favicon-bad.svg")}"'
+    # safe: the same
     ui.add_head_html(f'<link rel="icon" href="{assets.url("favicon.svg")}" {icon_when_bad}>')
     for name in SCRIPTS:
         # safe: the same

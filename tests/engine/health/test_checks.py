@@ -103,7 +103,7 @@ def test_the_answer_is_that_of_the_worst_reading() -> None:
     assert said == [
         "This server is well. Nothing here stops tonight's runs.",
         "Nothing here stops tonight's runs. Mail is worth a look.",
-        "Nothing here stops tonight's runs, but Mail needs you.",
+        "Nothing here stops tonight's runs, but Mail needs attention.",
         "Scheduler endangers tonight's runs.",
         "Scheduler and disk of the data folder endanger tonight's runs.",
     ]

@@ -78,7 +78,7 @@ def test_what_is_good_is_said_to_be_good(config: Config) -> None:
     tones = {name: reading.tone for name, reading in told.items()}
     assert {name for name, tone in tones.items() if tone is not Tone.OK} == {"Mail", "Pages"}
     assert "opens 2 stored secrets" in told["Key file"].words
-    assert "1 backup planned" in told["Scheduler"].words
+    assert "1 backup scheduled" in told["Scheduler"].words
 
 
 def test_where_nothing_was_started_yet_nothing_is_bad_and_nothing_is_made(tmp_path: Path) -> None:
