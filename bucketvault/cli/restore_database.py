@@ -63,7 +63,7 @@ def _refuse_a_good_one(config: Config, copies: list[SelfBackup]) -> None:
         close_database()
     if is_whole:
         raise DatabaseError(
-            f"The database {config.database} is whole, so nothing was put back.",
+            f"The database {config.database} is whole, so nothing was restored.",
             f"To go back to an older one all the same, name its day: {RESTORE} {copies[0].day}",
         )
 
@@ -79,7 +79,7 @@ def _put_back_first_whole(
             print(error.summary, file=sys.stderr)
             broken.append(error)
     raise BrokenDatabaseError(
-        "No copy could be put back; nothing was changed.", broken[0].hint, broken[0].detail
+        "No copy could be restored; nothing was changed.", broken[0].hint, broken[0].detail
     )
 
 

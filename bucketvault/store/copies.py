@@ -146,9 +146,9 @@ def refuse_to_begin_anew(config: Config) -> None:
     ]
     if not traces:
         return
-    is_there = "is empty" if config.database.exists() else "is gone"
+    is_there = "is empty" if config.database.exists() else "is missing"
     todo = (
-        f"Put the newest copy, of {copies[0].day}, back: {RESTORE}"
+        f"Restore the newest copy, of {copies[0].day}: {RESTORE}"
         if copies
         else "There is no copy of it. Look for the file; if it is lost, rename the data folder, "
         "start again, and set up every provider and backup again."

@@ -33,7 +33,7 @@ ROOM_BYTES = 64 * 1024  # what SQLite's index of its log takes, and some
 OF_THE_FILE = (("auto_vacuum", "incremental"), ("journal_mode", "wal"))
 OF_A_CONNECTION = (("synchronous", "full"), ("foreign_keys", "on"), ("busy_timeout", 10_000))
 
-GONE = "it is gone"  # not a word of SQLite's
+GONE = "it is missing"  # not a word of SQLite's
 RESTORE = "bucketvault restore-database"
 # Whatever SQLite refuses, see `describe_sqlite_error`. Peewee (4.5) passes on as it is what comes
 # while rows are fetched, such as a damaged page.
@@ -109,7 +109,7 @@ def open_database(path: Path, *, check: bool = False) -> None:
     file is damaged, is not ours, or is newer than this program.
     """
     close_database()
-    database.init(str(path), pragmas=OF_A_CONNECTION)
+    database.init(str(path), uri=False, pragmas=OF_A_CONNECTION)  # peewee keeps what it had
     try:
         _refuse_foreign(path)
         _make(path)
@@ -161,7 +161,7 @@ def describe_sqlite_error(
     if "malformed" in said or "not a database" in said:
         return _damaged(path, said)
     if GONE in said:
-        return BrokenDatabaseError(f"The database {path} is gone.", way_back(path))
+        return BrokenDatabaseError(f"The database {path} is missing.", way_back(path))
     if "locked" in said:
         hint = "Another program is using it. Try again when it has finished."
         return DatabaseHeldError(f"The database {path} cannot be {what}: {said}.", hint)
@@ -181,8 +181,7 @@ def _damaged(path: Path, found: str) -> BrokenDatabaseError:
 def way_back(path: Path) -> str:
     """Say what to do if the database `path` is damaged or gone."""
     return (
-        f"Stop bucketvault, then put the newest copy from {path.parent / 'backups'} in its place: "
-        f"{RESTORE}"
+        f"Stop bucketvault, then restore the newest copy from {path.parent / 'backups'}: {RESTORE}"
     )
 
 

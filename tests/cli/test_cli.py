@@ -101,7 +101,7 @@ def test_a_damaged_database_is_said_with_the_way_back(
 
         assert done.code == 1 and not done.out and "Traceback" not in done.err, (command, done)
         assert f"{database} is damaged" in done.err
-        assert f"put the newest copy from {database.parent / 'backups'} in its place" in done.err
+        assert f"restore the newest copy from {database.parent / 'backups'}" in done.err
         assert "bucketvault restore-database" in done.err
 
 

@@ -54,7 +54,7 @@ def test_a_lost_database_is_said_by_every_command_and_put_back_by_one(
     for command in ("status", "status --json", "log 1", "run Photos", "apply no.toml", "url"):
         done = program.cli(*command.split())
         assert done.code == 1 and not done.out, (command, done)
-        assert "is gone, but 1 copy, ledgers and its key file of it are there" in done.err
+        assert "is missing, but 1 copy, ledgers and its key file of it are there" in done.err
         assert "bucketvault restore-database" in done.err
     assert not (program.data_dir / "bucketvault.sqlite3").exists()
     doctor = program.cli("doctor")
@@ -69,7 +69,7 @@ def test_a_lost_database_is_said_by_every_command_and_put_back_by_one(
     assert "No kept version is deleted before" in done.out
     assert sorted(copies.iterdir()) == days
     refused = program.cli("restore-database")
-    assert refused.code == 1 and "is whole, so nothing was put back" in refused.err
+    assert refused.code == 1 and "is whole, so nothing was restored" in refused.err
     source.put("a", b"third")
     run = program.run()
     assert run["status"] == "success" and run["id"] > 1000 and not run["warnings"], run
@@ -77,7 +77,7 @@ def test_a_lost_database_is_said_by_every_command_and_put_back_by_one(
     assert_nothing_is_lost(before, after)
     assert {body for (_, key), body in after.kept.items() if key == "a"} == {b"first", b"second"}
     assert mailbox.subjects == []
-    assert "Put back on" in program.cli("doctor").out
+    assert "Restored on" in program.cli("doctor").out
 
 
 def test_pages_damaged_at_random_end_no_command_with_a_traceback(

@@ -193,7 +193,7 @@ def test_a_folder_that_was_in_use_never_begins_anew(
     if left is not None:
         config.database.write_bytes(left)
 
-    with pytest.raises(BrokenDatabaseError, match="is empty" if left is not None else "is gone"):
+    with pytest.raises(BrokenDatabaseError, match="is empty" if left is not None else "is missing"):
         refuse_to_begin_anew(config)
 
     assert config.database.exists() == (left is not None)
@@ -235,7 +235,7 @@ def test_nothing_makes_an_empty_database_where_one_was(config: Config, backup: B
     for path in config.data_dir.glob(f"{config.database.name}*"):
         path.unlink()
 
-    with pytest.raises(Exception, match="it is gone"), connection():
+    with pytest.raises(Exception, match="it is missing"), connection():
         Backup.get()
     with pytest.raises(BrokenDatabaseError):
         restoring.check(config.database)

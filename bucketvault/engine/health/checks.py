@@ -139,11 +139,11 @@ def rclone(version: str, path: str, problem: str = "", todo: str = "") -> Readin
 
 
 def database(size_bytes: int, retention_days: int, restored: Restored | None = None) -> Reading:
-    """Judge our own database: its size, nearly all of it logs; and if it was put back."""
+    """Judge our own database: its size, nearly all of it logs; and if it was restored."""
     if restored is not None:
         day, until = restored.at.date(), restored.keeps_all_until.date()
         words = (
-            f"Put back on {day} from the copy of {restored.day}. No kept version is deleted before "
+            f"Restored on {day} from the copy of {restored.day}. No kept version is deleted before "
             f"{until}."
         )
         todo = "Check the retention and the settings of each backup until then."
@@ -174,7 +174,7 @@ def copy_of_database(
             "like the older one are not deleted."
         )
         todo = (
-            f"If something is missing, put it back: {RESTORE} {richer.day}. If it is right so, "
+            f"If something is missing, restore it: {RESTORE} {richer.day}. If it is right so, "
             f"delete that copy: {richer.path}"
         )
         issue = InstallationIssue(

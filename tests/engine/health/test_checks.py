@@ -16,6 +16,7 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import VaultError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Provider
+from bucketvault.store.restoring import Restored
 from bucketvault.store.secrets import Vault
 from tests.store_fixtures import SECRET, provider_input
 
@@ -55,7 +56,13 @@ TABLE = [
     (checks.database(312 * MB, 90), OK, "kept 90 days"),
     (checks.database(312 * MB, 0), OK, "every log is kept"),
     (checks.database(11 * GB, 90), WARN, "Large"),
+    (
+        checks.database(MB, 90, Restored(NOW - DAY, "2026-11-20")),
+        WARN,
+        "No kept version is deleted",
+    ),
     (checks.copy_of_database(copy(47 * HOUR), None, NOW), OK, "Whole"),
+    (checks.copy_of_database(copy(HOUR), None, NOW, copy(3 * DAY)), BAD, "are not deleted"),
     (checks.copy_of_database(copy(49 * HOUR), None, NOW), BAD, "lost too"),
     (checks.copy_of_database(None, None, NOW), NONE, "within a day"),
     (checks.copy_of_database(None, NOW - DAY, NOW), NONE, "within a day"),

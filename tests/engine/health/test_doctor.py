@@ -19,8 +19,9 @@ from bucketvault.engine.catalogue import providers
 from bucketvault.engine.health import doctor
 from bucketvault.engine.health.readings import Reading
 from bucketvault.engine.views.situation import Tone
+from bucketvault.store.copies import copy_of_day
 from bucketvault.store.database import close_database, connection, database, writing
-from bucketvault.store.models import Mail, Provider, utcnow
+from bucketvault.store.models import Backup, Mail, Provider, utcnow
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import MailKind
 from tests.store_fixtures import SECRET, a_backup, a_run, a_storage, provider_input
@@ -146,6 +147,15 @@ def no_copy_for_days(config: Config) -> None:
         Provider.update(created_at=utcnow() - 3 * DAY).execute()
 
 
+def a_copy_that_holds_less(config: Config) -> None:
+    with writing():
+        Backup.delete().execute()
+    maintenance.copy_database(config.backups, utcnow() + DAY)
+    for day in (-DAY, 0 * DAY):  # both a day earlier: one of a day to come does not count
+        was = copy_of_day(config.backups, utcnow() + day + DAY)
+        was.rename(copy_of_day(config.backups, utcnow() + day))
+
+
 def a_mail(config: Config, **given: object) -> None:
     mail = {"smtp_host": "m.example", "mail_from": "a@b.example", "mail_to": "c@d.example"}
     settings.change(mail, Vault(config.key_file))
@@ -165,10 +175,11 @@ BADNESS: list[tuple[Callable[[Config], None], str, str, str]] = [
     (a_moved_address, "Key file", "was changed outside bucketvault", "Check that address"),
     (no_key_in_it, "Key file", "does not hold a key", "Put your copy of it back."),
     (an_emptied_key, "Key file", "is empty", "Put your copy of it back."),
-    (a_missing_database, "Database", "is gone", "Put the newest copy"),
+    (a_missing_database, "Database", "is missing", "Restore the newest copy"),
     (a_database_of_a_newer_program, "Database", "9999_later", "newer"),
     (old_copies_only, "Copy of the database", "lost", "room"),
     (no_copy_for_days, "Copy of the database", "lost", "room"),
+    (a_copy_that_holds_less, "Copy of the database", "1 backup and 1 run", "restore-database"),
     (mails_given_up, "Mail", "could not be delivered", "Try again"),
 ]
 

@@ -16,7 +16,8 @@ from bucketvault.engine.runs import kept_versions
 from bucketvault.engine.runs.kept_versions import KeptVersions, KeptVersionsError
 from bucketvault.store import database
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, BackupRun, Provider, Storage, utcnow
+from bucketvault.store.models import Backup, BackupRun, Provider, Setting, Storage, utcnow
+from bucketvault.store.restoring import RESTORED
 from tests.conftest import NewBucket
 from tests.support.at_time import cli_at
 from tests.support.gate import PausingS3
@@ -144,6 +145,20 @@ def test_a_run_that_fails_in_the_middle_lets_nothing_go(planted: Planted) -> Non
 
     assert run["status"] == "failed" and run["counts"]["purged"] == 0
     assert (go | stay).items() <= planted.left().items()
+
+
+@pytest.mark.slow
+def test_after_the_database_was_restored_nothing_goes_for_a_week(planted: Planted) -> None:
+    program, before = planted.program, planted.left()
+    restored = {"at": utcnow().isoformat(), "day": "2026-11-22"}
+    with program.database(), writing():
+        Setting.create(key=RESTORED, value=json.dumps(restored))
+
+    program.run()
+    soon = planted.left()
+    cli_at(program, utcnow() + dt.timedelta(days=8), "run", "Photos", "--wait")
+
+    assert soon == before and not planted.go.keys() & planted.left().keys()
 
 
 @pytest.mark.slow
