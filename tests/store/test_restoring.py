@@ -14,7 +14,7 @@ from bucketvault.engine import maintenance
 from bucketvault.errors import BrokenDatabaseError
 from bucketvault.store import copies, restoring
 from bucketvault.store.copies import SelfBackup, newest_first, refuse_to_begin_anew
-from bucketvault.store.database import close_database, connection, open_database, writing
+from bucketvault.store.database import close_database, connection, database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Mail, Session, utcnow
 from bucketvault.vocabulary import MailKind, Reason, RunStatus
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
@@ -74,11 +74,12 @@ def test_a_readable_database_gives_what_is_newer_than_the_copy(
 ) -> None:
     failed = a_run(backup, status=RunStatus.FAILED, reason=Reason.INTERRUPTED)
     a_mail("waited", run=failed.id, backup=backup.id)
+    with writing():
+        Session.create(token_hash="0" * 64)  # signed out since
     copy = copied(config)
     with writing():
         Mail.update(sent_at=NOW, next_attempt_at=None).execute()
         Backup.update(retention_days=365).execute()
-        Session.create(token_hash="0" * 64)
     good = a_run(backup, log_lines=7, archive_stamp="20361122T031500Z", phase="tidying")
     a_mail("newer", run=good.id, backup=backup.id, sent=True)
     new_backup("Dumps")
@@ -139,8 +140,13 @@ def test_a_run_that_still_copies_is_left_to_whoever_looks_after_it(
 
 def test_a_damaged_copy_changes_nothing(config: Config, backup: Backup) -> None:
     copy = copied(config)
+    query = "SELECT rootpage FROM sqlite_master WHERE name = 'run_log_chunk'"
+    with connection():
+        (page,) = database.execute_sql(query).fetchone()
     close_database()
-    copy.path.write_bytes(copy.path.read_bytes()[:20_000])
+    with copy.path.open("r+b") as file:  # of logs, which nothing reads as it is restored
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
     before = config.database.read_bytes()
 
     with pytest.raises(BrokenDatabaseError, match="is damaged"):
