@@ -235,6 +235,26 @@ def test_a_missing_rclone_is_told(config: Config) -> None:
     assert bad.name == "rclone" and "/nowhere/rclone" in bad.words and "BUCKETVAULT" in bad.todo
 
 
+def test_it_says_by_its_bytes_which_rclone_it_is(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = found(config)["rclone"]
+    other = tmp_path / "venv" / "bin" / "rclone"
+    other.parent.mkdir(parents=True)
+    other.write_text("#!/bin/sh\necho rclone v1.75.2\n")
+    other.chmod(0o755)
+    named = found(replace(config, rclone=str(other)))["rclone"]
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "venv"))
+    swapped = found(config)["rclone"]
+
+    assert installed.tone is Tone.OK and "is the one that bucketvault installs" in installed.words
+    assert named.tone is Tone.OK and "is one of your own" in named.words
+    assert swapped.tone is Tone.WARN and "Install the packages again" in swapped.todo
+    assert "is not the one that bucketvault was installed with" in swapped.words
+    for told in (installed, named, swapped):
+        assert "SHA-256 " in told.words and told.value == "1.75.2"
+
+
 @pytest.mark.parametrize(
     ("holder", "answer", "value"),
     [
