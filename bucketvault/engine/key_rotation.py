@@ -97,11 +97,17 @@ def new_key_file(vault: Vault) -> list[str]:
 
 def unreadable(vault: Vault) -> list[str]:
     """Whose secrets do not decrypt, in words."""
-    lost: dict[str, None] = {}  # each once, in order
+    return list(dict.fromkeys(each.owner for each in closed(vault)))  # each once, in order
+
+
+def closed(vault: Vault, why: type[VaultError] = VaultError) -> list[Ciphertext]:
+    """Return the ciphertexts that do not decrypt, for that reason."""
+    found = []
     with connection():
-        for found in ciphertexts():
+        for each in ciphertexts():
             try:
-                vault.decrypt(getattr(found.row, found.column), found.place)
-            except VaultError:
-                lost[found.owner] = None
-    return list(lost)
+                vault.decrypt(getattr(each.row, each.column), each.place)
+            except VaultError as error:
+                if isinstance(error, why):
+                    found.append(each)
+    return found

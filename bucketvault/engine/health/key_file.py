@@ -4,9 +4,12 @@ Decisions: docs/decisions/access.md.
 """
 
 from bucketvault.engine.health.readings import Context, Reading, Subject
+from bucketvault.engine.key_rotation import Ciphertext, closed
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
-from bucketvault.errors import VaultError
+from bucketvault.errors import MovedSecretError, VaultError
 from bucketvault.humanize import many, sentences
+from bucketvault.sanitize import clean
+from bucketvault.store.models import Provider
 from bucketvault.store.secrets import Vault, stored_key_ids
 
 
@@ -29,8 +32,9 @@ def look_at_key(context: Context) -> Reading:
     stored = stored_key_ids()
     if not stored:
         return key(0)
+    vault = Vault(context.config.key_file)
     try:
-        known = Vault(context.config.key_file).key_ids()
+        known = vault.key_ids()
     except VaultError as error:
         return key(len(stored), error.summary, error.hint)
     lost = [each for each in stored if each not in known]
@@ -38,4 +42,20 @@ def look_at_key(context: Context) -> Reading:
         problem = f"{many(len(lost), 'stored secret')} cannot be opened with this key file."
         todo = f"Put the right one back as {context.config.key_file}."
         return key(len(stored), problem, todo)
+    if moved := closed(vault, MovedSecretError):
+        return _moved(moved)
     return key(len(stored))
+
+
+def _moved(found: list[Ciphertext]) -> Reading:
+    """Judge secrets that the right key does not open: not where they were made for."""
+    owners = dict.fromkeys(clean(each.owner, limit=80) for each in found)
+    problem = (
+        f"The secrets of {', '.join(owners)} cannot be read: they, or the address they were "
+        "entered for, were changed outside bucketvault."
+    )
+    todo = "Check that address, then enter them again."
+    stops_runs = any(isinstance(each.row, Provider) for each in found)
+    why = sentences(problem, todo)
+    issue = InstallationIssue(Part.KEY, "Stored secrets cannot be read", why, is_bad=stops_runs)
+    return Reading(Subject.KEY, Tone.BAD, "does not open all", problem, todo, issue)

@@ -14,7 +14,7 @@ from bucketvault.engine.health.readings import Context, Reading
 from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import VaultError
-from bucketvault.store.database import connection
+from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider
 from bucketvault.store.restoring import Restored
 from bucketvault.store.secrets import Vault
@@ -124,6 +124,23 @@ def test_what_was_never_measured_is_not_called_growth(tmp_path: Path) -> None:
 
     assert there.words == "Enough for the logs of many runs." and there.issue is None
     assert nowhere.issue is not None and "cannot be looked at" in nowhere.issue.why
+
+
+def test_secrets_whose_address_was_changed_outside_are_an_issue_before_the_next_run(
+    open_store: Path, tmp_path: Path
+) -> None:
+    vault = Vault(tmp_path / "secret.key")
+    config = load_config(
+        {"BUCKETVAULT_KEY_FILE": str(vault.key_file)}, data_dir=str(open_store.parent)
+    )
+    providers.create(provider_input(), vault)
+    with writing():
+        Provider.update(endpoint="https://evil.example").execute()
+
+    (issue,) = checks.issues([checks.look_at_key(Context(config, NOW))])
+
+    assert issue.is_bad and 'the provider "Local" cannot be read' in issue.why
+    assert "changed outside bucketvault" in issue.why and "enter them again" in issue.why
 
 
 @pytest.mark.parametrize(
