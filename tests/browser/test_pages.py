@@ -1,9 +1,11 @@
 """Checks of the pages that need a browser, over a made-up engine."""
 
+import re
 import threading
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import expect
 
 from bucketvault.vocabulary import Topic, log_topic, run_topic
 from tests.browser.visiting import Gallery
@@ -53,6 +55,27 @@ def test_the_home_page_moves_by_itself(gallery: Gallery) -> None:
             ending.set()
             growing.join()
     gallery.engine.rows = scenes.good_rows()
+
+
+def test_a_theme_is_chosen_and_remembered_and_keys_lead_from_page_to_page(gallery: Gallery) -> None:
+    gallery.engine.rows = scenes.good_rows()
+    with gallery.visit("/") as seen:
+        page = seen.page
+        page.emulate_media(color_scheme="light")
+        page.get_by_role("button", name="Dark").click()
+        expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("Show or hide these keys")
+        page.keyboard.press("Escape")
+        page.keyboard.press("g")
+        page.keyboard.press("h")
+        page.wait_for_url("**/health")
+        expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+        expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="System").click()
+        expect(page.locator("body")).to_have_class(re.compile("body--light"))
+        page.emulate_media(color_scheme="dark")
+        expect(page.locator("body")).to_have_class(re.compile("body--dark"))
 
 
 def test_stop_asks_first(gallery: Gallery) -> None:

@@ -36,7 +36,7 @@ CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing ann
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
 # what a busy machine may take to build a page: slow is better than an error (NiceGUI: 3 s)
 ANSWER_S = 30.0
-SCRIPTS = ("strip.js", "frame.js")
+SCRIPTS = ("strip.js", "frame.js", "desk.js")
 ALARMING = (Tone.BAD, Tone.DAMAGED, Tone.MISS)  # the tab's icon turns red
 LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 
@@ -49,6 +49,16 @@ NAVIGATION = {
     "Health": "/health",
     "Settings": "/settings",
 }
+
+
+THEMES = {"": "System", "light": "Light", "dark": "Dark"}
+# After `g`, the letter that leads there; desk.js reads it.
+GO = {"Backups": "b", "Providers": "p", "Storages": "s", "Health": "h", "Settings": "e"}
+KEYS = (
+    ("/", "Search"),
+    *((f"g {letter}", name) for name, letter in GO.items()),
+    ("?", "Show or hide these keys"),
+)
 
 
 class _Number(IntegerConvertor):
@@ -118,10 +128,22 @@ class Frame:
                     element("span", "only-on", "Connected")
                     element("span", "only-off", "Not connected")
                     element("span", text=f" · version {__version__}")
+                with element("div", "segments themes", role="group", aria_label="Theme"):
+                    for value, name in THEMES.items():
+                        told = {"data_theme": value, "aria_pressed": str(not value).lower()}
+                        element("button", "", name, type="button", **told)
                 # a plain form: it works also where the page's socket is gone
                 with element("form", method="post", action=assets.own("/logout")):
                     element("button", "quiet t12", "Sign out", type="submit").mark("sign-out")
 
+        with element("dialog", "shortcuts", id="keys", aria_label="Keyboard shortcuts"):
+            element("h2", text="Keyboard shortcuts")
+            with element("dl"):
+                for keys, words in KEYS:
+                    with element("dt"):
+                        for each in keys.split():
+                            element("kbd", "key", each)
+                    element("dd", text=words)
         # filled and shown by frame.js, which also runs where the server is out of reach
         element("div", "offline-bar", "", id="offline", role="status", hidden="")
         with element("div", "topbar"):
@@ -168,7 +190,7 @@ class Frame:
             element("span", text="bucketvault")
         with element("nav", "nav", aria_label="Main"):
             for name, href in NAVIGATION.items():
-                with element("a", href=href) as link:
+                with element("a", href=href, data_go=GO[name]) as link:
                     icon(name.lower())
                     element("span", text=name)
                     if href == "/":

@@ -111,10 +111,11 @@ class SettingsScreen:
                     button("Sign out everywhere", "close", mark=mark, on_click=ask)
                 with card("About"):
                     self._about = element("div")
-                with card("Open-source licences"):
-                    key_values(
-                        (clean(name), clean(licence)) for name, licence in page.about.licences
-                    )
+                    with element("details", "from-file"):
+                        element("summary", text="Open-source licences")
+                        key_values(
+                            (clean(name), clean(licence)) for name, licence in page.about.licences
+                        )
         self._questions = element("div")
         self.show(page, dt.datetime.now(dt.UTC))
 
