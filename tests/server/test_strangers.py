@@ -17,7 +17,12 @@ import pytest
 from bucketvault.engine import serve_note
 from bucketvault.engine.serve_note import ServeNote
 from bucketvault.server.address import PROOF, Door, who_listens
-from bucketvault.server.connections import MOST_HEADER_BYTES, MOST_STRANGERS, STRANGER_S
+from bucketvault.server.connections import (
+    MOST_HEADER_BYTES,
+    MOST_MESSAGE_BYTES,
+    MOST_STRANGERS,
+    STRANGER_S,
+)
 from tests.conftest import NewBucket
 from tests.support.mailbox import Mailbox
 from tests.support.program import Program, Served, objects, until
@@ -347,9 +352,11 @@ def test_a_message_without_end_is_cut_off(served: Served) -> None:
     before = psutil.Process(served.process.pid).memory_info().rss
     with RawSocket(served, **cookie) as raw:
         assert raw.status == 101
-        with contextlib.suppress(OSError):
-            raw.say_in_parts(b"4" + b"x" * 65536, 48)  # 3 MB
-        until("it is cut off", raw.is_over)
+
+        raw.say_in_parts(b"4" + b"x" * 65535, MOST_MESSAGE_BYTES // 65536 + 1)
+
+        too_big = (1009).to_bytes(2, "big")  # RFC 6455 7.4.1
+        until("it is cut off", lambda: too_big in raw.hears_all())
 
     assert psutil.Process(served.process.pid).memory_info().rss < before + 8_000_000
     assert served.ask("/").status == 200

@@ -58,6 +58,10 @@ class RawSocket:
             return b""
         return b"" if data[:1] == bytes([CLOSE]) else data
 
+    def hears_all(self) -> bytes:
+        """Return all that came since the last time, the end of it too."""
+        return self._connection.recv(65536)
+
     def is_over(self) -> bool:
         """True if the server has ended it; waits for what comes next."""
         return self.hears() == b""
