@@ -1,6 +1,7 @@
 """Things of the field for every test: servers, buckets, the program."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ FEW = 300  # more are put on the server's disk: thousands of objects in no time
 NewBucket = Callable[..., Bucket]
 
 STARTED = frozenset(  # fixtures
-    {"bucketvault", "served", "browser", "here", "elsewhere", "slow", "pausing", "moto"}
+    {"bucketvault", "served", "browser", "here", "elsewhere", "slow", "pausing", "behind"}
 )
 
 
@@ -86,30 +87,41 @@ def pausing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PausingS3]:
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[MotoServer]:
-    """A second implementation of S3."""
+def behind() -> Iterator[MotoServer]:
+    """The server behind the stand-ins."""
     with MotoServer() as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def moto(behind: MotoServer) -> Iterator[MotoServer | StandIn]:
+    """A second implementation of S3; with `TESTS_SERVICE=b2` as that service answers."""
+    kind = {"r2": R2, "b2": B2, "amazon": Amazon}.get(os.environ.get("TESTS_SERVICE", ""))
+    if kind is None:
+        yield behind
+        return
+    with kind(behind) as service:
+        yield service
+
+
 @pytest.fixture
-def r2(moto: MotoServer) -> Iterator[R2]:
+def r2(behind: MotoServer) -> Iterator[R2]:
     """Cloudflare R2 as it answers; `tests.support.services` says how to choose more of it."""
-    with R2(moto) as service:
+    with R2(behind) as service:
         yield service
 
 
 @pytest.fixture
-def b2(moto: MotoServer) -> Iterator[B2]:
+def b2(behind: MotoServer) -> Iterator[B2]:
     """Backblaze B2 as it answers."""
-    with B2(moto) as service:
+    with B2(behind) as service:
         yield service
 
 
 @pytest.fixture
-def amazon(moto: MotoServer) -> Iterator[Amazon]:
+def amazon(behind: MotoServer) -> Iterator[Amazon]:
     """Amazon S3 as it answers."""
-    with Amazon(moto) as service:
+    with Amazon(behind) as service:
         yield service
 
 
