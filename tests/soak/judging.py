@@ -67,7 +67,7 @@ def _without_answer(course: Course) -> list[str]:
     for backup, at in course.planned:
         run = by_slot.get((backup, at))
         if run is None:
-            wrong.append(f"{backup} was due at {at:%H:%M}, and nothing came of it.")
+            wrong.append(f"{backup} was due at {at:%H:%M}, but did not run.")
         elif run.status not in ("success", "failed"):
             wrong.append(f"The run of {backup} planned for {at:%H:%M} is still {run.status}.")
         elif run.status == "failed" and not run.reason:

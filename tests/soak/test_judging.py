@@ -39,7 +39,7 @@ def test_what_held_has_nothing_wrong() -> None:
 @pytest.mark.parametrize(
     ("course", "words"),
     [
-        (replace(HELD, runs=(FAILED,)), "photos was due at 12:00, and nothing came of it."),
+        (replace(HELD, runs=(FAILED,)), "photos was due at 12:00, but did not run."),
         (
             replace(HELD, runs=(replace(GOOD, status="running"), FAILED)),
             "The run of photos planned for 12:00 is still running.",

@@ -48,7 +48,7 @@ def test_a_run_under_way_is_taken_over_by_a_newer_program_with_another_database(
         (backup,) = bucketvault.status()["backups"]
     refused = bucketvault.cli("run", "Photos", "--wait")
 
-    assert "goes on by itself" in told.out
+    assert "continues on its own" in told.out
     assert done.code == 0 and backup["last_run"]["status"] == "success", done
     assert destination.copy() == source.objects()
     assert rows(bucketvault.data_dir / "bucketvault.sqlite3") == [("success",)]  # the same run
