@@ -5,7 +5,6 @@ in them, and how many pages NiceGUI keeps tells a leak from memory that was used
 """
 
 import ctypes
-import gc
 import json
 import sys
 import threading
@@ -30,7 +29,7 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def look() -> dict[str, int]:
-    """Return bytes of glibc's heaps in use and free, Python's objects, and NiceGUI's pages."""
+    """Return bytes of glibc's heaps in use and free, Python's blocks, and NiceGUI's pages."""
     mallinfo = ctypes.CDLL(None).mallinfo2
     mallinfo.restype = _Mallinfo2
     found = mallinfo()
@@ -38,7 +37,8 @@ def look() -> dict[str, int]:
     return {
         "used_bytes": found.uordblks + found.hblkhd,
         "free_bytes": found.fordblks,
-        "objects": len(gc.get_objects()),
+        # never gc.get_objects(): from another thread it breaks a tuple that is being made
+        "blocks": sys.getallocatedblocks(),
         "pages": len(client.Client.instances) if client is not None else 0,
     }
 
