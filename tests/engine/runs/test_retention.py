@@ -362,12 +362,10 @@ def test_kept_versions_of_a_provider_that_was_changed_under_way_are_left_alone(
     command = bucketvault.start("run", "Photos", "--wait")
     until("the first are copied", lambda: len(destination.copy_keys()) == pausing.FIRST)
     with RefusingProxy(elsewhere.endpoint) as proxy:
-        with bucketvault.database(), connection(), writing():
-            if what == "changed":
-                Provider.update(endpoint=proxy.endpoint).where(
-                    Provider.name == "Destination"
-                ).execute()
-            else:
+        if what == "changed":  # with its key entered again, as another address asks for
+            bucketvault.backup(source, destination, destination_endpoint=proxy.endpoint)
+        else:
+            with bucketvault.database(), connection(), writing():
                 Backup.update(destination_storage=1).execute()
                 Storage.delete().where(Storage.id == 2).execute()
                 Provider.delete().where(Provider.name == "Destination").execute()
