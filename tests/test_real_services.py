@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,9 @@ def names(service: StandIn) -> set[str]:
 
 @pytest.mark.slow
 def test_real_services_walks_between_two_and_leaves_every_other_bucket_alone(
-    r2: StandIn, b2: StandIn, tmp_path: Path
+    r2: StandIn, b2: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # its own: others test this, too
     r2.client().create_bucket(Bucket="somebody-elses")
     before = names(r2)
     told: list[str] = []
@@ -61,7 +63,7 @@ def test_real_services_walks_between_two_and_leaves_every_other_bucket_alone(
     assert most / 2 < (r2.operations + b2.operations).total() <= most
     for service in (r2, b2):
         assert service.secret_access_key not in text and service.access_key_id not in text
-    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"{real_services.PREFIX}*"))
+    assert not list(tmp_path.glob(f"{real_services.PREFIX}*"))
 
 
 @pytest.mark.slow
