@@ -68,11 +68,11 @@ def test_names_that_are_right_are_told_as_a_whole_look_tells_them(
     ends: tuple[Bucket, Bucket], tmp_path: Path
 ) -> None:
     first = job_of(ends, tmp_path / "first")
-    assert look(first) == FIRST
+    assert replace(look(first), time=None) == FIRST
     done(ends[1])
     few, whole = (job_of(ends, tmp_path / name, first) for name in ("few", "whole"))
 
-    assert look(replace(few, only_tried=True)) == SECOND
+    assert replace(look(replace(few, only_tried=True)), time=None) == SECOND
     assert look(whole).is_whole
 
     assert told(few) == told(whole)
