@@ -1,10 +1,17 @@
 """Documents name files and tests that exist."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from bucketvault import config
+from bucketvault.cli.parser import build
+from bucketvault.engine import price_list, setup
+from bucketvault.store.secrets import Vault
+from bucketvault.vocabulary import Reason
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
@@ -13,6 +20,7 @@ NAMED = re.compile(
     r"`([\w./-]+\.(?:css|js|md|py|service|svg)\b|[\w.-]+/[\w./-]*)(?:::(\w+))?[^`\s]*`"
 )
 LINK = re.compile(r"\]\(([^):#]+)\)")
+GUIDES = ("how-it-behaves", "operations", "access", "alerts", "restore", "commands", "setup-file")
 OURS = {place.name for root in PLACES for place in root.iterdir()}
 
 
@@ -72,3 +80,51 @@ def test_docstrings_begin_with_a_verb_or_a_noun() -> None:
     ]
 
     assert not wrong
+
+
+def fenced(page: str, language: str = "") -> Iterator[str]:
+    """Yield the blocks of code of a page: indented ones, or fenced ones of a language."""
+    text = (ROOT / page).read_text("utf-8")
+    if language:
+        yield from re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    else:
+        yield from re.findall(r"(?:^ {4}.*\n)+", text, re.MULTILINE)
+
+
+def test_documents_name_every_command_setting_reason_and_variable() -> None:
+    commands = (ROOT / "docs/commands.md").read_text("utf-8")
+    file = (ROOT / "docs/setup-file.md").read_text("utf-8")
+    places = (ROOT / "docs/operations.md").read_text("utf-8")
+    topics = build().parse_args(["help"]).topics
+    fields = [each.key.split(".")[-1] for of in setup.TABLES.values() for each in of.values()]
+    prices = set(price_list.RULES)
+
+    assert not [name for name in topics if f"`{name}" not in commands]
+    assert not [reason for reason in Reason if f"| `{reason}` |" not in commands]
+    assert not [name for name in {*fields} - prices if not re.search(rf"\b{name}\b", file)]
+    assert not [name for name in config.NAMES if f"`BUCKETVAULT_{name}`" not in places]
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{name}.md" for name in GUIDES)])
+def test_every_command_that_is_shown_is_read(page: str) -> None:
+    lines = [line.strip() for block in fenced(page) for line in block.splitlines()]
+    for line in lines:
+        if line.startswith("bucketvault "):
+            words = shlex.split(line, comments=True)[1:]
+            assert build().parse_args(words).command is not None, line
+
+
+def test_the_setup_file_that_is_shown_is_taken(
+    open_store: Path, vault: Vault, tmp_path: Path
+) -> None:
+    (shown,) = fenced("docs/setup-file.md", "toml")
+    (tmp_path / "setup.toml").write_text(shown, "utf-8")
+    for name in ("smtp.secret", "b2.secret"):
+        (tmp_path / name).write_text("a-secret-of-forty-characters-000000000000\n", "utf-8")
+        (tmp_path / name).chmod(0o600)
+    names = re.findall(r'env = "(\w+)"', shown)
+    environ = {name: f"{name}-0123456789abcdef0123456789abcdef".lower() for name in names}
+
+    first, second = (setup.apply(tmp_path / "setup.toml", vault, environ) for _ in range(2))
+
+    assert len(first) > 5 and second == [setup.UNCHANGED]
