@@ -1,4 +1,4 @@
-"""What people read is plain English: CONTRIBUTING.md has the list of words."""
+"""All that people read is plain English: CONTRIBUTING.md has the list of words."""
 
 import ast
 import re

@@ -150,7 +150,7 @@ class Guard:
         if parts["name"] == "localhost" and _is_navigation(scope, headers):
             # That name leads to ::1 first, where another user may listen: no cookie is kept for it.
             there = f"http://127.0.0.1{host.removeprefix('localhost')}{_asked(scope)}"
-            return Refusal(HTTPStatus.TEMPORARY_REDIRECT, "Go on", location=there)
+            return Refusal(HTTPStatus.TEMPORARY_REDIRECT, "Continue", location=there)
         if below is None:
             is_open = _is_open(scope, scope["path"], OPEN)
         else:

@@ -51,7 +51,7 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
             # as soon as this page asks.
             there = f"{home}{SIGN_IN}?{request.url.query}" if opens else f"{home}{wanted}"
             refresh = f'<meta http-equiv="refresh" content="0; url={escape(there)}">'
-            again = f'<p><a href="{escape(there)}">Go on</a></p>'
+            again = f'<p><a href="{escape(there)}">Continue</a></p>'
             return HTMLResponse(plain_pages.page("One moment", again, head=refresh))
         if opens:
             return await _open(sessions, token, held, wanted)
@@ -136,7 +136,7 @@ async def _lead_below(sessions: Sessions, secret: str, wanted: str) -> Response:
     try:
         token = await sessions.check(secret)
     except CrowdedError:
-        words = "Somebody guesses, so passwords have to wait. The link opens at once."
+        words = "Too many attempts. Try again in a minute, or use the link."
         return _form(sessions, wanted, words, HTTPStatus.TOO_MANY_REQUESTS)
     except BusyError:
         return _busy(sessions, wanted)

@@ -54,7 +54,7 @@ def refuse_name(label: str, endpoint: str) -> None:
     except LinkLocalError as error:
         raise BucketvaultError(
             f'The endpoint of the provider "{label}" is not asked: {error.strerror}.',
-            "Nobody's storage is there. Check the endpoint, and this machine's name server.",
+            "No storage service is there. Check the endpoint, and this machine's name server.",
         ) from error
 
 

@@ -20,7 +20,7 @@ from tests.pages.scenes import (
 )
 
 RESTORE_TEXT = """\
-HOW TO BRING THIS COPY BACK
+HOW TO RESTORE THIS COPY
 
 Backup:  Postgres dumps
 From:    bucket acme-pg-dumps at Amazon Frankfurt

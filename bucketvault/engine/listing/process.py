@@ -87,7 +87,7 @@ def _see_how_it_ended(process: "subprocess.Popen[bytes]", said: str) -> None:
     if code == -signal.SIGKILL:
         raise NoMemoryError("reading the buckets was killed (signal 9)")
     if code and is_about_memory(said):
-        raise NoMemoryError("reading the buckets could not go on", clean(said))
+        raise NoMemoryError("reading the buckets could not continue", clean(said))
 
 
 def _read(

@@ -222,7 +222,7 @@ def _killed(number: int, detail: str, again: str, *, out_of_memory: bool) -> Exp
 def _rclone_itself(plain: Sequence[str], detail: str) -> Explanation:
     """Exit code 2 has two meanings: rclone did not take its arguments, or it crashed."""
     if any(is_about_memory(line) for line in plain):
-        summary = "rclone could not go on: this machine has too little memory."
+        summary = "rclone could not continue: this machine has too little memory."
         return Explanation(Reason.NO_MEMORY, summary, MORE_MEMORY, detail, Mends.HEALTH)
     if any(_CRASH.match(line) for line in plain):
         hint = "Run the backup again; if it happens again, try another version of rclone."

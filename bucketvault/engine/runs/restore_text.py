@@ -107,7 +107,7 @@ are: put each where the time after it belongs, not where its name does.
 # pasted as a whole it runs nothing, neither a command nor what stands in a name.
 TEXT = """\
 : <<'RESTORE.txt'
-HOW TO BRING THIS COPY BACK
+HOW TO RESTORE THIS COPY
 
 Backup:  {name}
 From:    {source}
@@ -124,8 +124,8 @@ A folder holds the objects as they were BEFORE that run.
 
 FIRST: STOP THE BACKUP
 
-If bucketvault still runs somewhere, switch this backup off there. A source that lost its objects
-would otherwise be copied over what you want to bring back.
+If bucketvault still runs somewhere, pause this backup there. A source that lost its objects
+would otherwise be copied over what you want to restore.
 
 
 THE CONFIGURATION
@@ -186,7 +186,7 @@ NAMES THAT NEED MORE
 
 A folder on this computer cannot hold every name. One with // lands on the name with a single /,
 one with a part that is only . or .. is written with other signs, and an object cannot lie where a
-folder of its name is. To bring such names back as they were, copy to another bucket.
+folder of its name is. To restore such names as they were, copy to another bucket.
 
 rclone passes over names with // below a folder, so also among the kept versions, and says nothing:
 look for them, and fetch them, with another program for S3, such as your provider's own page.

@@ -54,7 +54,7 @@ def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...
         Fact("Runs", schedule_words(row, zone), planned),
         Fact("Compares", compares.title, compares.cost),
         Fact("Kept versions", many(page.retention_days, "day"), f"of today, until {last_day}"),
-        Fact("Asks you first", f"above {page.shrink_limit_percent} %", limited),
+        Fact("Asks for approval", f"above {page.shrink_limit_percent} %", limited),
     )
 
 

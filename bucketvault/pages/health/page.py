@@ -32,7 +32,7 @@ LOOK_S = 2.0
 WORDS = {
     Tone.OK: "Good",
     Tone.WARN: "Worth a look",
-    Tone.BAD: "Needs you",
+    Tone.BAD: "Needs attention",
     Tone.NONE: "Not yet",
 }
 GIGA = 10**9

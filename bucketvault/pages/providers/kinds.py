@@ -165,7 +165,7 @@ WITHOUT = {
     Right.READ: "Nothing can be copied from this bucket.",
     Right.WRITE: "Nothing can be copied to this bucket.",
     Right.OVERWRITE: "Runs that replace something would fail.",
-    Right.SET_ASIDE: "Former versions could not be kept: runs that replace something would fail.",
+    Right.SET_ASIDE: "Old versions could not be kept: runs that replace something would fail.",
     Right.DELETE: "Runs that replace or remove something would fail.",
 }
 

@@ -98,7 +98,7 @@ class SettingsScreen:
             with element("div", "part"):
                 with card("Mail", "one mail for each run that fails", body=True):
                     self._mail = self._mail_form(stored)
-                with card("Sign of life", "for a service that notices when this server is gone"):
+                with card("Heartbeat", "for a service that notices when this server is gone"):
                     self._ping = self._ping_form(stored)
                 with card("Limits"):
                     self._limits = self._limits_form(stored)

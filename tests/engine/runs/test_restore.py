@@ -213,7 +213,7 @@ def test_the_text_is_only_written_again_when_it_would_say_something_else(
     destination.delete(restore_key(destination))
     bucketvault.run()
     again = destination.objects()[restore_key(destination)]
-    assert b"HOW TO BRING THIS COPY BACK" in again
+    assert b"HOW TO RESTORE THIS COPY" in again
 
     bucketvault.backup(source, destination, retention_days=99)
     bucketvault.run()

@@ -451,7 +451,7 @@ async def test_a_run_that_ended_meanwhile_makes_kept_versions_old(user: User, en
 
 async def test_the_way_back_can_be_read_and_downloaded(user: User, engine) -> None:
     await user.open("/backups/4")
-    await user.should_see("HOW TO BRING THIS COPY BACK")
+    await user.should_see("HOW TO RESTORE THIS COPY")
     (link,) = user.find(marker="restore").elements
 
     file = await user.http_client.get(link.props["href"])

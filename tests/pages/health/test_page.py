@@ -40,7 +40,7 @@ async def test_what_endangers_tonights_runs_is_said_first_with_what_to_do(user: 
 
     await user.should_see("Scheduler, rclone and disk of the data folder endanger tonight's runs.")
     await user.should_see("Restart bucketvault")
-    await user.should_see("Needs you")
+    await user.should_see("Needs attention")
     await user.should_see("Make room on the disk of /var/lib/bucketvault")
     await user.should_see("No run is in progress.")
 
