@@ -118,7 +118,7 @@ def test_a_wrong_secret_is_found_understood_and_mended(
         # home says what is wrong, with whom, and where to look
         expect(tab.verdict).to_contain_text("Photos", timeout=RUN_MS)
         expect(tab.verdict).to_contain_text("Destination rejected the secret access key.")
-        tab.page.get_by_role("link", name="Look: Photos").first.click()
+        tab.page.get_by_role("link", name="View run: Photos").first.click()
         expect(tab.verdict).to_contain_text("Failed: Destination rejected the secret access key.")
         assert changing.secret_access_key not in tab.page.content()
         until("the failure is mailed", lambda: len(mailbox.raw) == 1)

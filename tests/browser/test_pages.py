@@ -31,7 +31,7 @@ def test_hostile_lines_are_text(gallery: Gallery) -> None:
 def test_the_home_page_moves_by_itself(gallery: Gallery) -> None:
     gallery.engine.rows = scenes.good_rows()
     with gallery.visit("/") as seen:
-        seen.page.get_by_text("All good. Every backup").wait_for()
+        seen.page.get_by_text("All good. All backups").wait_for()
         gallery.engine.rows = scenes.bad_rows()
         gallery.engine.live.publish(Topic.BACKUPS)
         seen.page.get_by_text("3 of 7 backups need attention.").wait_for()

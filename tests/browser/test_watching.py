@@ -99,7 +99,7 @@ def test_a_wrong_secret_ends_red_and_names_the_provider(
 
     expect(tab.verdict).to_have_class(re.compile(r"\bst-bad\b"), timeout=RUN_MS)
     expect(tab.verdict).to_contain_text("Destination rejected the secret access key.")
-    tab.follow_to(tab.page.get_by_role("link", name="Look: Photos"))
+    tab.follow_to(tab.page.get_by_role("link", name="View run: Photos"))
     expect(tab.verdict).to_contain_text("Failed: Destination rejected the secret access key.")
     expect(tab.verdict).to_have_class(re.compile(r"\bst-bad\b"))
     expect(tab.page.get_by_text("no exit code: rclone was not started")).to_be_visible()
