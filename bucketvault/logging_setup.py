@@ -16,21 +16,57 @@ from bucketvault.sanitize import Redactor, clean
 MINUTE_S = 60.0
 MOST_OF_OURS, MOST_OF_OTHERS = 100, 20  # warnings and errors of one kind a minute
 LONGEST_MESSAGE, LONGEST_TRACE = 4000, 16_000  # characters
+MOST_SECRETS = 500  # as of 250 providers; so many slow no line by more than a few milliseconds
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
+class _Mask:
+    """The secrets this process has lately had in clear, so that no line of its log holds one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._secrets: dict[str, None] = {}  # the one used last at the end
+        self._redactor: Redactor | None = None  # made when a line needs it: that takes a while
+
+    def learn(self, *secrets: str) -> None:
+        """Mask these from now on; may be called from any thread.
+
+        Of more than MOST_SECRETS, those used longest ago are forgotten.
+        """
+        with self._lock:
+            for secret in secrets:
+                if secret in self._secrets:
+                    del self._secrets[secret]
+                else:
+                    self._redactor = None
+                self._secrets[secret] = None
+            while len(self._secrets) > MOST_SECRETS:
+                del self._secrets[next(iter(self._secrets))]
+
+    def text(self, text: str) -> str:
+        """`text` without the known secrets. Call it before text is cut: half a secret stays."""
+        with self._lock:
+            if self._redactor is None:
+                self._redactor = Redactor(self._secrets)
+            redactor = self._redactor
+        return redactor.text(text)
+
+
+mask = _Mask()
+
+
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = mask.text(super().format(record))
         values = {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
-        said = " ".join(f"{key}={clean(str(value))}" for key, value in values.items())
+        said = " ".join(f"{key}={clean(mask.text(str(value)))}" for key, value in values.items())
         first, *trace = line.splitlines()  # a traceback follows below its line
         return "\n".join((f"{first} {said}".rstrip(), *_bounded(trace)))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of logging
         """Return the line itself; other packages' messages may hold anything."""
-        record.message = clean(record.message.strip(), limit=LONGEST_MESSAGE)
+        record.message = clean(mask.text(record.message.strip()), limit=LONGEST_MESSAGE)
         return super().formatMessage(record)
 
 
@@ -93,27 +129,6 @@ def _left_out(kind: tuple[str, str], seen: int) -> logging.LogRecord:
     return record
 
 
-class _Mask:
-    """Every secret this process has had in clear, so that no line of its log can hold one."""
-
-    def __init__(self) -> None:
-        self._secrets: frozenset[str] = frozenset()
-        self._redactor = Redactor(())
-
-    def learn(self, *secrets: str) -> None:
-        """Mask these from now on; may be called from any thread."""
-        if not self._secrets.issuperset(secrets):
-            self._secrets |= set(secrets)
-            self._redactor = Redactor(self._secrets)
-
-    def text(self, text: str) -> str:
-        """`text` without the secrets known so far."""
-        return self._redactor.text(text)
-
-
-mask = _Mask()
-
-
 class _Handler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -123,9 +138,6 @@ class _Handler(logging.StreamHandler[TextIO]):
         """Write a line, unless there are too many of its kind."""
         for each in self._limit.take(record):
             super().emit(each)
-
-    def format(self, record: logging.LogRecord) -> str:
-        return mask.text(super().format(record))
 
 
 def set_up(level: str) -> None:

@@ -6,15 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
+from bucketvault.engine import settings
+from bucketvault.engine.catalogue import providers
 from bucketvault.logging_setup import (
     LONGEST_MESSAGE,
     LONGEST_TRACE,
     MINUTE_S,
     MOST_OF_OTHERS,
     MOST_OF_OURS,
+    MOST_SECRETS,
     _Handler,
     _Line,
+    _Mask,
+    mask,
 )
+from bucketvault.store.database import connection
+from bucketvault.store.models import Provider
+from bucketvault.store.secrets import Vault
+from tests.store_fixtures import provider_input
 
 
 @pytest.fixture
@@ -107,3 +116,49 @@ def test_a_line_and_its_traceback_are_bounded(
     told = written.getvalue()
     assert len(told) < LONGEST_MESSAGE + LONGEST_TRACE + 1000
     assert "Traceback" in told and "the end" in told
+
+
+def test_a_secret_is_masked_also_where_a_line_or_a_traceback_is_cut(
+    say: dict[str, logging.Logger], written: io.StringIO
+) -> None:
+    secret = "SuperSecretKey0123456789abcdefghij"
+    mask.learn(secret)
+
+    say["engineio.test"].error("x" * (LONGEST_MESSAGE - 20) + secret)
+    say["bucketvault.test"].error("a value", extra={"why": "x" * 1980 + secret})
+    for words in ("x" * 1980 + secret, "\n".join([secret * 50] * 20)):
+        try:
+            raise ValueError(words)
+        except ValueError:
+            say["bucketvault.test"].exception("a fault")
+
+    assert "Super" not in written.getvalue() and "hij" not in written.getvalue()
+
+
+def test_the_secrets_that_a_log_masks_are_bounded_and_the_last_used_stay() -> None:
+    masks = _Mask()
+    masks.learn("the first secret")
+    for number in range(MOST_SECRETS):
+        masks.learn(f"secret {number:05}", "the first secret")
+
+    assert masks.text("the first secret, secret 00000") == "[secret], secret 00000"
+    assert masks.text("secret 00001, secret 00499") == "[secret], [secret]"
+
+
+@pytest.mark.usefixtures("open_store")
+def test_providers_keys_and_the_mails_password_are_masked_once_they_were_opened(
+    say: dict[str, logging.Logger], written: io.StringIO, vault: Vault
+) -> None:
+    password = "the password of the mails"
+    provider = providers.create(provider_input(), vault)
+    fields = {"smtp_host": "mail.example.com", "smtp_user": "me", "smtp_password": password}
+    settings.change(fields | {"mail_from": "a@example.com", "mail_to": "b@example.com"}, vault)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bucketvault.logging_setup.mask._secrets", {})
+        patch.setattr("bucketvault.logging_setup.mask._redactor", None)
+        with connection():
+            key_id, key = providers.decrypted_keys(Provider.get_by_id(provider), vault)
+        assert settings.mail_server(vault) is not None
+        say["bucketvault.test"].warning(f"a library said {key_id} {key} {password}")
+
+    assert written.getvalue() == "WARNING a library said [secret] [secret] [secret]\n"

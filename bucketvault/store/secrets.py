@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bucketvault.errors import MovedSecretError, VaultError
+from bucketvault.logging_setup import mask
 from bucketvault.store.database import connection
 from bucketvault.store.models import Provider, Setting
 from bucketvault.store.private_files import alone_in, write_private
@@ -103,6 +104,7 @@ class Vault:
         Call it inside the write transaction that stores the envelope: a change of the key waits
         for those, so that nothing is stored under a key that has just gone.
         """
+        mask.learn(secret)
         key_id, key = next(iter(self._load().items()))
         nonce = os.urandom(NONCE_BYTES)
         sealed = AESGCM(key).encrypt(nonce, secret.encode(), where.encode())
@@ -136,13 +138,15 @@ class Vault:
                 f"Put the key file back as {self.key_file}, or enter the provider's keys again.",
             )
         try:
-            return AESGCM(key).decrypt(*decoded, where.encode()).decode()
+            secret = AESGCM(key).decrypt(*decoded, where.encode()).decode()
         except InvalidTag as error:
             raise MovedSecretError(
                 "A stored secret does not decrypt: the secret, or the address it was entered for, "
                 "was changed outside bucketvault.",
                 "Check that address, then enter the secret again.",
             ) from error
+        mask.learn(secret)
+        return secret
 
     def _load(self) -> dict[str, bytes]:
         try:
