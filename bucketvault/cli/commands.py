@@ -173,12 +173,14 @@ def provider_names(prefix: str, parsed_args: argparse.Namespace, **_: object) ->
 
 def _names(table: Any, data_dir: str) -> list[str]:  # Any: a table with names
     from bucketvault.config import load_config
-    from bucketvault.store.database import connection
-    from bucketvault.store.opening import open_store
+    from bucketvault.store.database import SqliteError, connection, open_to_look
 
     config = load_config(os.environ, data_dir=data_dir)
     if not config.database.exists():
         return []
-    open_store(config)
-    with connection():
-        return [row.name for row in table.select(table.name)]
+    open_to_look(config.database, busy_ms=200)  # a shell waits for this
+    try:
+        with connection():
+            return [row.name for row in table.select(table.name)]
+    except SqliteError:
+        return []

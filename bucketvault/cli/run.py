@@ -110,7 +110,8 @@ def stop_run(given: argparse.Namespace, config: Config) -> int:
         print(f"{run.backup_name} is not running; run {run.id} has ended.")
         return EXIT_OK
     queue.request_stop(run.id)  # of one that waits this is its end
-    Watch(config, run.id, None).to_the_end()  # where nobody serves, it does what is left to do
+    # where no server is at work, it ends this run, and starts no other
+    Watch(config, run.id, None, starts=False).to_the_end()
     return EXIT_FAILED if backups.run(run.id).status.is_active else EXIT_OK
 
 

@@ -41,11 +41,11 @@ BAR_CELLS = 20
 USUAL_COLUMNS = 80  # where a terminal does not tell how wide it is
 
 
-def become_engine(config: Config) -> "Engine | None":
+def become_engine(config: Config, *, starts: bool = True) -> "Engine | None":
     """Return a started engine, or None when another bucketvault works on this data folder."""
     from bucketvault.engine.engine import Engine  # most commands watch at most
 
-    engine = Engine(config, "run")
+    engine = Engine(config, "run", starts=starts)
     try:
         engine.start()
     except AlreadyRunningError:
@@ -60,8 +60,11 @@ class Watch:
     watching. SIGTERM leaves the run to itself.
     """
 
-    def __init__(self, config: Config, run_id: int, engine: "Engine | None") -> None:
+    def __init__(
+        self, config: Config, run_id: int, engine: "Engine | None", *, starts: bool = True
+    ) -> None:
         self._config = config
+        self._starts = starts  # other runs too, where it has to do the work itself
         self._engine = engine
         self._left = threading.Event()
         self._stops = 0
@@ -134,7 +137,7 @@ class Watch:
                 return
             show.end()
             print("It did not come back: this command does the work itself.", flush=True)
-        self._engine = become_engine(self._config)
+        self._engine = become_engine(self._config, starts=self._starts)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -98,10 +98,13 @@ class Engine:
     overview_backup = staticmethod(views.backup_page)
     approve_run = staticmethod(queue.approve)
 
-    def __init__(self, config: Config, role: str, *, schedules: bool = False) -> None:
+    def __init__(
+        self, config: Config, role: str, *, schedules: bool = False, starts: bool = True
+    ) -> None:
         self.config = config
         self.backups = Backups(config.ledgers)
         self.schedules = schedules  # whether it starts backups at their planned times
+        self._starts = starts  # runs of the queue; else it only looks after those in progress
         self.live = Live()
         self.zone = ZoneInfo(timetable.server_time_zone())
         self.vault = Vault(config.key_file)
@@ -205,7 +208,7 @@ class Engine:
                         if time.monotonic() > self._adopts_at:
                             self._adopts_at = time.monotonic() + ADOPT_EVERY_S
                             self._adopt()
-                        while self._start_next():
+                        while self._starts and self._start_next():
                             pass
                         self._wake.wait(LOOK_S)
                         self._wake.clear()

@@ -216,7 +216,7 @@ def _refuse_foreign(path: Path) -> None:
         )
 
 
-def open_to_look(path: Path) -> None:
+def open_to_look(path: Path, *, busy_ms: int = 10_000) -> None:
     """Make `path` the database of this process, for reading: nothing is migrated, nothing written.
 
     Raises nothing; what is wrong with the file shows when it is read.
@@ -226,7 +226,7 @@ def open_to_look(path: Path) -> None:
     log_file = path.with_name(path.name + "-wal")
     how = "mode=ro" if log_file.exists() else "mode=ro&immutable=1"
     address = f"file:{urllib.parse.quote(str(path))}?{how}"
-    database.init(address, uri=True, pragmas=(("busy_timeout", 10_000),))
+    database.init(address, uri=True, pragmas=(("busy_timeout", busy_ms),))
 
 
 def quick_check() -> str:

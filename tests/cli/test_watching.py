@@ -226,6 +226,19 @@ def test_where_a_command_did_the_work_the_next_one_goes_on_without_waiting(
     assert "server" not in capsys.readouterr().out
 
 
+def test_an_engine_that_only_looks_after_runs_starts_none_that_waits(
+    open_store: Path, row: BackupRun
+) -> None:
+    engine = Engine(config(open_store), "run", starts=False)
+    engine.start()
+    try:
+        until("it has looked", lambda: engine._adopts_at)
+    finally:
+        engine.stop()
+
+    assert BackupRun.get_by_id(row.id).status == RunStatus.PENDING
+
+
 def config(open_store: Path) -> Config:
     """The settings of a process on this database."""
     folder = str(open_store.parent)

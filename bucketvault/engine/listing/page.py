@@ -51,6 +51,13 @@ def read_page(body: bytes, prefix: str, *, grouped: bool = False) -> Page:
     it is a `ListBucketResult` for that prefix which says whether it is whole, holds as many entries
     as it says, and only keys below the prefix.
     """
+    try:
+        return _page(body, prefix, grouped=grouped)
+    except UnicodeDecodeError as error:
+        raise NoListingError("The answer is not what S3 sends.") from error
+
+
+def _page(body: bytes, prefix: str, *, grouped: bool) -> Page:
     flat = _flat(body)
     table, envelope, raw_folders = (*flat, []) if flat else _parsed(body, grouped=grouped)
     encoded = envelope.get("EncodingType") == "url"  # some servers ignore that it was asked for

@@ -263,7 +263,7 @@ def _needing(issues: tuple[BackupIssue, ...], total: int) -> tuple[Tone, str, st
     tones = {issue.tone for issue in issues}
     tone = tones.pop() if len(tones) == 1 else Tone.BAD
     if len(issues) == 1:
-        return tone, _headline(issues[0]), "1 backup needs attention"
+        return tone, _headline(issues[0]), "1 needs attention"
     if len(issues) == total:
         return tone, f"All {total} backups need attention.", f"{total} need attention"
     return (

@@ -96,7 +96,7 @@ class SettingsScreen:
         stored = page.settings
         with element("div", "split"):
             with element("div", "part"):
-                with card("Mail", "one mail for each run that fails", body=True):
+                with card("Email alerts", "one email for each run that fails", body=True):
                     self._mail = self._mail_form(stored)
                 with card("Heartbeat", "for a service that notices when this server is gone"):
                     self._ping = self._ping_form(stored)
@@ -111,7 +111,7 @@ class SettingsScreen:
                     button("Sign out everywhere", "close", mark=mark, on_click=ask)
                 with card("About"):
                     self._about = element("div")
-                    with element("details", "from-file"):
+                    with element("details", "fold"):
                         element("summary", text="Open-source licences")
                         key_values(
                             (clean(name), clean(licence)) for name, licence in page.about.licences

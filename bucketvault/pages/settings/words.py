@@ -27,9 +27,11 @@ def mail_lines(
     if mail.last_sent is not None and mail.last_sent.sent_at is not None:
         when = day_and_time(mail.last_sent.sent_at, zone, now)
         ago = age(mail.last_sent.sent_at, now)
-        lines.append((Tone.OK, f"The last mail went out {ago}, on {when}.", mail.last_sent.subject))
+        lines.append(
+            (Tone.OK, f"The last email was sent {ago}, on {when}.", mail.last_sent.subject)
+        )
     else:
-        lines.append((Tone.NONE, f"No mail has gone to {mail.recipient} yet.", ""))
+        lines.append((Tone.NONE, f"No email has been sent to {mail.recipient} yet.", ""))
     return (*lines, *_failures(mail, zone, now))
 
 

@@ -103,6 +103,10 @@ def test_keys_are_those_below_the_folder_that_was_asked_for() -> None:
             "does not say whether",
         ),
         "no size": (answer(row("a").replace("<Size>3</Size>", "")), "without key, size"),
+        "a key of no characters": (
+            answer(row("a").replace("<Key>a", "<Key>\udcff&amp;")),
+            "not what",
+        ),
         "a size of letters": (answer(row("a", size="many")), "without key, size"),
         "a negative size": (answer(row("a", size=-1)), "impossible size"),
         "no date": (answer(row("a").replace(DATE, "yesterday")), "impossible size or date"),
