@@ -77,12 +77,7 @@ class Config:
         """
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if (owner := self.data_dir.stat().st_uid) != os.geteuid():
-                raise ConfigError(
-                    f"The data folder {self.data_dir} belongs to the user {_name_of(owner)}.",
-                    "Type the command as that user, or name another folder with --data-dir or "
-                    "BUCKETVAULT_DATA_DIR.",
-                )
+            self.refuse_another_users()
             names = {path.name for path in self.data_dir.iterdir()}
             if names and not names & {self.database.name, self.lock.name}:
                 raise ConfigError(
@@ -103,6 +98,18 @@ class Config:
             raise ConfigError(
                 f"The data folder {self.data_dir} cannot be used: {error.strerror}.", hint
             ) from error
+
+    def refuse_another_users(self) -> None:
+        """Raise ConfigError where the data folder belongs to another user; for root, too.
+
+        Raises OSError where there is none.
+        """
+        if (owner := self.data_dir.stat().st_uid) != os.geteuid():
+            raise ConfigError(
+                f"The data folder {self.data_dir} belongs to the user {_name_of(owner)}.",
+                "Type the command as that user, or name another folder with --data-dir or "
+                "BUCKETVAULT_DATA_DIR.",
+            )
 
 
 def _name_of(uid: int) -> str:

@@ -33,6 +33,7 @@ def restore(given: argparse.Namespace, config: Config) -> int:
             else f"There is no copy of the database in {config.backups}.",
             f"There are copies of: {days}." if copies else "",
         )
+    config.refuse_another_users()  # before anything is written there, also by root
     hold = FolderHold(config.lock, ROLE)
     hold.take()
     try:
@@ -92,7 +93,7 @@ def _in_words(copy: SelfBackup, made: PutBack, zone: ZoneInfo) -> Iterator[str]:
         yield f"The previous one is in {made.aside}. Delete it when nothing is missing."
     yield from _newer(made)
     if made.not_known:
-        yield f"How they ended is not known of {many(made.not_known, 'run')}: run their backups."
+        yield f"The result of {many(made.not_known, 'run')} is unknown. Run their backups again."
     if made.mails:
         yield (
             f"{many(made.mails, 'email')} may have been sent already and will not be sent again. "

@@ -142,7 +142,7 @@ def refuse_to_begin_anew(config: Config) -> None:
         *(["runs"] if _has_any(config.runs) else []),
         *(["ledgers"] if _has_any(config.ledgers) else []),
         *(["a password"] if config.password.exists() else []),
-        *(["its key file"] if config.lock.exists() and config.key_file.exists() else []),
+        *(["a key file"] if config.lock.exists() and config.key_file.exists() else []),
     ]
     if not traces:
         return
@@ -154,7 +154,9 @@ def refuse_to_begin_anew(config: Config) -> None:
         "start again, and set up every provider and backup again."
     )
     raise BrokenDatabaseError(
-        f"The database {config.database} {is_there}, but {_listed(traces)} of it are there.", todo
+        f"The database {config.database} {is_there}, but this folder was in use: "
+        f"it has {_listed(traces)}.",
+        todo,
     )
 
 

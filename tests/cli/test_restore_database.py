@@ -54,7 +54,10 @@ def test_a_lost_database_is_said_by_every_command_and_put_back_by_one(
     for command in ("status", "status --json", "log 1", "run Photos", "apply no.toml", "url"):
         done = program.cli(*command.split())
         assert done.code == 1 and not done.out, (command, done)
-        assert "is missing, but 1 copy, ledgers and its key file of it are there" in done.err
+        assert (
+            "is missing, but this folder was in use: it has 1 copy, ledgers and a key file."
+            in done.err
+        )
         assert "bucketvault restore-database" in done.err
     assert not (program.data_dir / "bucketvault.sqlite3").exists()
     doctor = program.cli("doctor")
@@ -119,7 +122,7 @@ def test_serve_ends_for_good_and_mails_once_by_the_newest_copy(bucketvault: Prog
         ends = [bucketvault.shell("serve", "--port", "1") for _ in range(2)]
 
         assert [done.code for done in ends] == [2, 2]  # systemd does not try again
-        assert all("is empty, but 1 copy" in done.err for done in ends)
+        assert all("it has 1 copy" in done.err for done in ends)
         until("a mail says so", lambda: mailbox.raw)
     assert mailbox.subjects == ["bucketvault is stopped: its database cannot be used"]
     assert bucketvault.cli("restore-database").code == 0

@@ -1,5 +1,6 @@
 """A copy of the database that is put back: nothing is lost, said twice, or deleted too early."""
 
+import argparse
 import contextlib
 import datetime as dt
 import os
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bucketvault.cli import restore_database
 from bucketvault.config import Config, load_config
 from bucketvault.engine import maintenance
-from bucketvault.errors import BrokenDatabaseError
+from bucketvault.errors import BrokenDatabaseError, ConfigError
 from bucketvault.store import copies, restoring
 from bucketvault.store.copies import SelfBackup, newest_first, refuse_to_begin_anew
 from bucketvault.store.database import close_database, connection, database, open_database, writing
@@ -138,6 +140,21 @@ def test_a_run_that_still_copies_is_left_to_whoever_looks_after_it(
         assert BackupRun.get().status == RunStatus.RUNNING and made.not_known == 0
 
 
+@pytest.mark.root
+def test_another_users_folder_is_refused_before_anything_is_put_back(
+    config: Config, backup: Backup
+) -> None:
+    copied(config)
+    close_database()
+    config.database.unlink()
+    os.chown(config.data_dir, 12345, 12345)
+
+    with pytest.raises(ConfigError, match="belongs to the user 12345"):
+        restore_database.restore(argparse.Namespace(day=None), config)
+
+    assert not config.database.exists()
+
+
 def test_a_damaged_copy_changes_nothing(config: Config, backup: Backup) -> None:
     copy = copied(config)
     query = "SELECT rootpage FROM sqlite_master WHERE name = 'run_log_chunk'"
@@ -184,7 +201,7 @@ TRACES = {
     "ledgers": lambda config: (config.ledgers / "photos.0.gz").touch(),
     "runs": lambda config: (config.runs / "0").mkdir(),
     "a password": lambda config: config.password.touch(),
-    "its key file": lambda config: config.key_file.touch(),
+    "a key file": lambda config: config.key_file.touch(),
 }
 
 
