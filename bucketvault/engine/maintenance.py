@@ -186,8 +186,14 @@ def newest_copy(folder: Path, now: dt.datetime) -> SelfBackup | None:
 
 
 def growth_a_day(folder: Path, now: dt.datetime) -> float | None:
-    """By how many bytes a day the database and its copies grow; None: too few copies to tell."""
-    found = [copy for copy in daily_copies(folder, now.date()) if copy.day <= now.date()]
+    """By how many bytes a day the database and its copies grow; None: too few copies to tell.
+
+    Also None where the folder may not be read.
+    """
+    try:
+        found = [copy for copy in daily_copies(folder, now.date()) if copy.day <= now.date()]
+    except OSError:
+        return None
     if len(found) < FEWEST_TO_TELL:
         return None
     days = (found[-1].day - found[0].day).days

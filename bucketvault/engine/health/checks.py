@@ -191,6 +191,15 @@ def copy_of_database(
     return Reading(name, Tone.BAD, value, f"If the database is lost, {lost}.", todo)
 
 
+def unreadable_copies(folder: Path, error: OSError) -> Reading:
+    """Tell that nobody can say which copies there are, and that none is made."""
+    words = f"The folder {folder} cannot be read: {error.strerror}."
+    todo = "No copy is made meanwhile. Check the folder's owner and mode (0700)."
+    title = "The copies of the database cannot be read"
+    issue = InstallationIssue(Part.DATABASE, title, f"{words} {todo}", is_bad=False)
+    return Reading(Subject.COPY, Tone.BAD, "not known", words, todo, issue)
+
+
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
     """Check that the clock can be right; `newest`: the latest time that any run has noted."""
     value = wall_clock(now, ZoneInfo(zone))
@@ -307,8 +316,12 @@ def look_at_database(context: Context) -> Reading:
 def look_at_copy(context: Context) -> Reading:
     """Look for the newest copy, and where there is none, since when it could be missed."""
     folder = context.config.backups
-    newest, first = maintenance.newest_copy(folder, context.now), None
-    richer = next(reversed(richer_copies(folder, context.now.date())), None)
+    first = None
+    try:
+        newest = maintenance.newest_copy(folder, context.now)
+        richer = next(reversed(richer_copies(folder, context.now.date())), None)
+    except OSError as error:
+        return unreadable_copies(folder, error)
     if newest is None and context.config.database.exists():
         with connection():  # before its first provider nothing can be lost
             first = Provider.select(Provider.created_at).order_by(Provider.id).first()

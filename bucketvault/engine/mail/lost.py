@@ -29,13 +29,18 @@ def tell(config: Config, error: BucketvaultError) -> None:
     Where it cannot be sent, that is only logged: whoever started the server sees the error itself.
     """
     told = config.data_dir / TOLD
-    if told.exists():
+    try:
+        if told.exists():
+            return
+        copies = newest_first(config.backups, utcnow().date())
+    except OSError as why:  # it must not hide `error`, whose exit code keeps systemd from looping
+        log.warning("no mail about the database could be sent", extra={"why": why})
         return
-    for copy in newest_first(config.backups, utcnow().date()):
+    for copy in copies:
         try:
             open_to_look(copy.path)
             server = settings.mail_server(Vault(config.key_file))
-        except (BucketvaultError, *SqliteError) as why:
+        except (BucketvaultError, OSError, *SqliteError) as why:
             log.warning("a copy has no settings of mail", extra={"copy": copy.path, "why": why})
             continue
         finally:

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import load_config
+from bucketvault.engine import maintenance
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.health import checks, key_file
 from bucketvault.engine.health.checks import GB, MB
 from bucketvault.engine.health.conclusion import conclusion
 from bucketvault.engine.health.readings import Context, Reading
 from bucketvault.engine.maintenance import SelfBackup
-from bucketvault.engine.views.situation import Tone
+from bucketvault.engine.views.situation import Part, Tone
 from bucketvault.errors import VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Provider
@@ -124,6 +125,16 @@ def test_what_was_never_measured_is_not_called_growth(tmp_path: Path) -> None:
 
     assert there.words == "Enough for the logs of many runs." and there.issue is None
     assert nowhere.issue is not None and "cannot be looked at" in nowhere.issue.why
+
+
+def test_a_folder_of_copies_that_cannot_be_read_is_an_issue_and_no_crash(open_store: Path) -> None:
+    config = load_config({}, data_dir=str(open_store.parent))
+    config.backups.symlink_to("x" * 300)  # refused to root, too: the name is too long
+
+    (issue,) = [i for i in checks.installation_issues(config) if i.part is Part.DATABASE]
+
+    assert f"{config.backups} cannot be read: File name too long. No copy is made" in issue.why
+    assert maintenance.growth_a_day(config.backups, NOW) is None
 
 
 def test_secrets_whose_address_was_changed_outside_are_an_issue_before_the_next_run(

@@ -1,0 +1,23 @@
+"""The mail about a lost database: what it cannot do never hides that the database is lost."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from bucketvault.config import load_config
+from bucketvault.engine.mail import lost
+from bucketvault.errors import BrokenDatabaseError
+
+
+def test_a_folder_of_copies_that_cannot_be_read_is_logged_and_hides_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = load_config({}, data_dir=str(tmp_path))
+    config.backups.symlink_to("x" * 300)  # refused to root, too: the name is too long
+
+    with caplog.at_level(logging.WARNING, "bucketvault"):
+        lost.tell(config, BrokenDatabaseError("The database is missing."))
+
+    assert "no mail about the database could be sent" in caplog.text
+    assert not (tmp_path / lost.TOLD).exists()
