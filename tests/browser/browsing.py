@@ -79,7 +79,7 @@ class Tab:
         return self.page.get_by_role("button", name=f"Run now: {name}")
 
     def watch(self, name: str = "Photos") -> Locator:
-        return self.page.get_by_role("link", name=f"View progress: {name}")
+        return self.page.get_by_role("link", name=f"Progress: {name}")
 
     def rows(self) -> list[str]:
         """The log's rows in view, cells parted by spaces."""

@@ -101,7 +101,7 @@ def swap(total: int, used: int) -> Reading:
         words = "The machine is short of memory, and slow."
         todo = "End what else runs here, or add memory."
         return Reading(Subject.SWAP, Tone.WARN, value, words, todo)
-    return Reading(Subject.SWAP, Tone.OK, value, "Little was written out to the disk.")
+    return Reading(Subject.SWAP, Tone.OK, value, "Little swap is in use.")
 
 
 def processor(percent_now: float | None, load: float, cores: int) -> Reading:

@@ -95,7 +95,7 @@ def list_row(
         "days": letters(days),
         "summary": summary(days, today),
         "on": row.enabled,
-        "look": "View progress" if active is not None else look,
+        "look": "Progress" if active is not None else look,
         "live": live_words(active)
         if active is not None and active.status == RunStatus.RUNNING
         else None,

@@ -126,7 +126,7 @@ async def test_a_preview_leaves_the_state_and_the_need_of_its_backup(user: User)
 
     await user.should_see("3 of 7 backups need attention.")
     row = list_rows(user)["Product photos"]
-    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "View progress", 14)
+    assert (row["word"], row["look"], row["run"]) == ("Held for your approval", "Progress", 14)
     assert row["live"]["lead"] == "Preview: looking"
     assert row["live"]["figures"] == " · 120,000 at the source, 118,000 at the destination"
 
