@@ -179,17 +179,18 @@ def _end_runs(old: "_Former", under_way: Collection[str], now: dt.datetime) -> i
 
     A run that still copies is looked after later.
     """
-    known = {row["uuid"]: row for _, row in old.runs()}
-    left = list(BackupRun.select().where(IS_ACTIVE, BackupRun.uuid.not_in(list(under_way))))
-    for run in left:
+    known = {row["uuid"] for _, row in old.runs()}
+    lost = 0
+    for run in list(BackupRun.select().where(IS_ACTIVE)):
         if run.uuid in known:
-            run.delete_instance()  # the former database knows its end, and it is taken over
-        else:
+            run.delete_instance()  # the former database knows more of it, and it is taken over
+        elif run.uuid not in under_way:
+            lost += 1
             # the copy may have been changed since, also by a run that only waited then
             BackupRun.update(phase=Phase.COPYING, **_ended(now)).where(
                 BackupRun.id == run.id
             ).execute()
-    return sum(run.uuid not in known for run in left)
+    return lost
 
 
 def _take_over_runs(old: "_Former", under_way: Collection[str], now: dt.datetime) -> int:
@@ -208,7 +209,7 @@ def _take_over_runs(old: "_Former", under_way: Collection[str], now: dt.datetime
         marks = ", ".join("?" * len(row))
         query = f"INSERT OR IGNORE INTO backup_run ({names}) VALUES ({marks})"  # noqa: S608 - ours
         database.execute_sql(query, tuple(row.values()))
-        newer += 1
+        newer += row["uuid"] not in under_way  # its log is read again
     return newer
 
 
@@ -238,9 +239,15 @@ def _hold_mails(old: "_Former", now: dt.datetime) -> int:
 def _skip_numbers(old: "_Former") -> None:
     """Give no number again that a row had which is lost: links in mails name rows by it."""
     given = old.numbers()
-    for name, last in database.execute_sql("SELECT name, seq FROM sqlite_sequence").fetchall():
+    # a table that never had a row has none in sqlite_sequence
+    query = (
+        "SELECT name, coalesce((SELECT seq FROM sqlite_sequence AS s WHERE s.name = t.name), 0) "
+        "FROM sqlite_master AS t WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'"
+    )
+    for name, last in database.execute_sql(query).fetchall():
         next_one = max(last, given.get(name, last if given else last + NUMBERS_LEFT_OUT))
-        database.execute_sql("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (next_one, name))
+        database.execute_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+        database.execute_sql("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, next_one))
 
 
 def _set_backups(old: "_Former", now: dt.datetime) -> None:

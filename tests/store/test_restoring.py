@@ -18,11 +18,12 @@ from bucketvault.store import copies, restoring
 from bucketvault.store.copies import SelfBackup, newest_first, refuse_to_begin_anew
 from bucketvault.store.database import close_database, connection, database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Mail, Session, utcnow
-from bucketvault.vocabulary import MailKind, Reason, RunStatus
+from bucketvault.vocabulary import MailKind, Phase, Reason, RunStatus
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
 
 MORE = bool(os.environ.get("TESTS_MORE"))
 NOW = utcnow().replace(microsecond=0)
+LATER = "20261130T010000Z"
 
 
 @pytest.fixture
@@ -138,6 +139,44 @@ def test_a_run_that_still_copies_is_left_to_whoever_looks_after_it(
     open_database(config.database)
     with connection():
         assert BackupRun.get().status == RunStatus.RUNNING and made.not_known == 0
+
+
+def test_a_run_that_still_copies_keeps_what_the_former_database_knows_of_it(
+    config: Config, backup: Backup
+) -> None:
+    begun = {"phase": Phase.CHECKING, "archive_stamp": "20261130T000000Z"}
+    going = a_run(backup, status=RunStatus.RUNNING, finished_at=None, **begun)
+    copy = copied(config)
+    with writing():
+        going.change(RunStatus.RUNNING, phase=Phase.COPYING, passes=1, archive_stamp=LATER)
+    close_database()
+
+    made = restoring.put_back(config.database, copy, {going.uuid})
+
+    open_database(config.database)
+    with connection():
+        run = BackupRun.get()
+    assert (run.id, run.status, run.phase) == (going.id, RunStatus.RUNNING, Phase.COPYING)
+    assert (run.passes, run.archive_stamp) == (1, LATER)
+    assert (made.runs, made.not_known) == (0, 0)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_no_number_comes_again_where_the_copy_had_none(config: Config, lost: bool) -> None:
+    copy = copied(config)
+    for name in ("Photos", "Dumps", "Mails"):
+        run = a_run(new_backup(name))
+    with writing():
+        Backup.delete().execute()
+    close_database()
+    if lost:
+        config.database.unlink()
+
+    put_back(config, copy)
+
+    backup = new_backup("Photos")
+    next_one = 1001 if lost else 4
+    assert (backup.id, a_run(backup).id) == (next_one, next_one if lost else run.id + 1)
 
 
 @pytest.mark.root

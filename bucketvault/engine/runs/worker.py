@@ -144,8 +144,9 @@ class Worker:
             self._remotes()
         if self._folder.spool.exists():
             self._row.retry_while_busy(self._follower.start_over)
-        begun = self._folder.begun_pass(self._run.passes)
-        if self._run.phase == Phase.COPYING and begun < self._run.passes:  # only noted
+        begun, noted = self._folder.begun_pass(self._run.passes), self._run.passes
+        # only noted; or begun after a copy of the database was made that was put back since
+        if begun > noted or (begun < noted and self._run.phase == Phase.COPYING):
             self._row.note(passes=begun, phase=Phase.COPYING if begun else Phase.CHECKING)
         self._was_away = self._folder.is_free()
         ended = self._bearing_faults(self._read_along)

@@ -84,6 +84,19 @@ def test_a_later_pass_that_was_noted_and_not_begun_does_not_count(
     assert (run.reason, run.passes, run.phase) == (Reason.CREDENTIALS, 1, Phase.COPYING)
 
 
+def test_a_pass_that_was_begun_counts_although_a_restored_row_does_not_know_it(
+    context: RunContext, claimed: BackupRun
+) -> None:
+    folder = context.runs / claimed.uuid
+    (folder / runner.SPEC).write_text(json.dumps({"pass": 2}))
+    ended = {"exit_code": 0, "stopped": False, "steps": [["copy", 0]]}
+    (folder / runner.EXIT).write_text(json.dumps(ended))
+
+    run = adopted(context, left(claimed, phase=Phase.CHECKING, passes=0))
+
+    assert (run.reason, run.passes, run.phase) == (Reason.CREDENTIALS, 2, Phase.COPYING)
+
+
 @pytest.mark.parametrize("passes", [0, 1])
 def test_a_run_that_was_proven_is_good_although_its_clean_up_was_cut(
     context: RunContext, claimed: BackupRun, passes: int
