@@ -6,6 +6,7 @@ is locked" when another connection wrote in between, whatever the busy timeout.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
@@ -101,10 +102,11 @@ def on_written(listener: Callable[[Collection[str]], None] | None) -> None:
     _listener = listener
 
 
-def open_database(path: Path, *, check: bool = False) -> None:
+def open_database(path: Path, *, check: bool = False, keep_old: bool = True) -> None:
     """Make `path` the database of this process and bring its schema up to date.
 
-    With `check`, SQLite looks through the whole file first, which takes a second a gigabyte.
+    With `check`, SQLite looks through the whole file first, which takes a second a gigabyte. With
+    `keep_old`, it is copied before its schema changes.
     A file that is not there yet is made. Raises DatabaseError, and BrokenDatabaseError when the
     file is damaged, is not ours, or is newer than this program.
     """
@@ -119,7 +121,7 @@ def open_database(path: Path, *, check: bool = False) -> None:
             if database.execute_sql("PRAGMA journal_mode").fetchone()[0] != "wal":
                 for name, value in OF_THE_FILE:
                     database.execute_sql(f"PRAGMA {name} = {value}")
-            _migrate(path)
+            _migrate(path, keep_old=keep_old)
     except (pw.DatabaseError, sqlite3.DatabaseError) as error:
         raise describe_sqlite_error(error, path, "opened") from error
 
@@ -362,7 +364,7 @@ def write_log_back() -> None:
         database.execute_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
-def _migrate(path: Path) -> None:
+def _migrate(path: Path, *, keep_old: bool) -> None:
     """Apply what is new, each migration in its own transaction, after a copy of the old file."""
     runner = migrations.Runner(database, str(MIGRATIONS), table_name=HISTORY)
     unknown = [row.name for row in runner.status() if row.path is None]
@@ -374,9 +376,22 @@ def _migrate(path: Path) -> None:
     pending = [row.name for row in runner.status() if not row.applied]
     if not pending:
         return
-    if runner.applied():
-        folder = path.parent / "backups"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        backup_database(folder / f"before-{pending[0]}.sqlite3")
-    runner.up()
+    kept = _keep_old(path, pending[0]) if keep_old and runner.applied() else None
+    try:
+        runner.up()
+    except BaseException:
+        if kept is not None and pending[0] not in migrations_applied():
+            kept.unlink()  # nothing changed: the next try makes another one
+        raise
     log.info("database migrated", extra={"applied": ", ".join(pending)})
+
+
+def _keep_old(path: Path, migration: str) -> Path:
+    """Copy the database under a free name: earlier copies stay."""
+    folder = path.parent / "backups"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    names = (f"-{number}" if number else "" for number in itertools.count())
+    every = (folder / f"before-{migration}{name}.sqlite3" for name in names)
+    kept = next(each for each in every if not each.exists())
+    backup_database(kept)
+    return kept

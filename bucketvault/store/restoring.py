@@ -8,6 +8,7 @@ Decisions: docs/decisions/store.md.
 
 import contextlib
 import datetime as dt
+import itertools
 import json
 import os
 import shutil
@@ -41,6 +42,7 @@ from bucketvault.vocabulary import Phase, Reason, RunStatus
 
 Row = dict[str, Any]  # plain values of SQLite, by column
 BESIDE = ("", "-wal", "-shm")  # SQLite's own files
+ASIDE = "aside"  # a folder in the data folder, while the former database is moved
 NUMBERS_LEFT_OUT = 1000  # where it is not known which were given since
 KEEPS_ALL = dt.timedelta(days=7)  # after a restore: a retention that was raised since is not known
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -113,10 +115,11 @@ def check(copy: Path) -> None:
 def put_back(path: Path, copy: SelfBackup, under_way: Collection[str]) -> PutBack:
     """Put `copy` in the place of the database `path`, while nobody works on it; checked before.
 
-    `under_way`: the UUIDs of runs that still copy. Whenever the machine stops, the former database
-    is whole, in its place or aside. Raises BrokenDatabaseError, OSError.
+    `under_way`: the UUIDs of runs that still copy. Whenever the machine stops, no file of the
+    former database is lost, and the next call finds it whole. Raises BrokenDatabaseError, OSError.
     """
     check(copy.path)
+    _settle_aside(path)
     new = path.with_name(f"{path.name}.new")
     for suffix in (*BESIDE, "-journal"):
         new.with_name(new.name + suffix).unlink(missing_ok=True)
@@ -130,15 +133,15 @@ def put_back(path: Path, copy: SelfBackup, under_way: Collection[str]) -> PutBac
         for suffix in BESIDE:
             new.with_name(new.name + suffix).unlink(missing_ok=True)
         raise
-    aside = _put_aside(path)
+    _put_aside(path)
     new.replace(path)
     _sync(path.parent)
-    return replace(made, aside=aside)
+    return replace(made, aside=_settle_aside(path))
 
 
 def _made_safe(new: Path, former: Path, copy: SelfBackup, under_way: Collection[str]) -> PutBack:
     """Bring the copy up to date, and leave nothing in it that would be wrong by now."""
-    open_database(new)
+    open_database(new, keep_old=False)  # the copy itself stays
     with contextlib.ExitStack() as open_:
         open_.callback(close_database)
         old = _Former(former)
@@ -268,18 +271,46 @@ def _set_backups(old: "_Former", now: dt.datetime) -> None:
         ).where(Backup.id == backup.id).execute()
 
 
-def _put_aside(path: Path) -> Path | None:
-    """Move the former database, with its own files, into a folder; the log never stays alone."""
+def _put_aside(path: Path) -> None:
+    """Move the former database, with its own files, into the folder ASIDE.
+
+    The database first: while some of it is aside, nothing is in its place before all of it is.
+    """
     there = [path.with_name(path.name + suffix) for suffix in BESIDE]
     there = [each for each in there if each.exists()]
     if not there:
-        return None
-    aside = path.parent / f"aside-{utcnow():{STAMP}}"
-    aside.mkdir(mode=0o700, exist_ok=True)
+        return
+    aside = path.with_name(ASIDE)
+    aside.mkdir(mode=0o700)
     for each in there:
         each.rename(aside / each.name)
+        _sync(aside)
+        _sync(path.parent)
+
+
+def _settle_aside(path: Path) -> Path | None:
+    """Name the folder ASIDE for good if a database is in its place again; else move all back.
+
+    Return the folder with the former database; None: there is none.
+    """
+    aside = path.with_name(ASIDE)
+    if not aside.is_dir():
+        return None
+    if not path.exists():  # it was not the database's turn: the log first, so that it never is
+        for suffix in reversed(BESIDE):
+            if (former := aside / (path.name + suffix)).exists():
+                former.rename(path.with_name(former.name))
+                _sync(path.parent)
+                _sync(aside)
+    if not any(aside.iterdir()):
+        aside.rmdir()
+        return None
+    stamp = f"aside-{utcnow():{STAMP}}"
+    names = (f"{stamp}-{number}" if number else stamp for number in itertools.count())
+    free = next(name for name in names if not path.with_name(name).exists())
+    named = aside.rename(path.with_name(free))
     _sync(path.parent)
-    return aside
+    return named
 
 
 def _sync(path: Path) -> None:

@@ -325,6 +325,27 @@ def test_the_old_file_is_kept_before_a_migration(path: Path, add_migration: Migr
         assert plain.execute("SELECT name FROM provider").fetchall() == [("before",)]
 
 
+def test_a_copy_of_an_earlier_upgrade_is_never_replaced(path: Path, add_migration: Migrate) -> None:
+    open_database(path)
+    close_database()
+    earlier = path.parent / "backups" / "before-0002_test.sqlite3"
+    earlier.parent.mkdir()
+    earlier.write_bytes(b"of an earlier upgrade")
+
+    add_migration("db.execute_sql('ALTER TABLE nothing ADD COLUMN x')")
+    with pytest.raises(DatabaseError):
+        open_database(path)
+    assert list(earlier.parent.iterdir()) == [earlier]  # it would be another one a start
+    add_migration("db.execute_sql('CREATE TABLE later (id INTEGER PRIMARY KEY)')")
+    open_database(path)
+
+    assert {each.name for each in earlier.parent.iterdir()} == {
+        earlier.name,
+        "before-0002_test-1.sqlite3",
+    }
+    assert earlier.read_bytes() == b"of an earlier upgrade"
+
+
 def test_a_migration_that_fails_half_way_leaves_the_old_schema(
     path: Path, add_migration: Migrate
 ) -> None:

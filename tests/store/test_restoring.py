@@ -3,12 +3,16 @@
 import argparse
 import contextlib
 import datetime as dt
+import itertools
 import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import time_machine
 
 from bucketvault.cli import restore_database
 from bucketvault.config import Config, load_config
@@ -19,7 +23,10 @@ from bucketvault.store.copies import SelfBackup, newest_first, refuse_to_begin_a
 from bucketvault.store.database import close_database, connection, database, open_database, writing
 from bucketvault.store.models import Backup, BackupRun, Mail, Session, utcnow
 from bucketvault.vocabulary import MailKind, Phase, Reason, RunStatus
+from tests.store.test_database import Migrate, add_migration
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage
+
+__all__ = ["add_migration"]  # a fixture
 
 MORE = bool(os.environ.get("TESTS_MORE"))
 NOW = utcnow().replace(microsecond=0)
@@ -177,6 +184,80 @@ def test_no_number_comes_again_where_the_copy_had_none(config: Config, lost: boo
     backup = new_backup("Photos")
     next_one = 1001 if lost else 4
     assert (backup.id, a_run(backup).id) == (next_one, next_one if lost else run.id + 1)
+
+
+def test_an_older_copy_that_is_put_back_makes_no_copy_of_itself(
+    config: Config, backup: Backup, add_migration: Migrate
+) -> None:
+    copy = copied(config)
+    add_migration("db.execute_sql('CREATE TABLE later (id INTEGER PRIMARY KEY)')")
+
+    put_back(config, copy)
+
+    assert list(config.backups.iterdir()) == [copy.path]
+
+
+class StoppedError(Exception):
+    """The machine stopped."""
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets the machine stop once, before the step of this number that changes a folder."""
+
+    def stop_at(number: int) -> None:
+        steps = itertools.count(1)
+        for name in ("mkdir", "rename", "replace", "rmdir"):
+            step = getattr(Path, name)
+
+            def stopping(*given: Any, step: Any = step, **named: Any) -> Any:
+                if next(steps) == number:
+                    raise StoppedError
+                return step(*given, **named)
+
+            monkeypatch.setattr(Path, name, stopping)
+
+    return stop_at
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_a_stop_at_any_step_of_a_restore_loses_nothing(
+    config: Config, backup: Backup, stop_at: Callable[[int], None], step: int
+) -> None:
+    copy = copied(config)
+    with connection():  # its end would write the log back
+        a_run(backup)
+        files = config.data_dir.glob(f"{config.database.name}*")
+        former = {path: path.read_bytes() for path in files}
+    close_database()
+    for path, held in former.items():  # with the run in the log, as after a kill
+        path.write_bytes(held)
+    assert len(former) == 3
+
+    stop_at(step)
+    with contextlib.suppress(StoppedError):
+        restoring.put_back(config.database, copy, set())
+    close_database()
+    made = put_back(config, copy)
+
+    with connection():
+        assert BackupRun.select().count() == 1
+    assert made.aside is not None and made.tells_all
+    kept = [folder for folder in config.data_dir.glob("aside*") if folder.is_dir()]
+    (whole,) = (each for each in kept if (each / f"{config.database.name}-wal").exists())
+    assert (whole / config.database.name).exists() and config.data_dir / "aside" not in kept
+
+
+def test_two_restores_in_a_second_keep_both_former_databases(
+    config: Config, backup: Backup
+) -> None:
+    copy = copied(config)
+
+    with time_machine.travel(NOW, tick=False):
+        first, second = put_back(config, copy).aside, put_back(config, copy).aside
+
+    assert first is not None and second is not None and first != second
+    assert (first / config.database.name).exists() and (second / config.database.name).exists()
 
 
 @pytest.mark.root
