@@ -34,6 +34,11 @@ class Ciphertext(NamedTuple):
             return f'the provider "{self.row.name}"'
         return "the mail server's password"
 
+    @property
+    def key_id(self) -> str:
+        """Return the id of the key that opens it; empty: it is no envelope."""
+        return str(getattr(self.row, self.column)).partition(".")[2].partition(".")[0]
+
 
 def ciphertexts() -> Iterator[Ciphertext]:
     """Give every stored ciphertext once; an empty column holds none."""

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bucketvault.errors import MovedSecretError, VaultError
 from bucketvault.logging_setup import mask
-from bucketvault.store.database import connection
 from bucketvault.store.models import Provider, Setting
 from bucketvault.store.private_files import alone_in, write_private
 
@@ -190,15 +189,6 @@ class Vault:
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode()
-
-
-def stored_key_ids() -> list[str]:
-    """Return, for each stored secret, the id of the key that opens it."""
-    with connection():
-        envelopes = [getattr(row, column) for row in Provider.select() for column in KEY_COLUMNS]
-        secret = Setting.key.in_(SECRET_SETTINGS)
-        envelopes += [row.value for row in Setting.select().where(secret)]
-    return [each.partition(".")[2].partition(".")[0] for each in envelopes if each]
 
 
 def ready_for_secrets(vault: Vault) -> None:

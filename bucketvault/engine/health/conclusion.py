@@ -4,7 +4,7 @@ from bucketvault.engine.health.readings import Reading, Subject
 from bucketvault.engine.views.situation import Situation, Tone
 from bucketvault.humanize import sentences
 
-# where one of these is bad, runs fail or do not start
+# where one of these is bad, runs fail or do not start, unless its issue says otherwise
 STOPPING = {
     *(Subject.SCHEDULER, Subject.RCLONE, Subject.DISK, Subject.MEMORY, Subject.DATABASE),
     Subject.KEY,
@@ -14,7 +14,7 @@ STOPPING = {
 def conclusion(found: tuple[Reading, ...]) -> Situation:
     """Return whether anything here will stop tonight's runs, and the most pressing reading."""
     bad = [reading for reading in found if reading.tone is Tone.BAD]
-    if stopping := [reading for reading in bad if reading.name in STOPPING]:
+    if stopping := [reading for reading in bad if _stops_runs(reading)]:
         sentence = f"{_listed(stopping, 'endangers', 'endanger')} tonight's runs."
         return Situation(Tone.BAD, sentence, _first(stopping))
     if bad:
@@ -31,6 +31,10 @@ def conclusion(found: tuple[Reading, ...]) -> Situation:
         details.append(f"{disk.value}. {disk.words}")
     sentence = "This server is well. Nothing here stops tonight's runs."
     return Situation(Tone.OK, sentence, " ".join(details))
+
+
+def _stops_runs(bad: Reading) -> bool:
+    return bad.name in STOPPING and (bad.issue is None or bad.issue.is_bad)
 
 
 def _first(found: list[Reading]) -> str:

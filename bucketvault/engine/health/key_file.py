@@ -4,21 +4,22 @@ Decisions: docs/decisions/access.md.
 """
 
 from bucketvault.engine.health.readings import Context, Reading, Subject
-from bucketvault.engine.key_rotation import Ciphertext, closed
+from bucketvault.engine.key_rotation import Ciphertext, ciphertexts, closed
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
 from bucketvault.errors import MovedSecretError, VaultError
 from bucketvault.humanize import many, sentences
 from bucketvault.sanitize import clean
 from bucketvault.store.models import Provider
-from bucketvault.store.secrets import Vault, stored_key_ids
+from bucketvault.store.secrets import Vault
+
+STILL_READ = "A server that has read the key uses it until it ends."
 
 
-def key(stored: int, problem: str = "", todo: str = "") -> Reading:
+def key(stored: int, problem: str = "", todo: str = "", *, stops_runs: bool = True) -> Reading:
     """Judge the key file by what it has to open; `problem` in words, empty: it opens all of it."""
     if problem:
-        todo = sentences(todo, "A server that has read the key uses it until it ends.")
         why = sentences(problem, todo)
-        issue = InstallationIssue(Part.KEY, "The key file cannot be used", why, is_bad=True)
+        issue = InstallationIssue(Part.KEY, "The key file cannot be used", why, is_bad=stops_runs)
         return Reading(Subject.KEY, Tone.BAD, "cannot be used", problem, todo, issue)
     if not stored:
         return Reading(Subject.KEY, Tone.NONE, "not needed yet", "No secret is stored.")
@@ -29,19 +30,19 @@ def look_at_key(context: Context) -> Reading:
     """See that the key file has the keys of all stored secrets; it may be gone while we run."""
     if not context.config.database.exists():
         return key(0)
-    stored = stored_key_ids()
+    stored = list(ciphertexts())
     if not stored:
         return key(0)
     vault = Vault(context.config.key_file)
     try:
         known = vault.key_ids()
-    except VaultError as error:
-        return key(len(stored), error.summary, error.hint)
-    lost = [each for each in stored if each not in known]
+    except VaultError as error:  # a server's own Vault then falls back on what it has read
+        return key(len(stored), error.summary, sentences(error.hint, STILL_READ))
+    lost = [each for each in stored if each.key_id not in known]
     if lost:
         problem = f"{many(len(lost), 'stored secret')} cannot be opened with this key file."
         todo = f"Put the right one back as {context.config.key_file}."
-        return key(len(stored), problem, todo)
+        return key(len(stored), problem, todo, stops_runs=_stop_runs(lost))
     if moved := closed(vault, MovedSecretError):
         return _moved(moved)
     return key(len(stored))
@@ -51,11 +52,16 @@ def _moved(found: list[Ciphertext]) -> Reading:
     """Judge secrets that the right key does not open: not where they were made for."""
     owners = dict.fromkeys(clean(each.owner, limit=80) for each in found)
     problem = (
-        f"The secrets of {', '.join(owners)} cannot be read: they, or the address they were "
+        f"Stored secrets cannot be read ({', '.join(owners)}): they, or the address they were "
         "entered for, were changed outside bucketvault."
     )
     todo = "Check that address, then enter them again."
-    stops_runs = any(isinstance(each.row, Provider) for each in found)
     why = sentences(problem, todo)
-    issue = InstallationIssue(Part.KEY, "Stored secrets cannot be read", why, is_bad=stops_runs)
+    title = "Stored secrets cannot be read"
+    issue = InstallationIssue(Part.KEY, title, why, is_bad=_stop_runs(found))
     return Reading(Subject.KEY, Tone.BAD, "does not open all", problem, todo, issue)
+
+
+def _stop_runs(closed_ones: list[Ciphertext]) -> bool:
+    """True if a provider's key is among them: without the mail password, runs still copy."""
+    return any(isinstance(each.row, Provider) for each in closed_ones)

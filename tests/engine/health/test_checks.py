@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.config import load_config
-from bucketvault.engine import maintenance
+from bucketvault.engine import maintenance, settings
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.health import checks, key_file
 from bucketvault.engine.health.checks import GB, MB
@@ -16,7 +16,7 @@ from bucketvault.engine.maintenance import SelfBackup
 from bucketvault.engine.views.situation import Part, Tone
 from bucketvault.errors import VaultError
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Provider
+from bucketvault.store.models import Provider, Setting
 from bucketvault.store.restoring import Restored
 from bucketvault.store.secrets import Vault
 from tests.store_fixtures import SECRET, provider_input
@@ -150,8 +150,31 @@ def test_secrets_whose_address_was_changed_outside_are_an_issue_before_the_next_
 
     (issue,) = checks.issues([checks.look_at_key(Context(config, NOW))])
 
-    assert issue.is_bad and 'the provider "Local" cannot be read' in issue.why
+    assert issue.is_bad and 'secrets cannot be read (the provider "Local"): they' in issue.why
     assert "changed outside bucketvault" in issue.why and "enter them again" in issue.why
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["moved", "lost"])
+def test_a_mail_password_that_does_not_decrypt_stops_no_run(
+    open_store: Path, tmp_path: Path, is_lost: bool
+) -> None:
+    file = tmp_path / "secret.key"
+    config = load_config({"BUCKETVAULT_KEY_FILE": str(file)}, data_dir=str(open_store.parent))
+    given = {"smtp_host": "mail.example.com", "smtp_user": "me", "smtp_password": SECRET}
+    settings.change(given | {"mail_from": "a@example.com", "mail_to": "b@example.com"}, Vault(file))
+    if is_lost:
+        file.unlink()
+        Vault(file).create_key()
+    else:
+        with writing():
+            Setting.update(value="evil.example").where(Setting.key == "smtp_host").execute()
+
+    found = checks.look_at_key(Context(config, NOW))
+
+    assert found.issue is not None and not found.issue.is_bad
+    assert is_lost or "cannot be read (the mail server's password): they" in found.words
+    sentence = conclusion((*WELL, found)).sentence
+    assert sentence == "Nothing here stops tonight's runs, but Key file needs attention."
 
 
 @pytest.mark.parametrize(
@@ -176,15 +199,20 @@ def test_a_key_file_that_went_while_a_server_runs_is_noticed_and_nothing_made_ov
     (issue,) = checks.issues([checks.look_at_key(Context(config, NOW))])
 
     assert good.tone is OK and good.issue is None
-    assert issue.is_bad and words in issue.why and "uses it until it ends" in issue.why
-    # runs of the server that has read it go on; nothing new is stored under another key
-    if words != "2 stored secrets cannot be opened":
-        with connection():
-            row = Provider.get_by_id(provider)
-            assert providers.decrypted_keys(row, vault)[1] == SECRET
-        with pytest.raises(VaultError, match="key file"):
-            providers.create(provider_input(name="Other"), vault)
-        assert (file.read_bytes() if file.exists() else None) == contents
+    assert issue.is_bad and words in issue.why
+    is_another = words == "2 stored secrets cannot be opened"
+    assert ("uses it until it ends" in issue.why) is not is_another
+    with connection():
+        row = Provider.get_by_id(provider)
+    if is_another:  # a valid key file is taken at once: runs fail until the right one is back
+        with pytest.raises(VaultError, match="another key file"):
+            providers.decrypted_keys(row, vault)
+        return
+    # runs of the server that has read it continue; nothing new is stored under another key
+    assert providers.decrypted_keys(row, vault)[1] == SECRET
+    with pytest.raises(VaultError, match="key file"):
+        providers.create(provider_input(name="Other"), vault)
+    assert (file.read_bytes() if file.exists() else None) == contents
 
 
 def test_a_full_disk_is_told_with_what_to_do() -> None:
