@@ -31,11 +31,15 @@ ABOUT_SIGNING_IN = (530, 534, 535, 538)  # RFC 4954
 # Gmail's `550 5.7.1 Daily SMTP relay limit exceeded`.
 _LIMITS = {"2.2", "3.2", "4.5", "4.7", "1.90", "7.232", "7.233"}
 _ENHANCED = re.compile(r"5\d\d[ -]5\.(\d{1,3}\.\d{1,3})\b")
+# One word alone is no limit: `rejected, see our daily report`, `quota policy: sender blocked`.
 _LIMIT_WORDS = re.compile(
-    r"\b(daily|hourly|per (day|hour)|quota|(sending|relay|rate) limit|too many (mails|e-?mails"
-    r"|messages))\b",
+    r"\b(daily|hourly|per (day|hour)|quota)\b[^.,;:]{0,40}\b(exceed(ed|s)?|limit|reached)\b"
+    r"|\b(exceed(ed|s)?|limit|reached)\b[^.,;:]{0,40}\b(daily|hourly|per (day|hour)|quota)\b"
+    r"|\b(over quota|(sending|relay|rate) limit|too many (mails|e-?mails|messages))\b",
     re.IGNORECASE,
 )
+_MAILBOX_WORDS = re.compile(r"\b(mailbox|over quota)\b", re.IGNORECASE)
+_SENDER_WORDS = re.compile(r"\bsubmission\b", re.IGNORECASE)  # Microsoft has 5.2.2 for both
 
 
 class Trouble(Enum):
@@ -55,6 +59,15 @@ HINTS = {  # where the server's own words say what is wrong
         "Check both addresses: the server must be willing to take mail between them."
     ),
 }
+MAILBOX_FULL = "The recipient's mailbox is full: make room in it, or choose another recipient."
+
+
+class _Stage(Enum):
+    """How far a conversation has come: it decides what the end of the connection means."""
+
+    GREETING = "greeting"  # until it has spoken as a mail server should, behind TLS where chosen
+    SIGN_IN = "sign in"
+    MAIL = "mail"
 
 
 class NotTakenError(BucketvaultError):
@@ -93,7 +106,7 @@ class _Talk:
     def __init__(self, server: MailServer, answer_s: float) -> None:
         self.smtp = _unconnected(server, answer_s)
         self._server = server
-        self._understood = False  # it has spoken as a mail server should, behind TLS where chosen
+        self._stage = _Stage.GREETING
         self._where = f"{server.host}, port {server.port}"
         user, password = server.user, server.password
         # also as it is said when signing in
@@ -109,9 +122,10 @@ class _Talk:
             self._protect()
         elif server.security is MailSecurity.NONE:
             self._make_sure_it_is_near()
-        self._understood = True
         if server.user:
+            self._stage = _Stage.SIGN_IN
             self._sign_in()
+        self._stage = _Stage.MAIL
         self._expect(smtp.mail(server.sender), 250, refusal=Trouble.REFUSED)
         self._expect(smtp.rcpt(server.recipient), 250, 251, refusal=Trouble.REFUSED)
         answer: tuple[int, bytes | str]
@@ -182,7 +196,8 @@ class _Talk:
             trouble = Trouble.LIMIT
         if code in ABOUT_SIGNING_IN:
             trouble = Trouble.SIGN_IN
-        raise NotTakenError(words, HINTS[trouble], trouble)
+        is_full = trouble is Trouble.LIMIT and is_about_a_mailbox(words)
+        raise NotTakenError(words, MAILBOX_FULL if is_full else HINTS[trouble], trouble)
 
     def in_words(self, error: Exception) -> NotTakenError:
         """Return what `error` means."""
@@ -195,9 +210,12 @@ class _Talk:
                 "system's, or to the file named by SSL_CERT_FILE.",
             )
         lost = smtplib.SMTPServerDisconnected | ConnectionResetError | BrokenPipeError
-        if self._understood and isinstance(error, lost | ssl.SSLError):
+        if self._stage is not _Stage.GREETING and isinstance(error, lost | ssl.SSLError):
             if isinstance(error.__context__, TimeoutError):  # see below
                 return self.silence()
+            if self._stage is _Stage.SIGN_IN:  # as some servers refuse it
+                summary = f"{where} ended the connection during sign-in."
+                return NotTakenError(summary, HINTS[Trouble.SIGN_IN], Trouble.SIGN_IN)
             summary = f"{where} ended the connection in the middle of the mail."
             return NotTakenError(summary, HINTS[Trouble.SERVER])
         if isinstance(error, ssl.SSLError):
@@ -245,6 +263,14 @@ def is_about_a_limit(words: str) -> bool:
     if enhanced is not None and enhanced[1] in _LIMITS:
         return True
     return _LIMIT_WORDS.search(words) is not None
+
+
+def is_about_a_mailbox(words: str) -> bool:
+    """True if a limit is that of the recipient's mailbox, not of the account that sends."""
+    enhanced = _ENHANCED.match(words)
+    if enhanced is not None and enhanced[1] == "2.2":
+        return _SENDER_WORDS.search(words) is None
+    return _MAILBOX_WORDS.search(words) is not None
 
 
 class _Plain(smtplib.SMTP):

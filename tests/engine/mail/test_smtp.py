@@ -178,6 +178,9 @@ def test_a_5xx_is_for_good_and_a_4xx_is_not(mailbox: Mailbox, step: str) -> None
         "550 5.1.90 Your message can't be sent because you've reached your limit",
         "552 5.2.2 The email account that you tried to reach is over quota",
         "554 Too many messages in this session",
+        "550 Domain example.com has exceeded the max emails per hour (150/150) allowed",
+        "550 Quota for today reached",
+        "552 Mailbox over quota",
     ],
 )
 def test_a_limit_that_is_free_again_some_day_is_no_refused_address(words: str) -> None:
@@ -193,6 +196,9 @@ def test_a_limit_that_is_free_again_some_day_is_no_refused_address(words: str) -
         "552 5.3.4 Message size exceeds fixed maximum message size",
         "550 User unknown",
         "553 5.7.1 Sender address rejected: not owned by user",
+        "550 5.7.1 Message rejected, see our daily report",
+        "550 5.7.1 quota policy: sender blocked",
+        "550 5.7.1 Policy limit of attachments, see the daily list",
     ],
 )
 def test_a_refused_address_is_no_limit(words: str) -> None:
@@ -205,7 +211,28 @@ def test_a_refusal_for_the_day_is_told_as_one(mailbox: Mailbox, step: str) -> No
     with mailbox.up():
         told = trouble(server(mailbox.port))
 
-    assert told.trouble is Trouble.LIMIT and "addresses" not in told.hint
+    assert told.trouble is Trouble.LIMIT and "until tomorrow" in told.hint
+
+
+@pytest.mark.parametrize(
+    ("words", "is_full"),
+    [
+        ("552 5.2.2 The email account that you tried to reach is over quota", True),
+        ("552 Mailbox quota exceeded", True),
+        ("550 5.2.2 Submission quota exceeded", False),
+        ("550 Daily quota exceeded", False),
+    ],
+)
+def test_a_full_mailbox_is_not_told_to_be_free_tomorrow(
+    mailbox: Mailbox, words: str, is_full: bool
+) -> None:
+    mailbox.answers["RCPT"] = words
+    with mailbox.up():
+        told = trouble(server(mailbox.port))
+
+    assert told.trouble is Trouble.LIMIT
+    assert ("mailbox is full" in told.hint) is is_full
+    assert ("until tomorrow" in told.hint) is not is_full
 
 
 GREETED = [b"220 hello\r\n", b"250 there\r\n"]
@@ -223,6 +250,15 @@ def test_a_connection_that_is_dropped_in_mid_mail_is_no_wrong_port(
     assert told.trouble is Trouble.SERVER
     assert told.summary.endswith("ended the connection in the middle of the mail.")
     assert told.hint == "It may be over soon."
+
+
+@pytest.mark.parametrize("method", [b"PLAIN", b"LOGIN"])
+def test_a_connection_that_is_dropped_during_sign_in_is_about_signing_in(method: bytes) -> None:
+    with talking([GREETED[0], b"250-there\r\n250 AUTH " + method + b"\r\n"], hangs_up=True) as port:
+        told = trouble(server(port, user=USER, password=PASSWORD))
+
+    assert told.trouble is Trouble.SIGN_IN and "user and password" in told.hint
+    assert told.summary.endswith("ended the connection during sign-in.")
 
 
 def test_being_asked_to_sign_in_is_no_refusal_of_the_mail(mailbox: Mailbox) -> None:
