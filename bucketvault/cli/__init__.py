@@ -55,8 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(error, EXIT_IN_USE)
     except BucketvaultError as error:
         # systemd starts it again after any other code, and only a person can help here
-        for_good = given.command is commands.serve and isinstance(error, BrokenDatabaseError)
-        return _complain(error, EXIT_USAGE if for_good else EXIT_FAILED)
+        if given.command is not commands.serve or not isinstance(error, BrokenDatabaseError):
+            return _complain(error, EXIT_FAILED)
+        code = _complain(error, EXIT_USAGE)
+        from bucketvault.engine.mail import lost
+
+        lost.tell(config, error)  # after it was said: this may take a minute
+        return code
     except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK

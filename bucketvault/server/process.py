@@ -6,10 +6,8 @@ import ctypes
 import functools
 import logging
 import os
-import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
@@ -23,7 +21,7 @@ from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.mail import lost, outbox
 from bucketvault.engine.serve_note import ServeNote
-from bucketvault.errors import AlreadyRunningError, BrokenDatabaseError, BucketvaultError
+from bucketvault.errors import AlreadyRunningError, BucketvaultError, DatabaseHeldError
 from bucketvault.server import systemd, waiting
 from bucketvault.server.address import announcement, door_of
 from bucketvault.server.connections import (
@@ -32,6 +30,7 @@ from bucketvault.server.connections import (
     Connection,
     keep_descriptors_for_runs,
 )
+from bucketvault.server.ending import Ending, signals
 from bucketvault.server.listener import BACKLOG, Listener
 from bucketvault.store.copies import refuse_to_begin_anew
 from bucketvault.store.database import BusyError, close_database, is_blank, writing
@@ -75,7 +74,7 @@ def serve(config: Config, around: Around = Around()) -> int:
     _begin(config)
     _share_one_heap()
     keep_descriptors_for_runs()
-    with Listener(door_of(config)) as listener, _signals(around.end_s) as ending:
+    with Listener(door_of(config)) as listener, signals(around.end_s) as ending:
         note = serve_note.read(config.data_dir)  # a stranger may have had the port, and left
         listener.is_strange = note is not None and note.kept_out_by_stranger
         listener.open()
@@ -110,8 +109,9 @@ def serve(config: Config, around: Around = Around()) -> int:
             lambda: _note_kept_out(config, listener),
         )
         try:
-            if not _started(config, engine, ending, listener):
+            if not waiting.start(engine, ending, listener):
                 return 0
+            lost.is_over(config.data_dir)
             sessions.load()
             around.started(engine)
             if listener.sockets:
@@ -131,29 +131,14 @@ def serve(config: Config, around: Around = Around()) -> int:
 def _begin(config: Config) -> None:
     """Make what a first start makes, before anything can end it.
 
-    Raises BrokenDatabaseError where the database is lost; one mail says so.
+    Raises BrokenDatabaseError where the database is lost.
     """
-    try:
-        refuse_to_begin_anew(config)
-    except BrokenDatabaseError as error:
-        lost.tell(config, error)
-        raise
+    refuse_to_begin_anew(config)
     config.make_folders()
     if is_blank(config.database):
-        open_store(config)
+        with contextlib.suppress(DatabaseHeldError):  # then the start waits for it, and makes it
+            open_store(config)
         close_database()
-
-
-def _started(config: Config, engine: Engine, ending: threading.Event, listener: Listener) -> bool:
-    """Start the engine; False: ended before that. One mail says where the database is lost."""
-    try:
-        if not waiting.start(engine, ending, listener):
-            return False
-    except BrokenDatabaseError as error:
-        lost.tell(config, error)
-        raise
-    lost.is_over(config.data_dir)
-    return True
 
 
 def _opened(config: Config, sessions: Sessions, listener: Listener, *, with_link: bool) -> None:
@@ -232,7 +217,7 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        ending: "_Ending",
+        ending: Ending,
         listener: Listener,
         opened: Callable[[], None],
         by_stranger: Callable[[], object],
@@ -283,32 +268,3 @@ class _Server(uvicorn.Server):
         """Uvicorn's handler of both signals."""
         self._ending(sig, frame)
         self.should_exit = True
-
-
-class _Ending(threading.Event):
-    """Handler of both signals, also before and after the server has its own; set by the first."""
-
-    def __init__(self, end_s: float) -> None:
-        super().__init__()
-        self._end_s = end_s
-
-    def __call__(self, sig: int, frame: FrameType | None) -> None:
-        if not self.is_set():
-            self.set()
-            systemd.tell(systemd.STOPPING)
-            # systemd or a shell waits for the end. Whatever still hangs then (a query behind a
-            # lock, a browser that does not read) is safe to leave: the database is transactional.
-            last = threading.Timer(self._end_s, os._exit, (0,))
-            last.daemon = True
-            last.start()
-
-
-@contextlib.contextmanager
-def _signals(end_s: float) -> Iterator[_Ending]:
-    ending = _Ending(end_s)
-    before = {number: signal.signal(number, ending) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ending
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

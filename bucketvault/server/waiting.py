@@ -21,6 +21,7 @@ from bucketvault.engine.serve_note import ServeNote
 from bucketvault.errors import DatabaseHeldError
 from bucketvault.server import systemd
 from bucketvault.server.address import PROOF, Door
+from bucketvault.server.ending import Ending
 from bucketvault.server.listener import Listener
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ REQUEST_BYTES = 4096
 _NONCE = re.compile(rb"^GET /healthz\?nonce=(\w{1,100}) ")
 
 
-def start(engine: Engine, ending: threading.Event, listener: Listener) -> bool:
+def start(engine: Engine, ending: Ending, listener: Listener) -> bool:
     """Start the engine, as soon as the database is free; False: ended before that.
 
     Nobody else can have the data folder meanwhile. Raises what keeps it from starting otherwise.
@@ -57,7 +58,7 @@ def start(engine: Engine, ending: threading.Event, listener: Listener) -> bool:
     return False
 
 
-def _attempt(engine: Engine, ending: threading.Event) -> bool:
+def _attempt(engine: Engine, ending: Ending) -> bool:
     """Start the engine in a thread; False: ended before that. Raises what kept it from starting.
 
     The main thread hears no signal while SQLite keeps it waiting.

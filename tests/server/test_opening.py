@@ -1,10 +1,14 @@
 """From a port that was taken to the first answer there."""
 
 import contextlib
+import signal
 import socket
+import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import uvicorn
@@ -14,8 +18,10 @@ from bucketvault.access.sessions import Sessions
 from bucketvault.config import Config, load_config
 from bucketvault.engine import serve_note
 from bucketvault.server.address import Door, door_of, who_listens
+from bucketvault.server.ending import signals
 from bucketvault.server.listener import Listener
-from bucketvault.server.process import _Ending, _note_kept_out, _opened, _Server
+from bucketvault.server.process import _begin, _note_kept_out, _opened, _Server
+from bucketvault.store import database
 
 
 @pytest.mark.parametrize(
@@ -61,16 +67,17 @@ def listener(config: Config) -> Iterator[Listener]:
 
 
 @pytest.fixture
-def server(config: Config, listener: Listener) -> _Server:
+def server(config: Config, listener: Listener) -> Iterator[_Server]:
     """One that waited for the port."""
     sessions = Sessions(config.address, config.password)
-    return _Server(
-        uvicorn.Config("never imported", log_config=None),
-        _Ending(0.0),
-        listener,
-        lambda: _opened(config, sessions, listener, with_link=False),
-        lambda: _note_kept_out(config, listener),
-    )
+    with signals(60.0) as ending:
+        yield _Server(
+            uvicorn.Config("never imported", log_config=None),
+            ending,
+            listener,
+            lambda: _opened(config, sessions, listener, with_link=False),
+            lambda: _note_kept_out(config, listener),
+        )
 
 
 def test_a_stranger_who_takes_the_port_meanwhile_is_noted_for_the_next_start(
@@ -129,3 +136,44 @@ def test_words_that_reach_nobody_keep_no_page_away(
         is_open = server._is_open()
 
     assert is_open
+
+
+@pytest.mark.slow  # SQLite waits five seconds
+def test_a_blank_database_that_is_held_is_left_to_the_start_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "OF_A_CONNECTION", (("busy_timeout", 10),))
+    config = load_config(
+        {"BUCKETVAULT_KEY_FILE": str(tmp_path / "key")}, data_dir=str(tmp_path / "data")
+    )
+    config.make_folders()
+    with contextlib.closing(sqlite3.connect(config.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        _begin(config)  # raises nothing
+
+    assert database.is_blank(config.database)
+    _begin(config)
+    assert not database.is_blank(config.database)
+
+
+def test_the_signals_handler_takes_no_lock_that_it_may_have_interrupted() -> None:
+    """The main thread may be inside any: in Event.wait, or in the start of a thread."""
+    locks = (type(threading.Lock()), type(threading.RLock()))
+    taken: list[str] = []
+
+    def profile(frame: FrameType, event: str, called: object) -> None:
+        if event == "c_call" and isinstance(getattr(called, "__self__", None), locks):
+            taken.append(frame.f_code.co_qualname)
+
+    with signals(1e6) as ending:  # its time limit ends this process
+        assert not ending.is_set()
+        ending.wait(0.01)
+        sys.setprofile(profile)
+        try:
+            ending(signal.SIGTERM, None)
+        finally:
+            sys.setprofile(None)
+
+        assert ending.is_set() and not taken
+        ending.wait(60.0)  # returns at once

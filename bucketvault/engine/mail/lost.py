@@ -26,7 +26,7 @@ TOLD = "database-lost"  # a file in the data folder, while people know of it
 def tell(config: Config, error: BucketvaultError) -> None:
     """Send one mail of it, until `is_over` is called; blocks up to a minute a copy.
 
-    Where it cannot be sent, that is only logged: whoever started the server sees the error itself.
+    Where it cannot be sent, that is only logged: whoever started the server has seen the error.
     """
     told = config.data_dir / TOLD
     try:

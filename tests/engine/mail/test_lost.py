@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bucketvault.cli import main
 from bucketvault.config import load_config
 from bucketvault.engine.mail import lost
 from bucketvault.errors import BrokenDatabaseError
@@ -21,3 +22,16 @@ def test_a_folder_of_copies_that_cannot_be_read_is_logged_and_hides_nothing(
 
     assert "no mail about the database could be sent" in caplog.text
     assert not (tmp_path / lost.TOLD).exists()
+
+
+def test_the_error_is_said_before_the_mail_which_may_take_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ledgers").mkdir()
+    (tmp_path / "ledgers" / "photos.0.gz").touch()
+    said: list[str] = []
+    monkeypatch.setattr(lost, "tell", lambda *_: said.append(capsys.readouterr().err))
+
+    assert main(["--data-dir", str(tmp_path), "serve"]) == 2
+
+    assert len(said) == 1 and "is missing, but this folder was in use" in said[0]
