@@ -11,8 +11,9 @@ ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md")]
 # Left column of the list in CONTRIBUTING.md, as patterns.
 DIALECT = re.compile(
-    r"\b(mend(s|ed|ing)?|needs? you|let go|lies? in|bring(s|ing)? (it |this copy )?back|anew"
-    r"|(runs?|it) by itself|on the clocks|former versions?|speaks? up|sign of life"
+    r"\b(mend(s|ed|ing)?|needs? you|let go|lies? (in|inside|on)|anew"
+    r"|bring(s|ing)? (it |this copy )?back|(runs?|it) by itself|on the clocks"
+    r"|former versions?|speaks? up|sign of life"
     r"|asks? (you|me) first|under way|goes on|go on|of ours|whoever|nobody|somebody|has a slip"
     r"|switche[sd] (on|off)|stands? still|given up|planned|time-?outs? of)\b",
     re.IGNORECASE,

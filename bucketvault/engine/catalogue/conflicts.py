@@ -289,9 +289,9 @@ def _why_not_between(source: Location, destination: Location) -> str | None:
     if source == destination:
         return "Source and destination are the same place: choose another bucket or path."
     if destination.contains(source):  # a sync removes whatever the source does not have
-        return "The source lies inside the destination, and would be cleared: choose another path."
+        return "The source is inside the destination, and would be cleared: choose another path."
     if source.contains(destination):  # each run would copy the copies of the runs before
-        return "The destination lies inside the source, and would grow: choose another bucket."
+        return "The destination is inside the source, and would grow: choose another bucket."
     return None
 
 

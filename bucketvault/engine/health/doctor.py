@@ -106,7 +106,7 @@ def _rclone(context: Context) -> Reading:
             more = ". It has not been compared with rclone's own release (make lock does)."
         return replace(found, words=f"{told}{ours}{more}")
     if context.config.rclone or not identity.is_installed_with_us(path):
-        return replace(found, words=f"{told}is one of your own: its bytes are not known here.")
+        return replace(found, words=f"{told}is not a build that bucketvault knows.")
     words = f"{told}is not the one that bucketvault was installed with: it was changed or renewed."
     todo = "Install the packages again: pip install --force-reinstall -r requirements.lock"
     return replace(found, tone=Tone.WARN, words=words, todo=todo)
@@ -119,7 +119,7 @@ def _folder(context: Context) -> Reading:
         return Reading(name, Tone.NONE, "not there yet", f"{place} is made at the first start.")
     kind = _file_system(context.config.data_dir)
     if kind in REMOTE:
-        words = f"{place} lies on a network's file system ({kind}), which breaks databases."
+        words = f"{place} is on a network file system ({kind}), which breaks databases."
         todo = "Move it to a disk of this machine: --data-dir or BUCKETVAULT_DATA_DIR."
         return Reading(name, Tone.BAD, kind, words, todo)
     return Reading(name, Tone.OK, "there", f"{place}, on {kind or 'a file system of this machine'}")

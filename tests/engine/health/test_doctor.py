@@ -248,7 +248,7 @@ def test_it_says_by_its_bytes_which_rclone_it_is(
     swapped = found(config)["rclone"]
 
     assert installed.tone is Tone.OK and "is the one that bucketvault installs" in installed.words
-    assert named.tone is Tone.OK and "is one of your own" in named.words
+    assert named.tone is Tone.OK and "is not a build that bucketvault knows" in named.words
     assert swapped.tone is Tone.WARN and "Install the packages again" in swapped.todo
     assert "is not the one that bucketvault was installed with" in swapped.words
     for told in (installed, named, swapped):
