@@ -136,17 +136,24 @@ def refuse_to_begin_anew(config: Config) -> None:
     """
     if not is_blank(config.database):
         return
-    copies = newest_first(config.backups, dt.datetime.now(dt.UTC).date())
-    traces = [
-        *([many(len(copies), "copy", "copies")] if copies else []),
-        *(["runs"] if _has_any(config.runs) else []),
-        *(["ledgers"] if _has_any(config.ledgers) else []),
-        *(["a password"] if config.password.exists() else []),
-        *(["a key file"] if config.lock.exists() and config.key_file.exists() else []),
-    ]
+    is_there = "is empty" if config.database.exists() else "is missing"
+    try:
+        copies = newest_first(config.backups, dt.datetime.now(dt.UTC).date())
+        traces = [
+            *([many(len(copies), "copy", "copies")] if copies else []),
+            *(["runs"] if _has_any(config.runs) else []),
+            *(["ledgers"] if _has_any(config.ledgers) else []),
+            *(["a password"] if config.password.exists() else []),
+            *(["a key file"] if config.lock.exists() and config.key_file.exists() else []),
+        ]
+    except OSError as error:
+        raise BrokenDatabaseError(
+            f"The database {config.database} {is_there}, and {error.filename} cannot be read: "
+            f"{error.strerror}.",
+            "Check its owner and mode (0700), then start again.",
+        ) from error
     if not traces:
         return
-    is_there = "is empty" if config.database.exists() else "is missing"
     todo = (
         f"Restore the newest copy, of {copies[0].day}: {RESTORE}"
         if copies

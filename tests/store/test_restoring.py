@@ -342,6 +342,14 @@ def test_a_folder_that_was_in_use_never_begins_anew(
     assert config.database.exists() == (left is not None)
 
 
+def test_copies_that_cannot_be_read_hide_no_lost_database(tmp_path: Path) -> None:
+    empty = load_config({}, data_dir=str(tmp_path))
+    empty.backups.symlink_to("x" * 300)  # refused to root, too: the name is too long
+
+    with pytest.raises(BrokenDatabaseError, match=r"is missing, and .*backups cannot be read: "):
+        refuse_to_begin_anew(empty)
+
+
 def test_a_new_folder_begins_also_with_the_key_file_of_another(config: Config) -> None:
     close_database()
     config.key_file.touch()
