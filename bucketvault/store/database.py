@@ -43,12 +43,29 @@ SqliteError = (pw.DatabaseError, sqlite3.DatabaseError)
 BusyError = pw.OperationalError
 
 
+def _never_made(path: Path) -> str:
+    """Return the address of a database that SQLite opens, and never makes if it is gone."""
+    return f"file://{urllib.parse.quote(os.fsencode(path.absolute()))}?mode=rw"
+
+
 class _Database(pw.SqliteDatabase):
     def _connect(self) -> object:
         """Open the file; never make it: an empty one would be taken for a first start."""
-        if not self.connect_params.get("uri") and not Path(self.database).exists():
-            raise pw.OperationalError(f"unable to open database file, {GONE}")
-        return super()._connect()  # type: ignore[misc]  # peewee has no types for it
+        if self.connect_params.get("uri"):
+            return super()._connect()  # type: ignore[misc]  # peewee has no types for it
+        path = Path(self.database)
+        try:
+            opened = sqlite3.connect(_never_made(path), uri=True, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            if path.exists():
+                raise
+            raise pw.OperationalError(f"unable to open database file, {GONE}") from error
+        try:
+            self._add_conn_hooks(opened)  # type: ignore[attr-defined]  # peewee has no types
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def rollback(self) -> None:
         """Undo what was written. On a full disk SQLite has done so: its word must not be lost."""
@@ -201,7 +218,7 @@ def is_blank(path: Path) -> bool:
 
 
 def _tables(path: Path) -> set[str]:
-    with contextlib.closing(sqlite3.connect(path)) as plain:
+    with contextlib.closing(sqlite3.connect(_never_made(path), uri=True)) as plain:
         return {name for (name,) in plain.execute("SELECT name FROM sqlite_master")}
 
 
@@ -280,7 +297,7 @@ class Writes:
         """A number that changes with every transaction that is committed. Any thread may ask."""
         with self._lock:
             if self._connection is None:
-                where = f"file:{urllib.parse.quote(str(self._path))}?mode=rw"  # never makes it
+                where = _never_made(self._path)
                 self._connection = sqlite3.connect(where, uri=True, check_same_thread=False)
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 

@@ -305,6 +305,21 @@ def test_an_empty_file_becomes_a_database(path: Path) -> None:
     assert a_provider().id
 
 
+def test_a_database_that_goes_as_it_is_opened_is_not_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may be between its look whether it is there and its opening."""
+    open_database(path)
+    close_database()
+    path.unlink()
+
+    with monkeypatch.context() as patch, pytest.raises(BusyError, match="unable to open"):
+        patch.setattr(Path, "exists", lambda _: True)
+        store.database.connect()
+
+    assert not path.exists()
+
+
 # ---- migrations
 
 
