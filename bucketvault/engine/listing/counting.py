@@ -42,7 +42,7 @@ def count(
         return last["objects"], last["bytes"]
     if "failed" in last:
         raise LookFailedError(*told_of(last))
-    raise LookFailedError("source", 0, "", "The count ended without a word.")
+    raise LookFailedError("source", 0, "", "The count ended without a result.")
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ metadata"). Left out: the type, which some servers guess anew, and the encoding,
 change on the way; rclone keeps both.
 """
 
+import email.errors
 import email.header
 import email.message
 from collections.abc import Mapping
@@ -39,5 +40,5 @@ def _plain(value: str) -> str:
         if "=?" in value:
             return str(email.header.make_header(email.header.decode_header(value))).strip()
         return value.encode("latin-1").decode().strip()
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, email.errors.MessageError):  # it only looks like a mail's
         return value.strip()

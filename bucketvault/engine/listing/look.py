@@ -105,4 +105,4 @@ def look(
         raise StoppedError("Stopped before its end.")
     if "failed" in last:
         raise LookFailedError(*told_of(last))
-    raise LookFailedError("", 0, "", "The look at both buckets ended without a word.")
+    raise LookFailedError("", 0, "", "The look at both buckets ended without a result.")

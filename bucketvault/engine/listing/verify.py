@@ -76,5 +76,10 @@ def read(
     if "failed" not in last and cancelled is not None and cancelled.is_set():
         raise StoppedError("Stopped before anything was read.")
     if "failed" not in last:
-        last = {"failed": "", "status": 0, "code": "", "said": "The reading ended without a word."}
+        last = {
+            "failed": "",
+            "status": 0,
+            "code": "",
+            "said": "The reading ended without a result.",
+        }
     raise ReadFailedError(last)

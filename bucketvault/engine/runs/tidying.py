@@ -60,9 +60,8 @@ class Tidying:
 
     def do(self) -> list[RunWarning]:
         """Clean up; return what is worth a look. Raises nothing."""
-        warnings: list[RunWarning] = []
+        warnings = self._sampled()
         try:
-            warnings += lost_headers(self._looker)
             destination = self._destination()
             refused = self._kept_versions(destination)
             if not (refused or self._stopped.is_set()):  # else it is away, or refuses, anyway
@@ -77,6 +76,14 @@ class Tidying:
             warnings.append(RunWarning(WarningCode.TIDYING_FAULT, names=(type(error).__name__,)))
         self.use.add(self._looker.take_use())
         return warnings
+
+    def _sampled(self) -> list[RunWarning]:
+        """Compare the headers of a few objects, which must not keep the clean-up from its work."""
+        try:
+            return lost_headers(self._looker, self._stopped)
+        except Exception:
+            log.exception("error while headers were compared", extra={"run": self._run.id})
+        return []
 
     def _kept_versions(self, destination: Remote) -> list[RunWarning]:
         try:

@@ -192,7 +192,8 @@ class Worker:
             return self._looker.look(number, *names, tried=tried)
         except BucketvaultError:
             step = "prove" if number else "look"
-            self._say_step(step, "The look did not come to its end", self._looker.take_use())
+            with contextlib.suppress(OSError):  # a full disk must not hide why
+                self._say_step(step, "The check was not completed", self._looker.take_use())
             raise
 
     def _learns(self, plan: Plan) -> bool:
@@ -324,9 +325,7 @@ class Worker:
             return outcome.proven_before(self._run, self._follower, self._folder)
         requested = self._row.stop_requested(look=True)
         is_first = self._run.passes <= 1
-        untouched = not self._is_touched()
-        if record is not None and is_first:
-            untouched = record.cut_short
+        untouched = record.cut_short if record is not None and is_first else not self._is_touched()
         if untouched and requested:
             return outcome.stopped(touched=False)
         if untouched and not self._run.requeued:

@@ -60,3 +60,8 @@ def test_letters_beyond_ascii_are_the_same_however_a_service_sends_them(sent: st
 
 def test_a_value_that_is_no_text_in_any_encoding_stays_as_it_is() -> None:
     assert stored(answer(x_amz_meta_a="=?nonsense?B?!?="))["x-amz-meta-a"] == "=?nonsense?B?!?="
+
+
+@pytest.mark.parametrize("sent", ["=?utf-8?b?a?=", "=?nowhere?q?a?=", "=?utf-8?q?=FF?="])
+def test_a_value_that_only_looks_like_a_mails_is_taken_as_it_is(sent: str) -> None:
+    assert stored(answer(x_amz_meta_title=sent)) == {"x-amz-meta-title": sent}

@@ -190,11 +190,11 @@ def test_what_a_service_answers_has_the_words_of_rclones_failures(
 def test_a_look_that_failed_on_this_machine_blames_no_end() -> None:
     full, dead = (
         explain_look("", 0, "", said, SPEC.source, SPEC.destination)
-        for said in ("[Errno 28] No space left on device", "The look ended without a word.")
+        for said in ("[Errno 28] No space left on device", "The look ended without a result.")
     )
 
     assert (full.reason, dead.reason) == (Reason.DISK_FULL, Reason.INTERNAL)
-    assert full.side is None and dead.detail == "The look ended without a word."
+    assert full.side is None and dead.detail == "The look ended without a result."
 
 
 # ---- what another try does not mend
