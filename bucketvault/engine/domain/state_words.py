@@ -20,13 +20,18 @@ NAMED = 5  # keys of one kind in a sentence; the log of the run has all
 KEY_CHARACTERS = 120
 _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.LOG_CUT: (
-        "The log is cut short, as happens when the disk of the data folder is full: "
-        'read the counts as "at least".'
+        "The log may not show every change, as happens when the disk of the data folder is full or "
+        'rclone is killed: read the counts as "at least".'
     ),
     WarningCode.COUNTED: (
         "The log is cut short, as happens when the disk of the data folder is full. Objects are "
         "counted by what was at both ends before and after the run; errors, deleted old versions "
         'and requests are "at least".'
+    ),
+    WarningCode.NOT_LOGGED: (
+        "The log shows fewer changes than both ends do. Objects are counted by what was at both "
+        "ends before and after the run, old versions by the log. Another program may have made "
+        "some of these changes."
     ),
     WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
     WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",

@@ -59,19 +59,25 @@ def counted(run: BackupRun, tally: Tally, ended: ExitRecord | None, last: Plan) 
         return Counted(warnings=(CUT,) if is_cut else ())
     if done.changes < told or (done.changes == told and not is_cut):
         return Counted(warnings=(CUT,) if is_cut else ())
-    columns = _columns(done, tally)
-    if not is_cut and ended is not None and any(was_cut_off(code) for _, code in ended.steps):
-        return Counted(columns)  # an rclone that was killed had no time to say it
-    exact = RunWarning(WarningCode.COUNTED) if not done.unclear else CUT
-    return Counted(columns, (exact,))
+    # an rclone that was killed had no time to say it
+    killed = ended is not None and any(was_cut_off(code) for _, code in ended.steps)
+    columns = _columns(done, tally, lacks_lines=is_cut or killed)
+    if done.unclear:
+        return Counted(columns, (CUT,))
+    if not is_cut and killed:
+        return Counted(columns)
+    code = WarningCode.COUNTED if is_cut else WarningCode.NOT_LOGGED
+    return Counted(columns, (RunWarning(code),))
 
 
-def _columns(done: Done, tally: Tally) -> dict[str, int]:
+def _columns(done: Done, tally: Tally, *, lacks_lines: bool) -> dict[str, int]:
+    kept = done.replaced + done.removed if lacks_lines else 0
     return {
         "copied": done.copied,
         "replaced": done.replaced,
         "deleted": done.removed,
-        # nothing was replaced or removed whose version was not seen among the kept ones
-        "archived": max(tally.archived, done.replaced + done.removed),
+        # A run replaces and removes nothing whose version it has not seen among the kept ones. A
+        # log that lacks no lines names them all; what it does not name another program has done.
+        "archived": max(tally.archived, kept),
         "bytes": max(tally.bytes, done.bytes),
     }

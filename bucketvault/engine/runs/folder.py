@@ -217,6 +217,7 @@ class RunFolder:
             stopped=left.get("stopped") is True,
             cut_short=left.get("cut_short") is True,
             log_whole=left.get("log_whole") is not False
+            and not self._has_lost(int(left.get("log_bytes", 0)))
             and int(left.get("least_free_bytes", ENOUGH_ROOM_BYTES)) >= ENOUGH_ROOM_BYTES,
             error=str(left.get("error", "")),
             error_number=number if isinstance(number := left.get("errno"), int) else None,
@@ -227,6 +228,13 @@ class RunFolder:
             oom_kills=int(left.get("oom_kills", 0)),
             steps=tuple((str(name), int(code)) for name, code in left.get("steps", ())),
         )
+
+    def _has_lost(self, log_bytes: int) -> bool:
+        """True if the log is shorter than the runner left it, as after a power cut."""
+        try:
+            return self.spool.stat().st_size < log_bytes
+        except OSError:
+            return False
 
     def last_sign_of_life(self) -> float:
         """When rclone last wrote, in seconds since 1970; 0 when it never did."""
