@@ -105,6 +105,23 @@ class NoMemoryError(BucketvaultError):
         super().__init__(f"This machine has too little memory: {what}.", MORE_MEMORY, detail)
 
 
+class KilledError(BucketvaultError):
+    """A program that a run needs was killed with signal 9.
+
+    `memory_ran_out`: the system killed programs for lack of memory meanwhile, this one or others.
+    """
+
+    def __init__(self, what: str, *, memory_ran_out: bool, again: str = "try again") -> None:
+        likely = "probably because memory ran out" if memory_ran_out else "possibly out of memory"
+        look = (
+            "Check the memory on the Health page; journalctl -k shows what the system killed. "
+            f"Then {again}."
+        )
+        hint = MORE_MEMORY if memory_ran_out else look
+        super().__init__(f"{what} was killed (signal 9, {likely}).", hint)
+        self.memory_ran_out = memory_ran_out
+
+
 class TimingError(BucketvaultError):
     """A Backup's planned times cannot be computed, as with an unknown time zone."""
 

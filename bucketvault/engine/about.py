@@ -12,7 +12,7 @@ from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import MailState, PingState
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.settings import Settings
-from bucketvault.errors import NoMemoryError, RcloneMissingError
+from bucketvault.errors import KilledError, NoMemoryError, RcloneMissingError
 from bucketvault.store.database import connection
 from bucketvault.store.models import Session, utcnow
 
@@ -80,7 +80,7 @@ def about(config: Config) -> About:
     try:
         found = find_binary(config.rclone)
         rclone = f"{found.version}, {found.path}"
-    except (RcloneMissingError, NoMemoryError) as error:
+    except (RcloneMissingError, NoMemoryError, KilledError) as error:
         rclone = str(error)
     # with what is written ahead and not yet in it
     files = (config.database, config.database.with_name(config.database.name + "-wal"))

@@ -23,7 +23,7 @@ from bucketvault.engine.health.writable import unwritable
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
-from bucketvault.errors import NoMemoryError, RcloneMissingError
+from bucketvault.errors import KilledError, NoMemoryError, RcloneMissingError
 from bucketvault.humanize import (
     age,
     count,
@@ -279,7 +279,7 @@ def look_at_rclone(context: Context) -> Reading:
     """Find the program that copies; blocks for the first look at it."""
     try:
         found = find_binary(context.config.rclone)
-    except (RcloneMissingError, NoMemoryError) as error:
+    except (RcloneMissingError, NoMemoryError, KilledError) as error:
         return rclone("", "", error.summary, error.hint)
     return rclone(found.version, found.path)
 

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment
 from bucketvault.engine.rclone.errors import is_about_memory
-from bucketvault.errors import BucketvaultError, NoMemoryError
+from bucketvault.engine.rclone.runner import oom_kills
+from bucketvault.errors import BucketvaultError, KilledError, NoMemoryError
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Json
 
@@ -48,9 +49,10 @@ def converse(
 
     `on_line` gets every line as it comes, in this thread. Once `cancelled` is set the process is
     asked to end, and may take so long to do so; then StoppedError is raised. Raises NoMemoryError
-    where it had too little memory to come to its end, or was killed. It is gone when this returns
-    or raises, and dies when this program does.
+    where it had too little memory to come to its end, KilledError where it was killed. It is gone
+    when this returns or raises, and dies when this program does.
     """
+    killed_before = oom_kills()
     process = subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
@@ -72,20 +74,21 @@ def converse(
                 process.stdin.close()
             last, said = _read(process, on_line, cancelled, grace_s)
             if not {"done", "failed"} & last.keys():
-                _see_how_it_ended(process, said)
+                _see_how_it_ended(process, said, killed_before)
             return last
         finally:
             process.kill()
 
 
-def _see_how_it_ended(process: "subprocess.Popen[bytes]", said: str) -> None:
-    """Raise NoMemoryError if that is why a process ended before it had told what came of it."""
+def _see_how_it_ended(process: "subprocess.Popen[bytes]", said: str, killed_before: int) -> None:
+    """Raise KilledError or NoMemoryError if a process ended so before it told what came of it."""
     try:
         code = process.wait(ENDS_S)
     except subprocess.TimeoutExpired:
         return
     if code == -signal.SIGKILL:
-        raise NoMemoryError("reading the buckets was killed (signal 9)")
+        ran_out = oom_kills() > killed_before
+        raise KilledError("The process that reads the buckets", memory_ran_out=ran_out)
     if code and is_about_memory(said):
         raise NoMemoryError("reading the buckets could not continue", clean(said))
 

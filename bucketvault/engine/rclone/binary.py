@@ -14,7 +14,8 @@ from pathlib import Path
 
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.errors import is_about_memory
-from bucketvault.errors import NoMemoryError, RcloneMissingError
+from bucketvault.engine.rclone.runner import oom_kills
+from bucketvault.errors import KilledError, NoMemoryError, RcloneMissingError
 from bucketvault.sanitize import clean
 
 # 1.75.0: redirects no longer carry credentials elsewhere (GHSA-8mxv-9xhp-86h4); the JSON stats
@@ -43,7 +44,8 @@ def find_binary(override: str = "") -> Binary:
 
     Starts `rclone version` once per file and remembers it until the file changes. Raises
     RcloneMissingError when there is none, it does not start, or it is older than `MINIMUM`;
-    NoMemoryError when this machine has too little memory to start it.
+    NoMemoryError when this machine has too little memory to start it, KilledError when something
+    killed it.
     """
     path = _locate(override)
     try:
@@ -90,6 +92,7 @@ def _where_from(override: str) -> str:
 def _ask(path: str, override: str) -> Binary:
     if not os.access(path, os.X_OK) or Path(path).is_dir():
         raise RcloneMissingError(f"{path} is not a program that may be run.", _where_from(override))
+    killed_before = oom_kills()
     # Room that does not grow: a program that talks without end would fill the memory.
     answer = os.memfd_create("rclone-version", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
@@ -120,7 +123,9 @@ def _ask(path: str, override: str) -> Binary:
     said = _FIRST_LINE.match(told)
     if done.returncode or said is None:
         words = clean(told[:500].decode(errors="replace").strip())
-        if done.returncode == -signal.SIGKILL or is_about_memory(words):
+        if done.returncode == -signal.SIGKILL:
+            raise KilledError("rclone", memory_ran_out=oom_kills() > killed_before)
+        if is_about_memory(words):
             raise NoMemoryError("rclone does not start", words)
         raise RcloneMissingError(
             f"{path} does not say which rclone it is.", _where_from(override), words

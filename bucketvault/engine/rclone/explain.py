@@ -23,7 +23,7 @@ from bucketvault.engine.rclone.errors import (
     take_apart,
 )
 from bucketvault.engine.rclone.transcript import Transcript
-from bucketvault.errors import MORE_MEMORY
+from bucketvault.errors import MORE_MEMORY, KilledError
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Mends, Reason, Side
 
@@ -202,18 +202,10 @@ def is_nearby(endpoint: str) -> bool:
 
 
 def _killed(number: int, detail: str, again: str, *, out_of_memory: bool) -> Explanation:
-    if number == signals.SIGKILL and out_of_memory:
-        summary = "rclone was killed by the system: this machine ran out of memory."
-        return Explanation(Reason.NO_MEMORY, summary, MORE_MEMORY, detail, Mends.HEALTH)
     if number == signals.SIGKILL:
-        return Explanation(
-            Reason.KILLED,
-            "rclone was killed (signal 9, possibly out of memory).",
-            "Check the memory on the Health page; journalctl -k shows what the system killed. "
-            f"Then {again}.",
-            detail,
-            Mends.HEALTH,
-        )
+        killed = KilledError("rclone", memory_ran_out=out_of_memory, again=again)
+        reason = Reason.NO_MEMORY if out_of_memory else Reason.KILLED
+        return Explanation(reason, killed.summary, killed.hint, detail, Mends.HEALTH)
     summary = f"rclone was stopped from outside ({_signal_words(number)})."
     hint = "The machine may have been shutting down. Run the backup again."
     return Explanation(Reason.KILLED, summary, hint, detail)

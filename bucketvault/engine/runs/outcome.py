@@ -18,6 +18,7 @@ from bucketvault.engine.runs.folder import ExitRecord, RunFolder
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import (
     BucketvaultError,
+    KilledError,
     NoMemoryError,
     RcloneMissingError,
     RunFailedError,
@@ -84,6 +85,8 @@ def ended_by(error: BucketvaultError) -> RunOutcome:
         return failed(Reason.CREDENTIALS, error)
     if isinstance(error, NoMemoryError):
         return failed(Reason.NO_MEMORY, error)
+    if isinstance(error, KilledError):
+        return failed(Reason.NO_MEMORY if error.memory_ran_out else Reason.KILLED, error)
     missing = isinstance(error, RcloneMissingError)
     return failed(Reason.RCLONE_MISSING if missing else Reason.REFUSED, error)
 

@@ -14,7 +14,7 @@ from bucketvault.engine.listing.look import End, Job, Looked, LookFailedError, S
 from bucketvault.engine.listing.merge import Difference, Stand, Totals, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.engine.listing.plan import Plan, PlanWriter
-from bucketvault.errors import NoMemoryError
+from bucketvault.errors import KilledError
 from bucketvault.vocabulary import ComparisonMode, Side
 from tests.conftest import NewBucket
 from tests.engine.listing.test_bucket import at, error, of, service
@@ -193,7 +193,7 @@ def test_a_look_that_is_killed_leaves_no_plan(new_job: NewJob) -> None:
     def run() -> None:
         try:
             look(job)
-        except NoMemoryError as error:
+        except KilledError as error:
             outcome.append(error)
 
     running = threading.Thread(target=run)
@@ -201,7 +201,7 @@ def test_a_look_that_is_killed_leaves_no_plan(new_job: NewJob) -> None:
     _lister().kill()
     running.join(10)
 
-    assert "was killed (signal 9)" in str(outcome[0])
+    assert "was killed (signal 9, possibly out of memory)" in str(outcome[0])
 
 
 def test_a_record_is_what_both_ends_said(new_job: NewJob) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault.engine.rclone.binary import find_binary
-from bucketvault.errors import RcloneMissingError
+from bucketvault.errors import KilledError, RcloneMissingError
 
 
 def fake(folder: Path, text: str) -> str:
@@ -35,6 +35,13 @@ def test_something_that_is_no_rclone_is_refused_with_its_words_made_visible(tmp_
         find_binary(fake(tmp_path, r"printf 'hello \033[31m'"))
 
     assert "\x1b" not in caught.value.detail and r"\x1b" in caught.value.detail
+
+
+def test_an_rclone_that_is_killed_is_not_called_short_of_memory(tmp_path: Path) -> None:
+    with pytest.raises(KilledError, match="possibly out of memory") as caught:
+        find_binary(fake(tmp_path, "kill -9 $$"))
+
+    assert not caught.value.memory_ran_out
 
 
 def test_something_that_talks_without_end_is_refused_before_it_fills_the_memory() -> None:

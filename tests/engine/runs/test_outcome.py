@@ -12,6 +12,7 @@ from bucketvault.engine.runs import outcome
 from bucketvault.engine.runs.counting import CUT, Counted
 from bucketvault.engine.runs.folder import ExitRecord
 from bucketvault.engine.runs.follower import Follower
+from bucketvault.errors import KilledError
 from bucketvault.sanitize import Redactor
 from bucketvault.store.models import BackupRun
 from bucketvault.vocabulary import Reason, RunStatus, Side, WarningCode
@@ -167,6 +168,13 @@ def test_a_last_look_that_fails_says_that_the_copy_could_not_be_checked(tmp_path
     assert told.reason == Reason.CREDENTIALS and told.columns["side"] == Side.SOURCE
     assert told.explanation.endswith("The key for R2 may not list photos.")
     assert "untouched" not in told.columns
+
+
+@pytest.mark.parametrize(("ran_out", "reason"), [(True, "no_memory"), (False, "killed")])
+def test_a_killed_process_is_short_of_memory_only_if_the_system_says_so(
+    ran_out: bool, reason: str
+) -> None:
+    assert outcome.ended_by(KilledError("rclone", memory_ran_out=ran_out)).reason == reason
 
 
 CUT_LOGS = {
