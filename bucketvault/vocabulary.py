@@ -149,7 +149,7 @@ class WarningCode(StrEnum):
 
     LOG_CUT = "log_cut"  # what it counts is "at least"
     COUNTED = "log_counted"  # the log is cut, and two looks tell what was done
-    NOT_LOGGED = "not_logged"  # the log is whole, and two looks tell of more than it does
+    LOG_SHORT = "log_short"  # the log is whole, and two looks tell of more than it does
     MASKED = "masked"  # secrets in the log
     CANNOT_COPY = "cannot_copy"  # names that rclone or the destination cannot have
     TOO_LONG = "too_long"  # keys that do not fit at the destination

@@ -28,7 +28,7 @@ _WARNINGS = {  # with the numbers and names of the warning
         "counted by what was at both ends before and after the run; errors, deleted old versions "
         'and requests are "at least".'
     ),
-    WarningCode.NOT_LOGGED: (
+    WarningCode.LOG_SHORT: (
         "The log shows fewer changes than both ends do. Objects are counted by what was at both "
         "ends before and after the run, old versions by the log. Another program may have made "
         "some of these changes."

@@ -66,7 +66,7 @@ def counted(run: BackupRun, tally: Tally, ended: ExitRecord | None, last: Plan) 
         return Counted(columns, (CUT,))
     if not is_cut and killed:
         return Counted(columns)
-    code = WarningCode.COUNTED if is_cut else WarningCode.NOT_LOGGED
+    code = WarningCode.COUNTED if is_cut else WarningCode.LOG_SHORT
     return Counted(columns, (RunWarning(code),))
 
 

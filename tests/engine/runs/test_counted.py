@@ -31,7 +31,7 @@ def counts(folder: Path, code: int, *, cut: bool = False, since: bool = False) -
 @pytest.mark.parametrize(
     ("code", "cut", "since", "kept", "warned"),
     [
-        (0, False, False, 0, [WarningCode.NOT_LOGGED]),
+        (0, False, False, 0, [WarningCode.LOG_SHORT]),
         (0, True, False, 2, [WarningCode.COUNTED]),
         (-9, False, False, 2, []),
         (-9, False, True, 1, [WarningCode.LOG_CUT]),
