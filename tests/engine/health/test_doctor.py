@@ -314,7 +314,7 @@ def test_a_file_system_of_a_network_is_told(
 
     bad = the_only_bad(found(config))
 
-    assert bad.name == "Data folder" and "network's file system" in bad.words
+    assert bad.name == "Data folder" and "network file system" in bad.words
 
 
 def asked(bucketvault: Program) -> Result | None:
