@@ -347,7 +347,7 @@ def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:
         *((word, f"{end.provider} · {end.place}") for word, end in ends),
         ("Compares", COMPARING[settings.comparison_mode].compares),
         ("Kept versions", many(settings.retention_days, "day")),
-        ("Asks first", f"above {settings.shrink_limit_percent} % removed or replaced"),
+        ("Asks for approval", f"above {settings.shrink_limit_percent} % removed or replaced"),
         ("rclone", settings.rclone_version),
     )
 
