@@ -357,6 +357,7 @@ RULES = (
         "|deadline exceeded|network is unreachable|no route to host|TLS handshake timeout"
         "|unexpected EOF|use of closed network connection)|: EOF$|http2: "
         "|^TimeoutError: |^RemoteDisconnected: |^IncompleteRead: |EOF occurred in violation"
+        "|^SSLZeroReturnError: |UNEXPECTED_EOF_WHILE_READING"
         "|^ConnectionAbortedError: ",
         near="Check that a server is running at {server}, then {again}.",
     ),

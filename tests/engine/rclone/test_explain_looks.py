@@ -101,6 +101,18 @@ def test_an_end_that_breaks_off_while_the_connection_is_secured_did_not_answer()
     assert explained(error).summary == NO_ANSWER
 
 
+@pytest.mark.parametrize(
+    "said",
+    [  # which of them comes is chance, and Python's version
+        "SSLEOFError: EOF occurred in violation of protocol (_ssl.c:992)",
+        "SSLZeroReturnError: TLS/SSL connection has been closed (EOF) (_ssl.c:992)",
+        "SSLEOFError: [SSL: UNEXPECTED_EOF_WHILE_READING] EOF (_ssl.c:1006)",
+    ],
+)
+def test_each_word_for_a_connection_that_broke_off_means_no_answer(said: str) -> None:
+    assert explained(ListingError(0, "", said)).summary == NO_ANSWER
+
+
 def test_an_end_that_speaks_another_language_is_no_s3_service() -> None:
     with Rude(b"SSH-2.0-OpenSSH_9.2\r\n") as server:
         said = explained(looked(server.endpoint))
