@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md")]
-# Left column of the list in CONTRIBUTING.md, as patterns.
+# Right column of the list in CONTRIBUTING.md, as patterns.
 DIALECT = re.compile(
     r"\b(mend(s|ed|ing)?|needs? you|let go|lies? (in|inside|on)|anew"
     r"|bring(s|ing)? (it |this copy )?back|(runs?|it) by itself|on the clocks"

@@ -58,7 +58,7 @@ class Ending:
         if self._is_set:
             # systemd or a shell waits for the end. Whatever still hangs then (a query behind a
             # lock, a browser that does not read) is safe to leave: the database is transactional.
-            time.sleep(self._end_s)
+            time.sleep(self._end_s)  # the time that an end in order may take
             os._exit(0)
         os.close(self._pipe)
 

@@ -95,3 +95,17 @@ def scene_between(
             stack.enter_context(LyingProxy(each.endpoint, page=page)) for each in (here, there)
         ]
         yield Scene(program, new_bucket(here), new_bucket(there), *proxies)
+
+
+@contextmanager
+def changed_scene(
+    program: Program,
+    new_bucket: Callable[..., Bucket],
+    here: ServerProcess,
+    there: ServerProcess,
+) -> Iterator[Scene]:
+    """A copied scene whose source has something to keep, to copy and to remove since."""
+    with scene_between(program, new_bucket, here, there) as made:
+        made.copied({"changed": b"former", "removed": b"former", "stays": b"stays"})
+        made.change({"changed": b"changed", "removed": None, "new": b"new"})
+        yield made

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import NewBucket
-from tests.engine.runs.scene import Scene, scene_between
+from tests.engine.runs.scene import Scene, changed_scene, scene_between
 from tests.engine.runs.test_hard_times import fill_up, small_disk
 from tests.support.program import Program, until
 from tests.support.servers import RcloneS3
@@ -42,10 +42,7 @@ def scene(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> Iterator[Scene]:
     """A backup that has something to keep, to copy and to remove."""
-    with scene_between(bucketvault, new_bucket, here, elsewhere) as made:
-        former = {"changed": b"former", "removed": b"former", "stays": b"stays"}
-        made.copied(former)
-        made.change({"changed": b"changed", "removed": None, "new": b"new"})
+    with changed_scene(bucketvault, new_bucket, here, elsewhere) as made:
         yield made
 
 

@@ -18,7 +18,7 @@ from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InUseErr
 from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
 from tests.conftest import NewBucket
-from tests.engine.runs.scene import Scene, scene_between
+from tests.engine.runs.scene import Scene, changed_scene
 from tests.engine.runs.test_bad_days import STEPS, at
 from tests.support.program import Program, until
 from tests.support.servers import RcloneS3
@@ -35,10 +35,7 @@ def scene(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
 ) -> Iterator[Scene]:
     """A backup that has something to keep, to copy and to remove."""
-    with scene_between(bucketvault, new_bucket, here, elsewhere) as made:
-        former = {"changed": b"former", "removed": b"former", "stays": b"stays"}
-        made.copied(former)
-        made.change({"changed": b"changed", "removed": None, "new": b"new"})
+    with changed_scene(bucketvault, new_bucket, here, elsewhere) as made:
         yield made
 
 

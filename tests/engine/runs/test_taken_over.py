@@ -58,6 +58,13 @@ def adopted(context: RunContext, run: BackupRun) -> BackupRun:
         return BackupRun.get_by_id(run.id)
 
 
+def ended(folder: Path, *, number: int) -> None:
+    """Leave what a pass that came to its end leaves."""
+    (folder / runner.SPEC).write_text(json.dumps({"pass": number}))
+    end = {"exit_code": 0, "stopped": False, "steps": [["copy", 0]]}
+    (folder / runner.EXIT).write_text(json.dumps(end))
+
+
 def test_a_first_pass_that_was_noted_and_not_begun_has_touched_nothing(
     context: RunContext, claimed: BackupRun
 ) -> None:
@@ -74,10 +81,7 @@ def test_a_first_pass_that_was_noted_and_not_begun_has_touched_nothing(
 def test_a_later_pass_that_was_noted_and_not_begun_does_not_count(
     context: RunContext, claimed: BackupRun
 ) -> None:
-    folder = context.runs / claimed.uuid
-    (folder / runner.SPEC).write_text(json.dumps({"pass": 1}))
-    ended = {"exit_code": 0, "stopped": False, "steps": [["copy", 0]]}
-    (folder / runner.EXIT).write_text(json.dumps(ended))
+    ended(context.runs / claimed.uuid, number=1)
 
     run = adopted(context, left(claimed, phase=Phase.COPYING, passes=2))
 
@@ -87,10 +91,7 @@ def test_a_later_pass_that_was_noted_and_not_begun_does_not_count(
 def test_a_pass_that_was_begun_counts_although_a_restored_row_does_not_know_it(
     context: RunContext, claimed: BackupRun
 ) -> None:
-    folder = context.runs / claimed.uuid
-    (folder / runner.SPEC).write_text(json.dumps({"pass": 2}))
-    ended = {"exit_code": 0, "stopped": False, "steps": [["copy", 0]]}
-    (folder / runner.EXIT).write_text(json.dumps(ended))
+    ended(context.runs / claimed.uuid, number=2)
 
     run = adopted(context, left(claimed, phase=Phase.CHECKING, passes=0))
 
