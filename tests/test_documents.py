@@ -9,7 +9,9 @@ import pytest
 
 from bucketvault import config
 from bucketvault.cli.parser import build
-from bucketvault.engine import price_list, setup
+from bucketvault.engine import price_list
+from bucketvault.engine.setup import applying
+from bucketvault.engine.setup.tables import TABLES
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import Reason
 
@@ -96,7 +98,7 @@ def test_documents_name_every_command_setting_reason_and_variable() -> None:
     file = (ROOT / "docs/setup-file.md").read_text("utf-8")
     places = (ROOT / "docs/operations.md").read_text("utf-8")
     topics = build().parse_args(["help"]).topics
-    fields = [each.key.split(".")[-1] for of in setup.TABLES.values() for each in of.values()]
+    fields = [each.key.split(".")[-1] for of in TABLES.values() for each in of.values()]
     prices = set(price_list.RULES)
 
     assert not [name for name in topics if f"`{name}" not in commands]
@@ -125,6 +127,6 @@ def test_the_setup_file_that_is_shown_is_taken(
     names = re.findall(r'env = "(\w+)"', shown)
     environ = {name: f"{name}-0123456789abcdef0123456789abcdef".lower() for name in names}
 
-    first, second = (setup.apply(tmp_path / "setup.toml", vault, environ) for _ in range(2))
+    first, second = (applying.apply(tmp_path / "setup.toml", vault, environ) for _ in range(2))
 
-    assert len(first) > 5 and second == [setup.UNCHANGED]
+    assert len(first) > 5 and second == [applying.UNCHANGED]

@@ -38,10 +38,10 @@ def rotate_key(given: argparse.Namespace, config: "Config") -> int:
 
 def apply(given: argparse.Namespace, config: "Config") -> int:
     """Create and update what a setup file names."""
-    from bucketvault.engine import setup
+    from bucketvault.engine.setup import applying
     from bucketvault.store.opening import open_store
 
-    for line in setup.apply(given.file, open_store(config), os.environ):
+    for line in applying.apply(given.file, open_store(config), os.environ):
         print(line)
     return 0
 

@@ -26,11 +26,11 @@ from pathlib import Path
 import platformdirs
 
 from bucketvault.config import DEFAULT_PORT, Config, load_config
-from bucketvault.engine import setup
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.rclone import tether
 from bucketvault.engine.rclone.binary import clean_environment, find_binary
+from bucketvault.engine.setup import applying
 from bucketvault.engine.views import backups
 from bucketvault.errors import AlreadyRunningError, BucketvaultError
 from bucketvault.humanize import duration, size
@@ -82,7 +82,7 @@ def show(config: Config, *, once: bool) -> int:
         print(f"Two S3 servers: {here.endpoint} and {elsewhere.endpoint}.")
         file = folder / "setup.toml"
         write_setup(file, here, elsewhere)
-        for line in setup.apply(file, open_store(own), os.environ):
+        for line in applying.apply(file, open_store(own), os.environ):
             print(line)
         if once:
             return _two_runs(own, source / SOURCE_BUCKET, folder)

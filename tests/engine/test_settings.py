@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from bucketvault.engine import settings, setup
+from bucketvault.engine import settings
 from bucketvault.engine.key_rotation import ciphertexts
 from bucketvault.engine.settings import MailServer, Settings
+from bucketvault.engine.setup import applying
 from bucketvault.errors import InvalidInputError, MovedSecretError, VaultError
 from bucketvault.store.database import writing
 from bucketvault.store.models import Setting
@@ -277,10 +278,10 @@ ping_url = "https://hc-ping.com/0a1b2c"
 """
     )
 
-    first = setup.apply(file, vault, {"MAIL_PASSWORD": PASSWORD})
-    again = setup.apply(file, vault, {"MAIL_PASSWORD": PASSWORD})
+    first = applying.apply(file, vault, {"MAIL_PASSWORD": PASSWORD})
+    again = applying.apply(file, vault, {"MAIL_PASSWORD": PASSWORD})
     with pytest.raises(InvalidInputError) as caught:
-        setup.apply(file, vault, {})
+        applying.apply(file, vault, {})
 
     assert "smtp_password" in first[0]
     assert again == ["unchanged"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bucketvault.engine import price_list, setup
+from bucketvault.engine import price_list
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.domain.prices import PRICES
+from bucketvault.engine.setup import applying
 from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
@@ -72,7 +73,7 @@ def apply(tmp_path: Path, vault: Vault) -> Apply:
     def do(text: str, environ: dict[str, str] = ENVIRONMENT) -> list[str]:
         path = tmp_path / "setup.toml"
         path.write_text(text)
-        return setup.apply(path, vault, environ)
+        return applying.apply(path, vault, environ)
 
     return do
 
@@ -153,14 +154,14 @@ def test_a_pasted_address_is_put_right_and_told_once(apply: Apply) -> None:
     assert told == ['created provider "R2 main"', 'created provider "NAS"', note]
     with connection():
         assert Provider.get(Provider.name == "NAS").endpoint == endpoint
-    assert apply(pasted) == [setup.UNCHANGED]
+    assert apply(pasted) == [applying.UNCHANGED]
 
 
 def test_a_folder_whose_name_has_blanks_around_it_stays_it(apply: Apply) -> None:
     odd = WHOLE.replace('path = "photos/"', 'path = "/ photos /"')
     apply(odd)
 
-    assert apply(odd) == [setup.UNCHANGED]
+    assert apply(odd) == [applying.UNCHANGED]
     assert apply('[[backup]]\nname = "Photos"\nat = "03:00"') == ['changed backup "Photos": at']
     with connection():
         assert Backup.get().destination_path == " photos "
@@ -459,7 +460,7 @@ def test_a_file_that_cannot_be_read_is_named(
         path.write_bytes(contents)
 
     with pytest.raises(InvalidInputError) as caught:
-        setup.apply(path, vault, {})
+        applying.apply(path, vault, {})
 
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
@@ -469,7 +470,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path, vault: Vault) -> 
     path = tmp_path / "setup.toml"
     path.write_bytes(b"\xef\xbb\xbf# nothing yet\n")
 
-    assert setup.apply(path, vault, {}) == ["unchanged"]
+    assert applying.apply(path, vault, {}) == ["unchanged"]
 
 
 def test_a_hundred_backups_are_applied_and_a_second_time_nothing_changes(apply: Apply) -> None:
@@ -510,4 +511,4 @@ def test_a_secret_is_read_from_a_file_and_from_nothing_that_never_ends(
 
 def test_a_setup_file_without_an_end_is_not_read_to_it(vault: Vault) -> None:
     with pytest.raises(InvalidInputError, match="larger than 10,000,000 bytes"):
-        setup.apply(Path("/dev/zero"), vault, {})
+        applying.apply(Path("/dev/zero"), vault, {})

@@ -11,7 +11,7 @@ from nicegui import ui
 from nicegui.testing import User
 
 from bucketvault.engine.settings import Settings
-from bucketvault.engine.setup import apply
+from bucketvault.engine.setup.applying import apply
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import HomeView
 from bucketvault.errors import BucketvaultError

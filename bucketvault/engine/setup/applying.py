@@ -5,53 +5,25 @@ Provider's type and address, and either end of a Backup, are taken as a whole. A
 second time changes nothing. No message repeats a value: it may be a secret in the wrong place.
 """
 
-import datetime as dt
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bucketvault.engine import price_list, settings
 from bucketvault.engine.catalogue import backups, conflicts, providers, storages
-from bucketvault.engine.domain.fields import (
-    AMOUNT,
-    NUMBER,
-    SECRET,
-    TEXT,
-    YES_OR_NO,
-    BackupFields,
-    ProviderFields,
-    Ruled,
-    StorageFields,
-    ruled_fields,
-    type_words,
-)
-from bucketvault.engine.domain.rules import InvalidValue, did_you_mean, same_name
+from bucketvault.engine.domain.fields import BackupFields, ProviderFields, StorageFields
+from bucketvault.engine.domain.rules import did_you_mean, same_name
 from bucketvault.engine.domain.times import server_time_zone
+from bucketvault.engine.setup.reading import Entry, Secrets, document, entries
+from bucketvault.engine.setup.tables import ADDRESS, FILE_NAMES, TABLES
 from bucketvault.errors import InvalidInputError, Problem
-from bucketvault.sanitize import clean
 from bucketvault.store.database import writing
 from bucketvault.store.models import Backup, Provider, Storage
-from bucketvault.store.private_files import read_text
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Json, Schedule
+from bucketvault.vocabulary import Schedule
 
 UNCHANGED = "unchanged"
-LONGEST_FILE, LONGEST_SECRET_FILE = 10_000_000, 64_000  # bytes
-ADDRESS = ("endpoint", "account_id", "region")
-END_KEYS = ("provider", "bucket", "path")  # of a Backup's end, `source` or `destination`
-TABLES: Mapping[str, Mapping[str, Ruled]] = {
-    "provider": ruled_fields(ProviderFields),
-    "storage": ruled_fields(StorageFields),
-    "backup": ruled_fields(BackupFields),
-    "settings": settings.RULES,
-    "prices": price_list.RULES,
-}
-SHAPES = {"settings": "[settings]", "prices": "[prices.SERVICE]"}  # of tables that have no list
-# What the file calls a field that has another name inside.
-FILE_NAMES = {name: each.key for of in TABLES.values() for name, each in of.items()}
 
 
 def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
@@ -61,203 +33,13 @@ def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
     InvalidInputError with all problems of the whole file (then nothing was written), VaultError.
     """
     problems: list[Problem] = []
-    entries = list(_read(_document(path), _Secrets(path.parent, environ), problems))
-    work = _Work(entries, vault, server_time_zone(environ), problems)
+    found = list(entries(document(path), Secrets(path.parent, environ), problems))
+    work = _Work(found, vault, server_time_zone(environ), problems)
     with writing():
         work.do()
         if work.problems:
             raise InvalidInputError(work.problems)  # and so nothing is committed
     return work.lines or [UNCHANGED]
-
-
-# ---- the file's form
-
-
-@dataclass(slots=True)
-class Entry:
-    """One table of the file: what it says, without what is empty, and which keys are bad."""
-
-    kind: str  # provider, storage, backup, settings or prices
-    number: int  # among its kind, from 1
-    values: Json = field(default_factory=dict)  # an end becomes `source.provider` ...
-    bad: set[str] = field(default_factory=set)  # keys that were complained about
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Return what makes it the same as another entry; empty when its name is missing."""
-        return tuple(same_name(name) for name in self._names)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        parts = {
-            "settings": (),
-            "prices": (price_list.SERVICE,),
-            "storage": ("provider", "bucket_name"),
-        }.get(self.kind, ("name",))
-        found = [self.values.get(part) for part in parts]
-        good = all(isinstance(part, str) for part in found)
-        return tuple(str(part).strip() for part in found) if good else ()
-
-    @property
-    def label(self) -> str:
-        """How messages call it."""
-        if self.kind == "settings":
-            return "settings"
-        if not self._names:
-            return f"{self.kind} number {self.number}"
-        return f'{self.kind} "{clean("/".join(self._names), limit=120)}"'
-
-    def problem(self, key: str, message: str) -> Problem:
-        """Return a problem with one of its keys, named so that a person finds the place."""
-        return Problem(f"{self.label}: {clean(key, limit=80)}", message)
-
-
-def _document(path: Path) -> Json:
-    try:
-        return tomllib.loads(read_text(path, LONGEST_FILE))
-    except OSError as error:
-        message = f"This file cannot be read: {error.strerror or error}."
-    except UnicodeDecodeError:
-        message = "This file is not UTF-8 text."
-    except tomllib.TOMLDecodeError as error:
-        message = f"This is not TOML: {error}."
-    except RecursionError:
-        message = "This is not TOML we can read: it is nested too deeply."
-    raise InvalidInputError([Problem(str(path), message)])
-
-
-def _read(document: Json, secrets: "_Secrets", problems: list[Problem]) -> Iterator[Entry]:
-    """Give the tables of the file in their order, and note all that is wrong with its form."""
-    seen: set[tuple[str, ...]] = set()
-    twice: list[Problem] = []
-    for kind, tables in document.items():
-        if message := _why_not_tables(kind, tables):
-            problems.append(Problem(clean(kind, limit=80), message))
-            continue
-        several = price_list.listed(tables) if kind == "prices" else tables
-        for number, table in enumerate([tables] if kind == "settings" else several, 1):
-            entry = Entry(kind, number)
-            found = list(_read_table(entry, table, secrets))
-            entry.bad |= {key for key, _ in found}
-            problems += [entry.problem(key, message) for key, message in found]
-            if entry.key and (kind, *entry.key) in seen:
-                name = "bucket_name" if kind == "storage" else "name"
-                entry.bad.add(name)
-                message = f"This {kind} stands in the file twice: keep one."
-                twice.append(entry.problem(name, message))
-            seen.add((kind, *entry.key))
-            yield entry
-    problems += twice
-
-
-def _why_not_tables(kind: str, tables: object) -> str | None:
-    if kind not in TABLES:
-        what = "table" if isinstance(tables, dict | list) else "key outside of a table"
-        known = ", ".join(SHAPES.get(name, f"[[{name}]]") for name in TABLES)
-        return f"There is no such {what}; there are {known}.{did_you_mean(kind, TABLES)}"
-    if kind == "settings":
-        one = "Write [settings], in one pair of brackets: there is one."
-        return None if isinstance(tables, dict) else one
-    if kind == "prices":
-        return price_list.why_no_prices(tables)
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        return f"Write [[{kind}]], in two pairs of brackets, above each {kind}."
-    return None
-
-
-def _read_table(
-    entry: Entry, table: Mapping[str, object], secrets: "_Secrets"
-) -> Iterator[tuple[str, str]]:
-    """Fill the entry; give the keys that are bad, and why."""
-    kinds = {each.key: each.kind for each in TABLES[entry.kind].values()}
-    ends = {key.partition(".")[0] for key in kinds if "." in key}
-    known = {key.partition(".")[0] for key in kinds}
-    read: dict[str, Callable[[object], object]] = {
-        TEXT: _text,
-        NUMBER: partial(_typed, int, "a whole number without quotes"),
-        YES_OR_NO: partial(_typed, bool, "true or false without quotes"),
-        SECRET: secrets.read,
-        AMOUNT: lambda value: value,  # its rule says what it must be
-    }
-    for key, value in table.items():
-        try:
-            if key not in known:
-                raise InvalidValue(f"There is no such key.{did_you_mean(key, known)}")
-            if key in ends and value != "":
-                yield from _read_end(entry, key, value)
-            elif value != "":
-                entry.values[key] = read[kinds[key]](value)
-        except InvalidValue as refusal:
-            yield key, str(refusal)
-
-
-def _read_end(entry: Entry, end: str, value: object) -> Iterator[tuple[str, str]]:
-    if not isinstance(value, dict):
-        raise InvalidValue(
-            f'This must be a table, as in {end} = {{provider = "R2 main", bucket = '
-            f'"photos"}}, not {type_words(value)}.'
-        )
-    # one end is one thing: a path left out means the whole bucket
-    entry.values |= {f"{end}.{part}": "" for part in END_KEYS}
-    for part, content in value.items():
-        try:
-            if part not in END_KEYS:
-                raise InvalidValue(f"There is no such key.{did_you_mean(part, END_KEYS)}")
-            entry.values[f"{end}.{part}"] = _text(content)
-        except InvalidValue as refusal:
-            yield f"{end}.{part}", str(refusal)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    example = ', such as "02:30"' if isinstance(value, dt.time) else ""
-    raise InvalidValue(f"This must be text in quotes{example}, not {type_words(value)}.")
-
-
-def _typed(kind: type, words: str, value: object) -> object:
-    if type(value) is kind:
-        return value
-    raise InvalidValue(f"This must be {words}, not {type_words(value)}.")
-
-
-class _Secrets(NamedTuple):
-    """Where secrets may come from."""
-
-    folder: Path  # of the file
-    environ: Mapping[str, str]
-
-    def read(self, value: object) -> str:
-        """Return the secret that is written here, or that is where this says."""
-        if isinstance(value, str):
-            return value
-        match value:
-            case {"env": str(name), **rest} if name and not rest:
-                secret = self.environ.get(name, "")
-                if not secret:
-                    shown = clean(name, limit=80)
-                    raise InvalidValue(f"The environment variable {shown} is not set, or is empty.")
-                return secret
-            case {"file": str(name), **rest} if name and not rest:
-                return self._in_file(name, clean(name, limit=200))
-        raise InvalidValue(
-            'This must be {env = "NAME"}, {file = "path"} or text in quotes, nothing else.'
-        )
-
-    def _in_file(self, name: str, shown: str) -> str:
-        try:
-            path = self.folder / Path(name).expanduser()
-            secret = read_text(path, LONGEST_SECRET_FILE, only_files=True).rstrip("\r\n")
-        except OSError as error:
-            raise InvalidValue(f"The file {shown} cannot be read: {error.strerror}.") from error
-        except (ValueError, RuntimeError) as error:  # not text; not a file's name; nobody's home
-            raise InvalidValue(f"The file {shown} cannot be read as text.") from error
-        if not secret:
-            raise InvalidValue(f"The file {shown} is empty.")
-        return secret
-
-
-# ---- what it means
 
 
 @dataclass(slots=True)
@@ -273,7 +55,7 @@ class _Work:
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
-        for kind in ("settings", "prices", "provider", "storage", "backup"):
+        for kind in TABLES:
             for entry in self.entries:
                 if entry.kind == kind:
                     getattr(self, f"_{kind}")(entry)
