@@ -251,15 +251,15 @@ def test_it_listens_where_no_other_computer_reaches_it(served: Served) -> None:
 def test_a_new_link_ends_every_session_and_every_open_socket(bucketvault: Program) -> None:
     served = bucketvault.serve()
     served.sign_in()
-    old = served.link
-    assert served.ask("/").status == 200
+    old, home = served.link, f"{served.path}/"
+    assert served.ask(home).status == 200
     with RawSocket(served, Cookie=served.cookie, Origin=served.base) as raw:
         assert raw.status == 101
 
         told = bucketvault.cli("url", "--new")
 
         assert told.code == 0 and told.out.strip() != old
-        until("the session has ended", lambda: served.ask("/").status == 401)
+        until("the session has ended", lambda: served.ask(home).status == 401)
         raw.say("3")
         until("the socket has ended", raw.is_over)
     assert served.ask(old.removeprefix(served.base), signed_in=False).status == 403

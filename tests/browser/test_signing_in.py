@@ -114,8 +114,9 @@ def test_a_tab_that_was_cut_off_when_its_session_ended_says_so_and_leads_to_sign
         tunnel.cut()
         expect(page.get_by_text("Not connected. Trying again.")).to_be_visible()
 
+        before = served.path  # the new one would be refused before the server has it, too
         link = bucketvault.cli("url", "--new").out.split()[-1]
-        until("the server knows it, too", lambda: served.ask("/").status == 401)
+        until("the server knows it, too", lambda: served.ask(f"{before}/").status == 401)
         tunnel.mend()
 
         expect(page.get_by_text("You are signed out.")).to_be_visible()
