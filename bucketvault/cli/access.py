@@ -1,16 +1,24 @@
-"""`url`, `password`, `rotate-key`: the commands about who gets in, and the key that opens keys."""
+"""`url`, `open`, `password`, `rotate-key`: who gets in, and the key that opens keys."""
 
 import argparse
+import contextlib
 import getpass
+import html
+import subprocess
 import sys
+import time
+import webbrowser
 
 from bucketvault.access import password
 from bucketvault.access.sessions import end_all_sessions
 from bucketvault.config import Config
 from bucketvault.engine import key_rotation
-from bucketvault.errors import BucketvaultError, ConfigError
+from bucketvault.errors import BucketvaultError, ConfigError, StrangerError
 from bucketvault.server import address
 from bucketvault.store.opening import open_store
+from bucketvault.store.private_files import write_private
+
+SERVER_S = 60.0  # a small machine with a large database takes a while
 
 
 def print_link(given: argparse.Namespace, config: Config) -> int:
@@ -20,6 +28,53 @@ def print_link(given: argparse.Namespace, config: Config) -> int:
     if door.socket is not None:
         print(f"First, on your own computer: {door.tunnel_line('')}", file=sys.stderr)
     return 0
+
+
+def open_in_browser(given: argparse.Namespace, config: Config) -> int:
+    """Open the pages in the user's browser, signed in; start a server first where none answers.
+
+    The browser gets the path of a private file that leads to the link: its arguments are for
+    everybody to read. Raises BucketvaultError where neither a server nor a browser starts,
+    StrangerError where another program listens.
+    """
+    config.make_folders()
+    try:
+        _, link = address.login_link(config, new=False)
+    except StrangerError:
+        raise
+    except BucketvaultError:
+        _start_server(config)
+        _, link = address.login_link(config, new=False)
+    page = config.data_dir / "open.html"
+    write_private(page, f'<meta http-equiv="refresh" content="0; url={html.escape(link)}">\n')
+    if not webbrowser.open(page.as_uri()):
+        raise BucketvaultError(
+            "There is no browser here.",
+            "bucketvault url prints a link; over SSH, open it through a tunnel (docs/access.md).",
+        )
+    print("The pages open in your browser. If they do not: bucketvault url")
+    return 0
+
+
+def _start_server(config: Config) -> None:
+    """Start `serve`, which goes on without us. Raises BucketvaultError with what it said."""
+    with (config.data_dir / "serve.log").open("ab") as out:
+        begin = out.tell()
+        server = subprocess.Popen(
+            [sys.executable, "-m", "bucketvault", "--data-dir", str(config.data_dir), "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,  # it outlives this terminal
+        )
+    deadline = time.monotonic() + SERVER_S
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError, StrangerError):
+            address.noted_door(config).ask()
+            return
+        time.sleep(0.1)  # between two looks
+    said = (config.data_dir / "serve.log").read_bytes()[begin:].decode(errors="replace")
+    raise BucketvaultError("bucketvault did not start.", *said.strip().splitlines()[-1:])
 
 
 def set_password(given: argparse.Namespace, config: Config) -> int:

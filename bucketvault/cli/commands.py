@@ -22,6 +22,27 @@ def url(given: argparse.Namespace, config: "Config") -> int:
     return print_link(given, config)
 
 
+def open_pages(given: argparse.Namespace, config: "Config") -> int:
+    """Open the pages in a browser, signed in."""
+    from bucketvault.cli.access import open_in_browser
+
+    return open_in_browser(given, config)
+
+
+def install_service(given: argparse.Namespace, config: "Config") -> int:
+    """Install the service that systemd starts."""
+    from bucketvault.cli.service import install
+
+    return install(given, config)
+
+
+def uninstall_service(given: argparse.Namespace, config: "Config") -> int:
+    """Remove the service."""
+    from bucketvault.cli.service import uninstall
+
+    return uninstall(given, config)
+
+
 def password(given: argparse.Namespace, config: "Config") -> int:
     """Set a password, or remove it."""
     from bucketvault.cli.access import set_password

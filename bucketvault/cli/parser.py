@@ -40,9 +40,9 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of examples and exit codes."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26)
+        super().__init__(prog, max_help_position=27)
         # argparse forgets that commands are indented twice: the longest would take its own line
-        self._action_max_length = len("restore-database") + 4
+        self._action_max_length = len("uninstall-service") + 4
 
 
 def build() -> argparse.ArgumentParser:
@@ -105,6 +105,7 @@ class _Commands:
         self._backups()
         self._runs()
         self._looking()
+        self._service()
         self._others()
 
     def _serving(self) -> None:
@@ -139,10 +140,46 @@ class _Commands:
         url.add_argument(
             "--new", action="store_true", help="end every session and every other link first"
         )
+        self._add(
+            "open",
+            commands.open_pages,
+            "open the pages in your browser, signed in",
+            "open",
+            more="Starts bucketvault if it is not running.",
+        )
         word = self._add(
             "password", commands.password, "set a password as a second way to sign in", "password"
         )
         word.add_argument("--remove", action="store_true", help="remove it: only links open")
+
+    def _service(self) -> None:
+        install = self._add(
+            "install-service",
+            commands.install_service,
+            "install bucketvault as a service that systemd starts",
+            "install-service --user",
+            "sudo bucketvault install-service --port 9000",
+            more="As root for the machine, with its own user; else for you. May be run again.",
+        )
+        install.add_argument("--port", default="", help="on 127.0.0.1; default: 8484")
+        uninstall = self._add(
+            "uninstall-service",
+            commands.uninstall_service,
+            "remove the service; data, keys and buckets stay",
+            "uninstall-service",
+        )
+        for parser in (install, uninstall):
+            whose = parser.add_mutually_exclusive_group()
+            whose.add_argument("--user", action="store_true", help="for you; default without root")
+            whose.add_argument(
+                "--system", action="store_true", help="for the machine; default for root"
+            )
+            parser.add_argument(
+                "--root",
+                type=Path,
+                metavar="DIR",
+                help="in the system below DIR, which is not running: start nothing",
+            )
 
     def _backups(self) -> None:
         apply = self._add(

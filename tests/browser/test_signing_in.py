@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.program import CLEAN_STOP_S, Program, Served, until
+from tests.support.servers import free_port
 from tests.support.tunnel import Tunnel
 
 # a tab may be led there twice, by its own script and by the server: one of the two is aborted
@@ -80,6 +83,40 @@ def test_a_visitor_is_led_to_the_sign_in_page_and_then_where_they_wanted(
     assert page.url == f"{served.home}/?from=mail"
     assert not watched.wrong
     watched.context.close()
+
+
+def test_open_starts_the_server_and_a_browser_that_is_signed_in_without_a_token_in_its_arguments(
+    bucketvault: Program, browser: Browser, tmp_path: Path
+) -> None:
+    started, port = tmp_path / "arguments", free_port()
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho "$@" > {started}\n')
+    script.chmod(0o755)
+    environment = {"BROWSER": str(script), "BUCKETVAULT_PORT": str(port)}
+
+    try:
+        for _ in range(2):  # the second time there is a server
+            done = bucketvault.shell("open", **environment)
+            assert done.code == 0, done.err
+            shown = until(
+                "the browser was started", lambda: started.exists() and started.read_text()
+            )
+            assert shown.startswith("file://") and "token" not in shown
+            page = browser.new_context().new_page()
+            page.goto(shown.strip())
+            expect(page.get_by_role("heading", name="Backups")).to_be_visible()
+            page.context.close()
+            started.unlink()
+    finally:
+        ours = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if {"serve", str(bucketvault.data_dir)} <= set(process.info["cmdline"] or ())
+        ]
+        for server in ours:
+            server.terminate()
+        psutil.wait_procs(ours, timeout=30)
+    assert len(ours) == 1
 
 
 def test_a_tab_whose_link_was_replaced_shows_the_sign_in_page(
