@@ -21,18 +21,18 @@ N, R, P = 2**15, 8, 3
 SALT_BYTES, HASH_BYTES = 16, 32
 
 
-def check(password: str) -> None:
-    """Raise ValueError when this is no password to rely on."""
+def check(password: str, what: str = "password") -> None:
+    """Raise ValueError when this is no password to rely on; `what`: how the sentence calls it."""
     if password != password.strip():
-        raise ValueError("The password begins or ends with a space.")
+        raise ValueError(f"The {what} begins or ends with a space.")
     if len(password) < SHORTEST:
-        raise ValueError(f"The password has {len(password)} characters; it needs {SHORTEST}.")
+        raise ValueError(f"The {what} has {len(password)} characters; it needs {SHORTEST}.")
     if len(password) > LONGEST:
-        raise ValueError(f"The password is too long: {LONGEST} characters is the most.")
+        raise ValueError(f"The {what} is too long: {LONGEST} characters is the most.")
     if len(set(password)) < FEWEST_DIFFERENT:
-        raise ValueError("The password repeats a few characters only.")
+        raise ValueError(f"The {what} repeats a few characters only.")
     if not password.isprintable():
-        raise ValueError("The password holds a character that cannot be seen.")
+        raise ValueError(f"The {what} holds a character that cannot be seen.")
 
 
 def set_password(file: Path, password: str) -> None:

@@ -21,6 +21,7 @@ from bucketvault.errors import (
 )
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_IN_USE = 0, 1, 2, 75
+DOCUMENTS = (commands.log, commands.export)  # whose output is what was asked for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         argcomplete.autocomplete(parser)
     given = parser.parse_args(arguments)
-    _settle_output(cut_off_is_fine=given.command is commands.log)
+    _settle_output(is_a_document=given.command in DOCUMENTS)
     from bucketvault import logging_setup
     from bucketvault.config import load_config
 
@@ -62,12 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         lost.tell(config, error)  # after it was said: this may take a minute
         return code
-    except BrokenPipeError:  # `bucketvault log 7 | head`: only a log may be cut off
+    except BrokenPipeError:  # `bucketvault log 7 | head`: only a document may be cut off
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
         return EXIT_OK
     except OSError as error:
         where = error.filename or config.data_dir
-        if given.command is commands.log and error.filename is None:
+        if given.command in DOCUMENTS and error.filename is None:
             where = "the output"
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - it still holds what would fail again
         print(f"{error.strerror or error}: {where}", file=sys.stderr)
@@ -82,11 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(describe_sqlite_error(error, config.database), EXIT_FAILED)
 
 
-def _settle_output(*, cut_off_is_fine: bool) -> None:
+def _settle_output(*, is_a_document: bool) -> None:
     """Make sure that printing never decides how a command ends.
 
     Odd signs are escaped where a terminal cannot show them; a reader that went away, as in
     `bucketvault run Photos --wait | head -1`, neither ends a command nor changes its exit code.
+    Only of a document it is said when it could not be written whole.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -94,7 +96,7 @@ def _settle_output(*, cut_off_is_fine: bool) -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we live
             continue
         stream.reconfigure(errors="backslashreplace")
-        if not cut_off_is_fine:
+        if not is_a_document:
             setattr(sys, name, _Deaf(stream))
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import getpass
 import html
 import subprocess
 import sys
@@ -11,9 +10,10 @@ import webbrowser
 
 from bucketvault.access import password
 from bucketvault.access.sessions import end_all_sessions
+from bucketvault.cli.asking import asked_twice
 from bucketvault.config import Config
 from bucketvault.engine import key_rotation
-from bucketvault.errors import BucketvaultError, ConfigError, StrangerError
+from bucketvault.errors import BucketvaultError, StrangerError
 from bucketvault.server import address
 from bucketvault.store.opening import open_store
 from bucketvault.store.private_files import write_private
@@ -88,30 +88,11 @@ def set_password(given: argparse.Namespace, config: Config) -> int:
         config.password.unlink()
         print("The password is gone and every session has ended. The link: bucketvault url")
         return 0
-    new = _asked_twice()
+    new = asked_twice("password", "bucketvault password")
     end_all_sessions()  # first: with a database that cannot be written, nothing changes
     password.set_password(config.password, new)
     print("The password is set and every session has ended. Sign in with it, or with the link.")
     return 0
-
-
-def _asked_twice() -> str:
-    """Ask for a new password in the terminal, not shown. Raises BucketvaultError, ConfigError."""
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            "A password is asked for on a terminal only, so that no file and no history has it.",
-            "Over SSH: ssh -t SERVER bucketvault password",
-        )
-    try:
-        new = getpass.getpass(f"New password, at least {password.SHORTEST} characters: ")
-        password.check(new)
-        if getpass.getpass("Again: ") != new:
-            raise ValueError("The two are not the same.")
-    except (ValueError, EOFError) as error:
-        raise BucketvaultError(
-            str(error) or "No password was given.", "Nothing was changed."
-        ) from error
-    return new
 
 
 def encrypt_anew(given: argparse.Namespace, config: Config) -> int:

@@ -59,12 +59,16 @@ def rotate_key(given: argparse.Namespace, config: "Config") -> int:
 
 def apply(given: argparse.Namespace, config: "Config") -> int:
     """Create and update what a setup file names."""
-    from bucketvault.engine.setup import applying
-    from bucketvault.store.opening import open_store
+    from bucketvault.cli import setup_file
 
-    for line in applying.apply(given.file, open_store(config), os.environ):
-        print(line)
-    return 0
+    return setup_file.apply(given, config)
+
+
+def export(given: argparse.Namespace, config: "Config") -> int:
+    """Print the setup file."""
+    from bucketvault.cli import setup_file
+
+    return setup_file.export(given, config)
 
 
 def run(given: argparse.Namespace, config: "Config") -> int:

@@ -187,9 +187,35 @@ class _Commands:
             commands.apply,
             "create and update providers, buckets and backups from a TOML file",
             "apply setup.toml",
-            more="Matches by name, never deletes, all or nothing.",
+            "apply setup.toml --prune --dry-run",
+            more="Matches by name, all or nothing; deletes only with --prune.",
         )
         apply.add_argument("file", type=Path, metavar="setup.toml")
+        apply.add_argument(
+            "--prune",
+            action="store_true",
+            help="also delete backups, storages and providers that the file does not name, with "
+            "their history; buckets, copies and old versions stay",
+        )
+        apply.add_argument(
+            "--dry-run", action="store_true", help="only list what would change, line by line"
+        )
+        _passphrase_file(apply)
+        export = self._add(
+            "export",
+            commands.export,
+            "print the setup file of what is set up here",
+            "export > setup.toml",
+            "export --with-secrets moving.setup",
+            more="Without secrets: the file names environment variables for them.",
+        )
+        export.add_argument(
+            "--with-secrets",
+            type=Path,
+            metavar="FILE",
+            help="write it with all secrets into FILE, encrypted with a passphrase",
+        )
+        _passphrase_file(export)
         for name, command, words in (
             ("enable", commands.enable, "turn a backup's schedule on"),
             ("disable", commands.disable, "turn a backup's schedule off; it can still be run"),
@@ -351,6 +377,16 @@ def _name(
 
 def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def _passphrase_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-file",
+        default="",
+        metavar="FILE",
+        help="read the passphrase from the first line of FILE (-: standard input); default: asked "
+        "for on the terminal",
+    )
 
 
 def _wait(parser: argparse.ArgumentParser) -> None:

@@ -5,13 +5,13 @@ known here.
 """
 
 import datetime as dt
-import re
 import shlex
 from dataclasses import dataclass
 
 from bucketvault.config import Config
 from bucketvault.engine.catalogue import providers, rows
 from bucketvault.engine.domain.places import server_of
+from bucketvault.engine.domain.rules import ARCHIVE_KEY
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.runs.kept_versions import KeptVersions, asked_without_a_run
@@ -19,7 +19,6 @@ from bucketvault.store.database import connection
 from bucketvault.store.models import Backup, Provider, Storage
 from bucketvault.store.secrets import Vault
 
-_KEY = re.compile(r"[a-z0-9-]{1,80}-[0-9a-f]{6}", re.ASCII)  # as catalogue makes them
 MOST_COUNTED = 20  # each is a listing of its own
 
 
@@ -67,7 +66,7 @@ def left_behind(config: Config, vault: Vault, storage_id: int) -> Found:
     binary = find_binary(config.rclone)
     with asked_without_a_run():
         names = KeptVersions(binary, remote, bucket, "").all_in_bucket()
-        ours = [name for name in names if name in named or _KEY.fullmatch(name)]
+        ours = [name for name in names if name in named or ARCHIVE_KEY.fullmatch(name)]
         without = [key for key in ours if key not in here]
         left = []
         for key in without[:MOST_COUNTED]:

@@ -44,7 +44,17 @@ def listed(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:  # 
 def load() -> Mapping[str, Prices]:
     """Return the prices by `Service.slug`; of others nothing is known."""
     with connection():
-        return dict(PRICES) | {slug: _changed(slug, own) for slug, own in _own()}
+        return dict(PRICES) | {slug: _changed(slug, own) for slug, own in own_prices()}
+
+
+def own_prices() -> Iterator[tuple[str, dict[str, Any]]]:  # Any: numbers, of either type
+    """Give the prices of `setup.toml`, by slug; what a stricter rule refuses is passed over."""
+    for row in Setting.select().where(Setting.key.startswith(_KEY)):
+        kept: dict[str, Any] = {}
+        for name, value in json.loads(row.value).items():
+            with contextlib.suppress(KeyError, InvalidValue):
+                kept[name] = _FIELDS[name].rule(value)
+        yield row.key.removeprefix(_KEY), kept
 
 
 def change(slug: str, given: Mapping[str, object]) -> tuple[str, ...]:
@@ -59,22 +69,12 @@ def change(slug: str, given: Mapping[str, object]) -> tuple[str, ...]:
     if sheet.problems:
         raise InvalidInputError(sheet.problems)
     with writing(Topic.SETTINGS, Topic.BACKUPS):
-        own = dict(_own()).get(slug, {})
+        own = dict(own_prices()).get(slug, {})
         changed = tuple(name for name, value in wanted.items() if own.get(name) != value)
         if changed:
             value = json.dumps(own | wanted)
             Setting.insert(key=f"{_KEY}{slug}", value=value).on_conflict_replace().execute()
         return changed
-
-
-def _own() -> Iterator[tuple[str, dict[str, Any]]]:  # Any: numbers, of either type
-    """Give what was changed, by slug; what a stricter rule refuses is passed over."""
-    for row in Setting.select().where(Setting.key.startswith(_KEY)):
-        kept: dict[str, Any] = {}
-        for name, value in json.loads(row.value).items():
-            with contextlib.suppress(KeyError, InvalidValue):
-                kept[name] = _FIELDS[name].rule(value)
-        yield row.key.removeprefix(_KEY), kept
 
 
 def _changed(slug: str, own: Mapping[str, Any]) -> Prices:

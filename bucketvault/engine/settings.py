@@ -55,7 +55,7 @@ class Settings:
     smtp_user: str = ruled(allowed.mail_user_rule, "")  # empty: without signing in
     mail_from: str = ruled(allowed.mail_address_rule, "")
     mail_to: str = ruled(allowed.mail_address_rule, "")
-    ping_url: str = ruled(allowed.ping_url_rule, "")  # called while all is well
+    ping_url: str = ruled(allowed.ping_url_rule, "", kind=SECRET)  # called while all is well
     # alerts are off, and that is meant: somebody watches in another way
     alerts_elsewhere: bool = ruled(allowed.stored_yes_or_no_rule, False, kind=YES_OR_NO)
     has_smtp_password: bool = False
@@ -136,7 +136,7 @@ def mail_server(vault: Vault, given: Mapping[str, object] | None = None) -> Mail
         if problems:
             raise InvalidInputError(problems)
         if password is None and after.smtp_user:
-            password = _opened_password(vault, after)
+            password = opened_password(vault, after)
     if not after.mail_is_set_up:
         return None
     return MailServer(
@@ -148,6 +148,25 @@ def mail_server(vault: Vault, given: Mapping[str, object] | None = None) -> Mail
         sender=after.mail_from,
         recipient=after.mail_to,
     )
+
+
+def opened_password(vault: Vault, to: Settings) -> str:
+    """Return the password in the clear, empty where there is none: keep it in memory only.
+
+    `to`: the settings it is for. Raises VaultError; MovedSecretError when it was entered for
+    another server.
+    """
+    row = Setting.get_or_none(Setting.key == PASSWORD)
+    if row is None:
+        return ""
+    try:
+        return vault.decrypt(row.value, place_of_password(to))
+    except MovedSecretError as error:
+        raise MovedSecretError(
+            "The stored mail password cannot be read: the password, or the server, port, user or "
+            "protection it was entered for, was changed outside bucketvault.",
+            "Check them under Settings, then enter the password again.",
+        ) from error
 
 
 # ---- how it is done
@@ -215,23 +234,9 @@ def _destination(of: Settings) -> tuple[str, str, str, str]:
 def _stored_password(vault: Vault, to: Settings) -> str:
     """The stored password; empty when there is none. One that does not open is to be replaced."""
     try:
-        return _opened_password(vault, to)
+        return opened_password(vault, to)
     except VaultError:
         return "\0"  # equals no password that can be entered
-
-
-def _opened_password(vault: Vault, to: Settings) -> str:
-    row = Setting.get_or_none(Setting.key == PASSWORD)
-    if row is None:
-        return ""
-    try:
-        return vault.decrypt(row.value, place_of_password(to))
-    except MovedSecretError as error:
-        raise MovedSecretError(
-            "The stored mail password cannot be read: the password, or the server, port, user or "
-            "protection it was entered for, was changed outside bucketvault.",
-            "Check them under Settings, then enter the password again.",
-        ) from error
 
 
 def _keep_password(vault: Vault, password: str, to: Settings) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import peewee as pw
 
 from bucketvault.engine.catalogue import conflicts, rows
-from bucketvault.engine.domain.fields import BackupFields, ruled_fields
-from bucketvault.engine.domain.rules import typed_path
+from bucketvault.engine.domain.fields import BackupFields, Sheet, ruled_fields
+from bucketvault.engine.domain.rules import archive_key_rule, typed_path
 from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem
@@ -18,6 +18,7 @@ from bucketvault.store.models import Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, run_topic
 
 SLUG_LENGTH = 40
+KEY_IS_TAKEN = "Another backup keeps its old versions there: leave this out for a new folder."
 TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
 
 
@@ -36,14 +37,22 @@ def check(given: BackupFields, backup_id: int | None = None) -> list[Problem]:
         return conflicts.checked_backup(given, rows.existing(Backup, backup_id))[1]
 
 
-def create(given: BackupFields, *, with_others: bool = True) -> int:
+def create(given: BackupFields, *, with_others: bool = True, archive_key: str | None = None) -> int:
     """Store a new Backup; its id. Raises InvalidInputError with all problems.
 
     Without `with_others` the caller looks for `conflicts.contradictions` itself, before it commits.
+    `archive_key`: the folder of its kept versions, of a Backup that was elsewhere before.
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
-        values = rows.accepted(conflicts.checked_backup(given, None, with_others=with_others))
-        row = Backup(archive_key=_new_archive_key(values.name), **rows.fields_of(values))
+        values, problems = conflicts.checked_backup(given, None, with_others=with_others)
+        sheet = Sheet(problems)
+        if archive_key is not None:
+            archive_key = sheet.take("archive_key", archive_key_rule, archive_key, None)
+            if Backup.select().where(Backup.archive_key == archive_key).exists():
+                sheet.refuse("archive_key", KEY_IS_TAKEN)
+        values = rows.accepted((values, sheet.problems))
+        archive_key = archive_key or _new_archive_key(values.name)
+        row = Backup(archive_key=archive_key, **rows.fields_of(values))
         _plan_from_now(row)
         row.save()
         return int(row.id)

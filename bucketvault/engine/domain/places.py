@@ -105,6 +105,12 @@ def r2_endpoint(account_id: str) -> str:
     return f"https://{account}.r2.cloudflarestorage.com"
 
 
+def r2_account(endpoint: str) -> str:
+    """Return the account whose usual address this is, as `r2_endpoint` makes it; empty: none."""
+    found = re.fullmatch(r"https://([0-9a-f]{32})\.r2\.cloudflarestorage\.com", endpoint)
+    return found[1] if found else ""
+
+
 def b2_endpoint(region: str) -> str:
     """Backblaze B2's S3 address for a region such as `us-west-004`."""
     name = region.strip().lower()

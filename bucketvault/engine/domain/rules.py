@@ -26,6 +26,7 @@ LONGEST_RETENTION_DAYS = 3650
 MOST_GB_A_NIGHT = 100_000
 GB = 10**9
 ARCHIVE_ROOT = ".bucketvault-archive"
+ARCHIVE_KEY = re.compile(r"[a-z0-9-]{1,80}-[0-9a-f]{6}", re.ASCII)  # as catalogue makes them
 
 # Around what was copied from a page or a mail; the last four are not seen at all.
 BLANKS = " \t\r\n\f\v\u00a0\u202f\u200b\u2060\ufeff"
@@ -141,6 +142,14 @@ def meant_path(typed: str) -> str:
 def typed_path(path: str) -> str:
     """Return a stored path as `meant_path` reads it back unchanged."""
     return path if path == path.strip(BLANKS) else f"/{path}/"
+
+
+def archive_key_rule(value: object) -> str:
+    """The name of a Backup's folder of kept versions, as the catalogue once made it."""
+    key = text_of(value)
+    if ARCHIVE_KEY.fullmatch(key) is None:
+        raise InvalidValue("This is no folder of kept versions: leave it out for a new one.")
+    return key
 
 
 def endpoint_rule(value: object) -> str:

@@ -1,10 +1,11 @@
-"""Applies `setup.toml`: creates and changes by name, all or nothing, and never deletes.
+"""Applies `setup.toml`: creates and changes by name, all or nothing; deletes only when told to.
 
 The file says what is to be; what it leaves out of something that exists stays as it is there. A
 Provider's type and address, and either end of a Backup, are taken as a whole. Applied twice, the
 second time changes nothing. No message repeats a value: it may be a secret in the wrong place.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from bucketvault.engine.catalogue import backups, conflicts, providers, storages
 from bucketvault.engine.domain.fields import BackupFields, ProviderFields, StorageFields
 from bucketvault.engine.domain.rules import did_you_mean, same_name
 from bucketvault.engine.domain.times import server_time_zone
+from bucketvault.engine.setup import pruning
 from bucketvault.engine.setup.reading import Entry, Secrets, document, entries
 from bucketvault.engine.setup.tables import ADDRESS, FILE_NAMES, TABLES
 from bucketvault.errors import InvalidInputError, Problem
@@ -26,19 +28,39 @@ from bucketvault.vocabulary import Schedule
 UNCHANGED = "unchanged"
 
 
-def apply(path: Path, vault: Vault, environ: Mapping[str, str]) -> list[str]:
+class _NothingWritten(Exception):  # noqa: N818 - ends a transaction that only tried
+    pass
+
+
+def apply(
+    path: Path,
+    vault: Vault,
+    environ: Mapping[str, str],
+    *,
+    passphrase: Callable[[], str] | None = None,
+    prune: bool = False,
+    dry_run: bool = False,
+) -> list[str]:
     """Make the database say what the file says; one line for each change, or `unchanged`.
 
-    Secrets may come from `environ` or from files beside the file; no message holds one. Raises
-    InvalidInputError with all problems of the whole file (then nothing was written), VaultError.
+    Secrets may come from `environ` or from files beside the file; no message holds one.
+    `passphrase` is asked where the file is encrypted. With `prune`, what the file does not name is
+    deleted. With `dry_run`, the lines tell what would change, and nothing does.
+    Raises InvalidInputError with all problems of the whole file (then nothing was written),
+    VaultError, BucketvaultError for a passphrase that does not open it.
     """
     problems: list[Problem] = []
-    found = list(entries(document(path), Secrets(path.parent, environ), problems))
-    work = _Work(found, vault, server_time_zone(environ), problems)
-    with writing():
+    found = list(entries(document(path, passphrase), Secrets(path.parent, environ), problems))
+    if prune and not any(entry.kind == "backup" for entry in found):
+        message = "It names no backup, so every backup would be deleted. Name one that stays."
+        problems.append(Problem(str(path), message))
+    work = _Work(found, vault, server_time_zone(environ), problems, prune, dry_run)
+    with contextlib.suppress(_NothingWritten), writing():
         work.do()
         if work.problems:
             raise InvalidInputError(work.problems)  # and so nothing is committed
+        if dry_run:
+            raise _NothingWritten
     return work.lines or [UNCHANGED]
 
 
@@ -50,15 +72,21 @@ class _Work:
     vault: Vault
     time_zone: str  # of Backups that name none
     problems: list[Problem]
+    prune: bool
+    dry_run: bool
     lines: list[str] = field(default_factory=list)
     written_backups: list[int] = field(default_factory=list)
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
+        if self.prune:  # first: another may copy to where one of these did
+            self._pruned(pruning.backups_beside(self.entries))
         for kind in TABLES:
             for entry in self.entries:
                 if entry.kind == kind:
                     getattr(self, f"_{kind}")(entry)
+        if self.prune and not self.problems:
+            self._pruned(pruning.ends_beside(self.entries))
         # At the end, so that two Backups may change places; and for all Backups, since a change
         # may break one that is not in the file. While something is left out, only for those read.
         only = self.written_backups if self.problems else None
@@ -66,10 +94,20 @@ class _Work:
             key = FILE_NAMES[found.field]
             self.problems.append(Problem(f'backup "{found.backup_name}": {key}', found.message))
 
+    def _tell(self, verb: str, what: str) -> None:
+        self.lines.append(f"would {verb} {what}" if self.dry_run else f"{verb}d {what}")
+
+    def _pruned(self, all_of_it: Iterable[pruning.Pruned]) -> None:
+        for each in all_of_it:
+            if each.problem is not None:
+                self.problems.append(each.problem)
+            else:
+                self._tell("delete", each.words)
+
     def _settings(self, entry: Entry) -> None:
         try:
             if changed := settings.change(entry.values, self.vault):
-                self.lines.append(f"changed settings: {', '.join(changed)}")
+                self._tell("change", f"settings: {', '.join(changed)}")
         except InvalidInputError as error:
             self._note(entry, error.problems)
 
@@ -77,7 +115,7 @@ class _Work:
         given = dict(entry.values)
         try:
             if changed := price_list.change(given.pop(price_list.SERVICE), given):
-                self.lines.append(f"changed {entry.label}: {', '.join(changed)}")
+                self._tell("change", f"{entry.label}: {', '.join(changed)}")
         except InvalidInputError as error:
             self._note(entry, error.problems)
 
@@ -103,24 +141,32 @@ class _Work:
     def _storage(self, entry: Entry) -> None:
         provider = self._provider_named(entry, "provider")
         provider_id = provider.id if provider is not None else 0
+        given = {key: value for key, value in entry.values.items() if key != "provider"}
+        listed, name = given.pop("as_listed", False), given.get("bucket_name", "")
         row = Storage.get_or_none(
             Storage.provider == provider_id,
-            Storage.bucket_name == entry.values.get("bucket_name", "").strip(),
+            Storage.bucket_name == (name if listed else name.strip()),
         )
-        given = {key: value for key, value in entry.values.items() if key != "provider"}
         stored = StorageFields() if row is None else storages.stored(row.id)
         wanted = replace(stored, provider_id=provider_id, **given)
         self._write(
             entry,
             row,
-            check=lambda: conflicts.checked_storage(wanted, row, with_users=False)[1],
-            create=lambda: storages.create(wanted),
-            change=lambda i: storages.change(i, wanted, with_users=False),
+            check=lambda: conflicts.checked_storage(wanted, row, listed=listed, with_users=False)[
+                1
+            ],
+            create=lambda: storages.create(wanted, listed=listed),
+            change=lambda i: storages.change(i, wanted, listed=listed, with_users=False),
         )
 
     def _backup(self, entry: Entry) -> None:
         row = _by_name(Backup, entry.values.get("name"))
         given = {key: value for key, value in entry.values.items() if "." not in key}
+        kept = given.pop("kept_versions", None)
+        if row is not None and kept not in (None, row.archive_key):
+            entry.bad.add("kept_versions")
+            message = f"They are in {row.archive_key}, and stay there: leave this out."
+            self.problems.append(entry.problem("kept_versions", message))
         for end in ("source", "destination"):
             if f"{end}.provider" in entry.values:
                 given[f"{end}_storage_id"] = self._storage_named(entry, end)
@@ -133,7 +179,7 @@ class _Work:
             entry,
             row,
             check=lambda: conflicts.checked_backup(wanted, row, with_others=False)[1],
-            create=lambda: backups.create(wanted, with_others=False),
+            create=lambda: backups.create(wanted, with_others=False, archive_key=kept),
             change=lambda i: backups.change(i, wanted, with_others=False),
         )
         if written is not None:
@@ -157,12 +203,12 @@ class _Work:
                 raise InvalidInputError(check())
             if row is None:
                 created = create()
-                self.lines.append(f"created {entry.label}")
+                self._tell("create", entry.label)
                 return created
             if changed := change(row.id):
                 # as the file calls them, an end once
                 words = dict.fromkeys(FILE_NAMES[name].partition(".")[0] for name in changed)
-                self.lines.append(f"changed {entry.label}: {', '.join(words)}")
+                self._tell("change", f"{entry.label}: {', '.join(words)}")
             return int(row.id)
         except InvalidInputError as error:
             self._note(entry, error.problems)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bucketvault.engine import price_list
 from bucketvault.engine.domain.fields import AMOUNT, NUMBER, SECRET, TEXT, YES_OR_NO, type_words
 from bucketvault.engine.domain.rules import InvalidValue, did_you_mean, same_name
+from bucketvault.engine.setup import sealed
 from bucketvault.engine.setup.tables import END_KEYS, SHAPES, TABLES, named_by
 from bucketvault.errors import InvalidInputError, Problem
 from bucketvault.sanitize import clean
@@ -93,9 +94,16 @@ class Secrets(NamedTuple):
         return secret
 
 
-def document(path: Path) -> Json:
+def document(path: Path, passphrase: Callable[[], str] | None = None) -> Json:
+    """Return the file's tables; `passphrase` is asked where it is encrypted.
+
+    Raises InvalidInputError where it cannot be read, BucketvaultError where it does not open.
+    """
     try:
-        return tomllib.loads(read_text(path, LONGEST_FILE))
+        text = read_text(path, LONGEST_FILE)
+        if passphrase is not None and sealed.is_sealed(text):
+            text = sealed.opened(text, passphrase())
+        return tomllib.loads(text)
     except OSError as error:
         message = f"This file cannot be read: {error.strerror or error}."
     except UnicodeDecodeError:

@@ -6,7 +6,10 @@ A field that is declared with its rule is a key of its table here, in both direc
 from collections.abc import Mapping
 
 from bucketvault.engine import price_list, settings
+from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import (
+    TEXT,
+    YES_OR_NO,
     BackupFields,
     ProviderFields,
     Ruled,
@@ -20,8 +23,15 @@ TABLES: Mapping[str, Mapping[str, Ruled]] = {  # in the order in which they are 
     "settings": settings.RULES,
     "prices": price_list.RULES,
     "provider": ruled_fields(ProviderFields),
-    "storage": ruled_fields(StorageFields),
-    "backup": ruled_fields(BackupFields),
+    # the last of both: only for what is made from the file, so that it is what it was elsewhere
+    "storage": {
+        **ruled_fields(StorageFields),
+        "as_listed": Ruled(rules.yes_or_no_rule, "", "as_listed", YES_OR_NO),
+    },
+    "backup": {
+        **ruled_fields(BackupFields),
+        "archive_key": Ruled(rules.archive_key_rule, "", "kept_versions", TEXT),
+    },
 }
 SHAPES = {"settings": "[settings]", "prices": "[prices.SERVICE]"}  # of tables that have no list
 # The keys that say which one of its kind a table is about; of the others it is `name`.

@@ -1,0 +1,42 @@
+"""Passwords and passphrases: asked for on a terminal, not shown, and never in the command line."""
+
+import getpass
+import sys
+
+from bucketvault.access import password
+from bucketvault.errors import BucketvaultError, ConfigError
+
+
+def asked_twice(what: str, command: str) -> str:
+    """Ask for a new password, or what `what` says. Raises BucketvaultError, ConfigError.
+
+    `command`: what to type on a terminal.
+    """
+    _refuse_no_terminal(what, command)
+    try:
+        new = getpass.getpass(f"New {what}, at least {password.SHORTEST} characters: ")
+        password.check(new, what)
+        if getpass.getpass("Again: ") != new:
+            raise ValueError("The two are not the same.")
+    except (ValueError, EOFError) as error:
+        raise BucketvaultError(
+            str(error) or f"No {what} was given.", "Nothing was changed."
+        ) from error
+    return new
+
+
+def asked(what: str, command: str) -> str:
+    """Ask for one that is known already. Raises BucketvaultError, ConfigError."""
+    _refuse_no_terminal(what, command)
+    try:
+        return getpass.getpass(f"{what.capitalize()}: ")
+    except EOFError as error:
+        raise BucketvaultError(f"No {what} was given.", "Nothing was changed.") from error
+
+
+def _refuse_no_terminal(what: str, command: str) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"A {what} is asked for on a terminal only, so that no file and no history has it.",
+            f"Over SSH: ssh -t SERVER {command}",
+        )
