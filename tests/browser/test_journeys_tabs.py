@@ -19,10 +19,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MEANWHILE = "changed meanwhile, in another tab or by a command"
 
 
-def save(tab: Tab, part: str = "") -> None:
-    """Press Save, where a page has several that of one part."""
-    place = tab.page.get_by_role("region", name=part, exact=True) if part else tab.page
-    place.get_by_role("button", name="Save", exact=True).click()
+def save(tab: Tab) -> None:
+    tab.page.get_by_role("button", name="Save", exact=True).click()
 
 
 def test_the_second_of_two_tabs_is_told_and_nothing_is_lost(
@@ -67,7 +65,7 @@ def test_the_second_of_two_tabs_is_told_and_nothing_is_lost(
         tab.page.goto("settings")
     second.field("Runs at the same time").fill("4")
     first.field("Runs at the same time").fill("3")
-    save(first, "Limits")
+    save(first)
     expect(second.page.get_by_text(MEANWHILE)).to_be_visible()
     expect(second.field("Runs at the same time")).to_have_value("4")
     second.press("Load what is stored")

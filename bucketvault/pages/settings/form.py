@@ -1,19 +1,18 @@
-"""A section of the settings as a form of its own: saved alone, nothing typed is ever lost."""
+"""A section of the settings as a form of its own, saved alone by the bar below all of them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from nicegui import ui
-from nicegui.elements.mixins.text_element import TextElement
 
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.fields import Field, Pick
 from bucketvault.pages.parts.form import Form
-from bucketvault.pages.parts.widgets import element, text
+from bucketvault.pages.parts.save_bar import SaveBar
+from bucketvault.pages.parts.widgets import element
 
 UNCHANGED = "unchanged"
-NOT_SAVED = "Not saved yet"
 
 
 class Kept(NamedTuple):
@@ -24,14 +23,13 @@ class Kept(NamedTuple):
 
 
 class SettingsForm(Form[Settings]):
-    """The fields of one section, and Save."""
+    """The fields of one section."""
 
-    def __init__(self, what: str, seen: Settings, kept: Kept) -> None:
+    def __init__(self, title: str, seen: Settings, kept: Kept, bar: SaveBar) -> None:
         super().__init__(seen)
-        self._what, self._kept = what, kept
+        self.title, self._kept, self._bar = title, kept, bar
         self._saving = False
-        self._save: ui.element | None = None
-        self._note: TextElement | None = None
+        bar.watch(self)
 
     def field(
         self,
@@ -62,12 +60,8 @@ class SettingsForm(Form[Settings]):
         self.fields[name] = Pick(name, label, options, value, hint=hint, on_change=self._look)
 
     def actions(self) -> ui.element:
-        """Draw Save, and whether it is needed; return the place for more buttons."""
-        with element("div", "actions") as place:
-            self._save = self.button("Save", "", f"save-{self._what}", self.press)
-            self._note = text("span", "t13 ink2")
-        self._look()
-        return place
+        """Draw a place for buttons."""
+        return element("div", "actions")
 
     def _words(self, name: str) -> str:
         value = None if name == PASSWORD else getattr(self.seen, name)
@@ -90,12 +84,11 @@ class SettingsForm(Form[Settings]):
         return any(field.value != self._words(name) for name, field in self.fields.items())
 
     def _look(self, _: object = None) -> None:
-        if self._note is None or self._save is None:
-            return
-        touched = self.is_touched()
-        self._note.text = NOT_SAVED if touched else ""
-        # one of the page's buttons is prominent: the one that has something to do
-        self._save.classes(add="primary") if touched else self._save.classes(remove="primary")
+        self._bar.look()
+
+    def drop(self) -> None:
+        """Show what is stored again, and drop what was typed."""
+        self.load(self.seen)
 
     def take(self, stored: Settings) -> None:
         """Show what is stored now; where something is typed, say that it has changed instead."""

@@ -15,6 +15,7 @@ from bucketvault.humanize import many
 from bucketvault.pages.parts.actions import ask, attempt, in_thread, press, tell_user
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
+from bucketvault.pages.parts.save_bar import SaveBar
 from bucketvault.pages.parts.widgets import Part, button, card, confirm, element, glyph, key_values
 from bucketvault.pages.settings import words
 from bucketvault.pages.settings.form import Kept, SettingsForm
@@ -68,7 +69,7 @@ def register(engine: "Engine") -> None:
             await attempt(in_thread(engine.watch_elsewhere, False))
 
         with frame("Settings", engine.zone, answer) as around:
-            heading("Settings")
+            heading("Settings", zone=engine.zone)
             actions = SettingsActions(
                 Kept(change, load),
                 send_test,
@@ -94,6 +95,9 @@ class SettingsScreen:
         self._zone = zone
         self._actions = actions
         stored = page.settings
+        bar_place = element("div", "part")
+        with bar_place:
+            self._bar = SaveBar()
         with element("div", "split"):
             with element("div", "part"):
                 with card("Email alerts", "one email for each run that fails", body=True):
@@ -117,12 +121,13 @@ class SettingsScreen:
                             (clean(name), clean(licence)) for name, licence in page.about.licences
                         )
         self._questions = element("div")
+        bar_place.move(target_index=-1)  # the last stop of the Tab key, and in sight from anywhere
         self.show(page, dt.datetime.now(dt.UTC))
 
     # forms
 
     def _mail_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("mail", stored, self._actions.kept)
+        form = SettingsForm("Email alerts", stored, self._actions.kept, self._bar)
         with element("div", "fields"):
             with element("div", "two"):
                 form.field(
@@ -169,7 +174,7 @@ class SettingsScreen:
         return form
 
     def _ping_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("ping", stored, self._actions.kept)
+        form = SettingsForm("Heartbeat", stored, self._actions.kept, self._bar)
         with element("div", "fields"):
             form.field(
                 "ping_url",
@@ -179,11 +184,10 @@ class SettingsScreen:
                 "Healthchecks then tells you when the calls stop.",
             )
             self._ping_state = element("div")
-        form.actions()
         return form
 
     def _limits_form(self, stored: Settings) -> SettingsForm:
-        form = SettingsForm("limits", stored, self._actions.kept)
+        form = SettingsForm("Limits", stored, self._actions.kept, self._bar)
         with element("div", "fields"):
             form.field(
                 "max_parallel_runs",
@@ -204,7 +208,6 @@ class SettingsScreen:
 
             logs.input.on_value_change(tell)
             tell()
-        form.actions()
         return form
 
     async def _send_test(self) -> None:

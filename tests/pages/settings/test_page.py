@@ -29,23 +29,63 @@ def value(user: User, marker: str) -> str:
     return str(field.value)  # type: ignore[attr-defined]
 
 
-async def test_a_section_is_saved_alone(user: User, preferences: FakePreferences) -> None:
-    await user.open("/settings")
-    typed(user, "stall_minutes", "25")
-    typed(user, "mail_to", "somebody@example.com")
-    await user.should_see("Not saved yet")
+def not_saved(user: User) -> str:
+    """Names of the sections in the bar."""
+    (button,) = user.find(marker="save").elements
+    bar = button.parent_slot.parent.parent_slot.parent  # type: ignore[union-attr]
+    *_, names = bar.default_slot.children[0].default_slot.children
+    return names.text  # type: ignore[attr-defined, no-any-return]
 
-    user.find(marker="save-limits").click()
+
+async def test_the_bar_names_what_is_not_saved_and_saves_each_section_alone(
+    user: User, preferences: FakePreferences
+) -> None:
+    await user.open("/settings")
+    await user.should_not_see("Not saved: ")
+    typed(user, "stall_minutes", "25")
+    typed(user, "max_parallel_runs", "99")
+    typed(user, "mail_to", "somebody@example.com")
+    await user.should_see("Not saved: ")
+    await user.should_see("Email alerts, Limits")
+
+    user.find(marker="save").click()
 
     await becomes(lambda: preferences.saved)
-    (saved,) = preferences.saved
-    assert saved == {
-        "max_parallel_runs": "2",
+    assert preferences.shown.settings.mail_to == "somebody@example.com"
+    await user.should_see("It takes a whole number of runs from 1 to 16.")
+    await becomes(lambda: not_saved(user) == "Limits")
+    typed(user, "max_parallel_runs", "3")
+    user.find(marker="save").click()
+    await becomes(lambda: len(preferences.saved) == 2)
+    assert preferences.saved[1] == {
+        "max_parallel_runs": "3",
         "stall_minutes": "25",
         "log_retention_days": "90",
     }
-    await user.should_see("Saved.")
-    assert value(user, "mail_to") == "somebody@example.com"  # of another section, still typed
+    await user.should_not_see("Not saved: ")
+
+
+async def test_what_was_typed_can_be_dropped_and_leaving_asks_only_before(
+    user: User, preferences: FakePreferences, monkeypatch
+) -> None:
+    said: list[str] = []
+
+    def heard(code: str, **_: object) -> None:
+        if "onbeforeunload" in code:
+            said.append(code)
+
+    await user.open("/settings")
+    monkeypatch.setattr(user.client, "run_javascript", heard)
+    typed(user, "stall_minutes", "25")
+    typed(user, "mail_to", "somebody@example.com")
+
+    user.find(marker="discard").click()
+
+    await becomes(lambda: value(user, "stall_minutes") != "25")
+    await user.should_not_see("Not saved: ")
+    assert value(user, "mail_to") != "somebody@example.com"
+    assert ["preventDefault" in each for each in said] == [True, False]
+    assert not preferences.saved
 
 
 async def test_all_problems_are_told_at_once_and_nothing_typed_is_lost(
@@ -55,7 +95,7 @@ async def test_all_problems_are_told_at_once_and_nothing_typed_is_lost(
     typed(user, "max_parallel_runs", "99")
     typed(user, "stall_minutes", "soon")
 
-    user.find(marker="save-limits").click()
+    user.find(marker="save").click()
 
     await user.should_see("It takes a whole number of runs from 1 to 16.")
     await user.should_see("It takes a whole number of minutes from 1 to 1440.")
@@ -71,7 +111,7 @@ async def test_the_password_is_never_in_the_page_and_unchanged_unless_typed(
     assert (field.props["placeholder"], value(user, "smtp_password")) == ("unchanged", "")
     typed(user, "mail_to", "somebody@example.com")
 
-    user.find(marker="save-mail").click()
+    user.find(marker="save").click()
 
     await becomes(lambda: preferences.saved)
     assert "smtp_password" not in preferences.saved[0]
@@ -129,7 +169,7 @@ async def test_a_save_that_comes_second_is_not_taken(
     typed(user, "stall_minutes", "25")
     preferences.store(stall_minutes=40)  # and the page has not heard of it yet
 
-    user.find(marker="save-limits").click()
+    user.find(marker="save").click()
 
     await user.should_see("This was changed meanwhile")
     assert not preferences.saved
