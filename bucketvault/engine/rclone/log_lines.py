@@ -123,6 +123,8 @@ class Progress:
     seen_copy: int = 0
     step_done: int = 0  # objects of the step
     step_total: int = 0  # by the plan
+    speeds: tuple[int | None, ...] = ()  # of late: bytes a second (engine/rclone/pace.py)
+    speeds_until: int = 0  # the end of the last of them, in seconds since 1970
 
     @property
     def is_transferring(self) -> bool:
@@ -149,6 +151,7 @@ class Progress:
         """The reverse of `to_json`; fields that are missing or unknown are passed over."""
         kept = known_fields(cls, value)
         kept["movement"] = tuple(kept.get("movement", ()))
+        kept["speeds"] = tuple(kept.get("speeds", ()))
         kept["transferring"] = tuple(
             Transfer(**known_fields(Transfer, t)) for t in kept.get("transferring", ())
         )

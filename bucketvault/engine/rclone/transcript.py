@@ -18,6 +18,7 @@ from bucketvault.engine.rclone.log_lines import (
     progress_of,
     whole_number,
 )
+from bucketvault.engine.rclone.pace import Pace, log_seconds
 from bucketvault.engine.rclone.tally import Tally
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Json, LineKind
@@ -44,6 +45,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self.tally = Tally()
+        self._pace = Pace()
         self.progress: Progress | None = None
         self._begun = Progress()  # of the step under way, before rclone's first stats line
         self._pass = 0
@@ -88,7 +90,11 @@ class Transcript:
         if kind is LineKind.STEP:
             self._begin(entry)
         elif kind is LineKind.PROGRESS:
-            self.progress = self._of_step(progress_of(entry["stats"]))
+            told = self._of_step(progress_of(entry["stats"]))
+            if (at := log_seconds(entry.get("time"))) is not None:
+                self._pace.add(f"{self._pass} {told.step}", at, told.bytes_done)
+            pace = self._pace
+            self.progress = replace(told, speeds=pace.speeds, speeds_until=pace.until)
         elif "bucketvault" not in entry:
             self.tally.count(entry)
             return self._of_rclone(entry, kind)

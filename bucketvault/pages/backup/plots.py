@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from nicegui import run, ui
+from nicegui import run
 
 from bucketvault.engine.views.history import Measure
 from bucketvault.engine.views.money import DAYS, Spent
 from bucketvault.humanize import day, day_and_time, duration, many, size
+from bucketvault.pages.parts.chart import HIDDEN, bars, draw_chart, line
 from bucketvault.pages.parts.money import lines, prices_words, total
 from bucketvault.pages.parts.widgets import card, element, key_values
+from bucketvault.vocabulary import Json
 
 FEWEST = 2  # of one run there is nothing to compare
 SIZES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3), ("B", 1))
 TIMES = (("h", 3600), ("min", 60), ("s", 1))
-# ECharts wants a real list; `inherit` cuts the labels.
-FONTS = "-apple-system,Segoe UI,Roboto,sans-serif"
 
 
 class Plot(NamedTuple):
@@ -31,6 +31,7 @@ class Plot(NamedTuple):
     words: str
     unit: str
     values: tuple[float | None, ...]
+    told: tuple[str, ...]  # each of them in words
     bars: bool
 
 
@@ -80,14 +81,40 @@ class PlotsCard:
             failed = [not each.succeeded for each in measured]
             for plot in plots(measured):
                 with card(plot.title, plot.words):
-                    # safe: bucketvault's numbers, and its times as words
-                    made = ui.echart(options(plot, times, failed), renderer="svg")
-                    made.classes("plot")
-                    made.props.update({"role": "img", "aria-label": f"{plot.title}: {plot.words}"})
+                    _draw_plot(plot, times, failed)
                     with element("div", "line t12 ink3"):
                         element("span", text=day(measured[0].started_at, self._zone, now))
                         element("span", "space")
                         element("span", text=day(measured[-1].started_at, self._zone, now))
+
+
+def points(
+    plot: Plot, times: Sequence[str], failed: Sequence[bool]
+) -> tuple[list[str], list[object]]:
+    """Return what each point says on hover, and its value; bars of failed runs are red."""
+    names = [
+        f"{at}: {told}{', failed' if wrong else ''}"
+        for at, told, wrong in zip(times, plot.told, failed, strict=True)
+    ]
+    data: list[object] = [
+        {"value": value, "itemStyle": {"color": "var(--bad)"}} if plot.bars and wrong else value
+        for value, wrong in zip(plot.values, failed, strict=True)
+    ]
+    return names, data
+
+
+def _draw_plot(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> None:
+    names, data = points(plot, times, failed)
+    x_axis: Json = {
+        "type": "category",
+        "data": names,
+        "boundaryGap": plot.bars,
+        "axisLine": HIDDEN,
+        "axisLabel": HIDDEN,
+    }
+    series: Json = {**(bars() if plot.bars else line()), "data": data}
+    label = f"{plot.title}: {plot.words}"
+    draw_chart(x_axis, series, plot.unit, {"formatter": "{b}"}, label=label).classes("plot")
 
 
 def _draw_spent(spent: Spent) -> None:
@@ -105,9 +132,9 @@ def plots(measured: Sequence[Measure]) -> tuple[Plot, Plot, Plot]:
     took = [each.took_s for each in measured]
     moved = [each.moved_bytes for each in measured]
     return (
-        _plot("Size of the source", _growth(sizes), sizes, SIZES, bars=False),
-        _plot("How long it took", _usual_time(measured), took, TIMES, bars=True),
-        _plot("Moved", _moved(moved), moved, SIZES, bars=True),
+        _plot("Size of the source", _growth(sizes), sizes, SIZES, size, bars=False),
+        _plot("How long it took", _usual_time(measured), took, TIMES, duration, bars=True),
+        _plot("Moved", _moved(moved), moved, SIZES, size, bars=True),
     )
 
 
@@ -116,13 +143,15 @@ def _plot(
     words: str,
     values: Sequence[float | None],
     units: Sequence[tuple[str, int]],
+    say: Callable[[float], str],
     *,
     bars: bool,
 ) -> Plot:
     most = max((value for value in values if value is not None), default=0)
     unit, one = next(((u, n) for u, n in units if most >= n), units[-1])
     shown = tuple(None if value is None else round(value / one, 3) for value in values)
-    return Plot(title, words, unit, shown, bars)
+    told = tuple("not measured" if value is None else say(value) for value in values)
+    return Plot(title, words, unit, shown, told, bars)
 
 
 def _growth(sizes: Sequence[int | None]) -> str:
@@ -149,54 +178,3 @@ def _usual_time(measured: Sequence[Measure]) -> str:
 
 def _moved(moved: Sequence[int]) -> str:
     return f"{size(sum(moved))} in {many(len(moved), 'run')}, {size(max(moved))} at most"
-
-
-def options(plot: Plot, times: Sequence[str], failed: Sequence[bool]) -> dict[str, object]:
-    """Return options for ECharts. Colours are variables of the style sheet, for light and dark."""
-    colour = "var(--plot)" if plot.bars else "var(--accent)"
-    label = {"color": "var(--ink3)", "fontSize": 11.5, "fontFamily": FONTS}
-    axis = {"axisLine": {"show": False}, "axisTick": {"show": False}}
-    data: list[object] = [
-        {"value": value, "itemStyle": {"color": "var(--bad)"}} if plot.bars and wrong else value
-        for value, wrong in zip(plot.values, failed, strict=True)
-    ]
-    series: dict[str, object] = {
-        "type": "bar" if plot.bars else "line",
-        "data": data,
-        "showSymbol": False,
-        "barWidth": "58%",
-        "barMaxWidth": 18,
-        "itemStyle": {"color": colour, "borderRadius": [2, 2, 0, 0]},
-        "lineStyle": {"width": 1.8, "color": colour},
-        "emphasis": {"disabled": True},
-    }
-    if not plot.bars:
-        series["areaStyle"] = {"color": colour, "opacity": 0.09}
-    return {
-        "animation": False,
-        "grid": {"left": 6, "right": 12, "top": 10, "bottom": 6, "containLabel": True},
-        "tooltip": {
-            "trigger": "axis",
-            "formatter": "{b}: {c} " + plot.unit,
-            "backgroundColor": "var(--card)",
-            "borderColor": "var(--line2)",
-            "textStyle": {"color": "var(--ink)", "fontSize": 12.5, "fontFamily": FONTS},
-            "axisPointer": {"lineStyle": {"color": "var(--line2)"}},
-        },
-        "xAxis": {
-            "type": "category",
-            "data": list(times),
-            "boundaryGap": plot.bars,
-            **axis,
-            "axisLabel": {**label, "show": False},
-        },
-        "yAxis": {
-            "type": "value",
-            "splitNumber": 3,
-            "scale": not plot.bars,
-            **axis,
-            "axisLabel": {**label, "formatter": "{value} " + plot.unit},
-            "splitLine": {"lineStyle": {"color": "var(--line)"}},
-        },
-        "series": [series],
-    }

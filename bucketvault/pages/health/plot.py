@@ -5,25 +5,39 @@ import math
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from nicegui import ui
-
+from bucketvault.pages.parts.chart import INK, draw_chart, line
 from bucketvault.pages.parts.widgets import element
 from bucketvault.vocabulary import Json
 
 HOUR = dt.timedelta(hours=1)
 FEWEST = 2  # points that make a line
-FONT = "Roboto, sans-serif"  # a real list: with `inherit` ECharts cuts its labels
+TOLD = """([point]) => {
+  const at = new Date(point.value[0]);
+  const [hours, minutes] = [at.getUTCHours(), at.getUTCMinutes()].map((n) => `${n}`.padStart(2, 0));
+  return `${hours}:${minutes}: ${point.value[1]} ${point.seriesName}`;
+}"""
 
 
 class HourPlot:
-    """Drawn by ECharts as SVG, whose colours are those of the style sheet, in light and in dark."""
+    """One number of the last hour."""
 
     def __init__(self, label: str, unit: str, top: float | None, zone: ZoneInfo) -> None:
-        self._zone = zone
+        self._zone, self._label, self._unit = zone, label, unit
         self._shown: object = None
-        with element("div", "plot", role="img", aria_label=label):
+        x_axis: Json = {
+            "type": "time",
+            "splitNumber": 5,
+            "axisLine": {"lineStyle": {"color": "var(--line2)"}},
+            "axisLabel": {**INK, "formatter": "{HH}:{mm}", "hideOverlap": True},
+        }
+        with element("div", "plot"):
             self._early = element("p", "t13 ink3 early", "The line begins in a moment.")
-            self._chart = ui.echart(_options(unit, top), renderer="svg").classes("plot-chart")
+            series = {**line(), "data": []}
+            self._chart = draw_chart(x_axis, series, unit, {":formatter": TOLD}, label=label)
+            self._chart.classes("plot-chart")
+        y_axis: Json = self._chart.options["yAxis"]
+        y_axis["max"], y_axis["interval"] = top, top / 4 if top else None
+        y_axis["axisLabel"]["showMaxLabel"] = unit == "%"
 
     def show(
         self,
@@ -45,55 +59,15 @@ class HourPlot:
         if top is not None:
             options["yAxis"]["max"] = round(top, 1)
             options["yAxis"]["interval"] = 2.0 ** math.floor(math.log2(top / 2))
-        data = [[self._on_the_clock(at), round(value, 2)] for at, value in points]
-        options["series"][0]["data"] = data
+        values = [round(value, 2) for _, value in points]
+        times = [self._on_the_clock(at) for at, _ in points]
+        options["series"][0]["data"] = [list(point) for point in zip(times, values, strict=True)]
+        least, most, unit = min(values), max(values), self._unit
+        said = f"{self._label}: {least:g} to {most:g} {unit}, {values[-1]:g} {unit} now"
+        self._chart.props["aria-label"] = said
         self._chart.update()
 
     def _on_the_clock(self, at: dt.datetime) -> int:
         """Milliseconds that ECharts, which shows UTC here, labels with the server's time."""
         local = at.astimezone(self._zone).replace(tzinfo=dt.UTC)
         return int(local.timestamp() * 1000)
-
-
-def _options(unit: str, top: float | None) -> Json:
-    ink = {"color": "var(--ink3)", "fontSize": 12, "fontFamily": FONT}
-    quiet = {"show": False}
-    return {
-        "useUTC": True,
-        "animation": False,
-        "grid": {"left": 8, "right": 16, "top": 14, "bottom": 6, "containLabel": True},
-        "tooltip": {
-            "trigger": "axis",
-            "backgroundColor": "var(--card)",
-            "borderColor": "var(--line2)",
-            "textStyle": {"color": "var(--ink)", "fontSize": 12.5, "fontFamily": FONT},
-            "axisPointer": {"lineStyle": {"color": "var(--line2)"}},
-        },
-        "xAxis": {
-            "type": "time",
-            "splitNumber": 5,
-            "axisLine": {"lineStyle": {"color": "var(--line2)"}},
-            "axisTick": quiet,
-            "axisLabel": {**ink, "formatter": "{HH}:{mm}", "hideOverlap": True},
-            "splitLine": quiet,
-        },
-        "yAxis": {
-            "type": "value",
-            "min": 0,
-            "max": top,
-            "interval": top / 4 if top else None,
-            "axisLabel": {**ink, "formatter": "{value} " + unit, "showMaxLabel": unit == "%"},
-            "splitLine": {"lineStyle": {"color": "var(--line)"}},
-        },
-        "series": [
-            {
-                "type": "line",
-                "name": unit,
-                "symbol": "none",
-                "lineStyle": {"color": "var(--accent)", "width": 1.5},
-                "itemStyle": {"color": "var(--accent)"},
-                "areaStyle": {"color": "var(--accent)", "opacity": 0.1},
-                "data": [],
-            }
-        ],
-    }

@@ -5,17 +5,19 @@ import datetime as dt
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from bucketvault.engine.rclone.log_lines import Transfer
+from bucketvault.engine.rclone.log_lines import Progress, Transfer
+from bucketvault.engine.rclone.pace import SLOT_S, SLOTS
 from bucketvault.engine.views.backups import RunView
 from bucketvault.engine.views.live_words import live_words, progress_of
 from bucketvault.engine.views.situation import Tone
-from bucketvault.humanize import size_of
+from bucketvault.humanize import size_of, speed
 from bucketvault.pages.parts.widgets import CLASSES, Bar, element, glyph, pill, text
 from bucketvault.pages.run.words import figures, steps
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Phase, RunStatus
+from bucketvault.vocabulary import Phase, RunKind, RunStatus
 
 TRANSFERS_SHOWN = 8
+LENGTH_S = SLOT_S * SLOTS  # of the curve
 
 
 class LiveCard:
@@ -38,6 +40,10 @@ class LiveCard:
                             with element("span"):
                                 element("span", "t13 ink3", name)
                                 self._numbers.append(text("b", "strong"))
+                    with element("div", "pace") as self._pace:
+                        element("span", "t12 ink3", f"Speed of the last {LENGTH_S // 60} minutes")
+                        self._curve = element("small-curve", step=str(SLOT_S), unit="/s", gaps="")
+                        self._most = text("span", "t12 ink3 num")
             if view.on_its_own:
                 with element("div", "needs"), element("div", "need plain"):
                     glyph(Tone.WARN)
@@ -52,6 +58,34 @@ class LiveCard:
         self._bar.show(100.0 if view.phase == Phase.TIDYING else share)
         for number, (_, value) in zip(self._numbers, figures(view, now), strict=True):
             number.text = value
+        self._show_pace(view, now)
+
+    def _show_pace(self, view: RunView, now: dt.datetime) -> None:
+        """Show the speed of late while objects are transferred, and how large it was at most."""
+        speeds: tuple[int | None, ...] = ()
+        progress = view.progress
+        if view.phase == Phase.COPYING and view.kind == RunKind.COPY and progress is not None:
+            speeds = pace_until(now, progress)
+        self._pace.set_visibility(any(speed is not None for speed in speeds))
+        if not self._pace.visible:
+            return
+        most = speed(max(each or 0 for each in speeds))
+        values = ",".join("-" if each is None else str(each) for each in speeds)
+        self._most.text = f"up to {most}"
+        if self._curve.props.get("values") != values:
+            self._curve.props["values"] = values
+            label = f"Speed of the last {LENGTH_S // 60} minutes: up to {most}"
+            self._curve.props["aria-label"] = label
+
+
+def pace_until(now: dt.datetime, progress: Progress) -> tuple[int | None, ...]:
+    """Return the speeds of the last slots until `now`; None: not known.
+
+    What rclone has not told yet is not known, but for the slot that is not over and one on its way.
+    """
+    silent = int(now.timestamp() - progress.speeds_until) // SLOT_S - 1
+    told = (*progress.speeds, *[None] * max(0, min(silent, SLOTS)))
+    return (*[None] * SLOTS, *told)[-SLOTS:]
 
 
 def _draw_steps(view: RunView) -> None:
