@@ -69,7 +69,7 @@ export default {
             <span v-else class="unseen">Actions</span>
           </div>
         </div>
-        <div v-for="row in shown" :key="row.id" v-memo="[row, last]" role="row" class="b-row"
+        <div v-for="row in shown" :key="row.id" v-memo="[row]" role="row" class="b-row"
              :class="{'has-live': row.live}">
           <div role="cell" class="c-name">
             <div class="line title">
@@ -90,19 +90,23 @@ export default {
             </div>
           </div>
           <div role="cell" class="c-days">
-            <day-strip :days="row.days" :last="last" :aria-label="row.summary"></day-strip>
+            <day-strip :days="row.days" :last="row.last" :aria-label="row.summary"></day-strip>
           </div>
           <div role="cell" class="c-last">
             <a v-if="row.run" class="pill" :class="row.tone" :title="row.word"
                :href="home + '/run/' + row.run" :aria-label="row.word + ', the last run of ' + row.name">{{ row.word }}</a>
             <span v-else class="pill" :class="row.tone">{{ row.word }}</span>
-            <div class="t13 ink3 clip" :title="whole(row.when, row.when_exact)">{{ row.when }}</div>
+            <time class="t13 ink3 clip" :title="whole(row.when, row.when_exact)" :data-zone="row.zone"
+                  :datetime="row.when_at">{{ row.when }}</time>
           </div>
           <div role="cell" class="c-next">
             <div class="clip" :title="row.schedule">{{ row.schedule }}</div>
-            <div class="t13 ink3 clip" :title="whole(row.next, row.next_exact)">{{ row.next }}</div>
+            <time class="t13 ink3 clip" :title="whole(row.next, row.next_exact)" :data-zone="row.zone"
+                  :datetime="row.next_at">{{ row.next }}</time>
           </div>
-          <div role="cell" class="c-size num">{{ row.size }}</div>
+          <div role="cell" class="c-size num">{{ row.size }}
+            <small-curve v-if="row.size" :values="row.sizes" :last="row.last"
+                         aria-label="Size in the last 30 days"></small-curve></div>
           <div role="cell" class="c-action">
             <a v-if="row.look" class="btn small" :href="home + '/run/' + row.run"
                :aria-label="row.look + ': ' + row.name" :title="row.look">
@@ -131,7 +135,7 @@ export default {
       <slot></slot>
     </section>`,
 
-  props: { rows: Array, today: String, home: String },
+  props: { rows: Array, home: String },
   emits: ["run", "enable"],
 
   data() {
@@ -144,7 +148,6 @@ export default {
       on: ON,
       off: OFF,
       all: toRaw(this.rows).map(plain),
-      last: this.today,
       show: known(asked.get("show"), GROUPS.map(([key]) => key)),
       query: asked.get("q") || "",
       sort: known(asked.get("sort"), sorts),
@@ -188,12 +191,11 @@ export default {
     // what may be cut, and the exact time behind it
     whole: (...said) => said.filter((words) => words).join("\n"),
     // other rows, in the order of `ids`; null: the order has not changed
-    change(rows, ids, today) {
+    change(rows, ids) {
       const known = new Map(this.all.map((row) => [row.id, row]));
       for (const row of rows) known.set(row.id, plain(row));
       const order = ids || this.all.map((row) => row.id);
       this.all = order.map((id) => known.get(id)).filter((row) => row);
-      this.last = today;
     },
     compare(one, other) {
       const down = this.sort.startsWith("-");

@@ -1,7 +1,9 @@
 // <day-strip days="ooofo" last="2026-11-22">: one bar a day, the newest at the right.
+// <small-curve values="961e8,,-,964e8" last="2026-11-22">: how large a source was on each day.
+// <small-curve values="81e6,0" step="2" unit="/s" gaps>: how fast a run was, until now.
 //
-// One path a state instead of one a day: hundreds of strips on a page stay cheap. What a bar means
-// is said on hover, and with the arrow keys when the strip has the focus. Text is text only.
+// One path a state instead of one a day: hundreds of strips on a page stay cheap. What a place means
+// is said on hover, and with the arrow keys when it has the focus. Text is text only.
 
 const SHAPES = {
   // each state has its own silhouette, so that colour is never alone; 5 wide, 24 high
@@ -21,6 +23,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 let tip = null; // one for all strips of the page
+let pointed = null; // the one it speaks of
 
 function tipElement() {
   if (!tip) {
@@ -31,17 +34,40 @@ function tipElement() {
   return tip;
 }
 
-class DayStrip extends HTMLElement {
-  static observedAttributes = ["days", "last"];
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+
+// as humanize.size has it
+function size(bytes) {
+  let [value, unit] = [bytes, 0];
+  while (unit < UNITS.length - 1 && Math.round(value) >= 1000) [value, unit] = [value / 1000, unit + 1];
+  return `${value.toFixed(unit && value < 9.95 ? 1 : 0)} ${UNITS[unit]}`;
+}
+
+function drawn(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+// Something with a row of places, each of which says on its own what it means.
+class Places extends HTMLElement {
+  // of the Tab key
+  get isStop() {
+    return true;
+  }
 
   connectedCallback() {
     if (this.dataset.ready) return;
     this.dataset.ready = "yes";
     if (!this.classList.contains("one")) {
       this.setAttribute("role", "img");
-      this.tabIndex = 0;
-      this.addEventListener("pointermove", (event) => this.point(this.placeAt(event.clientX)));
-      this.addEventListener("pointerleave", () => this.point(null));
+      if (this.isStop) this.tabIndex = 0;
+      const point = (event) => this.point(this.placeAt(event.clientX));
+      this.addEventListener("pointermove", point);
+      this.addEventListener("pointerdown", point);
+      this.addEventListener("pointerleave", (event) => {
+        if (event.pointerType !== "touch") this.point(null); // a finger that was lifted: it stays
+      });
       this.addEventListener("focus", () => this.matches(":focus-visible") && this.point(this.count - 1));
       this.addEventListener("blur", () => this.point(null));
       this.addEventListener("keydown", (event) => this.key(event));
@@ -50,8 +76,54 @@ class DayStrip extends HTMLElement {
   }
 
   attributeChangedCallback() {
-    if (this.dataset.ready) this.draw();
+    if (!this.dataset.ready) return;
+    this.draw();
+    if (this.pointed !== null && this.pointed !== undefined) this.point(this.pointed); // it moved on
   }
+
+  placeAt(x) {
+    const box = this.getBoundingClientRect();
+    const place = Math.floor(((x - box.left) / box.width) * this.count);
+    return Math.max(0, Math.min(this.count - 1, place));
+  }
+
+  key(event) {
+    const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -this.count, End: this.count };
+    if (event.key === "Escape") this.point(null);
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    const from = this.pointed ?? this.count - 1;
+    this.point(Math.max(0, Math.min(this.count - 1, from + steps[event.key])));
+  }
+
+  point(place) {
+    if (pointed !== this) pointed?.point(null);
+    pointed = place === null ? null : this;
+    this.pointed = place;
+    this.mark?.(place);
+    const shown = tipElement();
+    shown.hidden = place === null || !this.count;
+    if (shown.hidden) return;
+    shown.textContent = this.words(place);
+    const box = this.getBoundingClientRect();
+    const middle = box.left + ((place + 0.5) / this.count) * box.width;
+    const half = shown.offsetWidth / 2;
+    const left = Math.max(half + 4, Math.min(innerWidth - half - 4, middle));
+    const above = box.top - shown.offsetHeight - 6;
+    shown.style.left = `${left}px`;
+    shown.style.top = `${above > 0 ? above : box.bottom + 6}px`;
+  }
+
+  day(place) {
+    const last = Date.parse(this.getAttribute("last")); // midnight UTC: a date without a zone
+    if (Number.isNaN(last)) return "";
+    const day = new Date(last - (this.count - 1 - place) * DAY_MS);
+    return `${WEEKDAYS[day.getUTCDay()]} ${day.getUTCDate()} ${MONTHS[day.getUTCMonth()]}`;
+  }
+}
+
+class DayStrip extends Places {
+  static observedAttributes = ["days", "last"];
 
   get letters() {
     return this.getAttribute("days") || "";
@@ -74,58 +146,111 @@ class DayStrip extends HTMLElement {
       const parts = shape[1].split("z").filter((part) => part).map((part) => at + part + "z");
       paths[letters[place]] = (paths[letters[place]] || "") + parts.join("");
     }
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${Math.max(1, letters.length) * STEP - 2} 24`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    for (const [letter, drawing] of Object.entries(paths)) {
-      const path = document.createElementNS(SVG, "path");
-      path.setAttribute("class", `day-${letter}`);
-      path.setAttribute("d", drawing);
-      path.setAttribute("fill-rule", "evenodd");
-      svg.append(path);
+    const viewBox = `0 0 ${Math.max(1, letters.length) * STEP - 2} 24`;
+    const svg = drawn("svg", { viewBox, preserveAspectRatio: "none", "aria-hidden": "true" });
+    for (const [letter, d] of Object.entries(paths)) {
+      svg.append(drawn("path", { class: `day-${letter}`, d, "fill-rule": "evenodd" }));
     }
     this.replaceChildren(svg);
   }
 
-  placeAt(x) {
-    const box = this.getBoundingClientRect();
-    const place = Math.floor(((x - box.left) / box.width) * this.count);
-    return Math.max(0, Math.min(this.count - 1, place));
-  }
-
-  key(event) {
-    const steps = { ArrowLeft: -1, ArrowRight: 1, Home: -this.count, End: this.count };
-    if (event.key === "Escape") this.point(null);
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    const from = this.pointed ?? this.count - 1;
-    this.point(Math.max(0, Math.min(this.count - 1, from + steps[event.key])));
-  }
-
-  point(place) {
-    this.pointed = place;
-    const shown = tipElement();
-    shown.hidden = place === null || !this.count;
-    if (shown.hidden) return;
-    shown.textContent = this.words(place);
-    const box = this.getBoundingClientRect();
-    const middle = box.left + ((place + 0.5) / this.count) * box.width;
-    const half = shown.offsetWidth / 2;
-    const left = Math.max(half + 4, Math.min(innerWidth - half - 4, middle));
-    const above = box.top - shown.offsetHeight - 6;
-    shown.style.left = `${left}px`;
-    shown.style.top = `${above > 0 ? above : box.bottom + 6}px`;
-  }
-
   words(place) {
     const happened = (SHAPES[this.letters[place]] || [""])[0];
-    const last = Date.parse(this.getAttribute("last")); // midnight UTC: a date without a zone
-    if (Number.isNaN(last)) return happened;
-    const day = new Date(last - (this.count - 1 - place) * DAY_MS);
-    const name = `${WEEKDAYS[day.getUTCDay()]} ${day.getUTCDate()} ${MONTHS[day.getUTCMonth()]}`;
-    return `${name}: ${happened}`;
+    const name = this.day(place);
+    return name ? `${name}: ${happened}` : happened;
   }
 }
 
-if (!customElements.get("day-strip")) customElements.define("day-strip", DayStrip);
+const [WIDE, HIGH] = [100, 20]; // of the drawing, which is stretched to the room there is
+
+class SmallCurve extends Places {
+  static observedAttributes = ["values", "last"];
+
+  get isStop() {
+    return this.hasAttribute("step"); // in a list the size stands beside it
+  }
+
+  // null: not known
+  read() {
+    const told = (this.getAttribute("values") || "").split(",");
+    told.forEach((value, place) => {
+      if (!value) told[place] = told[place - 1] ?? "-";
+    });
+    return told.map((value) => (value === "-" ? null : Number(value)));
+  }
+
+  get count() {
+    return this.values.length;
+  }
+
+  at(place, value) {
+    const x = ((place + 0.5) / this.count) * WIDE;
+    return [x, HIGH - 1 - (value / this.most) * (HIGH - 3)]; // from zero
+  }
+
+  draw() {
+    const values = (this.values = this.read());
+    this.most = Math.max(1, ...values.map((value) => value ?? 0));
+    const joins = !this.hasAttribute("gaps");
+    let line = "";
+    let area = "";
+    let from = null;
+    let before = null;
+    values.forEach((value, place) => {
+      if (value === null) {
+        if (!joins) before = null;
+        return;
+      }
+      const [x, y] = this.at(place, value).map((number) => number.toFixed(1));
+      line += `${before ? "L" : "M"}${x} ${y}`;
+      if (!before) line += "h.01"; // one alone is a dot
+      area += before ? `L${x} ${y}` : `${from ? `L${from} ${HIGH}Z` : ""}M${x} ${HIGH}L${x} ${y}`;
+      from = before = x;
+    });
+    if (from) area += `L${from} ${HIGH}Z`;
+    const viewBox = `0 0 ${WIDE} ${HIGH}`;
+    const svg = drawn("svg", { viewBox, preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(drawn("path", { class: "curve-area", d: area || "M0 0" }));
+    svg.append(drawn("path", { class: "curve-line", d: line || "M0 0" }));
+    this.dot = Object.assign(document.createElement("i"), { className: "curve-dot", hidden: true });
+    this.replaceChildren(svg, this.dot);
+    this.mark(this.pointed ?? null);
+  }
+
+  placeAt(x) {
+    const place = super.placeAt(x);
+    const known = this.values.map((value, at) => (value === null ? Infinity : Math.abs(at - place)));
+    const nearest = known.indexOf(Math.min(...known));
+    // where nothing is known for a while that is what is said
+    return this.hasAttribute("gaps") || known[nearest] === Infinity ? place : nearest;
+  }
+
+  mark(place) {
+    const value = place === null ? null : this.values[place] ?? null;
+    this.dot.hidden = value === null;
+    if (this.dot.hidden) return;
+    const [x, y] = this.at(place, value);
+    this.dot.style.left = `${x}%`;
+    this.dot.style.top = `${(y / HIGH) * 100}%`;
+  }
+
+  words(place) {
+    const value = this.values[place];
+    const said = value === null ? "not measured" : size(value) + (this.getAttribute("unit") || "");
+    const step = Number(this.getAttribute("step"));
+    if (!step) return `${this.day(place)}: ${said}`;
+    const back = (this.count - 1 - place) * step;
+    return `${back ? `${back >= 60 ? `${Math.floor(back / 60)} min ` : ""}${back % 60} s ago` : "now"}: ${said}`;
+  }
+}
+
+document.addEventListener("pointerdown", (event) => {
+  if (pointed && !pointed.contains(event.target)) pointed.point(null);
+});
+const moved = (event) => event.target.contains(pointed) && pointed.point(null);
+document.addEventListener("scroll", moved, { capture: true, passive: true });
+
+if (!customElements.get("day-strip")) {
+  customElements.define("day-strip", DayStrip);
+  customElements.define("small-curve", SmallCurve);
+}

@@ -1,8 +1,9 @@
 """Numbers and times as people read them, on pages, in mails and on the command line.
 
-Everything here is pure. Times come in as aware UTC and are shown in the zone handed in (the
-server's). Sizes are decimal, as the providers' price lists and consoles have them: 1 kB is 1,000
-bytes, 1 GB a thousand million.
+Everything here is pure. Times come in as aware UTC and are shown in the zone handed in: a backup's
+own, else the server's. A page, a mail or a command names it once, so most words here do not. Sizes
+are decimal, as the providers' price lists and consoles have them: 1 kB is 1,000 bytes, 1 GB a
+thousand million.
 """
 
 import datetime as dt
@@ -129,14 +130,24 @@ def until(then: dt.datetime, now: dt.datetime) -> str:
 
 def exact(then: dt.datetime, zone: ZoneInfo) -> str:
     """`Sun 22 Nov 2026, 01:30:00 Europe/Berlin`: nothing left to guess."""
+    return f"{to_the_second(then, zone)} {zone.key}"
+
+
+def to_the_second(then: dt.datetime, zone: ZoneInfo) -> str:
+    """`Sun 22 Nov 2026, 01:30:00`, where the zone is named beside it."""
     local = then.astimezone(zone)
-    return f"{date_words(local)} {local.year}, {local:%H:%M:%S} {zone.key}"
+    return f"{date_words(local)} {local.year}, {local:%H:%M:%S}"
 
 
 def moment(then: dt.datetime, zone: ZoneInfo) -> str:
-    """`Sun 22 Nov 2026, 01:30 Europe/Berlin`: whole, where nobody knows when it is read."""
+    """`Sun 22 Nov 2026, 01:30`: whole, where nobody knows when it is read."""
     local = then.astimezone(zone)
-    return f"{date_words(local)} {local.year}, {local:%H:%M} {zone.key}"
+    return f"{date_words(local)} {local.year}, {local:%H:%M}"
+
+
+def times_in(zone: ZoneInfo) -> str:
+    """`Times are in Europe/Berlin.`: said once by whoever tells times."""
+    return f"Times are in {zone.key}."
 
 
 def day_and_time(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
@@ -160,12 +171,12 @@ def clock(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
 
 
 def next_run(due: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:
-    """`tomorrow 03:15, in 7 h, Europe/Berlin`; the day by name, but for today and tomorrow."""
+    """`tomorrow 03:15, in 7 h`; the day by name, but for today and tomorrow."""
     local, today = due.astimezone(zone), now.astimezone(zone).date()
     near = {today: "today", today + dt.timedelta(days=1): "tomorrow"}
     named = near.get(local.date())
     when = f"{named} {local:%H:%M}" if named else day_and_time(due, zone, now)
-    return f"{when}, {until(due, now)}, {zone.key}"
+    return f"{when}, {until(due, now)}"
 
 
 def lately(then: dt.datetime, zone: ZoneInfo, now: dt.datetime) -> str:

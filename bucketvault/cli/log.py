@@ -7,13 +7,13 @@ import sys
 import time
 from zoneinfo import ZoneInfo
 
-from bucketvault.cli.watching import EXIT_OK, LOOK_S
+from bucketvault.cli.watching import EXIT_OK, LOOK_S, zone_of_run
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import who_watches
 from bucketvault.engine.views import backups, log_text
 from bucketvault.errors import NotFoundError
+from bucketvault.humanize import times_in
 from bucketvault.store import run_logs
 from bucketvault.store.models import utcnow
 from bucketvault.store.opening import open_store
@@ -24,8 +24,10 @@ def print_log(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     run_id = find_run(given.run)
     out = sys.stdout.buffer
-    zone = ZoneInfo(timetable.server_time_zone())
+    zone = zone_of_run(backups.run(run_id))
     shown = 0
+    if not given.raw:
+        print(times_in(zone), file=sys.stderr)
     while True:
         run = backups.run(run_id, functools.partial(who_watches, config))
         ended = not run.status.is_active or run.ended_unseen  # asked first: the rest is read below

@@ -86,7 +86,7 @@ def _put_back_first_whole(
 
 def _in_words(copy: SelfBackup, made: PutBack, zone: ZoneInfo) -> Iterator[str]:
     yield (
-        f"The database is that of {moment(copy.made_at, zone)} again: {copy.path.name}, "
+        f"The database is that of {moment(copy.made_at, zone)} {zone.key} again: {copy.path.name}, "
         f"{many(len(made.backups), 'backup')}."
     )
     if made.aside is not None:

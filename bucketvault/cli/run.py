@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Callable
-from zoneinfo import ZoneInfo
 
+from bucketvault import humanize
 from bucketvault.cli.log import find_run, print_lines
 from bucketvault.cli.parser import NEWEST
-from bucketvault.cli.status import schedule_in_words
+from bucketvault.cli.status import schedule_in_words, zone_of
 from bucketvault.cli.watching import (
     EXIT_FAILED,
     EXIT_OK,
@@ -18,7 +18,6 @@ from bucketvault.cli.watching import (
 )
 from bucketvault.config import Config
 from bucketvault.engine.catalogue import backups as catalogue
-from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.runs import queue, verifying
 from bucketvault.engine.views import backups
@@ -34,8 +33,7 @@ def run_backup(given: argparse.Namespace, config: Config) -> int:
     backup = backups.backup_by_name(given.name)
     approved = None if given.approve is None else _held(backup, given.approve)
     if approved is not None:  # printed before anything starts: only what was shown is approved
-        zone = ZoneInfo(timetable.server_time_zone())
-        for line in approving_in_words(approved, zone, utcnow()):
+        for line in approving_in_words(approved, utcnow()):
             print(line, flush=True)
 
     def enqueue() -> tuple[int, bool]:
@@ -46,7 +44,7 @@ def run_backup(given: argparse.Namespace, config: Config) -> int:
 
     run_id, code = _started(config, backup, enqueue, wait=given.wait or given.preview)
     if given.preview and code == EXIT_OK:
-        print_lines(run_id, ZoneInfo(timetable.server_time_zone()), 0)
+        print_lines(run_id, zone_of([backup]), 0)
     return code
 
 
@@ -123,8 +121,10 @@ def switch(given: argparse.Namespace, config: Config, *, on: bool) -> int:
     print(f"{backup.name}: the schedule is {'on' if on else 'off'}.")
     if waiting:
         print("A scheduled run that waited in the queue was removed.")
-    for line in schedule_in_words(
-        backups.backup_by_name(given.name), is_served=holder(config) is not None
-    ):
+    backup, is_served = backups.backup_by_name(given.name), holder(config) is not None
+    zone = zone_of([backup])
+    for line in schedule_in_words(backup, zone, is_served=is_served):
         print(line)
+    if on:
+        print(humanize.times_in(zone))
     return EXIT_OK

@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 
 from bucketvault import humanize
 from bucketvault.cli.colour import painted
-from bucketvault.cli.status import run_to_json
+from bucketvault.cli.status import run_to_json, zone_of
 from bucketvault.config import Config
 from bucketvault.engine import price_list
-from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import who_watches
 from bucketvault.engine.views import backups, history
 from bucketvault.engine.views.backups import RunView
@@ -32,11 +31,10 @@ def print_runs(given: argparse.Namespace, config: Config) -> int:
         told = [{"backup": row.name, **run_to_json(row, run, prices)} for row, run in found]
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
-    zone, now = ZoneInfo(timetable.server_time_zone()), utcnow()
+    zone, now = zone_of(rows), utcnow()
     for row, run in found:
         print(_line(row.name if not given.name else "", run, zone, now))
-    if not found:
-        print("There are no runs yet.")
+    print(humanize.times_in(zone) if found else "There are no runs yet.")
     return 0
 
 

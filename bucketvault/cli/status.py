@@ -46,11 +46,13 @@ def print_status(given: argparse.Namespace, config: Config) -> int:
     if given.json:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return code
-    zone, is_served = ZoneInfo(timetable.server_time_zone()), holder(config) is not None
+    zone, is_served = zone_of(rows), holder(config) is not None
     for backup in rows:
         print(*_backup_in_words(backup, zone), sep="\n")
-        for line in schedule_in_words(backup, is_served=is_served):
+        for line in schedule_in_words(backup, zone, is_served=is_served):
             print(line)
+    if rows:
+        print(humanize.times_in(zone))
     for problem in told["program"]:
         print(problem)
     if told["pending"] and not is_served:
@@ -61,6 +63,12 @@ def print_status(given: argparse.Namespace, config: Config) -> int:
         )
         print("or from a file: bucketvault apply setup.toml")
     return code
+
+
+def zone_of(rows: Sequence[BackupRow]) -> ZoneInfo:
+    """Return the zone in which a command tells times: that of all `rows`, else the server's."""
+    server, names = ZoneInfo(timetable.server_time_zone()), {row.time_zone for row in rows}
+    return timetable.zone_of(names.pop(), server) if len(names) == 1 else server
 
 
 def status(rows: Sequence[BackupRow], issues: tuple[InstallationIssue, ...]) -> Json:
@@ -201,9 +209,9 @@ def _damage_in_words(backup: BackupRow) -> Iterator[str]:
         yield f"  {describe_damage(backup.damage)} {what_next(backup.damage)}"
 
 
-def schedule_in_words(backup: BackupRow, *, is_served: bool) -> Iterator[str]:
+def schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> Iterator[str]:
     """Describe the planned times of a backup: one missed, the next."""
-    now, due, zone = utcnow(), backup.next_due_at, ZoneInfo(timetable.server_time_zone())
+    now, due = utcnow(), backup.next_due_at
     if not backup.enabled:
         yield "  Paused: no run is scheduled."
         return

@@ -96,8 +96,7 @@ class Watch:
             proof = state_words.describe_proof(run.proof)
             print(humanize.sentences(f"{run.backup_name}: {run.explanation}", proof), flush=True)
             return EXIT_OK
-        zone = ZoneInfo(timetable.server_time_zone())
-        said = failed_in_words(backups.run_page(self._run_id), zone, utcnow())
+        said = failed_in_words(backups.run_page(self._run_id), utcnow())
         for line in (*said, *warnings):
             print(line, file=sys.stderr)
         if run.can_be_approved:
@@ -190,19 +189,26 @@ def hold_words(run: backups.RunView) -> str:
     return f"Held: {run.cause}"
 
 
-def approving_in_words(held: backups.RunView, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
+def zone_of_run(run: backups.RunView) -> ZoneInfo:
+    """Return the zone in which the times of a run are told: that of its backup."""
+    return timetable.zone_of(run.time_zone, ZoneInfo(timetable.server_time_zone()))
+
+
+def approving_in_words(held: backups.RunView, now: dt.datetime) -> Iterator[str]:
     """Say what approving the held run `held` means: which one it is, and what it would do."""
+    zone = zone_of_run(held)
     when = humanize.day_and_time(held.finished_at or held.queued_at, zone, now)
-    yield f"{held.backup_name}: approving run {held.id} of {when}. {hold_words(held)}"
+    yield f"{held.backup_name}: approving run {held.id} of {when} {zone.key}. {hold_words(held)}"
     yield (
         "This approves these removals and replacements, by name, for 24 hours. If there are others "
         "by now, and more than a run may make without asking, it is held again."
     )
 
 
-def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> Iterator[str]:
+def failed_in_words(page: backups.RunPage, now: dt.datetime) -> Iterator[str]:
     """Say why a run failed or is held: first of all in what state it left the copy."""
     run = page.run
+    zone = zone_of_run(run)
     if run.can_be_approved:
         copy = state_words.untouched_words(
             run.copy_state, page.last_good_at, zone, now, is_that=page.untouched
@@ -217,6 +223,8 @@ def failed_in_words(page: backups.RunPage, zone: ZoneInfo, now: dt.datetime) -> 
         yield run.explanation
     if run.hint:
         yield run.hint
+    if page.last_good_at is not None:
+        yield humanize.times_in(zone)
 
 
 class ProgressLine:

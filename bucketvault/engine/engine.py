@@ -368,13 +368,20 @@ class Engine:
             rows,
             situation_of(rows, issues),
             self._day_book.days(rows, now),
-            now.astimezone(self.zone).date(),
             first_steps(rows, mail_is_set_up=not any(issue.part is Part.MAIL for issue in issues)),
         )
 
-    def days(self, row: views.BackupRow) -> Days:
-        """The last 30 days of one backup, until today."""
-        return self._day_book.days([row], utcnow()).get(row.id, ())
+    def days(self, row: views.BackupRow) -> Days | None:
+        """The last 30 days of one backup, until today; None when it is gone."""
+        return self._day_book.days([row], utcnow()).get(row.id)
+
+    def zone_of(self, name: str) -> ZoneInfo:
+        """Return the zone of this name, that of a backup; the server's where it is not known."""
+        return timetable.zone_of(name, self.zone)
+
+    def zone_of_run(self, run_id: int) -> ZoneInfo:
+        """Return the zone in which the times of a run are told: that of its backup."""
+        return self.zone_of(views.time_zone_of(run_id))
 
     def _work_out_answer(self) -> Situation:
         return situation_of(self.overview_backups(), self.installation_issues())

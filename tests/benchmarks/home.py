@@ -132,7 +132,7 @@ def by_the_engine(folder: Path) -> None:
 
         def rows() -> object:
             home = engine.home()
-            made = [list_row(row, home.days[row.id], home.today, now, zone) for row in home.rows]
+            made = [list_row(row, home.days[row.id], now, zone) for row in home.rows]
             assert len(in_order(home.rows)) == BACKUPS
             return made
 

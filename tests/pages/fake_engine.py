@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from bucketvault.engine.about import SettingsPage
 from bucketvault.engine.domain.prices import PRICES
@@ -202,11 +203,16 @@ class FakeEngine:
 
     def home(self) -> HomeView:
         days = {row.id: self.days(row) for row in self.rows}
-        today = now().astimezone(ZONE).date()
-        return HomeView(list(self.rows), self.answer(), days, today, self.steps)
+        return HomeView(list(self.rows), self.answer(), days, self.steps)
 
     def days(self, row: BackupRow) -> Days:
         return days_of(row)
+
+    def zone_of(self, name: str) -> ZoneInfo:
+        return ZoneInfo(name) if name else ZONE
+
+    def zone_of_run(self, run_id: int) -> ZoneInfo:
+        return self.zone_of(self.runs[run_id].time_zone) if run_id in self.runs else ZONE
 
     def overview_run(self, run_id: int) -> RunPage:
         if run_id not in self.runs:

@@ -166,6 +166,8 @@ def progress(share: float = 0.62) -> Progress:
         speed_bytes_s=84_000_000,
         eta_s=int((1 - share) * total / 84_000_000),
         elapsed_s=1320,
+        speeds=(None,) * 6 + tuple(int(84e6 - 4e6 * (n % 7)) if n % 19 else 0 for n in range(54)),
+        speeds_until=int(now().timestamp()) // 2 * 2,
         transferring=(
             Transfer("2026/spring/raw/A003_C014.mov", 1_300_000_000, 612_000_000),
             Transfer("2026/spring/raw/A003_C015.mov", 1_100_000_000, 1_000_000_000),
@@ -439,7 +441,10 @@ def days_of(row: BackupRow) -> Days:
         usual[14:] = [Tone.NONE] * 16
     elif today in RANK and row.schedule is Schedule.DAILY:
         usual[29] = today
-    return tuple(usual)
+    size = row.size_bytes
+    sizes = [None if tone is Tone.NONE else size for tone in usual] if size else [None] * 30
+    grown = [each and each - each * back // 200 for back, each in enumerate(reversed(sizes))]
+    return Days(tuple(usual), tuple(reversed(grown)), now().astimezone(ZONE).date())
 
 
 def good_rows() -> list[BackupRow]:
@@ -475,9 +480,7 @@ def running_rows() -> list[BackupRow]:
 def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) -> HomeView:
     """Return what the engine would say of `rows`."""
     days = {row.id: days_of(row) for row in rows}
-    return HomeView(
-        rows, situation_of(rows, installation.issues()), days, now().astimezone(ZONE).date(), None
-    )
+    return HomeView(rows, situation_of(rows, installation.issues()), days, None)
 
 
 def started() -> FirstSteps:

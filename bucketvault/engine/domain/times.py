@@ -156,6 +156,14 @@ class _Dates:
         return date
 
 
+def zone_of(name: str, otherwise: zoneinfo.ZoneInfo) -> zoneinfo.ZoneInfo:
+    """Return the zone of this IANA name; `otherwise` where this machine does not know it."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # all of these, for an odd zone's name
+        return otherwise
+
+
 NAMES_OF_UTC = frozenset(  # the links to Etc/UTC in tzdata's `backward`
     f"{area}{name}" for area in ("", "Etc/") for name in ("UTC", "UCT", "Universal", "Zulu")
 )

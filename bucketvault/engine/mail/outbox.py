@@ -26,7 +26,7 @@ import platformdirs
 from bucketvault.engine import settings
 from bucketvault.engine.domain.reading import Verified
 from bucketvault.engine.domain.state_words import describe_end
-from bucketvault.engine.domain.times import server_time_zone
+from bucketvault.engine.domain.times import server_time_zone, zone_of
 from bucketvault.engine.mail import texts
 from bucketvault.engine.mail.mail_views import Letter, MailNote, MailState, Told
 from bucketvault.errors import NotFoundError
@@ -260,7 +260,7 @@ def _put(
     if not now.mail_is_set_up:
         return False
     try:
-        text = write(home())
+        text = write(home(time_zone=_time_zone_of(backup_id)))
     except Exception:
         log.exception("a mail could not be written as it should be")
         text = texts.plain(otherwise)
@@ -276,12 +276,19 @@ def _put(
     return True
 
 
-def home(folder: Path | None = None) -> texts.Home:
-    """This installation, for the texts; `folder`: its data folder, if its database is not open."""
+def _time_zone_of(backup_id: int | None) -> str:
+    return Backup.select(Backup.time_zone).where(Backup.id == backup_id).scalar() or ""
+
+
+def home(folder: Path | None = None, time_zone: str = "") -> texts.Home:
+    """This installation, for the texts; `folder`: its data folder, if its database is not open.
+
+    `time_zone` is the one to tell times in; where it is not known, that is the server's.
+    """
     folder = folder or Path(str(database.database)).parent
     usual = Path(platformdirs.user_data_dir("bucketvault", appauthor=False))
     named = f" --data-dir {shlex.quote(str(folder))}" if folder != usual else ""
-    return texts.Home(_zone(), socket.gethostname(), f"bucketvault{named}")
+    return texts.Home(zone_of(time_zone, _zone()), socket.gethostname(), f"bucketvault{named}")
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from bucketvault.engine.domain.state_words import (
     describe_warning,
 )
 from bucketvault.engine.domain.warnings import warnings_of
-from bucketvault.humanize import duration, moment, sentences, size
+from bucketvault.humanize import duration, moment, sentences, size, times_in
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Reason, RunKind, RunStatus, Trigger
 
@@ -67,7 +67,7 @@ class Home:
     command: str  # `bucketvault`, with what it takes to mean this installation
 
     def moment(self, then: dt.datetime) -> str:
-        """`Sun 22 Nov 2026, 03:15 Europe/Berlin`."""
+        """`Sun 22 Nov 2026, 03:15`; the mail names the zone once."""
         return moment(then, self.zone)
 
 
@@ -98,6 +98,7 @@ def failed(
         *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
+        times_in(home.zone),
         _quoted("It would remove:", would_remove),
         _quoted("The first errors:", _URL.sub("(URL)", run.detail).splitlines()),
         _commands(home, run, name, approve=held and bool(run.findings), reads=reads),
@@ -130,6 +131,7 @@ def damaged(run: Run, name: str, home: Home, found: Verified) -> Text:
         _told("What to do:", run.hint),
         _differences(found),
         _facts(_circumstances(run, home)),
+        times_in(home.zone),
         _commands(home, run, name),
     ]
     what = "object" if found.wrong == 1 else "objects"
@@ -162,6 +164,7 @@ def overdue(
             "succeeded since.",
             happened,
         ),
+        times_in(home.zone),
         _told("What to do:", UNPLANNABLE if unplannable else OVERDUE),
         _commands(home, last, name),
     ]
@@ -240,6 +243,7 @@ def _good_again(run: Run, name: str, home: Home, news: str, *told: str) -> Text:
         _paragraph(*told),
         *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
         _facts(_circumstances(run, home)),
+        times_in(home.zone),
         _commands(home, run, name, again=False),
     ]
     return _text(f"{clean(name)} {news}", body, home)

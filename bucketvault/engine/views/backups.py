@@ -112,6 +112,7 @@ class RunView:
     waits_for: str = ""  # the backup whose run has to end before this one may start
     requests: Mapping[str, Any] = field(default_factory=dict)  # of `domain.usage.Use.to_json`
     uploads_ended: int = 0  # unfinished ones at the destination that it removed
+    time_zone: str = ""  # of its backup, in which its times are told
 
     @property
     def preview(self) -> bool:
@@ -246,6 +247,13 @@ def run(run_id: int, supervision: Supervision = watched) -> RunView:
     with connection():
         row = _run_row(run_id)
         return run_view(row, row.backup, supervision=supervision, waits_for=_waits_for(row))
+
+
+def time_zone_of(run_id: int) -> str:
+    """Return the name of the time zone of a run's backup; empty when the run is gone."""
+    with connection():
+        query = Backup.select(Backup.time_zone).join(BackupRun).where(BackupRun.id == run_id)
+        return query.scalar() or ""
 
 
 def run_page(run_id: int) -> RunPage:
@@ -385,6 +393,7 @@ def run_view(
     told = _stored(_RUN_COLUMNS, run) | {
         "backup_id": backup.id,
         "backup_name": backup.name,
+        "time_zone": backup.time_zone,
         "queued_at": run.created_at,
         "explanation": describe_end(run),
         "cause": run.explanation,

@@ -1,6 +1,5 @@
 """View of the home page, put together by one call."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,8 +29,7 @@ class HomeView:
 
     rows: list[BackupRow]
     answer: Situation
-    days: Mapping[int, Days]  # by the id of the backup, until `today`
-    today: dt.date
+    days: Mapping[int, Days]  # by the id of the backup
     steps: FirstSteps | None  # until a first backup has succeeded
 
 

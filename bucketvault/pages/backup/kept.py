@@ -22,6 +22,7 @@ from bucketvault.pages.parts.widgets import (
     draw_waiting,
     element,
     glyph,
+    stamp,
     text,
 )
 from bucketvault.sanitize import clean
@@ -146,12 +147,13 @@ COLUMNS = (
 )
 ROW = """
 <tr>
-  <td :title="props.row.exact">{{ props.row.when }}
+  <td><time :title="props.row.exact" :datetime="props.row.at">{{ props.row.when }}</time>
     <div v-if="props.row.misplaced" class="ink2">named by a wrong clock:
       <span class="mono">{{ props.row.misplaced }}</span></div></td>
   <td class="right nowrap">{{ props.row.objects }}</td>
   <td class="right nowrap">{{ props.row.size }}</td>
-  <td class="ink2" :title="props.row.goes_exact">{{ props.row.goes }}</td>
+  <td class="ink2"><time :title="props.row.goes_exact" :datetime="props.row.goes_at">{{
+    props.row.goes }}</time></td>
 </tr>"""
 
 
@@ -161,6 +163,8 @@ def kept_row(folder: KeptFolder, zone: ZoneInfo, now: dt.datetime) -> dict[str, 
     return {
         "id": folder.stamp,
         "when": day_and_time(folder.replaced_at, zone, now),
+        "at": stamp(folder.replaced_at),
+        "goes_at": stamp(folder.goes_at),
         "exact": f"{exact(folder.replaced_at, zone)}, folder {folder.stamp}",
         "misplaced": f"folder {folder.stamp}" if folder.is_misplaced else "",
         "objects": count(folder.objects),

@@ -33,6 +33,7 @@ from bucketvault.pages.parts.strip import by_result, change_strip, draw_legend, 
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
     Part,
+    also_in_own_zone,
     button,
     card,
     chip,
@@ -79,7 +80,7 @@ class BackupPageData(NamedTuple):
     """Everything the page shows at once."""
 
     page: BackupPage
-    days: Days
+    days: Days | None
     runs: RunsPage
     query: RunsQuery  # which runs
 
@@ -132,8 +133,9 @@ def register(engine: "Engine") -> None:
             lambda: Measures(engine.backups.measures(backup_id), engine.backups.spent(backup_id)),
             lambda: look_again(),
         )
+        zone = engine.zone_of(data.page.row.time_zone)
         with frame("Backups", engine.zone, answer) as around:
-            screen = BackupScreen(data.page, engine.zone, actions)
+            screen = BackupScreen(data.page, zone, actions)
             screen.show(data, dt.datetime.now(dt.UTC))
             dialogs = element("div")
 
@@ -141,6 +143,8 @@ def register(engine: "Engine") -> None:
             return _fetch(engine, backup_id, screen.runs.query)
 
         def show(data: BackupPageData) -> None:
+            if engine.zone_of(data.page.row.time_zone) != zone:
+                ui.navigate.reload()
             screen.show(data, dt.datetime.now(dt.UTC))
 
         gone = screen.show_gone  # deleted in another tab
@@ -206,7 +210,7 @@ class BackupScreen:
         resting = running and running.at_rest()
         if self._top.is_new(answer, resting):
             with self._top:
-                self._draw_top(answer, active, running)
+                self._draw_top(answer, row, running)
         if self._live is not None and running is not None:
             self._live.show(running, now)
         facts = words.facts(page, self._zone, now)
@@ -214,7 +218,7 @@ class BackupScreen:
             with self._facts:
                 _draw_facts(facts, row)
         self._verify.show(page)
-        self._show_days(data.days, now.astimezone(self._zone).date())
+        self._show_days(data.days)
         self.runs.show(data.runs, data.query, now)
         if self._back.is_new(page.restore_text):
             with self._back:
@@ -240,7 +244,7 @@ class BackupScreen:
     def _draw_head(self, page: BackupPage) -> None:
         name = clean(page.row.name, limit=NAME_CHARACTERS)
         ui.page_title(f"{name} · bucketvault")
-        with heading(name, (("Backups", "/"),)):
+        with heading(name, (("Backups", "/"),), self._zone):
             row, actions = page.row, self._actions
             with element("span", "line schedule", title="Schedule on or off"):
                 self._enabled_word = text("span", "t13 ink2")
@@ -266,21 +270,22 @@ class BackupScreen:
         self._enabled.show(self.page.row.enabled)
         self._enabled_word.text = "On" if self.page.row.enabled else "Off"
 
-    def _draw_top(self, answer: Answer, active: RunView | None, running: RunView | None) -> None:
+    def _draw_top(self, answer: Answer, row: BackupRow, running: RunView | None) -> None:
+        active = row.active_run
         if active is None or active.kind != RunKind.COPY or answer.tone != Tone.RUN:
-            _draw_answer(answer, self._actions)
+            _draw_answer(answer, words.times(row), self._actions)
         self._live = LiveCard(running) if running is not None else None
 
-    def _show_days(self, days: Days, today: dt.date) -> None:
-        if not days:
+    def _show_days(self, days: Days | None) -> None:
+        if days is None:
             return
-        note = by_result(days, today)
+        note = by_result(days.tones, days.last)
         if self._strip is not None and self._days_note is not None:
-            change_strip(self._strip, days, today)
+            change_strip(self._strip, days.tones, days.last)
             self._days_note.text = note
             return
         with self._days, card("Last 30 days") as header, element("div", "stack spaced"):
-            self._strip = draw_strip(days, today)
+            self._strip = draw_strip(days.tones, days.last)
             self._strip.classes("wide")
             draw_legend()
         with header:
@@ -306,7 +311,8 @@ def _draw_facts(facts: tuple[words.Fact, ...], row: BackupRow) -> None:
             with element("div"):
                 element("span", "t12 ink3", fact.name)
                 element("span", "strong", clean(fact.value))
-                element("span", "t12 ink3", clean(fact.note))
+                below = element("span", "t12 ink3", clean(fact.note))
+                also_in_own_zone(below, fact.times)
 
 
 def _draw_way_back(page: BackupPage) -> None:
@@ -328,12 +334,13 @@ def _draw_way_back(page: BackupPage) -> None:
             link.props["title"] = "Download this text as RESTORE.txt"
 
 
-def _draw_answer(answer: Answer, actions: BackupActions) -> None:
+def _draw_answer(answer: Answer, times: words.Times, actions: BackupActions) -> None:
     shown = draw_verdict(
         answer.tone,
         clean(answer.sentence),
         clean(answer.detail),
         map(describe_warning, answer.warnings),
+        times,
     )
     with shown as (place, _), place:
         if answer.first:

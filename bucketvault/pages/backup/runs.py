@@ -131,7 +131,8 @@ COLUMNS = (
 ROW = """
 <tr>
   <td><a class="link nowrap" :href="props.home + props.row.href" :title="props.row.exact"
-         :aria-label="props.row.when + ', ' + props.row.word">{{ props.row.when }}</a></td>
+         :aria-label="props.row.when + ', ' + props.row.word"><time
+         :datetime="props.row.at">{{ props.row.when }}</time></a></td>
   <td><span class="pill" :class="props.row.tone">
     <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>
     <span>{{ props.row.word }}</span></span></td>

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from bucketvault.engine.views.backups import BackupPage, RunView
+from bucketvault.engine.views.backups import BackupPage, BackupRow, RunView
 from bucketvault.engine.views.situation import Tone, tone_of_run, word_of
 from bucketvault.humanize import (
     count,
@@ -15,7 +15,7 @@ from bucketvault.humanize import (
     next_run,
     size,
 )
-from bucketvault.pages.parts.widgets import CLASSES
+from bucketvault.pages.parts.widgets import CLASSES, stamp
 from bucketvault.pages.parts.words import COMPARING, schedule_words
 from bucketvault.pages.run.words import UNKNOWN, at_least, counted, took
 from bucketvault.vocabulary import Phase, Reason, RunKind, Trigger
@@ -32,12 +32,28 @@ WHO = {
 READ = {Tone.OK: "Verified", Tone.WARN: "Verified in part"}
 
 
+Times = tuple[tuple[str, dt.datetime | None], ...]
+
+
 class Fact(NamedTuple):
     """One thing that was agreed: its name, what it is, and what that means."""
 
     name: str
     value: str
     note: str
+    times: Times = ()  # that the note names
+
+
+def times(row: BackupRow) -> Times:
+    """Return the times that the answer for a backup may name."""
+    last, proof = row.last_run, row.proof
+    return (
+        ("Ended", last.finished_at if last is not None else None),
+        ("Last good run", row.last_good_at),
+        ("Proven", proof.when if proof is not None else None),
+        ("Scheduled", row.missed_at),
+        ("Next run", row.next_due_at if row.enabled else None),
+    )
 
 
 def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...]:
@@ -51,7 +67,7 @@ def facts(page: BackupPage, zone: ZoneInfo, now: dt.datetime) -> tuple[Fact, ...
     limited = "of the copy removed or replaced by one run"
     compares = COMPARING[page.comparison_mode]
     return (
-        Fact("Runs", schedule_words(row, zone), planned),
+        Fact("Runs", schedule_words(row, zone), planned, (("Next run", due),)),
         Fact("Compares", compares.title, compares.cost),
         Fact("Kept versions", many(page.retention_days, "day"), f"of today, until {last_day}"),
         Fact("Asks for approval", f"above {page.shrink_limit_percent} %", limited),
@@ -81,6 +97,7 @@ def run_row(view: RunView, zone: ZoneInfo, now: dt.datetime) -> dict[str, object
         "href": f"/run/{view.id:d}",
         "when": day_and_time(asked, zone, now),
         "exact": exact(asked, zone),
+        "at": stamp(asked),
         "tone": CLASSES[tone],
         "word": word,
         "who": who,

@@ -68,7 +68,7 @@ class HealthScreen:
         self._said: object = None
         self._lines: dict[str, _Line] = {}
         self._copying: dict[tuple[int, str], _RunLine] | None = None
-        with heading("Health"):
+        with heading("Health", zone=zone):
             element("span", "t13 ink3", "Looks again every two seconds")
         self._answer = element("div", "part")
         with element("div", "columns"):

@@ -16,7 +16,14 @@ from bucketvault.pages.home.rows import BackupList, in_order, list_row
 from bucketvault.pages.parts.actions import attempt, in_thread, press, switch
 from bucketvault.pages.parts.frame import frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
-from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, draw_verdict, element, glyph
+from bucketvault.pages.parts.widgets import (
+    NAME_CHARACTERS,
+    also_in_own_zone,
+    button,
+    draw_verdict,
+    element,
+    glyph,
+)
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic
 
@@ -75,7 +82,7 @@ def register(engine: "Engine") -> None:
 
         names = {row.id: row.name for row in home.rows}
         with frame("Backups", engine.zone, home.answer) as around:
-            with heading("Backups"):
+            with heading("Backups", zone=engine.zone if home.rows else None):
                 new = button("New backup", "plus", "primary", mark="new", href="/backups/new")
                 new.set_visibility(bool(home.rows))  # before, the next step is the button
             screen = BackupsScreen(engine.zone, ListActions(run_now, enable, watch_elsewhere), home)
@@ -108,14 +115,13 @@ class BackupsScreen:
         """Draw it as it is at `now`."""
         self._show_top(home, now)
         in_list = [
-            list_row(row, home.days.get(row.id, ()), home.today, now, self._zone)
-            for row in in_order(home.rows)
+            list_row(row, home.days.get(row.id), now, self._zone) for row in in_order(home.rows)
         ]
         if self._rows is not None and in_list:
-            self._rows.change(in_list, home.today)
+            self._rows.change(in_list)
         elif in_list:
             with self._list:
-                self._rows = BackupList(in_list, home.today, self._run_now, self._enable)
+                self._rows = BackupList(in_list, self._run_now, self._enable)
         elif self._rows is not None:
             self._list.clear()
             self._rows = None
@@ -153,7 +159,9 @@ def draw_answer(
     """Draw the answer, a line for each problem of the program and of a backup, then hints."""
     answer = home.answer
     detail = humanize.sentences(answer.detail, outlook_words)
-    with draw_verdict(answer.tone, clean(answer.sentence), clean(detail)) as (_, lines), lines:
+    due = [("Next scheduled", planned[0]) for planned in next_planned(home.rows)]
+    shown = draw_verdict(answer.tone, clean(answer.sentence), clean(detail), times=due)
+    with shown as (_, lines), lines:
         for issue in answer.installation_issues:
             if not issue.is_hint:
                 _draw_installation_issue(issue)
@@ -190,23 +198,29 @@ def _draw_backup_issue(issue: BackupIssue, zone: ZoneInfo, now: dt.datetime) -> 
         glyph(issue.tone)
         element("a", "strong clip", name, title=name, href=f"/backups/{issue.backup_id:d}")
         with element("span", "why"):
-            element("span", text=clean(issue.why_words(zone, now)))
+            why = element("span", text=clean(issue.why_words(zone, now)))
+            also_in_own_zone(why, [("Then", issue.at)])
             if copy := issue.copy_words(zone, now):
-                element("span", "ink3", clean(copy))
+                copy_words = element("span", "ink3", clean(copy))
+                also_in_own_zone(copy_words, [("Last good run", issue.last_good_at)])
         if issue.run_id is not None:
             words = "Review" if issue.tone == Tone.HELD else "View run"
             button(words, kind="small", href=f"/run/{issue.run_id:d}", label=f"{words}: {name}")
 
 
+def next_planned(rows: Sequence[BackupRow]) -> list[tuple[dt.datetime, str]]:
+    """Return when a run is scheduled next and of which backup; empty: none is."""
+    planned = [(row.next_due_at, row.name) for row in rows if row.next_due_at and row.enabled]
+    return [min(planned)] if planned else []
+
+
 def outlook(rows: Sequence[BackupRow], now: dt.datetime, zone: ZoneInfo) -> str:
     """Name the newest good copy and the next planned run."""
     good = [(row.last_good_at, row.name) for row in rows if row.last_good_at and row.enabled]
-    planned = [(row.next_due_at, row.name) for row in rows if row.next_due_at and row.enabled]
     words = []
     if good:
         newest, name = max(good)
         words.append(f"Newest copy {humanize.age(newest, now)} ({name}).")
-    if planned:
-        due, name = min(planned)
+    for due, name in next_planned(rows):
         words.append(f"Next scheduled: {name}, {humanize.next_run(due, zone, now)}.")
     return " ".join(words)

@@ -10,12 +10,14 @@ from bucketvault import humanize
 from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain.copy_state import CopyKind
 from bucketvault.engine.domain.spec import EndSpec
+from bucketvault.engine.domain.times import zone_of
 from bucketvault.engine.views.backups import BackupRow, RunView
+from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.live_words import MOST_PASSES, doing, how_far, progress_of
 from bucketvault.engine.views.situation import Tone, tone_of, tone_of_run, word_of
 from bucketvault.pages.parts import assets
-from bucketvault.pages.parts.strip import draw_legend, letters, summary
-from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, element
+from bucketvault.pages.parts.strip import draw_legend, letters, sizes_in_short, summary
+from bucketvault.pages.parts.widgets import CLASSES, MARKS, NAME_CHARACTERS, element, stamp
 from bucketvault.pages.parts.words import schedule_words
 from bucketvault.pages.run.words import SHORT_COPY_WORDS
 from bucketvault.sanitize import clean
@@ -46,37 +48,39 @@ def in_order(rows: Sequence[BackupRow]) -> list[BackupRow]:
 class BackupList(ui.element, component=assets.folder() / "backuplist.js"):
     """The list as data, drawn in the browser; search, sort and filter happen there."""
 
-    def __init__(
-        self, rows: list[dict[str, object]], today: dt.date, on_run: OnEvent, on_enable: OnEvent
-    ) -> None:
+    def __init__(self, rows: list[dict[str, object]], on_run: OnEvent, on_enable: OnEvent) -> None:
         super().__init__()
-        self.rows, self._today = rows, today
+        self.rows = rows
         self._props["home"] = assets.own("")
-        self._props["rows"], self._props["today"] = rows, today.isoformat()
+        self._props["rows"] = rows
         self.on("run", on_run)
         self.on("enable", on_enable)
         with self, element("footer"):
             draw_legend()
 
-    def change(self, rows: list[dict[str, object]], today: dt.date) -> None:
+    def change(self, rows: list[dict[str, object]]) -> None:
         """Show other rows; only those that changed are sent."""
         before = {row["id"]: row for row in self.rows}
         changed = [row for row in rows if row != before.get(row["id"])]
         order = [row["id"] for row in rows]
         moved = order != [row["id"] for row in self.rows]
-        if changed or moved or today != self._today:
-            self.run_method("change", changed, order if moved else None, today.isoformat())
-        self.rows, self._today = rows, today
+        if changed or moved:
+            self.run_method("change", changed, order if moved else None)
+        self.rows = rows
 
 
 def list_row(
-    row: BackupRow, days: Sequence[Tone], today: dt.date, now: dt.datetime, zone: ZoneInfo
+    row: BackupRow, days: Days | None, now: dt.datetime, server: ZoneInfo
 ) -> dict[str, object]:
-    """Return one backup as the list shows it: plain values that travel to the browser."""
-    tone = tone_of(row)
+    """Return one backup as the list shows it: plain values that travel to the browser.
+
+    Times are in its own zone, which is named where it is not the server's.
+    """
+    zone, tone = zone_of(row.time_zone, server), tone_of(row)
+    days = days or Days((), (), now.astimezone(zone).date())
     active = row.active_run
     run_shown = active or row.last_run
-    when, when_exact = last_words(row, tone, now, zone)
+    when, when_at, when_exact = last_words(row, tone, now, zone)
     look = "Review" if tone == Tone.HELD else ""
     when_next, next_exact = next_words(row, now, zone)
     return {
@@ -87,13 +91,18 @@ def list_row(
         "word": word_of(tone, row.last_run),
         "group": GROUPS.get(tone, ""),
         "when": when,
+        "when_at": stamp(when_at) if when_at is not None else None,
         "when_exact": when_exact,
-        "schedule": schedule_words(row, zone),
+        "schedule": schedule_words(row, server),
         "next": when_next,
+        "next_at": stamp(row.next_due_at) if next_exact and row.next_due_at else None,
         "next_exact": next_exact,
         "size": humanize.size(row.size_bytes) if row.size_bytes is not None else "",
-        "days": letters(days),
-        "summary": summary(days, today),
+        "days": letters(days.tones),
+        "last": days.last.isoformat(),
+        "summary": summary(days.tones, days.last),
+        "sizes": sizes_in_short(days.sizes),
+        "zone": zone.key,
         "on": row.enabled,
         "look": "Progress" if active is not None else look,
         "live": live_words(active)
@@ -132,8 +141,10 @@ def _seconds(moment: dt.datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
 
 
-def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
-    """Say when it ran and how long, to go under the state; and the exact time for the hover."""
+def last_words(
+    row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo
+) -> tuple[str, dt.datetime | None, str]:
+    """Say when it ran and how long, to go under the state; which time that is, for the hover."""
     active, last = row.active_run, row.last_run
     if active is not None and active.kind == RunKind.COPY:
         if active.started_at is None:
@@ -141,16 +152,17 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
             if active.waits_for:
                 other = clean(active.waits_for, limit=NAME_CHARACTERS)
                 queued += f'; waits for the run of "{other}" to end'
-            return f"queued {humanize.age(active.queued_at, now)}", queued
+            return f"queued {humanize.age(active.queued_at, now)}", active.queued_at, queued
         since = (now - active.started_at).total_seconds()
-        return f"for {humanize.roughly(since)}", humanize.exact(active.started_at, zone)
+        started = humanize.exact(active.started_at, zone)
+        return f"for {humanize.roughly(since)}", active.started_at, started
     if tone == Tone.MISS:
         if row.last_good_at is None:
-            return "no good copy yet", ""
+            return "no good copy yet", None, ""
         good = humanize.age(row.last_good_at, now)
-        return f"last good {good}", humanize.exact(row.last_good_at, zone)
+        return f"last good {good}", row.last_good_at, humanize.exact(row.last_good_at, zone)
     if last is None or last.finished_at is None:
-        return "", ""
+        return "", None, ""
     words = humanize.age(last.finished_at, now)
     partly = last.copy_state is not None and last.copy_state.kind == CopyKind.PARTLY
     if tone == Tone.OLD and row.proof is not None and row.proof.when is not None:
@@ -173,7 +185,7 @@ def last_words(row: BackupRow, tone: Tone, now: dt.datetime, zone: ZoneInfo) -> 
         ended += f"; last good run: {last_good}"
     if row.proof is not None:
         ended += f". {state_words.proven_words(row.proof, zone, now)}"
-    return words, ended
+    return words, last.finished_at, ended
 
 
 def live_words(view: RunView) -> dict[str, object]:

@@ -36,7 +36,7 @@ CLOCK_S = 20.0  # how often the foot looks at the clock, and at what nothing ann
 PAUSE_S = 1.0  # between two looks at the whole, however much happens
 # what a busy machine may take to build a page: slow is better than an error (NiceGUI: 3 s)
 ANSWER_S = 30.0
-SCRIPTS = ("strip.js", "frame.js", "desk.js")
+SCRIPTS = ("strip.js", "times.js", "frame.js", "desk.js")
 ALARMING = (Tone.BAD, Tone.DAMAGED, Tone.MISS)  # the tab's icon turns red
 LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 
@@ -227,8 +227,13 @@ def frame(active: str, zone: ZoneInfo, situation: Situation) -> Iterator[Frame]:
         yield made
 
 
-def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> ui.element:
-    """Draw the page's title under its way back (names and addresses); return where buttons go."""
+def heading(
+    title: str, crumbs: tuple[tuple[str, str], ...] = (), zone: ZoneInfo | None = None
+) -> ui.element:
+    """Draw the page's title under its way back (names and addresses); return where buttons go.
+
+    `zone` is the one in which the page tells times: it is named here, and nowhere else.
+    """
     with element("div", "head under" if crumbs else "head"):
         with element("div", "stack"):
             if crumbs:
@@ -241,6 +246,8 @@ def heading(title: str, crumbs: tuple[tuple[str, str], ...] = ()) -> ui.element:
                         else:
                             element("span", "clip", name)
             element("h1", text=title)
+            if zone is not None:  # times.js adds how far the viewer's is away
+                element("time-zone", "t13 ink3", f"Times are in {zone.key}", zone=zone.key)
         return element("div", "actions")
 
 

@@ -52,6 +52,24 @@ def by_result(days: Sequence[Tone], last: dt.date) -> str:
     return ", ".join(parts) or "no run"
 
 
+def sizes_in_short(sizes: Sequence[int | None]) -> str:
+    """Return `961e8,,-,964e8` for the browser: three digits each, as a row has thirty.
+
+    Empty: the same as before; `-`: not measured.
+    """
+    told, before = [], ""
+    for size in sizes:
+        words = "-" if size is None else _three_digits(size)
+        told.append("" if words == before else words)
+        before = words
+    return ",".join(told)
+
+
+def _three_digits(size: int) -> str:
+    zeros = max(0, len(str(size)) - 3)
+    return f"{round(size / 10**zeros)}e{zeros}" if zeros else str(size)
+
+
 def draw_strip(days: Sequence[Tone], last: dt.date) -> ui.element:
     """Draw the strip of the days until `last`, the oldest first; `classes` set its size."""
     strip = element("day-strip")

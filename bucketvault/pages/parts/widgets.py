@@ -4,6 +4,7 @@ Text goes in as text only: `element` sets it as a text node, attributes are set 
 through a string that is parsed. What comes from elsewhere is cleaned where it enters the page.
 """
 
+import datetime as dt
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -162,11 +163,16 @@ def card(title: str, note: str = "", *, body: bool = True) -> Iterator[ui.elemen
 
 @contextmanager
 def draw_verdict(
-    tone: Tone, sentence: str, detail: str = "", warnings: Iterable[str] = ()
+    tone: Tone,
+    sentence: str,
+    detail: str = "",
+    warnings: Iterable[str] = (),
+    times: Iterable[tuple[str, dt.datetime | None]] = (),
 ) -> Iterator[tuple[ui.element, ui.element]]:
     """Draw the first thing read on a page: shape, colour, one sentence, and warnings below.
 
-    Yields the places for buttons and for lines below; what stays empty is taken away.
+    `times` are those the detail names. Yields the places for buttons and for lines below; what
+    stays empty is taken away.
     """
     with element("section", f"verdict {CLASSES[tone]}", role="status"):
         with element("div", "top"):
@@ -174,7 +180,7 @@ def draw_verdict(
             with element("div", "stack"):
                 element("p", "say", sentence)
                 if detail:
-                    element("p", "sub", detail)
+                    also_in_own_zone(element("p", "sub", detail), times)
             actions = element("div", "actions")
         with element("div", "needs") as lines:
             for warning in warnings:
@@ -194,6 +200,30 @@ def draw_statement(
     with draw_verdict(tone, sentence, detail) as (actions, _), actions:
         if link:
             button(link, href=href)
+
+
+class Moment(NamedTuple):
+    """A time in words, and which it is, so that the browser can tell it in the viewer's zone."""
+
+    words: str
+    at: dt.datetime
+
+
+def stamp(at: dt.datetime) -> str:
+    """Return a time as an attribute has it: `2026-11-22T00:30:00Z`."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def moment(told: Moment, classes: str = "") -> ui.element:
+    """Draw a time."""
+    return element("time", classes, told.words, datetime=stamp(told.at))
+
+
+def also_in_own_zone(made: ui.element, times: Iterable[tuple[str, dt.datetime | None]]) -> None:
+    """Let the browser tell the times that a sentence names in the viewer's zone, too."""
+    told = "|".join(f"{label}={stamp(at)}" for label, at in times if at is not None)
+    if told:
+        made.props["data-times"] = told
 
 
 class Part(ui.element):
@@ -307,12 +337,16 @@ def first_few(names: Sequence[str]) -> str:
     return f"{', '.join(names[:NAMED])}{more}"
 
 
-def key_values(pairs: Iterable[tuple[str, str]], kind: str = "kv") -> None:
+def key_values(pairs: Iterable[tuple[str, str | Moment]], kind: str = "kv") -> None:
     """Draw names and what they are, in two columns; `kv bill`: what for, and how much."""
     with element("dl", kind):
         for key, value in pairs:
             element("dt", text=key)
-            element("dd", text=value)
+            if isinstance(value, Moment):
+                with element("dd"):
+                    moment(value)
+            else:
+                element("dd", text=value)
 
 
 def draw_waiting(words: str) -> None:

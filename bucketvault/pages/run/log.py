@@ -201,13 +201,14 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         count = min(count, 1) if whole else count
         wanted = wanted_lines(only, progress)
         read = engine.log_rows(run_id, start, count, wanted) if count else []
+        zone = engine.zone_of_run(run_id)
         return JSONResponse(
             {
                 "start": start,
                 "total": found.rows(only, progress),
                 "lines": found.lines,
                 "totals": found.totals,
-                "rows": [viewer_row(row, engine.zone, wanted, whole=whole) for row in read],
+                "rows": [viewer_row(row, zone, wanted, whole=whole) for row in read],
             }
         )
 
@@ -222,7 +223,7 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
     ) -> JSONResponse:
         """Answer with the next row from `start` on (`back`: before it) that holds `q`, or null."""
         wanted = wanted_lines(only, progress)
-        sought = Shown(q, engine.zone, progress=LineKind.PROGRESS in wanted)
+        sought = Shown(q, engine.zone_of_run(run_id), progress=LineKind.PROGRESS in wanted)
         row = engine.log_find(run_id, sought, start, back, wanted)
         if row is None:
             _found(engine, run_id)
@@ -247,7 +248,8 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
     def text(run_id: RunId, progress: bool = False) -> StreamingResponse:
         """Answer with the log as people read it, a line each."""
         _found(engine, run_id)
-        lines = _as_text(engine.log_lines(run_id), engine.zone, progress=progress)
+        zone = engine.zone_of_run(run_id)
+        lines = _as_text(engine.log_lines(run_id), zone, progress=progress)
         return _download(lines, f"bucketvault-run-{run_id:d}.txt")
 
     return router

@@ -151,7 +151,8 @@ class Tail:
             if known != total:
                 first = max(0, total - MOST_ROWS_PUSHED)
                 read = self._engine.log_rows(self._run_id, first, total - first, wanted)
-                rows = [viewer_row(row, self._engine.zone, wanted) for row in read]
+                zone = self._engine.zone_of_run(self._run_id)
+                rows = [viewer_row(row, zone, wanted) for row in read]
                 self._rows[wanted] = (total, rows)
             return rows[max(0, start - max(0, total - MOST_ROWS_PUSHED)) :]
 

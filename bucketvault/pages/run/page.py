@@ -20,8 +20,10 @@ from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.widgets import (
     CLASSES,
     NAME_CHARACTERS,
+    Moment,
     Part,
     Tiles,
+    also_in_own_zone,
     button,
     card,
     confirm,
@@ -84,8 +86,9 @@ def register(engine: "Engine") -> None:
         moves = page.run.status == RunStatus.RUNNING
         log = RunLog(engine, run_id, growing=active, shows_plan=shows_plan(page.run))
         await log.open()
+        zone = engine.zone_of(page.run.time_zone)
         with frame("Backups", engine.zone, answer) as around:
-            screen = RunScreen(engine.zone, RunActions(stop, run_again, approve, log.pick))
+            screen = RunScreen(zone, RunActions(stop, run_again, approve, log.pick))
             if page.run.log_removed_at is None:
                 log.draw(screen.log_place)
                 log.on_filter = screen.picked
@@ -93,6 +96,8 @@ def register(engine: "Engine") -> None:
 
         def show(page: RunPage) -> None:
             nonlocal active, moves
+            if engine.zone_of(page.run.time_zone) != zone:
+                ui.navigate.reload()
             active = _is_active(page.run)
             moves = page.run.status == RunStatus.RUNNING
             screen.show(page, dt.datetime.now(dt.UTC))
@@ -188,7 +193,7 @@ class RunScreen:
             place.clear()
         ui.page_title(f"Deleted · {name} · bucketvault")
         with self._head:
-            heading(words.title(view, self._zone, now), (("Backups", "/"),))
+            heading(words.title(view, self._zone, now), (("Backups", "/"),), self._zone)
         sentence = "This run is gone: its backup was deleted."
         detail = "Its log went with it. What was copied is still in the bucket."
         with self._result:
@@ -251,7 +256,10 @@ class RunScreen:
             with card("This run"):
                 mail = words.mail_about(page.mail, self._zone, now)
                 pairs = (*words.this_run(view, self._zone, now), *money.of_run(page), *mail)
-                key_values((key, clean(value)) for key, value in pairs)
+                key_values(
+                    (key, value if isinstance(value, Moment) else clean(value))
+                    for key, value in pairs
+                )
             if page.settings is not None:
                 with card("Settings of this run", "as they were when it started"):
                     pairs = words.settings_of(page.settings)
@@ -260,7 +268,8 @@ class RunScreen:
     def _draw_head(self, page: RunPage, name: str, now: dt.datetime) -> None:
         view = page.run
         title = words.title(view, self._zone, now)
-        with heading(title, (("Backups", "/"), (name, f"/backups/{view.backup_id:d}"))):
+        crumbs = (("Backups", "/"), (name, f"/backups/{view.backup_id:d}"))
+        with heading(title, crumbs, self._zone):
             _neighbour("left", "Previous run", page.previous_id)
             _neighbour("chev", "Next run", page.next_id)
             if not _is_active(view):
@@ -306,7 +315,11 @@ def _draw_result(
     copy = words.copy_words(page, zone, now)
     told = words.result(page, zone, now)
     shown = draw_verdict(
-        told.tone, clean(told.sentence), clean(told.detail), map(describe_warning, told.warnings)
+        told.tone,
+        clean(told.sentence),
+        clean(told.detail),
+        map(describe_warning, told.warnings),
+        words.times(page),
     )
     with shown as (actions, _), actions:
         for provider_id, name in words.providers_to_mend(page):
@@ -353,7 +366,8 @@ def _draw_copy(copy: words.CopyWords, page: RunPage, pick: Callable[[str], None]
                 _lines_button("Show every object in the log", Filter.ERRORS, pick)
                 if proof.cannot_copy:
                     _lines_button("Show names that cannot be copied", Filter.WARNINGS, pick)
-        element("p", "t13 ink2", f"{copy.last_good} Nothing at the source was changed.")
+        last_good = element("p", "t13 ink2", f"{copy.last_good} Nothing at the source was changed.")
+        also_in_own_zone(last_good, [("Last good run", page.last_good_at)])
 
 
 def _draw_removed_log(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> None:

@@ -26,14 +26,14 @@ from bucketvault.humanize import (
     count,
     day_and_time,
     duration,
-    exact,
     many,
     sentences,
     size,
     size_of,
     speed,
+    to_the_second,
 )
-from bucketvault.pages.parts.widgets import Tile
+from bucketvault.pages.parts.widgets import Moment, Tile
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.pages.run import approval
 from bucketvault.vocabulary import Mends, Phase, Reason, RunKind, RunStatus, Side, Trigger
@@ -300,8 +300,21 @@ def late_words(view: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
     return f"{', '.join(parts)}."
 
 
-def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str, str], ...]:
+def times(page: RunPage) -> tuple[tuple[str, dt.datetime | None], ...]:
+    """Return the times that the sentences of a run may name."""
+    view = page.run
+    ended = ("Ended", view.finished_at), ("Scheduled", view.scheduled_for)
+    return (*ended, ("Last good run", page.last_good_at))
+
+
+def this_run(
+    view: RunView, zone: ZoneInfo, now: dt.datetime
+) -> tuple[tuple[str, str | Moment], ...]:
     """Say when and by whom, for the card at the foot."""
+
+    def told(at: dt.datetime | None) -> str | Moment:
+        return Moment(to_the_second(at, zone), at) if at is not None else "not yet"
+
     went: list[tuple[str, str]] = []
     if view.finished_at is not None and view.counts.get("purged"):
         went = [("Old kept versions", f"{counted(view, 'purged')} deleted, expired")]
@@ -311,9 +324,9 @@ def this_run(view: RunView, zone: ZoneInfo, now: dt.datetime) -> tuple[tuple[str
         )
     return (
         ("Started by", started_by(view, zone, now)),
-        ("Queued", exact(view.queued_at, zone)),
-        ("Started", exact(view.started_at, zone) if view.started_at else "not yet"),
-        ("Ended", exact(view.finished_at, zone) if view.finished_at else "not yet"),
+        ("Queued", told(view.queued_at)),
+        ("Started", told(view.started_at)),
+        ("Ended", told(view.finished_at)),
         ("Took", took(view)),  # while it runs the top of the page counts: this is drawn once
         ("Exit code", exit_code(view)),
         *went,
@@ -326,7 +339,7 @@ def mail_about(
     """Say in the card at the foot if anybody was told of its end; empty: nothing to tell."""
     if note is None:
         return ()
-    at = exact(note.at, zone) if note.at is not None else UNKNOWN
+    at = to_the_second(note.at, zone) if note.at is not None else UNKNOWN
     told = "being sent"
     if note.told is Told.NOBODY:
         told = "None: email was not set up when this run ended."

@@ -90,7 +90,7 @@ def test_a_run_that_would_meet_another_at_its_places_waits_and_says_for_whom(
     told = run_words.result(backups.run_page(under_way.id), scenes.ZONE, scenes.now())
     assert told.sentence == 'Waiting for the run of "Photos" to end.'
     assert progress_in_words(view).startswith('Other: waiting for the run of "Photos" to end: ')
-    _, hover = backup_rows.last_words(row, Tone.WAIT, scenes.now(), scenes.ZONE)
+    _, _, hover = backup_rows.last_words(row, Tone.WAIT, scenes.now(), scenes.ZONE)
     assert hover.endswith('; waits for the run of "Photos" to end')
     with writing():
         BackupRun.get(BackupRun.id != under_way.id).finish(RunStatus.SUCCESS)

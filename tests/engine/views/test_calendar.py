@@ -1,4 +1,4 @@
-"""The last 30 days of each backup: the worst of each day, on the server's clocks."""
+"""The last 30 days of each backup, on its own clocks: the worst of each day, and its size."""
 
 import datetime as dt
 import random
@@ -43,12 +43,18 @@ def asked(backup: Backup, when: dt.datetime, tone: Tone, **changes: object) -> B
     return a_run(backup, **{**given, **ENDS[tone], **changes})
 
 
-def days_of(backup: Backup, book: DayBook | None = None, now: dt.datetime = NOW) -> Days:
+def days_of(
+    backup: Backup, book: DayBook | None = None, now: dt.datetime = NOW
+) -> tuple[Tone, ...]:
+    return look(backup, book, now).tones
+
+
+def look(backup: Backup, book: DayBook | None = None, now: dt.datetime = NOW) -> Days:
     rows = backups.backups()
     return (book or DayBook(BERLIN)).days(rows, now)[backup.id]
 
 
-def on(days: Days, date: dt.date, today: dt.date = dt.date(2026, 11, 22)) -> Tone:
+def on(days: tuple[Tone, ...], date: dt.date, today: dt.date = dt.date(2026, 11, 22)) -> Tone:
     return days[LENGTH - 1 - (today - date).days]
 
 
@@ -56,7 +62,8 @@ def new_backup(name: str) -> Backup:
     """A backup whose planned times do not count yet."""
     provider = a_provider(f"Provider of {name}")
     ends = a_storage(provider, "source"), a_storage(provider, "copy")
-    return a_backup(name, *ends, planned_since=NOW + 9000 * DAY)
+    zone = "Europe/Berlin"
+    return a_backup(name, *ends, planned_since=NOW + 9000 * DAY, time_zone=zone)
 
 
 @pytest.fixture
@@ -75,14 +82,48 @@ def test_a_day_shows_the_worst_of_its_runs(backup: Backup) -> None:
     assert set(days[: -len(ENDS)]) == {Tone.NONE}
 
 
-def test_days_begin_and_end_on_the_servers_clocks(backup: Backup) -> None:
+@pytest.mark.parametrize(
+    ("zone", "book"), [("Europe/Berlin", "Asia/Tokyo"), ("Gone/Away", "Europe/Berlin")]
+)
+def test_days_begin_and_end_on_the_clocks_of_the_backup_or_else_of_the_server(
+    backup: Backup, zone: str, book: str
+) -> None:
+    move(backup, zone)
     asked(backup, dt.datetime(2026, 11, 20, 22, 59, tzinfo=dt.UTC), Tone.OK)
     asked(backup, dt.datetime(2026, 11, 20, 23, 1, tzinfo=dt.UTC), Tone.BAD)
 
-    days = days_of(backup)
+    days = days_of(backup, DayBook(ZoneInfo(book)))
 
     assert on(days, dt.date(2026, 11, 20)) == Tone.OK
     assert on(days, dt.date(2026, 11, 21)) == Tone.BAD
+
+
+def test_a_backup_that_gets_another_zone_has_the_days_of_that_one(backup: Backup) -> None:
+    book = DayBook(BERLIN)
+    asked(backup, dt.datetime(2026, 11, 20, 23, 1, tzinfo=dt.UTC), Tone.BAD)
+    assert on(days_of(backup, book), dt.date(2026, 11, 21)) == Tone.BAD
+
+    move(backup, "America/New_York")
+    days = look(backup, book, dt.datetime(2026, 11, 22, 2, 0, tzinfo=dt.UTC))
+
+    assert days.last == dt.date(2026, 11, 21), "it is still yesterday there"
+    assert days.tones[-2:] == (Tone.BAD, Tone.NONE)
+
+
+def test_a_day_has_the_size_that_was_measured_last_on_it(backup: Backup) -> None:
+    book = DayBook(BERLIN)
+    asked(backup, NOW - 2 * DAY, Tone.OK, source_bytes=7)
+    asked(backup, NOW - DAY, Tone.BAD)
+    asked(backup, NOW - DAY / 24, Tone.OK, source_bytes=8)
+    asked(backup, NOW, Tone.BAD, source_bytes=9)
+
+    assert look(backup, book).sizes[-4:] == (None, 7, None, 9)
+    assert look(backup, book, NOW + DAY).sizes[-4:] == (7, None, 9, None)
+
+
+def move(backup: Backup, zone: str) -> None:
+    with writing():
+        Backup.update(time_zone=zone).where(Backup.id == backup.id).execute()
 
 
 def test_previews_leave_no_trace_and_a_run_under_way_is_running(backup: Backup) -> None:
@@ -159,6 +200,8 @@ def test_whatever_happens_the_days_are_those_of_a_simple_count(
 ) -> None:
     clocks, dice = ZoneInfo(zone), random.Random(zone)
     other = new_backup("Music")
+    for each in (backup, other):
+        move(each, zone)
     book = DayBook(clocks)
     expected: dict[int, dict[dt.date, Tone]] = {backup.id: {}, other.id: {}}
     for _ in range(8):
@@ -175,7 +218,7 @@ def test_whatever_happens_the_days_are_those_of_a_simple_count(
 
         today = now.astimezone(clocks).date()
         for backup_id, by_date in expected.items():
-            assert told[backup_id] == tuple(
+            assert told[backup_id].tones == tuple(
                 by_date.get(today - back * DAY, Tone.NONE) for back in range(29, -1, -1)
             )
 
@@ -283,6 +326,6 @@ def test_nights_on_which_clocks_change_have_one_planned_time_each(zone: str) -> 
     ):
         with writing():
             Backup.update(planned_since=now - 90 * DAY).execute()
-        days = book.days(backups.backups(), now)[backup.id]
+        days = book.days(backups.backups(), now)[backup.id].tones
 
         assert set(days[:-1]) == {Tone.MISS}

@@ -91,10 +91,10 @@ def test_ages_and_times_to_come() -> None:
 @pytest.mark.parametrize(
     ("hours", "words"),
     [
-        (3, "today 16:00, in 3 h, Europe/Berlin"),
-        (14, "tomorrow 03:00, in 14 h, Europe/Berlin"),
-        (38, "Tue 24 Nov, 03:00, in 38 h, Europe/Berlin"),
-        (24 * 60, "Thu 21 Jan 2027, 13:00, in 60 d, Europe/Berlin"),
+        (3, "today 16:00, in 3 h"),
+        (14, "tomorrow 03:00, in 14 h"),
+        (38, "Tue 24 Nov, 03:00, in 38 h"),
+        (24 * 60, "Thu 21 Jan 2027, 13:00, in 60 d"),
     ],
 )
 def test_the_next_run_is_said_in_words_and_exactly(hours: int, words: str) -> None:

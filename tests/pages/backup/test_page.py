@@ -8,6 +8,7 @@ import pytest
 from nicegui import background_tasks, ui
 from nicegui.testing import User
 
+from bucketvault import humanize
 from bucketvault.engine.runs.kept_versions import KeptVersionsError
 from bucketvault.engine.views.answer import answer_of
 from bucketvault.engine.views.backups import BackupRow
@@ -135,7 +136,7 @@ async def test_all_that_was_agreed_stands_in_words(user: User, engine) -> None:
         "acme-pg-dumps-copy",
         "Amazon Frankfurt · 96 GB when last looked at",
         "Daily at 01:30",
-        ", Europe/Berlin",
+        "Times are in Europe/Berlin",
         "Checksum",
         "30 days",
         "above 50 %",
@@ -233,10 +234,11 @@ def test_a_plot_takes_the_unit_that_fits_and_marks_failures() -> None:
 
     assert (size.unit, took.unit, moved.unit) == ("GB", "min", "GB")
     assert size.values[0] == 81.0
-    drawn = backup_plots.options(took, ["then"] * 90, [not one.succeeded for one in measured])
-    assert [place for place, bar in enumerate(drawn["series"][0]["data"]) if bar is not None][:1]
-    red = [place for place, bar in enumerate(drawn["series"][0]["data"]) if isinstance(bar, dict)]
-    assert red == [76]
+    failed = [not one.succeeded for one in measured]
+    names, bars = backup_plots.points(took, ["then"] * 90, failed)
+    assert [place for place, bar in enumerate(bars) if isinstance(bar, dict)] == [76]
+    assert names[76] == f"then: {humanize.duration(measured[76].took_s)}, failed"
+    assert backup_plots.points(size, ["then"] * 90, failed)[0][0] == "then: 81 GB"
 
 
 async def test_the_last_thirty_days_are_a_strip_with_words(user: User, engine) -> None:
