@@ -32,6 +32,7 @@ from bucketvault.engine.runs.row import RunContext
 from bucketvault.engine.runs.worker import Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
 from bucketvault.engine.settings import Settings
+from bucketvault.engine.setup import writing
 from bucketvault.engine.shared import Shared
 from bucketvault.engine.views import backups as views
 from bucketvault.engine.views import history, money
@@ -389,6 +390,10 @@ class Engine:
     def settings_page(self) -> SettingsPage:
         """Return all that the page of the settings shows."""
         return settings_page(self.config, self.ping.state())
+
+    def setup_text(self) -> str:
+        """Return the setup as a file without secrets."""
+        return writing.setup_text().text
 
     def watch_elsewhere(self, elsewhere: bool) -> None:
         """Note that alerts are off because a person watches in another way, or undo that."""

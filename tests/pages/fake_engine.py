@@ -184,6 +184,9 @@ class FakeEngine:
     def settings_page(self) -> SettingsPage:
         return self.preferences.page()
 
+    def setup_text(self) -> str:
+        return '[[provider]]\nname = "R2"\n'
+
     def watch_elsewhere(self, elsewhere: bool) -> None:
         self.preferences.store(alerts_elsewhere=elsewhere)
         self.installation = replace(self.installation, watched_elsewhere=elsewhere)

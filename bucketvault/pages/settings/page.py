@@ -6,6 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+from fastapi.responses import PlainTextResponse
+from nicegui import app
+
 from bucketvault.engine.about import SettingsPage
 from bucketvault.engine.mail.mail_views import Letter, MailState, Trial
 from bucketvault.engine.settings import PASSWORD, Settings
@@ -38,7 +41,7 @@ class SettingsActions(NamedTuple):
 
 
 def register(engine: "Engine") -> None:
-    """Serve the page from `engine`."""
+    """Serve the page from `engine`, and the setup as a file."""
 
     @page_at("/settings", "Settings")
     async def settings_page() -> None:
@@ -87,6 +90,15 @@ def register(engine: "Engine") -> None:
         show_on(engine.live, Topic.MAIL, engine.settings_page, show, pause_s=1.0)
         around.follow(engine)
 
+    @app.get("/api/setup.toml", include_in_schema=False)
+    def setup() -> PlainTextResponse:
+        """Answer with the setup as a file, without secrets."""
+        headers = {
+            "Content-Disposition": 'attachment; filename="setup.toml"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return PlainTextResponse(engine.setup_text(), headers=headers)
+
 
 class SettingsScreen:
     """One open page of the settings."""
@@ -113,6 +125,8 @@ class SettingsScreen:
                     self._browsers = element("div")
                     ask, mark = self._ask_to_sign_out, "sign-out-everywhere"
                     button("Sign out everywhere", "close", mark=mark, on_click=ask)
+                with card("Setup file"), element("div", "stack spaced"):
+                    _draw_setup_file()
                 with card("About"):
                     self._about = element("div")
                     with element("details", "fold"):
@@ -293,6 +307,18 @@ class SettingsScreen:
             act=self._actions.sign_out_everywhere,
             icon="close",
         )
+
+
+def _draw_setup_file() -> None:
+    element("p", text="Providers, storages, backups and settings as one text, without secrets.")
+    with element("p", "t13 ink2"):
+        element("span", text="Keep it in version control, or set up another server with it: ")
+        element("span", "mono", "bucketvault apply setup.toml")
+        element("span", text=". With secrets, encrypted: ")
+        element("span", "mono", "bucketvault export --with-secrets FILE")
+        element("span", text=".")
+    link = button("Export setup", "down", href="/api/setup.toml", mark="export-setup")
+    link.props["download"] = "setup.toml"
 
 
 def _draw_line(line: tuple[Tone, str, str]) -> None:

@@ -241,3 +241,16 @@ async def test_without_mail_it_says_that_nobody_is_told(
     await user.should_see("Email alerts are off. You won't be told when a backup fails.")
     await user.should_see("No heartbeat is sent.")
     await user.should_see("Logs go after 90 days")
+
+
+async def test_the_setup_is_exported_as_a_file_without_secrets(
+    user: User, preferences: FakePreferences
+) -> None:
+    await user.open("/settings")
+    (link,) = user.find(marker="export-setup").elements
+    assert link.props["download"] == "setup.toml"
+
+    answer = await user.http_client.get(str(link.props["href"]))
+
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="setup.toml"'
+    assert answer.text == '[[provider]]\nname = "R2"\n'
