@@ -22,7 +22,16 @@ NAMED = re.compile(
     r"`([\w./-]+\.(?:css|js|md|py|service|svg)\b|[\w.-]+/[\w./-]*)(?:::(\w+))?[^`\s]*`"
 )
 LINK = re.compile(r"\]\(([^):#]+)\)")
-GUIDES = ("how-it-behaves", "operations", "access", "alerts", "restore", "commands", "setup-file")
+GUIDES = (
+    "how-it-behaves",
+    "operations",
+    "access",
+    "alerts",
+    "restore",
+    "commands",
+    "setup-file",
+    "moving",
+)
 OURS = {place.name for root in PLACES for place in root.iterdir()}
 
 
