@@ -10,7 +10,7 @@ ARGS   ?=
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## two local S3 servers, sample data, a first backup (ARGS=--once: print the result and end)
+demo: $(VENV)/.runtime ## two local S3 servers, six sample backups (ARGS=--once: run one, print the result and end)
 	@$(BIN)/bucketvault demo $(ARGS)
 
 test: $(VENV)/.development ## everything this machine can test; says what it left out

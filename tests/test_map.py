@@ -37,14 +37,23 @@ FLOORS = (
     {"engine/health", "engine/about", "engine/busy", "engine/shared"},
     {"engine/engine"},
     {"pages/parts"},
-    {"pages/run", "pages/providers", "pages/storages", "pages/settings", "pages/health"},
+    {
+        "pages/run",
+        "pages/providers",
+        "pages/storages",
+        "pages/settings",
+        "pages/health",
+        "pages/mailbox",
+    },
     {"pages/home", "pages/backup"},
     {"pages/site"},
     {"server"},
+    {"demo"},
     {"cli"},
     {"__main__"},
 )
-SHARE_PARTS_ONLY = {"providers", "storages", "settings", "health"}  # folders of pages
+# folders of pages
+SHARE_PARTS_ONLY = {"providers", "storages", "settings", "health", "mailbox"}
 NEVER = {  # room -> what it does not import although it is on a floor below, or is a library
     "store": {"nicegui"},
     "engine": {"nicegui", "bucketvault.access"},
@@ -54,6 +63,7 @@ NEVER = {  # room -> what it does not import although it is on a floor below, or
     "pages": {"peewee", "psutil", "subprocess", "bucketvault.store", "bucketvault.access"},
     "pages/backup": {f"bucketvault.pages.{room}" for room in SHARE_PARTS_ONLY | {"home"}},
     "pages/home": {f"bucketvault.pages.{room}" for room in SHARE_PARTS_ONLY | {"backup"}},
+    "demo": {"nicegui", "bucketvault.pages"},
     "cli": {"nicegui", "bucketvault.pages"},
 }
 PURE = ("vocabulary", "sanitize", "humanize")  # import nothing of the package

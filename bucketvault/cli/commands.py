@@ -50,13 +50,6 @@ def password(given: argparse.Namespace, config: "Config") -> int:
     return set_password(given, config)
 
 
-def metrics(given: argparse.Namespace, config: "Config") -> int:
-    """Turn the numbers for Prometheus on or off."""
-    from bucketvault.cli.access import switch_metrics
-
-    return switch_metrics(given, config)
-
-
 def rotate_key(given: argparse.Namespace, config: "Config") -> int:
     """Encrypt every stored secret with a new key."""
     from bucketvault.cli.access import encrypt_anew
@@ -121,8 +114,8 @@ def restore_database(given: argparse.Namespace, config: "Config") -> int:
 
 
 def demo(given: argparse.Namespace, config: "Config") -> int:
-    """Show a backup between two local servers."""
-    from bucketvault.cli.demo import show
+    """Show backups between two local servers."""
+    from bucketvault.demo.show import show
 
     return show(config, once=given.once)
 

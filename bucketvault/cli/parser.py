@@ -318,14 +318,6 @@ class _Commands:
         _json(doctor)
 
     def _others(self) -> None:
-        metrics = self._add(
-            "metrics",
-            commands.metrics,
-            "turn numbers for Prometheus on or off (/metrics)",
-            "metrics on",
-            more="`on` makes a new token, shown once; an earlier one no longer works.",
-        )
-        metrics.add_argument("turn", nargs="?", choices=("on", "off"), help="default: say which")
         rotate = self._add(
             "rotate-key",
             commands.rotate_key,
@@ -355,7 +347,7 @@ class _Commands:
         demo = self._add(
             "demo",
             commands.demo,
-            "try it: two local S3 servers and a first backup between them",
+            "try it: two local S3 servers and sample backups between them",
             "demo",
             "demo --once",
         )

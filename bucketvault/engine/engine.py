@@ -22,6 +22,7 @@ from bucketvault.engine.folder_lock import FolderHold
 from bucketvault.engine.health import checks
 from bucketvault.engine.health.monitor import Monitor
 from bucketvault.engine.heartbeat import Ping
+from bucketvault.engine.mail.mail_views import Received
 from bucketvault.engine.mail.sender import Mailer
 from bucketvault.engine.maintenance import Housekeeper
 from bucketvault.engine.providers import Providers
@@ -118,6 +119,8 @@ class Engine:
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault)
         self.ping = Ping(self._what_is_not_well, self.live)
+        # what the demo's own mail server has taken; None: this is no demo
+        self.mailbox: Callable[[], tuple[Received, ...]] | None = None
         # ends all sessions, of which the server knows
         self.sign_out_everywhere: Callable[[], object] = lambda: None
         self._ending = threading.Event()

@@ -10,6 +10,7 @@ from bucketvault.pages.backup import form as backup_form
 from bucketvault.pages.backup import page as backup
 from bucketvault.pages.health import page as health
 from bucketvault.pages.home import page as home
+from bucketvault.pages.mailbox import page as mailbox
 from bucketvault.pages.parts import frame
 from bucketvault.pages.parts.widgets import draw_statement
 from bucketvault.pages.providers import form as provider_form
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 def register(engine: "Engine") -> None:
     """Serve all pages from `engine`; once in a process."""
-    frame.install()
+    frame.install(is_demo=engine.mailbox is not None)
     pages = (home, backup_form, backup, run, providers, provider_form, provider, storages)
     for page in (*pages, settings, health):  # forms before a row's page: /backups/new is no row
         page.register(engine)
+    if engine.mailbox is not None:
+        mailbox.register(engine, engine.mailbox)
 
     @frame.page_at("/{path:path}", "No such page")
     async def no_such_page(path: str) -> None:

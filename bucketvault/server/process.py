@@ -20,6 +20,7 @@ from bucketvault.engine import serve_note
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
 from bucketvault.engine.mail import lost, outbox
+from bucketvault.engine.mail.mail_views import Received
 from bucketvault.engine.serve_note import ServeNote
 from bucketvault.errors import AlreadyRunningError, BucketvaultError, DatabaseHeldError
 from bucketvault.server import systemd, waiting
@@ -57,6 +58,7 @@ class Around:
     end_s: float = END_S
     started: Callable[[Engine], None] = field(default=lambda engine: None)
     ending: Callable[[Engine], None] = field(default=lambda engine: None)  # before the engine stops
+    mailbox: Callable[[], tuple[Received, ...]] | None = None  # of a demo, which its pages show
 
 
 def serve(config: Config, around: Around = Around()) -> int:
@@ -83,6 +85,7 @@ def serve(config: Config, around: Around = Around()) -> int:
             from bucketvault.server.app import create_app
 
         engine = Engine(config, around.role, schedules=True)
+        engine.mailbox = around.mailbox
         sessions = Sessions(config.address, config.password)
         server = _Server(
             uvicorn.Config(

@@ -450,10 +450,30 @@ def demo(bucketvault: Program) -> Served:
 
 
 @pytest.mark.slow
-def test_the_demo_shows_a_run_under_way_and_ends_all_it_began(demo: Served) -> None:
+def test_the_demo_tells_its_story_shows_a_run_under_way_and_ends_all_it_began(demo: Served) -> None:
     program = demo.program
+    ends = {row["name"]: row["last_run"] for row in program.status()["backups"]}
+
     demo.sign_in()
-    assert demo.ask("/").status == 200
+    home, mailbox = demo.ask("/"), demo.ask("/mailbox")
+
+    assert (home.status, mailbox.status) == (200, 200)
+    assert "This is a demo: " in home.body and "3 of 6 backups need attention." in home.body
+    for subject in (
+        "Customer uploads is held for your approval",
+        "Postgres dumps failed: Database host rejected the access key ID",
+        "Website is overdue",
+        "Documents works again",
+    ):
+        assert subject in mailbox.body
+    assert {name: (run["reason"], len(run["warnings"])) for name, run in ends.items()} == {
+        "Bookkeeping": (None, 0),
+        "Customer uploads": ("brake", 0),
+        "Documents": (None, 1),
+        "Holiday photos": (None, 0),
+        "Postgres dumps": ("credentials", 0),
+        "Website": ("stopped", 0),
+    }
     until("rclone copies", program.rclones)
 
     code = demo.end(signal.SIGINT, within_s=10)

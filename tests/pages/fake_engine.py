@@ -4,7 +4,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -101,6 +101,7 @@ class FakeEngine:
     """A double of the engine for pages, over made-up values; it can make a log and a bar grow."""
 
     zone = ZONE
+    mailbox: Callable[[], object] | None = None  # it is no demo
 
     def __init__(self) -> None:
         self.live = Live()

@@ -54,6 +54,18 @@ class MailState:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """One email as the demo's mailbox has it. `at` is its date, UTC."""
+
+    number: int  # in the order in which they came
+    at: dt.datetime
+    sender: str
+    recipient: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """How sending a mail on trial went: the server's own answer, cleaned; what to do about it."""
 

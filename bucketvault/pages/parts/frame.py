@@ -52,13 +52,28 @@ NAVIGATION = {
 
 
 THEMES = {"": "System", "light": "Light", "dark": "Dark"}
+MAILBOX = "Mailbox (demo)"
 # After `g`, the letter that leads there; desk.js reads it.
 GO = {"Backups": "b", "Providers": "p", "Storages": "s", "Health": "h", "Settings": "e"}
-KEYS = (
-    ("/", "Search"),
-    *((f"g {letter}", name) for name, letter in GO.items()),
-    ("?", "Show or hide these keys"),
-)
+GO_IN_DEMO = {**GO, MAILBOX: "m"}
+
+
+class _Installation:
+    """Whose pages these are: a demo's have a mailbox, and say on every page that it is one."""
+
+    is_demo = False
+
+    @classmethod
+    def navigation(cls) -> dict[str, str]:
+        """Return names and addresses of the sections."""
+        return {**NAVIGATION, MAILBOX: "/mailbox"} if cls.is_demo else NAVIGATION
+
+    @classmethod
+    def shortcuts(cls) -> tuple[tuple[str, str], ...]:
+        """Return the keyboard shortcuts and what each does."""
+        go = GO_IN_DEMO if cls.is_demo else GO
+        there = ((f"g {letter}", name) for name, letter in go.items())
+        return (("/", "Search"), *there, ("?", "Show or hide these keys"))
 
 
 class _Number(IntegerConvertor):
@@ -67,8 +82,9 @@ class _Number(IntegerConvertor):
     regex = "[0-9]{1,16}"  # more, no number has that JavaScript counts exactly
 
 
-def install() -> None:
+def install(*, is_demo: bool = False) -> None:
     """Install what all pages share; called once, before the first page is registered."""
+    _Installation.is_demo = is_demo
     register_url_convertor("number", _Number())
     app.colors(
         primary="#2a5db0",
@@ -139,7 +155,7 @@ class Frame:
         with element("dialog", "shortcuts", id="keys", aria_label="Keyboard shortcuts"):
             element("h2", text="Keyboard shortcuts")
             with element("dl"):
-                for keys, words in KEYS:
+                for keys, words in _Installation.shortcuts():
                     with element("dt"):
                         for each in keys.split():
                             element("kbd", "key", each)
@@ -189,9 +205,9 @@ class Frame:
             element("i", "logo", aria_hidden="true")
             element("span", text="bucketvault")
         with element("nav", "nav", aria_label="Main"):
-            for name, href in NAVIGATION.items():
-                with element("a", href=href, data_go=GO[name]) as link:
-                    icon(name.lower())
+            for name, href in _Installation.navigation().items():
+                with element("a", href=href, data_go=GO_IN_DEMO[name]) as link:
+                    icon("mailbox" if name == MAILBOX else name.lower())
                     element("span", text=name)
                     if href == "/":
                         badge = element("span", "badge-place")
@@ -223,8 +239,24 @@ def frame(active: str, zone: ZoneInfo, situation: Situation) -> Iterator[Frame]:
     """Draw the frame; what is drawn inside is the page."""
     made = Frame(active, zone)
     made.show(situation)
+    if _Installation.is_demo:
+        _draw_banner()
     with element("div", "page", id="main", tabindex="-1"):  # Quasar's q-page is the <main> already
         yield made
+
+
+def _draw_banner() -> None:
+    with element("aside", "demo-bar", aria_label="Demo"):
+        with element("p"):
+            element("strong", text="This is a demo: ")
+            told = "two S3 servers on this machine, sample data. Nothing here leaves your computer."
+            element("span", text=told)
+        with element("p", "ink2"):
+            element("span", text="Emails are in the ")
+            element("a", "", "mailbox", href="/mailbox")
+            element("span", text=". To install bucketvault, see ")
+            element("code", text="README.md")
+            element("span", text=", “Install on a server”.")
 
 
 def heading(
