@@ -60,6 +60,11 @@ class Config:
         return self.data_dir / "password"
 
     @property
+    def metrics_token(self) -> Path:
+        """The hash of the token that opens /metrics; absent while they are turned off."""
+        return self.data_dir / "metrics-token"
+
+    @property
     def ledgers(self) -> Path:
         """Ledgers of each backup's objects, and plans that wait for approval."""
         return self.data_dir / "ledgers"

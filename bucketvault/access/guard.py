@@ -31,6 +31,7 @@ OPEN = {  # what strangers may ask for, over HTTP only
     SIGN_IN: (*READING, "POST"),
     "/favicon.ico": READING,
     "/healthz": READING,
+    "/metrics": ("GET",),  # asks for its own token
 }
 BACK = "/back"
 OPEN_BELOW = {  # the same, for who knows our path: where the cookie is sent

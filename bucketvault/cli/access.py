@@ -1,4 +1,4 @@
-"""`url`, `open`, `password`, `rotate-key`: who gets in, and the key that opens keys."""
+"""`url`, `open`, `password`, `metrics`, `rotate-key`: who gets in, and the key that opens keys."""
 
 import argparse
 import contextlib
@@ -8,7 +8,7 @@ import sys
 import time
 import webbrowser
 
-from bucketvault.access import password
+from bucketvault.access import metrics_token, password
 from bucketvault.access.sessions import end_all_sessions
 from bucketvault.cli.asking import asked_twice
 from bucketvault.config import Config
@@ -92,6 +92,25 @@ def set_password(given: argparse.Namespace, config: Config) -> int:
     end_all_sessions()  # first: with a database that cannot be written, nothing changes
     password.set_password(config.password, new)
     print("The password is set and every session has ended. Sign in with it, or with the link.")
+    return 0
+
+
+def switch_metrics(given: argparse.Namespace, config: Config) -> int:
+    """Turn /metrics on, with a new token that is shown once, or off; or say what they are."""
+    open_store(config)
+    file = config.metrics_token
+    if given.turn == "on":
+        token = metrics_token.make(file)
+        print(f"Metrics are on. The token, shown only now: {token}")
+        print("Prometheus, in scrape_configs (docs/operations.md):")
+        print("  - job_name: bucketvault")
+        print(f"    authorization: {{credentials: {token}}}")
+        print(f"    static_configs: [{{targets: ['127.0.0.1:{address.noted_door(config).port}']}}]")
+    elif given.turn == "off":
+        file.unlink(missing_ok=True)
+        print("Metrics are off.")
+    else:
+        print(f"Metrics are {'on' if metrics_token.is_open(file) else 'off'}.")
     return 0
 
 

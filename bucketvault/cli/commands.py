@@ -50,6 +50,13 @@ def password(given: argparse.Namespace, config: "Config") -> int:
     return set_password(given, config)
 
 
+def metrics(given: argparse.Namespace, config: "Config") -> int:
+    """Turn the numbers for Prometheus on or off."""
+    from bucketvault.cli.access import switch_metrics
+
+    return switch_metrics(given, config)
+
+
 def rotate_key(given: argparse.Namespace, config: "Config") -> int:
     """Encrypt every stored secret with a new key."""
     from bucketvault.cli.access import encrypt_anew

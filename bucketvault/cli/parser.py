@@ -318,6 +318,14 @@ class _Commands:
         _json(doctor)
 
     def _others(self) -> None:
+        metrics = self._add(
+            "metrics",
+            commands.metrics,
+            "turn numbers for Prometheus on or off (/metrics)",
+            "metrics on",
+            more="`on` makes a new token, shown once; an earlier one no longer works.",
+        )
+        metrics.add_argument("turn", nargs="?", choices=("on", "off"), help="default: say which")
         rotate = self._add(
             "rotate-key",
             commands.rotate_key,

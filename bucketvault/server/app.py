@@ -27,6 +27,7 @@ from bucketvault.pages.parts import assets
 from bucketvault.pages.run.log import log_api
 from bucketvault.server import systemd
 from bucketvault.server.address import PROOF, Door
+from bucketvault.server.metrics import metrics_routes
 from bucketvault.store.database import BusyError
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def create_app(engine: Engine, sessions: Sessions, door: Door) -> Guard:
     api = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
     api.include_router(sign_in_routes(sessions))
     api.include_router(log_api(engine))
+    api.include_router(metrics_routes(engine))
     _add_small_answers(api, engine, door)
     engine.sign_out_everywhere = partial(replace_own_path, engine.config.address)
     site.register(engine)

@@ -27,6 +27,7 @@ OPEN_TO_STRANGERS = {
     ("GET", "/healthz"),
     ("HEAD", "/healthz"),
 }
+METRICS = ("GET", "/metrics")  # open as well, but it asks for its own token
 # What NiceGUI hears over its socket. Only a session opens the socket (below); a message
 # after its end is not heard (test_guard).
 EVENTS = {"connect", "handshake", "disconnect", "event", "javascript_response", "ack", "log"}
@@ -109,7 +110,8 @@ def test_no_route_but_the_way_in_answers_a_stranger(listed: dict[str, Any], serv
     below = {(method, f"{served.path}/login") for method in ("GET", "HEAD")}
     below |= {("POST", f"{served.path}/back")}
     assert answered == OPEN_TO_STRANGERS | below
-    assert {(m, p) for p, methods in guard.OPEN.items() for m in methods} == OPEN_TO_STRANGERS
+    is_open = {(m, p) for p, methods in guard.OPEN.items() for m in methods}
+    assert is_open == OPEN_TO_STRANGERS | {METRICS}
 
 
 def test_every_page_is_there_for_whoever_is_signed_in(
@@ -118,8 +120,28 @@ def test_every_page_is_there_for_whoever_is_signed_in(
     """The other half: what strangers are refused would answer, so the refusals mean something."""
     pages = [path for kind, path, methods in listed["routes"] if methods and "{" not in path]
     for path in pages:
-        if path not in ("/logout", "/back"):
+        if path not in ("/logout", "/back", "/metrics"):
             assert served.ask(path).status in (200, 303), path
+
+
+def test_metrics_open_by_the_newest_token_alone_while_they_are_on(served: Served) -> None:
+    def asked(authorization: str = "", *, signed_in: bool = False) -> int:
+        headers = {"Authorization": authorization} if authorization else None
+        return served.ask("/metrics", headers=headers, signed_in=signed_in, top=True).status
+
+    def turn_on() -> str:
+        done = served.program.cli("metrics", "on")
+        (token,) = re.findall(r"shown only now: (\S+)", done.out)
+        return f"Bearer {token}"
+
+    assert asked() == asked(signed_in=True) == asked("Bearer ") == 401  # off
+    first, second = turn_on(), turn_on()
+    assert [asked(), asked(first), asked(f"{second}x"), asked(second)] == [401, 401, 401, 200]
+    assert served.program.cli("metrics").out == "Metrics are on.\n"
+    stored = b"".join(p.read_bytes() for p in served.program.data_dir.rglob("*") if p.is_file())
+    assert second.split()[1].encode() not in stored
+    served.program.cli("metrics", "off")
+    assert asked(second) == 401
 
 
 @pytest.mark.slow
