@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import psutil
+from jsonschema import Draft202012Validator
 
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.store import run_logs
@@ -30,6 +31,8 @@ T = TypeVar("T")
 DEADLINE_S = 60.0
 PROGRAM: tuple[str, ...] = ("bucketvault",)
 BESIDE = ("/login", "/healthz", "/favicon.ico")  # what strangers may ask for
+SCHEMA = Path(__file__).parents[2] / "docs/status.schema.json"
+STATUS = Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
 CLEAN_STOP_S = 5.0  # what a server may take to end, whatever it does
 
 
@@ -399,8 +402,10 @@ destination.path = "{destination_path}"
         return run
 
     def status(self) -> dict[str, Any]:
-        """Return the JSON of `status --json`."""
-        return json.loads(self.cli("status", "--json").out)
+        """Return the JSON of `status --json`, which is as its schema says."""
+        told = json.loads(self.cli("status", "--json").out)
+        STATUS.validate(told)
+        return told
 
     def last_run(self, name: str = "Photos") -> dict[str, Any]:
         """The newest ended run of a backup."""

@@ -28,6 +28,7 @@ from bucketvault.vocabulary import (
     WarningCode,
 )
 from tests.store_fixtures import a_backup, a_provider, a_run, a_storage, at
+from tests.support.program import STATUS
 
 pytestmark = pytest.mark.usefixtures("open_store")
 
@@ -446,6 +447,7 @@ def test_status_is_exactly_what_the_manual_says(photos: Backup) -> None:
         "pending": 1,
         "program": [],
     }
+    STATUS.validate(told)
     assert json.loads(json.dumps(told)) == told
 
 
