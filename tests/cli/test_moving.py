@@ -1,4 +1,4 @@
-"""docs/moving.md, followed line by line between two installations, with rclone and two servers."""
+"""docs/moving.md, followed line by line between two installations, with rclone and an S3 server."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import NewBucket
 from tests.support.program import Bucket, Program, objects
 from tests.support.proxies import RefusingProxy
-from tests.support.servers import RcloneS3
+from tests.support.servers import MotoServer
 from tests.test_documents import ROOT
 
 PASSPHRASE = "correct horse battery"
@@ -82,11 +82,12 @@ def steps(chapter: str) -> tuple[list[str], list[str]]:
 
 
 def test_on_another_server_nothing_is_held_and_no_object_is_copied_again(
-    tmp_path: Path, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket
+    tmp_path: Path, behind: MotoServer, new_bucket: NewBucket
 ) -> None:
-    source, copy = new_bucket(here, objects(40)), new_bucket(elsewhere)
+    # by a server that dates a copy when it was made, as services do
+    source, copy = new_bucket(behind, objects(40)), new_bucket(behind)
     first, second, third = (Server(tmp_path / name) for name in ("first", "second", "third"))
-    with RefusingProxy(elsewhere.endpoint) as counted:
+    with RefusingProxy(behind.endpoint) as counted:
         with_history(first.program, source, copy, counted.endpoint)
         kept = copy.kept()
 
