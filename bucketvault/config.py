@@ -86,15 +86,15 @@ class Config:
             names = {path.name for path in self.data_dir.iterdir()}
             if names and not names & {self.database.name, self.lock.name}:
                 raise ConfigError(
-                    f"The folder {self.data_dir} holds other things; it is not bucketvault's.",
-                    "Name a new or an empty one with --data-dir or BUCKETVAULT_DATA_DIR.",
+                    f"The folder {self.data_dir} contains other files and is not bucketvault's.",
+                    "Choose a new or empty one with --data-dir or BUCKETVAULT_DATA_DIR.",
                 )
             self.data_dir.chmod(0o700)
             self.lock.touch(mode=0o600)  # from now on this folder is known as ours
             self.runs.mkdir(mode=0o700, exist_ok=True)
             self.ledgers.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            hint = "Name another with --data-dir or BUCKETVAULT_DATA_DIR."
+            hint = "Choose another with --data-dir or BUCKETVAULT_DATA_DIR."
             if error.errno == errno.EROFS:
                 hint = (
                     "Check its disk: after errors a system mounts it read-only. See: "
@@ -112,7 +112,7 @@ class Config:
         if (owner := self.data_dir.stat().st_uid) != os.geteuid():
             raise ConfigError(
                 f"The data folder {self.data_dir} belongs to the user {_name_of(owner)}.",
-                "Type the command as that user, or name another folder with --data-dir or "
+                "Run the command as that user, or choose another folder with --data-dir or "
                 "BUCKETVAULT_DATA_DIR.",
             )
 
@@ -145,7 +145,7 @@ def load_config(
     log_level = environ.get("BUCKETVAULT_LOG_LEVEL", "").lower()
     if log_level and log_level not in LOG_LEVELS:
         problems.append(
-            f"BUCKETVAULT_LOG_LEVEL is {log_level!r}; it takes {', '.join(LOG_LEVELS)}."
+            f"BUCKETVAULT_LOG_LEVEL is {log_level!r}; it must be one of {', '.join(LOG_LEVELS)}."
         )
     port_number = _port("--port", port, problems) or _port(
         "BUCKETVAULT_PORT", environ.get("BUCKETVAULT_PORT", ""), problems
@@ -165,7 +165,7 @@ def load_config(
     ]
     known = {f"BUCKETVAULT_{name}" for name in NAMES}
     problems += [
-        f"{name} is not a setting; there are {', '.join(sorted(known))}."
+        f"{name} is not a setting; the settings are {', '.join(sorted(known))}."
         for name in sorted(environ)
         if name.startswith("BUCKETVAULT_") and name not in {*known, "BUCKETVAULT_HOST"}
     ]
@@ -188,8 +188,8 @@ def _home(kind: str) -> str:
         return str(getattr(platformdirs, kind)("bucketvault", appauthor=False))
     except RuntimeError as error:
         raise ConfigError(
-            "There is no home folder to keep things in.",
-            "Name places with BUCKETVAULT_DATA_DIR and BUCKETVAULT_KEY_FILE.",
+            "There is no home folder for the data.",
+            "Set BUCKETVAULT_DATA_DIR and BUCKETVAULT_KEY_FILE.",
         ) from error
 
 
@@ -203,7 +203,9 @@ def _absolute(name: str, value: str, problems: list[str]) -> Path | None:
     try:
         path = Path(os.path.expanduser(value)).absolute()  # noqa: PTH111 - keeps an unknown ~user
     except OSError:
-        problems.append(f"{name} is {value!r}, below a folder that is gone: name it from / on.")
+        problems.append(
+            f"{name} is {value!r}, in a folder that no longer exists: use an absolute path."
+        )
         return None
     if name.endswith(("dir", "DIR")) and path.exists() and not path.is_dir():
         problems.append(f"{name} names {path}, which is not a folder.")
@@ -216,7 +218,7 @@ def _port(name: str, value: str, problems: list[str]) -> int | None:
         return None
     if value.isascii() and value.isdecimal() and 0 < int(value) < 65536:
         return int(value)
-    problems.append(f"{name} is {value!r}; it takes a port number from 1 to 65535.")
+    problems.append(f"{name} is {value!r}; it must be a port number from 1 to 65535.")
     return None
 
 
@@ -224,7 +226,7 @@ def _socket(name: str, value: str, problems: list[str]) -> Path | None:
     """The path of a socket, made absolute; None when absent. A problem is noted under `name`."""
     path = _absolute(name, value, problems)
     if path is not None and len(os.fsencode(path)) > LONGEST_SOCKET_BYTES:
-        problems.append(f"{name} is too long: {LONGEST_SOCKET_BYTES} bytes is the most.")
+        problems.append(f"{name} is too long: the limit is {LONGEST_SOCKET_BYTES} bytes.")
         return None
     return path
 
@@ -234,7 +236,7 @@ def _only_here(name: str, value: str, problems: list[str]) -> None:
     if value and value not in HERE:
         problems.append(
             f"{name} is {value!r}, but bucketvault listens on this machine only. To reach it from "
-            f"another, type there: ssh -N -L {DEFAULT_PORT}:127.0.0.1:{DEFAULT_PORT} USER@SERVER"
+            f"another, run there: ssh -N -L {DEFAULT_PORT}:127.0.0.1:{DEFAULT_PORT} USER@SERVER"
         )
 
 
@@ -242,7 +244,7 @@ def _hosts(name: str, values: Sequence[str], problems: list[str]) -> list[str]:
     """Host names in lower case. Each that is none is noted under `name`."""
     hosts = [value.lower() for value in values]
     problems += [
-        f"{name} is {host!r}; it takes names such as backup.example, without a port."
+        f"{name} is {host!r}; it must be a name such as backup.example, without a port."
         for host in hosts
         if not HOST_NAME.fullmatch(host)
     ]

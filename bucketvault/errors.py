@@ -63,7 +63,7 @@ class ChangedMeanwhileError(BucketvaultError):
 
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
-        super().__init__("It was changed meanwhile.", "Check the stored values, then decide.")
+        super().__init__("It was changed in the meantime.", "Check the stored values, then decide.")
 
 
 class ConfigError(BucketvaultError):

@@ -123,7 +123,7 @@ def _most(kind: tuple[str, str]) -> int:
 def _left_out(kind: tuple[str, str], seen: int) -> logging.LogRecord:
     values = {"lines": seen - _most(kind), "of": kind[1] or kind[0]}
     record = logging.LogRecord(
-        __name__, logging.WARNING, "", 0, "more such lines were left out", (), None
+        __name__, logging.WARNING, "", 0, "more such lines were suppressed", (), None
     )
     record.__dict__.update(values)
     return record

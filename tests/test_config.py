@@ -49,7 +49,7 @@ def test_a_folder_that_holds_other_things_is_refused_and_stays_as_it_is(tmp_path
     (folder / "runs" / "exp1").mkdir(parents=True)
     folder.chmod(0o755)
 
-    with pytest.raises(ConfigError, match="holds other things"):
+    with pytest.raises(ConfigError, match="contains other files"):
         load_config({}, data_dir=str(folder)).make_folders()
 
     assert folder.stat().st_mode & 0o777 == 0o755

@@ -57,7 +57,7 @@ def test_another_packages_lines_are_bounded_whatever_they_say(
     clock = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     for number in range(500):
-        say["engineio.test"].error("message %d from %s", number, "a stranger")
+        say["engineio.test"].error("message %d from %s", number, "another program")
     say["bucketvault.test"].warning("mail not sent", extra={"mail": 1})
 
     clock[0] += MINUTE_S + 1
@@ -67,7 +67,7 @@ def test_another_packages_lines_are_bounded_whatever_they_say(
     assert len(lines) == MOST_OF_OTHERS + 3
     assert lines[-3] == "WARNING mail not sent mail=1"
     left_out = 500 - MOST_OF_OTHERS
-    assert lines[-2] == f"WARNING more such lines were left out lines={left_out} of=engineio.test"
+    assert lines[-2] == f"WARNING more such lines were suppressed lines={left_out} of=engineio.test"
     assert lines[-1] == "ERROR one more"
 
 

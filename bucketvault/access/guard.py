@@ -135,7 +135,7 @@ class Guard:
             if len(headers.getlist(name)) > 1:
                 return Refusal(
                     HTTPStatus.BAD_REQUEST,
-                    "This request is not clear",
+                    "Ambiguous request",
                     (f"It has more than one {name.capitalize()} header.",),
                 )
         host = headers.get("host", "").lower()
@@ -145,8 +145,8 @@ class Guard:
         if self._is_foreign(scope, headers, host, parts["name"]):
             return Refusal(
                 HTTPStatus.FORBIDDEN,
-                "This came from another site",
-                ("bucketvault only takes what its own pages send. Open it by its own address.",),
+                "Request from another site",
+                ("bucketvault accepts only requests from its own pages. Open it at its address.",),
             )
         if parts["name"] == "localhost" and _is_navigation(scope, headers):
             # That name leads to ::1 first, where another user may listen: no cookie is kept for it.
@@ -165,13 +165,13 @@ class Guard:
     def _foreign_host(self, host: str) -> Refusal:
         known = ", ".join((*LOCAL_NAMES, *sorted(self._further)))
         name = clean(host, limit=100)
-        hint = "If you reach this server by another name, start it so: "
+        hint = "To use this name, start the server with: "
         return Refusal(
             HTTPStatus.FORBIDDEN,
-            "bucketvault does not go by this name",
+            "Unknown host name",
             (
-                f"You asked for {name}." if name else "The request names no host.",
-                f"These names are answered, at any port: {known}.",
+                f"You requested {name}." if name else "The request names no host.",
+                f"Accepted host names, at any port: {known}.",
                 f"{hint}`bucketvault serve --allowed-host NAME`",
             ),
         )

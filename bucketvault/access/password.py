@@ -26,13 +26,15 @@ def check(password: str, what: str = "password") -> None:
     if password != password.strip():
         raise ValueError(f"The {what} begins or ends with a space.")
     if len(password) < SHORTEST:
-        raise ValueError(f"The {what} has {len(password)} characters; it needs {SHORTEST}.")
+        raise ValueError(
+            f"The {what} has {len(password)} characters; it needs at least {SHORTEST}."
+        )
     if len(password) > LONGEST:
-        raise ValueError(f"The {what} is too long: {LONGEST} characters is the most.")
+        raise ValueError(f"The {what} is too long: the limit is {LONGEST} characters.")
     if len(set(password)) < FEWEST_DIFFERENT:
-        raise ValueError(f"The {what} repeats a few characters only.")
+        raise ValueError(f"The {what} repeats only a few characters.")
     if not password.isprintable():
-        raise ValueError(f"The {what} holds a character that cannot be seen.")
+        raise ValueError(f"The {what} contains an invisible character.")
 
 
 def set_password(file: Path, password: str) -> None:

@@ -254,7 +254,7 @@ class Sessions:
                         row = Session.token_hash == hashed
                         Session.update(last_seen_at=when).where(row).execute()
             except BusyError:  # nothing is lost but minutes of the thirty days
-                log.warning("the database is busy: who was seen when is not noted now")
+                log.warning("the database is busy: last-seen times were not saved")
             for _, found, seen in due:
                 found.noted = seen
 
@@ -268,7 +268,7 @@ class Sessions:
                 Session.delete().execute()
             self.path = own_path(self._path_file)
             self._stamps = self._stamps_now()
-        log.info("path or password was replaced: every session has ended")
+        log.info("link or password was replaced: every session has ended")
 
     def _stamps_now(self) -> object:
         return _stamp(self._path_file), _stamp(self._password_file)

@@ -88,7 +88,7 @@ def sign_in_routes(sessions: Sessions) -> fastapi.APIRouter:
         try:
             await asyncio.to_thread(sessions.end, request.scope[SESSION])
         except BusyError:
-            log.warning("the database is busy: a session ended for this start only")
+            log.warning("the database is busy: a session ended only until the next start")
         close_pages_of_ended_sessions(sessions)
         response = RedirectResponse(f"{sessions.path}{SIGN_IN}", HTTPStatus.SEE_OTHER)
         response.delete_cookie(COOKIE, path=sessions.path, httponly=True, samesite="strict")
@@ -181,9 +181,9 @@ def _busy(sessions: Sessions, wanted: str) -> Response:
 
 
 def _wrong(sessions: Sessions, wanted: str) -> Response:
-    words = "This link does not open bucketvault: each opens once, within a day."
+    words = "This link is invalid, expired or already used. Each link works once, within a day."
     if sessions.has_password():
-        words = "This is not the password, and no link that opens bucketvault."
+        words = "This is not the password, nor a valid link."
     return _form(sessions, wanted, words, HTTPStatus.FORBIDDEN)
 
 
@@ -198,9 +198,9 @@ async def _body(request: fastapi.Request) -> bytes | None:
 
 
 def _too_large() -> Response:
-    text = plain_pages.paragraphs("Nothing that belongs here is so large.")
+    text = plain_pages.paragraphs("bucketvault does not accept requests of this size.")
     return HTMLResponse(
-        plain_pages.page("Too much was sent", text),
+        plain_pages.page("Request too large", text),
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         {"connection": "close"},
     )
@@ -211,11 +211,15 @@ def _form(
 ) -> Response:
     bad = f'<p class="bad" role="alert">{escape(problem)}</p>' if problem else ""
     if sessions.has_password():
-        before, after = "", "No password at hand? On the server, this prints a link that opens:"
+        before, after = (
+            "",
+            "No password at hand? On the server, this command prints a sign-in link:",
+        )
         label, remembered = "Password", "current-password"
     else:
         before = (
-            "bucketvault opens by a link. On the server, as the user it runs as, this prints it:"
+            "Sign in with a link. On the server, as the user that runs bucketvault, this command "
+            "prints one:"
         )
         after, label, remembered = "", "Or paste the link, or its token, here", "off"
     form = (

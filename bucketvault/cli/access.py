@@ -82,11 +82,11 @@ def set_password(given: argparse.Namespace, config: Config) -> int:
     open_store(config)
     if given.remove:
         if not config.password.exists():
-            print("There is no password: only the link opens bucketvault (bucketvault url).")
+            print("No password is set. Sign in with the link: bucketvault url")
             return 0
         end_all_sessions()
         config.password.unlink()
-        print("The password is gone and every session has ended. The link: bucketvault url")
+        print("The password is removed and every session has ended. The link: bucketvault url")
         return 0
     new = asked_twice("password", "bucketvault password")
     end_all_sessions()  # first: with a database that cannot be written, nothing changes
@@ -125,7 +125,7 @@ def encrypt_anew(given: argparse.Namespace, config: Config) -> int:
         return 0
     count, aside = key_rotation.rotate(vault)
     print(f"{count} secrets are encrypted with a new key.")
-    print(f"Keep a copy of {config.key_file}, apart from the data folder.")
+    print(f"Keep a copy of {config.key_file}, away from the data folder.")
     for file in aside:
         print(f"The old key is stored in {file}. Delete it when nothing needs it any more:")
         print("copies of the database made before do, and other data folders with this key file.")

@@ -17,10 +17,10 @@ def asked_twice(what: str, command: str) -> str:
         new = getpass.getpass(f"New {what}, at least {password.SHORTEST} characters: ")
         password.check(new, what)
         if getpass.getpass("Again: ") != new:
-            raise ValueError("The two are not the same.")
+            raise ValueError("The passwords do not match.")
     except (ValueError, EOFError) as error:
         raise BucketvaultError(
-            str(error) or f"No {what} was given.", "Nothing was changed."
+            str(error) or f"No {what} was entered.", "Nothing was changed."
         ) from error
     return new
 
@@ -31,12 +31,12 @@ def asked(what: str, command: str) -> str:
     try:
         return getpass.getpass(f"{what.capitalize()}: ")
     except EOFError as error:
-        raise BucketvaultError(f"No {what} was given.", "Nothing was changed.") from error
+        raise BucketvaultError(f"No {what} was entered.", "Nothing was changed.") from error
 
 
 def _refuse_no_terminal(what: str, command: str) -> None:
     if not sys.stdin.isatty():
         raise ConfigError(
-            f"A {what} is asked for on a terminal only, so that no file and no history has it.",
+            f"Type the {what} on a terminal, so that it is in no file and no shell history.",
             f"Over SSH: ssh -t SERVER {command}",
         )

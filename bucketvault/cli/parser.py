@@ -13,10 +13,12 @@ NEWEST = 0  # no run has this number
 _CODES = {  # exit codes, by the commands that share them
     "wait": "0 success, 1 failed or held, 2 invalid arguments or unknown name",
     "status": "0 all backups are good, 1 a backup needs attention, 2 invalid arguments, "
-    "3 good with warnings or not proven for two periods",
-    "doctor": "0 nothing is wrong, 1 something is",
-    "serve": "0 stopped, 2 invalid setting or lost database, 75 another bucketvault works on this "
-    "data folder",
+    "3 good, but with warnings or not proven for two periods",
+    "doctor": "0 no problems, 1 problems found",
+    "serve": (
+        "0 stopped, 2 invalid setting or lost database, 75 another bucketvault uses this data "
+        "folder"
+    ),
     "": "0 done, 1 failed, 2 invalid arguments or unknown name",
 }
 
@@ -117,13 +119,13 @@ class _Commands:
             "serve --port 9000",
             codes="serve",
         )
-        serve.add_argument("--port", default="", help="on 127.0.0.1; default: 8484")
+        serve.add_argument("--port", default="", help="port on 127.0.0.1; default: 8484")
         serve.add_argument("--host", default="", help=argparse.SUPPRESS)  # says what to do instead
         serve.add_argument(
             "--socket",
             default="",
             metavar="PATH",
-            help="a Unix socket in a folder of mode 0700 instead; only ssh -L reaches it",
+            help="a Unix socket instead, in a folder of mode 0700; reached by ssh -L only",
         )
         serve.add_argument(
             "--allowed-host",
@@ -132,7 +134,7 @@ class _Commands:
             nargs="+",
             default=[],
             metavar="NAME",
-            help="another host name, besides localhost, that browsers may use",
+            help="another host name that browsers may use, besides localhost",
         )
         serve.set_defaults(log_level="info")
 
@@ -150,7 +152,9 @@ class _Commands:
         word = self._add(
             "password", commands.password, "set a password as a second way to sign in", "password"
         )
-        word.add_argument("--remove", action="store_true", help="remove it: only links open")
+        word.add_argument(
+            "--remove", action="store_true", help="remove the password; only links work then"
+        )
 
     def _service(self) -> None:
         install = self._add(
@@ -161,7 +165,7 @@ class _Commands:
             "sudo bucketvault install-service --port 9000",
             more="As root for the machine, with its own user; else for you. May be run again.",
         )
-        install.add_argument("--port", default="", help="on 127.0.0.1; default: 8484")
+        install.add_argument("--port", default="", help="port on 127.0.0.1; default: 8484")
         uninstall = self._add(
             "uninstall-service",
             commands.uninstall_service,
@@ -227,15 +231,15 @@ class _Commands:
             "list the providers, or test the access key of one",
             "providers",
             "providers test Backblaze --bucket photos-copy --write",
-            more="The test exits with 1 where a right is refused or fails.",
+            more="The test exits with 1 if a permission is denied or a step fails.",
         )
         _json(providers)
         ways = providers.add_subparsers(metavar="COMMAND", parser_class=_Parser)
-        test = ways.add_parser("test", help="try what the key may do, for a minute at most")
+        test = ways.add_parser("test", help="test what the key can do; takes up to a minute")
         _name(test, commands.provider_names)
-        test.add_argument("--bucket", default="", metavar="BUCKET", help="try it in this bucket")
+        test.add_argument("--bucket", default="", metavar="BUCKET", help="test it in this bucket")
         test.add_argument(
-            "--write", action="store_true", help="also write small objects, and delete them again"
+            "--write", action="store_true", help="also write small objects, then delete them"
         )
         _json(test)
         test.set_defaults(command=commands.test_provider, about=test)
@@ -290,7 +294,7 @@ class _Commands:
         status = self._add(
             "status",
             commands.status,
-            "are all backups good?",
+            "show the state of every backup",
             "status",
             "status --json",
             codes="status",
@@ -306,7 +310,7 @@ class _Commands:
         )
         newest = "a backup's name, for its newest run, or a run's number"
         _name(log, at="run", metavar="NAME|RUN", help=newest)
-        log.add_argument("--follow", action="store_true", help="continue until the run ends")
+        log.add_argument("--follow", action="store_true", help="keep printing until the run ends")
         log.add_argument("--raw", action="store_true", help="byte for byte as rclone wrote it")
         doctor = self._add(
             "doctor",
@@ -338,19 +342,18 @@ class _Commands:
         rotate.add_argument(
             "--new-key-file",
             action="store_true",
-            help="the key file is lost: make another; the keys of every provider must be entered "
-            "again",
+            help="replace a lost key file; then enter the keys of every provider again",
         )
         restore = self._add(
             "restore-database",
             commands.restore_database,
-            "restore bucketvault's own database from its newest copy, or from that of a day",
+            "restore bucketvault's own database from its newest copy, or from that of a given day",
             "restore-database",
             "restore-database 2026-11-30",
-            more="The database that is there now is moved aside, never deleted.",
+            more="The current database is moved aside, never deleted.",
         )
         restore.add_argument(
-            "day", nargs="?", type=_day, metavar="DAY", help="UTC; default: the newest whole copy"
+            "day", nargs="?", type=_day, metavar="DAY", help="UTC; default: the newest intact copy"
         )
         demo = self._add(
             "demo",
@@ -363,7 +366,7 @@ class _Commands:
         completion = self._add(
             "completion",
             commands.completion,
-            "print what lets a shell complete commands and names with Tab",
+            "print a script for shell completion of commands and names",
             'eval "$(bucketvault completion bash)"',
         )
         completion.add_argument("shell", choices=("bash", "zsh", "fish"))
@@ -409,12 +412,12 @@ def _day(word: str) -> dt.date:
     try:
         return dt.date.fromisoformat(word)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a day, such as 2026-11-30") from None
+        raise argparse.ArgumentTypeError(f"{word!r} is not a date such as 2026-11-30") from None
 
 
 def _run_number(word: str) -> int:
     if not word.isdecimal() or int(word) == NEWEST:
         raise argparse.ArgumentTypeError(
-            f"{word!r} is not the number of a run; the name goes first: NAME --approve 17"
+            f"{word!r} is not a run number; the name comes first: NAME --approve 17"
         )
     return int(word)

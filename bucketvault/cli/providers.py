@@ -38,7 +38,7 @@ def print_providers(given: argparse.Namespace, config: Config) -> int:
         told = f"{row.address}, {humanize.many(row.storages, 'bucket')}, {backups}"
         print(f"{row.name}: {told}")
         if not row.keys_readable:
-            print("  Its keys cannot be read: the key file is another, or missing.")
+            print("  Its keys cannot be read: the key file is missing or was replaced.")
     if not rows:
         print("There are no providers yet. Add one on the pages, or with bucketvault apply.")
     return 0

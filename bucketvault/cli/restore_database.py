@@ -64,8 +64,8 @@ def _refuse_a_good_one(config: Config, copies: list[SelfBackup]) -> None:
         close_database()
     if is_whole:
         raise DatabaseError(
-            f"The database {config.database} is whole, so nothing was restored.",
-            f"To go back to an older one all the same, name its day: {RESTORE} {copies[0].day}",
+            f"The database {config.database} is intact, so nothing was restored.",
+            f"To go back to an older copy anyway, name its day: {RESTORE} {copies[0].day}",
         )
 
 
@@ -86,11 +86,12 @@ def _put_back_first_whole(
 
 def _in_words(copy: SelfBackup, made: PutBack, zone: ZoneInfo) -> Iterator[str]:
     yield (
-        f"The database is that of {moment(copy.made_at, zone)} {zone.key} again: {copy.path.name}, "
+        f"The database was restored from the copy of {moment(copy.made_at, zone)} {zone.key}: "
+        f"{copy.path.name}, "
         f"{many(len(made.backups), 'backup')}."
     )
     if made.aside is not None:
-        yield f"The previous one is in {made.aside}. Delete it when nothing is missing."
+        yield f"The previous database is in {made.aside}. Delete it when nothing is missing."
     yield from _newer(made)
     if made.not_known:
         yield f"The result of {many(made.not_known, 'run')} is unknown. Run their backups again."
@@ -101,17 +102,17 @@ def _in_words(copy: SelfBackup, made: PutBack, zone: ZoneInfo) -> Iterator[str]:
         )
     until = moment(utcnow() + KEEPS_ALL, zone)
     yield f"No kept version is deleted before {until}: check each backup's retention until then."
-    yield "Every session has ended. A new link, once it runs: bucketvault url"
+    yield "Every session has ended. For a new link, once it runs: bucketvault url"
 
 
 def _newer(made: PutBack) -> Iterator[str]:
     if not made.tells_all:
-        yield "What came after the copy is lost: settings, backups and runs of that time."
+        yield "Everything newer than the copy is lost: settings, backups and runs."
         yield "Copies and kept versions in the buckets are not affected."
         return
     if made.runs:
         yield f"{many(made.runs, 'newer run')} could be read and kept, without their logs."
     for name in made.missing:
-        yield f"Newer than the copy, set it up again: {name}. Its buckets are not affected."
+        yield f"{name} is newer than the copy. Set it up again; its buckets are not affected."
     for name in made.changed:
-        yield f"Changed since the copy, check its settings: {name}"
+        yield f"{name} was changed after the copy was made. Check its settings."

@@ -69,9 +69,11 @@ def _started(
     if not wait:
         if engine is None:
             said = "queued" if new else "already in progress"
-            print(f"{backup.name}: {said}, run {run_id}. See it: bucketvault log {run_id} --follow")
+            print(
+                f"{backup.name}: {said}, run {run_id}. Follow it: bucketvault log {run_id} --follow"
+            )
             return run_id, EXIT_OK
-        print("No bucketvault is serving, so this command does the work itself and waits.")
+        print("No bucketvault server is running, so this command does the work and waits.")
     return run_id, Watch(config, run_id, engine).to_the_end()
 
 
@@ -94,7 +96,7 @@ def _held(backup: backups.BackupRow, number: int) -> backups.RunView:
     if number not in (NEWEST, held.id):
         raise InUseError(
             f"Run {number} is not the run of {backup.name} that is held now. Nothing was started.",
-            f"That is run {held.id}. {hold_words(held)}",
+            f"The held run is {held.id}. {hold_words(held)}",
             f"Approve it: {approval_command(backup.name, held.id)}",
         )
     return held
@@ -120,7 +122,7 @@ def switch(given: argparse.Namespace, config: Config, *, on: bool) -> int:
     waiting = catalogue.set_enabled(backup.id, on)
     print(f"{backup.name}: the schedule is {'on' if on else 'off'}.")
     if waiting:
-        print("A scheduled run that waited in the queue was removed.")
+        print("A scheduled run was removed from the queue.")
     backup, is_served = backups.backup_by_name(given.name), holder(config) is not None
     zone = zone_of([backup])
     for line in schedule_in_words(backup, zone, is_served=is_served):

@@ -56,10 +56,10 @@ def print_status(given: argparse.Namespace, config: Config) -> int:
     for problem in told["program"]:
         print(problem)
     if told["pending"] and not is_served:
-        print("A run waits, but no bucketvault is at work: bucketvault serve")
+        print("A run is waiting, but no bucketvault is running. Start it: bucketvault serve")
     if not told["backups"]:
         print(
-            "There is no backup yet. Create one on the pages (bucketvault serve prints the link),"
+            "There are no backups yet. Create one on the pages (bucketvault serve prints the link),"
         )
         print("or from a file: bucketvault apply setup.toml")
     return code
@@ -152,7 +152,7 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
     run = backup.active_run
     if run is not None:
         if run.ended_unseen:
-            yield f"{backup.name}: ended while no bucketvault watched; how, is not recorded yet"
+            yield f"{backup.name}: ended while no bucketvault was running; result not recorded yet"
             yield "  The next `bucketvault run` or `bucketvault serve` records it."
             return
         alone = " (continues on its own; no bucketvault is watching)" if run.on_its_own else ""
@@ -169,7 +169,7 @@ def _backup_in_words(backup: BackupRow, zone: ZoneInfo) -> Iterator[str]:
             state = f"not proven for more than {proof_lasts(backup.schedule).days} days"
         state = "DAMAGED objects" if backup.damage is not None else state
         state = (
-            "no copy yet, source or destination was changed since the last good run"
+            "no copy yet, because source or destination changed since the last good run"
             if backup.moved
             else state
         )
@@ -216,14 +216,14 @@ def schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> 
         yield "  Paused: no run is scheduled."
         return
     if backup.unplannable:
-        yield "  OVERDUE: nothing starts it, its time zone is not known here. Choose another."
+        yield "  OVERDUE: its time zone is unknown here, so nothing is scheduled. Choose another."
         return
     if backup.missed_at is not None:
         planned = humanize.day_and_time(backup.missed_at, zone, now)
         yield f"  OVERDUE: scheduled for {planned}, but did not run."
     if due is None:
         return
-    nobody = "" if is_served else " Nothing starts it: run `bucketvault serve`"
+    nobody = "" if is_served else " To start it, run `bucketvault serve`."
     if due > now:
         yield f"  Next run: {humanize.next_run(due, zone, now)}.{nobody}"
     elif is_served:

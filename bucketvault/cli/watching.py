@@ -86,7 +86,7 @@ class Watch:
         if run.status.is_active:
             does = "continues without this command; bucketvault status shows it."
             if run.status == RunStatus.PENDING:
-                does = "waits: the next `bucketvault run` or `serve` takes it up."
+                does = "is waiting: the next `bucketvault run` or `serve` starts it."
             print(f"Run {run.id} {does}")
             return 128 + signal.SIGTERM
         warnings = [f"Warning: {state_words.describe_warning(each)}" for each in run.warnings]
@@ -101,7 +101,7 @@ class Watch:
             print(line, file=sys.stderr)
         if run.can_be_approved:
             print(f"Approve it: {approval_command(run.backup_name, run.id)}", file=sys.stderr)
-        print(f"The whole log: bucketvault log {run.id}", file=sys.stderr)
+        print(f"Full log: bucketvault log {run.id}", file=sys.stderr)
         return EXIT_FAILED
 
     def _wait(self, show: "ProgressLine") -> backups.RunView:
@@ -130,12 +130,12 @@ class Watch:
         if self._served and self._server_ended is None:
             self._server_ended = now
             show.end()
-            print("The server has ended; waiting for it to come back ...", flush=True)
+            print("The server stopped; waiting for it to restart ...", flush=True)
         if self._server_ended is not None:
             if now - self._server_ended < SERVER_MAY_TAKE_S:
                 return
             show.end()
-            print("It did not come back: this command does the work itself.", flush=True)
+            print("It did not restart, so this command does the work.", flush=True)
         self._engine = become_engine(self._config, starts=self._starts)
 
     @contextlib.contextmanager
@@ -173,7 +173,10 @@ def stop_patiently(engine: "Engine", run_id: int, left: threading.Event) -> None
             return
         except BusyError as error:
             if not said:
-                log.warning("the Stop waits", extra={"run": run_id, "cause": str(error)})
+                log.warning(
+                    "the database is busy: the stop is tried again",
+                    extra={"run": run_id, "cause": str(error)},
+                )
                 said = True
             left.wait(STOP_AGAIN_S)
 
@@ -200,8 +203,8 @@ def approving_in_words(held: backups.RunView, now: dt.datetime) -> Iterator[str]
     when = humanize.day_and_time(held.finished_at or held.queued_at, zone, now)
     yield f"{held.backup_name}: approving run {held.id} of {when} {zone.key}. {hold_words(held)}"
     yield (
-        "This approves these removals and replacements, by name, for 24 hours. If there are others "
-        "by now, and more than a run may make without asking, it is held again."
+        "This approves these removals and replacements, by name, for 24 hours. If the run finds "
+        "others, and too many to make without approval, it is held again."
     )
 
 
@@ -286,7 +289,7 @@ def _cells(sign: str) -> int:
 def progress_in_words(run: backups.RunView, *, bar: bool = False) -> str:
     """Return one line on a run under way: `Photos: copying [#####-----] 50 %, 33 of 66 GB`."""
     if run.status == RunStatus.PENDING and run.waits_for:
-        why = "it copies to a place that this one copies to or from"
+        why = "it writes to a bucket or folder that this run uses"
         return f'{run.backup_name}: waiting for the run of "{run.waits_for}" to end: {why}'
     if run.status == RunStatus.PENDING:
         return f"{run.backup_name}: waiting for its turn"

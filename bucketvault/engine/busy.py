@@ -22,8 +22,8 @@ def busy_in_words() -> Iterator[None]:
     except SqliteError as error:
         said = str(error)
         if "locked" in said:
-            summary = "The database is busy: another program holds it."
-            raise DatabaseError(summary, f"{NOTHING} Press again.", said) from error
+            summary = "The database is busy: another program is using it."
+            raise DatabaseError(summary, f"{NOTHING} Try again.", said) from error
         if not isinstance(error, BusyError) and "malformed" not in said:
             raise  # a bug
         told = describe_sqlite_error(error, Path(database.database))

@@ -223,7 +223,7 @@ class Engine:
                 log.warning("database busy", extra={"cause": str(error)})
                 self._ending.wait(10 * LOOK_S)
             except Exception:  # the edge of a thread: it must not die
-                log.exception("the queue met a fault")
+                log.exception("the queue failed unexpectedly")
                 self._ending.wait(10 * LOOK_S)
 
     def _written(self, topics: Collection[str]) -> None:

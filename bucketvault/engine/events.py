@@ -82,4 +82,4 @@ class Live:
             try:
                 callback()
             except Exception:
-                log.exception("a page could not take in a change")
+                log.exception("a page could not process a change")

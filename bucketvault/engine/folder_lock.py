@@ -42,7 +42,7 @@ class FolderHold:
                     os.close(lock)
                     raise AlreadyRunningError(
                         f"The data folder {self._path.parent} is in use by {who}.",
-                        "Stop that one first, or name another folder with --data-dir.",
+                        "Stop it first, or choose another folder with --data-dir.",
                     ) from None
                 time.sleep(PAUSE_S)  # between two tries: a lock taken for a look is soon free
         note = {"pid": os.getpid(), "role": self._role, "since": utcnow().isoformat(" ", "seconds")}

@@ -58,7 +58,7 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
     there is no key, or something does not decrypt; then nothing was changed.
     """
     if not vault.key_file.exists() and not any(ciphertexts()):
-        raise VaultError("There is no key yet.", "It is made with the first secret you enter.")
+        raise VaultError("There is no key yet.", "It is created with the first secret you enter.")
     vault.key_ids()
     with alone_in(vault.key_file.resolve().parent):
         if lost := unreadable(vault):
@@ -79,7 +79,7 @@ def rotate(vault: Vault) -> tuple[int, list[Path]]:
                 if where := text_that_begins(f"{VERSION}.{old}."):
                     raise VaultError(
                         f"Something in {where} still needs the old key.",
-                        "Both keys stay in the key file. Type the command again.",
+                        "Both keys stay in the key file. Run the command again.",
                     )
             aside = vault.put_old_keys_aside()
     return len(everything), aside
@@ -93,8 +93,8 @@ def new_key_file(vault: Vault) -> list[str]:
     """
     if vault.key_file.exists():
         raise BucketvaultError(
-            f"There is a key file already: {vault.key_file}.",
-            "For a new key in it: bucketvault rotate-key. If it is damaged, move it away first.",
+            f"There is already a key file: {vault.key_file}.",
+            "To put a new key in it: bucketvault rotate-key. If it is damaged, move it away first.",
         )
     vault.create_key()
     return unreadable(vault)

@@ -73,7 +73,7 @@ class Housekeeper:
             except (BucketvaultError, BusyError, OSError) as error:
                 log.warning("housekeeping failed", extra={"why": error})
             except Exception:  # the edge of a thread: it must not die
-                log.exception("housekeeping met a fault")
+                log.exception("housekeeping failed unexpectedly")
 
 
 def work(config: Config, now: dt.datetime, ending: threading.Event | None = None) -> bool:
@@ -165,9 +165,9 @@ def copy_database(folder: Path, now: dt.datetime) -> Path:
     needed, free = database_bytes() + SPARE_BYTES, shutil.disk_usage(folder).free
     if free < needed:
         raise NoRoomError(
-            f"There is no room for a copy of the database: {free / 1e6:,.0f} MB are free, "
+            f"There is not enough space for a copy of the database: {free / 1e6:,.0f} MB are free, "
             f"{needed / 1e6:,.0f} MB are needed.",
-            "Make room on the disk of the data folder; the copy is then made within the hour.",
+            "Free some space on the disk of the data folder; the copy is then made within an hour.",
         )
     made = copy_of_day(folder, now)
     backup_database(made)

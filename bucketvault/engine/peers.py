@@ -17,7 +17,9 @@ class LinkLocalError(OSError):
     """A name led to an address that is never spoken to; `strerror` says which."""
 
     def __init__(self, host: str, address: str) -> None:
-        super().__init__(0, f"{host} leads to the link-local address {address}: refused")
+        super().__init__(
+            0, f"{host} resolves to the link-local address {address}, which is refused"
+        )
 
 
 def connect(
@@ -53,7 +55,7 @@ def refuse_name(label: str, endpoint: str) -> None:
             _refuse(host, str(where[0]))
     except LinkLocalError as error:
         raise BucketvaultError(
-            f'The endpoint of the provider "{label}" is not asked: {error.strerror}.',
+            f'The endpoint of the provider "{label}" was not contacted: {error.strerror}.',
             "No storage service is there. Check the endpoint, and this machine's name server.",
         ) from error
 

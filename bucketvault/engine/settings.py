@@ -41,13 +41,11 @@ PASSWORD = "smtp_password"  # noqa: S105 - the name of the setting
 class Settings:
     """Every setting with its default; never the password."""
 
-    max_parallel_runs: int = ruled(whole_number("It takes", 1, 16, "runs"), 2, kind=NUMBER)
+    max_parallel_runs: int = ruled(whole_number(1, 16, "runs"), 2, kind=NUMBER)
     # a run that moves nothing for so long is ended
-    stall_minutes: int = ruled(whole_number("It takes", 1, 24 * 60, "minutes"), 10, kind=NUMBER)
+    stall_minutes: int = ruled(whole_number(1, 24 * 60, "minutes"), 10, kind=NUMBER)
     # 0: logs stay for ever
-    log_retention_days: int = ruled(
-        whole_number("Logs stay for", 0, 36500, "days"), 90, kind=NUMBER
-    )
+    log_retention_days: int = ruled(whole_number(0, 36500, "days"), 90, kind=NUMBER)
     smtp_host: str = ruled(allowed.mail_host_rule, "")  # empty: no mail
     # None: the usual one of `smtp_security`
     smtp_port: int | None = ruled(allowed.mail_port_rule, kind=NUMBER)

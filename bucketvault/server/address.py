@@ -81,9 +81,9 @@ class Door:
         where = f"on {self.socket}" if self.socket else f"on port {self.port}"
         who, _ = (None if self.socket else who_listens(self.port)) or UNKNOWN
         return StrangerError(
-            f"{who} listens {where}, where this bucketvault was.",
-            "Do not open it, and sign in nowhere: it could be anybody's. Start bucketvault again; "
-            "if the port stays taken, name another: bucketvault serve --port 8485",
+            f"{who} listens {where}, which this bucketvault used before.",
+            "Do not open it or sign in there: it could be any program. Start bucketvault again. "
+            "If the port is still in use, choose another: bucketvault serve --port 8485",
         )
 
     def tunnel_line(self, ssh_connection: str) -> str:
@@ -124,8 +124,8 @@ def login_link(config: Config, *, new: bool) -> tuple[Door, str]:
     except OSError as error:
         where = f"on {door.socket}" if door.socket else f"on port {door.port}"
         raise BucketvaultError(
-            f"bucketvault does not answer {where}.",
-            "Start it, then ask for the link again: systemctl start bucketvault, or bucketvault "
+            f"bucketvault does not respond {where}.",
+            "Start it, then print the link again: systemctl start bucketvault, or bucketvault "
             "serve",
         ) from error
     return door, door.new_link()
@@ -168,7 +168,7 @@ def who_listens(port: int) -> tuple[str, bool] | None:
 
 def _whose(uid: int) -> tuple[str, bool]:
     if uid == os.geteuid():
-        return "Another program of yours", False
+        return "Another of your programs", False
     name = str(uid)
     with contextlib.suppress(KeyError):
         name = pwd.getpwuid(uid).pw_name

@@ -140,6 +140,6 @@ async def _watch(sessions: Sessions) -> None:
                 await asyncio.to_thread(sessions.work)
             close_pages_of_ended_sessions(sessions)
         except BusyError as error:
-            log.warning("sessions could not be looked after", extra={"why": error})
+            log.warning("sessions could not be checked", extra={"why": error})
         except Exception:  # the edge of a task: it must not die
-            log.exception("looking after sessions met a fault")
+            log.exception("checking sessions failed unexpectedly")

@@ -127,12 +127,12 @@ def _refuse_open_folder(folder: Path) -> None:
     if found.st_uid != os.geteuid():
         raise BucketvaultError(
             f"The folder {folder} belongs to another user.",
-            "Name a socket in a folder of your own.",
+            "Choose a socket in a folder of your own.",
         )
     if found.st_mode & 0o077:
         raise BucketvaultError(
             f"The folder {folder} is open to other users of this machine.",
-            f"Close it, or name a socket in another one: chmod 700 {shlex.quote(str(folder))}",
+            f"Close it, or choose a socket in another folder: chmod 700 {shlex.quote(str(folder))}",
         )
 
 
@@ -142,13 +142,13 @@ def _clear(path: Path) -> None:
         return
     if not path.is_socket() or path.is_symlink():
         raise BucketvaultError(
-            f"{path} is there already, and is not a socket.", "Name another place with --socket."
+            f"{path} already exists and is not a socket.", "Choose another path with --socket."
         )
     try:
         with connect(path) as other:
             raise AlreadyRunningError(
                 f"Another program listens on {path}: process {peer(other)}.",
-                "Stop that one first, or name another place with --socket.",
+                "Stop it first, or choose another path with --socket.",
             )
     except ConnectionRefusedError:  # left behind by a program that was killed
         path.unlink()

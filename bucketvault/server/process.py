@@ -71,7 +71,7 @@ def serve(config: Config, around: Around = Around()) -> int:
     if (who := holder(config)) is not None:  # before anything that takes time
         raise AlreadyRunningError(
             f"The data folder {config.data_dir} is in use by {who}.",
-            "Stop that one first, or name another folder with --data-dir.",
+            "Stop it first, or choose another folder with --data-dir.",
         )
     _begin(config)
     _share_one_heap()
@@ -164,10 +164,11 @@ def _kept_out(config: Config, listener: Listener) -> None:
             outbox.kept_out(note.kept_out, note.kept_out_since)
     except BusyError as error:
         log.warning("the database is busy: no mail about the port", extra={"why": error})
-    log.error("another program has the port: no pages", extra={"port": note.port})
+    log.error("another program uses the port: the pages are not served", extra={"port": note.port})
     _say(
         f"{note.kept_out} The pages cannot be opened; runs start on schedule.\n"
-        "The pages are served when the port is free. Or name another: bucketvault serve --port 8485"
+        "The pages are served once the port is free. Or choose another: bucketvault serve --port "
+        "8485"
     )
 
 

@@ -52,7 +52,7 @@ async def fault(engine: Engine) -> str:
         log.warning("the database does not answer", extra={"why": error})
         return "the database does not answer"
     if found:
-        log.warning("the scheduler does not beat")
+        log.warning("the scheduler has stalled")
     return found
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0  # between two tries; each waits ten seconds itself, SQLite's busy timeout
 MORE_TIME = f"EXTEND_TIMEOUT_USEC={120 * 10**6}"  # sd_notify(3): for the next try
-WORDS = "Waiting: another program holds the database."
+WORDS = "Waiting: another program is using the database."
 POLL_S, PATIENCE_S = 0.2, 2.0
 REQUEST_BYTES = 4096
 _NONCE = re.compile(rb"^GET /healthz\?nonce=(\w{1,100}) ")

@@ -147,7 +147,7 @@ def _make(path: Path) -> None:
     try:
         path.touch(mode=0o600)
     except OSError as error:
-        hint = "Check the folder it is in: its owner, its mode, its disk."
+        hint = "Check its folder: owner, mode and disk."
         summary = f"The database {path} cannot be opened: {error.strerror}."
         raise DatabaseError(summary, hint) from error
 
@@ -164,12 +164,12 @@ def describe_sqlite_error(
     ):
         return DatabaseError(
             f"The disk of {path.parent} is full.",
-            "Make room there, then try again: bucketvault needs some to write down what it does.",
+            "Free some space there, then try again: bucketvault needs it to record its runs.",
         )
     if "unable to open" in said and GONE not in said and _has_no_room_for_files(path.parent):
         return DatabaseError(
-            f"The disk of {path.parent} has no room for more files.",
-            "Delete small files there, whatever room is free: df -i shows how many there are.",
+            f"The disk of {path.parent} cannot store more files.",
+            "Delete small files there, even if space is free: df -i shows how many there are.",
         )
     if "readonly database" in said or "read-only" in said:
         return DatabaseError(
@@ -231,7 +231,7 @@ def _refuse_foreign(path: Path) -> None:
     if tables and HISTORY not in tables:
         raise BrokenDatabaseError(
             f"The file {path} is a database, but not one of bucketvault.",
-            "Name another data folder; this file was left alone.",
+            "Choose another data folder; this file was not changed.",
         )
 
 
@@ -345,7 +345,7 @@ def backup_database(target: Path) -> None:
     except (sqlite3.DatabaseError, pw.DatabaseError) as error:
         raise DatabaseError(
             f"The database could not be copied: {error}.",
-            "See whether its disk is full or damaged: `bucketvault doctor`.",
+            "Check whether its disk is full or damaged: `bucketvault doctor`.",
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

@@ -47,7 +47,7 @@ NUMBERS_LEFT_OUT = 1000  # where it is not known which were given since
 KEEPS_ALL = dt.timedelta(days=7)  # after a restore: a retention that was raised since is not known
 STAMP = "%Y%m%dT%H%M%SZ"
 RESTORED = "restored"  # the setting
-NOT_KNOWN = "Whether it was sent is not known: the database was restored from an older copy."
+NOT_KNOWN = "It is not known whether it was sent: the database was restored from an older copy."
 ENDED = (
     "The database was restored from a copy that was made before this run ended. How it ended is "
     "not known."

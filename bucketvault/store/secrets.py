@@ -64,7 +64,7 @@ class Vault:
         except OSError as error:
             raise VaultError(
                 f"The key file {self.key_file} cannot be written: {error.strerror}.",
-                "Name another place with BUCKETVAULT_KEY_FILE.",
+                "Choose another path with BUCKETVAULT_KEY_FILE.",
             ) from error
 
     def has_key(self) -> bool:
@@ -129,7 +129,7 @@ class Vault:
             if len(decoded[0]) != NONCE_BYTES:
                 raise ValueError("nonce")
         except ValueError as error:
-            raise VaultError("A stored key is not in a form that can be read.") from error
+            raise VaultError("A stored key is in an unknown format.") from error
         key = keys.get(key_id)
         if key is None:
             raise VaultError(
@@ -157,7 +157,7 @@ class Vault:
         except FileNotFoundError as error:
             raise VaultError(
                 f"The key file {self.key_file} is missing.",
-                "Put it back, or name it with BUCKETVAULT_KEY_FILE. If it is lost, type "
+                "Put it back, or set its path in BUCKETVAULT_KEY_FILE. If it is lost, run "
                 "`bucketvault rotate-key --new-key-file`, then enter each provider's keys again.",
             ) from error
         except (OSError, UnicodeDecodeError) as error:
@@ -169,7 +169,7 @@ class Vault:
             except ValueError:
                 key = b""
             if len(key) != KEY_BYTES:
-                raise VaultError(f"The key file {self.key_file} does not hold a key.", PUT_BACK)
+                raise VaultError(f"The key file {self.key_file} does not contain a key.", PUT_BACK)
             keys[hashlib.sha256(key).hexdigest()[:8]] = key
         if not keys:
             raise VaultError(f"The key file {self.key_file} is empty.", PUT_BACK)

@@ -67,11 +67,11 @@ def test_a_damaged_file_opens_nothing(file: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("word", "why"),
     [
-        ("short", "needs 12"),
+        ("short", "at least 12"),
         ("aaaaaaaaaaaaab", "repeats"),
         (f" {WORD}", "space"),
         ("x" * 500 + WORD, "too long"),
-        ("tab\tin the middle", "cannot be seen"),
+        ("tab\tin the middle", "invisible"),
     ],
 )
 def test_a_weak_password_is_refused(file: Path, word: str, why: str) -> None:
@@ -209,7 +209,11 @@ def test_a_password_set_while_it_serves_ends_sessions_and_opens_the_page_asked_f
 
 @pytest.mark.parametrize(
     ("lines", "why"),
-    [((WORD, "something else"), "not the same"), (("short",), "needs 12"), (("\x04",), "No pass")],
+    [
+        ((WORD, "something else"), "not the same"),
+        (("short",), "at least 12"),
+        (("\x04",), "No pass"),
+    ],
 )
 def test_what_is_no_password_changes_nothing(
     bucketvault: Program, lines: tuple[str, ...], why: str

@@ -188,7 +188,7 @@ def test_a_form_on_another_port_signs_nobody_out_and_nobody_in(
         other.get_by_role("button").click()
 
     assert posted.value.status == 403
-    expect(other.get_by_text("This came from another site")).to_be_visible()
+    expect(other.get_by_text("Request from another site")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Connected", exact=True)).to_be_visible()
     context.close()
@@ -255,7 +255,7 @@ def test_under_another_name_nothing_opens_and_nothing_can_be_clicked(
 
     answer = page.goto(f"{base}/")
     assert answer is not None and answer.status == 403
-    expect(page.get_by_text("does not go by this name")).to_be_visible()
+    expect(page.get_by_text("Unknown host name")).to_be_visible()
     assert page.get_by_role("button").count() == 0
     # the attacker's own page under that name, loaded before the name was led here
     page.route(f"{base}/start", lambda route: route.fulfill(body="<h1>start</h1>"))

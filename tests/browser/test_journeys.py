@@ -166,7 +166,7 @@ def test_a_held_run_is_reviewed_line_by_line_and_approved(
     expect(tab.verdict).to_contain_text("Held for your approval", timeout=RUN_MS)
     tab.page.get_by_role("link", name="Review: Photos").first.click()
     expect(tab.verdict).to_contain_text("20 of 30")
-    expect(tab.verdict).to_contain_text("Nothing was touched")
+    expect(tab.verdict).to_contain_text("Nothing was changed")
     assert destination.copy() == before
 
     # which objects would go

@@ -67,7 +67,7 @@ def test_five_failures_while_the_mail_server_is_down_are_five_mails(
     assert bucketvault.last_run()["reason"] == "source_missing"
     assert len(mailbox.ids) == len(set(mailbox.ids)) == 5
     texts = [" ".join(mail.get_content().split()) for mail in mailbox.mails]
-    assert all("The copy was not touched. There has been no good run" in text for text in texts)
+    assert all("The copy was not changed. There has been no good run" in text for text in texts)
     assert any("5th failure in a row" in text for text in texts)
     told = b"".join(mailbox.raw)
     for server in (photos[0].server, photos[1].server):

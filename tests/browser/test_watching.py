@@ -132,7 +132,7 @@ def test_stop_asks_first_and_then_ends_the_run(
     expect(tab.verdict).to_contain_text("Stopped by you.", timeout=RUN_MS)
     expect(tab.stop).to_have_count(0)
     if phase == "checking":
-        expect(tab.verdict).to_contain_text("Nothing was touched.")
+        expect(tab.verdict).to_contain_text("Nothing was changed.")
     assert bucketvault.last_run()["reason"] == "stopped"
     assert len(destination.copy_keys()) == (30 if phase == "copying" else 0)
 

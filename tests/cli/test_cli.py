@@ -147,13 +147,13 @@ def test_status_tells_scripts_by_its_exit_code(
 
     done = bucketvault.shell("run", "Photos", "--wait")
     assert done.err.startswith(
-        "Photos: held. The copy was not touched. The last good run ended on "
+        "Photos: held. The copy was not changed. The last good run ended on "
     )
     told = bucketvault.shell("status", "--json")
     log = bucketvault.shell("log", "Photos")
 
     assert told.code == 1
-    looked = "Looked at both ends: 0 at the source, 4 at the destination; 4 to remove\n"
+    looked = "Compared both buckets: 0 at the source, 4 at the destination; 4 to remove\n"
     assert (log.code, log.err) == (0, "") and log.out.split("  ", 1)[1] == looked
     run = json.loads(told.out)["backups"][0]["last_run"]
     assert set(run) >= {"id", "status", "reason", "trigger", "exit_code", "counts", "warnings"}
@@ -161,7 +161,7 @@ def test_status_tells_scripts_by_its_exit_code(
     words = bucketvault.shell("status").out
     assert "is empty" in words and "Approve it" not in words
     first = next(line for line in words.splitlines() if line.startswith("Photos: held, "))
-    assert "The copy was not touched. Last good run: " in first
+    assert "The copy was not changed. Last good run: " in first
     assert json.loads(told.out)["backups"][0]["last_good_at"] == good_at
     runs = bucketvault.shell("runs", "Photos").out.splitlines()
     assert [line.split()[1] for line in runs] == ["Held", "Succeeded"]

@@ -68,11 +68,11 @@ def test_a_lost_database_is_said_by_every_command_and_put_back_by_one(
     done = program.cli("restore-database")
 
     assert done.code == 0, done
-    assert "What came after the copy is lost" in done.out
+    assert "Everything newer than the copy is lost" in done.out
     assert "No kept version is deleted before" in done.out
     assert sorted(copies.iterdir()) == days
     refused = program.cli("restore-database")
-    assert refused.code == 1 and "is whole, so nothing was restored" in refused.err
+    assert refused.code == 1 and "is intact, so nothing was restored" in refused.err
     source.put("a", b"third")
     run = program.run()
     assert run["status"] == "success" and run["id"] > 1000 and not run["warnings"], run

@@ -184,8 +184,8 @@ def test_a_server_that_ended_is_waited_for_before_its_work_is_taken_over(
     said = capsys.readouterr()
     lines = [line for line in said.out.splitlines() if "waiting for its turn" not in line]
     assert lines[:2] == [
-        "The server has ended; waiting for it to come back ...",
-        "It did not come back: this command does the work itself.",
+        "The server stopped; waiting for it to restart ...",
+        "It did not restart, so this command does the work.",
     ]
     assert code == 1 and backups.run(row.id).reason == Reason.CREDENTIALS, said
 
@@ -202,7 +202,7 @@ def test_a_server_that_restarts_gets_its_data_folder_back(
     until("it watches", lambda: "waiting for its turn" in said.read_text())
 
     server.release()
-    until("it has seen that", lambda: "waiting for it to come back" in said.read_text())
+    until("it has seen that", lambda: "waiting for it to restart" in said.read_text())
     server.take()
 
     command.terminate()

@@ -35,8 +35,8 @@ def test_a_database_that_another_program_holds_is_said_to_be_busy(
         queue.enqueue(photos.id, Trigger.MANUAL)
 
     other.close()
-    assert told.value.summary == "The database is busy: another program holds it."
-    assert told.value.hint == "Nothing was changed. Press again."
+    assert told.value.summary == "The database is busy: another program is using it."
+    assert told.value.hint == "Nothing was changed. Try again."
     assert queue.run_under_way(photos.id) is None
 
 
@@ -48,7 +48,7 @@ def test_a_full_disk_is_not_called_busy(hasty_store: Path) -> None:
             Setting.create(key="long", value="x" * 1_000_000)
 
     assert told.value.summary == f"The disk of {hasty_store.parent} is full."
-    assert told.value.hint.startswith("Nothing was changed. Make room there, then try again")
+    assert told.value.hint.startswith("Nothing was changed. Free some space there, then try again")
 
 
 def test_a_damaged_database_is_said_to_be_and_a_fault_of_ours_is_not_dressed_up() -> None:

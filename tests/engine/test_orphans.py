@@ -144,5 +144,5 @@ def test_the_kept_versions_of_a_backup_are_asked_of_its_destination(
     (folder,) = engine.kept_versions(backup.id).folders
 
     assert (folder.objects, folder.size_bytes) == (1, 1)
-    with pytest.raises(NotFoundError, match="This backup is not there any more"):
+    with pytest.raises(NotFoundError, match="This backup no longer exists"):
         engine.kept_versions(99)

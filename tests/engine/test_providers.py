@@ -152,7 +152,7 @@ def test_a_listed_bucket_is_imported_under_whatever_name_it_has(
 
         providers.buckets(made)
         providers.import_bucket(made, "Old_Name", "destination_only")
-        with pytest.raises(InvalidInputError, match="is a storage already"):
+        with pytest.raises(InvalidInputError, match="is already a storage"):
             providers.import_bucket(made, "Old_Name", None)
 
     (row,) = providers.storages()

@@ -47,7 +47,7 @@ class FakeBackups:
 
     def stored(self, backup_id: int) -> BackupFields:
         if backup_id not in self.inputs:
-            raise NotFoundError("This backup is not there any more.")
+            raise NotFoundError("This backup no longer exists.")
         return self.inputs[backup_id]
 
     def check(self, given: BackupFields, backup_id: int | None = None) -> list[Problem]:

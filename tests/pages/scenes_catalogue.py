@@ -161,7 +161,7 @@ def rights(write: bool = True, **outcomes: TrialResult) -> tuple[RightResult, ..
         if right is Right.LIST_BUCKETS:
             result = replace(result, number=4)
         if outcomes.get(right.value) is TrialResult.REFUSED:
-            why = f"The key for Backblaze EU may not {right.value}."
+            why = f"The key for Backblaze EU cannot {right.value}."
             hint = "Give the key this right in the service's console, or enter another key."
             result = RightResult(right, TrialResult.REFUSED, why, hint, "403 AccessDenied")
         if not write and right in WRITING:
@@ -214,8 +214,8 @@ def wrong_region() -> DiscoveryError:
 def may_not_list() -> DiscoveryError:
     return refusal(
         ListingDeniedError,
-        "The key for Backblaze EU may not list buckets.",
-        "Keys limited to one bucket never may: type the bucket's name instead.",
+        "The key for Backblaze EU cannot list buckets.",
+        "Keys limited to one bucket never can: type the bucket's name instead.",
         "AccessDenied",
     )
 
@@ -350,7 +350,7 @@ class FakeProviders:
         self, provider_id: int, bucket_name: str, usage: str | None, *, check: bool = True
     ) -> int:
         if any(s.bucket_name == bucket_name for s in self.all_storages.values()):
-            raise InvalidInputError([Problem("bucket_name", "It is a storage already.")])
+            raise InvalidInputError([Problem("bucket_name", "It is already a storage.")])
         listed = {b.name for b in self.page(provider_id).listing.buckets}  # type: ignore[union-attr]
         if check and bucket_name not in listed:
             raise refusal(BucketNotFoundError, f"There is no bucket {bucket_name}.")

@@ -32,7 +32,7 @@ def incomplete_run(**changes: object) -> RunView:
         "passes": 3,
         "explanation": f"3 objects are not at the destination: {', '.join(MISSING)}. "
         "1 object differs from the source: latest.json.",
-        "hint": "Run the backup again. If it stays so, look at these objects at both providers.",
+        "hint": "Run the backup again. If this persists, check these objects at both providers.",
         "warnings": (RunWarning(WarningCode.CANNOT_COPY, {"n": 2}, tuple(ODD)),),
         "copy_state": CopyState(CopyKind.PARTLY, arrived=9, wanted=13, missing=3, different=1),
         "proof": found,
@@ -131,7 +131,7 @@ def incomplete_log() -> list[bytes]:
         lines.append(step(begins + 4, "Proving the copy", passes, "prove"))
     lines += [proof_line(50, name, "missing", "Not at the destination") for name in MISSING]
     lines.append(
-        proof_line(50, "latest.json", "different", "Differs at the destination: other content")
+        proof_line(50, "latest.json", "different", "Differs at the destination: different content")
     )
     lines += [
         proof_line(50, "photos/", "cannot", "Cannot be copied: the marker of an empty folder"),

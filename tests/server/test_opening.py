@@ -36,7 +36,7 @@ def test_whoever_has_our_port_is_found_at_each_address_that_keeps_us_out(address
 
         assert not ours.open()
 
-        assert ours.taken_by == "Another program of yours" and not ours.is_strange
+        assert ours.taken_by == "Another of your programs" and not ours.is_strange
 
 
 def test_a_port_that_was_a_strangers_once_stays_so_and_who_does_not_listen_is_a_stranger() -> None:
@@ -48,7 +48,7 @@ def test_a_port_that_was_a_strangers_once_stays_so_and_who_does_not_listen_is_a_
 
         assert not ours.open()
 
-        assert ours.taken_by == "Another program of yours" and ours.is_strange
+        assert ours.taken_by == "Another of your programs" and ours.is_strange
 
 
 @pytest.fixture

@@ -77,9 +77,9 @@ def test_no_link_is_given_to_whoever_listens_where_we_were(
         doctor = bucketvault.cli("doctor")
 
     assert told.code == 1 and told.out == ""
-    assert f"Another program of yours listens on port {port}" in told.err
-    assert "sign in nowhere" in told.err
-    assert doctor.code == 1 and f"listens on port {port}, where this" in doctor.out
+    assert f"Another of your programs listens on port {port}" in told.err
+    assert "or sign in there" in told.err
+    assert doctor.code == 1 and f"listens on port {port}, which this" in doctor.out
 
 
 def test_no_link_is_given_to_what_speaks_no_http_and_none_to_nobody(bucketvault: Program) -> None:
@@ -163,7 +163,7 @@ def test_while_another_program_has_the_port_runs_go_on_and_then_the_pages_come(
     until("the pages come", lambda: answers(served))
     served.sign_in()
     assert served.ask("/").status == 200 and bucketvault.status()["program"] == []
-    assert said.startswith("The pages cannot be opened. Another program of yours listens on port")
+    assert said.startswith("The pages cannot be opened. Another of your programs listens on port")
     assert refused.code == 1 and refused.out == ""
     assert mailbox.subjects == ["The pages of bucketvault cannot be opened"]
 

@@ -89,7 +89,7 @@ def test_a_server_whose_scheduler_stands_still_is_not_well(data_folder: Path) ->
 
     engine.scheduler.stop(5)
 
-    assert (well, asyncio.run(systemd.fault(engine))) == ("", "the scheduler does not beat")
+    assert (well, asyncio.run(systemd.fault(engine))) == ("", "the scheduler has stalled")
 
 
 def test_systemd_hears_of_start_life_trouble_and_end(bucketvault: Program, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_it_waits_says_so_and_serves_once_the_database_is_free(
     code = served.end()
     log = served.process.stderr.read() if served.process.stderr is not None else ""
 
-    assert answer == told == (503, "Waiting: another program holds the database.\n")
+    assert answer == told == (503, "Waiting: another program is using the database.\n")
     assert second.code != 0 and "is in use by `bucketvault serve`" in second.err
     assert any(word.startswith("EXTEND_TIMEOUT_USEC=") for word in heard) and "READY=1" not in heard
     assert "READY=1" in manager.listen() and code == 0

@@ -143,7 +143,7 @@ def test_a_full_disk_is_said_as_that_and_leaves_nothing_behind(tmp_path: Path) -
         close_database()
         subprocess.run(["umount", small], check=True)
     told = describe_sqlite_error(refused.value, small / DATABASE_NAME)
-    assert told.summary == f"The disk of {small} is full." and "Make room" in told.hint
+    assert told.summary == f"The disk of {small} is full." and "Free some space" in told.hint
 
 
 @pytest.mark.mounts

@@ -124,7 +124,7 @@ def delete(backup_id: int) -> int:
         found = going(backup_id)
         if found.running_id is not None:
             raise InUseError(
-                f'The backup "{row.name}" is running.', "Stop the run, or wait for its end."
+                f'The backup "{row.name}" is running.', "Stop the run, or wait until it ends."
             )
         row.delete_instance()  # its runs, and their logs, go with it in the database
         return found.runs

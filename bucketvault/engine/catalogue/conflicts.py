@@ -36,8 +36,7 @@ from bucketvault.store.models import Backup, BaseModel, Provider, Storage
 from bucketvault.vocabulary import UsageType
 
 KEY_STAYS = (
-    "Enter it again for this address: the stored one is never sent to another server than it was "
-    "entered for."
+    "Enter it again for this address. The stored one is only sent to the server it was entered for."
 )
 
 
@@ -51,8 +50,8 @@ def refuse_endpoint(provider: Provider) -> None:
         region_rule(provider.region)  # it becomes part of a host's name
     except InvalidValue as refusal:
         raise BucketvaultError(
-            f'The endpoint of the provider "{provider.name}" is not asked. {refusal}',
-            "Correct it at the provider.",
+            f'The endpoint of the provider "{provider.name}" was not contacted. {refusal}',
+            "Correct it on the provider's page.",
         ) from refusal
 
 
@@ -61,7 +60,7 @@ def refuse_path(path: str) -> None:
     try:
         path_rule(path)
     except InvalidValue as refusal:
-        raise BucketvaultError(f"{refusal} Nothing was touched.", "Change the backup.") from refusal
+        raise BucketvaultError(f"{refusal} Nothing was changed.", "Change the backup.") from refusal
 
 
 def key_goes_to(provider: Provider | ProviderFields) -> str:
@@ -106,7 +105,7 @@ def checked_storage(
     sheet = Sheet(problems)
     provider = Provider.get_or_none(Provider.id == values.provider_id)
     if provider is None and sheet.is_good("provider_id"):
-        sheet.refuse("provider_id", "This provider is no longer there: choose another.")
+        sheet.refuse("provider_id", "This provider no longer exists: choose another.")
     if provider is not None and sheet.is_good("bucket_name"):
         twin = Storage.get_or_none(
             Storage.provider == provider, Storage.bucket_name == values.bucket_name
@@ -114,7 +113,7 @@ def checked_storage(
         if twin is not None and (row is None or twin.id != row.id):
             sheet.refuse(
                 "bucket_name",
-                f'The bucket "{values.bucket_name}" at "{provider.name}" is a storage already.',
+                f'The bucket "{values.bucket_name}" at "{provider.name}" is already a storage.',
             )
     if row is None or provider is None or sheet.problems or not with_users:
         return values, sheet.problems
@@ -140,14 +139,16 @@ def checked_backup(
     destination = ends.get(values.destination_storage_id)
     for name, end in (("source_storage_id", source), ("destination_storage_id", destination)):
         if end is None and sheet.is_good(name):
-            sheet.refuse(name, "This storage is no longer there: choose another.")
+            sheet.refuse(name, "This storage no longer exists: choose another.")
     for name, message in _misused(source, destination):
         sheet.refuse(name, message)
     if destination is not None and sheet.is_good("storage_class"):
         classes, name = destination.service.storage_classes, destination.service.name
         if values.storage_class not in classes:
             choose = " or ".join(classes)
-            sheet.refuse("storage_class", f"{name} does not store this: choose {choose}.")
+            sheet.refuse(
+                "storage_class", f"{name} does not have this storage class: choose {choose}."
+            )
     if destination is None or not sheet.is_good("destination_path"):
         return values, sheet.problems
     target, place = destination.location(values.destination_path), None
@@ -266,7 +267,7 @@ def _check_name(
     for other_id, other in others:
         if other_id != own and same_name(other) == same_name(name):
             kind = model.__name__.lower()
-            sheet.refuse("name", f'There is a {kind} "{other}" already: choose another name.')
+            sheet.refuse("name", f'There is already a {kind} "{other}": choose another name.')
 
 
 def _misused(source: _Bucket | None, destination: _Bucket | None) -> Iterator[tuple[str, str]]:
@@ -289,9 +290,12 @@ def _why_not_between(source: Location, destination: Location) -> str | None:
     if source == destination:
         return "Source and destination are the same place: choose another bucket or path."
     if destination.contains(source):  # a sync removes whatever the source does not have
-        return "The source is inside the destination, and would be cleared: choose another path."
+        return "The source is inside the destination, so runs would delete it: choose another path."
     if source.contains(destination):  # each run would copy the copies of the runs before
-        return "The destination is inside the source, and would grow: choose another bucket."
+        return (
+            "The destination is inside the source, so runs would copy the copy: choose another "
+            "bucket."
+        )
     return None
 
 
@@ -314,6 +318,6 @@ def _taken_among(own: Route, routes: Iterable[Route]) -> str | None:
     if taken is None:
         return None
     return (
-        f'The backup "{taken}" copies to the same place, or to one inside or around it: '
+        f'The backup "{taken}" copies to the same place, or to a folder inside or above it: '
         "give each backup its own destination."
     )

@@ -17,7 +17,7 @@ def get(model: type[Model], row_id: int) -> Model:
     """Return the row with this id. Raises NotFoundError."""
     row: Model | None = model.get_or_none(model._meta.primary_key == row_id)  # noqa: SLF001
     if row is None:
-        raise NotFoundError(f"This {model.__name__.lower()} is not there any more.")
+        raise NotFoundError(f"This {model.__name__.lower()} no longer exists.")
     return row
 
 

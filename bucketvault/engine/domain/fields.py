@@ -133,7 +133,7 @@ class ProviderFields:
         if self.provider_type is ProviderType.CLOUDFLARE_R2:
             endpoint, region = _address_of_r2(sheet, endpoint, region, account), "auto"
         elif account:
-            sheet.refuse("account_id", "Only Cloudflare R2 has an account id: leave it empty.")
+            sheet.refuse("account_id", "Only Cloudflare R2 has an account ID: leave it empty.")
         if self.provider_type is ProviderType.BACKBLAZE_B2:
             _check_address_of_b2(sheet, endpoint, region)
         elif not endpoint and not region:
@@ -180,7 +180,7 @@ class BackupFields:
     time_zone: str = ruled(rules.time_zone_rule, "", label="Time zone")
     enabled: bool = ruled(rules.yes_or_no_rule, True, label="Run on schedule", kind=YES_OR_NO)
     retention_days: int = ruled(
-        rules.whole_number("Kept versions stay for", 1, rules.LONGEST_RETENTION_DAYS, "days"),
+        rules.whole_number(1, rules.LONGEST_RETENTION_DAYS, "days"),
         30,
         label="Keep old versions for (days)",
         kind=NUMBER,
@@ -189,7 +189,7 @@ class BackupFields:
         rules.word(ComparisonMode), ComparisonMode.DEFAULT, label="How to detect changes"
     )
     shrink_limit_percent: int = ruled(
-        rules.whole_number("The limit for removals is", 0, 100, "percent"),
+        rules.whole_number(0, 100, "percent"),
         50,
         label="Ask for approval above (%)",
         kind=NUMBER,
@@ -198,7 +198,7 @@ class BackupFields:
         rules.word(StorageClass), StorageClass.STANDARD, label="Storage class of the copy"
     )
     verify_gb_per_night: int = ruled(
-        rules.whole_number("What is read each night is", 0, rules.MOST_GB_A_NIGHT, "GB"),
+        rules.whole_number(0, rules.MOST_GB_A_NIGHT, "GB"),
         0,
         label="Read and compare each night (GB)",
         kind=NUMBER,
@@ -251,7 +251,7 @@ def _address_of_r2(sheet: Sheet, endpoint: str, region: str, account: str) -> st
     if region not in ("", "auto"):
         sheet.refuse("region", "Cloudflare R2 has no regions: leave it empty.")
     if not endpoint and not account:
-        sheet.refuse("account_id", "Cloudflare R2 needs your account id, or the endpoint.")
+        sheet.refuse("account_id", "Cloudflare R2 needs your account ID or the endpoint.")
     if not account:
         return endpoint
     # the endpoint of a jurisdiction is https://ACCOUNT.eu.r2.cloudflarestorage.com

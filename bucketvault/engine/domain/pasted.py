@@ -98,6 +98,6 @@ def _of_amazon(server: str, meant: Address) -> Address:
 def _other_door_of_b2(cluster: str, region: str) -> Address:
     if region:
         endpoint = b2_endpoint(region)
-        return Address(endpoint, region, f"Saved as {endpoint}, Backblaze's door for S3.")
+        return Address(endpoint, region, f"Saved as {endpoint}, Backblaze's S3 endpoint.")
     ends = f" Its region ends with -{cluster}." if cluster else ""
-    raise WrongEndpoint(f"This is another door of Backblaze, not for S3. {_B2_CONSOLE}{ends}")
+    raise WrongEndpoint(f"This Backblaze address is not for S3. {_B2_CONSOLE}{ends}")

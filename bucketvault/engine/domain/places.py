@@ -99,8 +99,8 @@ def r2_endpoint(account_id: str) -> str:
     account = account_id.strip().lower()
     if not re.fullmatch(r"[a-z0-9]+", account):
         raise BucketvaultError(
-            "The Cloudflare account id holds letters and digits only.",
-            "Copy the account id from the R2 overview page, or enter the endpoint instead.",
+            "A Cloudflare account ID contains only letters and digits.",
+            "Copy the account ID from the R2 overview page, or enter the endpoint instead.",
         )
     return f"https://{account}.r2.cloudflarestorage.com"
 

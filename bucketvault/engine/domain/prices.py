@@ -27,7 +27,7 @@ def price_rule(value: object) -> float:
     return float(value)
 
 
-_days_rule = whole_number("It takes", 0, 3650, "days")
+_days_rule = whole_number(0, 3650, "days")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,21 +13,21 @@ KEY_CHARACTERS = 120
 NOTHING_PROVEN = "No run has proven a copy yet, so there is nothing to read."
 RUN_FIRST = "Run the backup first."
 FORGOTTEN = "The record of what was proven is damaged."
-RUN_AGAIN = "Run the backup: that makes a new one."
+RUN_AGAIN = "Run the backup to create a new one."
 
 
 def describe_verified(found: Verified) -> str:
     """`Read 1,234 objects, 5.6 GB: all equal.`, or what differs."""
     read = f"Read {many(found.objects, 'object')}, {size(found.bytes)}"
     if found.wrong:
-        told = f"{_differ(found.wrong)}: {_names(found)}. {read} at each end."
+        told = f"{_differ(found.wrong)}: {_names(found)}. {read} on each side."
     elif found.objects:
-        told = f"{read} at each end: all equal."
+        told = f"{read} on each side: all equal."
     else:
         told = "Nothing was read." if found.changed else "Nothing was left to read."
     if found.changed:
         verb = "was" if found.changed == 1 else "were"
-        since = f"{count(found.changed)} {verb} written since the last proven run: not compared."
+        since = f"{count(found.changed)} {verb} written since the last proven run and not compared."
         return f"{told} {since}"
     return told
 
@@ -40,8 +40,8 @@ def what_next(damage: Damage) -> str:
         "from the copy or from the kept versions."
         if damage.at_source
         else "",
-        "Where it is unclear which side is right, compare both; delete the bad object in the "
-        "copy, and the next run copies it again."
+        "Where it is unclear which side is right, compare both. Delete the object in the copy if "
+        "it is the bad one; the next run copies it again."
         if damage.unclear
         else "",
     )
@@ -54,7 +54,7 @@ def describe_damage(damage: Damage) -> str:
         for number, where in (
             (damage.in_copy, "damaged in the copy"),
             (damage.at_source, "damaged at the source"),
-            (damage.unclear, "not the same at both ends"),
+            (damage.unclear, "different in source and copy"),
         )
         if number
     ]
@@ -66,7 +66,7 @@ def describe_damage(damage: Damage) -> str:
 _MARKS = {
     "damaged": "Damaged in the copy",
     "source_damaged": "Damaged at the source",
-    "differs": "Different at both ends, and it is unclear which is right",
+    "differs": "Source and copy differ, and it is unclear which is right",
 }
 
 
@@ -111,7 +111,7 @@ def _unread(coverage: Coverage) -> str:
     if never:
         parts.append(f"{count(never)} never read")
     elif coverage.oldest is not None:
-        parts.append(f"the longest unread since {_day(coverage.oldest)}")
+        parts.append(f"oldest read on {_day(coverage.oldest)}")
     if coverage.refused:
         parts.append(f"{count(coverage.refused)} could not be read")
     return "".join(f"; {part}" for part in parts)

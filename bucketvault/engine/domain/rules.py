@@ -69,9 +69,9 @@ def shown_name_rule(value: object) -> str:
     """The same, or nothing."""
     name = text_of(value).strip()
     if has_control_characters(name):
-        raise InvalidValue("The name holds a character that cannot be seen: type it again.")
+        raise InvalidValue("The name contains an invisible character: type it again.")
     if len(name) > LONGEST_NAME:
-        raise InvalidValue(f"The name is {len(name)} characters long; {LONGEST_NAME} is the most.")
+        raise InvalidValue(f"The name is {len(name)} characters long; the limit is {LONGEST_NAME}.")
     return name
 
 
@@ -100,13 +100,11 @@ def listed_bucket_rule(value: object) -> str:
     if not name.strip():
         raise InvalidValue("Enter the bucket's name.")
     if has_control_characters(name):
-        raise InvalidValue(
-            "The bucket's name holds a character that cannot be seen: type it again."
-        )
+        raise InvalidValue("The bucket's name contains an invisible character: type it again.")
     if "/" in name:
-        raise InvalidValue("Enter the bucket's name alone: a path is part of the backup.")
+        raise InvalidValue("Enter only the bucket's name: a path is part of the backup.")
     if name in (".", "..") or len(name) > 255:
-        raise InvalidValue("This cannot be a bucket's name.")
+        raise InvalidValue("This is not a valid bucket name.")
     return name
 
 
@@ -116,10 +114,10 @@ def path_rule(value: object) -> str:
     if not path:
         return ""
     if has_control_characters(path, JOINERS):  # they are in object names, too
-        raise InvalidValue("The path holds a character that cannot be seen: type it again.")
+        raise InvalidValue("The path contains an invisible character: type it again.")
     segments = path.split("/")
     if "" in segments:
-        raise InvalidValue("The path has two slashes in a row: write one.")
+        raise InvalidValue("The path has two slashes in a row: use one.")
     if "." in segments or ".." in segments:
         raise InvalidValue(
             "The path has a part . or ..: write the path itself, such as photos/2026."
@@ -127,7 +125,7 @@ def path_rule(value: object) -> str:
     if segments[0] == ARCHIVE_ROOT:
         raise InvalidValue(f"{ARCHIVE_ROOT} is where kept versions are: choose another path.")
     if len(path.encode()) > LONGEST_PATH_BYTES:
-        raise InvalidValue(f"The path is too long: {LONGEST_PATH_BYTES} bytes is the most.")
+        raise InvalidValue(f"The path is too long: the limit is {LONGEST_PATH_BYTES} bytes.")
     return path
 
 
@@ -161,7 +159,7 @@ def endpoint_rule(value: object) -> str:
     if not entered:
         return ""
     if why_refused(entered) or has_control_characters(entered) or " " in entered:
-        raise InvalidValue("The endpoint holds a space or a character that cannot be seen.")
+        raise InvalidValue("The endpoint contains a space or an invisible character.")
     if re.match(r"https?://", entered, re.IGNORECASE) is None:
         raise InvalidValue("Begin the endpoint with https://, as in https://s3.example.com.")
     try:
@@ -172,11 +170,13 @@ def endpoint_rule(value: object) -> str:
             "The endpoint's host or port cannot be read: check its spelling."
         ) from error
     if "@" in entered:
-        raise InvalidValue("Leave out user and password: keys have their own fields.")
+        raise InvalidValue("Remove the user and password: keys have their own fields.")
     if "?" in entered or "#" in entered:
-        raise InvalidValue("The endpoint ends after host and port: leave out what follows ? or #.")
+        raise InvalidValue(
+            "The endpoint ends after host and port: remove the ? or # and everything after it."
+        )
     if parts.path not in ("", "/"):
-        raise InvalidValue("Leave out the path: the bucket is named in the storage.")
+        raise InvalidValue("Remove the path: the bucket is named in the storage.")
     if not host:
         raise InvalidValue("The endpoint has no host: write it as in https://s3.example.com.")
     if port == 0:
@@ -215,7 +215,7 @@ def account_id_rule(value: object) -> str:
     account = text_of(value).strip(BLANKS).lower()
     if account and not re.fullmatch(r"[0-9a-f]{32}", account):
         raise InvalidValue(
-            "An account id has 32 digits and letters from a to f, as R2's page shows it."
+            "An account ID has 32 digits and letters from a to f, as shown on R2's page."
         )
     return account
 
@@ -235,7 +235,7 @@ def _key(value: object, name: str) -> str:
     if not key:
         raise InvalidValue(f"Enter the {name}.")
     if len(key) > LONGEST_SECRET:
-        raise InvalidValue(f"The {name} is too long: {LONGEST_SECRET} characters is the most.")
+        raise InvalidValue(f"The {name} is too long: the limit is {LONGEST_SECRET} characters.")
     if has_control_characters(key):
         raise InvalidValue(f"The {name} contains an invisible character: copy it again.")
     if reason := why_refused(key):
@@ -250,9 +250,9 @@ def why_refused(value: str) -> str | None:
     repeats the value, which may be a secret.
     """
     if not value.isprintable():  # a line break would start a line, or a whole remote, of its own
-        return "holds a line break or another character that cannot be seen"
+        return "contains a line break or another invisible character"
     if re.search(r"%\([^)]+\)s", value):  # rclone replaces it by another option's value
-        return "holds %(...)s, which rclone cannot take literally"
+        return "contains %(...)s, which rclone cannot use as it is"
     return None
 
 
@@ -329,13 +329,13 @@ def reference(message: str) -> Rule[int]:
     return rule
 
 
-def whole_number(what: str, least: int, most: int, unit: str) -> Rule[int]:
+def whole_number(least: int, most: int, unit: str) -> Rule[int]:
     """A rule for a number from `least` to `most`; forms give 30.0 or "30" where 30 was typed."""
 
     def rule(value: object) -> int:
         number = number_in(value)
         if number is None or not least <= number <= most:
-            raise InvalidValue(f"{what} a whole number of {unit} from {least} to {most}.")
+            raise InvalidValue(f"Enter a whole number of {unit} from {least} to {most}.")
         return number
 
     return rule
@@ -385,11 +385,11 @@ def is_link_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> boo
 def check_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     """Refuse an address that is not one server's own."""
     if is_link_local(address):
-        raise InvalidValue("Link-local addresses are refused: no server of yours answers there.")
+        raise InvalidValue("Link-local addresses are refused: no storage server has one.")
     if address.is_unspecified or address.is_multicast:
         raise InvalidValue("This address belongs to no single server: enter the server's own.")
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
-        raise InvalidValue("Leave out the % and what follows it.")
+        raise InvalidValue("Remove the % and everything after it.")
 
 
 def is_host_name(host: str) -> bool:

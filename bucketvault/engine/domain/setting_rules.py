@@ -38,7 +38,7 @@ def mail_host_rule(value: object) -> str:
     if not host:
         return ""
     if "/" in host or "@" in host:
-        raise InvalidValue("Enter the server's name alone, such as smtp.example.com.")
+        raise InvalidValue("Enter only the server's name, such as smtp.example.com.")
     address = ip_address(host)
     if address is None:
         if ":" in host:
@@ -56,9 +56,7 @@ def mail_port_rule(value: object) -> int | None:
         return None
     number = number_in(value)
     if number is None or not 1 <= number <= 65535:
-        raise InvalidValue(
-            "The port is a number from 1 to 65535; leave it empty for the usual one."
-        )
+        raise InvalidValue("The port is a number from 1 to 65535; leave it empty for the default.")
     return number
 
 
@@ -66,7 +64,7 @@ def mail_user_rule(value: object) -> str:
     """The name to sign in with at the mail server; empty: without signing in."""
     user = text_of(value).strip()
     if len(user) > LONGEST_USER or has_control_characters(user):
-        raise InvalidValue("This user name is too long, or holds a character that cannot be seen.")
+        raise InvalidValue("This user name is too long, or contains an invisible character.")
     return user
 
 
@@ -76,7 +74,7 @@ def mail_password_rule(value: object) -> str | None:
         return None
     password = text_of(value)
     if len(password) > LONGEST_SECRET or has_control_characters(password):
-        raise InvalidValue("The password is too long, or holds a character that cannot be seen.")
+        raise InvalidValue("The password is too long, or contains an invisible character.")
     return password
 
 
@@ -94,7 +92,7 @@ def mail_address_rule(value: object) -> str:
         and is_host_name(domain.lower())
     )
     if not good:
-        raise InvalidValue("Enter one address alone, such as you@example.com.")
+        raise InvalidValue("Enter a single address, such as you@example.com.")
     return f"{local}@{domain.lower()}"
 
 
@@ -105,7 +103,7 @@ def ping_url_rule(value: object) -> str:
         return ""
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidValue(
-            "The address is too long, or holds a space or a sign that does not belong."
+            "The address is too long, or contains a space or another invalid character."
         )
     if re.match(r"https?://", url, re.IGNORECASE) is None:
         raise InvalidValue("Begin the address with https://.")
@@ -115,16 +113,16 @@ def ping_url_rule(value: object) -> str:
     except ValueError as error:
         raise InvalidValue("The host or port cannot be read: check its spelling.") from error
     if "@" in parts.netloc:
-        raise InvalidValue("Leave out user and password.")
+        raise InvalidValue("Remove the user and password.")
     if parts.fragment:
-        raise InvalidValue("Leave out the # and what follows it.")
+        raise InvalidValue("Remove the # and everything after it.")
     if port == 0:
         raise InvalidValue("The port is a number from 1 to 65535.")
     address = ip_address(host)
     if address is not None:
         check_address(address)
     elif not is_host_name(host):
-        raise InvalidValue("The address has no host we can read: check its spelling.")
+        raise InvalidValue("The address has no valid host: check its spelling.")
     if parts.scheme.lower() == "http" and not is_near(host):
         raise InvalidValue(
             "Begin the address with https:// "

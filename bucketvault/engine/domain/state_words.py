@@ -13,46 +13,47 @@ from bucketvault.humanize import count, day_and_time, lately, many, sentences
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import HoldReason, WarningCode
 
-UNTOUCHED = "Nothing was touched"
+UNTOUCHED = "Nothing was changed"
 NO_RUN_BEFORE = "No run between these two places has succeeded before."
 BUT_FOR = "except for names that cannot be copied"
 NAMED = 5  # keys of one kind in a sentence; the log of the run has all
 KEY_CHARACTERS = 120
 _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.LOG_CUT: (
-        "The log may not show every change, as happens when the disk of the data folder is full or "
-        'rclone is killed: read the counts as "at least".'
+        "The log may be incomplete, for example because the disk was full or rclone was killed. "
+        'Read the counts as "at least".'
     ),
     WarningCode.COUNTED: (
-        "The log is cut short, as happens when the disk of the data folder is full. Objects are "
-        "counted by what was at both ends before and after the run; errors, deleted old versions "
-        'and requests are "at least".'
+        "The log is cut short, for example because the disk was full. Objects are counted from "
+        "the contents of both buckets before and after the run. "
+        'Read errors, deleted old versions and requests as "at least".'
     ),
     WarningCode.LOG_SHORT: (
-        "The log shows fewer changes than both ends do. Objects are counted by what was at both "
-        "ends before and after the run, old versions by the log. Another program may have made "
+        "The log shows fewer changes than the buckets do. Objects are counted from the contents "
+        "of both buckets before and after the run, old versions from the log. Another program may "
+        "have made "
         "some of these changes."
     ),
-    WarningCode.MASKED: "Known secrets were masked {n:,} times in this log.",
+    WarningCode.MASKED: "Known secrets masked in this log: {n:,}.",
     WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",
     WarningCode.LOST: "Deleted from the copy by another program and copied again: {n:,}.",
     WarningCode.UNREAD: "Could not be read at one end: {n:,}. The log names them.",
     WarningCode.LEDGER_LOST: (
-        "The record of what was proven before was damaged. This run made a new one."
+        "The record of earlier proofs was damaged. This run created a new one."
     ),
     WarningCode.MISPLACED: (
-        "Folders of kept versions that were named by a clock that was wrong: {n:,} ({names}). "
-        "RESTORE.txt beside them has the times at which they were made, where those are known: "
-        "restore by those. They expire by those, too."
+        "Folders of kept versions named while the clock was wrong: {n:,} ({names}). RESTORE.txt "
+        "beside them lists their true times, where known. Restore by the true times; they expire "
+        "by them, too."
     ),
     WarningCode.TIDYING_CUT: "Clean-up was interrupted. The next successful run finishes it.",
     WarningCode.TIDYING_REFUSED: "{0}",
     WarningCode.UPLOADS_REFUSED: (
-        "Uploads that were never completed cannot be removed: the key of the destination may not "
-        "list or abort them. They cost like objects. Allow the key to, or set a lifecycle rule "
-        "that aborts them. This is said once."
+        "Unfinished uploads cannot be removed: the destination's key cannot list or abort them. "
+        "They are billed like objects. Give the key this permission, or set a lifecycle rule that "
+        "aborts them. This warning appears once."
     ),
-    WarningCode.TIDYING_FAULT: "Old kept versions were not looked after: {0}.",
+    WarningCode.TIDYING_FAULT: "Old kept versions were not cleaned up: {0}.",
 }
 # S3's limit for a key, the destination's folder or the folder of kept versions included.
 _CANNOT = {
@@ -84,7 +85,7 @@ def _headers_words(warning: RunWarning) -> str:
     number, asked = warning.numbers["n"], warning.numbers.get("asked", 0)
     of_all = f" of {many(asked, 'object')} compared" if asked else ""
     told = f"Headers or metadata differ in the copy of {count(number)}{of_all}"
-    return f"{told}{named(warning.names, number)}. What copying loses: docs/providers.md."
+    return f"{told}{named(warning.names, number)}. docs/providers.md lists what copying loses."
 
 
 def describe_findings(found: Findings) -> str:
@@ -121,7 +122,7 @@ def describe_hold(reason: HoldReason, found: Findings) -> str:
 def more_words(found: Findings) -> str:
     """`It is 25 objects more than was approved`."""
     number = f"{many(found.beyond, 'object')} " if found.beyond else ""
-    return f"It is {number}more than was approved"
+    return f"This is {number}more than was approved"
 
 
 def describe_cause(run: Any) -> str:  # Any: a row, which this room does not know
@@ -144,12 +145,12 @@ def describe_copy(state: CopyState | None, zone: ZoneInfo, now: dt.datetime) -> 
     if state.kind == CopyKind.ALMOST:
         return f"The copy is complete {BUT_FOR}."
     if state.kind == CopyKind.UNTOUCHED:
-        return "The copy was not touched."
+        return "The copy was not changed."
     if state.kind == CopyKind.UNKNOWN:
         return "It is not known how far the copy was updated. The next successful run completes it."
     if state.since is not None:
         since = day_and_time(state.since, zone, now)
-        return f"This run changed nothing; the copy is partly updated since {since}."
+        return f"This run changed nothing; the copy has been partly updated since {since}."
     return _partly(state)
 
 
@@ -157,7 +158,7 @@ def _partly(state: CopyState) -> str:
     gaps = (
         (state.missing, "missing"),
         (state.different, "different from the source"),
-        (state.left, "left that should have been removed"),
+        (state.left, "still to be removed"),
     )
     told = ", ".join(f"{count(number)} {word}" for number, word in gaps if number)
     if told:
@@ -215,7 +216,7 @@ def describe_gap(proof: Proof) -> str:
             proof.causes.get(DELIVERED, 0),
             "object is",
             "objects are",
-            "not copied as stored, because the source delivers another size than it lists",
+            "not copied as stored, because the source delivers a different size than it lists",
         ),
     )
     return sentences(
@@ -230,8 +231,8 @@ def describe_gap(proof: Proof) -> str:
 def _since(proof: Proof) -> str:
     if not proof.since:
         return ""
-    they = "it comes" if proof.since == 1 else "they come"
-    return f"{many(proof.since, 'object')} changed since, {they} with the next run."
+    them = "it" if proof.since == 1 else "them"
+    return f"{many(proof.since, 'object')} changed since; the next run copies {them}."
 
 
 def describe_cannot(number: int, names: Iterable[str]) -> str:
@@ -263,12 +264,12 @@ def untouched_words(
     *,
     is_that: bool = False,
 ) -> str:
-    """`Nothing was touched; the copy is that of Thu 12 Nov, 03:41.`
+    """`Nothing was changed; the copy is that of Thu 12 Nov, 03:41.`
 
     `is_that`: the copy still is what the last good run had left.
     """
     if is_that and last_good_at is not None:
-        return f"{UNTOUCHED}; the copy is that of {day_and_time(last_good_at, zone, now)}."
+        return f"{UNTOUCHED}; the copy is from {day_and_time(last_good_at, zone, now)}."
     told = f"{UNTOUCHED}: the copy is as it was."
     if state is not None and state.since is not None:
         told = describe_copy(state, zone, now)

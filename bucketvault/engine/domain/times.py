@@ -135,7 +135,7 @@ class _Dates:
                 self._weekday = WEEKDAYS.index(Weekday(timing.weekday or ""))
         except (KeyError, ValueError, OSError) as error:  # all of these, for an odd zone's name
             raise TimingError(
-                "The next run of this backup cannot be calculated, so nothing starts it.",
+                "The next run of this backup cannot be calculated, so it does not start.",
                 "Edit it and choose its time and time zone again.",
                 f"{timing.schedule} {timing.at} {timing.time_zone}",
             ) from error

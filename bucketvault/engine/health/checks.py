@@ -27,6 +27,7 @@ from bucketvault.errors import KilledError, NoMemoryError, RcloneMissingError
 from bucketvault.humanize import (
     age,
     count,
+    date_words,
     duration,
     many,
     percent,
@@ -57,12 +58,12 @@ FEW_DAYS, MANY_DAYS = 14, 730
 def disk(free: int, total: int, growth_bytes_a_day: float | None, place: str) -> Reading:
     """Judge the room on the disk of the data folder."""
     name, value = Subject.DISK, f"{size(free)} of {size(total)} free"
-    todo = f"Make room on the disk of {place}, or keep logs for fewer days."
+    todo = f"Free some space on the disk of {place}, or keep logs for fewer days."
     if free < FULL_BYTES:
         words = "Full: logs of runs are lost, and soon no run can start."
         return Reading(name, Tone.BAD, value, words, todo, _disk_issue(f"{value}. {words} {todo}"))
     if free < SMALL_BYTES:
-        words = "Nearly full: the logs of a few large runs take the rest."
+        words = "Nearly full: the logs of a few large runs would fill it."
         return Reading(name, Tone.WARN, value, words, todo)
     if growth_bytes_a_day is None:
         return Reading(name, Tone.OK, value, "Enough for the logs of many runs.")
@@ -82,9 +83,9 @@ def _disk_issue(why: str) -> InstallationIssue:
 def memory(total: int, available: int) -> Reading:
     """Judge the memory that programs can still have."""
     name, value = Subject.MEMORY, f"{size(available)} of {size(total)} available"
-    todo = "End what else runs here, run fewer backups at a time (Settings), or add memory."
+    todo = "Stop other programs, run fewer backups at a time (Settings), or add memory."
     if available < NO_MEMORY_BYTES:
-        words = "The system may kill a run to get some back."
+        words = "The system may kill a run to free memory."
         return Reading(name, Tone.BAD, value, words, todo)
     if available < LITTLE_MEMORY_BYTES:
         return Reading(name, Tone.WARN, value, "Enough for one run, not for many.", todo)
@@ -99,7 +100,7 @@ def swap(total: int, used: int) -> Reading:
     value = f"{size(used)} of {size(total)} in use"
     if used > total / 2:
         words = "The machine is short of memory, and slow."
-        todo = "End what else runs here, or add memory."
+        todo = "Stop other programs, or add memory."
         return Reading(Subject.SWAP, Tone.WARN, value, words, todo)
     return Reading(Subject.SWAP, Tone.OK, value, "Little swap is in use.")
 
@@ -110,23 +111,23 @@ def processor(percent_now: float | None, load: float, cores: int) -> Reading:
     if percent_now is not None:
         value = f"{percent(percent_now)}, {value}"
     if load > BUSY_LOAD * cores:
-        words = "Too much at once: runs are slow, and pages too."
-        return Reading(Subject.PROCESSOR, Tone.WARN, value, words, "See what else runs here: top")
-    return Reading(Subject.PROCESSOR, Tone.OK, value, "It keeps up.")
+        words = "The CPU is overloaded: runs and pages are slow."
+        return Reading(Subject.PROCESSOR, Tone.WARN, value, words, "Check what is using it: top")
+    return Reading(Subject.PROCESSOR, Tone.OK, value, "Not overloaded.")
 
 
 def scheduler(beats: bool | None, last_beat_at: dt.datetime | None, now: dt.datetime) -> Reading:
     """Check that backups are started at their planned times."""
     if beats is None:
         return unknown(Subject.SCHEDULER, Part.SCHEDULER, "scheduled runs start")
-    value = age(last_beat_at, now) if last_beat_at is not None else "no beat yet"
+    value = age(last_beat_at, now) if last_beat_at is not None else "not started yet"
     if not beats:
         words = "Scheduled backups do not start. Run now still works."
         todo = "Restart bucketvault; if it stalls again, its log says why."
-        why = "The scheduler does not beat. Restart bucketvault; Run now still works."
+        why = "The scheduler has stalled. Restart bucketvault; Run now still works."
         issue = InstallationIssue(Part.SCHEDULER, "Scheduled runs do not start", why, is_bad=True)
         return Reading(Subject.SCHEDULER, Tone.BAD, value, words, todo, issue)
-    return Reading(Subject.SCHEDULER, Tone.OK, value, "It looks every few seconds for what is due.")
+    return Reading(Subject.SCHEDULER, Tone.OK, value, "It checks for due runs every few seconds.")
 
 
 def rclone(version: str, path: str, problem: str = "", todo: str = "") -> Reading:
@@ -170,24 +171,28 @@ def copy_of_database(
     if newest is not None and richer is not None:
         then, today = (contents_in_words(copy) for copy in (richer, newest))
         words = (
-            f"The copy of {richer.day} holds {then}, that of {newest.day} only {today}. Copies "
-            "like the older one are not deleted."
+            f"The copy of {richer.day} contains {then}, the copy of {newest.day} only {today}. "
+            f"Copies like the older one are not deleted."
         )
         todo = (
-            f"If something is missing, restore it: {RESTORE} {richer.day}. If it is right so, "
+            f"If something is missing, restore it: {RESTORE} {richer.day}. If this is intended, "
             f"delete that copy: {richer.path}"
         )
         issue = InstallationIssue(
             Part.DATABASE, "The database may have lost data", f"{words} {todo}", is_bad=True
         )
         return Reading(name, Tone.BAD, value, words, todo, issue)
-    todo = "bucketvault's log says why none was made: see to the room on the disk."
+    todo = "bucketvault's log says why no copy was made. Check the free space on the disk."
     if newest is not None and now - newest.made_at <= OLD_COPY:
-        words = f"Whole, {size(newest.size_bytes)}: {newest.path}"
+        words = f"Intact, {size(newest.size_bytes)}: {newest.path}"
         return Reading(name, Tone.OK, value, words)
     if newest is None and (since is None or now - since < OLD_COPY):
-        return Reading(name, Tone.NONE, "none yet", "The first is made within a day of serving.")
-    lost = "all settings and history are" if newest is None else "what came after is lost too"
+        return Reading(name, Tone.NONE, "none yet", "The first copy is made within a day.")
+    lost = (
+        "all settings and history are lost"
+        if newest is None
+        else "everything newer than this copy is lost"
+    )
     return Reading(name, Tone.BAD, value, f"If the database is lost, {lost}.", todo)
 
 
@@ -203,15 +208,15 @@ def unreadable_copies(folder: Path, error: OSError) -> Reading:
 def clock(now: dt.datetime, newest: dt.datetime | None, zone: str) -> Reading:
     """Check that the clock can be right; `newest`: the latest time that any run has noted."""
     value = wall_clock(now, ZoneInfo(zone))
-    todo = "Set the clock, and let it be kept: timedatectl set-ntp true"
+    todo = "Set the clock and keep it synchronised: timedatectl set-ntp true"
     if now < NOT_BEFORE:
-        words = f"It says {now:%d.%m.%Y}: that is before this program was written."
+        words = f"It says {date_words(now)} {now.year}, which is before this version was released."
         return Reading(Subject.CLOCK, Tone.BAD, value, words, todo)
     if newest is not None and newest - now > WRONG_CLOCK:
         ahead = roughly((newest - now).total_seconds())
-        words = f"A run has noted a time that is {ahead} ahead: the clock is wrong, or was."
+        words = f"A run recorded a time {ahead} in the future: the clock is or was wrong."
         return Reading(Subject.CLOCK, Tone.WARN, value, words, todo)
-    return Reading(Subject.CLOCK, Tone.OK, value, "In step with what runs have noted.")
+    return Reading(Subject.CLOCK, Tone.OK, value, "Consistent with the times of recent runs.")
 
 
 def mail(
@@ -260,10 +265,10 @@ def pages(kept_out: str) -> Reading:
     """Judge whether the pages can be opened; `kept_out`: whose program has the port, in words."""
     if not kept_out:
         return Reading(Subject.PAGES, Tone.OK, "served")
-    todo = "End that program, or have bucketvault use another port."
+    todo = "Stop that program, or choose another port for bucketvault."
     title = "The pages cannot be opened"
     issue = InstallationIssue(Part.PAGES, title, f"{kept_out} {todo}", is_bad=False)
-    return Reading(Subject.PAGES, Tone.BAD, "kept out", kept_out, todo, issue)
+    return Reading(Subject.PAGES, Tone.BAD, "port in use", kept_out, todo, issue)
 
 
 def uptime(machine_s: float, program_s: float) -> Reading:
@@ -299,7 +304,7 @@ def look_at_disk(context: Context, *, at: Path | None = None) -> Reading:
         found = shutil.disk_usage(at or place)
         wrong = unwritable(at or place)
     except OSError as error:
-        words = f"The disk of {place} cannot be looked at: {error.strerror}."
+        words = f"The disk of {place} cannot be checked: {error.strerror}."
         return Reading(Subject.DISK, Tone.BAD, "not known", words, issue=_disk_issue(words))
     if wrong is not None:
         issue = InstallationIssue(Part.DISK, wrong.title, f"{wrong.words} {wrong.todo}", True)
@@ -399,4 +404,4 @@ def fault(config: Config, scheduler: Scheduler | None) -> str:
     context = Context(config, utcnow(), scheduler)
     look_at_database(context)
     is_still = look_at_scheduler(context).tone is Tone.BAD
-    return "the scheduler does not beat" if is_still else ""
+    return "the scheduler has stalled" if is_still else ""

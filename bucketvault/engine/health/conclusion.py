@@ -15,7 +15,7 @@ def conclusion(found: tuple[Reading, ...]) -> Situation:
     """Return whether anything here will stop tonight's runs, and the most pressing reading."""
     bad = [reading for reading in found if reading.tone is Tone.BAD]
     if stopping := [reading for reading in bad if _stops_runs(reading)]:
-        sentence = f"{_listed(stopping, 'endangers', 'endanger')} tonight's runs."
+        sentence = f"{_listed(stopping, 'puts', 'put')} tonight's runs at risk."
         return Situation(Tone.BAD, sentence, _first(stopping))
     if bad:
         needs = _listed(bad, "needs", "need")
@@ -29,7 +29,7 @@ def conclusion(found: tuple[Reading, ...]) -> Situation:
     details = ["Scheduled runs start."] if Subject.SCHEDULER in said else []
     if disk := said.get(Subject.DISK):
         details.append(f"{disk.value}. {disk.words}")
-    sentence = "This server is well. Nothing here stops tonight's runs."
+    sentence = "This server is healthy. Nothing here stops tonight's runs."
     return Situation(Tone.OK, sentence, " ".join(details))
 
 
@@ -44,8 +44,6 @@ def _first(found: list[Reading]) -> str:
 def _listed(found: list[Reading], verb: str, plural: str) -> str:
     names = [str(reading.name) for reading in found]
     names[1:] = [name if name == "rclone" else name[0].lower() + name[1:] for name in names[1:]]
-    if names[0] == "rclone":
-        names[0] = "The rclone"
     if len(names) == 1:
         return f"{names[0]} {verb}"
     return f"{', '.join(names[:-1])} and {names[-1]} {plural}"

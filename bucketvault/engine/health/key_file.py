@@ -12,7 +12,7 @@ from bucketvault.sanitize import clean
 from bucketvault.store.models import Provider
 from bucketvault.store.secrets import Vault
 
-STILL_READ = "A server that has read the key uses it until it ends."
+STILL_READ = "A running server keeps using the key it has read."
 
 
 def key(stored: int, problem: str = "", todo: str = "", *, stops_runs: bool = True) -> Reading:
@@ -23,7 +23,7 @@ def key(stored: int, problem: str = "", todo: str = "", *, stops_runs: bool = Tr
         return Reading(Subject.KEY, Tone.BAD, "cannot be used", problem, todo, issue)
     if not stored:
         return Reading(Subject.KEY, Tone.NONE, "not needed yet", "No secret is stored.")
-    return Reading(Subject.KEY, Tone.OK, "there", f"It opens {many(stored, 'stored secret')}.")
+    return Reading(Subject.KEY, Tone.OK, "there", f"It decrypts {many(stored, 'stored secret')}.")
 
 
 def look_at_key(context: Context) -> Reading:
@@ -40,7 +40,7 @@ def look_at_key(context: Context) -> Reading:
         return key(len(stored), error.summary, sentences(error.hint, STILL_READ))
     lost = [each for each in stored if each.key_id not in known]
     if lost:
-        problem = f"{many(len(lost), 'stored secret')} cannot be opened with this key file."
+        problem = f"{many(len(lost), 'stored secret')} cannot be decrypted with this key file."
         todo = f"Put the right one back as {context.config.key_file}."
         return key(len(stored), problem, todo, stops_runs=_stop_runs(lost))
     if moved := closed(vault, MovedSecretError):
@@ -59,7 +59,7 @@ def _moved(found: list[Ciphertext]) -> Reading:
     why = sentences(problem, todo)
     title = "Stored secrets cannot be read"
     issue = InstallationIssue(Part.KEY, title, why, is_bad=_stop_runs(found))
-    return Reading(Subject.KEY, Tone.BAD, "does not open all", problem, todo, issue)
+    return Reading(Subject.KEY, Tone.BAD, "wrong key", problem, todo, issue)
 
 
 def _stop_runs(closed_ones: list[Ciphertext]) -> bool:

@@ -115,7 +115,7 @@ class Monitor:
                     used = memory.total - memory.available
                     self._hour.append(Sample(utcnow(), percent, used))
             except Exception:  # the edge of a thread: it must not die
-                log.exception("measuring met a fault")
+                log.exception("measuring failed unexpectedly")
 
     def look(self) -> Health:
         """Return everything as it is now, at most a second old. Blocks for some milliseconds."""
@@ -147,8 +147,8 @@ class Monitor:
                 waiting = BackupRun.select().where(BackupRun.status == RunStatus.PENDING).count()
                 at_most = settings.load().max_parallel_runs
         except (BusyError, BucketvaultError) as error:
-            words = f"It does not answer: {error}."
-            todo = "If that stays so: bucketvault doctor"
+            words = f"It does not respond: {error}."
+            todo = "If this persists, run: bucketvault doctor"
             found.append(Reading(Subject.DATABASE, Tone.BAD, "no answer", words, todo))
         for_s = (time.time() - psutil.boot_time(), time.time() - psutil.Process().create_time())
         found.append(checks.uptime(*for_s))

@@ -30,8 +30,8 @@ def unwritable(folder: Path) -> Unwritable | None:
     disk = os.statvfs(folder)
     if disk.f_files and disk.f_favail < FEW_FILES:
         return Unwritable(
-            "The disk has no room for more files",
-            f"Only {disk.f_favail:,} more files fit, whatever room is free (inodes).",
+            "The disk cannot store more files",
+            f"Only {disk.f_favail:,} more files fit, however much space is free (inodes).",
             f"Delete small files on the disk of {folder}: df -i shows how many there are.",
         )
     return None

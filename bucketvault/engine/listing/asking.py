@@ -144,14 +144,14 @@ def bucket_at(remote: Remote, name: str) -> Bucket:
 
 def _read(body: bytes, roots: Sequence[str]) -> ET.Element:
     if is_declaring(body):
-        raise NoListingError("The answer is not what S3 sends.")
+        raise NoListingError("The response is not valid S3.")
     try:
         # `CompleteMultipartUpload` may send blanks first, to keep the connection
         found = ET.fromstring(body.strip())  # noqa: S314  nothing is declared in it
     except ET.ParseError as error:
-        raise NoListingError("The answer is not what S3 sends.") from error
+        raise NoListingError("The response is not valid S3.") from error
     for each in found.iter():
         each.tag = each.tag.rpartition("}")[2]
     if found.tag not in roots:
-        raise NoListingError(f"The answer is no {roots[0]}.")
+        raise NoListingError(f"The response is not a {roots[0]}.")
     return found

@@ -232,7 +232,9 @@ class Lister(Conversation):
             # 16 bytes a page: a million tokens, a billion objects, are 50 MB
             mark = hashlib.sha256(token.encode()).digest()[:16]
             if mark in tokens:
-                raise ListingError(200, "", "The same page twice: this listing has no end.")
+                raise ListingError(
+                    200, "", "The service sent the same page twice: this listing never ends."
+                )
             tokens.add(mark)
             query.pop("start-after", None)  # the token alone says where it goes on
             query |= {"continuation-token": token, "max-keys": str(PAGE_KEYS)}
@@ -289,9 +291,9 @@ def whole(answer: http.client.HTTPResponse) -> bytes:
     while chunk := answer.read1(64 * 1024):
         body += chunk
         if len(body) > LONGEST_ANSWER_BYTES:
-            raise NoListingError("The answer is longer than a page of a listing can be.")
+            raise NoListingError("The response is longer than a page of a listing can be.")
         if time.monotonic() > until:
-            raise TimeoutError("The answer did not end in time.")
+            raise TimeoutError("The response did not end in time.")
     if answer.length:  # `read1` is silent where the connection broke before the announced length
         raise http.client.IncompleteRead(bytes(body), answer.length)
     answer.close()  # nor does it end the answer at that length, and the connection takes no other

@@ -92,7 +92,7 @@ class Ledger:
             with gzip.open(path) as file:
                 first = json.loads(file.readline())
                 if not isinstance(first, dict) or first.get("format") != FORMAT:
-                    raise LedgerError("The ledger is of another format.")
+                    raise LedgerError("The ledger has a different format.")
                 lines, last = 0, b""
                 while chunk := file.read(_CHUNK):
                     lines += chunk.count(b"\n")

@@ -102,7 +102,7 @@ def look(
     if "done" in last:
         return Looked(last["ledger"], last["whole"], last.get("time"))
     if cancelled is not None and cancelled.is_set():
-        raise StoppedError("Stopped before its end.")
+        raise StoppedError("Stopped before it finished.")
     if "failed" in last:
         raise LookFailedError(*told_of(last))
-    raise LookFailedError("", 0, "", "The look at both buckets ended without a result.")
+    raise LookFailedError("", 0, "", "Reading both buckets ended without a result.")

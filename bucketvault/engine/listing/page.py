@@ -54,7 +54,7 @@ def read_page(body: bytes, prefix: str, *, grouped: bool = False) -> Page:
     try:
         return _page(body, prefix, grouped=grouped)
     except UnicodeDecodeError as error:
-        raise NoListingError("The answer is not what S3 sends.") from error
+        raise NoListingError("The response is not valid S3.") from error
 
 
 def _page(body: bytes, prefix: str, *, grouped: bool) -> Page:
@@ -63,26 +63,26 @@ def _page(body: bytes, prefix: str, *, grouped: bool) -> Page:
     encoded = envelope.get("EncodingType") == "url"  # some servers ignore that it was asked for
     begin = prefix.encode()
     if _decoded(envelope.get("Prefix", "").encode(), encoded) != begin:
-        raise NoListingError("The answer lists another folder than the one asked for.")
+        raise NoListingError("The response lists a different folder than requested.")
     entries = _entries(table, begin, encoded)
     # S3 counts folders, too
     counts = {str(len(entries)), str(len(entries) + len(raw_folders))}
     if "KeyCount" in envelope and envelope["KeyCount"] not in counts:
-        raise NoListingError("The answer holds fewer or more objects than it says.")
+        raise NoListingError("The response contains fewer or more objects than it says.")
     folders = tuple(_below([_decoded(raw, encoded) for raw in raw_folders], begin))
     match envelope.get("IsTruncated"), envelope.get("NextContinuationToken"):
         case "false", _:
             return Page(entries, None, folders)
         case "true", str(token) if token:
             return Page(entries, token, folders)
-    raise NoListingError("The answer does not say whether the listing ends here.")
+    raise NoListingError("The response does not say whether the listing ends here.")
 
 
 # ---- what is inside a page
 
 _Table = Mapping[str, Sequence[bytes]]  # the column of each element, all of one length
 _NEEDED = ("Key", "Size", "ETag", "LastModified")
-_LACKING = "The answer has an object without key, size, ETag or date."
+_LACKING = "The response has an object without key, size, ETag or date."
 
 
 def _entries(table: _Table, prefix: bytes, encoded: bool) -> list[Entry]:
@@ -101,11 +101,13 @@ def _entries(table: _Table, prefix: bytes, encoded: bool) -> list[Entry]:
     below = _below(keys, prefix)
     are_dates = all(date[10:11] == "T" and len(date) >= 19 for date in dates)
     if min(sizes) < 0 or max(sizes) > LARGEST or not are_dates:
-        raise NoListingError("The answer has an object with an impossible size or date.")
+        raise NoListingError("The response has an object with an impossible size or date.")
     classes = [each.decode("ascii", "replace") for each in table.get("StorageClass", ())]
     for texts in (etags, dates, classes):
         if not "".join(texts).isprintable():  # ledger and plan keep them in lines
-            raise NoListingError("The answer has an object with an impossible ETag, date or class.")
+            raise NoListingError(
+                "The response has an object with an impossible ETag, date or class."
+            )
     bare = [etag.strip('"') for etag in etags]
     return list(map(Entry, below, sizes, bare, dates, classes or [""] * len(keys)))
 
@@ -113,7 +115,7 @@ def _entries(table: _Table, prefix: bytes, encoded: bool) -> list[Entry]:
 def _below(keys: Sequence[bytes], prefix: bytes) -> Sequence[bytes]:
     """Return keys without the prefix that was asked for."""
     if not all(key.startswith(prefix) for key in keys):
-        raise NoListingError("The answer lists an object outside the folder asked for.")
+        raise NoListingError("The response lists an object outside the requested folder.")
     cut = len(prefix)
     return [key[cut:] for key in keys] if cut else keys
 
@@ -129,7 +131,7 @@ def _decoded(raw: bytes, encoded: bool) -> bytes:
     if b"%" not in raw:
         return raw
     if re.search(rb"%(?![0-9A-Fa-f]{2})", raw):
-        raise NoListingError("The answer says that its keys are URL-encoded, and one is not.")
+        raise NoListingError("The response says that its keys are URL-encoded, but one is not.")
     return urllib.parse.unquote_to_bytes(raw)
 
 
@@ -147,11 +149,11 @@ def _resolved(reference: re.Match[str]) -> str:
     hexadecimal, decimal, name = reference.groups()
     if name:
         if name not in _NAMED:
-            raise NoListingError("The answer uses an entity that S3 does not have.")
+            raise NoListingError("The response uses an entity that S3 does not have.")
         return _NAMED[name]
     number = int(hexadecimal, 16) if hexadecimal else int(decimal)
     if number > 0x10FFFF:
-        raise NoListingError("The answer holds a character that does not exist.")
+        raise NoListingError("The response contains an invalid character.")
     return chr(number)
 
 
@@ -203,11 +205,11 @@ def parsed(body: bytes, kind: str, otherwise: str) -> tuple[ET.Element, str]:
     Raises NoListingError, which says `otherwise` where it is another kind.
     """
     if is_declaring(body):
-        raise NoListingError("The answer is not what S3 sends.")
+        raise NoListingError("The response is not valid S3.")
     try:
         root = ET.fromstring(body)  # noqa: S314  nothing is declared in it
     except ET.ParseError as error:
-        raise NoListingError("The answer is not what S3 sends.") from error
+        raise NoListingError("The response is not valid S3.") from error
     space, _, found = root.tag.rpartition("}")
     if found != kind:
         raise NoListingError(otherwise)
@@ -215,7 +217,7 @@ def parsed(body: bytes, kind: str, otherwise: str) -> tuple[ET.Element, str]:
 
 
 def _parsed(body: bytes, *, grouped: bool) -> tuple[_Table, dict[str, str], list[bytes]]:
-    root, begin = parsed(body, "ListBucketResult", "The answer is not a listing.")
+    root, begin = parsed(body, "ListBucketResult", "The response is not a listing.")
     envelope: dict[str, str] = {}
     rows: list[dict[str, bytes]] = []
     folders: list[bytes] = []
@@ -223,7 +225,9 @@ def _parsed(body: bytes, *, grouped: bool) -> tuple[_Table, dict[str, str], list
         name = child.tag.removeprefix(begin)
         if name == "CommonPrefixes":
             if not grouped:
-                raise NoListingError("The answer groups objects into folders, unasked.")
+                raise NoListingError(
+                    "The response groups objects into folders, which was not requested."
+                )
             texts = (each.text or "" for each in child.iter(f"{begin}Prefix"))
             folders += (_as_raw(text) for text in texts)
             continue

@@ -122,5 +122,5 @@ def _read(
                 process.terminate()
                 until = time.monotonic() + grace_s
             if until and time.monotonic() >= until:
-                raise StoppedError("Stopped before its end.")
+                raise StoppedError("Stopped before it finished.")
     return last, said.decode(errors="replace")

@@ -64,7 +64,7 @@ class Reader(Conversation):
             except (OSError, http.client.HTTPException) as error:
                 streams += 1
                 if streams == STREAMS:
-                    said = f"The object broke off {STREAMS} times: {error}"
+                    said = f"Reading the object broke off {STREAMS} times: {error}"
                     raise ListingError(200, "", said) from error
                 raise
             return found
@@ -104,7 +104,7 @@ class Reader(Conversation):
             self._good_at = time.monotonic()
             # reads have a limit each, which one byte a minute would never meet
             if self._good_at - began > 2 * ANSWER_S + size / LEAST_BYTES_A_SECOND:
-                raise TimeoutError("The object did not come in time.")
+                raise TimeoutError("The object did not arrive in time.")
         if answer.length:  # `read1` is silent where the connection broke before that length
             raise http.client.IncompleteRead(b"", answer.length)
         answer.close()  # nor does it end the answer there, and the connection takes no other

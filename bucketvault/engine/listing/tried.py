@@ -64,7 +64,7 @@ def _asked(lister: Lister, prefix: str, key: bytes) -> Entry | None:
     try:
         page = lister.first_page(prefix + key.decode())
     except UnicodeDecodeError as error:
-        raise UnclearError("A name that is no text.") from error
+        raise UnclearError("A name is not valid text.") from error
     for entry in page.entries:
         if not entry.key:
             return entry._replace(key=key)

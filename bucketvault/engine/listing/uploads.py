@@ -68,7 +68,7 @@ class Uploads(Conversation):
         answer = self._answer(query)
         date = answer.getheader("Date") or ""
         body = whole(answer)
-        otherwise = "The answer is no list of uploads."
+        otherwise = "The response is not a list of uploads."
         root, begin = parsed(body, "ListMultipartUploadsResult", otherwise)
         uploads = [
             Upload(

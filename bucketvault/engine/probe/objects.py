@@ -70,5 +70,5 @@ def _begin(asker: Asker, key: bytes) -> str:
     names = "InitiateMultipartUploadResult InitiateMultipartUpload"
     told = asker.document(names, "POST", key, query={"uploads": ""}).findtext("UploadId")
     if not told:
-        raise ListingError(200, "", "The answer names no upload.")
+        raise ListingError(200, "", "The response names no upload.")
     return told

@@ -34,7 +34,7 @@ class _OutsideError(ListingError):
     """Refusal of an answer that holds what is not of this test."""
 
     def __init__(self) -> None:
-        super().__init__(200, "", "The answer lists an object outside the folder of the test.")
+        super().__init__(200, "", "The response lists an object outside the folder of the test.")
 
 
 class _Object(NamedTuple):

@@ -15,12 +15,12 @@ RIGHT_WORDS = {
     Right.DELETE: "Delete an object",
 }
 _UNTRIED = {
-    Untried.FAILED_BEFORE: "needs what failed above",
-    Untried.REFUSED_BEFORE: "needs what was refused above",
-    Untried.NO_BUCKET: "needs a bucket: import one first",
-    Untried.NOT_ASKED: "Test writing tries it",
-    Untried.NO_OBJECT: "no object to read was found",
-    Untried.NO_TIME: "the test ended before",
+    Untried.FAILED_BEFORE: "not tested: a step above failed",
+    Untried.REFUSED_BEFORE: "not tested: a permission above was denied",
+    Untried.NO_BUCKET: "not tested: import a bucket first",
+    Untried.NOT_ASKED: "not tested: use Test writing",
+    Untried.NO_OBJECT: "not tested: no object found",
+    Untried.NO_TIME: "not tested: the test ended first",
 }
 
 

@@ -166,7 +166,7 @@ class Rights:
         body = (
             "bucketvault wrote this object to test whether its key may write here, at "
             f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC.\n"
-            "It is removed again at once. If it is still here, it may be deleted.\n"
+            "It is deleted right away. If it is still here, you can delete it.\n"
         ).encode()
 
         def put(content: bytes) -> str:

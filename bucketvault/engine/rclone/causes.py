@@ -19,8 +19,8 @@ from bucketvault.errors import MORE_MEMORY
 from bucketvault.vocabulary import Mends, Reason
 
 _ENTER_KEY = "Enter the key again on the provider's page."
-_GIVE_RIGHT = "Give the key this right in the service's console, or use another key."
-_TRY_LATER = "This often passes by itself: {again} later."
+_GIVE_RIGHT = "Give the key this permission in the service's console, or use another key."
+_TRY_LATER = "This is often temporary: {again} later."
 _WORKS = "The same key worked for other requests of this run."
 _FULL = "{provider} is full, or has reached its storage limit."
 _MAKE_ROOM = "Free some space, or raise the limit in the service's console (Backblaze: Caps & "
@@ -159,36 +159,36 @@ RULES = (
     Rule(
         "list_buckets",
         Reason.CREDENTIALS,
-        "The key for {provider} may not list buckets.",
-        "Keys limited to one bucket never may: type the bucket's name instead.",
+        "The key for {provider} cannot list buckets.",
+        "Keys limited to one bucket never can: type the bucket's name instead.",
         codes=DENIED,
         operations=("ListBuckets",),
     ),
     Rule(
         "list",
         Reason.CREDENTIALS,
-        "The key for {provider} may not list {place}.",
+        "The key for {provider} cannot list {place}.",
         _GIVE_RIGHT,
         codes=DENIED,
         operations=("ListObjectsV2", "ListObjects"),
         # What a run compares was listed, so it is where kept versions are.
-        partly="The key for {provider} may not list {archive}.",
+        partly="The key for {provider} cannot list {archive}.",
         partly_hint="Old versions are kept there, at the top of the bucket. A key limited to a "
         "folder does not work: use one for the whole bucket.",
     ),
     Rule(
         "look_at_object",
         Reason.CREDENTIALS,
-        "The key for {provider} may not read every object in {place}.",
-        "Give the key the right to read objects. If it has it, a daily limit may be used up; the "
-        "answer is the same for both (Backblaze: Caps & Alerts).",
+        "The key for {provider} cannot read every object in {place}.",
+        "Give the key permission to read objects. If it has that, a daily limit may be used up; "
+        "the response is the same for both (Backblaze: Caps & Alerts).",
         codes=("Forbidden",),
         operations=("HeadObject",),
     ),
     Rule(
         "read",
         Reason.CREDENTIALS,
-        "The key for {provider} may not read every object in {place}.",
+        "The key for {provider} cannot read every object in {place}.",
         _GIVE_RIGHT,
         codes=DENIED,
         operations=("GetObject", "HeadObject"),
@@ -196,7 +196,7 @@ RULES = (
     Rule(
         "write",
         Reason.CREDENTIALS,
-        "The key for {provider} may not write to {place}.",
+        "The key for {provider} cannot write to {place}.",
         _GIVE_RIGHT,
         codes=DENIED,
         operations=WRITE,
@@ -204,8 +204,8 @@ RULES = (
     Rule(
         "set_aside",
         Reason.CREDENTIALS,
-        "The key for {provider} may not copy old versions to {archive}.",
-        "It needs the rights to read, write and delete objects there. A key limited to a folder "
+        "The key for {provider} cannot copy old versions to {archive}.",
+        "It needs permission to read, write and delete objects there. A key limited to a folder "
         "does not work: use one for the whole bucket.",
         codes=DENIED,
         operations=COPY,
@@ -213,7 +213,7 @@ RULES = (
     Rule(
         "delete",
         Reason.CREDENTIALS,
-        "The key for {provider} may not delete objects in {place}.",
+        "The key for {provider} cannot delete objects in {place}.",
         _GIVE_RIGHT,
         codes=DENIED,
         operations=("DeleteObject", "DeleteObjects"),
@@ -269,23 +269,23 @@ RULES = (
         "object_lock",
         Reason.RCLONE_ERROR,
         "{provider} requires a checksum with every upload (Object Lock).",
-        "A run finds this out by itself, and then sends one with every part: {again}.",
+        "A run detects this, then sends one with every part: {again}.",
         codes=("InvalidRequest", "MissingContentMD5"),
         text="content-md5|x-amz-checksum",
     ),
     Rule(
         "other_checksum",
         Reason.RCLONE_ERROR,
-        "An object arrived at {provider} with another checksum.",
-        "The usual cause is SSE-KMS encryption at either end, which a run finds out by itself: "
-        "{again}. If neither bucket has it, bytes were changed in transit.",
+        "An object arrived at {provider} with a different checksum.",
+        "The usual cause is SSE-KMS encryption at either end, which a run detects: {again}. If "
+        "neither bucket has it, bytes were changed in transit.",
         codes=("BadDigest", "InvalidDigest"),
         phrase="corrupted on transfer",
     ),
     Rule(
         "changed_on_the_way",
         Reason.RCLONE_ERROR,
-        "{provider} received other bytes than were sent.",
+        "{provider} received different bytes than were sent.",
         _TRY_LATER + " A proxy or faulty memory can cause this.",
         codes=("XAmzContentSHA256Mismatch", "IncompleteBody"),
     ),
@@ -314,12 +314,12 @@ RULES = (
         "gone",
         Reason.RCLONE_ERROR,
         "An object was deleted in {place} before it could be copied.",
-        "Something changed the source during the run. The next run copies what is there then.",
+        "The source changed during the run. The next run copies what is there then.",
         codes=("NoSuchKey", "NotFound"),
         phrase="object not found$",
         # The last look saw it listed again.
         partly="{provider} lists an object that it cannot find.",
-        partly_hint="It is in the listing of {place}, and not there when it is read. Delete it at "
+        partly_hint="{place} lists it, but it is not there when it is read. Delete it at "
         "the service or upload it again; the log names it.",
     ),
     # ---- no answer, or none that makes sense

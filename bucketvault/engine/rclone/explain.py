@@ -143,9 +143,9 @@ def explain_look(
     last = clean(said.strip().rstrip("."), limit=_QUOTE_LIMIT)
     what = f"could not list {ends[side].place}"
     if operation != "ListObjectsV2":
-        what = f"did not do what was asked ({operation})"
+        what = f"did not complete the request ({operation})"
     summary = f"{ends[side].provider} {what}: {last}."
-    hint = f"The details below are the service's answer. It may pass by itself: {again} later."
+    hint = f"The details below are the service's response. This may be temporary: {again} later."
     return Explanation(Reason.UNREACHABLE, summary, hint, detail, side=side)
 
 
@@ -268,7 +268,7 @@ REASON_TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_MEMORY: ("This machine has too little memory for the run.", MORE_MEMORY),
     Reason.INTERNAL: (
         "Something went wrong inside bucketvault.",
-        "The program's log has the whole story. Run the backup again.",
+        "The program's log has the details. Run the backup again.",
     ),
 }
 
@@ -278,12 +278,12 @@ _EXIT_CODES = {  # rclone/lib/exitcode/exitcode.go
     USAGE: "rclone did not accept its arguments, or crashed",
     3: "a bucket or folder was not found",
     4: "an object was not found",
-    5: "errors that another try may fix",
-    6: "errors that another try does not fix",
+    5: "errors that a retry may fix",
+    6: "errors that a retry does not fix",
     7: "a fatal error",
-    8: "the limit of what may be copied was reached",
+    8: "the transfer limit was reached",
     9: "nothing was copied",
-    10: "the limit of time was reached",
+    10: "the time limit was reached",
 }
 _SIGNALS: dict[int, str] = {
     signals.SIGINT: "asked to stop",
@@ -298,7 +298,7 @@ def meaning_of_exit_code(code: int | None, signal: int | None) -> str:
         return f"rclone was {_SIGNALS.get(number, 'ended')}, by {_signal_words(number)}"
     if code is None:
         return "no exit code: rclone was not started, or its end was not recorded"
-    return f"{code}: {_EXIT_CODES.get(code, 'not one of the codes rclone explains')}"
+    return f"{code}: {_EXIT_CODES.get(code, 'not a documented exit code of rclone')}"
 
 
 def _signal(code: int | None, signal: int | None) -> int | None:

@@ -161,7 +161,7 @@ def _check(remote: Remote) -> None:
         if reason := why_refused(value):
             raise BucketvaultError(
                 f"The {words} of {remote.label} {reason}.",
-                "Enter it again; copying it from a mail or a page can add such characters.",
+                "Enter it again; copying it from an email or a web page can add such characters.",
             )
     for words in ("access key id", "secret access key"):
         if not values[words].strip():  # without a key rclone would ask as anybody

@@ -55,7 +55,9 @@ def counted(run: BackupRun, tally: Tally, ended: ExitRecord | None, last: Plan) 
         first = Plan(last.folder.with_name(looking.folder_name(0)))
         done = done_between(first, last, Ledger(last.folder / looking.LEDGER))
     except (OSError, LedgerError) as error:
-        log.warning("a run is not counted by its looks", extra={"run": run.id, "why": error})
+        log.warning(
+            "a run could not be counted from the listings", extra={"run": run.id, "why": error}
+        )
         return Counted(warnings=(CUT,) if is_cut else ())
     if done.changes < told or (done.changes == told and not is_cut):
         return Counted(warnings=(CUT,) if is_cut else ())

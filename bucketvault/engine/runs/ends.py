@@ -36,5 +36,5 @@ def _remote(end: EndSpec, vault: Vault) -> Remote:
 def _changed(provider: str) -> BucketvaultError:
     return BucketvaultError(
         f"The provider {provider} was changed or deleted after this run began.",
-        "The next run takes it as it is then.",
+        "The next run uses the current settings.",
     )

@@ -58,7 +58,7 @@ def asked_without_a_run() -> Iterator[None]:
     try:
         yield
     except KeptVersionsError as error:
-        hint = "See whether the provider answers and the key may list, then look again."
+        hint = "Check that the provider responds and that the key can list, then refresh."
         raise KeptVersionsError(error.summary, hint, error.detail) from error
 
 
@@ -242,7 +242,7 @@ class KeptVersions:
             raise kind(
                 f"Could not {what} at {self._destination.label}: {self._bucket}/{ARCHIVE_ROOT}/.",
                 "The copy itself is not affected. The next good run tries again.",
-                "It did not answer in time." if done.stalled or not words else words[0],
+                "It did not respond in time." if done.stalled or not words else words[0],
             )
         return done
 
@@ -292,7 +292,7 @@ def tidy(
         return _told(misplaced, times)
     except (OSError, BusyError) as error:  # the disk is full, or the database is held
         raise KeptVersionsError(
-            "Old kept versions could not be looked after.",
+            "Old kept versions could not be cleaned up.",
             "The copy itself is not affected. The next good run tries again.",
             str(error),
         ) from error

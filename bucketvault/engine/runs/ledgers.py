@@ -68,7 +68,9 @@ def hold_plan(ledgers: Path, run: BackupRun, plan: Plan) -> None:
         plan.folder.chmod(0o700)
         plan.folder.rename(place)
     except OSError as error:
-        log.warning("the plan of a held run is not kept", extra={"run": run.id, "why": str(error)})
+        log.warning(
+            "the plan of a held run was not saved", extra={"run": run.id, "why": str(error)}
+        )
 
 
 def approved_plan(ledgers: Path, run: BackupRun) -> Plan | None:

@@ -280,8 +280,8 @@ def refuse_empty(totals: Totals, spec: RunSpec) -> None:
     raise RunFailedError(
         Reason.BRAKE,
         f"The source {spec.source.place} is empty.",
-        "Check the bucket and the path for a typing error. An empty source is not copied; "
-        "if it is empty on purpose, switch the backup off: the copy stays.",
+        "Check the bucket and the path for typing errors. An empty source is not copied; "
+        "if it is meant to be empty, pause the backup: the copy stays.",
         hold_reason=HoldReason.EMPTY_SOURCE,
         untouched=True,
     )
@@ -290,11 +290,11 @@ def refuse_empty(totals: Totals, spec: RunSpec) -> None:
 def describe(totals: Totals, asked: int = 0) -> str:
     """Return what a look found, as a line of the run's log; `asked`: it saw so many names alone."""
     if asked:
-        all_others = "all others are as they were found before"
-        return f"Looked again at what was tried: {many(asked, 'object')}, all right; {all_others}"
+        all_others = "all others as before"
+        return f"Checked again what was tried: {many(asked, 'object')}, all right; {all_others}"
     found = findings_of(totals)
     seen = f"{totals.source_objects:,} at the source, {totals.copy_objects:,} at the destination"
     numbers = {"copy": found.new, "replace": found.replaced, "remove": found.removed}
     parts = [f"{number:,} to {verb}" for verb, number in numbers.items() if number]
     to_do = ", ".join(parts) or "nothing to do"
-    return f"Looked at both ends: {seen}; {to_do}"
+    return f"Compared both buckets: {seen}; {to_do}"

@@ -122,7 +122,7 @@ def held(reason: HoldReason, found: findings.Findings) -> RunOutcome:
         RunStatus.FAILED,
         state_words.describe_hold(reason, found),
         Reason.BRAKE,
-        "Review what would change. If it is right, approve this run; if not, look at the source.",
+        "Review what would change. If it is right, approve this run; if not, check the source.",
         columns={"hold_reason": reason, "untouched": True},
     )
 
@@ -140,7 +140,7 @@ def stopped(*, touched: bool, columns: Columns | None = None) -> RunOutcome:
     """A run that was stopped by Stop."""
     if touched:
         return _failed(Reason.STOPPED, columns=columns)
-    hint = f"{state_words.UNTOUCHED}. Run the backup again when you like."
+    hint = f"{state_words.UNTOUCHED}. Run the backup again at any time."
     return _failed(Reason.STOPPED, columns=_UNTOUCHED, hint=hint)
 
 
@@ -166,7 +166,7 @@ def not_started(
         summary, hint = explain.REASON_TEXTS[reason]
     elif number in NO_ROOM_TO_START:
         reason = Reason.NO_MEMORY if number == errno.ENOMEM else Reason.INTERRUPTED
-        summary = f"This machine had no room for another process: {why}."
+        summary = f"This machine could not start another process: {why}."
         hint = "Check the memory on the Health page, then run the backup again."
     columns = _ended(ended_at)
     if not touched:
@@ -218,8 +218,11 @@ def emptied(spec: RunSpec, exit_code: int | None, follower: Follower) -> RunOutc
     return _failed(
         Reason.SOURCE_MISSING,
         columns={**follower.counts(), "exit_code": exit_code, "side": Side.SOURCE},
-        summary=f"The source {spec.source.place} became empty while the run copied.",
-        hint="Check the source before you run again. The copy still has everything its plan kept.",
+        summary=f"The source {spec.source.place} became empty during the run.",
+        hint=(
+            "Check the source before you run the backup again. The copy still has everything that "
+            "the plan kept."
+        ),
     )
 
 
@@ -260,11 +263,11 @@ def proven(
         return RunOutcome(RunStatus.SUCCESS, describe_success(columns, proof), columns=columns)
     gap = state_words.describe_gap(proof)
     if exit_code == 0 and not causes:
-        hint = "Run the backup again. If it stays so, look at these objects at both providers."
+        hint = "Run the backup again. If this persists, check these objects at both providers."
         if proof.causes.get(DELIVERED):
             hint = (
-                "Something before the source decodes what is stored with a Content-Encoding. Let "
-                "it deliver objects as they are stored: each run tries one, and then copies all."
+                "A proxy in front of the source decodes objects stored with a Content-Encoding. "
+                "Configure it to deliver them as stored: each run tries one, then copies all."
             )
         return RunOutcome(RunStatus.FAILED, gap, Reason.INCOMPLETE, hint, columns=columns)
     # the last look has listed both ends with the same keys
@@ -323,7 +326,7 @@ def describe_success(columns: Columns, proof: Proof) -> str:
             return f"The copy is complete{but}. How much this run changed is not known."
         parts[0] = f"at least {parts[0]}"
     if not parts:
-        return f"Nothing had changed: the copy was complete already{but}."
+        return f"Nothing had changed: the copy was already complete{but}."
     return f"The copy is complete{but}: {', '.join(parts)}."
 
 

@@ -19,11 +19,11 @@ Append = Callable[[bytes], None]
 _REPLACED = (What.CHANGED, What.ALTERED)
 _NEW = (What.NEW, What.LOST)
 _WHY = {
-    Why.SIZE: "another size",
-    Why.HASH: "other content",
-    Why.ETAG: "other content",
+    Why.SIZE: "different size",
+    Why.HASH: "different content",
+    Why.ETAG: "different content",
     Why.DATE: "newer at the source",
-    Why.BYTES: "other bytes",
+    Why.BYTES: "different bytes",
     **dict.fromkeys(CAUSES, "nothing can copy or remove it"),
 }
 _WOULD = {
@@ -48,13 +48,13 @@ _NOT_RIGHT = {
 }
 _DIFFERS = {why: f"Differs at the destination: {words}" for why, words in _WHY.items()}
 _SINCE = {
-    what: f"{verb} at the source since the run began: comes with the next run"
+    what: f"{verb} at the source since the run began: left to the next run"
     for what, verb in zip(What, ("New", "New", "Changed", "Changed", "Removed"), strict=True)
 }
 _NO_MARKER = "Cannot be {}: the marker of an empty folder"
 _NO_NAME = "Cannot be {}: its name"
 _CAUSES = {
-    Why.DELIVERED: "Not copied as it is stored: the source delivers another size than it lists",
+    Why.DELIVERED: "Not copied as stored: the source delivers a different size than it lists",
     Why.TOO_LONG: "Cannot be copied: its name is too long for the destination",
     Why.TOO_LONG_TO_KEEP: "Cannot be replaced: its name is too long to keep the old version",
     Why.TOO_LONG_TO_REMOVE: "Cannot be removed: its name is too long to keep the old version",

@@ -64,12 +64,12 @@ def enqueue(
     """
     with writing(Topic.BACKUPS, Topic.QUEUE):
         if Backup.get_or_none(Backup.id == backup_id) is None:
-            raise NotFoundError("This backup is not there any more.")
+            raise NotFoundError("This backup no longer exists.")
         active = BackupRun.get_or_none(BackupRun.backup == backup_id, IS_ACTIVE)
         if active is not None and active.kind != kind:
             under_way = UNDER_WAY[active.kind]
             raise InUseError(
-                f"{under_way} of this backup is in progress.", "Wait for its end, or stop it."
+                f"{under_way} of this backup is in progress.", "Wait until it ends, or stop it."
             )
         if active is not None:
             return active.id, False
@@ -93,7 +93,7 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
     with writing(run_topic(run_id), Topic.BACKUPS):
         held = BackupRun.get_or_none(BackupRun.id == run_id)
         if held is None:
-            raise NotFoundError("This run is not there any more.")
+            raise NotFoundError("This run no longer exists.")
         newer = BackupRun.select().where(
             BackupRun.backup == held.backup_id,
             BackupRun.id > held.id,
@@ -107,7 +107,9 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
             raise InUseError("A newer run has ended since.", "Approve that one, or run again.")
         spec = RunSpec.from_json(held.spec)
         if spec.locations != freeze(held.backup).locations:
-            raise InUseError("The backup was changed since.", "Run again, and look at that.")
+            raise InUseError(
+                "The backup was changed since.", "Run the backup again, then review that run."
+            )
         until = utcnow() + APPROVAL_HOLDS
         limits = {
             "run": held.id,
@@ -119,7 +121,7 @@ def approve(run_id: int, trigger: Trigger = Trigger.APPROVED) -> int:
         }
         run, new = enqueue(held.backup_id, trigger, approved_limits=limits)
         if not new:
-            raise InUseError("A run of this backup is in progress.", "Wait for its end.")
+            raise InUseError("A run of this backup is in progress.", "Wait until it ends.")
         return run
 
 
@@ -250,7 +252,7 @@ def request_stop(run_id: int, *, is_told: bool = False) -> None:
         with writing(run_topic(run_id), Topic.BACKUPS):
             run = BackupRun.get_or_none(BackupRun.id == run_id)
             if run is None:
-                raise NotFoundError("This run is not there any more.")
+                raise NotFoundError("This run no longer exists.")
             run.change(RunStatus.RUNNING, stop_requested_at=utcnow())
     except BusyError:
         if not is_told:

@@ -86,7 +86,7 @@ class RunRow:
             return self.run.change(RunStatus.RUNNING, **fields)
 
     def back_to_queue(self, *, once: bool) -> None:
-        """Nothing was touched: let it wait again; after a crash only once, so as not to loop."""
+        """Nothing was changed: let it wait again; after a crash only once, so as not to loop."""
         self.note(
             status=RunStatus.PENDING,
             phase=None,
@@ -94,7 +94,7 @@ class RunRow:
             started_at=None,
             requeued=once or self.run.requeued,
         )
-        self.log_story("run returns to the queue")
+        self.log_story("run returned to the queue")
 
     def finish(self, ending: RunOutcome) -> None:
         """End the run and write its mail, unless it was ended elsewhere."""
@@ -104,7 +104,7 @@ class RunRow:
         except LeftAloneError:
             raise
         except Exception as error:  # what is to be written cannot be: the run ends all the same
-            log.exception("the end of a run could not be written", extra={"run": self.run.id})
+            log.exception("the end of a run could not be saved", extra={"run": self.run.id})
             fault = internal(error)
             ended = self.retry_while_busy(lambda: self._end(fault))
         if ended:

@@ -121,7 +121,7 @@ class Tidying:
                 # anything but a refusal: a service that does not know uploads, or is away
                 refused = True if error.status == 403 else None
                 log.info(
-                    "unfinished uploads were not looked at",
+                    "unfinished uploads were not checked",
                     extra={"run": self._run.id, "status": error.status, "code": error.code},
                 )
             deleted = self.uploads_ended

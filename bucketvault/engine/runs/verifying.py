@@ -160,9 +160,9 @@ class Verification:
                 RunStatus.FAILED, failed.summary, failed.reason, failed.hint, failed.detail, columns
             )
         if self._row.stopping.is_set():
-            raise CancelledError("The program ends.")
+            raise CancelledError("The program is stopping.")
         if self._gave_way:
-            told += " It ended for a run that copies."
+            told += " It made way for a run that copies."
         return RunOutcome(RunStatus.SUCCESS, told, columns=columns)
 
     def _detail(self) -> str:
@@ -186,7 +186,7 @@ class Verification:
                 self._lost.append(f"{lost['key']} ({names})")
             self._say("notice", "headers", f"Differs in the copy: {names}", lost["key"])
         elif key := line.get("passing"):
-            self._say("info", "since", "Differed once, and is equal when read again", key)
+            self._say("info", "since", "Differed once, but was equal when read again", key)
         elif progress := line.get("read"):
             self._look(progress)
 

@@ -295,7 +295,7 @@ class Worker:
             except Exception:
                 faults += 1
                 if faults == 1:
-                    log.exception("a fault while following", extra={"run": self._run.id})
+                    log.exception("following a run failed", extra={"run": self._run.id})
                 if faults > FAULTS_BORNE and (self._lock is not None or self._folder.is_free()):
                     raise
                 if self._context.ending.wait(RETRY_S):
@@ -411,7 +411,7 @@ class Worker:
         """Clean up at the destination, which never makes the run fail."""
         self._row.note(phase=Phase.TIDYING, **outcome.proven_columns(ending))
         self._follower.settle(ending.columns)
-        self._say_step("tidy", "Deleting kept versions that are older than the backup keeps")
+        self._say_step("tidy", "Deleting expired kept versions")
         tidying = Tidying(
             self._binary,
             lambda: self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
@@ -440,7 +440,7 @@ class Worker:
 
     def _held_lock(self) -> int:
         if self._lock is None:
-            raise RuntimeError("the run's lock is not ours any more")
+            raise RuntimeError("the run's lock was lost")
         return self._lock
 
     def _let_go(self) -> None:

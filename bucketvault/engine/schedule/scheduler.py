@@ -261,7 +261,7 @@ class Pulse:
             return
         self._replaced += 1
         how = "hangs" if is_alive else "has died"
-        log.error("the pulse %s and is restarted", how, extra={"time": self._replaced})
+        log.error("the scheduler thread %s and is restarted", how, extra={"time": self._replaced})
         self._over.set()  # should it wake up after all
         self.start()
 
@@ -276,7 +276,7 @@ class Pulse:
                     self._guarded_beat()
                 clock.run_pending()
             except Exception:
-                log.exception("the pulse met a fault")
+                log.exception("the scheduler thread failed unexpectedly")
                 clock = self._wound()
 
     def _wound(self) -> schedule.Scheduler:
@@ -289,4 +289,4 @@ class Pulse:
         try:
             self._beat()
         except Exception:  # the edge of a thread: it must not die
-            log.exception("a beat met a fault")
+            log.exception("a scheduler check failed unexpectedly")

@@ -34,7 +34,7 @@ def backups_beside(entries: Iterable[Entry]) -> Iterator[Pruned]:
                 f"its old versions stay in {clean(place)}",
                 f'backup "{clean(row.name)}"',
                 partial(backups.delete, row.id),
-                "Stop the run, or wait for its end.",
+                "Stop the run, or wait until it ends.",
             )
 
 

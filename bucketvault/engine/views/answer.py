@@ -27,9 +27,7 @@ from bucketvault.engine.views.situation import (
 from bucketvault.humanize import age, clock, count, duration, many, next_run, sentences
 
 # for a backup that was edited while it runs: its page names other places by now
-MEETS = (
-    "With the settings it began with, that run copies to a place that this one copies to or from."
-)
+MEETS = "That run started with settings that write to a bucket or folder of this backup."
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ def backup_page(backup_id: int) -> BackupPage:
     with one_moment():
         row = backup_row(backup_id)
         if row is None:
-            raise NotFoundError("This backup is not there any more.")
+            raise NotFoundError("This backup no longer exists.")
         backup = Backup.get_by_id(backup_id)
         return BackupPage(
             row=row,

@@ -57,7 +57,8 @@ TONE_WORDS = {
     Tone.OLD: "Last proof is old",
 }
 UNPLANNABLE = (
-    "Nothing starts this backup: its time zone is not known here. Edit it and choose another."
+    "This backup cannot be scheduled: its time zone is unknown on this machine. Edit it and "
+    "choose another."
 )
 NOTHING_KNOWN = "No further details are known. See its log."
 PROVE = "Start a run: it compares every object at both ends."
@@ -219,7 +220,7 @@ def _of_backups(rows: Sequence[BackupRow]) -> Situation:
         detail = "Choose a source and a destination, then start the first run."
         told = Situation(Tone.NONE, "Nothing is backed up yet.", detail, "Not set up yet")
     elif not on:
-        detail = sentences("Nothing runs until one is resumed.", copying)
+        detail = sentences("No backup runs until you resume it.", copying)
         told = Situation(Tone.OFF, "All backups are paused.", detail, "Paused")
     elif issues:
         tone, sentence, short = _needing(issues, len(on))
@@ -235,7 +236,10 @@ def _issue(row: BackupRow) -> BackupIssue | None:
     if tone == Tone.MISS:
         why = "No run has succeeded since the last scheduled time."
         if row.unplannable:
-            why = "Nothing starts it: its time zone is not known here. Edit it and choose another."
+            why = (
+                "It cannot be scheduled: its time zone is unknown on this machine. Edit it and "
+                "choose another."
+            )
         elif row.last_good_at is None:
             why = "The scheduled time has passed, and there is no copy yet."
     elif tone in (Tone.BAD, Tone.HELD) and last is not None:
@@ -320,11 +324,11 @@ def _without_needs(on: Sequence[BackupRow], copying: str) -> Situation:
         return Situation(Tone.OLD, _not_proven(old), detail, "Last proof is old")
     if stopped:
         verb = "was" if len(stopped) == 1 else "were"
-        detail = sentences("The copy there is older than it should be.", copying)
+        detail = sentences("The copy is older than it should be.", copying)
         return Situation(Tone.STOP, f"{_named(stopped)} {verb} stopped by you.", detail, "Stopped")
     if warned:
         runs = "The last run has a warning" if warned == 1 else f"{warned} last runs have warnings"
-        return Situation(Tone.WARN, f"Every copy is there. {runs}.", copying, "With warnings")
+        return Situation(Tone.WARN, f"Every copy is complete. {runs}.", copying, "With warnings")
     who = "All backups are" if len(on) > 1 else f"{on[0].name} is"
     return Situation(Tone.OK, f"{who} up to date.", sentences(_proven(on), copying))
 

@@ -525,4 +525,6 @@ def test_a_class_that_the_destination_does_not_store_is_refused() -> None:
 
     (problem,) = backups.check(given)
 
-    assert problem == Problem("storage_class", "Backblaze B2 does not store this: choose STANDARD.")
+    assert problem == Problem(
+        "storage_class", "Backblaze B2 does not have this storage class: choose STANDARD."
+    )

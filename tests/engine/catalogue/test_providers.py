@@ -348,7 +348,7 @@ def test_a_region_that_would_be_another_host_is_not_asked(vault: Vault) -> None:
     with connection():
         row = Provider.get()
 
-    with pytest.raises(BucketvaultError, match="is not asked"):
+    with pytest.raises(BucketvaultError, match="was not contacted"):
         providers.decrypted_remote(row, vault)
 
 

@@ -36,7 +36,7 @@ FOUND = {"new": 100, "replaced": 20, "removed": 5, "destination_objects": 300}
 GOOD = {"at": "2026-11-12T02:41:00+00:00", "source_objects": 9, "present": 9, "same_hash": 9}
 BAD = GOOD | {"present": 5, "same_hash": 5, "missing": 2, "different": 1, "left": 3}
 COPYING = Phase.COPYING
-UNTOUCHED = "The copy was not touched."
+UNTOUCHED = "The copy was not changed."
 UNKNOWN = "It is not known how far the copy was updated. The next successful run completes it."
 CUT_LOG = [RunWarning(WarningCode.LOG_CUT).to_json()]
 COUNTED = [RunWarning(WarningCode.COUNTED).to_json()]
@@ -119,7 +119,7 @@ FAILED: dict[str, tuple[Phase | None, dict[str, Any], CopyKind, str]] = {
         CopyKind.PARTLY,
         (
             "The copy is partly updated. Objects: 2 missing, 1 different from the source, "
-            "3 left that should have been removed."
+            "3 still to be removed."
         ),
     ),
     "nothing arrived, says its proof": (
@@ -156,7 +156,7 @@ def test_a_run_that_changed_nothing_says_since_when_the_copy_is_partly_updated()
     assert state is not None
     assert (state.kind, state.since) == (CopyKind.PARTLY, since)
     assert describe_copy(state, ZONE, NOW) == (
-        "This run changed nothing; the copy is partly updated since Thu 12 Nov, 04:06."
+        "This run changed nothing; the copy has been partly updated since Thu 12 Nov, 04:06."
     )
 
 

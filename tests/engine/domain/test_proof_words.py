@@ -49,14 +49,14 @@ def proof(present: int = 12_345, size_only: int = 45, **numbers: object) -> Proo
             proof(12_338, 0, since=7),
             (
                 f"12,338 of 12,345 objects are at the destination, {HASH}. "
-                "7 objects changed since, they come with the next run."
+                "7 objects changed since; the next run copies them."
             ),
         ),
         (
             proof(12_344, 0, since=1),
             (
                 f"12,344 of 12,345 objects are at the destination, {HASH}. "
-                "1 object changed since, it comes with the next run."
+                "1 object changed since; the next run copies it."
             ),
         ),
     ],

@@ -62,15 +62,15 @@ TABLE = [
         WARN,
         "No kept version is deleted",
     ),
-    (checks.copy_of_database(copy(47 * HOUR), None, NOW), OK, "Whole"),
+    (checks.copy_of_database(copy(47 * HOUR), None, NOW), OK, "Intact"),
     (checks.copy_of_database(copy(HOUR), None, NOW, copy(3 * DAY)), BAD, "are not deleted"),
-    (checks.copy_of_database(copy(49 * HOUR), None, NOW), BAD, "lost too"),
+    (checks.copy_of_database(copy(49 * HOUR), None, NOW), BAD, "newer than this copy is lost"),
     (checks.copy_of_database(None, None, NOW), NONE, "within a day"),
     (checks.copy_of_database(None, NOW - DAY, NOW), NONE, "within a day"),
-    (checks.copy_of_database(None, NOW - 3 * DAY, NOW), BAD, "are."),
+    (checks.copy_of_database(None, NOW - 3 * DAY, NOW), BAD, "history are lost."),
     (checks.clock(NOW, NOW + 4 * MINUTE, "Europe/Berlin"), OK, "11:00"),
-    (checks.clock(NOW, NOW + 6 * MINUTE, "UTC"), WARN, "6 min ahead"),
-    (checks.clock(NOW - 365 * DAY, None, "UTC"), BAD, "before this program"),
+    (checks.clock(NOW, NOW + 6 * MINUTE, "UTC"), WARN, "6 min in the future"),
+    (checks.clock(NOW - 365 * DAY, None, "UTC"), BAD, "before this version"),
     (checks.mail(False, 0, None, NOW), WARN, "You won't be told"),
     (checks.mail(True, 0, None, NOW), Tone.NONE, "No alert was sent yet."),
     (
@@ -78,7 +78,7 @@ TABLE = [
         WARN,
         "1 not sent 1 email could not be sent yet: 530 5.7.57 Client not authenticated.",
     ),
-    (key_file.key(2), OK, "there It opens 2 stored secrets."),
+    (key_file.key(2), OK, "there It decrypts 2 stored secrets."),
     (key_file.key(0), Tone.NONE, "No secret is stored."),
     (key_file.key(2, "The key file /k is empty.", "Put it back."), BAD, "is empty"),
     (checks.mail(True, 0, NOW - 3 * HOUR, NOW), OK, "The last was taken 3 h ago."),
@@ -109,11 +109,11 @@ def test_the_answer_is_that_of_the_worst_reading() -> None:
     ]
 
     assert said == [
-        "This server is well. Nothing here stops tonight's runs.",
+        "This server is healthy. Nothing here stops tonight's runs.",
         "Nothing here stops tonight's runs. Mail is worth a look.",
         "Nothing here stops tonight's runs, but Mail needs attention.",
-        "Scheduler endangers tonight's runs.",
-        "Scheduler and disk of the data folder endanger tonight's runs.",
+        "Scheduler puts tonight's runs at risk.",
+        "Scheduler and disk of the data folder put tonight's runs at risk.",
     ]
 
 
@@ -124,7 +124,7 @@ def test_what_was_never_measured_is_not_called_growth(tmp_path: Path) -> None:
     )
 
     assert there.words == "Enough for the logs of many runs." and there.issue is None
-    assert nowhere.issue is not None and "cannot be looked at" in nowhere.issue.why
+    assert nowhere.issue is not None and "cannot be checked" in nowhere.issue.why
 
 
 def test_a_folder_of_copies_that_cannot_be_read_is_an_issue_and_no_crash(open_store: Path) -> None:
@@ -181,8 +181,8 @@ def test_a_mail_password_that_does_not_decrypt_stops_no_run(
     ("contents", "words"),
     [
         (b"", "is empty"),
-        (b"not a key\n", "does not hold a key"),
-        (b"A" * 43 + b"=\n", "2 stored secrets cannot be opened"),
+        (b"not a key\n", "does not contain a key"),
+        (b"A" * 43 + b"=\n", "2 stored secrets cannot be decrypted"),
         (None, "is missing"),
     ],
 )
@@ -200,8 +200,8 @@ def test_a_key_file_that_went_while_a_server_runs_is_noticed_and_nothing_made_ov
 
     assert good.tone is OK and good.issue is None
     assert issue.is_bad and words in issue.why
-    is_another = words == "2 stored secrets cannot be opened"
-    assert ("uses it until it ends" in issue.why) is not is_another
+    is_another = words == "2 stored secrets cannot be decrypted"
+    assert ("keeps using the key" in issue.why) is not is_another
     with connection():
         row = Provider.get_by_id(provider)
     if is_another:  # a valid key file is taken at once: runs fail until the right one is back
@@ -219,4 +219,4 @@ def test_a_full_disk_is_told_with_what_to_do() -> None:
     (issue,) = checks.issues((*WELL, checks.disk(MB, 20 * GB, None, "/data")))
 
     assert issue.why.startswith("1.0 MB of 20 GB free. Full") and issue.is_bad
-    assert "Make room on the disk of /data" in issue.why and not checks.issues(WELL)
+    assert "Free some space on the disk of /data" in issue.why and not checks.issues(WELL)

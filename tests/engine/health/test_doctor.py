@@ -78,7 +78,7 @@ def test_what_is_good_is_said_to_be_good(config: Config) -> None:
 
     tones = {name: reading.tone for name, reading in told.items()}
     assert {name for name, tone in tones.items() if tone is not Tone.OK} == {"Mail", "Pages"}
-    assert "opens 2 stored secrets" in told["Key file"].words
+    assert "decrypts 2 stored secrets" in told["Key file"].words
     assert "1 backup scheduled" in told["Scheduler"].words
 
 
@@ -169,16 +169,16 @@ def mails_given_up(config: Config) -> None:
 
 BADNESS: list[tuple[Callable[[Config], None], str, str, str]] = [
     (other_readers, "Who may read", "other users", "chmod -R go="),
-    (an_open_key, "Who may read", "secret.key may be read", "chmod -R go="),
+    (an_open_key, "Who may read", "secret.key can be read", "chmod -R go="),
     (a_lost_key, "Key file", "is missing", "Put it back"),
-    (another_key, "Key file", '2 secrets cannot be opened (the provider "Local")', "Put the"),
+    (another_key, "Key file", '2 secrets cannot be decrypted (the provider "Local")', "Put the"),
     (a_moved_address, "Key file", "was changed outside bucketvault", "Check that address"),
-    (no_key_in_it, "Key file", "does not hold a key", "Put your copy of it back."),
+    (no_key_in_it, "Key file", "does not contain a key", "Put your copy of it back."),
     (an_emptied_key, "Key file", "is empty", "Put your copy of it back."),
     (a_missing_database, "Database", "is missing", "Restore the newest copy"),
     (a_database_of_a_newer_program, "Database", "9999_later", "newer"),
-    (old_copies_only, "Copy of the database", "lost", "room"),
-    (no_copy_for_days, "Copy of the database", "lost", "room"),
+    (old_copies_only, "Copy of the database", "lost", "free space"),
+    (no_copy_for_days, "Copy of the database", "lost", "free space"),
     (a_copy_that_holds_less, "Copy of the database", "1 backup and 1 run", "restore-database"),
     (mails_given_up, "Mail", "could not be delivered", "Try again"),
 ]
@@ -259,7 +259,7 @@ def test_it_says_by_its_bytes_which_rclone_it_is(
     ("holder", "answer", "value"),
     [
         (None, (200, "ok"), "not running"),
-        ("`bucketvault serve`, process 7", (503, "the scheduler does not beat\n"), "stalled"),
+        ("`bucketvault serve`, process 7", (503, "the scheduler has stalled\n"), "stalled"),
     ],
 )
 def test_a_scheduler_that_starts_nothing_is_told(
@@ -279,7 +279,7 @@ def test_a_clock_that_went_back_is_told(config: Config) -> None:
 
     clock = found(config)["Clock"]
 
-    assert clock.tone is Tone.WARN and "40 d ahead" in clock.words
+    assert clock.tone is Tone.WARN and "40 d in the future" in clock.words
 
 
 def test_a_database_from_before_an_upgrade_waits_for_the_start(config: Config) -> None:
@@ -288,7 +288,7 @@ def test_a_database_from_before_an_upgrade_waits_for_the_start(config: Config) -
 
     told = found(config)["Database"]
 
-    assert told.tone is Tone.WARN and "1 change" in told.words
+    assert told.tone is Tone.WARN and "1 schema change" in told.words
 
 
 @pytest.mark.mounts
@@ -304,7 +304,7 @@ def test_a_disk_without_room_is_told(config: Config, tmp_path: Path) -> None:
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
-    assert bad.name == "Disk of the data folder" and "Make room" in bad.todo
+    assert bad.name == "Disk of the data folder" and "Free some space" in bad.todo
 
 
 def test_a_file_system_of_a_network_is_told(

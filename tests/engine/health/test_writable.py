@@ -19,7 +19,7 @@ def disk(files: int, left: int) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("found", "title"),
     [
-        (disk(10_000, FEW_FILES - 1), "The disk has no room for more files"),
+        (disk(10_000, FEW_FILES - 1), "The disk cannot store more files"),
         (disk(10_000, FEW_FILES), ""),
         (disk(0, 0), ""),  # Btrfs: any number
     ],
@@ -53,4 +53,4 @@ def test_what_sqlite_says_of_both_is_put_into_words(
     no_room = database.BusyError("unable to open database file")
 
     assert "is read-only" in describe_sqlite_error(read_only, path).summary
-    assert "no room for more files" in describe_sqlite_error(no_room, path).summary
+    assert "cannot store more files" in describe_sqlite_error(no_room, path).summary

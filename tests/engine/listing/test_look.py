@@ -115,7 +115,7 @@ def test_the_end_that_could_not_be_looked_at_is_named_and_there_is_no_plan(
     ):
         ends = [End(at(good)), End(at(bad))]
         job = new_job(*(ends if end == "copy" else reversed(ends)))
-        with pytest.raises(LookFailedError, match="not what S3 sends") as told:
+        with pytest.raises(LookFailedError, match="not valid S3") as told:
             look(job, on_requests=counted.append)
 
     assert (told.value.end, told.value.status) == (end, 200)

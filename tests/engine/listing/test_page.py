@@ -80,13 +80,13 @@ def test_keys_are_those_below_the_folder_that_was_asked_for() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     {
-        "nothing at all": (b"", "not what S3 sends"),
-        "a web page": (HTML.encode(), "not what S3 sends"),
+        "nothing at all": (b"", "not valid S3"),
+        "a web page": (HTML.encode(), "not valid S3"),
         "an error": (b"<Error><Code>SlowDown</Code></Error>", "not a listing"),
-        "half a page": (answer(row("a"))[:-40], "not what S3 sends"),
-        "half a page, whole rows": (answer(row("a")).partition(b"</List")[0], "not what S3 sends"),
+        "half a page": (answer(row("a"))[:-40], "not valid S3"),
+        "half a page, whole rows": (answer(row("a")).partition(b"</List")[0], "not valid S3"),
         "another listing": (b"<ListAllMyBucketsResult></ListAllMyBucketsResult>", "not a listing"),
-        "another folder": (answer(row("b/a"), prefix="b/"), "another folder"),
+        "another folder": (answer(row("b/a"), prefix="b/"), "a different folder"),
         "a key elsewhere": (answer(row("elsewhere/a"), prefix=""), ""),
         "one too few": (answer(row("a"), count=2), "fewer or more"),
         "one too many": (answer(row("a"), row("b"), count=1), "fewer or more"),
@@ -98,14 +98,16 @@ def test_keys_are_those_below_the_folder_that_was_asked_for() -> None:
         "an empty token": (
             answer(
                 row("a"),
-                end="<IsTruncated>true</IsTruncated><NextContinuationToken></NextContinuationToken>",
+                end=(
+                    "<IsTruncated>true</IsTruncated><NextContinuationToken></NextContinuationToken>"
+                ),
             ),
             "does not say whether",
         ),
         "no size": (answer(row("a").replace("<Size>3</Size>", "")), "without key, size"),
         "a key of no characters": (
             answer(row("a").replace("<Key>a", "<Key>\udcff&amp;")),
-            "not what",
+            "not valid S3",
         ),
         "a size of letters": (answer(row("a", size="many")), "without key, size"),
         "a negative size": (answer(row("a", size=-1)), "impossible size"),
@@ -124,16 +126,16 @@ def test_keys_are_those_below_the_folder_that_was_asked_for() -> None:
         "an entity": (answer(row("a&copy;b"), encoded=False), "entity"),
         "declared entities": (
             b'<!DOCTYPE x [<!ENTITY a "b">]>' + answer(row("&a;")),
-            "not what S3 sends",
+            "not valid S3",
         ),
     }.values(),
     ids=str,
 )
 def test_what_is_no_whole_listing_is_an_error(body: bytes, why: str) -> None:
-    prefix = "asked/" if not why or why == "another folder" else ""
+    prefix = "asked/" if not why or why == "a different folder" else ""
     if not why:  # the folder is right, a key is not
         body = body.replace(b"<Prefix></Prefix>", b"<Prefix>asked/</Prefix>")
-        why = "outside the folder"
+        why = "outside the requested folder"
 
     with pytest.raises(NoListingError, match=why):
         read_page(body, prefix)

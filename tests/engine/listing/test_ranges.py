@@ -226,7 +226,7 @@ def test_a_range_that_is_answered_with_a_web_page_ends_the_whole(tmp_path: Path)
                 return 200, HTML.encode()
             return super().page(prefix, keys, more=more)
 
-    with pytest.raises(ListingError, match="not what S3 sends"):
+    with pytest.raises(ListingError, match="not valid S3"):
         listed(Broken(NUMBERED), tmp_path)
 
 

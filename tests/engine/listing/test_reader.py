@@ -164,7 +164,10 @@ def test_an_object_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(reader, "ANSWER_S", 0.0)
     monkeypatch.setattr(reader, "LEAST_BYTES_A_SECOND", 1e12)
 
-    with service(raw(BYTES)) as endpoint, pytest.raises(ListingError, match="did not come in time"):
+    with (
+        service(raw(BYTES)) as endpoint,
+        pytest.raises(ListingError, match="did not arrive in time"),
+    ):
         read(endpoint)
 
 

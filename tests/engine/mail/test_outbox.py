@@ -134,7 +134,7 @@ def test_a_mail_says_since_when_the_copy_is_partly_updated(photos: Backup) -> No
 
     body = " ".join(Mail.select().order_by(Mail.id.desc()).get().body.split())
 
-    assert body.startswith("This run changed nothing; the copy is partly updated since ")
+    assert body.startswith("This run changed nothing; the copy has been partly updated since ")
     assert "not touched" not in body
 
 
@@ -178,7 +178,7 @@ def test_a_mail_speaks_of_approval_only_where_there_is_something_to_approve(
     mail = Mail.get()
 
     assert mail.subject == "Photos is held: The source is empty."
-    assert "Photos is held: The source is empty. Nothing was touched." in mail.body
+    assert "Photos is held: The source is empty. Nothing was changed." in mail.body
     assert "for your approval" not in mail.body and "--approve" not in mail.body
 
 

@@ -31,7 +31,7 @@ def test_an_old_rclone_is_refused_with_both_versions_named(tmp_path: Path) -> No
 
 
 def test_something_that_is_no_rclone_is_refused_with_its_words_made_visible(tmp_path: Path) -> None:
-    with pytest.raises(RcloneMissingError, match="does not say which rclone") as caught:
+    with pytest.raises(RcloneMissingError, match="does not report a version") as caught:
         find_binary(fake(tmp_path, r"printf 'hello \033[31m'"))
 
     assert "\x1b" not in caught.value.detail and r"\x1b" in caught.value.detail
@@ -48,14 +48,14 @@ def test_something_that_talks_without_end_is_refused_before_it_fills_the_memory(
     yes = shutil.which("yes")
     assert yes is not None
 
-    with pytest.raises(RcloneMissingError, match="does not say which rclone") as caught:
+    with pytest.raises(RcloneMissingError, match="does not report a version") as caught:
         find_binary(yes)
 
     assert caught.value.detail.startswith("version")
 
 
 def test_a_version_beyond_counting_is_none(tmp_path: Path) -> None:
-    with pytest.raises(RcloneMissingError, match="does not say which rclone"):
+    with pytest.raises(RcloneMissingError, match="does not report a version"):
         find_binary(fake(tmp_path, f"echo rclone v1.75.{'9' * 5000}"))
 
 

@@ -69,13 +69,13 @@ def explained(*said: str, worked: tuple[Side, ...] = BOTH, **ends: EndSpec) -> E
         (
             s3(403, "AccessDenied", "ListObjectsV2"),
             (
-                "The key for R2 Main or Backblaze EU may not list "
+                "The key for R2 Main or Backblaze EU cannot list "
                 "photos/.bucketvault-archive/ or copies/.bucketvault-archive/."
             ),
         ),
         (
             f"error reading destination directory: {s3(403, 'AccessDenied')}",
-            "The key for Backblaze EU may not list copies/.bucketvault-archive/.",
+            "The key for Backblaze EU cannot list copies/.bucketvault-archive/.",
         ),
         (s3(404, "NoSuchKey", "GetObject"), "R2 Main lists an object that it cannot find."),
     ],

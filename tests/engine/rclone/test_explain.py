@@ -36,28 +36,28 @@ EXPECTED: dict[Reason, dict[str, str]] = {
         "Backblaze EU rejected the secret access key.": (
             "sync_destination_wrong_secret list_destination_wrong_secret copy_odd_signature"
         ),
-        "The key for R2 Main may not list photos/2024.": (
+        "The key for R2 Main cannot list photos/2024.": (
             "sync_source_may_not_list sync_source_may_not_list_folder"
         ),
-        "The key for Backblaze EU may not list copies.": (
+        "The key for Backblaze EU cannot list copies.": (
             "sync_destination_may_not_list sync_destination_may_not_list_folder b2_not_entitled"
         ),
-        "The key for R2 Main may not read every object in photos/2024.": (
+        "The key for R2 Main cannot read every object in photos/2024.": (
             "sync_source_may_not_read copy_refused"
         ),
-        "The key for R2 Main or Backblaze EU may not read every object in photos/2024 or copies.": (
+        "The key for R2 Main or Backblaze EU cannot read every object in photos/2024 or copies.": (
             "keep_refused remove_refused"  # rclone does not say where it asked for a name
         ),
-        "The key for Backblaze EU may not write to copies.": (
+        "The key for Backblaze EU cannot write to copies.": (
             "sync_destination_may_not_write sync_destination_may_not_write_large"
         ),
-        "The key for Backblaze EU may not copy old versions to copies/.bucketvault-archive/.": (
+        "The key for Backblaze EU cannot copy old versions to copies/.bucketvault-archive/.": (
             "sync_destination_may_not_copy"
         ),
-        "The key for Backblaze EU may not delete objects in copies.": (
+        "The key for Backblaze EU cannot delete objects in copies.": (
             "sync_destination_may_not_delete"
         ),
-        "The key for R2 Main may not list buckets.": "list_buckets_denied",
+        "The key for R2 Main cannot list buckets.": "list_buckets_denied",
         "Backblaze EU does not accept this kind of key.": "b2_master_key",
         "Backblaze EU rejected the key.": "r2_unauthorized",
         "The access key ID for Backblaze EU is malformed.": "r2_key_too_long",
@@ -101,7 +101,7 @@ EXPECTED: dict[Reason, dict[str, str]] = {
         "rclone failed: destination and parameter to --backup-dir mustn't overlap.": (
             "archive_overlaps"
         ),
-        "An object arrived at Backblaze EU with another checksum.": "copy_bad_digest",
+        "An object arrived at Backblaze EU with a different checksum.": "copy_bad_digest",
         "The metadata of an object is too large for Backblaze EU.": "copy_metadata_too_large",
         "Backblaze EU does not have the storage class of an object.": "copy_storage_class",
         "Backblaze EU does not support a request that this run needs.": "copy_not_implemented",
@@ -236,7 +236,7 @@ def test_a_service_that_repeats_a_hostile_name_is_believed_only_by_its_code() ->
 
     explained = explain(Ending(1, None, (message,)), *ENDS)
 
-    assert explained.summary == "The key for Backblaze EU may not write to copies."
+    assert explained.summary == "The key for Backblaze EU cannot write to copies."
 
 
 def test_a_refusal_nobody_foresaw_is_shown_in_the_words_of_the_service() -> None:
@@ -368,7 +368,7 @@ def test_what_is_to_be_done_again_is_named_by_who_asked() -> None:
         (0, None, "0: rclone succeeded"),
         (2, None, "2: rclone did not accept its arguments, or crashed"),
         (3, None, "3: a bucket or folder was not found"),
-        (42, None, "42: not one of the codes rclone explains"),
+        (42, None, "42: not a documented exit code of rclone"),
         (None, None, "no exit code: rclone was not started, or its end was not recorded"),
         (None, 9, "rclone was killed, by signal 9 (SIGKILL)"),
         (-2, None, "rclone was asked to stop, by signal 2 (SIGINT)"),

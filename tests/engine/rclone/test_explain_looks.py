@@ -174,7 +174,7 @@ def test_refused_keys_and_a_missing_bucket_have_the_words_of_rclones_failures(
 @pytest.mark.parametrize(
     ("status", "code", "summary"),
     [
-        (403, "AccessDenied", "The key for R2 Main may not list photos/2024."),
+        (403, "AccessDenied", "The key for R2 Main cannot list photos/2024."),
         (
             403,
             "RequestTimeTooSkewed",
@@ -185,7 +185,7 @@ def test_refused_keys_and_a_missing_bucket_have_the_words_of_rclones_failures(
         (403, "", "The endpoint of R2 Main is not an S3 service."),
         (404, "", "The endpoint of R2 Main is not an S3 service."),
         (502, "", "R2 Main had an internal error."),
-        (200, "", "R2 Main could not list photos/2024: The answer is not what S3 sends."),
+        (200, "", "R2 Main could not list photos/2024: The response is not valid S3."),
         (418, "Teapot", "R2 Main could not list photos/2024: refused by a test."),
     ],
 )

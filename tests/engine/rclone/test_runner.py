@@ -99,7 +99,7 @@ def test_a_run_whose_program_was_killed_as_rclone_was_to_be_started_waits_again_
     twice = adopted(context, begins_to_copy(context))
 
     assert (twice.status, twice.reason) == (RunStatus.FAILED, Reason.INTERRUPTED)
-    assert twice.hint == "Nothing was touched. Run the backup again."
+    assert twice.hint == "Nothing was changed. Run the backup again."
     assert left_untouched(twice)
 
 
@@ -124,11 +124,11 @@ NOT_STARTED = {
     errno.ENOEXEC: (Reason.RCLONE_MISSING, "rclone is missing or too old."),
     errno.EAGAIN: (
         Reason.INTERRUPTED,
-        "This machine had no room for another process: Resource temporarily unavailable.",
+        "This machine could not start another process: Resource temporarily unavailable.",
     ),
     errno.ENOMEM: (
         Reason.NO_MEMORY,
-        "This machine had no room for another process: Cannot allocate memory.",
+        "This machine could not start another process: Cannot allocate memory.",
     ),
     errno.ENOSPC: (Reason.DISK_FULL, "The disk of this machine is full."),
     errno.ETXTBSY: (

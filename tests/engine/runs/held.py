@@ -27,7 +27,7 @@ def assert_held(program: Program, done: Result, *words: str) -> None:
     assert approve in done.err and approve in status.out
     assert done.err.startswith("Photos: Held: ")
     assert ("; the copy is that of " in done.err) is not ("No run between" in done.err)
-    for word in (*words, "Nothing was touched"):
+    for word in (*words, "Nothing was changed"):
         assert word in done.err and word in status.out, (word, done, status)
 
 

@@ -246,7 +246,7 @@ def test_a_preview_touches_nothing_and_is_no_run_as_far_as_results_go(
     done = bucketvault.cli("run", "Photos", "--preview")
 
     assert done.code == 0, done
-    assert "would copy 3, replace 0 and remove 1 objects. Nothing was touched" in done.out
+    assert "would copy 3, replace 0 and remove 1 objects. Nothing was changed" in done.out
     assert "somebody's  Would be removed" in done.out
     assert destination.objects() == {"somebody's": b"theirs"}
     status = bucketvault.status()["backups"][0]
@@ -302,7 +302,7 @@ def test_a_run_can_be_stopped_while_it_looks(
 
     run = bucketvault.last_run()
     assert (app.returncode, run["status"], run["reason"]) == (1, "failed", "stopped")
-    assert "Nothing was touched" in err and destination.objects() == {"old": b"old"}
+    assert "Nothing was changed" in err and destination.objects() == {"old": b"old"}
 
 
 def helpers(app: Any, word: str) -> list[psutil.Process]:

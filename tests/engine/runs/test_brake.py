@@ -148,7 +148,7 @@ def test_an_empty_source_stops_every_run_and_cannot_be_approved(
     run = bucketvault.last_run()
     assert (done.code, run["reason"]) == (1, "brake")
     assert "is empty" in done.err and "--approve" not in done.err
-    assert done.err.startswith("Photos: held. The copy was not touched.")
+    assert done.err.startswith("Photos: held. The copy was not changed.")
     assert "\nPhotos: held, " in f"\n{bucketvault.cli('status').out}"
     assert approved.code == 1 and "No run of Photos is held" in approved.err
     assert destination.objects() == before
@@ -168,7 +168,7 @@ def test_a_run_that_would_remove_half_is_held_and_goes_through_once_when_approve
 
     run = is_held(bucketvault, destination, "11 of 20 objects would be removed, 1 replaced")
 
-    assert run["copy_state"] == "The copy was not touched."
+    assert run["copy_state"] == "The copy was not changed."
     told = bucketvault.cli("log", "Photos").out
     assert logged(bucketvault, run) == {"gone": set(lost), "changed": {max(before)}}
     assert all(f"{key}  Would be removed" in told for key in lost)

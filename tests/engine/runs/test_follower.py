@@ -62,7 +62,7 @@ def spool(tmp_path: Path) -> Path:
     found = tmp_path / "rclone.log"
     append(found, step("keep"), *(said("Copied (server-side copy)", name) for name in names))
     append(found, step("copy"), *(said("Copied (replaced existing)", name) for name in names))
-    append(found, *(said("Looked at", name) for name in names))
+    append(found, *(said("Compared both", name) for name in names))
     return found
 
 

@@ -113,7 +113,7 @@ def test_a_disk_without_room_for_files_is_named_and_hides_no_end(
         run = bucketvault.last_run()
 
     for done in refused:
-        assert done.code == 1 and "has no room for more files" in done.err and not done.out, done
+        assert done.code == 1 and "cannot store more files" in done.err and not done.out, done
     assert looked.code == 1 and "(inodes)" in looked.out
     assert (app.returncode, run["status"], run["counts"]["copied"]) == (0, "success", 60), run
     assert destination.copy() == source.objects()
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_as_rclone_is_to_be_started_is_named_and_the_copy_is
         assert not list((bucketvault.data_dir / "runs").iterdir())
 
     assert (run.reason, run.explanation) == ("disk_full", "The disk of this machine is full.")
-    assert "The copy was not touched." in told and not destination.keys()
+    assert "The copy was not changed." in told and not destination.keys()
 
 
 def worked_on(program: Program) -> BackupRun:

@@ -128,8 +128,8 @@ def refused(program: Program, name: str, words: str) -> None:
     done = program.cli("run", name, "--wait")
     run = program.last_run(name)
     assert (done.code, run["reason"]) == (1, "refused"), (done, run)
-    assert words in done.err and "Nothing was touched" in done.err
-    assert run["copy_state"] == "The copy was not touched."
+    assert words in done.err and "Nothing was changed" in done.err
+    assert run["copy_state"] == "The copy was not changed."
 
 
 AT_CLAIM = [

@@ -50,7 +50,7 @@ def test_a_plan_is_told_in_the_order_of_what_matters(tmp_path: Path) -> None:
     assert told(lines) == [
         ("e", "Would be removed, 2 B"),
         ("l", "Would be removed, 2 B"),
-        ("c", "Would be replaced: another size, 3 B"),
+        ("c", "Would be replaced: different size, 3 B"),
         ("d", "Would be replaced: changed in the copy, not by bucketvault, 3 B"),
         ("f", "Would be replaced: newer at the source, 3 B"),
         ("g", "Would be replaced: damaged in the copy, 3 B"),
@@ -82,13 +82,13 @@ def test_a_proof_tells_all_that_is_not_right_and_what_came_since(tmp_path: Path)
     assert [(name, text.rpartition(", ")[0]) for name, text in told(lines)] == [
         ("e", "Not at the destination"),
         ("d", "Not at the destination: AccessDenied"),
-        ("c", "Differs at the destination: other bytes"),
-        ("b", "Differs at the destination: other content"),
+        ("c", "Differs at the destination: different bytes"),
+        ("b", "Differs at the destination: different content"),
         ("a", "Still at the destination, though gone at the source"),
         ("f/", "Cannot be copied: the marker of an empty folder"),
-        ("g", "New at the source since the run began: comes with the next run"),
-        ("h", "Removed at the source since the run began: comes with the next run"),
-        ("i", "Changed at the source since the run began: comes with the next run"),
+        ("g", "New at the source since the run began: left to the next run"),
+        ("h", "Removed at the source since the run began: left to the next run"),
+        ("i", "Changed at the source since the run began: left to the next run"),
     ]
     entries = [json.loads(line) for line in lines]
     assert [each["what"] for each in entries] == [

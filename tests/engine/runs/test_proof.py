@@ -267,7 +267,7 @@ def test_a_source_that_is_emptied_after_the_look_takes_nothing_from_the_copy(sce
     assert before.copy.keys() - after.copy.keys() <= {OTHER}  # the only one that the plan named
     run = scene.program.last_run()
     assert (run["status"], run["reason"]) == ("failed", "source_missing"), run
-    assert "became empty while the run copied" in run["explanation"]
+    assert "became empty during the run" in run["explanation"]
 
 
 def test_an_upload_that_failed_half_way_costs_no_kept_version(paged: Scene) -> None:

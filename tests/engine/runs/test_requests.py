@@ -126,7 +126,7 @@ def test_an_endpoint_that_got_into_the_database_past_the_rules_is_not_asked(
     run = bucketvault.run()
 
     assert (run["status"], run["reason"]) == ("failed", "refused")
-    assert '"Destination" is not asked' in run["explanation"]
+    assert '"Destination" was not contacted' in run["explanation"]
     assert "a:b" not in str(run)
 
 

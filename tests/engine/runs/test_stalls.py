@@ -122,7 +122,7 @@ def test_a_network_that_is_gone_ends_a_check_within_a_minute(
 
     run = bucketvault.last_run()
     assert (app.returncode, run["reason"]) == (1, "unreachable")
-    assert run["copy_state"] == "The copy was not touched."
+    assert run["copy_state"] == "The copy was not changed."
 
 
 # ---- runs

@@ -61,7 +61,7 @@ def test_names_that_rclone_cannot_copy_below_a_path_are_a_warning_and_no_clean_r
     assert run["copy_state"] == f"The copy is complete {BUT_FOR}."
     assert run["explanation"] == f"The copy is complete {BUT_FOR}: 1 copied."
     again = bucketvault.run()
-    assert again["explanation"].endswith(f"complete already {BUT_FOR}.") and again["warnings"]
+    assert again["explanation"].endswith(f"already complete {BUT_FOR}.") and again["warnings"]
 
 
 def test_an_object_of_the_copy_that_no_list_can_name_stays_below_a_path(
@@ -121,8 +121,8 @@ def test_a_run_that_ends_at_the_key_says_that_one_before_it_changed_the_copy(
     assert "new-3" in partly["explanation"] and partly["copy_code"] == "partly"
     assert partly["proof"]["missing"] == 1 and partly["proof"]["names"]["missing"] == ["new-3"]
     assert (refused["copy_code"], refused["copy_partly_since"]) == ("partly", partly["started_at"])
-    assert "This run changed nothing; the copy is partly updated since" in told
-    assert "was not touched" not in told
+    assert "This run changed nothing; the copy has been partly updated since" in told
+    assert "was not changed" not in told
     assert (good["copy_code"], good["copy_partly_since"]) == ("complete", None)
 
 
@@ -230,7 +230,7 @@ def test_a_listing_of_the_destination_that_is_refused_ends_a_run_before_it_begin
         good = bucketvault.run()
 
     assert refused["reason"] == "credentials" and "may not list" in refused["explanation"], refused
-    assert copy == before and refused["copy_state"] == "The copy was not touched."
+    assert copy == before and refused["copy_state"] == "The copy was not changed."
     assert good["status"] == "success" and destination.copy() == source.objects()
 
 

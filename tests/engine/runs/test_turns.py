@@ -152,7 +152,7 @@ def test_a_backup_that_takes_over_a_destination_waits_until_nobody_copies_there(
     _, err = other.communicate(timeout=60)
 
     assert passed.code == 0, passed
-    assert waits.startswith('Other: waiting for the run of "Photos" to end: it copies to a place ')
+    assert waits.startswith('Other: waiting for the run of "Photos" to end: it writes to a bucket ')
     assert bucketvault.last_run("Photos")["status"] == "success"
     assert destination.copy() == source.objects()
     assert "40 of 40 objects would be removed" in err  # looked at once Photos was done

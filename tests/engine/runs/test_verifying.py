@@ -82,7 +82,7 @@ def test_all_is_read_and_equal_and_the_day_is_remembered(scene: Scene) -> None:
     run = verify(scene)
 
     assert (run.kind, run.status, run.trigger) == (RunKind.VERIFY, RunStatus.SUCCESS, Trigger.CLI)
-    assert run.explanation == "Read 3 objects, 6.0 kB at each end: all equal."
+    assert run.explanation == "Read 3 objects, 6.0 kB on each side: all equal."
     assert (run.checked, run.errors, run.bytes) == (3, 0, 6010)
     coverage = coverage_of(backup(scene).reading, utcnow().date())
     assert coverage is not None
@@ -187,7 +187,7 @@ def test_what_was_written_since_the_last_run_is_no_finding(scene: Scene) -> None
     run = verify(scene)
 
     assert run.findings["changed"] == 2 and run.findings["equal"] == 1
-    assert "2 were written since the last proven run: not compared." in run.explanation
+    assert "2 were written since the last proven run and not compared." in run.explanation
 
 
 def test_an_object_that_cannot_be_read_is_a_warning(scene: Scene) -> None:
@@ -237,7 +237,7 @@ def test_it_gives_way_to_a_planned_run(scene: Scene) -> None:
 
     run = verify(scene)
 
-    assert run.explanation.endswith("It ended for a run that copies.")
+    assert run.explanation.endswith("It made way for a run that copies.")
     assert not run.findings["is_whole"]
 
 

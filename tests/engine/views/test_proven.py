@@ -77,8 +77,10 @@ def test_a_run_that_changed_nothing_tells_since_when_the_copy_is_partly_updated(
         assert view.copy_state is not None
         assert (view.copy_state.kind, view.copy_state.since) == (CopyKind.PARTLY, SECOND)
     told = next(iter(failed_in_words(page, NOW)))
-    assert "This run changed nothing; the copy is partly updated since Sun 1 Nov, 03:00." in told
-    assert "was not touched" not in told
+    assert (
+        "This run changed nothing; the copy has been partly updated since Sun 1 Nov, 03:00." in told
+    )
+    assert "was not changed" not in told
     (entry,) = status.status([row], ())["backups"]
     assert entry["last_run"]["copy_code"] == "partly"
     assert entry["last_run"]["copy_partly_since"] == "2026-11-01T03:00:00Z"
@@ -115,7 +117,7 @@ def test_a_held_run_tells_the_same(photos: Backup) -> None:
     (row,) = backups.backups()
 
     told = next(iter(failed_in_words(backups.run_page(held.id), NOW)))
-    assert "This run changed nothing; the copy is partly updated since" in told
+    assert "This run changed nothing; the copy has been partly updated since" in told
     assert "the copy is as it was" not in told
     assert "as it was" not in answer_of(row, ZONE, NOW).detail
     (issue,) = situation_of([row], ()).backup_issues

@@ -91,9 +91,9 @@ async def test_all_problems_show_at_once_and_nothing_typed_is_lost(
         "Enter a name.",
         "Choose the bucket to copy from.",
         "Choose the bucket to copy to.",
-        "The path has two slashes in a row: write one.",
+        "The path has two slashes in a row: use one.",
         "Write the time as HH:MM",
-        "Kept versions stay for a whole number of days from 1 to 3650.",
+        "Enter a whole number of days from 1 to 3650.",
     ):
         await user.should_see(words)
     assert value(user, "source_path") == "photos//x"
@@ -169,7 +169,7 @@ async def test_a_provider_that_refuses_the_look_is_told_and_asked_again(user: Us
     await user.open("/backups/new")
 
     fill(user, source_storage_id=2)
-    await user.should_see("may not list buckets.")
+    await user.should_see("cannot list buckets.")
     press(user, "look-source")
 
     await user.should_see("There are 2 objects and folders")
@@ -364,7 +364,7 @@ async def test_a_backup_deleted_meanwhile_leaves_what_was_typed(user: User, engi
 
     press(user, "save")
 
-    await user.should_see("This backup is not there any more.")
+    await user.should_see("This backup no longer exists.")
     assert value(user, "name") == "Mine"
 
 

@@ -57,7 +57,7 @@ def test_a_copy_without_names_that_cannot_be_copied_says_so() -> None:
 
     assert tone == Tone.WARN
     assert sentence.startswith("The copy is complete except for names that cannot be copied, as of")
-    assert "7 objects changed since, they come with the next run." in detail
+    assert "7 objects changed since; the next run copies them." in detail
 
 
 def test_a_proof_that_is_too_old_is_a_warning() -> None:
@@ -105,7 +105,11 @@ def test_a_copy_at_a_former_place_is_not_called_complete() -> None:
             Tone.MISS,
             "Missed: a run was scheduled ",
         ),
-        ({"overdue": True, "unplannable": True}, Tone.MISS, "its time zone is not known here"),
+        (
+            {"overdue": True, "unplannable": True},
+            Tone.MISS,
+            "its time zone is unknown on this machine",
+        ),
         ({"enabled": False}, Tone.OFF, "no run is scheduled"),
         ({"last_run": None, "last_good_at": None}, Tone.NONE, "There is no copy yet."),
         ({"active_run": scenes.pending_run()}, Tone.WAIT, "waits for its turn"),
@@ -285,7 +289,7 @@ async def test_a_press_that_a_busy_database_swallows_is_told(
 
     user.find(marker=mark).click()
 
-    await user.should_see("Nothing was changed. Press again.")
+    await user.should_see("Nothing was changed. Try again.")
 
 
 async def test_deleting_names_what_goes_and_what_stays_uncleaned(user: User, engine) -> None:
@@ -329,14 +333,14 @@ async def test_run_now_and_preview_go_to_their_run(user: User, engine) -> None:
 
 async def test_a_refused_preview_says_why(user: User, engine, monkeypatch) -> None:
     def refuse(_: int) -> int:
-        raise InUseError("A run of this backup is in progress.", "Wait for its end.")
+        raise InUseError("A run of this backup is in progress.", "Wait until it ends.")
 
     monkeypatch.setattr(engine, "preview", refuse)
     await user.open("/backups/4")
 
     user.find(marker="preview").click()
 
-    await user.should_see("A run of this backup is in progress. Wait for its end.")
+    await user.should_see("A run of this backup is in progress. Wait until it ends.")
 
 
 async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:

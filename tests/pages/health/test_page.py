@@ -24,7 +24,7 @@ async def test_a_server_that_is_well_says_so_and_how_it_does(user: User) -> None
 
     await user.open("/")
 
-    await user.should_see("This server is well. Nothing here stops tonight's runs.")
+    await user.should_see("This server is healthy. Nothing here stops tonight's runs.")
     await user.should_see("9.1 GB of 20 GB free")
     await user.should_see("Enough for 15 months at the recent rate.")
     await user.should_see("124 %")
@@ -38,10 +38,12 @@ async def test_what_endangers_tonights_runs_is_said_first_with_what_to_do(user: 
 
     await user.open("/")
 
-    await user.should_see("Scheduler, rclone and disk of the data folder endanger tonight's runs.")
+    await user.should_see(
+        "Scheduler, rclone and disk of the data folder put tonight's runs at risk."
+    )
     await user.should_see("Restart bucketvault")
     await user.should_see("Needs attention")
-    await user.should_see("Make room on the disk of /var/lib/bucketvault")
+    await user.should_see("Free some space on the disk of /var/lib/bucketvault")
     await user.should_see("No run is in progress.")
 
 
@@ -52,7 +54,7 @@ async def test_just_after_the_start_nothing_is_made_up(user: User) -> None:
 
     await user.should_see("Nothing here stops tonight's runs. Mail is worth a look.")
     await user.should_see("The line begins in a moment.")
-    await user.should_see("The first is made within a day of serving.")
+    await user.should_see("The first copy is made within a day.")
     await user.should_see("load 0.10 on 2 cores")
 
 

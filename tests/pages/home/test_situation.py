@@ -60,7 +60,7 @@ BACKUPS_CLAUSES = {
     },
 }
 PROGRAM_CLAUSES = {
-    "the scheduler does not beat": ({"scheduler_beats": False}, "Scheduled runs do not start"),
+    "the scheduler has stalled": ({"scheduler_beats": False}, "Scheduled runs do not start"),
     "nobody knows whether it beats": (
         {"scheduler_beats": None},
         "Not known whether scheduled runs start",

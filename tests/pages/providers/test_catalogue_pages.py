@@ -259,7 +259,7 @@ async def test_a_key_that_may_not_list_is_told_to_type(user: User, desk) -> None
 
     await user.open("/providers/1")
 
-    await user.should_see("may not list buckets. (403 AccessDenied)")
+    await user.should_see("cannot list buckets. (403 AccessDenied)")
     await user.should_see("Type the bucket's name below.")
     by_name = {row["name"]: row["word"] for row in table_rows(user)}
     assert by_name["acme-typed-by-hand"] == "Not checked"

@@ -35,7 +35,7 @@ async def test_a_held_run_says_in_numbers_what_would_be_taken_away(user: User) -
         "Held for your approval: 625 of 1,037 objects would be removed, 9 replaced."
     )
     await user.should_see("That is 61 % of the copy; this backup asks above 50 %.")
-    await user.should_see("Nothing was touched: the copy is as it was. The last good run ended on")
+    await user.should_see("Nothing was changed: the copy is as it was. The last good run ended on")
     for word in ("Would be removed", "Would be replaced", "Would be copied", "In the copy now"):
         await user.should_see(word)
     await user.should_see("Approve this run")
@@ -48,7 +48,7 @@ async def test_a_copy_that_nothing_touched_since_is_that_of_the_last_good_run(
 
     await user.open("/")
 
-    await user.should_see("Nothing was touched; the copy is that of ")
+    await user.should_see("Nothing was changed; the copy is that of ")
 
 
 FIRST = "No run between these two places has succeeded before."
@@ -58,8 +58,8 @@ MORE = "It is 1 object more than was approved"
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        (HoldReason.FIRST, f"{FIRST} Nothing was touched"),
-        (HoldReason.MORE, f"{MORE}. Nothing was touched"),
+        (HoldReason.FIRST, f"{FIRST} Nothing was changed"),
+        (HoldReason.MORE, f"{MORE}. Nothing was changed"),
     ],
 )
 async def test_why_it_was_held_is_said_where_it_is_not_the_share(
@@ -194,7 +194,7 @@ async def test_nobody_can_approve_an_empty_source(user: User) -> None:
     await user.open("/")
 
     await user.should_see("Held: the source acme-photos/originals is empty.")
-    await user.should_see("Check the bucket and the path for a typing error.")
+    await user.should_see("Check the bucket and the path for typing errors.")
     await user.should_not_see("Approve this run")
     await user.should_not_see("Would be removed")
 
@@ -232,7 +232,7 @@ async def test_a_preview_says_what_a_run_would_do_now(user: User, engine) -> Non
 
     await user.should_see("Preview of ")
     await user.should_see("What a run would do now: copy 3 new, replace 9 and remove 625 objects.")
-    await user.should_see("Nothing was touched.")
+    await user.should_see("Nothing was changed.")
     await user.should_see("you, with Preview")
     await user.should_see("no exit code: rclone was not started")
     user.find(marker="run-again").click()

@@ -46,7 +46,7 @@ async def test_a_good_run_names_what_cannot_be_copied_and_counts_what_changed_si
 
     await user.open("/")
 
-    await user.should_see("7 objects changed since, they come with the next run.")
+    await user.should_see("7 objects changed since; the next run copies them.")
     await user.should_see("2 names cannot be copied: photos/, /readme.txt.")
     await user.should_see("Show names in the log")
 
@@ -74,8 +74,8 @@ async def test_a_run_after_one_that_was_stopped_says_that_the_copy_is_partly_upd
 
     await user.open("/")
 
-    await user.should_see("This run changed nothing; the copy is partly updated since")
-    await user.should_not_see("The copy was not touched")
+    await user.should_see("This run changed nothing; the copy has been partly updated since")
+    await user.should_not_see("The copy was not changed")
 
 
 @pytest.mark.parametrize(

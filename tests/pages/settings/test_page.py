@@ -97,8 +97,8 @@ async def test_all_problems_are_told_at_once_and_nothing_typed_is_lost(
 
     user.find(marker="save").click()
 
-    await user.should_see("It takes a whole number of runs from 1 to 16.")
-    await user.should_see("It takes a whole number of minutes from 1 to 1440.")
+    await user.should_see("Enter a whole number of runs from 1 to 16.")
+    await user.should_see("Enter a whole number of minutes from 1 to 1440.")
     assert (value(user, "max_parallel_runs"), value(user, "stall_minutes")) == ("99", "soon")
     assert not preferences.saved
 
