@@ -168,14 +168,37 @@ class WarningCode(StrEnum):
 
 
 class MailKind(StrEnum):
-    """Subject of a mail."""
+    """Subject of a mail, and of an alert to any other target."""
 
     FAILED = "failed"  # a run failed
+    HELD = "held"  # a run waits for approval, or would empty the copy
     RECOVERED = "recovered"  # a run succeeded after failed ones
     OVERDUE = "overdue"  # a backup should have succeeded by now, and has not
     OVERDUE_OVER = "overdue_over"  # and now it has
     DAMAGED = "damaged"  # bytes were read that are not the same at both ends
     KEPT_OUT = "kept_out"  # another program has the port of the pages
+
+
+class AlertEvent(StrEnum):
+    """Event that a target of alerts is sent, or spared."""
+
+    FAILED = "failed"
+    HELD = "held"
+    OVERDUE = "overdue"
+    RECOVERED = "recovered"
+    DAMAGED = "damaged"
+    PROGRAM = "program"
+
+
+EVENT_OF = {
+    MailKind.FAILED: AlertEvent.FAILED,
+    MailKind.HELD: AlertEvent.HELD,
+    MailKind.OVERDUE: AlertEvent.OVERDUE,
+    MailKind.RECOVERED: AlertEvent.RECOVERED,
+    MailKind.OVERDUE_OVER: AlertEvent.RECOVERED,
+    MailKind.DAMAGED: AlertEvent.DAMAGED,
+    MailKind.KEPT_OUT: AlertEvent.PROGRAM,
+}
 
 
 class MailSecurity(StrEnum):
@@ -191,7 +214,7 @@ class Topic(StrEnum):
 
     BACKUPS = "backups"  # any backup or run
     CATALOGUE = "catalogue"  # a provider or storage, or what is known about them
-    MAIL = "mail"  # a mail was sent, failed or is given up; how a ping went
+    MAIL = "mail"  # an alert was sent, failed or is given up; how a ping went
     SETTINGS = "settings"
     QUEUE = "queue"  # a run waits: for the thread that takes it, and no page
 

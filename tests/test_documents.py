@@ -136,6 +136,8 @@ def test_the_setup_file_that_is_shown_is_taken(
     names = re.findall(r'env = "(\w+)"', shown)
     environ = {name: f"{name}-0123456789abcdef0123456789abcdef".lower() for name in names}
 
+    environ["NTFY_URL"] = "https://example.com/hook"
+
     first, second = (applying.apply(tmp_path / "setup.toml", vault, environ) for _ in range(2))
 
     assert len(first) > 5 and second == [applying.UNCHANGED]

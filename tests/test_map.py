@@ -25,7 +25,7 @@ FLOORS = (
     {"engine/settings", "engine/listing", "engine/price_list"},
     {"engine/catalogue", "engine/probe"},
     {"engine/mail"},
-    {"engine/runs"},
+    {"engine/runs", "engine/alerts"},
     {"engine/views", "engine/orphans", "engine/setup", "engine/key_rotation", "engine/heartbeat"},
     {
         "engine/schedule",

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from bucketvault import __version__
 from bucketvault.config import Config
 from bucketvault.engine import settings
-from bucketvault.engine.mail import outbox
+from bucketvault.engine.alerts import targets
+from bucketvault.engine.alerts.targets import Target
+from bucketvault.engine.mail import states
 from bucketvault.engine.mail.mail_views import MailState, PingState
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.settings import Settings
@@ -33,6 +35,7 @@ LICENCES = (  # of the parts it uses, as each one tells it
     ("platformdirs", "MIT"),
     ("tzdata", "Apache-2.0"),
     ("argcomplete", "Apache-2.0"),
+    ("Apprise", "BSD-2-Clause"),
 )
 
 
@@ -61,6 +64,7 @@ class SettingsPage:
     about: About
     browsers: int  # that are signed in
     has_password: bool  # there is one beside the link
+    targets: tuple[Target, ...] = ()
 
 
 def settings_page(config: Config, ping: PingState) -> SettingsPage:
@@ -69,7 +73,13 @@ def settings_page(config: Config, ping: PingState) -> SettingsPage:
     with connection():
         browsers = Session.select().where(Session.last_seen_at > since).count()
     return SettingsPage(
-        settings.load(), outbox.state(), ping, about(config), browsers, config.password.exists()
+        settings.load(),
+        states.state(),
+        ping,
+        about(config),
+        browsers,
+        config.password.exists(),
+        targets.stored(),
     )
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from bucketvault.config import Config
 from bucketvault.engine import settings
 from bucketvault.engine.about import SettingsPage, settings_page
+from bucketvault.engine.alerts.sender import Alerts
 from bucketvault.engine.catalogue import backups, rows
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.events import Live
@@ -118,6 +119,7 @@ class Engine:
         self.answer = Shared(self._writes.seen, self._work_out_answer)
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault)
+        self.alerts = Alerts(lambda: self.vault)
         self.ping = Ping(self._what_is_not_well, self.live)
         # what the demo's own mail server has taken; None: this is no demo
         self.mailbox: Callable[[], tuple[Received, ...]] | None = None
@@ -173,6 +175,7 @@ class Engine:
             self.health.start()
             self.ping.start()
         self.mail.start()
+        self.alerts.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End all threads. Runs that copy continue alone; runs that check wait again."""
@@ -193,6 +196,7 @@ class Engine:
         for helper in (self._housekeeper, self.health):
             helper.stop(max(0.0, deadline - time.monotonic()))
         self.mail.stop()
+        self.alerts.stop()
         on_written(None)
         self._hold.release()
         self._writes.close()

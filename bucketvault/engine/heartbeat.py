@@ -4,21 +4,19 @@ Who is called notices when nobody calls any more: a server that is off cannot se
 goes out while a backup needs attention, the schedule stopped, or the database does not answer.
 """
 
-import http.client
 import json
 import logging
 import re
-import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bucketvault import __version__
-from bucketvault.engine import peers, settings
+from bucketvault.engine import settings
+from bucketvault.engine.alerts import calling
+from bucketvault.engine.alerts.calling import Answer
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import PingState
-from bucketvault.engine.mail.smtp import total_timeout
 from bucketvault.sanitize import Redactor, clean
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Topic
@@ -26,7 +24,6 @@ from bucketvault.vocabulary import Topic
 log = logging.getLogger(__name__)
 
 LEAVE_S = 0.5
-ANSWER_BYTES = 2048  # that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +84,23 @@ class Ping:
 
 
 def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
-    """Call `url`: True if it took the ping, and its answer. Follows no redirect, uses no proxy."""
-    parts = urllib.parse.urlsplit(url)
-    host, port = parts.hostname or "", parts.port
-    connection: http.client.HTTPConnection
-    if parts.scheme.lower() == "https":
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(host, port, timeout=answer_s, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=answer_s)
-    connection._create_connection = peers.connect  # type: ignore[attr-defined]  # noqa: SLF001
-    path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    with total_timeout(answer_s, lambda: connection.sock) as cut:
-        try:
-            connection.request("GET", path, headers={"User-Agent": f"bucketvault/{__version__}"})
-            answer = connection.getresponse()
-            if 300 <= answer.status < 400:
-                return False, f"HTTP {answer.status}: it sends elsewhere. Enter that address."
-            if not 200 <= answer.status < 300:
-                return False, f"HTTP {answer.status}"
-            if refusal := unheard(answer.read(ANSWER_BYTES).decode(errors="replace")):
-                said = Redactor(_secrets_of(parts)).text(refusal)
-                words = (
-                    f"HTTP {answer.status}, but the ping was not taken: {clean(said, limit=100)}"
-                )
-                return False, words
-            return True, f"HTTP {answer.status}"
-        except TimeoutError:
-            return False, "No answer in time."
-        except ssl.SSLCertVerificationError as error:
-            return False, f"Its certificate is not to be trusted: {clean(error.verify_message)}."
-        except (OSError, http.client.HTTPException) as error:
-            if cut.is_set():
-                return False, "No answer in time."
-            said = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
-            return False, clean(said, limit=200)
-        finally:
-            connection.close()
+    """Call `url`: True if it took the ping, and its answer."""
+    return judge(url, calling.call(url, answer_s))
+
+
+def judge(url: str, answer: Answer) -> tuple[bool, str]:
+    """Return whether the service at `url` took a ping, by its answer, and that in words."""
+    if answer.problem:
+        return False, answer.problem
+    if 300 <= answer.status < 400:
+        return False, f"HTTP {answer.status}: {calling.ELSEWHERE}"
+    if not 200 <= answer.status < 300:
+        return False, f"HTTP {answer.status}"
+    if refusal := unheard(answer.body):
+        said = Redactor(_secrets_of(urllib.parse.urlsplit(url))).text(refusal)
+        words = f"HTTP {answer.status}, but the ping was not taken: {clean(said, limit=100)}"
+        return False, words
+    return True, f"HTTP {answer.status}"
 
 
 def unheard(body: str) -> str:

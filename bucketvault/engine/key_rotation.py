@@ -12,10 +12,11 @@ from typing import NamedTuple
 import peewee as pw
 
 from bucketvault.engine import settings
+from bucketvault.engine.alerts.targets import place_of_url
 from bucketvault.engine.catalogue.providers import place_of_key
 from bucketvault.errors import BucketvaultError, VaultError
 from bucketvault.store.database import connection, text_that_begins, writing
-from bucketvault.store.models import BaseModel, Provider, Setting
+from bucketvault.store.models import AlertTarget, BaseModel, Provider, Setting
 from bucketvault.store.private_files import alone_in
 from bucketvault.store.secrets import KEY_COLUMNS, VERSION, Vault
 
@@ -32,6 +33,8 @@ class Ciphertext(NamedTuple):
         """Return whose secret it is, in words."""
         if isinstance(self.row, Provider):
             return f'the provider "{self.row.name}"'
+        if isinstance(self.row, AlertTarget):
+            return f'the alert target "{self.row.name}"'
         return "the mail server's password"
 
     @property
@@ -49,6 +52,8 @@ def ciphertexts() -> Iterator[Ciphertext]:
                     yield Ciphertext(provider, column, place_of_key(provider, column))
         for setting in Setting.select().where(Setting.key == settings.PASSWORD):
             yield Ciphertext(setting, "value", settings.place_of_password(settings.load()))
+        for target in AlertTarget.select():
+            yield Ciphertext(target, "url", place_of_url(target))
 
 
 def rotate(vault: Vault) -> tuple[int, list[Path]]:

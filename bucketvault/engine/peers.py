@@ -30,7 +30,7 @@ def connect(
     """Return a connection, as `socket.create_connection` does. Raises LinkLocalError, OSError."""
     made = socket.create_connection(address, timeout, source_address)
     try:
-        _refuse(address[0], str(made.getpeername()[0]))
+        refuse_address(address[0], str(made.getpeername()[0]))
     except BaseException:
         made.close()
         raise
@@ -52,7 +52,7 @@ def refuse_name(label: str, endpoint: str) -> None:
         return
     try:
         for *_, where in found:
-            _refuse(host, str(where[0]))
+            refuse_address(host, str(where[0]))
     except LinkLocalError as error:
         raise BucketvaultError(
             f'The endpoint of the provider "{label}" was not contacted: {error.strerror}.',
@@ -60,6 +60,7 @@ def refuse_name(label: str, endpoint: str) -> None:
         ) from error
 
 
-def _refuse(host: str, address: str) -> None:
+def refuse_address(host: str, address: str) -> None:
+    """Raise LinkLocalError where `address`, to which `host` has led, is never spoken to."""
     if is_link_local(ipaddress.ip_address(address)):
         raise LinkLocalError(host, address)

@@ -360,17 +360,36 @@ class SignInLink(BaseModel):
     token_hash = pw.TextField(unique=True)  # SHA-256, in hexadecimal digits
 
 
+class AlertTarget(BaseModel):
+    """Where alerts go besides email. Its URL is a ciphertext bound to this row (see `vault`)."""
+
+    uuid = pw.TextField(unique=True, default=_new_uuid)
+    name = pw.TextField(unique=True)
+    shown = pw.TextField()  # kind and host, such as `ntfy, ntfy.example.com`: nothing secret
+    url = pw.TextField()
+    events: pw.Field[list[str]] = JsonField(default=list)  # words of AlertEvent
+    tried_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # alert or test, the last one
+    heard = pw.BooleanField(default=False)  # the service took it
+    answer = pw.TextField(default="")  # its own words, cleaned
+
+
 class Mail(BaseModel):
-    """A mail, whole: it waits (`next_attempt_at`), was taken by the server, or is given up."""
+    """An alert, whole: it waits (`next_attempt_at`), was taken by the service, or is given up.
+
+    `target` None: an email.
+    """
 
     run = pw.ForeignKeyField(BackupRun, backref="+", null=True, on_delete="SET NULL")
     run_id: int | None
     backup = pw.ForeignKeyField(Backup, backref="+", null=True, on_delete="SET NULL")
     backup_id: int | None
+    target = pw.ForeignKeyField(AlertTarget, backref="+", null=True, on_delete="CASCADE")
+    target_id: int | None
     kind: pw.Field[MailKind] = WordField(MailKind)
     message_id = pw.TextField(unique=True)  # the same at every attempt
     subject = pw.TextField()
     body = pw.TextField()
+    about: pw.Field[Json] = JsonField(default=dict)  # of a target: for programs that read it
     attempts = pw.IntegerField(default=0)
     next_attempt_at: pw.Field[dt.datetime | None] = UtcField(null=True, default=utcnow)
     sent_at: pw.Field[dt.datetime | None] = UtcField(null=True)

@@ -30,6 +30,7 @@ from bucketvault.store.database import (
 )
 from bucketvault.store.models import (
     IS_ACTIVE,
+    AlertTarget,
     Backup,
     BackupRun,
     Mail,
@@ -218,12 +219,16 @@ def _take_over_runs(old: "_Former", under_way: Collection[str], now: dt.datetime
 
 def _hold_mails(old: "_Former", now: dt.datetime) -> int:
     """Take over which mails there were, and send none that may have been sent; how many wait."""
-    for key, run, row in old.mails():
+    of_targets = {target.uuid: target.id for target in AlertTarget.select()}
+    for key, run, target, row in old.mails():
+        if target is not None and target not in of_targets:
+            continue  # it was made after the copy: nobody can send there
         state = {name: row[name] for name in ("sent_at", "next_attempt_at", "dead_at")}
         same = Mail.message_id == row["message_id"]
         if not Mail.select().where(same).exists():
             row["run_id"] = BackupRun.select(BackupRun.id).where(BackupRun.uuid == run).scalar()
             row["backup_id"] = Backup.select(Backup.id).where(Backup.archive_key == key).scalar()
+            row["target_id"] = of_targets[target] if target is not None else None
             names = ", ".join(row)
             marks = ", ".join("?" * len(row))
             query = f"INSERT OR IGNORE INTO mail ({names}) VALUES ({marks})"  # noqa: S608 - ours
@@ -370,15 +375,18 @@ class _Former:
         )
         return [(key, _row("backup_run", rest)) for key, *rest in self._rows(query)]
 
-    def mails(self) -> list[tuple[str, str, Row]]:
-        """Return the backup's key, the run's UUID and the columns of every mail."""
+    def mails(self) -> list[tuple[str, str, str | None, Row]]:
+        """Return the backup's key, the UUIDs of run and target, and the columns of every mail."""
         query = (
-            f"SELECT archive_key, backup_run.uuid, {self._columns('mail')} FROM mail "  # noqa: S608
+            "SELECT archive_key, backup_run.uuid, alert_target.uuid, "  # noqa: S608
+            f"{self._columns('mail')} FROM mail "
+            "LEFT JOIN alert_target ON alert_target.id = mail.target_id "
             "LEFT JOIN backup ON backup.id = mail.backup_id "
             "LEFT JOIN backup_run ON backup_run.id = mail.run_id"
         )
-        found = [(key, run, _row("mail", rest)) for key, run, *rest in self._rows(query)]
-        for _, _, row in found:
+        rows = self._rows(query)
+        found = [(key, run, to, _row("mail", rest)) for key, run, to, *rest in rows]
+        for *_, row in found:
             del row["id"]
         return found
 

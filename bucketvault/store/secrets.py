@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bucketvault.errors import MovedSecretError, VaultError
 from bucketvault.logging_setup import mask
-from bucketvault.store.models import Provider, Setting
+from bucketvault.store.models import AlertTarget, Provider, Setting
 from bucketvault.store.private_files import alone_in, write_private
 
 VERSION = "v1"
@@ -202,6 +202,7 @@ def ready_for_secrets(vault: Vault) -> None:
     stored = (
         Provider.select().where(functools.reduce(operator.or_, keys)),
         Setting.select().where(Setting.key.in_(SECRET_SETTINGS)),
+        AlertTarget.select(),
     )
     if not any(rows.exists() for rows in stored):
         vault.create_key()

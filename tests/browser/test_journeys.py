@@ -73,7 +73,7 @@ def test_the_first_hour_through_forms_alone(
 
     # nobody would hear of a failure: home says so, and leads to where it is mended
     tab.menu("Backups")
-    expect(tab.verdict).to_contain_text("Email alerts are off")
+    expect(tab.verdict).to_contain_text("Alerts are off")
     expect(tab.verdict).to_contain_text("All good")
     tab.verdict.get_by_role("link", name=re.compile("mail", re.IGNORECASE)).click()
     with Mailbox().up() as mailbox:

@@ -137,7 +137,7 @@ def test_status_tells_scripts_by_its_exit_code(
     bucketvault.backup(source, new_bucket(elsewhere))
     bucketvault.run()
     good = bucketvault.shell("status")
-    assert good.code == 0 and "Email alerts are off. You won't be told" in good.out
+    assert good.code == 0 and "Alerts are off. You won't be told" in good.out
     good_at = bucketvault.last_run()["finished_at"]
     listed = json.loads(bucketvault.shell("runs", "--json").out)
     assert [(run["backup"], run["status"]) for run in listed] == [("Photos", "success")]

@@ -217,6 +217,7 @@ def example(tmp_path: Path, vault: Vault) -> str:
         name: f"{name}-0123456789abcdef0123456789abcdef".lower()
         for name in re.findall(r'env = "(\w+)"', shown)
     }
+    environ["NTFY_URL"] = "https://example.com/0123456789abcdef0123456789abcdef"
     applying.apply(tmp_path / "setup.toml", vault, environ)
     return shown
 

@@ -56,7 +56,7 @@ from tests.pages.scenes import (
     warned_run,
 )
 from tests.pages.scenes_health import FakeMonitor
-from tests.pages.scenes_settings import FakePreferences
+from tests.pages.scenes_settings import FakeAlerts, FakePreferences
 
 
 class _Known:
@@ -181,6 +181,10 @@ class FakeEngine:
     @property
     def mail(self) -> FakePreferences:
         return self.preferences
+
+    @property
+    def alerts(self) -> FakeAlerts:
+        return self.preferences.alerts
 
     def settings_page(self) -> SettingsPage:
         return self.preferences.page()

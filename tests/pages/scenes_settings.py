@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bucketvault.engine.about import About, SettingsPage
+from bucketvault.engine.alerts.targets import Target, TargetFields
+from bucketvault.engine.domain import alert_urls
 from bucketvault.engine.domain.rules import InvalidValue
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState, Trial
 from bucketvault.engine.settings import PASSWORD, RULES, Settings
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
-from bucketvault.vocabulary import MailKind, MailSecurity, Topic
+from bucketvault.vocabulary import AlertEvent, MailKind, MailSecurity, Topic
 
 NASTY = "<img src=x onerror=alert(1)>{{ 7*7 }} \u202egnp "
 ABOUT = About(
@@ -87,7 +89,81 @@ def bad() -> SettingsPage:
     return SettingsPage(SET_UP, mail, ping, ABOUT, 3, has_password=True)
 
 
-SETTINGS_PAGES = {"fresh": fresh, "good": good, "bad": bad}
+def a_target(number: int = 1, **changes: object) -> Target:
+    made = Target(
+        id=number,
+        name="Phone",
+        shown="ntfy, ntfy.example.com",
+        events=tuple(AlertEvent),
+        tried_at=now() - dt.timedelta(hours=3),
+        heard=True,
+        answer="HTTP 200",
+        waiting=0,
+        dead=0,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def targets() -> SettingsPage:
+    """Alerts go to a phone, a chat that refuses them, and a program that was told nothing yet."""
+    refused = "HTTP 404: no such webhook. Check the URL, and the token or password in it."
+    chat = {"name": "Team chat", "shown": "Discord", "heard": False, "answer": refused}
+    events = (AlertEvent.FAILED, AlertEvent.OVERDUE, AlertEvent.DAMAGED)
+    page = good()
+    dead = letter(9, sent_at=None, dead_at=now(), last_error=refused, to="Team chat", attempts=26)
+    return replace(
+        page,
+        mail=replace(page.mail, dead=(dead,)),
+        targets=(
+            a_target(),
+            a_target(2, **chat, events=events, waiting=2, dead=1),
+            a_target(3, name=NASTY, shown="Webhook, 127.0.0.1:8090", tried_at=None, heard=False),
+        ),
+    )
+
+
+SETTINGS_PAGES = {"targets": targets, "fresh": fresh, "good": good, "bad": bad}
+
+
+class FakeAlerts:
+    """Answers to the section Alerts, over made-up targets."""
+
+    def __init__(self, preferences: "FakePreferences") -> None:
+        self._preferences = preferences
+        self.created: list[TargetFields] = []
+        self.changed: list[tuple[int, TargetFields]] = []
+        self.tested: list[int] = []
+        self.trial = Trial(True, "HTTP 200")
+
+    def create(self, given: TargetFields) -> int:
+        try:
+            url = alert_urls.read(given.url)
+        except InvalidValue as refusal:
+            raise InvalidInputError([Problem("url", str(refusal))]) from refusal
+        self.created.append(given)
+        name = given.name or url.service.name
+        made = a_target(9, name=name, shown=url.shown, tried_at=None, heard=False)
+        self._store((*self._preferences.shown.targets, made))
+        return 9
+
+    def change(self, target_id: int, given: TargetFields) -> tuple[str, ...]:
+        self.changed.append((target_id, given))
+        return ("name",)
+
+    def delete(self, target_id: int) -> None:
+        left = [each for each in self._preferences.shown.targets if each.id != target_id]
+        self._store(tuple(left))
+
+    def send_test(self, target_id: int) -> Trial:
+        self.tested.append(target_id)
+        return self.trial
+
+    def try_again(self, mail_id: int) -> None:
+        self._preferences.try_again(mail_id)
+
+    def _store(self, left: tuple[Target, ...]) -> None:
+        self._preferences.shown = replace(self._preferences.shown, targets=left)
+        self._preferences.live.publish(Topic.MAIL)
 
 
 class FakePreferences:
@@ -96,6 +172,7 @@ class FakePreferences:
     def __init__(self, live: Live) -> None:
         self.live = live
         self.shown = good()
+        self.alerts = FakeAlerts(self)
         self.saved: list[Mapping[str, object]] = []
         self.tested: list[Mapping[str, object]] = []
         self.tried: list[int] = []

@@ -29,6 +29,7 @@ T = TypeVar("T")
 # What a key of `setup.toml` may hold.
 TEXT, NUMBER, YES_OR_NO, SECRET = "text", "number", "yes or no", "secret"
 AMOUNT = "amount"  # a number, perhaps with a decimal point
+WORDS = "words"  # a list of them
 NO_RULES: Mapping[str, Rule[Any]] = MappingProxyType({})  # Any: as in `Ruled`
 
 

@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
 from bucketvault.engine import maintenance, serve_note, settings
+from bucketvault.engine.alerts import targets
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import is_served
+from bucketvault.engine.health.heard import look_at_alerts
 from bucketvault.engine.health.key_file import look_at_key
 from bucketvault.engine.health.readings import Context, Reading, Subject, unknown
 from bucketvault.engine.health.writable import unwritable
@@ -226,19 +228,23 @@ def mail(
     now: dt.datetime,
     *,
     elsewhere: bool = False,
+    others: bool = False,
     waiting: int = 0,
     refusal: str = "",
 ) -> Reading:
     """Check that email is set up and sent; `elsewhere`: alerts are off, and that is meant.
 
-    `waiting`: emails that the server did not take yet; `refusal`: what it said last.
+    `others`: alerts go to other targets. `waiting`: emails that the server did not take yet;
+    `refusal`: what it said last.
     """
+    if not is_set_up and others:
+        return Reading(Subject.MAIL, Tone.NONE, "off", "Alerts go to other targets.")
     if not is_set_up and elsewhere:
         return Reading(Subject.MAIL, Tone.NONE, "off", "You watch your backups in another way.")
     if not is_set_up:
         words = "You won't be told when a backup fails."
-        todo = "Set it up in Settings, or under [settings] in setup.toml."
-        issue = InstallationIssue(Part.MAIL, "Email alerts are off", words, is_bad=False)
+        todo = "Set up email or another target in Settings, or in setup.toml."
+        issue = InstallationIssue(Part.MAIL, "Alerts are off", words, is_bad=False)
         return Reading(Subject.MAIL, Tone.WARN, "not set up", words, todo, issue)
     last = f"the last was taken {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
     if dead:
@@ -338,11 +344,11 @@ def look_at_mail(context: Context) -> Reading:
     if not context.config.database.exists():
         return mail(False, 0, None, context.now)
     with connection():
-        dead = Mail.select().where(Mail.needs_attention()).count()
-        sent = Mail.select().where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc())
-        last = sent.first()
+        emails = Mail.select().where(Mail.target.is_null())
+        dead = emails.where(Mail.needs_attention()).count()
+        last = emails.where(Mail.sent_at.is_null(False)).order_by(Mail.sent_at.desc()).first()
         tried = Mail.next_attempt_at.is_null(False) & (Mail.last_error != "")
-        waiting = list(Mail.select(Mail.last_error).where(tried).order_by(Mail.updated_at.desc()))
+        waiting = list(emails.where(tried).order_by(Mail.updated_at.desc()))
     stored = settings.load()
     return mail(
         stored.mail_is_set_up,
@@ -350,6 +356,7 @@ def look_at_mail(context: Context) -> Reading:
         last and last.sent_at,
         context.now,
         elsewhere=stored.alerts_elsewhere,
+        others=bool(targets.stored()),
         waiting=len(waiting),
         refusal=waiting[0].last_error if waiting else "",
     )
@@ -377,10 +384,12 @@ def look_at_pages(context: Context) -> Reading:
 Check = Callable[[Context], Reading]
 HOME = (
     *(look_at_rclone, look_at_scheduler, look_at_disk, look_at_copy, look_at_key, look_at_mail),
-    look_at_pages,
+    *(look_at_alerts, look_at_pages),
 )
 HEALTH = (look_at_scheduler, look_at_rclone, look_at_disk)  # and what only the monitor measures
-HEALTH_STORED = (look_at_database, look_at_copy, look_at_key, look_at_mail, look_at_clock)
+HEALTH_STORED = (
+    *(look_at_database, look_at_copy, look_at_key, look_at_mail, look_at_alerts, look_at_clock),
+)
 
 
 def issues(found: Iterable[Reading]) -> tuple[InstallationIssue, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bucketvault.config import Config
 from bucketvault.engine import serve_note
-from bucketvault.engine.health import checks
+from bucketvault.engine.health import checks, heard
 from bucketvault.engine.health.checks import Check
 from bucketvault.engine.health.readings import Context, Reading, Subject
 from bucketvault.engine.key_rotation import ciphertexts
@@ -64,6 +64,7 @@ def examine(config: Config, holder: str | None, ask: Ask) -> list[Reading]:
         (Subject.CLOCK, checks.look_at_clock),
         (Subject.SCHEDULER, partial(_scheduler, holder, ask)),
         (Subject.MAIL, checks.look_at_mail),
+        (Subject.ALERTS, heard.look_at_alerts),
         (Subject.PAGES, partial(_pages, holder, ask)),
     )
     open_to_look(config.database)

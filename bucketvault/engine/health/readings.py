@@ -22,6 +22,7 @@ class Subject(StrEnum):
     CLOCK = "Clock"
     SCHEDULER = "Scheduler"
     MAIL = "Mail"
+    ALERTS = "Alerts"
     PAGES = "Pages"
     MEMORY = "Memory"
     SWAP = "Swap"

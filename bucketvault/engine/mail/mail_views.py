@@ -1,4 +1,4 @@
-"""Mail and ping as pages and commands show them: plain frozen values."""
+"""Mail, alerts and ping as pages and commands show them: plain frozen values."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bucketvault.vocabulary import MailKind
 class Told(Enum):
     """State of the mail about a run's end."""
 
-    MAILED = "mailed"  # the mail server took it
+    MAILED = "mailed"  # the service took it
     WAITING = "waiting"  # tried again by itself
     GIVEN_UP = "not delivered"  # until Try again is pressed
     NOBODY = "not sent"  # there was no address then; nothing is sent for it later
@@ -18,17 +18,18 @@ class Told(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MailNote:
-    """The mail about one run's end. `at`: when it was taken, given up, or is tried next."""
+    """One alert about a run's end. `at`: when it was taken, given up, or is tried next."""
 
     told: Told
     at: dt.datetime | None = None
     error: str = ""  # of the last attempt
     mail_id: int | None = None  # for Try again
+    to: str = ""  # the name of its target; empty: an email
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail: exactly one of `next_attempt_at`, `sent_at` and `dead_at` is set. Times are UTC."""
+    """One alert: one of `next_attempt_at`, `sent_at` and `dead_at` is set. Times are UTC."""
 
     id: int
     kind: MailKind
@@ -38,12 +39,16 @@ class Letter:
     next_attempt_at: dt.datetime | None
     sent_at: dt.datetime | None
     dead_at: dt.datetime | None
-    last_error: str  # the mail server's own words, cleaned; empty: none
+    last_error: str  # the service's own words, cleaned; empty: none
+    to: str = ""  # the name of its target; empty: an email
 
 
 @dataclass(frozen=True, slots=True)
 class MailState:
-    """State of mail. `recipient` is empty if mail is not set up."""
+    """State of mail, and the alerts to any target that were given up.
+
+    `recipient` is empty if mail is not set up.
+    """
 
     set_up: bool
     recipient: str

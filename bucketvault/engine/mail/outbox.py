@@ -1,21 +1,21 @@
-"""Mail, from the event that is worth one to the row that says it was taken or given up.
+"""Alerts, from the event that is worth one to the row that says it was taken or given up.
 
-A mail is born in the transaction of its event, whole, and then only sent: `mailer` does that. So a
-run and its mail end together or not at all, and nothing about a run is asked again later. Where
-mail was not set up at that moment there is no row, and never will be one.
+An alert is born in the transaction of its event, whole, an email and a row for each target that
+wants such events, and then only sent: by `mailer` and by `engine/alerts`. So a run and its alerts
+end together or not at all, and nothing about a run is asked again later. Where email or a target
+was not set up at that moment there is no row, and never will be one.
 
 Decisions: docs/decisions/mail.md.
 """
 
 import contextlib
-import dataclasses
 import datetime as dt
 import functools
 import json
 import logging
 import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,16 +28,31 @@ from bucketvault.engine.domain.reading import Verified
 from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.domain.times import server_time_zone, zone_of
 from bucketvault.engine.mail import texts
-from bucketvault.engine.mail.mail_views import Letter, MailNote, MailState, Told
 from bucketvault.errors import NotFoundError
 from bucketvault.store import run_logs
 from bucketvault.store.database import connection, database, writing
-from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun, Mail, utcnow
-from bucketvault.vocabulary import MailKind, Reason, RunKind, RunStatus, Topic, run_topic
+from bucketvault.store.models import (
+    HAS_ENDED,
+    IS_COPY,
+    AlertTarget,
+    Backup,
+    BackupRun,
+    Mail,
+    utcnow,
+)
+from bucketvault.vocabulary import (
+    EVENT_OF,
+    Json,
+    MailKind,
+    Reason,
+    RunKind,
+    RunStatus,
+    Topic,
+    run_topic,
+)
 
 log = logging.getLogger(__name__)
 
-DEAD_SHOWN = 50
 FARTHEST = dt.timedelta(hours=2)  # a next attempt later than that is from a clock that was wrong
 LINES_LOOKED_AT = 500  # of a held run's log, for names to quote
 
@@ -121,7 +136,7 @@ def _run_failed(run: BackupRun, name: str) -> None:
     good_at, in_a_row = _last_good_at(run.backup_id, run.id), _failures(run).count()
     partly_since = BackupRun.partly_since(run.backup_id, run.id)
     _put(
-        MailKind.FAILED,
+        MailKind.HELD if held else MailKind.FAILED,
         f"{run.uuid}.failed",
         run.backup_id,
         run.id,
@@ -157,7 +172,9 @@ def _run_succeeded(run: BackupRun, backup: Backup) -> None:
     if _end_episode(backup, run):
         return  # one mail says both
     mail = Mail.select(pw.SQL("1")).where(
-        Mail.run == BackupRun.id, Mail.kind == MailKind.FAILED, Mail.dead_at.is_null()
+        Mail.run == BackupRun.id,
+        Mail.kind.in_((MailKind.FAILED, MailKind.HELD)),
+        Mail.dead_at.is_null(),
     )
     told = _since_good(run, BackupRun.reason != Reason.STOPPED)
     if not told.where(pw.fn.EXISTS(mail)).exists():
@@ -252,32 +269,53 @@ def _put(
     write: Callable[[texts.Home], texts.Text],
     otherwise: str,
 ) -> bool:
-    """Store a mail that waits; an event that has one already keeps it. False: mail is not set up.
+    """Store alerts that wait; an event that has some already keeps those. False: nobody wants it.
 
-    A bug in its text never keeps a run from ending: then it is short, with `otherwise` as subject.
+    A bug in a text never keeps a run from ending: then it is short, with `otherwise` as subject.
     """
-    now = settings.load()
-    if not now.mail_is_set_up:
+    now, here = settings.load(), home(time_zone=_time_zone_of(backup_id))
+    targets = [each for each in AlertTarget.select() if EVENT_OF[kind] in each.events]
+    if not now.mail_is_set_up and not targets:
         return False
     try:
-        text = write(home(time_zone=_time_zone_of(backup_id)))
+        text = write(here)
     except Exception:
         log.exception("a mail could not be written as it should be")
         text = texts.plain(otherwise)
-    Mail.insert(
-        run=run_id,
-        backup=backup_id,
-        kind=kind,
-        message_id=f"<{event}@{now.mail_from.rpartition('@')[2]}>",
-        subject=text.subject,
-        body=text.body,
-    ).on_conflict_ignore().execute()
-    log.info("mail written", extra={"kind": kind, "subject": text.subject})
+    row = {"run": run_id, "backup": backup_id, "kind": kind, "subject": text.subject}
+    if now.mail_is_set_up:
+        domain = now.mail_from.rpartition("@")[2]
+        _insert(row | {"message_id": f"<{event}@{domain}>", "body": text.body})
+    if targets:
+        about = _about(backup_id, run_id, here)
+    for each in targets:
+        named = {"target": each.id, "message_id": f"<{event}@{each.uuid}>"}
+        _insert(row | named | {"body": text.brief, "about": about})
+    log.info("alert written", extra={"kind": kind, "subject": text.subject})
     return True
 
 
 def _time_zone_of(backup_id: int | None) -> str:
     return Backup.select(Backup.time_zone).where(Backup.id == backup_id).scalar() or ""
+
+
+def _insert(row: Mapping[str, object]) -> None:
+    Mail.insert(**row).on_conflict_ignore().execute()
+
+
+def _about(backup_id: int | None, run_id: int | None, here: texts.Home) -> Json:
+    """Return what programs are told of an event beside its words (docs/alerts.md)."""
+    backup = Backup.get_or_none(Backup.id == backup_id)
+    run = BackupRun.get_or_none(BackupRun.id == run_id)
+    ended = run.finished_at if run is not None else None
+    return {
+        "backup": backup.name if backup is not None else None,
+        "run": run_id,
+        "status": run.status if run is not None else None,
+        "reason": run.reason if run is not None else None,
+        "at": (ended or utcnow()).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "machine": here.machine,
+    }
 
 
 def home(folder: Path | None = None, time_zone: str = "") -> texts.Home:
@@ -296,19 +334,36 @@ def _zone() -> ZoneInfo:
     return ZoneInfo(server_time_zone())
 
 
-# ---- sending; called by `mailer`
+# ---- sending; called by `mailer`, and for targets by `engine/alerts`
 
 
 def next_waiting(now: dt.datetime) -> Mail | None:
-    """The mail that is to be tried now, if there is one."""
+    """The email that is to be tried now, if there is one."""
     with connection():
-        found: Mail | None = (
-            Mail.select()
-            .where((Mail.next_attempt_at <= now) | (Mail.next_attempt_at > now + FARTHEST))
-            .order_by(Mail.next_attempt_at, Mail.id)
-            .first()
-        )
+        found: Mail | None = _due(now).where(Mail.target.is_null()).first()
         return found
+
+
+def next_of_targets(now: dt.datetime) -> list[Mail]:
+    """Return of each target the alert that is to be tried now, if there is one."""
+    with connection():
+        due = _due(now).where(Mail.target.is_null(False)).order_by(Mail.id)
+        first: dict[int | None, Mail] = {}
+        for mail in due:
+            first.setdefault(mail.target_id, mail)
+        return list(first.values())
+
+
+def still_waits(mail: Mail) -> bool:
+    """True if nothing was done with a mail since it was read."""
+    same = (Mail.id == mail.id) & (Mail.next_attempt_at == mail.next_attempt_at)
+    with connection():
+        return bool(Mail.select().where(same).exists())
+
+
+def _due(now: dt.datetime) -> Any:  # a query of peewee
+    late = (Mail.next_attempt_at <= now) | (Mail.next_attempt_at > now + FARTHEST)
+    return Mail.select().where(late).order_by(Mail.next_attempt_at, Mail.id)
 
 
 def event_time(mail: Mail) -> dt.datetime:
@@ -319,10 +374,12 @@ def event_time(mail: Mail) -> dt.datetime:
 
 
 def note_sent(mail_id: int, now: dt.datetime) -> None:
-    """The server took it. Others that wait for the server are tried at once."""
+    """The service took it. Others that wait for that one are tried at once."""
     with writing():
         _note(mail_id, sent_at=now, next_attempt_at=None, dead_at=None, last_error="")
-        Mail.update(next_attempt_at=now).where(Mail.next_attempt_at > now).execute()
+        sent = Mail.get_or_none(Mail.id == mail_id)
+        if sent is not None:
+            try_waiting_now(now, sent.target_id)
 
 
 def note_failed(mail_id: int, error: str, next_attempt_at: dt.datetime | None) -> None:
@@ -341,10 +398,11 @@ def _note(mail_id: int, **fields: object) -> None:
         ).execute()
 
 
-def try_waiting_now(now: dt.datetime) -> None:
-    """Do not wait longer with any: the settings have changed."""
+def try_waiting_now(now: dt.datetime, target_id: int | None = None) -> None:
+    """Do not wait longer with any email, or alert to this target: the way there has changed."""
+    to = Mail.target.is_null() if target_id is None else Mail.target == target_id
     with writing(Topic.MAIL, Topic.BACKUPS):
-        Mail.update(next_attempt_at=now).where(Mail.next_attempt_at > now).execute()
+        Mail.update(next_attempt_at=now).where(Mail.next_attempt_at > now, to).execute()
 
 
 def try_again(mail_id: int) -> None:
@@ -371,47 +429,3 @@ def dismiss(mail_id: int) -> None:
 def _see_that_it_is_there(mail_id: int) -> None:
     if Mail.get_or_none(Mail.id == mail_id) is None:
         raise NotFoundError("This mail is not there any more.")
-
-
-# ---- what pages show
-
-
-def state() -> MailState:
-    """Return the state of mail."""
-    with connection(), database.atomic():
-        now = settings.load()
-        newest = Mail.select().order_by(Mail.updated_at.desc())
-        sent = newest.where(Mail.sent_at.is_null(False)).first()
-        unmended = newest.where(Mail.sent_at.is_null(), Mail.last_error != "").first()
-        dead = newest.where(Mail.needs_attention()).limit(DEAD_SHOWN)
-        return MailState(
-            set_up=now.mail_is_set_up,
-            recipient=now.mail_to if now.mail_is_set_up else "",
-            last_sent=_letter(sent) if sent is not None else None,
-            last_failed=_letter(unmended) if unmended is not None else None,
-            waiting=Mail.select().where(Mail.next_attempt_at.is_null(False)).count(),
-            dead=tuple(_letter(mail) for mail in dead),
-        )
-
-
-def note_of(run: BackupRun) -> MailNote | None:
-    """Return the state of the mail about the end of `run`; None: there was nothing to tell."""
-    mail = Mail.get_or_none(Mail.run == run.id)
-    if mail is None:
-        worth_one = run.status == RunStatus.FAILED and run.reason != Reason.STOPPED
-        known = run.reason == Reason.DAMAGED  # perhaps: an earlier one told of it
-        return (
-            MailNote(Told.NOBODY)
-            if worth_one and not known and run.kind != RunKind.PREVIEW
-            else None
-        )
-    told, at = Told.WAITING, mail.next_attempt_at
-    if mail.sent_at is not None:
-        told, at = Told.MAILED, mail.sent_at
-    elif mail.dead_at is not None:
-        told, at = Told.GIVEN_UP, mail.dead_at
-    return MailNote(told, at, mail.last_error, mail.id)
-
-
-def _letter(mail: Mail) -> Letter:
-    return Letter(**{each.name: getattr(mail, each.name) for each in dataclasses.fields(Letter)})

@@ -57,6 +57,19 @@ class Pace:
         more_s = self.limit_lasts_s if trouble is Trouble.LIMIT else 0.0
         return age_s > self.gives_up_after_s + more_s
 
+    def next_attempt(self, mail: Mail, trouble: Trouble) -> dt.datetime | None:
+        """Return when a mail that was not taken is tried again; None: it is given up."""
+        now, tries = utcnow(), mail.attempts + 1
+        is_old = self.is_old((now - mail.created_at).total_seconds(), trouble)
+        if (is_old and tries >= self.gives_up_after_tries) or trouble is Trouble.REFUSED:
+            return None
+        return now + dt.timedelta(seconds=self.pause_after(tries, trouble))
+
+    def rest_s(self, mail: Mail, trouble: Trouble) -> float:
+        """Return for how long the service of a mail that it did not take is left alone."""
+        pause = self.pause_after(mail.attempts + 1, trouble)
+        return min(pause, self.pauses_s[0]) if trouble is Trouble.SERVER else pause
+
 
 class Mailer:
     """Started once, stopped once. Every method may be called from any thread."""
@@ -186,35 +199,30 @@ class Mailer:
             self._postpone(mail, f"Internal error: {type(error).__name__}.", Trouble.REFUSED)
         else:
             self._known, self._not_before = None, 0.0
-            self._note_sent(mail)
+            note_sent(mail, self._ending, self._pace.look_s)
             log.info("mail sent", extra=about)
 
-    def _note_sent(self, mail: Mail) -> None:
-        """Write down that the server has it: a database that cannot must not send it twice."""
-        for tries in itertools.count():
-            try:
-                outbox.note_sent(mail.id, utcnow())
-                return
-            except pw.DatabaseError as error:  # busy, full, or damaged: then no other is sent
-                if tries == 0:
-                    why = {"mail": mail.id, "why": error}
-                    log.warning("a mail was sent, and that cannot be noted", extra=why)
-                if self._ending.wait(self._pace.look_s):
-                    raise
-
     def _postpone(self, mail: Mail, error: str, trouble: Trouble) -> None:
-        now, pace, tries = utcnow(), self._pace, mail.attempts + 1
-        pause = pace.pause_after(tries, trouble)
-        is_old = pace.is_old((now - mail.created_at).total_seconds(), trouble)
-        given_up = (is_old and tries >= pace.gives_up_after_tries) or trouble is Trouble.REFUSED
-        again = None if given_up else now + dt.timedelta(seconds=pause)
+        again = self._pace.next_attempt(mail, trouble)
         outbox.note_failed(mail.id, error, again)
-        if trouble is Trouble.SERVER:
-            pause = min(pause, pace.pauses_s[0])
         if trouble is not Trouble.REFUSED:
-            self._not_before = time.monotonic() + pause
-        word = "email not delivered" if given_up else "email not sent yet"
+            self._not_before = time.monotonic() + self._pace.rest_s(mail, trouble)
+        word = "email not delivered" if again is None else "email not sent yet"
         log.warning(word, extra={"mail": mail.id, "kind": mail.kind, "why": error})
+
+
+def note_sent(mail: Mail, ending: threading.Event, pause_s: float) -> None:
+    """Write down that the service has it: a database that cannot must not send it twice."""
+    for tries in itertools.count():
+        try:
+            outbox.note_sent(mail.id, utcnow())
+            return
+        except pw.DatabaseError as error:  # busy, full, or damaged: then no other is sent
+            if tries == 0:
+                why = {"mail": mail.id, "why": error}
+                log.warning("a mail was sent, and that cannot be noted", extra=why)
+            if ending.wait(pause_s):
+                raise
 
 
 def message_of(

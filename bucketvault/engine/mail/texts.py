@@ -52,10 +52,14 @@ Run = Any  # a row with the columns of BackupRun, a table that is not known here
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A mail without its envelope: the subject on one line, the body with plain newlines."""
+    """A mail without its envelope: the subject on one line, the body with plain newlines.
+
+    `brief`: its prose alone, a line a paragraph, for a phone.
+    """
 
     subject: str
     body: str
+    brief: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +230,16 @@ def trial(home: Home) -> Text:
     return _text("A test mail from bucketvault", body, home)
 
 
+def trial_alert(home: Home) -> Text:
+    """The alert that Send test sends."""
+    body = [_paragraph("Alerts from bucketvault arrive here. This is a test; nothing has failed.")]
+    return _text("A test alert from bucketvault", body, home)
+
+
 def plain(subject: str) -> Text:
     """Return a short text for a mail that could not be written as it should be."""
     told = "More than its subject could not be said: see the pages or `bucketvault status`."
-    return Text(clean(subject, limit=SUBJECT_LIMIT), f"{told}\n")
+    return Text(clean(subject, limit=SUBJECT_LIMIT), f"{told}\n", told)
 
 
 # ---- parts
@@ -251,12 +261,23 @@ def _good_again(run: Run, name: str, home: Home, news: str, *told: str) -> Text:
 
 def _text(subject: str, body: Iterable[str], home: Home) -> Text:
     parts = [part for part in body if part]
-    signature = f"-- \nbucketvault on {clean(home.machine, limit=100)}"
-    return Text(clean(subject, limit=SUBJECT_LIMIT), "\n\n".join([*parts, signature]) + "\n")
+    machine = f"bucketvault on {clean(home.machine, limit=100)}"
+    brief = [" ".join(part.split("\n")) for part in parts if isinstance(part, _Prose)]
+    return Text(
+        clean(subject, limit=SUBJECT_LIMIT),
+        "\n\n".join([*parts, f"-- \n{machine}"]) + "\n",
+        "\n".join([*brief, machine]),
+    )
 
 
-def _paragraph(*told: str) -> str:
-    return _wrapped(clean(sentences(*told), limit=PARAGRAPH_CHARACTERS))
+class _Prose(str):
+    """A wrapped paragraph of sentences, unlike a list or a command."""
+
+    __slots__ = ()
+
+
+def _paragraph(*told: str) -> _Prose:
+    return _Prose(_wrapped(clean(sentences(*told), limit=PARAGRAPH_CHARACTERS)))
 
 
 def _differences(found: Verified) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bucketvault.engine import price_list, settings
+from bucketvault.engine.alerts import targets
+from bucketvault.engine.alerts.targets import TargetFields
 from bucketvault.engine.catalogue import backups, conflicts, providers, storages
 from bucketvault.engine.domain.fields import BackupFields, ProviderFields, StorageFields
 from bucketvault.engine.domain.rules import did_you_mean, same_name
@@ -55,6 +57,7 @@ def apply(
         message = "It names no backup, so every backup would be deleted. Name one that stays."
         problems.append(Problem(str(path), message))
     work = _Work(found, vault, server_time_zone(environ), problems, prune, dry_run)
+    work.look_through_alerts()
     with contextlib.suppress(_NothingWritten), writing():
         work.do()
         if work.problems:
@@ -76,6 +79,20 @@ class _Work:
     dry_run: bool
     lines: list[str] = field(default_factory=list)
     written_backups: list[int] = field(default_factory=list)
+
+    def look_through_alerts(self) -> None:
+        """Let Apprise read each URL; it takes a second, so it is done before the transaction."""
+        for entry in self.entries:
+            if entry.kind != "alert":
+                continue
+            if not entry.key:
+                self._refuse(entry, "name", "Enter a name.")
+            if not entry.bad:
+                try:
+                    targets.look_through(TargetFields(**entry.values))
+                except InvalidInputError as error:
+                    self._note(entry, error.problems)
+                    entry.bad |= {problem.field for problem in error.problems}
 
     def do(self) -> None:
         """Write what can be written, and note every problem on the way."""
@@ -118,6 +135,20 @@ class _Work:
                 self._tell("change", f"{entry.label}: {', '.join(changed)}")
         except InvalidInputError as error:
             self._note(entry, error.problems)
+
+    def _alert(self, entry: Entry) -> None:
+        row = targets.named(str(entry.values.get("name", "")))
+        given = dict(entry.values)
+        if row is not None:
+            given.setdefault("events", tuple(row.events))
+        wanted = TargetFields(**given)
+        self._write(
+            entry,
+            row,
+            check=list,  # `look_through_alerts` has told them
+            create=lambda: targets.create(wanted, self.vault),
+            change=lambda i: targets.change(i, wanted, self.vault),
+        )
 
     def _provider(self, entry: Entry) -> None:
         row, given = _by_name(Provider, entry.values.get("name")), entry.values

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from bucketvault.engine.alerts import targets
 from bucketvault.engine.catalogue import backups, providers, storages
 from bucketvault.engine.domain.rules import same_name
 from bucketvault.engine.setup.reading import Entry
 from bucketvault.errors import InUseError, Problem
 from bucketvault.humanize import many
 from bucketvault.sanitize import clean
-from bucketvault.store.models import Backup, Provider, Storage
+from bucketvault.store.models import AlertTarget, Backup, Provider, Storage
 
 NAME_IT = "Name it in the file, too."
 
@@ -39,7 +40,7 @@ def backups_beside(entries: Iterable[Entry]) -> Iterator[Pruned]:
 
 
 def ends_beside(entries: Iterable[Entry]) -> Iterator[Pruned]:
-    """Delete every Storage, then every Provider, that no entry names."""
+    """Delete every Storage, every Provider and every target of alerts that no entry names."""
     named = _named(entries, "storage")
     for row in Storage.select(Storage, Provider).join(Provider).order_by(Storage.id):
         if (same_name(row.provider.name), same_name(row.bucket_name)) not in named:
@@ -52,6 +53,11 @@ def ends_beside(entries: Iterable[Entry]) -> Iterator[Pruned]:
             words = f'provider "{clean(provider.name)}"'
             delete = partial(providers.delete, provider.id)
             yield _one(f"{words} and its stored keys", words, delete, NAME_IT)
+    named = _named(entries, "alert")
+    for target in AlertTarget.select().order_by(AlertTarget.name):
+        if (same_name(target.name),) not in named:
+            words = f'alert "{clean(target.name)}"'
+            yield _one(f"{words} and its URL", words, partial(targets.delete, target.id), NAME_IT)
 
 
 def _named(entries: Iterable[Entry], kind: str) -> set[tuple[str, ...]]:

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bucketvault.engine import price_list
-from bucketvault.engine.domain.fields import AMOUNT, NUMBER, SECRET, TEXT, YES_OR_NO, type_words
+from bucketvault.engine.domain.fields import (
+    AMOUNT,
+    NUMBER,
+    SECRET,
+    TEXT,
+    WORDS,
+    YES_OR_NO,
+    type_words,
+)
 from bucketvault.engine.domain.rules import InvalidValue, did_you_mean, same_name
 from bucketvault.engine.setup import sealed
 from bucketvault.engine.setup.tables import END_KEYS, SHAPES, TABLES, named_by
@@ -28,7 +36,7 @@ LONGEST_FILE, LONGEST_SECRET_FILE = 10_000_000, 64_000  # bytes
 class Entry:
     """One table of the file: what it says, without what is empty, and which keys are bad."""
 
-    kind: str  # provider, storage, backup, settings or prices
+    kind: str  # provider, storage, backup, alert, settings or prices
     number: int  # among its kind, from 1
     values: Json = field(default_factory=dict)  # an end becomes `source.provider` ...
     bad: set[str] = field(default_factory=set)  # keys that were complained about
@@ -167,6 +175,7 @@ def _read_table(
         YES_OR_NO: partial(_typed, bool, "true or false without quotes"),
         SECRET: secrets.read,
         AMOUNT: lambda value: value,  # its rule says what it must be
+        WORDS: lambda value: value,
     }
     for key, value in table.items():
         try:

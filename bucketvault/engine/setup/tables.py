@@ -6,6 +6,7 @@ A field that is declared with its rule is a key of its table here, in both direc
 from collections.abc import Mapping
 
 from bucketvault.engine import price_list, settings
+from bucketvault.engine.alerts import targets
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import (
     TEXT,
@@ -22,6 +23,7 @@ END_KEYS = ("provider", "bucket", "path")  # of a Backup's end, `source` or `des
 TABLES: Mapping[str, Mapping[str, Ruled]] = {  # in the order in which they are applied
     "settings": settings.RULES,
     "prices": price_list.RULES,
+    "alert": targets.RULES,
     "provider": ruled_fields(ProviderFields),
     # the last of both: only for what is made from the file, so that it is what it was elsewhere
     "storage": {

@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from bucketvault.engine import price_list, settings
+from bucketvault.engine.alerts import targets
 from bucketvault.engine.catalogue import backups, providers, storages
 from bucketvault.engine.domain.fields import SECRET, ruled_fields
 from bucketvault.engine.domain.places import r2_account
 from bucketvault.engine.domain.rules import InvalidValue, same_name, typed_bucket_rule
 from bucketvault.engine.setup.tables import END_KEYS, TABLES, named_by
 from bucketvault.store.database import connection
-from bucketvault.store.models import Backup, Provider, Storage
+from bucketvault.store.models import AlertTarget, Backup, Provider, Storage
 from bucketvault.store.secrets import KEY_COLUMNS, Vault
 from bucketvault.vocabulary import Json, ProviderType
 
@@ -74,6 +75,13 @@ def _prices() -> Iterator[Json]:
         yield {price_list.SERVICE: slug, **own}
 
 
+def _alerts() -> Iterator[Json]:
+    for row in sorted(AlertTarget.select(), key=lambda row: (same_name(row.name), row.name)):
+        url: Sealed = partial(targets.opened_url, row)
+        # safe: a line of a file
+        yield {"name": row.name, "url": url, "events": row.events}
+
+
 def _providers() -> Iterator[Json]:
     for row in sorted(Provider.select(), key=lambda row: (same_name(row.name), row.name)):
         values = _values(providers.stored(row.id).given, "provider")
@@ -125,6 +133,7 @@ def _backups() -> Iterator[Json]:
 _ROWS: Mapping[str, Callable[[], Iterator[Json]]] = {
     "settings": _settings,
     "prices": _prices,
+    "alert": _alerts,
     "provider": _providers,
     "storage": _storages,
     "backup": _backups,

@@ -23,7 +23,7 @@ from bucketvault.engine.domain.spec import EndSpec, RunSpec, stored_locations
 from bucketvault.engine.domain.state_words import describe_end
 from bucketvault.engine.domain.times import missed_at, proof_is_old
 from bucketvault.engine.domain.warnings import RunWarning, warnings_of
-from bucketvault.engine.mail import outbox
+from bucketvault.engine.mail import states
 from bucketvault.engine.mail.mail_views import MailNote
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.runs import queue, stamps
@@ -135,7 +135,7 @@ class RunPage:
     previous_id: int | None
     next_id: int | None
     log_retention_days: int = 0  # as it is set now; 0: for ever
-    mail: MailNote | None = None  # whether anybody was told of its end; None: nothing to tell
+    alerts: tuple[MailNote, ...] = ()  # who was told of its end; empty: nothing to tell
     # ids and names of the providers of its ends, as they are called now; those that are left
     providers: Mapping[Side, tuple[int, str]] = field(default_factory=dict)
     untouched: bool = False  # nothing has touched the copy since the last good run
@@ -278,7 +278,7 @@ def run_page(run_id: int) -> RunPage:
             previous_id=before.limit(1).scalar(),
             next_id=after.limit(1).scalar(),
             log_retention_days=settings.load().log_retention_days,
-            mail=outbox.note_of(row),
+            alerts=states.notes_of(row),
             providers=_providers_of(row),
             untouched=good is not None and is_copy_of(good, row),
             prices=price_list.load(),

@@ -85,7 +85,7 @@ class InstallationIssue:
     """
 
     part: Part
-    title: str  # a few words, such as "Email alerts are off"
+    title: str  # a few words, such as "Alerts are off"
     why: str  # a sentence: what that means
     is_bad: bool
     is_known: bool = True

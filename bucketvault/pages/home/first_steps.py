@@ -89,7 +89,7 @@ def draw_first_steps(
             with element("li", "first-step"):
                 glyph(Tone.OK if steps.mail_is_set_up else Tone.WARN)
                 with element("div", "stack"):
-                    element("span", "strong", "Get an email when a backup fails")
+                    element("span", "strong", "Get an alert when a backup fails")
                     note = (
                         "Set up."
                         if steps.mail_is_set_up
@@ -99,7 +99,7 @@ def draw_first_steps(
                 if steps.mail_is_set_up:
                     element("span", "t13 ink3", "Done")
                 else:
-                    button("Set up email", href="/settings")
+                    button("Set up alerts", href="/settings")
         if not steps.providers:
             with element("details", "from-file"):
                 element("summary", text="Or set up everything from a file")

@@ -35,7 +35,7 @@ PAUSE_S = 0.25  # between two redraws of the list: rclone speaks once a second
 NEEDS_SHOWN = 8
 
 MENDED = {  # where a part of the program is mended, and the words of the way there
-    Part.MAIL: ("/settings", "Set up email"),
+    Part.MAIL: ("/settings", "Set up alerts"),
     Part.LOST_MAIL: ("/settings", "View"),
     Part.RCLONE: ("/health", "View"),
     Part.SCHEDULER: ("/health", "View"),
@@ -73,7 +73,7 @@ def register(engine: "Engine") -> None:
             look_again()
 
         async def watch_elsewhere() -> None:
-            said = "Email alerts stay off. Settings can undo this."
+            said = "Alerts stay off. Settings can undo this."
             await attempt(in_thread(engine.watch_elsewhere, True), said)
             look_again()
 

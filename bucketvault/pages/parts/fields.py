@@ -132,6 +132,26 @@ class Pick(_Labelled):
             self.input.set_options(dict(options), value=value)
 
 
+class Checks(_Labelled):
+    """Several things of which any may be chosen."""
+
+    def __init__(
+        self, name: str, label: str, options: Mapping[str, str], chosen: Sequence[str]
+    ) -> None:
+        self._boxes: dict[str, ui.checkbox] = {}
+        with self._around(name, label, ""):
+            self.input = element("div", "checks", role="group", tabindex="-1", aria_label=label)
+            with self.input:
+                for key, words in options.items():
+                    self._boxes[key] = ui.checkbox(words, value=key in chosen).props("dense")
+                    self._boxes[key].mark(f"{name}-{key}")
+
+    @property
+    def value(self) -> list[str]:
+        """The keys of what is chosen."""
+        return [key for key, box in self._boxes.items() if box.value]
+
+
 def above(actions: ui.element) -> ui.element:
     """Draw a place for fields above the buttons of a dialog."""
     assert actions.parent_slot is not None  # noqa: S101  it is in its dialog

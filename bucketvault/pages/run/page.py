@@ -171,7 +171,7 @@ class RunScreen:
         self._page, view = page, page.run
         self._today = self._day_of(now)
         resting = view.at_rest()
-        beside = page.last_good_at, page.previous_id, page.next_id, page.mail
+        beside = page.last_good_at, page.previous_id, page.next_id, page.alerts
         if self._result.is_new(resting, page.settings, self._today, *beside):
             self._redraw(page, now)
         if self._live is not None:
@@ -254,7 +254,7 @@ class RunScreen:
         self._foot.clear()
         with self._foot:
             with card("This run"):
-                mail = words.mail_about(page.mail, self._zone, now)
+                mail = words.alerts_about(page.alerts, self._zone, now)
                 pairs = (*words.this_run(view, self._zone, now), *money.of_run(page), *mail)
                 key_values(
                     (key, value if isinstance(value, Moment) else clean(value))

@@ -1,6 +1,7 @@
 """A run in words: its result, who started it, what its exit code means. Pure; see `page.py`."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,7 @@ from bucketvault.humanize import (
 from bucketvault.pages.parts.widgets import Moment, Tile
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.pages.run import approval
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Mends, Phase, Reason, RunKind, RunStatus, Side, Trigger
 
 UNKNOWN = "-"  # what is not known yet
@@ -333,24 +335,26 @@ def this_run(
     )
 
 
-def mail_about(
-    note: MailNote | None, zone: ZoneInfo, now: dt.datetime
+def alerts_about(
+    notes: Sequence[MailNote], zone: ZoneInfo, now: dt.datetime
 ) -> tuple[tuple[str, str], ...]:
-    """Say in the card at the foot if anybody was told of its end; empty: nothing to tell."""
-    if note is None:
-        return ()
+    """Say in the card at the foot who was told of its end; empty: nothing to tell."""
+    return tuple((clean(note.to) or "Email", _told(note, zone, now)) for note in notes)
+
+
+def _told(note: MailNote, zone: ZoneInfo, now: dt.datetime) -> str:
     at = to_the_second(note.at, zone) if note.at is not None else UNKNOWN
     told = "being sent"
     if note.told is Told.NOBODY:
-        told = "None: email was not set up when this run ended."
+        told = "None: no alerts were set up when this run ended."
     elif note.told is Told.MAILED:
-        told = f"taken by the mail server, {at}"
+        told = f"taken by the {'service' if note.to else 'mail server'}, {at}"
     elif note.told is Told.GIVEN_UP:
         told = f"not delivered, {at}: {note.error}"
     elif note.error:
         again = clock(note.at, zone, now) if note.at is not None else ""
         told = f"not taken yet, tried again {again}: {note.error}"
-    return (("Email", told),)
+    return told
 
 
 def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:

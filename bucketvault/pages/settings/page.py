@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 from nicegui import app
 
 from bucketvault.engine.about import SettingsPage
-from bucketvault.engine.mail.mail_views import Letter, MailState, Trial
+from bucketvault.engine.mail.mail_views import MailState, Trial
 from bucketvault.engine.settings import PASSWORD, Settings
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
@@ -21,6 +21,12 @@ from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.save_bar import SaveBar
 from bucketvault.pages.parts.widgets import Part, button, card, confirm, element, glyph, key_values
 from bucketvault.pages.settings import words
+from bucketvault.pages.settings.alerts import (
+    AlertActions,
+    AlertsCard,
+    alert_actions,
+    draw_dead,
+)
 from bucketvault.pages.settings.form import Kept, SettingsForm
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Topic
@@ -38,6 +44,7 @@ class SettingsActions(NamedTuple):
     dismiss: Callable[[int], Awaitable[object]]
     sign_out_everywhere: Callable[[], Awaitable[None]]
     show_hint_again: Callable[[], Awaitable[None]]
+    alerts: AlertActions
 
 
 def register(engine: "Engine") -> None:
@@ -80,6 +87,7 @@ def register(engine: "Engine") -> None:
                 partial(press, engine.mail.dismiss),
                 sign_out_everywhere,
                 show_hint_again,
+                alert_actions(engine),
             )
             screen = SettingsScreen(page, engine.zone, actions)
 
@@ -114,6 +122,7 @@ class SettingsScreen:
             with element("div", "part"):
                 with card("Email alerts", "one email for each run that fails", body=True):
                     self._mail = self._mail_form(stored)
+                self._alerts = AlertsCard(zone, actions.alerts)
                 with card("Heartbeat", "for a service that notices when this server is gone"):
                     self._ping = self._ping_form(stored)
                 with card("Limits"):
@@ -251,10 +260,11 @@ class SettingsScreen:
         """Show what is stored and how things are at `now`."""
         for form in (self._mail, self._ping, self._limits):
             form.take(page.settings)
-        elsewhere = page.settings.alerts_elsewhere
-        if self._mail_state.is_new(page.mail, page.ping, elsewhere):
+        self._alerts.show(page.targets, [each for each in page.mail.dead if each.to], now)
+        elsewhere, others = page.settings.alerts_elsewhere, bool(page.targets)
+        if self._mail_state.is_new(page.mail, page.ping, elsewhere, others):
             with self._mail_state:
-                self._draw_mail(page.mail, now, elsewhere=elsewhere)
+                self._draw_mail(page.mail, now, elsewhere=elsewhere, others=others)
             self._ping_state.clear()
             with self._ping_state:
                 _draw_line(words.ping_line(page.ping, self._zone, now))
@@ -271,31 +281,20 @@ class SettingsScreen:
         with self._about:
             key_values((key, clean(value)) for key, value in words.about_pairs(page.about))
 
-    def _draw_mail(self, mail: MailState, now: dt.datetime, *, elsewhere: bool) -> None:
-        if elsewhere and not mail.set_up:
-            _draw_line((Tone.NONE, "Email alerts are off: you watch in another way.", ""))
+    def _draw_mail(
+        self, mail: MailState, now: dt.datetime, *, elsewhere: bool, others: bool
+    ) -> None:
+        if elsewhere and not mail.set_up and not others:
+            _draw_line((Tone.NONE, "Alerts are off: you watch in another way.", ""))
             act, mark = self._actions.show_hint_again, "show-hint-again"
             button("Remind me of alerts again", "", "small", mark=mark, on_click=act)
         else:
-            for line in words.mail_lines(mail, self._zone, now):
+            for line in words.mail_lines(mail, self._zone, now, others=others):
                 _draw_line(line)
         for letter in mail.dead:
-            self._draw_dead(letter, now)
-
-    def _draw_dead(self, letter: Letter, now: dt.datetime) -> None:
-        with element("div", "line top"):
-            glyph(Tone.BAD)
-            with element("div", "stack"):
-                element("span", "strong", clean(letter.subject))
-                element("span", "t13 ink2 wrap", clean(words.dead_words(letter, self._zone, now)))
-                with element("div", "line"):
-                    actions = self._actions
-                    for label, act in (
-                        ("Try again", actions.try_again),
-                        ("Dismiss", actions.dismiss),
-                    ):
-                        mark = f"{label.lower().replace(' ', '-')}-{letter.id}"
-                        button(label, "", "small", mark=mark, on_click=partial(act, letter.id))
+            if not letter.to:
+                actions = self._actions.try_again, self._actions.dismiss
+                draw_dead(letter, self._zone, now, *actions)
 
     def _ask_to_sign_out(self) -> None:
         confirm(

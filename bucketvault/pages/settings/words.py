@@ -4,10 +4,13 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.about import About
+from bucketvault.engine.alerts.targets import Target
+from bucketvault.engine.domain.alert_urls import EVENT_WORDS, read
+from bucketvault.engine.domain.rules import InvalidValue
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import age, day_and_time, many, size
-from bucketvault.vocabulary import MailSecurity
+from bucketvault.vocabulary import AlertEvent, MailSecurity
 
 PROTECTION = {
     MailSecurity.STARTTLS.value: "STARTTLS (usual port 587)",
@@ -17,9 +20,12 @@ PROTECTION = {
 
 
 def mail_lines(
-    mail: MailState, zone: ZoneInfo, now: dt.datetime
+    mail: MailState, zone: ZoneInfo, now: dt.datetime, *, others: bool = False
 ) -> tuple[tuple[Tone, str, str], ...]:
-    """Describe a mail: state, sentence, and the mail server's answer."""
+    """Describe a mail: state, sentence, and the mail server's answer; `others`: other targets."""
+    if not mail.set_up and others:
+        told = "Email alerts are off. Alerts go to the other targets."
+        return ((Tone.OFF, told, ""), *_failures(mail, zone, now))
     if not mail.set_up:
         told = "Email alerts are off. You won't be told when a backup fails."
         return ((Tone.WARN, told, ""), *_failures(mail, zone, now))
@@ -74,6 +80,33 @@ def ping_line(ping: PingState, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, 
         if ping.good
         else (Tone.BAD, f"{when} and not taken.", ping.answer)
     )
+
+
+def events_words(target: Target) -> str:
+    """Say which events a target gets."""
+    if len(target.events) == len(AlertEvent):
+        return "All events"
+    words = ", ".join(EVENT_WORDS[event] for event in target.events)
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def result_line(target: Target, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, str]:
+    """Say how the last alert or test to a target went."""
+    if target.tried_at is None:
+        return Tone.NONE, "Nothing was sent to it yet."
+    when = f"{age(target.tried_at, now)}, on {day_and_time(target.tried_at, zone, now)}"
+    waiting = f" {many(target.waiting, 'alert')} will be tried again." if target.waiting else ""
+    if target.heard:
+        return Tone.OK, f"The last alert was taken {when}: {target.answer}.{waiting}"
+    return Tone.BAD, f"The last alert was not taken {when}: {target.answer}{waiting}"
+
+
+def recognised(url: str) -> str:
+    """Say which service a URL means while it is typed; empty: it cannot be told yet."""
+    try:
+        return f"Recognised: {read(url).shown}."
+    except InvalidValue:
+        return ""
 
 
 def about_pairs(about: About) -> tuple[tuple[str, str], ...]:

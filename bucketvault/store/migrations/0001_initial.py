@@ -161,17 +161,34 @@ STATEMENTS = (
     "CREATE INDEX run_log_chunk_line ON run_log_chunk (run_id, first_line)",
     "CREATE INDEX run_log_chunk_shown ON run_log_chunk (run_id, first_shown)",
     """
+    CREATE TABLE alert_target (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        uuid TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE CHECK (name <> ''),
+        shown TEXT NOT NULL CHECK (shown <> ''),
+        url TEXT NOT NULL,
+        events TEXT NOT NULL,
+        tried_at TEXT,
+        heard INTEGER NOT NULL DEFAULT 0 CHECK (heard IN (0, 1)),
+        answer TEXT NOT NULL DEFAULT ''
+    )
+    """,
+    """
     CREATE TABLE mail (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL,
         run_id INTEGER REFERENCES backup_run (id) ON DELETE SET NULL,
         backup_id INTEGER REFERENCES backup (id) ON DELETE SET NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('failed', 'recovered', 'overdue', 'overdue_over',
-            'damaged', 'kept_out')),
+        target_id INTEGER REFERENCES alert_target (id) ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('failed', 'held', 'recovered', 'overdue',
+            'overdue_over', 'damaged', 'kept_out')),
         message_id TEXT NOT NULL UNIQUE,
         subject TEXT NOT NULL,
         body TEXT NOT NULL,
+        about TEXT NOT NULL DEFAULT '{}',
         attempts INTEGER NOT NULL DEFAULT 0,
         next_attempt_at TEXT,
         sent_at TEXT,
@@ -181,7 +198,11 @@ STATEMENTS = (
         CHECK ((next_attempt_at IS NOT NULL) + (sent_at IS NOT NULL) + (dead_at IS NOT NULL) = 1)
     )
     """,
-    "CREATE UNIQUE INDEX mail_one_per_run ON mail (run_id, kind) WHERE run_id IS NOT NULL",
+    """
+    CREATE UNIQUE INDEX mail_one_per_run ON mail (run_id, kind, coalesce(target_id, 0))
+        WHERE run_id IS NOT NULL
+    """,
+    "CREATE INDEX mail_target ON mail (target_id) WHERE target_id IS NOT NULL",
     "CREATE INDEX mail_waiting ON mail (next_attempt_at) WHERE next_attempt_at IS NOT NULL",
     "CREATE INDEX mail_backup ON mail (backup_id) WHERE backup_id IS NOT NULL",
     # hashes only, so that this file opens no page

@@ -8,7 +8,7 @@ import pytest
 
 from bucketvault.engine import settings
 from bucketvault.engine.domain.warnings import RunWarning
-from bucketvault.engine.mail import outbox, texts
+from bucketvault.engine.mail import outbox, states, texts
 from bucketvault.engine.mail.mail_views import Told
 from bucketvault.engine.views import backups
 from bucketvault.errors import NotFoundError
@@ -111,7 +111,7 @@ def test_a_verification_that_failed_is_one_mail_of_its_own(photos: Backup) -> No
     assert "This run changed nothing" in mail.body and "in a row" not in mail.body
     assert " verify Photos\n" in mail.body
     page = backups.run_page(failed.id)
-    assert page.mail is not None and page.mail.told is Told.WAITING
+    assert [note.told for note in page.alerts] == [Told.WAITING]
 
 
 @pytest.mark.usefixtures("mail_set_up")
@@ -213,8 +213,7 @@ def test_a_failure_nobody_was_told_of_has_no_happy_end(photos: Backup, vault: Va
     good(photos)
 
     assert mails() == []
-    note = backups.run_page(run.id).mail
-    assert note is not None
+    (note,) = backups.run_page(run.id).alerts
     assert note.told is Told.NOBODY
 
 
@@ -320,8 +319,7 @@ def test_a_deleted_backups_mail_still_goes_out(photos: Backup) -> None:
 @pytest.mark.usefixtures("mail_set_up")
 def test_the_runs_page_says_what_became_of_its_mail(photos: Backup) -> None:
     def told(run: BackupRun) -> tuple[Told, str]:
-        note = backups.run_page(run.id).mail
-        assert note is not None
+        (note,) = backups.run_page(run.id).alerts
         return note.told, note.error
 
     run = bad(photos)
@@ -341,7 +339,7 @@ def test_the_runs_page_says_what_became_of_its_mail(photos: Backup) -> None:
         (Told.GIVEN_UP, "550 never"),
         (Told.MAILED, ""),
     ]
-    assert backups.run_page(good(photos, kind=RunKind.PREVIEW).id).mail is None
+    assert backups.run_page(good(photos, kind=RunKind.PREVIEW).id).alerts == ()
 
 
 @pytest.mark.usefixtures("mail_set_up")
@@ -353,7 +351,7 @@ def test_the_state_of_mail_is_told(photos: Backup) -> None:
     outbox.note_failed(second, "550 never", None)
     outbox.note_failed(third, "451 later", at(9))
 
-    state = outbox.state()
+    state = states.state()
 
     assert (state.set_up, state.recipient, state.waiting) == (True, "me@example.org", 1)
     assert state.last_sent is not None
@@ -370,19 +368,19 @@ def test_a_mail_that_was_given_up_needs_nobody_once_it_is_dismissed(photos: Back
     outbox.note_failed(first, "550 never", None)
     outbox.dismiss(second)  # it waits still
 
-    needed = outbox.state().dead
+    needed = states.state().dead
     outbox.dismiss(first)
-    left = outbox.state()
+    left = states.state()
 
     assert [letter.id for letter in needed] == [first]
     assert (left.dead, left.waiting) == ((), 1)
     assert not Mail.select().where(Mail.needs_attention()).exists()
-    notes = [backups.run_page(each.id).mail for each in (run, other)]
-    assert [note.told for note in notes if note] == [Told.GIVEN_UP, Told.WAITING]
+    notes = [backups.run_page(each.id).alerts for each in (run, other)]
+    assert [note.told for (note,) in notes] == [Told.GIVEN_UP, Told.WAITING]
     # given up once more after a further try, it needs attention again
     outbox.try_again(first)
     outbox.note_failed(first, "550 never", None)
-    assert [letter.id for letter in outbox.state().dead] == [first]
+    assert [letter.id for letter in states.state().dead] == [first]
     with pytest.raises(NotFoundError):
         outbox.dismiss(99)
 
@@ -416,7 +414,7 @@ def test_a_server_that_takes_one_mail_is_offered_all_that_wait(photos: Backup) -
 
 
 def test_without_mail_the_state_is_empty() -> None:
-    state = outbox.state()
+    state = states.state()
 
     assert (state.set_up, state.recipient, state.waiting, state.dead) == (False, "", 0, ())
     assert state.last_sent is None

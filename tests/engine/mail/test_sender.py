@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bucketvault.engine import settings
-from bucketvault.engine.mail import outbox
+from bucketvault.engine.mail import outbox, states
 from bucketvault.engine.mail.sender import Mailer, Pace
 from bucketvault.engine.mail.smtp import Patience, Trouble
 from bucketvault.errors import InvalidInputError
@@ -122,8 +122,8 @@ def test_a_refused_address_gives_a_mail_up_until_somebody_tries_again(
     fail(photos)
 
     with mailbox.up(), sending(vault) as mailer:
-        until("it is given up", lambda: outbox.state().dead)
-        (dead,) = outbox.state().dead
+        until("it is given up", lambda: states.state().dead)
+        (dead,) = states.state().dead
         mailbox.answers.clear()
         mailer.try_again(dead.id)
         until("it is sent after all", all_sent)
@@ -139,9 +139,9 @@ def test_a_mail_that_fails_for_a_day_is_given_up(
     pace = Pace(pauses_s=(0.02,), gives_up_after_s=0.3, look_s=0.02)
 
     with sending(vault, pace):
-        until("it is given up", lambda: outbox.state().dead)
+        until("it is given up", lambda: states.state().dead)
 
-    (dead,) = outbox.state().dead
+    (dead,) = states.state().dead
     assert dead.attempts > 1
     assert "cannot be reached" in dead.last_error
 
@@ -155,7 +155,7 @@ def test_a_mail_that_waited_while_the_machine_slept_is_tried_more_than_once(
 
     with sending(vault):
         until("it was tried", lambda: Mail.get().attempts >= 2)
-        dead = outbox.state().dead
+        dead = states.state().dead
     with mailbox.up(), sending(vault):
         until("it is sent", all_sent)
 
@@ -195,7 +195,7 @@ def test_a_refusal_for_the_day_is_tried_until_the_limit_is_free_again(
         mailbox.answers.clear()
         until("it is sent", all_sent)
 
-    assert told == "550 5.4.5 Daily user sending limit exceeded" and not outbox.state().dead
+    assert told == "550 5.4.5 Daily user sending limit exceeded" and not states.state().dead
     assert len(mailbox.raw) == 1
 
 
@@ -244,8 +244,8 @@ def test_mended_settings_send_what_waits_at_once(
     slow = Pace(pauses_s=(3600,), look_s=0.02)
 
     with mailbox.up(tls=authority, sign_in=["PLAIN"]), sending(vault, slow):
-        until("signing in was refused", lambda: outbox.state().last_failed)
-        refused = outbox.state()
+        until("signing in was refused", lambda: states.state().last_failed)
+        refused = states.state()
         settings.change({"smtp_password": PASSWORD}, vault)
         until("it is sent", all_sent)
 
@@ -267,10 +267,10 @@ def test_a_server_that_hangs_delays_nothing_but_mail(
 
             fail(photos)
 
-            assert talks_to(port) and outbox.state().last_failed is None  # it waits still
-            assert outbox.state().waiting == 2
-    until("it hears that the server is gone", lambda: outbox.state().last_failed)
-    assert outbox.state().waiting == 2
+            assert talks_to(port) and states.state().last_failed is None  # it waits still
+            assert states.state().waiting == 2
+    until("it hears that the server is gone", lambda: states.state().last_failed)
+    assert states.state().waiting == 2
 
 
 def test_a_busy_database_does_not_make_a_second_mail(
@@ -301,9 +301,9 @@ def test_a_lost_key_keeps_the_mail_waiting_and_says_why(
     vault.key_file.unlink()
 
     with mailbox.up(), sending(Vault(vault.key_file)):
-        until("it was tried", lambda: outbox.state().last_failed)
+        until("it was tried", lambda: states.state().last_failed)
 
-    failed = outbox.state().last_failed
+    failed = states.state().last_failed
     assert failed is not None
     assert "key file" in failed.last_error
     assert key.decode().strip() not in failed.last_error
@@ -316,9 +316,9 @@ def test_switched_off_mail_is_given_up_in_sight(
     settings.change({"smtp_host": "", "mail_from": "", "mail_to": ""}, vault)
 
     with sending(vault):
-        until("it is given up", lambda: outbox.state().dead)
+        until("it is given up", lambda: states.state().dead)
 
-    assert "turned off" in outbox.state().dead[0].last_error
+    assert "turned off" in states.state().dead[0].last_error
 
 
 # ---- a test mail

@@ -382,18 +382,18 @@ async def test_the_hint_at_alerts_is_put_away_and_comes_back_when_that_is_undone
     engine.rows = scenes.bad_rows()
     engine.installation = replace(scenes.GOOD_INSTALLATION, mail_is_set_up=False)
     await user.open("/")
-    await user.should_see("Email alerts are off")
+    await user.should_see("Alerts are off")
 
     user.find(marker="watch-elsewhere").click()
 
-    await user.should_see("Email alerts stay off. Settings can undo this.")
+    await user.should_see("Alerts stay off. Settings can undo this.")
     await user.should_not_see("You won't be told when a backup fails.")
     assert engine.preferences.shown.settings.alerts_elsewhere
     engine.preferences.shown = replace(
         scenes_settings.fresh(), settings=replace(Settings(), alerts_elsewhere=True)
     )
     await user.open("/settings")
-    await user.should_see("Email alerts are off: you watch in another way.")
+    await user.should_see("Alerts are off: you watch in another way.")
     user.find(marker="show-hint-again").click()
     await becomes(lambda: not engine.preferences.shown.settings.alerts_elsewhere)
     await user.open("/")
@@ -418,7 +418,7 @@ async def test_the_next_step_is_the_primary_button(
 
     (step,) = user.find(marker="next").elements
     assert step.props["href"] == href
-    await user.should_see("Get an email when a backup fails")
+    await user.should_see("Get an alert when a backup fails")
     await user.should_not_see("You won't be told when a backup fails.")  # it is one of the steps
 
 

@@ -126,7 +126,7 @@ def test_alerts_that_are_off_are_a_hint_and_leave_home_green() -> None:
 
     assert (said.tone, said.short) == (Tone.OK, "All good")
     (hint,) = said.installation_issues
-    assert hint.is_hint and hint.title == "Email alerts are off"
+    assert hint.is_hint and hint.title == "Alerts are off"
     assert hint.why == "You won't be told when a backup fails."
     watched = replace(GOOD_INSTALLATION, mail_is_set_up=False, watched_elsewhere=True)
     assert of_all([backup_row(1)], watched).installation_issues == ()

@@ -31,7 +31,8 @@ from tests.pages.waiting import becomes, drawn
 def show(view: RunView, mail: MailNote | None = None, **more: Any) -> None:
     from bucketvault.pages.run import page as run
 
-    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None, mail=mail, **more)
+    alerts = (mail,) if mail is not None else ()
+    page = RunPage(view, scenes.SETTINGS, scenes.now() - scenes.DAY, 1, None, alerts=alerts, **more)
 
     @ui.page("/")
     def draw() -> None:
@@ -56,7 +57,7 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
 @pytest.mark.parametrize(
     ("note", "said"),
     [
-        (MailNote(Told.NOBODY), "None: email was not set up when this run ended."),
+        (MailNote(Told.NOBODY), "None: no alerts were set up when this run ended."),
         (MailNote(Told.MAILED, scenes.now()), "taken by the mail server, "),
         (MailNote(Told.WAITING, scenes.now()), "being sent"),
         (MailNote(Told.WAITING, scenes.now(), "451 later"), "not taken yet, tried again at "),
