@@ -38,7 +38,7 @@ let wentAt = 0;
 
 function key(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest?.("input, textarea, select, [contenteditable], .log-card")) return;
+  if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
   const help = document.getElementById("keys");
   if (event.key === "?") {
     event.preventDefault();
@@ -47,7 +47,10 @@ function key(event) {
     wentAt = event.timeStamp;
   } else if (wentAt && event.timeStamp - wentAt < GO_MS) {
     wentAt = 0;
-    document.querySelector(`[data-go="${CSS.escape(event.key)}"]`)?.click();
+    const link = document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+    if (!link) return;
+    event.preventDefault(); // the letter is no other key of the page
+    link.click();
   }
 }
 

@@ -190,7 +190,7 @@ def test_no_door_takes_text_from_elsewhere(path: Path) -> None:
     assert found_in(path.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("path", sorted(ASSETS.glob("*.js")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ASSETS.rglob("*.js")), ids=lambda path: path.name)
 def test_no_script_of_ours_makes_markup_of_text(path: Path) -> None:
     wrong = [
         line

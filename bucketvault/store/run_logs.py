@@ -5,6 +5,7 @@ the lines in which rclone tells its progress once a second.
 """
 
 import itertools
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -188,17 +189,71 @@ def find(
     """The number of the next row from `start` on (or before it) that holds `sought`; None: none."""
     start = max(start, 0)
     for chunk, first in _chunks(run_id, start, wanted, backwards):
-        if not sought.may_hold(zlib.decompress(chunk.data), zlib.decompress(chunk.kinds)):
-            continue
         hits = [
-            row.number
-            for row in _numbered(chunk, first, wanted)
-            if (row.number < start if backwards else row.number >= start)
-            and sought.holds(row.line, row.kind)
+            row
+            for row in _holding(chunk, first, wanted, sought)
+            if (row < start if backwards else row >= start)
         ]
         if hits:
             return hits[-1] if backwards else hits[0]
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Rows that hold what is sought, in a part of a log."""
+
+    rows: list[int]
+    next: int  # the first row that was not looked at
+    done: bool  # the log has no more rows
+
+
+def matches(
+    run_id: int, sought: Sought, start: int, wanted: Kinds, *, most: int, within_s: float
+) -> Matches:
+    """Return the rows from `start` on that hold `sought`: about `within_s` seconds of looking.
+
+    At most `most` of them; at least one chunk is looked at. Call again from `next` until `done`.
+    """
+    until = time.monotonic() + within_s
+    found: list[int] = []
+    after = -1
+    for chunk, first in _chunks(run_id, start, wanted):
+        if after >= start and time.monotonic() > until:
+            return Matches(found, after, done=False)
+        found += [row for row in _holding(chunk, first, wanted, sought) if row >= start]
+        if len(found) > most:
+            return Matches(found[:most], found[most - 1] + 1, done=False)
+        kinds = zlib.decompress(chunk.kinds)
+        after = first + sum(map(kinds.count, wanted))
+    return Matches(found, max(start, after), done=True)
+
+
+def _holding(chunk: RunLogChunk, first: int, wanted: Kinds, sought: Sought) -> list[int]:
+    if not sought.may_hold(zlib.decompress(chunk.data), zlib.decompress(chunk.kinds)):
+        return []
+    rows = _numbered(chunk, first, wanted)
+    return [row.number for row in rows if sought.holds(row.line, row.kind)]
+
+
+def rows_at(run_id: int, numbers: Iterable[int], wanted: Kinds = SHOWN_LINES) -> list[LogRow]:
+    """Return the rows of these numbers, in their order; those beyond the log's end are left out.
+
+    Reads only the chunks that hold them.
+    """
+    found: list[LogRow] = []
+    left = sorted(set(numbers), reverse=True)
+    while left:
+        before = len(left)
+        for chunk, first in _chunks(run_id, left[-1], wanted):
+            for row in _numbered(chunk, first, wanted):
+                if left and row.number == left[-1]:
+                    found.append(row)
+                    left.pop()
+            break  # the next number may be many chunks away
+        if len(left) == before:
+            break
+    return found
 
 
 def raw_from(run_id: int, start: int) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
-from bucketvault.store.run_logs import LogSize, Sought
+from bucketvault.store.run_logs import LogSize, Matches, Sought
 from bucketvault.vocabulary import (
     SHOWN_LINES,
     Kinds,
@@ -65,6 +65,7 @@ class _Known:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.kinds: list[LineKind] = []
+        self.bytes = 0
         self._teller = Transcript()
         self._places: dict[Kinds, list[int]] = {}
 
@@ -77,6 +78,7 @@ class _Known:
         """Read what is new."""
         new = lines[len(self.kinds) :]
         if new:
+            self.bytes += sum(map(len, new))
             told = (
                 {line: self._teller.feed([line])[0] for line in dict.fromkeys(new)}
                 if len(new) > 9_999
@@ -277,9 +279,8 @@ class FakeEngine:
         return known
 
     def log_size(self, run_id: int) -> LogSize:
-        lines = self.logs.get(run_id, [])
-        shown = len(self._known(run_id).places(SHOWN_LINES))
-        return LogSize(len(lines), shown, sum(map(len, lines[-1000:])))
+        known = self._known(run_id)
+        return LogSize(len(known.lines), len(known.places(SHOWN_LINES)), known.bytes)
 
     def log_counts(self, run_id: int) -> tuple[int, ...]:
         found = Counter(self._known(run_id).kinds)
@@ -305,6 +306,32 @@ class FakeEngine:
         which = range(min(start, total) - 1, -1, -1) if backwards else range(start, total)
         rows = self._rows(run_id, wanted, which)
         return next((row.number for row in rows if sought.holds(row.line, row.kind)), None)
+
+    def log_matches(
+        self,
+        run_id: int,
+        sought: Sought,
+        start: int,
+        wanted: Kinds,
+        *,
+        most: int,
+        within_s: float,
+    ) -> Matches:
+        total = len(self._known(run_id).places(wanted))
+        last = min(total, start + 5_000)  # so that a long one takes several looks
+        rows = self._rows(run_id, wanted, range(min(start, total), last))
+        hits = [row.number for row in rows if sought.holds(row.line, row.kind)]
+        if len(hits) > most:
+            return Matches(hits[:most], hits[most - 1] + 1, done=False)
+        return Matches(hits, last, done=last >= total)
+
+    def log_rows_at(self, run_id: int, numbers: list[int], wanted: Kinds) -> list[LogRow]:
+        total = len(self._known(run_id).places(wanted))
+        return [
+            row
+            for number in sorted(set(numbers))
+            for row in self._rows(run_id, wanted, range(number, min(number + 1, total)))
+        ]
 
     def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind]]:
         known = self._known(run_id)

@@ -218,6 +218,40 @@ def test_find_goes_on_across_every_border(
                 assert found == naive_find(seen, needle, start, backwards=backwards)
 
 
+@pytest.mark.parametrize("most", [1000, 7])
+@pytest.mark.parametrize("within_s", [60.0, 0.0])
+def test_matches_come_a_part_at_a_time_and_are_all_found(
+    run: BackupRun, long_log: list[bytes], most: int, within_s: float
+) -> None:
+    looks, found, start, done = 0, [], 990, False
+
+    while not done:
+        part = run_logs.matches(
+            run.id, RawText("LINE 0010"), start, SHOWN_LINES, most=most, within_s=within_s
+        )
+        assert len(part.rows) <= most and (part.done or part.next > start)
+        looks, start, done = looks + 1, part.next, part.done
+        found += part.rows
+
+    assert found == [*range(1000, 1100)]
+    assert start == 3000
+    assert looks > 1 or (most, within_s) == (1000, 60.0)
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_rows_are_read_by_their_numbers(
+    run: BackupRun, long_log: list[bytes], opened: list[int], progress: bool
+) -> None:
+    seen = shown(long_log, progress=progress)
+    numbers = [2999, 0, 1, 1000, 999, 2999, len(seen) - 1, len(seen), 9**9]
+
+    rows = run_logs.rows_at(run.id, numbers, which(progress))
+
+    there = [number for number in sorted(set(numbers)) if number < len(seen)]
+    assert [(row.number, row.line) for row in rows] == [(number, seen[number]) for number in there]
+    assert len(opened) <= 2 * (len(there) + 1)  # lines and their kinds
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of every chunk that is unpacked."""

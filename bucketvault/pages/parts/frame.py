@@ -56,6 +56,21 @@ MAILBOX = "Mailbox (demo)"
 # After `g`, the letter that leads there; desk.js reads it.
 GO = {"Backups": "b", "Providers": "p", "Storages": "s", "Health": "h", "Settings": "e"}
 GO_IN_DEMO = {**GO, MAILBOX: "m"}
+# In the log of a run; logview.js hears them.
+LOG_KEYS = (
+    ("n N", "Next match, previous match"),
+    ("o", "Only matching lines, or all"),
+    ("e", "First error"),
+    ("f", "Follow the end"),
+    ("w", "Wrap long lines"),
+    ("t", "Show or hide times"),
+    ("m", "Whole window, or back"),
+    ("↑ ↓", "Move; with Shift: select lines"),
+    ("Enter", "Open the line"),
+    ("c", "Copy the selected lines"),
+    ("l", "Copy a link to them"),
+    ("Esc", "Clear the search or selection"),
+)
 
 
 class _Installation:
@@ -154,12 +169,9 @@ class Frame:
 
         with element("dialog", "shortcuts", id="keys", aria_label="Keyboard shortcuts"):
             element("h2", text="Keyboard shortcuts")
-            with element("dl"):
-                for keys, words in _Installation.shortcuts():
-                    with element("dt"):
-                        for each in keys.split():
-                            element("kbd", "key", each)
-                    element("dd", text=words)
+            _draw_keys(_Installation.shortcuts())
+            element("h3", text="In the log of a run")
+            _draw_keys(LOG_KEYS)
         # filled and shown by frame.js, which also runs where the server is out of reach
         element("div", "offline-bar", "", id="offline", role="status", hidden="")
         with element("div", "topbar"):
@@ -217,6 +229,15 @@ class Frame:
 
     def _tick(self) -> None:
         self._clock.text = humanize.wall_clock(dt.datetime.now(dt.UTC), self._zone)
+
+
+def _draw_keys(keys: tuple[tuple[str, str], ...]) -> None:
+    with element("dl"):
+        for names, words in keys:
+            with element("dt"):
+                for each in names.split():
+                    element("kbd", "key", each)
+            element("dd", text=words)
 
 
 def _drawer() -> ui.element:

@@ -26,6 +26,7 @@ from bucketvault.pages.run.log_rows import (
     RowCounts,
     Tail,
     read_size,
+    row_of_line,
     viewer_row,
     wanted_lines,
 )
@@ -36,14 +37,22 @@ if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
 MOST_ROWS_FETCHED = 1000  # with one request
+MOST_ROWS_PICKED = 300  # by their numbers, which may be in as many chunks
+MOST_MATCHES = 1000  # with one request
+SEARCH_S = 0.25  # of one request: whoever types on does not wait for more
 BLOCK_BYTES = 64 * 1024
 
 
 RunId = Annotated[int, fastapi.Path(ge=1, le=LARGEST_NUMBER)]
 RowNumber = Annotated[int, fastapi.Query(ge=0, le=LARGEST_NUMBER)]
+SoughtText = Annotated[str, fastapi.Query(min_length=1, max_length=1000)]
 
 
-class LogView(ui.element, component=assets.folder() / "logview.js"):
+class LogView(
+    ui.element,
+    component=assets.folder() / "logview.js",
+    esm={"bucketvault-log": str(assets.folder() / "log")},
+):
     """The viewer element. `first` is the news it starts with (see `RunLog`)."""
 
     def __init__(self, run_id: int, first: Row, *, shows_plan: bool) -> None:
@@ -193,14 +202,21 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         only: Filter = Filter.ALL,
         progress: bool = False,
         whole: bool = False,
+        at: Annotated[list[RowNumber] | None, fastapi.Query(max_length=MOST_ROWS_PICKED)] = None,
     ) -> JSONResponse:
-        """Answer with rows from `start` on, and their number. `whole`: one row, its whole text."""
+        """Answer with rows from `start` on, and their number. `whole`: one row, its whole text.
+
+        `at`: the rows of these numbers instead.
+        """
         found = read_size(engine, run_id)
         if not found.lines:
             _found(engine, run_id)
         count = min(count, 1) if whole else count
         wanted = wanted_lines(only, progress)
-        read = engine.log_rows(run_id, start, count, wanted) if count else []
+        if at is not None:
+            read = engine.log_rows_at(run_id, at, wanted)
+        else:
+            read = engine.log_rows(run_id, start, count, wanted) if count else []
         zone = engine.zone_of_run(run_id)
         return JSONResponse(
             {
@@ -208,14 +224,14 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
                 "total": found.rows(only, progress),
                 "lines": found.lines,
                 "totals": found.totals,
-                "rows": [viewer_row(row, zone, wanted, whole=whole) for row in read],
+                "rows": [viewer_row(row, zone, whole=whole) for row in read],
             }
         )
 
     @router.get("/find")
     def find(
         run_id: RunId,
-        q: Annotated[str, fastapi.Query(min_length=1, max_length=1000)],
+        q: SoughtText,
         start: RowNumber = 0,
         back: bool = False,
         only: Filter = Filter.ALL,
@@ -228,6 +244,37 @@ def log_api(engine: "Engine") -> fastapi.APIRouter:
         if row is None:
             _found(engine, run_id)
         return JSONResponse({"row": row})
+
+    @router.get("/matches")
+    def matches(
+        run_id: RunId,
+        q: SoughtText,
+        start: RowNumber = 0,
+        only: Filter = Filter.ALL,
+        progress: bool = False,
+    ) -> JSONResponse:
+        """Answer with the rows from `start` on that hold `q`, as far as one look sees.
+
+        `next`: where the next look begins; `done`: the log has no more rows.
+        """
+        wanted = wanted_lines(only, progress)
+        sought = Shown(q, engine.zone_of_run(run_id), progress=LineKind.PROGRESS in wanted)
+        found = engine.log_matches(
+            run_id, sought, start, wanted, most=MOST_MATCHES, within_s=SEARCH_S
+        )
+        if found.done and not found.rows:
+            _found(engine, run_id)
+        return JSONResponse({"rows": found.rows, "next": found.next, "done": found.done})
+
+    @router.get("/row")
+    def row(
+        run_id: RunId, number: RowNumber, only: Filter = Filter.ALL, progress: bool = False
+    ) -> JSONResponse:
+        """Answer with the row of the line of this number, or of the next line shown, or null."""
+        found = row_of_line(engine, run_id, number, wanted_lines(only, progress))
+        if found is None:
+            _found(engine, run_id)
+        return JSONResponse({"row": found})
 
     @router.get("/first-error")
     def first_error(run_id: RunId, progress: bool = False) -> JSONResponse:

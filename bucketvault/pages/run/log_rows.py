@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,6 +32,7 @@ class Filter(StrEnum):
     KEPT = "kept"
     REMOVED = "removed"
     MOVED = "moved"  # what brought bytes over
+    STEPS = "steps"  # the log folded: where each pass or step begins
 
 
 _COPIED = frozenset({LineKind.NEW, LineKind.REPLACED})
@@ -46,6 +48,7 @@ FILTERS: dict[Filter, Kinds] = {
     Filter.KEPT: frozenset({LineKind.KEPT}),
     Filter.REMOVED: frozenset({LineKind.REMOVED}),
     Filter.MOVED: _COPIED,
+    Filter.STEPS: frozenset({LineKind.STEP}),
 }
 
 
@@ -81,13 +84,37 @@ def read_size(engine: "Engine", run_id: int) -> RowCounts:
 _remembered = functools.lru_cache(maxsize=4096)(describe_log_line)
 
 
-def viewer_row(row: LogRow, zone: ZoneInfo, wanted: Kinds, *, whole: bool = False) -> Row:
-    """Return a row for the viewer. In each filter it has its number among all rows."""
+def row_of_line(engine: "Engine", run_id: int, number: int, wanted: Kinds) -> int | None:
+    """Return the row of a line, counted as `viewer_row` does, or of the next line that is a row.
+
+    None: the log has no line of that number, or no row after it. Blocks.
+    """
+    found = engine.log_rows(run_id, number, 1, SHOWN_LINES)
+    if not found or wanted == SHOWN_LINES:
+        return number if found else None
+    if LineKind.PROGRESS in wanted:
+        return found[0].line_number
+    counts = engine.log_counts(run_id)
+    total = sum(counts[kind] for kind in wanted)
+
+    def line_of(row: int) -> int:
+        there = engine.log_rows(run_id, row, 1, wanted)
+        return there[0].shown_number if there else number  # it was dropped meanwhile
+
+    row = bisect_left(range(total), number, key=line_of)
+    return row if row < total else None
+
+
+def viewer_row(row: LogRow, zone: ZoneInfo, *, whole: bool = False) -> Row:
+    """Return a row for the viewer.
+
+    A line has one number, from 0, whatever else is shown; a line of progress has none.
+    """
     limit = WHOLE_CHARACTERS if whole else SHOWN_CHARACTERS
     describe = _remembered if len(row.line) < REMEMBERED_BYTES else describe_log_line
     line = describe(row.line, zone, row.kind, limit=limit)
     return {
-        "number": row.line_number if LineKind.PROGRESS in wanted else row.shown_number,
+        "number": None if row.kind is LineKind.PROGRESS else row.shown_number,
         "time": line.time,
         "kind": line.kind.word,
         "object": line.object,
@@ -152,7 +179,7 @@ class Tail:
                 first = max(0, total - MOST_ROWS_PUSHED)
                 read = self._engine.log_rows(self._run_id, first, total - first, wanted)
                 zone = self._engine.zone_of_run(self._run_id)
-                rows = [viewer_row(row, zone, wanted) for row in read]
+                rows = [viewer_row(row, zone) for row in read]
                 self._rows[wanted] = (total, rows)
             return rows[max(0, start - max(0, total - MOST_ROWS_PUSHED)) :]
 

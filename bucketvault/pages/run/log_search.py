@@ -1,4 +1,4 @@
-"""Searching a log for what people read in it, and for what rclone wrote.
+"""Searching a log for what people read in it.
 
 A million lines are not put into words for that: first each chunk is asked, at the speed of bytes,
 whether it may hold such a line; only then its lines are read as people read them.
@@ -43,7 +43,7 @@ _TIME_LIKE = re.compile(r"[\d:]{1,8}")
 
 
 class Shown:
-    """Finds `text` in a line's time, object or words, or in rclone's own line."""
+    """Finds `text` in a line's time, object or words: what is counted can be seen."""
 
     def __init__(self, text: str, zone: ZoneInfo, *, progress: bool = False) -> None:
         self._text = text.casefold()
@@ -81,10 +81,9 @@ class Shown:
 
     def holds(self, line: bytes, kind: LineKind) -> bool:
         """True if this line matches."""
-        if self._as_it_is(line):
-            return True
         if (
             kind in self._others
+            and not self._as_it_is(line)
             and not (self._size_like or self._time_like or _OTHER_LINE.search(line))
             and not any(word in line for word in REWORDED)
         ):

@@ -79,7 +79,10 @@ def test_a_range_that_makes_no_sense_is_refused(ask: Ask, query: str) -> None:
     assert ask.get(f"/api/runs/8/log{query}").status_code == 422
 
 
-@pytest.mark.parametrize("path", ["", "/raw", "/text", "/find?q=a", "/first-error"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/raw", "/text", "/find?q=a", "/matches?q=a", "/row?number=0", "/first-error"],
+)
 @pytest.mark.parametrize(("run", "status"), [("99", 404), ("0", 422), ("x", 422), ("9" * 30, 422)])
 def test_a_run_that_is_not_there_is_not_found(ask: Ask, path: str, run: str, status: int) -> None:
     assert ask.get(f"/api/runs/{run}/log{path}").status_code == status
@@ -153,6 +156,55 @@ def test_the_text_is_what_people_read(ask: Ask, shown: FakeEngine) -> None:
     assert len(ask.get("/api/runs/2/log/text?progress=1").text.splitlines()) == 21
 
 
+def test_matches_are_what_people_read_and_nothing_else(ask: Ask) -> None:
+    def matches(query: str) -> dict[str, Any]:
+        told: dict[str, Any] = ask.get(f"/api/runs/2/log/matches?{query}").json()
+        return told
+
+    assert matches("q=COPYING") == {"rows": [3], "next": 19, "done": True}
+    assert matches("q=weekly&only=errors") == {"rows": [3], "next": 6, "done": True}
+    assert matches("q=weekly&start=3")["rows"] == [14]
+    assert matches("q=server-side copy")["rows"] == []  # as rclone put it: not what is shown
+    assert matches("q=operations/copy.go")["rows"] == []
+    assert ask.get("/api/runs/2/log/matches", params={"q": "x" * 1001}).status_code == 422
+
+
+def test_rows_are_asked_for_by_their_numbers(ask: Ask) -> None:
+    everything = rows(ask, run=2)["rows"]
+
+    assert rows(ask, "?at=14&at=2&at=99", run=2)["rows"] == [everything[2], everything[14]]
+    assert ask.get("/api/runs/2/log?" + "at=1&" * 301).status_code == 422
+
+
+def test_a_line_has_one_number_whatever_else_is_shown(ask: Ask) -> None:
+    with_progress = rows(ask, "?progress=1", run=2)["rows"]
+
+    numbers = [row["number"] for row in with_progress]
+    assert [number for number in numbers if number is not None] == [*range(19)]
+    assert numbers.count(None) == 2
+    for number in range(19):
+        row = ask.get(f"/api/runs/2/log/row?number={number}&progress=1").json()["row"]
+        assert numbers[row] == number
+
+
+@pytest.mark.parametrize(
+    ("query", "row"),
+    [
+        ("number=18", 18),
+        ("number=19", None),
+        ("number=9007199254740990", None),
+        ("number=14&only=errors", 3),
+        ("number=0&only=errors", 0),
+        ("number=13&only=replaced", None),
+        ("number=4&only=steps", 2),
+    ],
+)
+def test_the_row_of_a_line_is_its_own_or_the_next_one_shown(
+    ask: Ask, query: str, row: int | None
+) -> None:
+    assert ask.get(f"/api/runs/2/log/row?{query}").json() == {"row": row}
+
+
 @pytest.mark.slow  # takes seconds
 def test_no_long_line_stays_in_memory(ask: Ask, shown: FakeEngine) -> None:
     shown.logs[3] = [
@@ -185,6 +237,7 @@ def test_no_long_line_stays_in_memory(ask: Ask, shown: FakeEngine) -> None:
         ("kept", {"kept"}),
         ("removed", set()),
         ("moved", {"new", "replaced"}),
+        ("steps", {"step"}),
     ],
 )
 def test_a_filter_leaves_its_lines_with_their_numbers_among_all(
