@@ -6,10 +6,12 @@ pending runs; the engine finds those within a second.
 
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import IO
 from zoneinfo import ZoneInfo
 
 from bucketvault.config import Config
@@ -30,6 +32,9 @@ from bucketvault.engine.providers import Providers
 from bucketvault.engine.runs import ledgers, queue, stamps, verifying
 from bucketvault.engine.runs.folder import RunFolder, run_folders
 from bucketvault.engine.runs.kept_versions import Kept, KeptVersions, asked_without_a_run
+from bucketvault.engine.runs.restore_listing import open_history
+from bucketvault.engine.runs.restore_script import Script, write_script
+from bucketvault.engine.runs.restoring import Day, History
 from bucketvault.engine.runs.row import RunContext
 from bucketvault.engine.runs.worker import Worker
 from bucketvault.engine.schedule.scheduler import Scheduler
@@ -351,6 +356,30 @@ class Engine:
         with asked_without_a_run():
             times = stamps.known_times(backup_id)
             return KeptVersions(*bucket, backup.archive_key).kept(backup.retention_days, times)
+
+    def history(
+        self, backup_id: int, on_count: Callable[[int], None], stopped: threading.Event
+    ) -> History:
+        """Return what a copy was after each run: lists all its kept versions, see `open_history`.
+
+        Raises NotFoundError, RcloneMissingError, VaultError, RestoreError, CancelledError.
+        """
+        with connection():
+            backup = rows.get(Backup, backup_id)
+        _, remote, _ = self.providers.bucket(backup.destination_storage_id)
+        return open_history(
+            self.config.ledgers, backup_id, remote, on_count=on_count, stopped=stopped
+        )
+
+    def restore_script(
+        self, history: History, day: Day, under: bytes, title: str
+    ) -> tuple[Script, IO[bytes]]:
+        """Return the script that restores a day or one folder of it, as a file without a name.
+
+        Raises RestoreError, OSError.
+        """
+        file = tempfile.TemporaryFile(dir=self.config.ledgers)  # noqa: SIM115  the caller's
+        return write_script(history, day, under, title, file, self.config.ledgers), file
 
     def stop_run(self, run_id: int) -> None:
         """Ask a run to end; one that waits is taken from the queue. An ended one stays as it is.

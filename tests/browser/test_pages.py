@@ -136,8 +136,24 @@ def test_kept_versions_come_late_and_the_text_is_downloaded(gallery: Gallery) ->
         seen.page.get_by_text("16 objects, 7.50 GB").wait_for()
         assert seen.page.locator(".kept tbody tr").count() == 5
         with seen.page.expect_download() as got:
+            seen.page.get_by_text("RESTORE.txt: how to restore").click()
             seen.page.get_by_role("link", name="RESTORE.txt").click()
         assert got.value.suggested_filename == "RESTORE.txt"
+
+
+def test_a_day_is_found_copied_and_downloaded_by_keyboard(gallery: Gallery) -> None:
+    with gallery.visit("/backups/4") as seen:
+        seen.page.get_by_label("Part of a name").fill("2026/")
+        seen.page.keyboard.press("Enter")
+        seen.page.get_by_role("button", name="Choose 2026/").press("Enter")
+        seen.page.get_by_role("button", name="Make the script").press("Enter")
+        copy = seen.page.get_by_role("button", name="Copy rclone.conf")
+        copy.press("Enter")
+        seen.page.get_by_text("Copied").wait_for()
+        with seen.page.expect_download() as got:
+            seen.page.get_by_role("link", name="Download", exact=True).press("Enter")
+        assert got.value.suggested_filename.endswith(".sh")
+        assert b"2026/invoice-2.pdf\n" in got.value.path().read_bytes()
 
 
 def test_a_phone_scrolls_and_does_not_overflow(gallery: Gallery) -> None:

@@ -1,18 +1,24 @@
 """An engine over made-up values, for pages. For tests only."""
 
+import tempfile
 import threading
 import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import IO
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.about import SettingsPage
 from bucketvault.engine.domain.prices import PRICES
 from bucketvault.engine.events import Live
+from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.kept_versions import Kept
+from bucketvault.engine.runs.restore_script import Script, write_script
+from bucketvault.engine.runs.restoring import Day, History
 from bucketvault.engine.settings import Settings
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
 from bucketvault.engine.views.calendar import Days
@@ -31,7 +37,7 @@ from bucketvault.vocabulary import (
     log_topic,
     run_topic,
 )
-from tests.pages import backup_scenes, scenes_proof, scenes_verify
+from tests.pages import backup_scenes, scenes_proof, scenes_restore, scenes_verify
 from tests.pages.fake_backups import FakeBackups
 from tests.pages.sample_logs import HOSTILE_LINES, failed_log, log_line, long_log, looked_log
 from tests.pages.scenes import (
@@ -109,6 +115,9 @@ class FakeEngine:
         self.live = Live()
         self.health = FakeMonitor()
         self.kept_may_come = threading.Event()  # cleared, the provider keeps everybody waiting
+        self.history_may_come = threading.Event()  # the same of what is found to be restored
+        self.history_may_come.set()
+        self.past: BucketvaultError | None = None  # why nothing is found
         self.preferences = FakePreferences(self.live)
         self.reset()
 
@@ -245,6 +254,23 @@ class FakeEngine:
         if isinstance(self.kept, BucketvaultError):
             raise self.kept
         return self.kept
+
+    def history(
+        self, backup_id: int, on_count: Callable[[int], None], stopped: threading.Event
+    ) -> History:
+        on_count(12_000)
+        while not self.history_may_come.wait(0.02):
+            if stopped.is_set():
+                raise CancelledError("Stopped.")
+        if isinstance(self.past, BucketvaultError):
+            raise self.past
+        return scenes_restore.history()
+
+    def restore_script(
+        self, history: History, day: Day, under: bytes, title: str
+    ) -> tuple[Script, IO[bytes]]:
+        file = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
+        return write_script(history, day, under, title, file, Path(tempfile.gettempdir())), file
 
     def approve_run(self, run_id: int) -> int:
         if not self.runs[run_id].can_be_approved:

@@ -115,6 +115,17 @@ class Ledger:
         lines = self._lines()
         return [_record(line) for line in lines if line.partition(b"\t")[0] in wanted]
 
+    def at_the_copy(self, named: bytes = b"") -> Iterator[tuple[bytes, int]]:
+        """Yield key and size of what the copy has, in key order; a fifth of the time of the whole.
+
+        `named`: of those whose key has it, small and capital letters a-z alike; of some others too.
+        """
+        wanted, cannot = quoted(named).lower(), f"\t{CANNOT}\n".encode()
+        for line in self._lines():
+            if (not wanted or wanted in line.lower()) and not line.endswith(cannot):
+                key, size, _ = line.split(b"\t", 2)
+                yield unquoted(key), int(size)
+
     def _lines(self) -> Iterator[bytes]:
         with gzip.open(self._path) as file:
             file.readline()

@@ -82,7 +82,7 @@ def write_names(keys: Iterable[bytes], folder: Path, name: str) -> tuple[int, in
         for key in keys:
             if is_odd(key):
                 odd += 1
-                rules.write(_rules(key, folders).encode("utf-8", "surrogateescape"))
+                rules.write(rules_of(key, folders).encode("utf-8", "surrogateescape"))
             else:
                 plain += 1
                 listed.write(spelled(key).encode("utf-8", "surrogateescape") + b"\n")
@@ -92,7 +92,7 @@ def write_names(keys: Iterable[bytes], folder: Path, name: str) -> tuple[int, in
     return plain, odd
 
 
-def _rules(key: bytes, folders: set[str]) -> str:
+def rules_of(key: bytes, folders: set[str]) -> str:
     """Return the lines that let one name through, and rclone into the folders above it.
 
     Without those it makes up its own, with slashes folded, and does not come to `a//b/c`.

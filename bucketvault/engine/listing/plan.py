@@ -43,6 +43,10 @@ class Plan:
         """Yield the differences of these kinds, or of every kind, by key; without `before`."""
         return heapq.merge(*(self._of(stand, what) for what in whats or What), key=_by_key)
 
+    def file(self, what: What) -> Path:
+        """Return the file of what is to do of one kind: a line a key, or absent."""
+        return _path(self.folder, Stand.TO_DO, what)
+
     def _of(self, stand: Stand, what: What) -> Iterator[Difference]:
         path = _path(self.folder, stand, what)
         if not path.exists():

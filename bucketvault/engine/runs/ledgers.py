@@ -1,4 +1,5 @@
-"""The files in `data/ledgers`: a ledger for each backup, and the plan of one that is held.
+"""The files in `data/ledgers`: a ledger for each backup, the plan of one that is held, and what
+each pass made anew.
 
 Each is named after the backup's archive key, a dot, and what it is. All of it is knowledge that a
 run makes again: what is missing or damaged is never more than a slower or another question.
@@ -7,19 +8,28 @@ Decisions: docs/decisions/approval.md.
 """
 
 import contextlib
+import datetime as dt
+import gzip
 import hashlib
 import json
 import logging
+import os
 import shutil
+import zlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from bucketvault.engine.domain.spec import RunSpec
-from bucketvault.engine.listing.ledger import Ledger, LedgerError
+from bucketvault.engine.listing.ledger import Ledger, LedgerError, unquoted
+from bucketvault.engine.listing.merge import What
 from bucketvault.engine.listing.plan import Plan
+from bucketvault.engine.rclone.commands import STAMP_FORMAT
 from bucketvault.engine.runs import queue
+from bucketvault.engine.runs.kept_versions import expiry_clock
+from bucketvault.engine.runs.passes import is_bulk
 from bucketvault.store.database import BusyError, connection, writing
-from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun
+from bucketvault.store.models import HAS_ENDED, IS_COPY, Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Topic
 
 log = logging.getLogger(__name__)
@@ -27,6 +37,9 @@ log = logging.getLogger(__name__)
 NEW_LEDGER = "ledger.gz"  # in the folder of a look, beside its plan
 _HELD = "held"
 _RUN = "run"  # in the folder of a held plan: the run that was held
+_NAMES = "names"  # a folder: of each pass what it made anew and what it mended
+NOTED = (What.NEW, What.ALTERED)
+_EMPTY, _WHOLE = "empty", "whole"  # the names of a pass are known; it began with an empty copy
 
 
 def ledger_of(ledgers: Path, spec: RunSpec) -> Path:
@@ -84,6 +97,52 @@ def forget_plan(ledgers: Path, run: BackupRun) -> None:
     _remove(_held(ledgers, run))
 
 
+def note_pass(ledgers: Path, spec: RunSpec, plan: Plan, stamp: str) -> None:
+    """Keep which names a pass makes anew and which it only mends; call before the pass begins.
+
+    Kept versions tell what was replaced or removed. What was not there before, only this tells.
+    Where it is missing, earlier days cannot be restored exactly. Kept as long as kept versions are.
+    """
+    place = _notes(ledgers, spec.archive_key)
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        begins_empty = is_bulk(plan.totals())
+        for what in () if begins_empty else NOTED:
+            beside = place / f"{stamp}.{what}.gz"
+            beside.unlink(missing_ok=True)
+            if (found := plan.file(what)).exists():
+                os.link(found, beside)  # a look never writes into the file of another one
+        (place / f"{stamp}.{_EMPTY if begins_empty else _WHOLE}").touch(mode=0o600)
+        old = expiry_clock(utcnow()) - dt.timedelta(days=spec.retention_days + 1)
+        for path in place.iterdir():
+            if path.name < old.strftime(STAMP_FORMAT):
+                path.unlink(missing_ok=True)
+    except (OSError, BusyError) as error:
+        log.warning("the names of a pass are not kept", extra={"stamp": stamp, "why": str(error)})
+
+
+def began_empty(ledgers: Path, archive_key: str, stamp: str) -> bool | None:
+    """True if the copy was empty before this pass; None: nothing is known of its names."""
+    place = _notes(ledgers, archive_key)
+    if (place / f"{stamp}.{_EMPTY}").exists():
+        return True
+    return False if (place / f"{stamp}.{_WHOLE}").exists() else None
+
+
+def noted_names(ledgers: Path, archive_key: str, stamp: str, what: What) -> Iterator[bytes]:
+    """Yield the keys that a pass made anew (NEW), or only mended (ALTERED), in key order.
+
+    Raises LedgerError where the file is damaged.
+    """
+    path = _notes(ledgers, archive_key) / f"{stamp}.{what}.gz"
+    try:
+        if path.exists():
+            with gzip.open(path) as file:
+                yield from (unquoted(line.partition(b"\t")[0]) for line in file)
+    except (EOFError, zlib.error, OSError) as error:
+        raise LedgerError("The names of a run are damaged.") from error
+
+
 def sweep(ledgers: Path) -> None:
     """Remove what belongs to deleted backups, and plans that nobody can approve any more."""
     if not ledgers.is_dir():
@@ -104,6 +163,10 @@ def _is_wanted(uuid: str) -> bool:
         return False
     later = (BackupRun.backup == held.backup_id) & (BackupRun.id > held.id)
     return not BackupRun.select().where(later, IS_COPY, HAS_ENDED).exists()
+
+
+def _notes(ledgers: Path, archive_key: str) -> Path:
+    return ledgers / f"{archive_key}.{_NAMES}"
 
 
 def _held(ledgers: Path, run: BackupRun) -> Path:

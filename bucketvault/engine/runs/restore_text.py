@@ -6,6 +6,7 @@ run, so that it only changes when the backup does.
 
 import datetime as dt
 import hashlib
+import textwrap
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -13,9 +14,11 @@ from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import EndSpec, RunSpec
 from bucketvault.engine.rclone import commands as command
 from bucketvault.engine.rclone.remotes import Remote, section
+from bucketvault.sanitize import JOINERS, clean_to_copy
 
 NONE: Mapping[str, dt.datetime | None] = MappingProxyType({})
 KEYS = ("access_key_id", "secret_access_key")
+PLACEHOLDERS = ("access_key_id = YOUR KEY ID", "secret_access_key = YOUR SECRET KEY")
 
 
 def text_hash(text: str) -> str:
@@ -41,7 +44,7 @@ def restore_text(
         destination=_place(destination),
         days=spec.retention_days,
         key=key,
-        config=_config(destination),
+        config=textwrap.indent(copy_config(destination), "  "),
         copy=_quoted(copy),
         kept=_quoted(kept),
         folder=_quoted(copy + "FOLDER/"),
@@ -73,8 +76,11 @@ def _place(end: EndSpec) -> str:
     return f"bucket {end.place} at {end.provider}"
 
 
-def _config(end: EndSpec) -> str:
-    """The section of rclone's configuration that a person needs, without its two keys."""
+def copy_config(end: EndSpec) -> str:
+    """Return the section `[copy]` of rclone's configuration, with words in place of the two keys.
+
+    Without a line break at its end.
+    """
     remote = Remote(
         label=end.provider,
         provider_type=end.provider_type,
@@ -85,12 +91,30 @@ def _config(end: EndSpec) -> str:
         traits=end.traits,
     )
     lines = section("copy", remote).splitlines()
-    return "\n".join(f"  {line}" for line in lines if not line.partition(" ")[0].endswith(KEYS))
+    plain = [line for line in lines if line.partition(" ")[0] not in KEYS]
+    return "\n".join((*plain, *PLACEHOLDERS))
 
 
 def _quoted(word: str) -> str:
     """For a shell: in single quotes, which nothing inside can leave."""
     return "'" + word.replace("'", "'\\''") + "'"
+
+
+def shell_word(word: str) -> str:
+    """Return a word for a shell, of signs that are all seen and copied; it ends with no line break.
+
+    Surrogates are bytes that are no UTF-8. Others than those seen become octal numbers (printf).
+    """
+    if clean_to_copy(word) == word and "\n" not in word and not set(JOINERS) & set(word):
+        return _quoted(word)
+    data = word.encode("utf-8", "surrogateescape")
+    plain = b" !#()*+,./:;<=>?@[]^_{|}~&"
+    octal = "".join(
+        chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or byte in plain)
+        else f"\\{byte:03o}"
+        for byte in data
+    )  # fmt: skip
+    return f"\"$(printf '{octal}')\""
 
 
 MISPLACED = """
@@ -133,8 +157,6 @@ THE CONFIGURATION
 Write this into a file named rclone.conf and put your key in:
 
 {config}
-  access_key_id = YOUR KEY ID
-  secret_access_key = YOUR SECRET KEY
 
 The last three settings before the key matter: without might_gzip rclone would unpack some objects
 that are stored packed, without no_check_bucket it would create a bucket whose name was mistyped,

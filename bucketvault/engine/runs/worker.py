@@ -268,6 +268,7 @@ class Worker:
         stamp = passes.stamp_of(str(self._run.archive_stamp), number)
         destination = looking.bucket_of(self._spec.destination, self._destination)
         work = passes.prepare(self._spec, plan, self._folder.path, number, stamp, destination)
+        ledgers.note_pass(self._context.ledgers, self._spec, plan, stamp)
         config = config_to_start({"source": self._source, "dest": self._destination})
         # The phase first: a crash between the two must not look like "nothing was touched".
         self._row.note(phase=Phase.COPYING, passes=number, progress={})

@@ -23,6 +23,8 @@ from bucketvault.humanize import many, size
 from bucketvault.pages.backup import words
 from bucketvault.pages.backup.kept import KeptCard
 from bucketvault.pages.backup.plots import Measures, PlotsCard
+from bucketvault.pages.backup.restore import RestoreCard, Sources
+from bucketvault.pages.backup.restore import register as register_scripts
 from bucketvault.pages.backup.runs import RunsCard, RunsQuery
 from bucketvault.pages.backup.verify import VerifyCard
 from bucketvault.pages.parts.actions import go_to_run, press, switch
@@ -45,7 +47,7 @@ from bucketvault.pages.parts.widgets import (
     text,
 )
 from bucketvault.pages.run.progress import LiveCard
-from bucketvault.sanitize import clean, clean_to_copy
+from bucketvault.sanitize import clean
 from bucketvault.vocabulary import RunKind, RunStatus, Topic
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class BackupActions(NamedTuple):
     enable: Callable[[bool], Awaitable[bool]]  # False: refused
     ask_deletion: Press
     kept_versions: Callable[[], Kept]
+    restore: Sources
     measures: Callable[[], Measures]
     look_again: Callable[[], None]
 
@@ -130,6 +133,12 @@ def register(engine: "Engine") -> None:
             enable,
             ask,
             lambda: engine.kept_versions(backup_id),
+            Sources(
+                lambda on_count, stopped: engine.history(backup_id, on_count, stopped),
+                lambda history, day, under: engine.restore_script(
+                    history, day, under, screen.page.row.name
+                ),
+            ),
             lambda: Measures(engine.backups.measures(backup_id), engine.backups.spent(backup_id)),
             lambda: look_again(),
         )
@@ -152,6 +161,8 @@ def register(engine: "Engine") -> None:
         around.follow(engine)
         ui.timer(AGES_S, look_again, immediate=False)
         ui.timer(FIRST_LOOK_S, screen.kept.load, once=True)
+
+    register_scripts()
 
     @app.get("/api/backups/{backup_id}/RESTORE.txt", include_in_schema=False)
     def restore(
@@ -195,7 +206,7 @@ class BackupScreen:
         self._plots = PlotsCard(zone, actions.measures)
         self.runs = RunsCard(zone, actions.look_again)
         self.kept = KeptCard(page, zone, actions.kept_versions)
-        self._back = Part()
+        self.restore = RestoreCard(page, zone, actions.restore)
 
     def show(self, data: BackupPageData, now: dt.datetime) -> None:
         """Show the backup as it is at `now`."""
@@ -220,13 +231,12 @@ class BackupScreen:
         self._verify.show(page)
         self._show_days(data.days)
         self.runs.show(data.runs, data.query, now)
-        if self._back.is_new(page.restore_text):
-            with self._back:
-                _draw_way_back(page)
+        self.restore.show(page)
         last_run = _last_run(page)
         if last_run != self._last_run:
             self._last_run = last_run
             self.kept.outdated()
+            self.restore.outdated()
             background_tasks.create(
                 self._plots.refresh(), name="draw the plots again", context=self._client
             )
@@ -313,25 +323,6 @@ def _draw_facts(facts: tuple[words.Fact, ...], row: BackupRow) -> None:
                 element("span", "strong", clean(fact.value))
                 below = element("span", "t12 ink3", clean(fact.note))
                 also_in_own_zone(below, fact.times)
-
-
-def _draw_way_back(page: BackupPage) -> None:
-    with card("Restore without bucketvault"), element("div", "stack spaced"):
-        explained = (
-            "The copy is plain objects under their own names. rclone and a key that may read "
-            "the bucket are enough. Each good run leaves this text there, too:"
-        )
-        with element("p", "t13 ink2"):
-            element("span", text=f"{explained} ")
-            element("span", "mono", f"{clean(page.shown_prefix)}RESTORE.txt")
-        restore = clean_to_copy(page.restore_text)  # its commands are copied from here, too
-        label = "RESTORE.txt"
-        element("pre", "code tall", restore, tabindex="0", role="region", aria_label=label)
-        with element("div", "actions"):
-            address = f"/api/backups/{page.row.id:d}/RESTORE.txt"
-            link = button("RESTORE.txt", "down", "small", href=address, mark="restore")
-            link.props["download"] = "RESTORE.txt"
-            link.props["title"] = "Download this text as RESTORE.txt"
 
 
 def _draw_answer(answer: Answer, times: words.Times, actions: BackupActions) -> None:
