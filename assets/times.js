@@ -129,10 +129,12 @@ function hide() {
 if (!customElements.get("time-zone")) customElements.define("time-zone", TimeZone);
 document.addEventListener("pointerover", add);
 document.addEventListener("focusin", (event) => {
+  if (!event.target.matches(":focus-visible")) return; // a tap, which also moves the focus
   hide();
   const told = add(event);
-  if (told && event.target.matches(":focus-visible")) show(told);
+  if (told) show(told);
 });
+document.addEventListener("pointerdown", hide);
 document.addEventListener("pointerup", (event) => {
   if (event.pointerType === "touch") show(add(event));
 });

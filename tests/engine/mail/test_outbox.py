@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -82,6 +83,31 @@ def test_each_failed_run_is_one_mail(photos: Backup) -> None:
     with writing():  # however often it is said
         outbox.run_ended(second)
     assert Mail.select().count() == 2
+
+
+@pytest.mark.usefixtures("mail_set_up")
+@pytest.mark.parametrize(
+    ("zone", "named", "ended_at"),
+    [("Asia/Tokyo", "Asia/Tokyo", "11:00"), ("Gone/Away", "Africa/Lagos", "03:00")],
+)
+def test_a_mail_tells_times_in_the_zone_of_its_backup_and_names_it_once(
+    photos: Backup, monkeypatch, zone: str, named: str, ended_at: str
+) -> None:
+    monkeypatch.setattr(outbox, "_zone", lambda: ZoneInfo("Africa/Lagos"))  # the server's
+    with writing():
+        Backup.update(time_zone=zone).execute()
+
+    good(photos)
+    bad(photos)
+    good(photos)
+    overdue(photos, at(1))
+
+    bodies = [mail.body for mail in Mail.select()]
+    assert len(bodies) == 3
+    for body in bodies:
+        assert body.count(named) == 1, body
+        assert f"\nTimes are in {named}.\n" in body
+    assert f"Nov 2026, {ended_at}\n" in bodies[0]
 
 
 @pytest.mark.usefixtures("mail_set_up")

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import peewee as pw
 import pytest
@@ -146,6 +147,24 @@ async def test_all_that_was_agreed_stands_in_words(user: User, engine) -> None:
         "above 50 %",
     ):
         await user.should_see(words)
+
+
+async def test_times_are_in_the_zone_of_the_backup_which_is_named_once(user: User, engine) -> None:
+    engine.rows = [scenes.backup_row(4, time_zone="Asia/Tokyo")]
+    engine.runs[3] = scenes.run_view(time_zone="Asia/Tokyo")
+    ended = engine.runs[3].finished_at
+    assert ended is not None
+
+    for page, told in (
+        ("/backups/4", humanize.clock(ended, ZoneInfo("Asia/Tokyo"), scenes.now())),
+        ("/run/3", humanize.to_the_second(ended, ZoneInfo("Asia/Tokyo"))),
+    ):
+        await user.open(page)
+
+        await user.should_see(told)
+        words = [getattr(each, "text", "") or "" for each in user.client.elements.values()]
+        named = [each for each in words if "Asia/Tokyo" in each]
+        assert named == ["Times are in Asia/Tokyo"], named
 
 
 async def test_runs_say_state_time_and_counts(user: User, engine) -> None:

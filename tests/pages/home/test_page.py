@@ -206,7 +206,23 @@ async def test_a_schedule_of_another_zone_names_it(user: User) -> None:
 
     await user.open("/")
 
-    assert list_rows(user)["Customer uploads"]["schedule"] == "Daily at 01:00 (Asia/Tokyo)"
+    row = list_rows(user)["Customer uploads"]
+    assert row["schedule"] == "Daily at 01:00 (Asia/Tokyo)"
+    assert "Asia/Tokyo" in row["when_exact"] and "Europe/Berlin" not in row["when_exact"]
+    assert row["zone"] == "Asia/Tokyo"
+
+
+async def test_a_row_has_the_size_of_each_day_in_short(user: User) -> None:
+    from bucketvault.pages.parts.strip import sizes_in_short
+
+    show(scenes.good_rows())
+
+    await user.open("/")
+
+    last = list_rows(user)["Customer uploads"]["sizes"].split(",")
+    assert (len(last), last[-1]) == (30, "318e9")
+    told = sizes_in_short([None, None, 0, 999, 1_234_567, 1_234_600, 1_240_000, None])
+    assert told == "-,,0,999,123e4,,124e4,-"
 
 
 async def test_names_are_shown_with_visible_signs(user: User) -> None:
