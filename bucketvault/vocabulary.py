@@ -44,9 +44,9 @@ class Weekday(StrEnum):
 class ComparisonMode(StrEnum):
     """How a look decides that an object is unchanged; each takes listings only."""
 
-    DEFAULT = "default"  # as checksum, and what was written since it was copied is copied again
-    SIZE_ONLY = "size_only"  # misses a change that keeps the size
     CHECKSUM = "checksum"  # size and MD5; without an MD5 the ETag against the ledger's
+    CHECKSUM_AND_TIME = "checksum_and_time"  # the same, and copies what was written since, too
+    SIZE_ONLY = "size_only"  # misses a change that keeps the size
 
 
 class StorageClass(StrEnum):

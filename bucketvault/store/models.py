@@ -155,7 +155,7 @@ class Backup(BaseModel):
     enabled = pw.BooleanField(default=True)
     retention_days = pw.IntegerField(default=30)
     comparison_mode: pw.Field[ComparisonMode] = WordField(
-        ComparisonMode, default=ComparisonMode.DEFAULT
+        ComparisonMode, default=ComparisonMode.CHECKSUM
     )
     storage_class: pw.Field[StorageClass] = WordField(StorageClass, default=StorageClass.STANDARD)
     shrink_limit_percent = pw.IntegerField(default=50)

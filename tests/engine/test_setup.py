@@ -15,7 +15,15 @@ from bucketvault.errors import InvalidInputError
 from bucketvault.store.database import connection, database
 from bucketvault.store.models import Backup, BackupRun, Provider, Storage
 from bucketvault.store.secrets import Vault
-from bucketvault.vocabulary import Reason, RunStatus, Schedule, Trigger, UsageType, Weekday
+from bucketvault.vocabulary import (
+    ComparisonMode,
+    Reason,
+    RunStatus,
+    Schedule,
+    Trigger,
+    UsageType,
+    Weekday,
+)
 from tests.store_fixtures import ACCOUNT, KEY_ID, SECRET, a_run
 
 pytestmark = pytest.mark.usefixtures("open_store")
@@ -126,6 +134,7 @@ def test_a_file_creates_what_it_names(apply: Apply, vault: Vault) -> None:
     assert (row.schedule, row.weekday, row.at) == (Schedule.WEEKLY, Weekday.SUNDAY, "02:30")
     assert (row.source_path, row.destination_path) == ("", "photos")
     assert (row.enabled, row.retention_days, row.shrink_limit_percent) == (True, 30, 50)
+    assert row.comparison_mode is ComparisonMode.CHECKSUM, "as in the form of a new backup"
 
 
 def test_the_order_of_the_tables_does_not_matter(apply: Apply) -> None:
@@ -217,13 +226,13 @@ def test_a_changed_secret_is_named_and_not_shown(apply: Apply) -> None:
 
 
 def test_what_the_file_leaves_out_stays_and_nothing_is_deleted(apply: Apply) -> None:
-    apply(WHOLE + 'retention_days = 90\ncomparison_mode = "checksum"\n')
+    apply(WHOLE + 'retention_days = 90\ncomparison_mode = "size_only"\n')
 
     lines = apply('[[backup]]\nname = "photos"\nat = "05:00"\nretention_days = ""\n')
 
     assert lines == ['changed backup "photos": name, at']
     row = backup("photos")
-    assert (row.retention_days, row.comparison_mode, row.weekday) == (90, "checksum", "sunday")
+    assert (row.retention_days, row.comparison_mode, row.weekday) == (90, "size_only", "sunday")
     with connection():
         assert Provider.select().count() == Storage.select().count() == 2
 

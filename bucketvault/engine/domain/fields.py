@@ -187,7 +187,7 @@ class BackupFields:
         kind=NUMBER,
     )
     comparison_mode: ComparisonMode = ruled(
-        rules.word(ComparisonMode), ComparisonMode.DEFAULT, label="How to detect changes"
+        rules.word(ComparisonMode), ComparisonMode.CHECKSUM, label="How to detect changes"
     )
     shrink_limit_percent: int = ruled(
         rules.whole_number(0, 100, "percent"),

@@ -308,7 +308,7 @@ class Merge:
             return Why.ETAG
         # Without a hash and never proven: what is newer at the source is not what was copied once.
         unknown = before is None and then is None and not both_md5
-        if self._mode is ComparisonMode.DEFAULT or unknown:
+        if self._mode is ComparisonMode.CHECKSUM_AND_TIME or unknown:
             if then is not None and then.source is not None:
                 known = then.source.modified
             else:

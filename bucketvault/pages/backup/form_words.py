@@ -47,12 +47,7 @@ ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destinati
 
 def new_backup(time_zone: str) -> BackupFields:
     """First values of a new backup."""
-    return BackupFields(
-        schedule=Schedule.DAILY,
-        at="03:15",
-        time_zone=time_zone,
-        comparison_mode=ComparisonMode.CHECKSUM,
-    )
+    return BackupFields(schedule=Schedule.DAILY, at="03:15", time_zone=time_zone)
 
 
 # ------------------------------------------------------------------ storages

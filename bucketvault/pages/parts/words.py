@@ -31,7 +31,7 @@ COMPARING = {  # in the order in which they are offered
         "misses only what changes neither size, checksum nor ETag",
         "checksum",
     ),
-    ComparisonMode.DEFAULT: Comparing(
+    ComparisonMode.CHECKSUM_AND_TIME: Comparing(
         "Checksum and time",
         "The same, and copies again what was written later than it was copied, also where the "
         "content is the same. Replaces more, and keeps more old versions.",

@@ -50,8 +50,8 @@ STATEMENTS = (
         time_zone TEXT NOT NULL,
         enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
         retention_days INTEGER NOT NULL DEFAULT 30 CHECK (retention_days BETWEEN 1 AND 3650),
-        comparison_mode TEXT NOT NULL DEFAULT 'default'
-            CHECK (comparison_mode IN ('default', 'size_only', 'checksum')),
+        comparison_mode TEXT NOT NULL DEFAULT 'checksum'
+            CHECK (comparison_mode IN ('checksum', 'checksum_and_time', 'size_only')),
         storage_class TEXT NOT NULL DEFAULT 'STANDARD'
             CHECK (storage_class IN ('STANDARD', 'STANDARD_IA', 'ONEZONE_IA',
                 'INTELLIGENT_TIERING', 'GLACIER_IR')),

@@ -102,7 +102,7 @@ BACKUP_FIELDS_TAKEN = [
     {"retention_days": "30"},
     {"shrink_limit_percent": 0},
     {"shrink_limit_percent": 100},
-    {"comparison_mode": "default"},
+    {"comparison_mode": "checksum_and_time"},
     {"comparison_mode": "size_only"},
     {"comparison_mode": "checksum"},
 ]

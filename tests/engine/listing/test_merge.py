@@ -11,8 +11,8 @@ from bucketvault.engine.listing.merge import Difference, Merge, Stand, What, Why
 from bucketvault.engine.listing.page import Entry
 from bucketvault.vocabulary import ComparisonMode
 
-DEFAULT, SIZE, CHECKSUM = (
-    ComparisonMode.DEFAULT,
+AND_TIME, SIZE, CHECKSUM = (
+    ComparisonMode.CHECKSUM_AND_TIME,
     ComparisonMode.SIZE_ONLY,
     ComparisonMode.CHECKSUM,
 )
@@ -155,10 +155,10 @@ def test_a_copy_changed_behind_our_back_is_told_from_a_changed_source() -> None:
 def test_a_newer_date_counts_in_the_mode_that_looks_at_dates() -> None:
     before = known(thing(), thing(at=NOW))
 
-    assert told(thing(at=NOW), thing(at=NOW), before, DEFAULT) == (What.CHANGED, Why.DATE)
+    assert told(thing(at=NOW), thing(at=NOW), before, AND_TIME) == (What.CHANGED, Why.DATE)
     assert told(thing(at=NOW), thing(at=NOW), before, CHECKSUM) is None
-    assert told(thing(), thing(at=NOW), before, DEFAULT) is None
-    assert told(thing(at=NOW), thing(), None, DEFAULT) == (What.CHANGED, Why.DATE)
+    assert told(thing(), thing(at=NOW), before, AND_TIME) is None
+    assert told(thing(at=NOW), thing(), None, AND_TIME) == (What.CHANGED, Why.DATE)
 
 
 def test_totals_count_what_is_there_and_by_what_it_was_told() -> None:

@@ -17,7 +17,7 @@ from bucketvault.engine.listing.merge import (
 )
 from bucketvault.engine.listing.page import Entry
 from bucketvault.vocabulary import ComparisonMode
-from tests.engine.listing.test_merge import CHECKSUM, DEFAULT, NOW, PARTS, SIZE, THEN, known, md5
+from tests.engine.listing.test_merge import AND_TIME, CHECKSUM, NOW, PARTS, SIZE, THEN, known, md5
 
 LATER = "2026-11-24T03:41:00.000Z"
 OTHER = PARTS.replace("-2", "-3")
@@ -179,7 +179,7 @@ def test_what_was_refused_for_good_is_named_also_where_it_changed_since() -> Non
     assert stand(back) == (What.CHANGED, Stand.SINCE)
 
 
-@pytest.mark.parametrize("mode", [CHECKSUM, DEFAULT])
+@pytest.mark.parametrize("mode", [CHECKSUM, AND_TIME])
 def test_an_object_without_a_hash_that_changed_since_is_copied_by_the_next_run(
     mode: ComparisonMode,
 ) -> None:
@@ -226,12 +226,12 @@ def test_by_size_alone_a_tried_object_is_right() -> None:
 
 def test_by_dates_an_object_that_was_just_copied_is_right() -> None:
     source, before = thing(at=NOW), known(thing(), thing())
-    tried = judged(source, thing(), before=before, mode=DEFAULT, first=True)
+    tried = judged(source, thing(), before=before, mode=AND_TIME, first=True)
     assert isinstance(tried, Difference) and tried.why is Why.DATE
 
     def again(source: Entry, copy: Entry, *, errored: bool = False) -> tuple[What, Stand] | None:
         return stand(
-            judged(source, copy, tried=tried, before=before, mode=DEFAULT, errored=errored)
+            judged(source, copy, tried=tried, before=before, mode=AND_TIME, errored=errored)
         )
 
     assert again(source, thing(at=LATER)) is None

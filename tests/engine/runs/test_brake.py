@@ -230,7 +230,7 @@ def test_a_first_run_removes_nothing_of_a_bucket_that_is_in_use(
     is_held(bucketvault, destination, "1 of 1 objects would be removed", "No run between these two")
 
 
-@pytest.mark.parametrize("mode", ["checksum", "default"])
+@pytest.mark.parametrize("mode", ["checksum", "checksum_and_time"])
 @pytest.mark.slow
 def test_a_bucket_that_was_encrypted_overnight_holds_the_run(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str

@@ -64,13 +64,13 @@ class History:
 
 HISTORIES = st.builds(
     History,
-    mode=st.sampled_from(["default", "checksum", "size_only"]),
+    mode=st.sampled_from(["checksum_and_time", "checksum", "size_only"]),
     source=st.dictionaries(KEYS, BODIES, min_size=1, max_size=6),
     destination=st.just({}) | st.dictionaries(KEYS, BODIES, max_size=3),
     days=st.lists(CHANGES, min_size=2, max_size=3),
 )
 
-_BARE = {"default": (), "checksum": ("--checksum",), "size_only": ("--size-only",)}
+_BARE = {"checksum_and_time": (), "checksum": ("--checksum",), "size_only": ("--size-only",)}
 _numbers = itertools.count(1)
 seen: Counter[str] = Counter()  # what was compared, for who asks for more
 

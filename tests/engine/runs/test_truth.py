@@ -126,7 +126,7 @@ def test_a_run_that_ends_at_the_key_says_that_one_before_it_changed_the_copy(
     assert (good["copy_code"], good["copy_partly_since"]) == ("complete", None)
 
 
-@pytest.mark.parametrize("mode", ["default", "size_only", "checksum"])
+@pytest.mark.parametrize("mode", ["checksum_and_time", "size_only", "checksum"])
 def test_two_revisions_are_counted_as_boto3_sees_them(
     bucketvault: Program, here: RcloneS3, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
 ) -> None:

@@ -43,7 +43,7 @@ def names(number: int) -> set[str]:
     return {f"disk-{n}.img" for n in range(number)}
 
 
-@pytest.mark.parametrize("mode", ["default", "checksum"])
+@pytest.mark.parametrize("mode", ["checksum_and_time", "checksum"])
 @pytest.mark.slow
 def test_a_bucket_in_parts_that_was_encrypted_overnight_holds_the_run(
     bucketvault: Program, moto: MotoServer, elsewhere: RcloneS3, new_bucket: NewBucket, mode: str
