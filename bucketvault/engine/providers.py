@@ -21,6 +21,7 @@ from bucketvault.engine.domain.fields import (
     StorageFields,
     checked,
 )
+from bucketvault.engine.domain.places import BucketAt
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, left_behind
@@ -224,16 +225,16 @@ class Providers:
         if halt is not None:
             halt.set()
 
-    def look(self, storage_id: int, path: str) -> PathLook:
-        """Return whether anything is at a path of a storage; a listing of one page.
+    def look(self, at: BucketAt, path: str) -> PathLook:
+        """Return whether anything is at a path of a bucket; a listing of one page.
 
         Raises NotFoundError, VaultError, DiscoveryError.
         """
-        return look_at_path(*self._bucket(storage_id), path, CHECK_S)
+        return look_at_path(self._remote(at.provider_id)[0], at.bucket_name, path, CHECK_S)
 
     def measure(
         self,
-        storage_id: int,
+        at: BucketAt,
         path: str,
         cancelled: threading.Event,
         on_seen: Callable[[int], None],
@@ -242,11 +243,11 @@ class Providers:
 
         Raises CancelledError soon after `cancelled` is set, and as `look`.
         """
-        remote, bucket = self._bucket(storage_id)
+        remote, _ = self._remote(at.provider_id)
         with self._lock:
             self._counting.add(cancelled)
         try:
-            return measure_path(remote, bucket, path, cancelled=cancelled, on_seen=on_seen)
+            return measure_path(remote, at.bucket_name, path, cancelled=cancelled, on_seen=on_seen)
         finally:
             with self._lock:
                 self._counting.discard(cancelled)
@@ -320,11 +321,7 @@ class Providers:
         if check and not listed:
             remote, _ = self._remote(provider_id)
             check_bucket(remote, name, CHECK_S)
-        with writing():
-            storage_id = storages.create(given, listed=listed)
-            if check or listed:
-                Storage.update(checked_at=utcnow()).where(Storage.id == storage_id).execute()
-        return storage_id
+        return storages.create(given, listed=listed, seen=check or listed)
 
     # how it is done
 
@@ -363,14 +360,10 @@ class Providers:
 
     def bucket(self, storage_id: int) -> tuple[Binary, Remote, str]:
         """Return what asks a storage: rclone, the way to its provider, and its bucket's name."""
-        remote, bucket = self._bucket(storage_id)
-        return find_binary(self._config.rclone), remote, bucket
-
-    def _bucket(self, storage_id: int) -> tuple[Remote, str]:
         with connection():
             storage = rows.get(Storage, storage_id)
             remote = providers.decrypted_remote(storage.provider, self._vault())
-        return remote, storage.bucket_name
+        return find_binary(self._config.rclone), remote, storage.bucket_name
 
     def _keep(self, provider_id: int, fingerprint: object, buckets: list[Bucket]) -> Listing:
         listing = Listing(tuple(buckets), utcnow())

@@ -47,13 +47,28 @@ def test_one_of_five_thousand_buckets_is_found_and_imported(
         expect(tab.page.get_by_text("bucket-04321 is imported.")).to_be_visible()
         expect(tab.page.locator("tr.entry")).to_contain_text("Imported")
 
-        # the form of a backup finds one as well
+        # the form of a backup finds one as well, and by the keyboard alone
         tab.page.goto("backups/new")
-        tab.page.get_by_role("button", name="Add a bucket").last.click()
-        tab.field("Search").fill("00777")
+        expect(tab.page.get_by_text("5,000 buckets at 1 provider.")).to_be_visible(timeout=RUN_MS)
+        tab.field("Copy to").focus()
+        tab.page.keyboard.press("ArrowDown")
+        expect(tab.page.get_by_text("4,949 more: type a part of the name.")).to_be_visible()
         assert tab.page.locator("*").count() < MOST_NODES
-        tab.press("Import and use bucket-00777")
-        expect(tab.field("Copy to")).to_have_value("bucket-00777 · The store", timeout=RUN_MS)
+        tab.page.keyboard.type("00777")
+        expect(tab.page.get_by_role("option", name="bucket-00777")).to_be_visible()
+        tab.page.keyboard.press("Enter")
+        expect(tab.field("Copy to")).to_have_value("bucket-00777 · The store")
+        expect(tab.page.get_by_text("Empty: ready for a first copy.")).to_be_visible()
+
+        # one that no list has is typed whole; Escape takes it back, leaving the field takes it
+        tab.field("Copy from").fill("bucket-9")
+        expect(tab.page.get_by_role("option")).to_have_text(["Use bucket-9 at The store"])
+        tab.page.keyboard.press("Escape")
+        expect(tab.field("Copy from")).to_have_value("")
+        tab.field("Copy from").fill("bucket-9")
+        tab.page.keyboard.press("Tab")
+        expect(tab.field("Copy from")).to_have_value("bucket-9 · The store")
+        expect(tab.page.get_by_text("The store has no bucket bucket-9.")).to_be_visible()
 
 
 def test_what_others_need_is_not_deleted_and_they_are_named(

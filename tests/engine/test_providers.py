@@ -10,6 +10,7 @@ import pytest
 from bucketvault.config import load_config
 from bucketvault.engine.catalogue import backups
 from bucketvault.engine.catalogue import providers as catalogue
+from bucketvault.engine.domain.places import BucketAt
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
 from bucketvault.engine.probe.contents import PathSize
@@ -355,9 +356,9 @@ def test_what_is_in_use_cannot_go_and_what_is_gone_says_so(
 
 def test_a_path_is_counted_when_asked_for(providers: Providers, here: RcloneS3, new_bucket) -> None:
     bucket = new_bucket(here, {"photos/a.jpg": b"123", "photos/b.jpg": b"4567", "other": b"8"})
-    storage = providers.import_bucket(add(providers, here), bucket.name, None)
+    at = BucketAt(add(providers, here), bucket.name)
 
-    found = providers.measure(storage, "photos", threading.Event(), lambda _: None)
+    found = providers.measure(at, "photos", threading.Event(), lambda _: None)
 
     assert found == PathSize(objects=2, size_bytes=7)
 
@@ -365,9 +366,10 @@ def test_a_path_is_counted_when_asked_for(providers: Providers, here: RcloneS3, 
 def test_counting_ends_with_the_program(providers: Providers, here: RcloneS3) -> None:
     with FrozenServer() as frozen, ThreadPoolExecutor() as pool:
         made = add(providers, here, endpoint=frozen.endpoint)
-        storage = providers.import_bucket(made, "photos", None, check=False)
         given_up = threading.Event()
-        counting = pool.submit(providers.measure, storage, "", given_up, lambda _: None)
+        counting = pool.submit(
+            providers.measure, BucketAt(made, "photos"), "", given_up, lambda _: None
+        )
         until("somebody counts", lambda: bool(providers._counting))
 
         providers.stop()

@@ -159,7 +159,7 @@ def test_a_pasted_address_is_put_right_and_told_once(apply: Apply) -> None:
     told = apply(pasted)
 
     endpoint = "https://hel1.your-objectstorage.com"
-    note = f'provider "NAS": Saved as {endpoint}. pics is a bucket: add it after saving.'
+    note = f'provider "NAS": Saved as {endpoint}. pics is a bucket: choose it in the backup.'
     assert told == ['created provider "R2 main"', 'created provider "NAS"', note]
     with connection():
         assert Provider.get(Provider.name == "NAS").endpoint == endpoint

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 from bucketvault.engine.catalogue.backups import Going
 from bucketvault.engine.domain.fields import BackupFields, checked
+from bucketvault.engine.domain.places import Chosen
 from bucketvault.engine.events import Live
 from bucketvault.engine.views.backups import BackupRow, RunView
 from bucketvault.engine.views.history import Measure, RunsPage
@@ -12,6 +13,8 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import ChangedMeanwhileError, InvalidInputError, NotFoundError, Problem
 from bucketvault.vocabulary import Topic
 from tests.pages import backup_scenes, scenes, scenes_money
+
+NEW = 99  # a storage that is made with a backup
 
 
 def stored_input(**changes: object) -> BackupFields:
@@ -51,8 +54,11 @@ class FakeBackups:
         return self.inputs[backup_id]
 
     def check(self, given: BackupFields, backup_id: int | None = None) -> list[Problem]:
-        found = list(checked(given)[1])
         ends = (given.source_storage_id, given.destination_storage_id)
+        # what is chosen becomes a storage, of any id
+        ids = [NEW if isinstance(end, Chosen) else end for end in ends]
+        stored = replace(given, source_storage_id=ids[0], destination_storage_id=ids[1])
+        found = list(checked(stored)[1])
         if ends[0] is not None and ends[0] == ends[1] and given.source_path == "":
             found.append(Problem("destination_path", "Source and destination are the same place."))
         return found

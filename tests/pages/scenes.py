@@ -485,8 +485,8 @@ def home(rows: list[BackupRow], installation: Installation = GOOD_INSTALLATION) 
 
 
 def started() -> FirstSteps:
-    """Providers and buckets are there."""
-    return steps(providers=((1, "Backblaze EU"),), buckets=("photos", "photos-copy"))
+    """A provider is there."""
+    return steps(providers=("Backblaze EU",))
 
 
 def first_rows() -> list[BackupRow]:
@@ -496,7 +496,7 @@ def first_rows() -> list[BackupRow]:
 
 def steps(**changes: object) -> FirstSteps:
     """The first steps, none of them done but for `changes`."""
-    return replace(FirstSteps((), (), mail_is_set_up=False), **changes)  # type: ignore[arg-type]
+    return replace(FirstSteps((), mail_is_set_up=False), **changes)  # type: ignore[arg-type]
 
 
 NO_RCLONE = (

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import KEYS_MAY_STAY, ProviderFields, checked
+from bucketvault.engine.domain.places import BucketAt
 from bucketvault.engine.events import Live
 from bucketvault.engine.orphans import Found, LeftBehind
 from bucketvault.engine.probe.contents import PathLook, PathSize
@@ -245,14 +246,16 @@ class FakeProviders:
         self.asked = 0
         self.stopped: list[int] = []
         self.may_not_list: set[int] = set()
-        self.looked: list[tuple[int, str]] = []
+        self.looked: list[tuple[str, str]] = []
         self.looked_behind: list[int] = []
         self.there = {
-            (1, ""): PathLook(True, 3, ("mail/", "notes.txt", "old/")),
-            (2, ""): PathLook(True, 2, ("2026/", "cut.mov")),
+            ("acme-archive", ""): PathLook(True, 3, ("mail/", "notes.txt", "old/")),
+            ("acme-masters", ""): PathLook(True, 2, ("2026/", "cut.mov")),
         }
         self.counted = threading.Event()  # until it is set, counting continues
         self.counted.set()
+        self.absent: set[str] = set()  # buckets that a look does not find
+        self.lists_of: dict[int, list[str] | Exception] = {}  # by provider, instead of `listed`
         self.refuse: Exception | None = None  # raised by whatever asks the provider next
         self.saved: list[tuple[ProviderFields, bool]] = []
         self.listed = [f"bucket-{number:04}" for number in range(5000)]
@@ -290,7 +293,10 @@ class FakeProviders:
     def buckets(self, provider_id: int, *, refresh: bool = False) -> Listing:
         self.asked += 1
         self._refuse()
-        self.listings[provider_id] = Listing(tuple(Bucket(n, None) for n in self.listed), now())
+        names = self.lists_of.get(provider_id, self.listed)
+        if isinstance(names, Exception):
+            raise names
+        self.listings[provider_id] = Listing(tuple(Bucket(n, None) for n in names), now())
         return self.listings[provider_id]
 
     def test(self, provider_id: int, bucket: str, write: bool) -> ConnectionTest:
@@ -301,13 +307,15 @@ class FakeProviders:
     def stop_test(self, provider_id: int) -> None:
         self.stopped.append(provider_id)
 
-    def look(self, storage_id: int, path: str) -> PathLook:
-        self.looked.append((storage_id, path))
+    def look(self, at: BucketAt, path: str) -> PathLook:
+        self.looked.append((at.bucket_name, path))
         self._refuse()
-        return self.there.get((storage_id, path), PathLook(False, 0))
+        if at.bucket_name in self.absent:
+            raise refusal(BucketNotFoundError, f"There is no bucket {at.bucket_name}.")
+        return self.there.get((at.bucket_name, path), PathLook(False, 0))
 
     def measure(
-        self, storage_id: int, path: str, cancelled: threading.Event, on_seen: Callable[[int], None]
+        self, at: BucketAt, path: str, cancelled: threading.Event, on_seen: Callable[[int], None]
     ) -> PathSize:
         on_seen(12_000)
         while not self.counted.is_set():

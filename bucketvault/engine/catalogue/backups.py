@@ -1,5 +1,6 @@
 """Creates, changes and deletes Backups; see `providers` for the house rules."""
 
+import contextlib
 import re
 import secrets
 import unicodedata
@@ -7,19 +8,24 @@ from dataclasses import dataclass, replace
 
 import peewee as pw
 
-from bucketvault.engine.catalogue import conflicts, rows
+from bucketvault.engine.catalogue import conflicts, rows, storages
 from bucketvault.engine.domain.fields import BackupFields, Sheet, ruled_fields
+from bucketvault.engine.domain.places import Chosen
 from bucketvault.engine.domain.rules import archive_key_rule, typed_path
 from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.explain import REASON_TEXTS
-from bucketvault.errors import ChangedMeanwhileError, InUseError, Problem
+from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, Problem
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, utcnow
-from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, run_topic
+from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, UsageType, run_topic
 
 SLUG_LENGTH = 40
 KEY_IS_TAKEN = "Another backup keeps its old versions there: leave this out for a new folder."
 TIMING = ("schedule", "at", "weekday", "time_zone", "enabled")
+ENDS = {
+    "source_storage_id": UsageType.SOURCE_ONLY,
+    "destination_storage_id": UsageType.DESTINATION_ONLY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +38,26 @@ class Going:
 
 
 def check(given: BackupFields, backup_id: int | None = None) -> list[Problem]:
-    """Return what is wrong with a new Backup, or with these changes to an existing one."""
-    with connection():
-        return conflicts.checked_backup(given, rows.existing(Backup, backup_id))[1]
+    """Return what is wrong with a new Backup, or with these changes to an existing one.
+
+    An end may be `Chosen`, as for `create`; nothing is stored.
+    """
+    problems: list[Problem] = []
+    with contextlib.suppress(_NothingStoredError), writing():
+        problems += _checked(given, rows.existing(Backup, backup_id))[1]
+        raise _NothingStoredError
+    return problems
 
 
 def create(given: BackupFields, *, with_others: bool = True, archive_key: str | None = None) -> int:
     """Store a new Backup; its id. Raises InvalidInputError with all problems.
 
-    Without `with_others` the caller looks for `conflicts.contradictions` itself, before it commits.
-    `archive_key`: the folder of its kept versions, of a Backup that was elsewhere before.
+    An end may be `Chosen` instead of a Storage's id: its Storage is made with the Backup, or not
+    at all. Without `with_others` the caller looks for `conflicts.contradictions` itself, before it
+    commits. `archive_key`: the folder of its kept versions, of a Backup that was elsewhere before.
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
-        values, problems = conflicts.checked_backup(given, None, with_others=with_others)
+        values, problems = _checked(given, None, with_others=with_others)
         sheet = Sheet(problems)
         if archive_key is not None:
             archive_key = sheet.take("archive_key", archive_key_rule, archive_key, None)
@@ -67,16 +80,17 @@ def change(
 ) -> tuple[str, ...]:
     """Change a Backup, from its next run on; the names of the fields that really changed.
 
-    The folder of its kept versions stays the same, also under a new name. `loaded` is what the
-    change started from: where the row is another by now, nothing is written. Without `with_others`
-    the caller looks for `conflicts.contradictions` itself, before it commits.
+    An end may be `Chosen`, as for `create`. The folder of its kept versions stays the same, also
+    under a new name. `loaded` is what the change started from: where the row is another by now,
+    nothing is written. Without `with_others` the caller looks for `conflicts.contradictions`
+    itself, before it commits.
     Raises NotFoundError, ChangedMeanwhileError, InvalidInputError with all problems.
     """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         row = rows.get(Backup, backup_id)
         if loaded is not None and (others := rows.different(loaded, _input_of(row))):
             raise ChangedMeanwhileError(others)
-        values = rows.accepted(conflicts.checked_backup(given, row, with_others=with_others))
+        values = rows.accepted(_checked(given, row, with_others=with_others))
         changed = rows.take_over(row, rows.fields_of(values))
         if set(changed) & set(TIMING):
             _plan_from_now(row)
@@ -160,6 +174,30 @@ def cancel_pending(run_id: int) -> bool:
             explanation=summary,
             hint=hint,
         )
+
+
+class _NothingStoredError(Exception):
+    """Takes back what a check has written."""
+
+
+def _checked(
+    given: BackupFields, row: Backup | None, *, with_others: bool = True
+) -> tuple[BackupFields, list[Problem]]:
+    """Return the checked fields and all problems; a chosen bucket has its Storage now."""
+    refused: list[Problem] = []
+    ends = {name: getattr(given, name) for name in ENDS}
+    chosen = {name: end for name, end in ends.items() if isinstance(end, Chosen)}
+    is_both = len(chosen) > len({each.at for each in chosen.values()})  # one bucket for both ends
+    for name, each in chosen.items():
+        try:
+            ends[name] = storages.of_chosen(each, None if is_both else ENDS[name])
+        except InvalidInputError as error:
+            refused += [Problem(name, problem.message) for problem in error.problems]
+            ends[name] = None
+    given = replace(given, **ends)
+    values, problems = conflicts.checked_backup(given, row, with_others=with_others)
+    told = {each.field for each in refused}
+    return values, [*refused, *(each for each in problems if each.field not in told)]
 
 
 def _input_of(row: Backup) -> BackupFields:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from bucketvault.engine.catalogue import conflicts, rows
 from bucketvault.engine.domain.fields import StorageFields
+from bucketvault.engine.domain.places import Chosen
 from bucketvault.engine.domain.traits import Traits
 from bucketvault.errors import InUseError, Problem
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, Storage
+from bucketvault.store.models import Backup, Storage, utcnow
 from bucketvault.vocabulary import Topic, UsageType
 
 
@@ -23,11 +24,29 @@ def check(
         return conflicts.checked_storage(given, row, listed=listed)[1]
 
 
-def create(given: StorageFields, *, listed: bool = False) -> int:
-    """Store a new Storage; its id. Raises InvalidInputError with all problems."""
+def create(given: StorageFields, *, listed: bool = False, seen: bool = False) -> int:
+    """Store a new Storage; its id. `seen`: the bucket is there, by its provider's own word.
+
+    Raises InvalidInputError with all problems.
+    """
     with writing(Topic.CATALOGUE, Topic.BACKUPS):
         values = rows.accepted(conflicts.checked_storage(given, None, listed=listed))
-        return int(Storage.create(**rows.fields_of(values)).id)
+        seen_at = utcnow() if seen else None
+        return int(Storage.create(**rows.fields_of(values), checked_at=seen_at).id)
+
+
+def of_chosen(chosen: Chosen, usage: UsageType | None) -> int:
+    """Return the id of a bucket's Storage; without one yet, make it for `usage` alone.
+
+    Raises InvalidInputError.
+    """
+    with writing():
+        provider_id, name = chosen.at
+        row = Storage.get_or_none(Storage.provider == provider_id, Storage.bucket_name == name)
+        if row is not None:
+            return int(row.id)
+        given = StorageFields(provider_id, name, usage_type=usage)
+        return create(given, listed=chosen.listed, seen=chosen.seen)
 
 
 def change(

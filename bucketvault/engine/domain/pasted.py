@@ -42,7 +42,7 @@ def address(provider_type: ProviderType, endpoint: str, region: str) -> Address:
     if re.match(r"(s3|b2|r2|gs)://", typed, re.IGNORECASE):
         raise WrongEndpoint(
             "This names a bucket, not a server: enter the service's endpoint, as in "
-            "https://s3.example.com. Buckets are added afterwards."
+            "https://s3.example.com. The bucket is chosen in the backup."
         )
     try:
         parts = urllib.parse.urlsplit(typed if "://" in typed else f"https://{typed}")
@@ -67,7 +67,7 @@ def address(provider_type: ProviderType, endpoint: str, region: str) -> Address:
     meant = Address(f"{scheme}://{server}{port}", region)
     if provider_type is ProviderType.AMAZON_S3 and service is AWS:
         meant = _of_amazon(server, meant)
-    note = "" if not bucket else f"{bucket} is a bucket: add it after saving."
+    note = "" if not bucket else f"{bucket} is a bucket: choose it in the backup."
     if not meant.endpoint:
         where = f" in {meant.region}" if meant.region else ""
         note = f"This is Amazon S3{where}: only the region is kept. {note}".strip()

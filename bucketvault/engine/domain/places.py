@@ -4,10 +4,30 @@ import re
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bucketvault.engine.domain.rules import ip_address
 from bucketvault.errors import BucketvaultError
 from bucketvault.vocabulary import ProviderType
+
+
+class BucketAt(NamedTuple):
+    """A bucket as people choose it, whether it is a Storage or not."""
+
+    provider_id: int
+    bucket_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A bucket that is to be an end of a Backup, and becomes a Storage with it.
+
+    `listed`: its provider named it, so the name need not follow today's rules. `seen`: it is there.
+    """
+
+    at: BucketAt
+    listed: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

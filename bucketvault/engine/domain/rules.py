@@ -8,6 +8,7 @@ import datetime as dt
 import difflib
 import functools
 import ipaddress
+import itertools
 import re
 import unicodedata
 import urllib.parse
@@ -48,6 +49,14 @@ def same_name(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return " ".join(folded.split())
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """Return a name that nothing in `taken` has: `wanted`, or with a number; empty without one."""
+    known = {same_name(each) for each in taken}
+    name = wanted[: LONGEST_NAME - len(" 999")].strip()
+    tried = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
+    return next(each for each in tried if same_name(each) not in known) if name else ""
 
 
 def did_you_mean(typed: str, known: Iterable[str]) -> str:

@@ -38,6 +38,8 @@ class ProviderRow:
     key_end: str  # the last characters of the access key id; empty where that says too much
     changed_at: dt.datetime
     keys_moved: bool = False  # they, or their address, were changed outside this program
+    # that a copy to one of its buckets may get
+    storage_classes: tuple[StorageClass, ...] = (StorageClass.STANDARD,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _provider_row(row: Provider, vault: Vault, storages: list[StorageRow]) -> Pr
         keys_moved=moved,
         key_end=key_id[-SHOWN_OF_A_KEY:] if key_id and len(key_id) >= LONG_ENOUGH else "",
         changed_at=row.updated_at,
+        storage_classes=service_of(row.provider_type, row.endpoint).storage_classes,
     )
 
 

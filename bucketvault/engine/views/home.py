@@ -7,8 +7,7 @@ from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.calendar import Days
 from bucketvault.engine.views.situation import Situation
 from bucketvault.store.database import connection
-from bucketvault.store.models import Provider, Storage
-from bucketvault.vocabulary import UsageType
+from bucketvault.store.models import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +17,7 @@ class FirstSteps:
     A step is done when its part is not empty.
     """
 
-    providers: tuple[tuple[int, str], ...]  # ids and names
-    buckets: tuple[str, ...]  # every one, where one can be copied from and another one to
+    providers: tuple[str, ...]  # names
     mail_is_set_up: bool
 
 
@@ -38,13 +36,5 @@ def first_steps(rows: Sequence[BackupRow], *, mail_is_set_up: bool) -> FirstStep
     if any(row.last_good_at is not None for row in rows):
         return None
     with connection():
-        providers = Provider.select(Provider.id, Provider.name).order_by(Provider.name)
-        storages = list(Storage.select().order_by(Storage.bucket_name))
-        sources = [one.id for one in storages if one.usage_type != UsageType.DESTINATION_ONLY]
-        targets = [one.id for one in storages if one.usage_type != UsageType.SOURCE_ONLY]
-        both = any(one != other for one in sources for other in targets[:2])
-        return FirstSteps(
-            providers=tuple((one.id, one.name) for one in providers),
-            buckets=tuple(one.bucket_name for one in storages) if both else (),
-            mail_is_set_up=mail_is_set_up,
-        )
+        providers = Provider.select(Provider.name).order_by(Provider.name)
+        return FirstSteps(tuple(one.name for one in providers), mail_is_set_up)

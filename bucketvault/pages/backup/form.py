@@ -6,23 +6,22 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from bucketvault.engine.domain import rules
 from bucketvault.engine.domain.fields import BackupFields
-from bucketvault.engine.domain.spec import EndSpec
 from bucketvault.engine.probe.contents import PathSize
 from bucketvault.engine.views.backups import BackupRow
-from bucketvault.engine.views.catalogue import StorageRow
+from bucketvault.engine.views.catalogue import ProviderRow, StorageRow
 from bucketvault.engine.views.money import Priced
+from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, Problem
 from bucketvault.pages.backup import form_words as words
+from bucketvault.pages.backup.form_both_ends import BothEnds
 from bucketvault.pages.backup.form_cost import CostCard, estimate
-from bucketvault.pages.backup.form_ends import DESTINATION, SOURCE, EndFields, Side
-from bucketvault.pages.backup.form_import import ImportDialog
 from bucketvault.pages.parts.actions import in_thread
 from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick, Switch
-from bucketvault.pages.parts.form import Difference, Form
+from bucketvault.pages.parts.form import NOT_SAVED, Difference, Form
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.money import ends_of
 from bucketvault.pages.parts.refresh import show_on
@@ -37,7 +36,7 @@ from bucketvault.pages.parts.widgets import (
 )
 from bucketvault.pages.parts.words import COMPARING
 from bucketvault.sanitize import clean
-from bucketvault.vocabulary import Schedule, StorageClass, Topic, UsageType, Weekday
+from bucketvault.vocabulary import Schedule, StorageClass, Topic, Weekday
 
 if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
@@ -45,14 +44,16 @@ if TYPE_CHECKING:
 BROWSER_ZONE = "return Intl.DateTimeFormat().resolvedOptions().timeZone"
 FIRST_LOOK_S = 0.1  # after the browser is there, it is asked for its time zone
 ZONE_S = 3.0
+NAME_EXAMPLE = "For example: Design files"
 RUNS_SHOWN_S = 30.0  # how often "in 6 h" is looked at
 
 
 class FormStart(NamedTuple):
     """All that a form begins with."""
 
-    storages: Mapping[int, StorageRow]
-    providers: Mapping[int, str]
+    storages: Sequence[StorageRow]
+    providers: Sequence[ProviderRow]
+    taken: Sequence[str]  # names of the backups there are
     stored: BackupFields | None  # None: a new backup
     measured: PathSize | None  # the source, as its last run saw it
     services: Mapping[int, Priced]  # of each provider
@@ -89,8 +90,16 @@ async def _show(engine: "Engine", backup_id: int | None) -> "BackupForm | None":
     with frame("Backups", engine.zone, answer) as around:
         form = BackupForm(engine, backup_id, start)
     around.follow(engine)
-    fetch = engine.providers.storages
-    show_on(engine.live, Topic.CATALOGUE, fetch, form.show_storages, pause_s=1.0)
+
+    def fetch() -> tuple[list[ProviderRow], list[StorageRow]]:
+        return engine.providers.rows(), engine.providers.storages()
+
+    def show(found: tuple[list[ProviderRow], list[StorageRow]]) -> None:
+        # not awaited: a provider that does not answer would hold up what others have stored
+        background_tasks.create(form.ends.show_catalogue(*found), name="show the buckets")
+
+    show_on(engine.live, Topic.CATALOGUE, fetch, show, pause_s=1.0)
+    ui.timer(FIRST_LOOK_S, form.ends.lists.load, once=True)
     return form
 
 
@@ -100,8 +109,9 @@ def _start(engine: "Engine", backup_id: int | None) -> FormStart:
         stored = engine.backups.stored(backup_id)
         measured = _last_size(engine.overview_backup(backup_id).row)
     return FormStart(
-        {row.id: row for row in engine.providers.storages()},
-        {row.id: row.name for row in engine.providers.rows()},
+        engine.providers.storages(),
+        engine.providers.rows(),
+        [row.name for row in engine.overview_backups()],
         stored,
         measured,
         engine.backups.services(),
@@ -122,7 +132,15 @@ class BackupForm(Form[BackupFields | None]):
 
     def __init__(self, engine: "Engine", backup_id: int | None, start: FormStart) -> None:
         self._engine, self._id, self._start = engine, backup_id, start
-        self._storages = dict(start.storages)
+        self.ends = BothEnds(
+            engine.providers,
+            start.providers,
+            start.storages,
+            self._changed,
+            self._tell,
+            lambda: engine.backups.check(self.given(), backup_id),
+        )
+        self._runs_at_once = False
         self._ready = self._zone_chosen = self._adopting = False
         self._shown_way: object = None
         self._shown_runs: object = None
@@ -155,9 +173,11 @@ class BackupForm(Form[BackupFields | None]):
                     self._consequences = element("div")
                 self._cost = CostCard()
                 with element("div", "actions"):
-                    self.button("Save", "primary", "save", self.press)
+                    if backup_id is None:
+                        self.button("Save and run now", "primary", "save-and-run", self._press_run)
+                    kind = "" if backup_id is None else "primary"
+                    self.button("Save", kind, "save", self.press)
                     button("Cancel", kind="ghost", href=cancel)
-        self._dialogs = element("div")
         self._ready = True
         self._tell()
         ui.timer(RUNS_SHOWN_S, self._tell_times, immediate=False)
@@ -170,57 +190,30 @@ class BackupForm(Form[BackupFields | None]):
         given: BackupFields,
         *,
         placeholder: str = "",
-        hint: str = "",
         numeric: bool = False,
-    ) -> None:
-        self.fields[name] = Field(
+    ) -> Field:
+        self.fields[name] = made = Field(
             name,
             words.LABELS[name],
             value=str(getattr(given, name)),
             placeholder=placeholder,
-            hint=hint,
             numeric=numeric,
             on_change=self._changed,
         )
+        return made
 
     def _pick(self, name: str, options: Mapping[str, str], value: object) -> None:
         self.fields[name] = Pick(name, words.LABELS[name], options, value, on_change=self._changed)
 
     def _draw_ends(self, given: BackupFields) -> None:
-        hint = "Shown on these pages and in emails."
-        self._field("name", given, placeholder="For example: Design files", hint=hint)
-        with element("div", "two"):
-            self._source, self._destination = (
-                EndFields(
-                    side,
-                    self._engine.providers,
-                    self._storages,
-                    (
-                        getattr(given, f"{side.name}_storage_id"),
-                        getattr(given, f"{side.name}_path"),
-                    ),
-                    self._changed,
-                    self._check_ends,
-                    partial(self._bring_in, side),
-                    self._start.measured if side is SOURCE else None,
-                )
-                for side in (SOURCE, DESTINATION)
-            )
-        for end in (self._source, self._destination):
-            self.fields |= {end.storage.name: end.storage, end.path.name: end.path}
+        self._name = self._field("name", given, placeholder=NAME_EXAMPLE)
+        self.ends.draw(given, self._start.measured)
+        self.fields |= self.ends.fields
         self._class_place = element("div", "stack spaced-small")
         with self._class_place:
-            offered = words.classes_offered(self._destination.row, given.storage_class)
+            destination = self.ends.row(self.ends.destination)
+            offered = words.classes_offered(destination, given.storage_class)
             self._pick("storage_class", offered, given.storage_class)
-        self._swap = element("div", "note-line swap")
-        self._swap.set_visibility(False)
-        with self._swap:
-            element(
-                "span",
-                text="Nothing is at the source, and something is at the destination. "
-                "Are they the wrong way round?",
-            )
-            button("Swap them", "swap", "small", mark="swap", on_click=self._swap_ends)
 
     def _draw_times(self, given: BackupFields, header: ui.element) -> None:
         with header:
@@ -264,17 +257,17 @@ class BackupForm(Form[BackupFields | None]):
         # Any: each field's value is of its own type
         values: dict[str, Any] = {name: field.value for name, field in self.fields.items()}
         values |= {"enabled": self._enabled.on, "comparison_mode": self._mode.chosen}
+        values |= {end.bucket.name: self.ends.chosen(end) for end in self.ends}
+        values["name"] = values["name"].strip() or self._suggested()
         if values["schedule"] != Schedule.WEEKLY:  # a daily one has none
             values["weekday"] = None
         values["at"] = words.clock_typed(values["at"])
         return BackupFields(**values)
 
-    def show_storages(self, rows: Sequence[StorageRow]) -> None:
-        """Offer the storages as they are now; what is chosen stays."""
-        self._storages = {row.id: row for row in rows}
-        for end in (self._source, self._destination):
-            end.show_storages(self._storages, end.storage_id)
-        self._tell()
+    def _suggested(self) -> str:
+        """Return the name of a new backup that gets none."""
+        row = self.ends.row(self.ends.source) if self._id is None else None
+        return rules.free_name(clean(row.shown_name), self._start.taken) if row is not None else ""
 
     def adopt_zone(self, name: object) -> None:
         """Take the browser's time zone, unless one was chosen or none is known by that name."""
@@ -302,20 +295,21 @@ class BackupForm(Form[BackupFields | None]):
         kept, limit = str(given.retention_days), str(given.shrink_limit_percent)
         self.fields["retention_days"].hint(words.retention_words(kept, self._engine.zone, now))
         self.fields["shrink_limit_percent"].hint(words.limit_words(limit))
-        measured = self._source.measured
+        measured = self.ends.source.measured
         reads = words.reading_words(str(given.verify_gb_per_night), str(given.schedule), measured)
         self.fields["verify_gb_per_night"].hint(reads)
         objects = None if measured is None else measured.objects
         self._requests.text = words.requests_note(Schedule(str(given.schedule)), objects)
+        self._name.suggest(self._suggested(), NAME_EXAMPLE)
         self._tell_class(given)
-        self._swap.set_visibility(words.looks_swapped(self._source.seen, self._destination.seen))
+        self.ends.tell()
         self._tell_times()
         self._tell_in_words(given)
 
     def _tell_class(self, given: BackupFields) -> None:
         """Offer the classes that the destination stores; a choice of one is none."""
         chosen = given.storage_class
-        row = self._destination.row
+        row = self.ends.row(self.ends.destination)
         if row is not None and chosen not in row.storage_classes:
             chosen = StorageClass.STANDARD
         field, offered = self.fields["storage_class"], words.classes_offered(row, chosen)
@@ -348,14 +342,12 @@ class BackupForm(Form[BackupFields | None]):
 
     def _tell_in_words(self, given: BackupFields) -> None:
         self._sentence.text = words.sentence(given)
-        source, destination = self._source.row, self._destination.row
-        ends = (
-            _end_of(source, str(given.source_path)),
-            _end_of(destination, str(given.destination_path)),
-        )
-        both = ends_of(*map(self._service_of, (source, destination)))
-        self._cost.show(estimate(given, both, self._source.measured, is_new=self._id is None))
-        lines = words.consequences(given, self.seen, destination, self._source.measured)
+        measured, (source, destination) = self.ends.source.measured, self.ends
+        ends = self.ends.place(source), self.ends.place(destination)
+        rows = self.ends.row(source), self.ends.row(destination)
+        both = ends_of(*map(self._service_of, rows))
+        self._cost.show(estimate(given, both, measured, is_new=self._id is None))
+        lines = words.consequences(given, self.seen, rows[1], measured)
         if (ends, lines) == self._shown_way:
             return
         self._shown_way = (ends, lines)
@@ -370,51 +362,52 @@ class BackupForm(Form[BackupFields | None]):
     def _service_of(self, row: StorageRow | None) -> Priced | None:
         return self._start.services.get(row.provider_id) if row is not None else None
 
-    # ends
-
-    async def _check_ends(self) -> None:
-        """Say at once what forbids these two places together."""
-        problems: Sequence[Problem] = ()
-        if self._source.storage_id is not None and self._destination.storage_id is not None:
-            try:
-                problems = await in_thread(self._engine.backups.check, self.given(), self._id) or ()
-            except BucketvaultError:  # deleted meanwhile: saving says so
-                return
-        for name in words.ENDS:
-            self.fields[name].show([each.message for each in problems if each.field == name])
-
-    async def _swap_ends(self) -> None:
-        source, destination = self._source.place, self._destination.place
-        await self._source.take(*destination)
-        await self._destination.take(*source)
-
-    async def _bring_in(self, side: Side) -> None:
-        end = self._source if side is SOURCE else self._destination
-
-        async def chosen(storage_id: int) -> None:
-            self.show_storages(await in_thread(self._engine.providers.storages) or [])
-            await end.take(storage_id, end.place[1])
-
-        use = UsageType.SOURCE_ONLY if side is SOURCE else UsageType.DESTINATION_ONLY
-        self._dialogs.clear()
-        with self._dialogs:
-            dialog = ImportDialog(
-                self._engine.providers, self._start.providers, self._storages, use, chosen
-            )
-        await dialog.open()
-
     # saving
 
-    async def save(self) -> None:
-        """Store it, and open its page."""
+    async def press(self) -> None:
+        """Save it."""
+        self._runs_at_once = False
+        await super().press()
+
+    async def _press_run(self) -> None:
+        self._runs_at_once = True
+        await super().press()
+
+    async def save(self, *, check: bool = True) -> None:
+        """Store it, once buckets that no list has were found, and open its page or its run's."""
+        if check:
+            await self.ends.find(partial(self.say, Tone.RUN))
         backups, backup_id = self._engine.backups, self._id
-        if backup_id is None:
+        if backup_id is not None:
+            await in_thread(backups.change, backup_id, self.given(), self.seen)
+        else:
             backup_id = await in_thread(backups.create, self.given())
             if backup_id is None:  # shutting down
                 return
-        else:
-            await in_thread(backups.change, backup_id, self.given(), self.seen)
-        ui.navigate.to(f"/backups/{backup_id:d}")
+        run_id = None
+        if self._runs_at_once:
+            with suppress(BucketvaultError):  # its page says why, and can run it again
+                run_id = await in_thread(self._engine.run_now, backup_id)
+        ui.navigate.to(f"/backups/{backup_id:d}" if run_id is None else f"/run/{run_id:d}")
+
+    def fail(self, error: BucketvaultError) -> None:
+        """Say why nothing was saved; a bucket that was not found can be saved all the same."""
+        end, self.ends.unfound = self.ends.unfound, None
+        if end is None:
+            super().fail(error)
+            return
+        end.bucket.show([str(error)])
+        save_anyway = partial(self.attempt, partial(self.save, check=False))
+
+        def buttons() -> None:
+            self.button("Save anyway", "", "save-anyway", save_anyway)
+
+        self.say(Tone.BAD, error.summary, NOT_SAVED, buttons=buttons)
+        self.go_to(end.bucket)
+
+    def refuse(self, problems: Sequence[Problem]) -> None:
+        """Show each problem at its field."""
+        super().refuse(self.ends.whose(problems))
 
     async def stored(self) -> BackupFields:
         """Return what is stored now."""
@@ -427,11 +420,4 @@ class BackupForm(Form[BackupFields | None]):
     def differences(self, names: Sequence[str], stored: BackupFields | None) -> list[Difference]:
         """Return what was changed meanwhile, and what is entered here."""
         assert stored is not None  # noqa: S101  the same
-        return words.differences(names, stored, self.given(), self._storages)
-
-
-def _end_of(row: StorageRow | None, path: str) -> EndSpec | None:
-    if row is None:
-        return None
-    path = path.strip("/")
-    return EndSpec(row.provider_name, row.provider_type, row.bucket_name, row.display_name, path)
+        return words.differences(names, stored, self.given(), self.ends.names())

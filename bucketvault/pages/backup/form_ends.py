@@ -1,27 +1,31 @@
-"""One end of a backup in its form: which storage, which path in it, and what is there."""
+"""One end of a backup in its form: which bucket, which path in it, and what is there."""
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from nicegui import ui
 
+from bucketvault.engine.domain.places import BucketAt
 from bucketvault.engine.domain.rules import meant_path, typed_path
 from bucketvault.engine.probe.contents import PathLook, PathSize
 from bucketvault.engine.rclone.call import CancelledError
-from bucketvault.engine.views.catalogue import StorageRow
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import many, size
 from bucketvault.pages.backup import form_words as words
+from bucketvault.pages.backup.bucket_field import BucketField, Group, Typed
 from bucketvault.pages.parts.actions import ask
-from bucketvault.pages.parts.fields import Field, Pick
+from bucketvault.pages.parts.fields import Field
 from bucketvault.pages.parts.widgets import button, element, glyph, text
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import UsageType
 
 if TYPE_CHECKING:
     from bucketvault.engine.providers import Providers
+
+# the buckets that may be an end, but for storages kept for this use, and with this chosen one
+Offer = Callable[[UsageType, BucketAt | None], Sequence[Group]]
 
 COUNTED_S = 0.5  # how often the page looks how far counting has come
 
@@ -30,7 +34,7 @@ class Side(NamedTuple):
     """The ends' names of their fields, and uses that may not be chosen for them."""
 
     name: str
-    storage_label: str
+    bucket_label: str
     path_label: str
     other_use: UsageType  # storages kept for this use are not offered here
 
@@ -46,40 +50,23 @@ class EndFields:
         self,
         side: Side,
         providers: "Providers",
-        storages: Mapping[int, StorageRow],
-        stored: tuple[int | None, str],  # where this backup's end is already
+        offer: Offer,
+        stored: tuple[BucketAt | None, str],  # where this backup's end is already
         changed: Callable[[], None],  # told when something was typed or chosen
         settled: Callable[[], Awaitable[None]],  # told when a place was chosen, or looked at
-        bring_in: Callable[[], Awaitable[None]],  # imports a bucket
         measured: PathSize | None = None,  # at the last run
     ) -> None:
-        self.side, self._providers, self._storages = side, providers, storages
+        self.side, self._providers, self._offer_groups = side, providers, offer
         self.stored, self._changed, self._settled = stored, changed, settled
         self.seen: PathLook | None = None
         self.measured = measured
-        storage_id, path = stored
-        self._looked_at = stored
+        at, path = stored
+        self._looked_at: tuple[Typed, str] = stored
         self._given_up = threading.Event()
-        # from the first on, or choosing it later would look like a user's change
-        options = words.offered(storages, side.other_use, storage_id)
         with element("div", "stack spaced-small"):
-            self.storage = Pick(
-                f"{side.name}_storage_id",
-                side.storage_label,
-                options,
-                storage_id if storage_id in options else None,
-                placeholder="Choose a bucket",
-                searched=True,
-                on_change=self._chosen,
-            )
-            with element("div", "line wrap"):
-                button(
-                    "Add a bucket",
-                    "plus",
-                    "small",
-                    mark=f"import-{side.name}",
-                    on_click=bring_in,
-                )
+            name = f"{side.name}_storage_id"
+            groups = offer(side.other_use, at)
+            self.bucket = BucketField(name, side.bucket_label, groups, at, self._chosen)
         with element("div", "stack spaced-small"):
             self.path = Field(
                 f"{side.name}_path",
@@ -91,7 +78,6 @@ class EndFields:
             self.path.input.on("blur", self._settle)
             self.path.input.on("keydown.enter", self._settle)
             self._there = element("div", "there", aria_live="polite")
-        self.show_storages(storages, storage_id)
         if measured is not None:
             there = f"{many(measured.objects, 'object')}, {size(measured.size_bytes)}"
             self._say(None, f"{there} at the last run.")
@@ -101,38 +87,47 @@ class EndFields:
     # what is chosen
 
     @property
-    def storage_id(self) -> int | None:
-        """The storage that is chosen."""
-        chosen = self.storage.value
-        return chosen if isinstance(chosen, int) else None
+    def at(self) -> BucketAt | None:
+        """The bucket that is chosen."""
+        chosen = self.bucket.value
+        return chosen if isinstance(chosen, BucketAt) else None
 
     @property
-    def row(self) -> StorageRow | None:
-        """The same, as it is known."""
-        return self._storages.get(self.storage_id or 0)
+    def typed(self) -> str:
+        """A bucket's name that was typed, and that nobody has said the provider of."""
+        return self.bucket.value if isinstance(self.bucket.value, str) else ""
 
     @property
-    def place(self) -> tuple[int | None, str]:
-        """Storage and path, as they are here."""
-        return self.storage_id, meant_path(self.path.value)
+    def place(self) -> tuple[Typed, str]:
+        """Bucket and path, as they are here."""
+        return self.bucket.value, meant_path(self.path.value)
 
-    def show_storages(self, storages: Mapping[int, StorageRow], chosen: int | None) -> None:
-        """Offer these storages; the chosen one stays chosen."""
-        self._storages = storages
-        options = words.offered(storages, self.side.other_use, chosen)
-        self.storage.offer(options, chosen if chosen in options else None)
-        hint = words.not_offered(storages, self.side.other_use)
-        self.storage.hint(hint if options else f"No bucket to choose yet. {hint}".strip())
+    @property
+    def is_seen(self) -> bool:
+        """True if a look has found the bucket."""
+        return self.seen is not None and self.at is not None and self._looked_at[0] == self.at
 
-    async def take(self, storage_id: int | None, path: str) -> None:
+    def show_buckets(self) -> None:
+        """Offer the buckets that are known now; the chosen one stays chosen."""
+        self.bucket.input.offer(self._offer_groups(self.side.other_use, self.at))
+
+    async def take(self, chosen: Typed, path: str) -> None:
         """Choose this place."""
-        self.storage.input.value = storage_id
+        self.bucket.input.value = chosen
         self.path.input.value = typed_path(path)
         await self._settle()
 
     async def _chosen(self, _: object) -> None:
+        self.show_buckets()  # one that was typed is one of them now
+        self.bucket.show([self.why_no_bucket] if self.typed else ())
         self._changed()
         await self._settle()
+
+    @property
+    def why_no_bucket(self) -> str:
+        """Say what is to be done about a name that was typed."""
+        name = clean(self.typed, limit=80)
+        return f"Which provider has {name}? Choose it in the list, below its provider."
 
     async def _settle(self) -> None:
         """Look at the place when it is another than the one that was looked at."""
@@ -147,14 +142,14 @@ class EndFields:
         asked_for = self._looked_at = self.place
         self.seen = self.measured = None
         self._changed()
-        storage_id, path = asked_for
-        if storage_id is None:
+        at, path = self.at, asked_for[1]
+        if at is None:
             self._there.clear()
             await self._settled()
             return
         self._say(None, "Looking what is there …")
         try:
-            seen = await ask(self._providers, self._providers.look, storage_id, path)
+            seen = await ask(self._providers, self._providers.look, at, path)
         except BucketvaultError as error:
             if self._is_current(asked_for):
                 self._say(Tone.WARN, f"{error.summary} {error.hint}")
@@ -171,7 +166,17 @@ class EndFields:
         else:
             self._drop(asked_for)
 
-    def _drop(self, asked_for: tuple[int | None, str]) -> None:
+    async def confirm(self) -> None:
+        """Make sure that the bucket is there, unless a look has just said so.
+
+        Raises NotFoundError, VaultError, DiscoveryError.
+        """
+        if self.at is not None and not self.is_seen:
+            self.seen = await ask(self._providers, self._providers.look, self.at, self.place[1])
+            self._looked_at = self.place
+            self._show()
+
+    def _drop(self, asked_for: tuple[Typed, str]) -> None:
         """Say no more that it looks: what was asked for is typed over, and nothing newer asked."""
         if asked_for == self._looked_at and not self._there.is_deleted:
             self._there.clear()
@@ -188,9 +193,8 @@ class EndFields:
 
     async def count(self) -> None:
         """Count all that a run would read; it can be given up."""
-        asked_for = self.place
-        storage_id, path = asked_for
-        if storage_id is None:
+        asked_for, at = self.place, self.at
+        if at is None:
             return
         given_up = self._given_up = threading.Event()
         counted = 0
@@ -214,7 +218,8 @@ class EndFields:
             ui.timer(COUNTED_S, tell)
         try:
             measure = self._providers.measure
-            self.measured = await ask(self._providers, measure, storage_id, path, given_up, on_seen)
+            path = asked_for[1]
+            self.measured = await ask(self._providers, measure, at, path, given_up, on_seen)
         except CancelledError:
             pass
         except BucketvaultError as error:
@@ -230,11 +235,11 @@ class EndFields:
         """End a count that no page waits for."""
         self._given_up.set()
 
-    def _is_current(self, asked_for: tuple[int | None, str]) -> bool:
+    def _is_current(self, asked_for: tuple[Typed, str]) -> bool:
         return asked_for == self._looked_at == self.place and not self._there.is_deleted
 
     def _offer_look(self, name: str = "Check contents") -> None:
-        if self.storage_id is not None:
+        if self.at is not None:
             self._offer(name, "look", self.look)
 
     def _offer(self, name: str, mark: str, act: Callable[[], Awaitable[None]]) -> None:

@@ -24,7 +24,6 @@ from bucketvault.vocabulary import (
     ProviderType,
     Schedule,
     StorageClass,
-    UsageType,
     Weekday,
 )
 
@@ -48,38 +47,6 @@ ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destinati
 def new_backup(time_zone: str) -> BackupFields:
     """First values of a new backup."""
     return BackupFields(schedule=Schedule.DAILY, at="03:15", time_zone=time_zone)
-
-
-# ------------------------------------------------------------------ storages
-
-
-def storage_name(row: StorageRow) -> str:
-    """Return a storage as the list to choose from calls it."""
-    bucket = clean(row.bucket_name, limit=NAME_CHARACTERS)
-    shown = clean(row.display_name, limit=NAME_CHARACTERS)
-    name = f"{shown} ({bucket})" if shown else bucket
-    return f"{name} · {clean(row.provider_name, limit=NAME_CHARACTERS)}"
-
-
-def offered(
-    rows: Mapping[int, StorageRow], other_use: UsageType, chosen: int | None
-) -> dict[int, str]:
-    """Return the storages that may be this end, by what people call them; and the chosen one."""
-    return {
-        row.id: storage_name(row)
-        for row in rows.values()
-        if row.usage_type is not other_use or row.id == chosen
-    }
-
-
-def not_offered(rows: Mapping[int, StorageRow], other_use: UsageType) -> str:
-    """Say why some storages cannot be chosen here."""
-    left_out = sum(row.usage_type is other_use for row in rows.values())
-    if not left_out:
-        return ""
-    kind = "source-only" if other_use is UsageType.SOURCE_ONLY else "destination-only"
-    verb = "is" if left_out == 1 else "are"
-    return f"{many(left_out, f'{kind} bucket')} {verb} hidden (see Storages)."
 
 
 # ------------------------------------------------------------------ what is there
@@ -332,24 +299,23 @@ def differences(
     names: Sequence[str],
     stored: BackupFields,
     here: BackupFields,
-    storages: Mapping[int, StorageRow],
+    buckets: Mapping[object, str],  # what people call an end's, by its value
 ) -> list[Difference]:
     """Say for each field that was changed meanwhile what is stored now and what the form holds."""
     return [
         Difference(
             LABELS[name],
-            _shown(name, getattr(stored, name), storages),
-            _shown(name, getattr(here, name), storages),
+            _shown(name, getattr(stored, name), buckets),
+            _shown(name, getattr(here, name), buckets),
         )
         for name in LABELS
         if name in names
     ]
 
 
-def _shown(name: str, value: object, storages: Mapping[int, StorageRow]) -> str:
+def _shown(name: str, value: object, buckets: Mapping[object, str]) -> str:
     if name.endswith("_storage_id"):
-        row = storages.get(value) if isinstance(value, int) else None
-        return storage_name(row) if row is not None else "none"
+        return buckets.get(value, "none")
     if isinstance(value, bool):
         return "on" if value else "off"
     if name == "comparison_mode":

@@ -1,12 +1,14 @@
 """First steps where nothing is backed up yet; each ticks itself off."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.home import FirstSteps
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import NAME_CHARACTERS, button, card, code, element, glyph
+from bucketvault.pages.parts.words import KINDS
 from bucketvault.sanitize import clean
 
 NAMED = 3  # names in one line
@@ -43,19 +45,21 @@ class Step(NamedTuple):
     note: str  # shown until then
     act: str
     href: str = ""
+    choices: Mapping[str, str] = MappingProxyType({})  # instead of one: addresses by their words
+    more: str = ""  # once it is done: what else, at `href`
     run_backup: int | None = None  # instead of an address: run this one
 
 
-PROVIDERS = "Cloudflare R2, Backblaze B2, Amazon S3, or anything that speaks S3."
+PROVIDERS = "The service that has your buckets, and a key to it. Source and destination may be two."
+BACKUP = "Choose a bucket to copy from, a bucket to copy to, and a time."
 FIRST_RUN = "The first run copies everything. It can start at once; scheduled runs follow."
 
 
 def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
-    """Return the four steps to a first copy, in the order in which they are done."""
-    providers = _names([name for _, name in steps.providers])
-    buckets, made = _names(steps.buckets), _names([row.name for row in rows])
-    place = f"/providers/{steps.providers[0][0]:d}" if len(steps.providers) == 1 else "/providers"
-    last = Step("Run it once", "", FIRST_RUN, "Run now", "", rows[0].id if rows else None)
+    """Return the three steps to a first copy, in the order in which they are done."""
+    providers, made = _names(steps.providers), _names([row.name for row in rows])
+    kinds = {title: f"/providers/new?kind={key}" for key, title in KINDS.items()}
+    last = Step("Run it once", "", FIRST_RUN, "Run now", run_backup=rows[0].id if rows else None)
     active = next((row.active_run for row in rows if row.active_run is not None), None)
     failed = next((row.last_run for row in rows if row.last_run is not None), None)
     if active is not None:
@@ -64,14 +68,11 @@ def steps_of(steps: FirstSteps, rows: Sequence[BackupRow]) -> tuple[Step, ...]:
     elif failed is not None:
         note = "No run has succeeded yet. See the reason above."
         last = Step(last.title, "", note, "View run", f"/run/{failed.id:d}")
-    both, when = (
-        "One to copy from, and another one to copy to.",
-        "Choose a source, a destination and a time.",
-    )
     return (
-        Step("Connect a provider", providers, PROVIDERS, "Connect", "/providers/new"),
-        Step("Choose the buckets", buckets, both, "Choose buckets", place),
-        Step("Create the first backup", made, when, "New backup", "/backups/new"),
+        Step(
+            "Connect a provider", providers, PROVIDERS, "", "/providers/new", kinds, "Add another"
+        ),
+        Step("Create the first backup", made, BACKUP, "New backup", "/backups/new"),
         last,
     )
 
@@ -119,12 +120,18 @@ def _draw(step: Step, on_run: Callable[[int], Awaitable[None]], *, is_next: bool
         with element("div", "stack"):
             element("span", "strong", step.title)
             element("span", "t13 ink3", step.done or step.note)
+            if is_next and step.choices:
+                with element("div", "line wrap kinds"):
+                    for words, href in step.choices.items():
+                        button(words, kind="small", href=href, mark="next")
         backup_id = step.run_backup
-        if step.done:
+        if step.done and step.more:
+            button(step.more, "plus", "ghost small", href=step.href)
+        elif step.done:
             element("span", "t13 ink3", "Done")
         elif is_next and backup_id is not None:
             button(step.act, kind="primary", mark="next", on_click=lambda: on_run(backup_id))
-        elif is_next and step.href:
+        elif is_next and step.act and step.href:
             button(step.act, kind="primary", mark="next", href=step.href)
 
 

@@ -9,17 +9,23 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from nicegui import ui
+from nicegui.elements.mixins.value_element import ValueElement
 
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.parts.widgets import element, glyph, text
 from bucketvault.sanitize import clean
 
 
-class _Labelled:
+class Labelled:
     """An input with its label, a hint, and what is wrong with it."""
 
     name: str
-    input: ui.element
+    input: ValueElement[Any]  # Any: each field's value is of its own type
+
+    @property
+    def value(self) -> Any:  # the same
+        """Return what is chosen or typed; None: nothing."""
+        return self.input.value
 
     @contextmanager
     def _around(self, name: str, label: str, hint: str) -> Iterator[None]:
@@ -62,7 +68,7 @@ class _Labelled:
         self._box.run_method("scrollIntoView", {"block": "center"})
 
 
-class Field(_Labelled):
+class Field(Labelled):
     """One line to type in."""
 
     def __init__(
@@ -93,8 +99,17 @@ class Field(_Labelled):
         """The text typed in it."""
         return self.input.value or ""
 
+    def suggest(self, name: str, example: str) -> None:
+        """Say which name is taken where none is typed; without one, show an example.
 
-class Pick(_Labelled):
+        It is not filled in: what arrives late would overwrite what is being typed.
+        """
+        self.input.props["placeholder"] = name or example
+        named = f" Leave empty to use {name}." if name else ""
+        self.hint(f"Shown on these pages and in emails.{named}")
+
+
+class Pick(Labelled):
     """One of many things, found by typing a part of its name where it is `searched`."""
 
     def __init__(
@@ -120,11 +135,6 @@ class Pick(_Labelled):
                 self.input.props["placeholder"] = placeholder
                 self.input.props["autocomplete"] = "off"
         self.input.on_value_change(lambda change: on_change(change.value))
-
-    @property
-    def value(self) -> Any:  # a key, as above
-        """The key of what is chosen; None: nothing."""
-        return self.input.value
 
     def offer(self, options: Mapping[Any, str], value: object) -> None:  # keys, as above
         """Offer other things, and choose one of them."""

@@ -12,7 +12,7 @@ from nicegui import ui
 
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, ChangedMeanwhileError, InvalidInputError, Problem
-from bucketvault.pages.parts.fields import Field, Pick
+from bucketvault.pages.parts.fields import Labelled
 from bucketvault.pages.parts.widgets import button, draw_verdict, element
 from bucketvault.sanitize import clean
 
@@ -41,7 +41,7 @@ class Form(ABC, Generic[Stored]):
 
     def __init__(self, seen: Stored) -> None:
         self.seen = seen  # what is stored, as far as this form has heard
-        self.fields: dict[str, Field | Pick] = {}
+        self.fields: dict[str, Labelled] = {}
         self.top = element("div", "part")
         self._client = ui.context.client
         self._buttons: list[ui.element] = []
@@ -158,7 +158,7 @@ class Form(ABC, Generic[Stored]):
         self.say(Tone.BAD, error.summary, f"{error.hint}")
         self.go_to(None)
 
-    def go_to(self, field: Field | Pick | None) -> None:
+    def go_to(self, field: Labelled | None) -> None:
         """Show what is to be mended, else the words on top: on a phone Save is far below both."""
         if field is None:
             self.top.run_method("scrollIntoView", {"block": "center"})

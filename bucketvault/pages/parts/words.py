@@ -13,6 +13,13 @@ USAGE_WORDS = {
     UsageType.DESTINATION_ONLY: "copy to",
 }
 
+KINDS = {  # of providers, as addresses and people call them
+    "cloudflare_r2": "Cloudflare R2",
+    "backblaze_b2": "Backblaze B2",
+    "amazon_s3": "Amazon S3",
+    "s3_compatible": "S3-compatible",
+}
+
 
 class Comparing(NamedTuple):
     """One way to compare, in words."""

@@ -12,7 +12,6 @@ from bucketvault.engine.rclone.buckets import DiscoveryError, WrongRegionError
 from bucketvault.errors import BucketvaultError
 from bucketvault.humanize import count, many
 from bucketvault.pages.parts.actions import ask, in_thread
-from bucketvault.pages.parts.bucket_import import BucketImport, draw_no_listing
 from bucketvault.pages.parts.table import Column, Row, Table
 from bucketvault.pages.parts.widgets import (
     NAME_CHARACTERS,
@@ -23,6 +22,7 @@ from bucketvault.pages.parts.widgets import (
     text,
 )
 from bucketvault.pages.providers import words
+from bucketvault.pages.providers.bucket_import import BucketImport, draw_no_listing
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import UsageType
 

@@ -5,14 +5,15 @@ A stored key never comes here: on editing its fields are empty, and empty means 
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nicegui import run, ui
+from nicegui import ui
 
 from bucketvault.engine.catalogue.providers import StoredProvider
 from bucketvault.engine.domain.fields import KEYS, ProviderFields
-from bucketvault.engine.domain.rules import InvalidValue, region_rule
+from bucketvault.engine.domain.rules import InvalidValue, free_name, region_rule
 from bucketvault.engine.domain.services import OTHER
 from bucketvault.engine.rclone.buckets import (
     DiscoveryError,
@@ -24,7 +25,7 @@ from bucketvault.engine.rclone.buckets import (
 from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, RcloneMissingError
 from bucketvault.pages.parts.actions import ask, in_thread
-from bucketvault.pages.parts.fields import Choice, Choices, Field, Pick
+from bucketvault.pages.parts.fields import Choice, Choices, Field, Labelled
 from bucketvault.pages.parts.form import NOT_SAVED, Difference, Form
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.widgets import (
@@ -35,7 +36,7 @@ from bucketvault.pages.parts.widgets import (
     key_values,
 )
 from bucketvault.pages.providers.kinds import COMPATIBLE, KINDS, R2, FieldWords, kind_of
-from bucketvault.pages.providers.recognised import recognise
+from bucketvault.pages.providers.recognised import name_of, recognise
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import ProviderType
 
@@ -43,13 +44,24 @@ if TYPE_CHECKING:
     from bucketvault.engine.engine import Engine
 
 
+class Then(Enum):
+    """Where a button leads once a provider is saved, by its words."""
+
+    ITS_PAGE = "Save"
+    ANOTHER = "Save and add another"
+    BACKUP = "Save and create a backup"
+
+
 def register(engine: "Engine") -> None:
     """Serve the forms for a new provider and for a change."""
 
     @page_at("/providers/new", "New provider")
-    async def new_page(kind: str = R2.key) -> None:
-        """Show an empty form; `kind` chooses what it asks for."""
-        await _show(engine, kind if kind in KINDS else R2.key)
+    async def new_page(kind: str = R2.key, saved: str = "") -> None:
+        """Show an empty form; `kind` chooses what it asks for, `saved` is what was entered before.
+
+        Both come from links; `saved` is an id.
+        """
+        await _show(engine, kind if kind in KINDS else R2.key, saved=saved)
 
     @page_at("/providers/{provider_id:number}/edit", "Edit provider")
     async def edit_page(provider_id: int, region: str = "") -> None:
@@ -74,13 +86,16 @@ async def _show(
     provider_id: int = 0,
     stored: StoredProvider | None = None,
     region: str = "",
+    saved: str = "",
 ) -> None:
-    answer = await run.io_bound(engine.answer)
-    if answer is None:  # shutting down
+    found = await fetch_page(engine, engine.providers.rows)
+    if found is None:  # shutting down
         return
+    answer, rows = found
     with frame("Providers", engine.zone, answer) as around:
-        form = ProviderForm(engine, kind, provider_id, stored)
+        form = ProviderForm(engine, kind, provider_id, stored, [row.name for row in rows])
         form.offer_region(region)
+        form.say_saved(next((row.name for row in rows if str(row.id) == saved), ""))
     around.follow(engine)
 
 
@@ -90,9 +105,15 @@ class ProviderForm(Form[StoredProvider | None]):
     thing = "This provider"
 
     def __init__(
-        self, engine: "Engine", kind: str, provider_id: int, stored: StoredProvider | None
+        self,
+        engine: "Engine",
+        kind: str,
+        provider_id: int,
+        stored: StoredProvider | None,
+        taken: Sequence[str],  # names of the providers there are
     ) -> None:
-        self._providers, self._id = engine.providers, provider_id
+        self._providers, self._id, self._taken = engine.providers, provider_id, taken
+        self._then = Then.ITS_PAGE
         self._is_new = stored is None
         self._kind = KINDS[kind]
         self._service = OTHER  # at the endpoint, as far as it is typed
@@ -119,7 +140,6 @@ class ProviderForm(Form[StoredProvider | None]):
                         "name",
                         "Name",
                         value=self._typed.get("name", ""),
-                        placeholder=self._kind.name_example,
                         hint="Shown on these pages and in emails.",
                     )
                     self._address_place = element("div", "fields")
@@ -130,7 +150,10 @@ class ProviderForm(Form[StoredProvider | None]):
             with element("div"):
                 self._beside = element("div", "part")
                 with element("div", "actions"):
-                    self.button("Save", "primary", "save", self.press)
+                    self.button("Save", "primary", "save", partial(self._press, Then.ITS_PAGE))
+                    for then in (Then.ANOTHER, Then.BACKUP) if self._is_new else ():
+                        act = partial(self._press, then)
+                        self.button(then.value, "", f"save-and-{then.name.lower()}", act)
                     button("Cancel", kind="ghost", href=cancel)
         self._draw_kind()
 
@@ -157,6 +180,7 @@ class ProviderForm(Form[StoredProvider | None]):
         self._service = OTHER
         self._draw_beside()
         self._recognise()
+        self._suggest()
 
     def _draw_beside(self) -> None:
         service = self._service
@@ -184,6 +208,7 @@ class ProviderForm(Form[StoredProvider | None]):
             self._typed[asked.name] = value
             if asked.name == "endpoint":
                 self._recognise()
+            self._suggest()
 
         return Field(
             asked.name,
@@ -213,6 +238,21 @@ class ProviderForm(Form[StoredProvider | None]):
             self._service = found.service
             self._draw_beside()
 
+    def _suggest(self) -> None:
+        if self._is_new:
+            self._name.suggest(self._suggested(), self._kind.name_example)
+
+    def _suggested(self) -> str:
+        """Return the name of a new provider that gets none."""
+        address = {name: field.value for name, field in self.fields.items()}
+        name = name_of(self._kind, address.get("endpoint", ""), address.get("region", ""))
+        return free_name(name, self._taken)
+
+    def say_saved(self, name: str) -> None:
+        """Say that a provider was saved just now; nothing without its name."""
+        if name:
+            self.say(Tone.OK, f"{clean(name, limit=80)} is saved.", "Now the next one.")
+
     def offer_region(self, region: str) -> None:
         """Fill in the region that a service named; nothing is saved until Save is pressed."""
         field = self.fields.get("region")
@@ -237,12 +277,18 @@ class ProviderForm(Form[StoredProvider | None]):
         values = {name: field.value for name, field in self.fields.items()}
         if self._kind is COMPATIBLE:  # without one it would be taken for Amazon
             values["endpoint"] = values["endpoint"].strip() or "missing"
+        if self._is_new:
+            values["name"] = values["name"].strip() or self._suggested()
         for name in KEYS:  # a form cannot say "no key": on editing, empty is unchanged
             values[name] = values[name] or ("" if self._is_new else None)
         return ProviderFields(provider_type=self._kind.provider_type, **values)
 
+    async def _press(self, then: Then) -> None:
+        self._then = then
+        await self.press()
+
     async def save(self, *, check: bool = True) -> None:
-        """Store it, once its key has been tried, and open its page."""
+        """Store it, once its key has been tried, and go where the button leads."""
         providers, provider_id, given = self._providers, self._id, self.given()
         if check:
             self.say(Tone.RUN, "Asking whether the key works …", "It takes a few seconds.")
@@ -250,7 +296,12 @@ class ProviderForm(Form[StoredProvider | None]):
             provider_id = await ask(providers, providers.create, given, check=check)
         else:
             await ask(providers, providers.change, provider_id, given, self.seen, check=check)
-        ui.navigate.to(f"/providers/{provider_id:d}")
+        places = {
+            Then.ITS_PAGE: f"/providers/{provider_id:d}",
+            Then.ANOTHER: f"/providers/new?kind={self._kind.key}&saved={provider_id:d}",
+            Then.BACKUP: "/backups/new",
+        }
+        ui.navigate.to(places[self._then])  # safe: constants, a kind's key and a number
 
     async def stored(self) -> StoredProvider | None:
         """Return what is stored now."""
@@ -292,7 +343,7 @@ class ProviderForm(Form[StoredProvider | None]):
         self,
         error: BucketvaultError,
         detail: str,
-        field: Field | Pick | None = None,
+        field: Labelled | None = None,
         *,
         anyway: bool,
         region: str = "",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bucketvault.engine.probe.results import Right
 from bucketvault.engine.views.catalogue import ProviderRow
+from bucketvault.pages.parts import words
 from bucketvault.vocabulary import ProviderType
 
 
@@ -24,7 +25,6 @@ class Kind(NamedTuple):
 
     key: str
     provider_type: ProviderType
-    title: str
     note: str
     name_example: str
     address: tuple[FieldWords, ...]
@@ -34,11 +34,15 @@ class Kind(NamedTuple):
     rights: tuple[tuple[str, str], ...]  # what for, and the right's name there
     console: str  # "In Backblaze's console"
 
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return words.KINDS[self.key]
+
 
 R2 = Kind(
     "cloudflare_r2",
     ProviderType.CLOUDFLARE_R2,
-    "Cloudflare R2",
     "An account id, and an R2 API token",
     "For example: Cloudflare main",
     (
@@ -70,7 +74,6 @@ R2 = Kind(
 B2 = Kind(
     "backblaze_b2",
     ProviderType.BACKBLAZE_B2,
-    "Backblaze B2",
     "A region, and an application key",
     "For example: Backblaze EU",
     (
@@ -104,7 +107,6 @@ B2 = Kind(
 AMAZON = Kind(
     "amazon_s3",
     ProviderType.AMAZON_S3,
-    "Amazon S3",
     "A region, and an access key",
     "For example: Amazon Frankfurt",
     (
@@ -129,7 +131,6 @@ AMAZON = Kind(
 COMPATIBLE = Kind(
     "s3_compatible",
     ProviderType.AMAZON_S3,
-    "S3-compatible",
     "An endpoint: MinIO, Wasabi, Hetzner, your own",
     "For example: The NAS in the cellar",
     (

@@ -89,7 +89,7 @@ class ProviderScreen:
             with self._head:
                 self._draw_head()
         told = words.progress(page.test) if running else answer
-        if self._answer.is_new(told, row.keys_readable, bool(page.storages)):
+        if self._answer.is_new(told, row.keys_readable, bool(page.storages), row.backups):
             with self._answer:
                 self._draw_answer(answer, running=running)
         self._result.show(page, now)
@@ -120,6 +120,10 @@ class ProviderScreen:
                 href = f"/providers/{row.id:d}/edit"
                 button("Enter the key again", kind="primary", href=href)
                 return
+            if not row.backups:
+                button("New backup", "plus", mark="new-backup", href="/backups/new")
+                another = f"/providers/new?kind={kind_of_row(row).key}"
+                button("Add another provider", mark="another", href=another)
             button(
                 "Test connection", "refresh", "primary", mark="test", on_click=self._test_reading
             )

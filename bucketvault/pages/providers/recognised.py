@@ -1,9 +1,12 @@
 """Words for an endpoint while it is typed: whose it is, its region, what will be saved of it."""
 
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from bucketvault.engine.domain import pasted
+from bucketvault.engine.domain.places import b2_region
 from bucketvault.engine.domain.services import AWS, OTHER, Service, service_at
+from bucketvault.pages.providers.kinds import COMPATIBLE, R2, Kind
 from bucketvault.vocabulary import ProviderType
 
 
@@ -32,3 +35,21 @@ def recognise(provider_type: ProviderType, endpoint: str, region: str) -> Recogn
     if not found and service is not AWS:
         told = f"{service.name} needs none."
     return Recognised(service, found, f"Recognised: {service.name}. {meant.note}".strip(), told)
+
+
+def name_of(kind: Kind, endpoint: str, region: str) -> str:
+    """Return what a provider is called that gets no name; empty where its address is not known."""
+    try:
+        meant = pasted.address(kind.provider_type, endpoint, region.strip())
+        host = urlsplit(meant.endpoint).netloc
+    except (pasted.WrongEndpoint, ValueError):
+        return ""
+    service = service_at(meant.endpoint) if host else OTHER
+    where = meant.region or b2_region(meant.endpoint) or service.region_of(meant.endpoint)
+    if kind is R2:
+        return kind.title
+    if kind is not COMPATIBLE:
+        return f"{kind.title} {where}" if where else ""
+    if not host:  # Amazon's own, of which only the region is kept
+        return f"{AWS.name} {where}" if where else ""
+    return f"{service.name} {where}".strip() if service is not OTHER else host.rpartition("@")[2]

@@ -9,6 +9,7 @@ import peewee as pw
 import pytest
 from nicegui.testing import User
 
+from bucketvault.engine.domain.places import BucketAt, Chosen
 from bucketvault.engine.probe.contents import PathLook
 from bucketvault.vocabulary import Schedule, StorageClass, Topic
 from tests.pages import scenes
@@ -16,6 +17,12 @@ from tests.pages import scenes_catalogue as catalogue
 from tests.pages.fake_backups import stored_input
 from tests.pages.fake_engine import FakeEngine
 from tests.pages.waiting import becomes
+
+ARCHIVE, MASTERS, TYPED = (
+    BucketAt(1, name) for name in ("acme-archive", "acme-masters", "acme-typed-by-hand")
+)
+NASTY = BucketAt(4, catalogue.NASTY)
+NEW_ONE = BucketAt(2, "new-one")
 
 
 @pytest.fixture
@@ -105,8 +112,8 @@ async def test_a_good_one_is_stored_as_it_was_entered_and_its_page_opens(
     user: User, engine, desk
 ) -> None:
     await user.open("/backups/new")
-    fill(user, name="Design", source_storage_id=2, source_path="2026/", at="315")
-    fill(user, destination_storage_id=1, destination_path="design", schedule="weekly")
+    fill(user, name="Design", source_storage_id=MASTERS, source_path="2026/", at="315")
+    fill(user, destination_storage_id=ARCHIVE, destination_path="design", schedule="weekly")
     fill(user, weekday="friday", time_zone="Europe/Paris", retention_days="60")
     press(user, "choose-size_only")
     press(user, "enabled")
@@ -133,9 +140,9 @@ async def test_a_good_one_is_stored_as_it_was_entered_and_its_page_opens(
 async def test_a_look_says_what_is_there_on_both_sides(user: User, desk) -> None:
     await user.open("/backups/new")
 
-    fill(user, source_storage_id=2)
+    fill(user, source_storage_id=MASTERS)
     await user.should_see("There are 2 objects and folders (2026/, cut.mov).")
-    fill(user, destination_storage_id=1)
+    fill(user, destination_storage_id=ARCHIVE)
 
     await user.should_see(
         "3 objects and folders are there already (mail/, notes.txt, old/). "
@@ -145,7 +152,7 @@ async def test_a_look_says_what_is_there_on_both_sides(user: User, desk) -> None
     fill(user, source_path="typo")
     user.find(marker="source_path").trigger("blur")
     await user.should_see("Empty: a run would stop without changing")
-    assert desk.looked == [(2, ""), (1, ""), (2, "typo")]
+    assert desk.looked == [("acme-masters", ""), ("acme-archive", ""), ("acme-masters", "typo")]
 
 
 async def test_a_folder_typed_while_it_looks_is_not_said_to_be_looked_at(
@@ -154,7 +161,7 @@ async def test_a_folder_typed_while_it_looks_is_not_said_to_be_looked_at(
     answered, look = threading.Event(), desk.look
     monkeypatch.setattr(desk, "look", lambda *place: answered.wait(20) and look(*place))
     await user.open("/backups/new")
-    fill(user, source_storage_id=2)
+    fill(user, source_storage_id=MASTERS)
     await user.should_see("Looking what is there")
 
     fill(user, source_path="2026")
@@ -165,10 +172,11 @@ async def test_a_folder_typed_while_it_looks_is_not_said_to_be_looked_at(
 
 
 async def test_a_provider_that_refuses_the_look_is_told_and_asked_again(user: User, desk) -> None:
-    desk.refuse = catalogue.may_not_list()
     await user.open("/backups/new")
+    await user.should_see("buckets at 4 providers.")
+    desk.refuse = catalogue.may_not_list()
 
-    fill(user, source_storage_id=2)
+    fill(user, source_storage_id=MASTERS)
     await user.should_see("cannot list buckets.")
     press(user, "look-source")
 
@@ -176,38 +184,148 @@ async def test_a_provider_that_refuses_the_look_is_told_and_asked_again(user: Us
 
 
 async def test_ends_that_look_swapped_can_be_swapped(user: User, desk) -> None:
-    desk.there[(3, "")] = PathLook(True, 1, ("a",))
-    desk.there[(2, "")] = PathLook(False, 0)
+    desk.there[("acme-typed-by-hand", "")] = PathLook(True, 1, ("a",))
+    desk.there[(catalogue.NASTY, "")] = PathLook(False, 0)
     await user.open("/backups/new")
-    fill(user, source_storage_id=4, destination_storage_id=3, destination_path="")
+    fill(user, source_storage_id=NASTY, destination_storage_id=TYPED, destination_path="")
     await user.should_see("Are they the wrong way round?")
 
     press(user, "swap")
 
-    await becomes(lambda: value(user, "source_storage_id") == 3)
-    await becomes(lambda: value(user, "destination_storage_id") == 4)
+    await becomes(lambda: value(user, "source_storage_id") == TYPED)
+    await becomes(lambda: value(user, "destination_storage_id") == NASTY)
     await user.should_not_see("Are they the wrong way round?")
 
 
-async def test_storages_kept_for_the_other_use_are_not_offered_and_it_is_said(
+def offered(user: User, mark: str) -> dict[str, list[str]]:
+    """The buckets of a field, by their providers."""
+    (field,) = user.find(marker=mark).elements
+    return {each.name: [label for _, label in each.buckets] for each in field.groups}
+
+
+def noted(user: User, mark: str) -> dict[str, str]:
+    """The notes of a field, by their providers."""
+    (field,) = user.find(marker=mark).elements
+    return {each.name: each.note for each in field.groups if each.note}
+
+
+async def test_the_buckets_of_every_provider_are_offered_but_for_those_of_the_other_use(
     user: User, desk
 ) -> None:
+    desk.listed = ["acme-archive", "acme-masters", "new-one"]
+    desk.lists_of[2] = ["of-amazon"]
+    desk.lists_of[3] = catalogue.may_not_list()
+
     await user.open("/backups/new")
 
-    (source,) = user.find(marker="source_storage_id").elements
-    (destination,) = user.find(marker="destination_storage_id").elements
-    assert set(source.options) == {2, 3, 4}
-    assert set(destination.options) == {1, 3, 4}
-    assert source.options[2] == "Video masters (acme-masters) · Backblaze EU"
-    assert "\\u202e" in source.options[4]
-    await user.should_see("1 destination-only bucket is hidden (see Storages).")
+    await user.should_see("7 buckets at 3 providers.")
+    source, destination = (offered(user, f"{end}_storage_id") for end in ("source", "destination"))
+    known = ["Video masters (acme-masters)", "acme-typed-by-hand", "new-one"]
+    assert source["Backblaze EU"] == known
+    assert destination["Backblaze EU"] == ["acme-archive", "acme-typed-by-hand", "new-one"]
+    assert source["Amazon Frankfurt"] == destination["Amazon Frankfurt"] == ["of-amazon"]
+    assert source["Cloudflare main"] == []
+    told = "This key cannot list buckets: type the bucket's name."
+    assert noted(user, "source_storage_id") == {"Cloudflare main": told}
+    await user.should_not_see("hidden")
+
+
+async def test_a_provider_that_does_not_answer_is_named_and_the_others_stay_usable(
+    user: User, desk
+) -> None:
+    desk.listed = ["new-one"]
+    desk.lists_of[1] = catalogue.wrong_secret()
+    await user.open("/backups/new")
+
+    await user.should_see("Backblaze EU: its buckets cannot be listed.")
+    await user.should_see("Mine rejected the secret access key.")
+    await user.should_see("Edit Backblaze EU")
+    assert offered(user, "source_storage_id")["Amazon Frankfurt"] == ["new-one"]
+    assert "acme-typed-by-hand" in offered(user, "source_storage_id")["Backblaze EU"]
+
+    del desk.lists_of[1]
+    press(user, "list-again")
+    await user.should_see("4 buckets at 4 providers.")
+    await user.should_not_see("its buckets cannot be listed.")
+
+
+async def test_a_bucket_is_chosen_and_becomes_a_storage_only_with_the_backup(
+    user: User, engine, desk
+) -> None:
+    desk.listed = ["new-one", "other-one"]
+    await user.open("/backups/new")
+    await user.should_see("8 buckets at 4 providers.")
+
+    fill(user, source_storage_id=NEW_ONE, destination_storage_id=BucketAt(1, "other-one"))
+    await user.should_see("Leave empty to use new-one.")
+    press(user, "save-and-run")
+
+    await becomes(lambda: bool(engine.queued))
+    (given,) = engine.backups.created
+    assert given.name == "new-one"
+    assert given.source_storage_id == Chosen(NEW_ONE, listed=True, seen=True)
+    assert given.destination_storage_id.at == BucketAt(1, "other-one")
+    assert len(desk.all_storages) == 4, "the catalogue makes it, in one step with the backup"
+
+
+async def test_a_name_that_is_taken_is_not_suggested(user: User, engine, desk) -> None:
+    desk.listed = ["Postgres dumps"]
+    await user.open("/backups/new")
+
+    fill(user, source_storage_id=BucketAt(1, "Postgres dumps"))
+
+    await user.should_see("Leave empty to use Postgres dumps 2.")
+
+
+async def test_a_typed_bucket_that_is_not_found_is_told_and_can_be_saved_all_the_same(
+    user: User, engine, desk
+) -> None:
+    desk.absent = {"not-there"}
+    await user.open("/backups/new")
+    fill(user, source_storage_id=MASTERS, destination_storage_id=BucketAt(3, "not-there"))
+    await user.should_see("There is no bucket not-there.")
+
+    press(user, "save")
+    await user.should_see("Nothing was saved yet.")
+    assert not engine.backups.created
+    press(user, "save-anyway")
+
+    await becomes(lambda: bool(engine.backups.created))
+    (given,) = engine.backups.created
+    assert given.destination_storage_id == Chosen(BucketAt(3, "not-there"))
+
+
+async def test_a_typed_name_needs_a_provider_and_stays(user: User, engine, desk) -> None:
+    await user.open("/backups/new")
+
+    fill(user, source_storage_id=MASTERS, destination_storage_id="mystery")
+    await user.should_see("Which provider has mystery?")
+    press(user, "save")
+
+    await user.should_see("1 field needs attention.")
+    await user.should_see("Which provider has mystery?")
+    assert value(user, "destination_storage_id") == "mystery"
+    assert not engine.backups.created
+
+
+async def test_a_browser_chooses_at_the_providers_it_was_told_of(user: User, desk) -> None:
+    await user.open("/backups/new")
+
+    for told, taken in (
+        ([1, "photos"], BucketAt(1, "photos")),
+        ([99, "photos"], None),
+        ("photos", "photos"),
+        (["1", "photos"], None),
+    ):
+        user.find(marker="source_storage_id").trigger("update:modelValue", told)
+        assert value(user, "source_storage_id") == taken
 
 
 async def test_the_same_place_is_refused_before_saving(user: User, desk) -> None:
     await user.open("/backups/new")
 
-    fill(user, source_storage_id=3)
-    fill(user, destination_storage_id=3)
+    fill(user, source_storage_id=TYPED)
+    fill(user, destination_storage_id=TYPED)
 
     await user.should_see("Source and destination are the same place.")
 
@@ -216,7 +334,7 @@ async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User
     await user.open("/backups/new")
     await user.should_see("A run asks each end once for every 1,000 objects. Each object that")
     await user.should_see("Count the source above to see how many a month.")
-    fill(user, source_storage_id=2)
+    fill(user, source_storage_id=MASTERS)
     await user.should_see("Count objects and size")
 
     press(user, "count-source")
@@ -225,7 +343,7 @@ async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User
     await user.should_see("61 GB pass through this server")
     await user.should_see("About 1,200 requests a month for 18,240 objects while nothing changes")
     await user.should_see("Choose both buckets to see what a copy costs.")
-    fill(user, destination_storage_id=3)
+    fill(user, destination_storage_id=TYPED)
     await user.should_see("First copy: about $0.10. A month: about $0.92.")
     await user.should_see("18,307 requests to Cloudflare R2 (source)")
 
@@ -233,7 +351,7 @@ async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User
 async def test_counting_can_be_stopped(user: User, desk) -> None:
     desk.counted.clear()
     await user.open("/backups/new")
-    fill(user, source_storage_id=2)
+    fill(user, source_storage_id=MASTERS)
     await user.should_see("Count objects and size")
     press(user, "count-source")
     await user.should_see("Counting: 12,000 objects so far")
@@ -243,56 +361,14 @@ async def test_counting_can_be_stopped(user: User, desk) -> None:
     await user.should_see("Count objects and size")
 
 
-async def test_a_bucket_is_imported_and_chosen_without_leaving(user: User, desk) -> None:
-    await user.open("/backups/new")
-    fill(user, name="Mine")
-    press(user, "import-source")
-    await user.should_see("Add a bucket to copy from")
-    await user.should_see("Choose a provider: its buckets are listed here.")
-
-    fill(user, provider=1)
-    await user.should_see("bucket-0000")
-    await user.should_see("4,950 more: search for a name.")
-    await user.should_not_see("Choose a provider")
-    fill(user, **{"search-buckets": "4321"})
-    await user.should_not_see("bucket-0000")
-    press(user, "import-listed")
-
-    await user.should_see("bucket-4321 is imported.")
-    await becomes(lambda: value(user, "source_storage_id") == 5)
-    assert desk.all_storages[5].usage_type == "source_only"
-    assert value(user, "name") == "Mine"
-
-
-async def test_a_typed_bucket_that_is_not_found_can_be_imported_all_the_same(
-    user: User, desk
-) -> None:
-    await user.open("/backups/new")
-    press(user, "import-destination")
-    await user.should_see("Add a bucket to copy to")
-    fill(user, provider=1)
-    await user.should_see("bucket-0000")
-    fill(user, bucket="not-there")
-    press(user, "import-typed")
-    await user.should_see("There is no bucket not-there.")
-
-    press(user, "import-anyway")
-
-    await becomes(lambda: value(user, "destination_storage_id") == 5)
-    assert desk.all_storages[5].checked_at is None
-    assert desk.all_storages[5].usage_type == "destination_only"
-
-
 async def test_without_a_provider_the_first_step_is_offered(user: User, desk) -> None:
     desk.all.clear()
     desk.all_storages.clear()
+
     await user.open("/backups/new")
-    await user.should_see("No bucket to choose yet.")
 
-    press(user, "import-source")
-
-    await user.should_see("There is no provider yet")
-    (link,) = user.find(marker="add-provider").elements
+    await user.should_see("Connect a provider first")
+    (link,) = user.find(marker="connect").elements
     assert link.props["href"] == "/providers/new"
 
 
@@ -300,14 +376,15 @@ async def test_a_storage_imported_in_another_tab_appears_and_the_choice_stays(
     user: User, engine, desk
 ) -> None:
     await user.open("/backups/new")
-    fill(user, source_storage_id=2)
-    (source,) = user.find(marker="source_storage_id").elements
+    fill(user, source_storage_id=MASTERS)
 
     desk.all_storages[9] = catalogue.storage(9, "brand-new")
+    desk.all[5] = catalogue.provider(5, name="The attic")
     engine.live.publish(Topic.CATALOGUE)
 
-    await becomes(lambda: 9 in source.options)
-    assert source.value == 2
+    await becomes(lambda: "brand-new" in offered(user, "source_storage_id")["Backblaze EU"])
+    await becomes(lambda: offered(user, "source_storage_id").get("The attic"))
+    assert value(user, "source_storage_id") == MASTERS
 
 
 async def test_editing_starts_with_what_is_stored_and_says_from_when(
@@ -480,7 +557,7 @@ async def test_the_classes_are_those_that_the_destination_stores(user: User, eng
     fill(user, storage_class="GLACIER_IR")
 
     await user.should_see("early deletion")
-    fill(user, destination_storage_id=3)
+    fill(user, destination_storage_id=TYPED)
     await user.should_not_see("Storage class of the copy")
     press(user, "save")
     await becomes(lambda: engine.backups.inputs[7].storage_class == "STANDARD")

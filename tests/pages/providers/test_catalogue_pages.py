@@ -136,6 +136,42 @@ async def test_a_wrong_secret_stands_at_its_field_and_nothing_typed_is_lost(
     assert (given.name, given.secret_access_key, checked) == ("Mine", "wrong-secret-1", False)
 
 
+@pytest.mark.parametrize(
+    ("kind", "typed", "named"),
+    [
+        ("cloudflare_r2", {"account_id": "0" * 32}, "Cloudflare R2"),
+        ("backblaze_b2", {"region": "eu-central-003"}, "Backblaze B2 eu-central-003"),
+        ("amazon_s3", {"region": "eu-central-1"}, "Amazon S3 eu-central-1"),
+        ("s3_compatible", {"endpoint": "https://fsn1.your-objectstorage.com"}, "Hetzner fsn1"),
+        ("s3_compatible", {"endpoint": "http://127.0.0.1:9000"}, "127.0.0.1:9000"),
+    ],
+)
+async def test_a_provider_without_a_name_is_called_by_its_address_and_the_next_follows(
+    user: User, desk, kind: str, typed: dict[str, str], named: str
+) -> None:
+    desk.all[2] = scenes.provider(2, name="Amazon S3 eu-central-1")
+    await user.open(f"/providers/new?kind={kind}")
+    fill(user, access_key_id="003a8c1e0f71c0000000001", secret_access_key="secret", **typed)
+    named += " 2" if named == "Amazon S3 eu-central-1" else ""
+    await user.should_see(f"Leave empty to use {named}.")
+
+    press(user, "save-and-another")
+
+    await user.should_see("Backblaze EU is saved.")  # as every one here is called
+    ((given, _),) = desk.saved
+    assert given.name == named
+
+
+async def test_a_first_provider_leads_to_the_backup(user: User, desk) -> None:
+    await user.open("/providers/new?kind=cloudflare_r2&saved=nonsense")
+    await user.should_not_see("is saved.")
+    fill(user, account_id="0" * 32, access_key_id="id", secret_access_key="secret")
+
+    press(user, "save-and-backup")
+
+    await user.should_see("Source and destination")
+
+
 async def test_what_was_typed_stays_when_the_kind_is_changed(user: User, desk) -> None:
     await user.open("/providers/new?kind=backblaze_b2")
     fill(user, name="Mine", region="eu-central-003", access_key_id="003a8c1e0f71c0000000001")
