@@ -35,7 +35,6 @@ export default {
              :aria-expanded="String(open)" :aria-controls="id" :aria-activedescendant="current"
              :aria-describedby="$attrs['aria-describedby']" :value="text"
              @input="type($event.target.value)" @click="show" @keydown="key" @blur="leave">
-      <i class="icon icon-chev" aria-hidden="true"></i>
       <div v-show="open" ref="list" class="picker-list" role="listbox" :id="id" :aria-label="label + ': buckets'"
            @mousedown.prevent>
         <template v-if="open">

@@ -76,3 +76,9 @@ class BucketField(Labelled):
         with self._around(name, label, ""):
             self.input: BucketInput = BucketInput(label, groups, value)
         self.input.on_value_change(on_change)
+
+    @property
+    def value(self) -> Typed:
+        """The bucket that is chosen, or the text that is typed."""
+        value: Typed = self.input.value
+        return value

@@ -273,7 +273,7 @@ class BackupForm(Form[BackupFields | None]):
         """Take the browser's time zone, unless one was chosen or none is known by that name."""
         if not self._zone_chosen and isinstance(name, str) and name in rules.time_zone_names():
             self._adopting = True  # nobody has typed anything
-            self.fields["time_zone"].input.value = name
+            self.fields["time_zone"].put(name)
             self._adopting = False
         self._tell()
 

@@ -50,7 +50,7 @@ class Step(NamedTuple):
     run_backup: int | None = None  # instead of an address: run this one
 
 
-PROVIDERS = "The service that has your buckets, and a key to it. Source and destination may be two."
+PROVIDERS = "A service with your buckets, and a key for it. Add two to copy between them."
 BACKUP = "Choose a bucket to copy from, a bucket to copy to, and a time."
 FIRST_RUN = "The first run copies everything. It can start at once; scheduled runs follow."
 

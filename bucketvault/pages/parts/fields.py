@@ -4,6 +4,7 @@ Problems are shown beside an input, never by changing the input itself: what was
 sent back to the browser, and a secret least of all.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -16,16 +17,16 @@ from bucketvault.pages.parts.widgets import element, glyph, text
 from bucketvault.sanitize import clean
 
 
-class Labelled:
+class Labelled(ABC):
     """An input with its label, a hint, and what is wrong with it."""
 
     name: str
-    input: ValueElement[Any]  # Any: each field's value is of its own type
+    input: ui.element
 
     @property
-    def value(self) -> Any:  # the same
+    @abstractmethod
+    def value(self) -> Any:  # Any: each field's value is of its own type
         """Return what is chosen or typed; None: nothing."""
-        return self.input.value
 
     @contextmanager
     def _around(self, name: str, label: str, hint: str) -> Iterator[None]:
@@ -41,6 +42,11 @@ class Labelled:
             with element("div", id=f"about-{name}"):
                 self._hint = text("p", "hint", hint)
                 self._problems = element("div", role="alert")
+
+    def put(self, value: Any) -> None:  # Any: as above
+        """Enter something else, in the place of whoever sits before it."""
+        assert isinstance(self.input, ValueElement)  # noqa: S101  of those it is asked of
+        self.input.set_value(value)
 
     def say(self, label: str, hint: str) -> None:
         """Call it something else."""
@@ -136,13 +142,18 @@ class Pick(Labelled):
                 self.input.props["autocomplete"] = "off"
         self.input.on_value_change(lambda change: on_change(change.value))
 
+    @property
+    def value(self) -> Any:  # a key, as above
+        """The key of what is chosen; None: nothing."""
+        return self.input.value
+
     def offer(self, options: Mapping[Any, str], value: object) -> None:  # keys, as above
         """Offer other things, and choose one of them."""
         if (dict(options), value) != (self.input.options, self.input.value):
             self.input.set_options(dict(options), value=value)
 
 
-class Checks(_Labelled):
+class Checks(Labelled):
     """Several things of which any may be chosen."""
 
     def __init__(

@@ -351,7 +351,7 @@ class ProviderForm(Form[StoredProvider | None]):
         save_anyway = partial(self.attempt, partial(self.save, check=False))
 
         async def use_region() -> None:
-            self.fields["region"].input.value = region
+            self.fields["region"].put(region)
             await self.press()
 
         def buttons() -> None:

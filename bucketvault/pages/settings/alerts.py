@@ -226,7 +226,7 @@ class TargetForm(Form[Target | None]):
                 [str(event) for event in (target.events if target is not None else AlertEvent)],
             )
             self.fields = {"url": self.url, "name": self.name}  # safe: names of fields
-            self.fields["events"] = self.events  # type: ignore[assignment]  # refused as they are
+            self.fields["events"] = self.events
             with element("div", "actions"):
                 verb = "Add target" if target is None else "Save target"
                 self.button(verb, "primary", "save-target", self.press)

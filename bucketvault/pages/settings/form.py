@@ -107,7 +107,7 @@ class SettingsForm(Form[Settings]):
         self.clear()
         self.seen = stored
         for name, field in self.fields.items():
-            field.input.set_value(self._words(name))
+            field.put(self._words(name))
             if name == PASSWORD:
                 field.input.props["placeholder"] = self._unchanged(name)
         self._look()
