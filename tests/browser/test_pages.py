@@ -149,7 +149,7 @@ def test_a_day_is_found_copied_and_downloaded_by_keyboard(gallery: Gallery) -> N
         seen.page.get_by_role("button", name="Make the script").press("Enter")
         copy = seen.page.get_by_role("button", name="Copy rclone.conf")
         copy.press("Enter")
-        seen.page.get_by_text("Copied").wait_for()
+        seen.page.get_by_role("button", name="Copied rclone.conf").wait_for()
         with seen.page.expect_download() as got:
             seen.page.get_by_role("link", name="Download", exact=True).press("Enter")
         assert got.value.suggested_filename.endswith(".sh")

@@ -201,22 +201,22 @@ target=${{1-}}
 config=rclone.conf
 kept={kept}
 failed=0
-fail() {{ printf '%s\n' "$*" >&2; exit 1; }}
+fail() {{ printf '%s\\n' "$*" >&2; exit 1; }}
 rc() {{ rclone --config "$config" "$@"; }}
 
 [ -n "$target" ] || fail "Name a new folder or a bucket: sh $0 restored"
 case $target in
-  /* | ./* | ../*) local=1 ;;
-  *:*) local= ;;
-  *) local=1; target=./$target ;;
+  /* | ./* | ../*) here=1 ;;
+  *:*) here= ;;
+  *) here=1; target=./$target ;;
 esac
 target=${{target%/}}
 beside=./restored.singly
-[ -z "$local" ] || beside=$target.singly
+[ -z "$here" ] || beside=$target.singly
 command -v rclone >/dev/null || fail "rclone is not installed: https://rclone.org/install/"
 [ -r "$config" ] || fail "rclone.conf is not in this folder. RESTORE.txt says what it holds."
 [ ! -e "$beside" ] || fail "$beside is there already. Move it away first."
-if [ -n "$local" ]; then
+if [ -n "$here" ]; then
   [ ! -e "$target" ] || fail "$target is there already. Name a new folder."
   mkdir -p "$target" || exit 1
 else
@@ -249,11 +249,11 @@ fetch() {{ # PLACE: the names are in $work/names; rclone takes an empty list for
   rc copy "$1" "$target" --files-from-raw "$work/names" --no-traverse {flags} || failed=1
 }}
 note() {{ # NUMBER SIZE NAME
-  printf '%s\t%s\n' "$1" "$3" >> "$beside/NAMES.txt"
+  printf '%s\\t%s\\n' "$1" "$3" >> "$beside/NAMES.txt"
   [ "$(( $(wc -c < "$beside/$1") ))" -eq "$2" ] || failed=1
 }}
 single() {{ # NUMBER SIZE NAME PLACE: a name that no folder can hold beside others
-  if [ -z "$local" ]; then
+  if [ -z "$here" ]; then
     rc copyto "$4" "$target/$3" --metadata || failed=1
   else
     mkdir -p "$beside" && rc copyto "$4" "$beside/$1" --metadata || failed=1
@@ -270,16 +270,16 @@ odd() {{ # NUMBER SIZE NAME WORDS...: a name that no list can carry
 
 _TAIL = """
 count={count} bytes={bytes} beside_count={singles}
-if [ -z "$local" ]; then
+if [ -z "$here" ]; then
   count=$((count + {folded})) bytes=$((bytes + {folded_bytes})) beside_count={odd}
 fi
 told=$(rc size "$target" --json) || failed=1
 case $told in
   *'"count":'"$count"',"bytes":'"$bytes"[,}}]*) ;;
-  *) failed=1; printf 'Expected: %s objects, %s bytes. Is: %s\n' "$count" "$bytes" "$told" >&2 ;;
+  *) failed=1; printf 'Expected: %s objects, %s bytes. Is: %s\\n' "$count" "$bytes" "$told" >&2 ;;
 esac
 [ "$failed" -eq 0 ] || fail "NOT COMPLETE: not everything could be restored. See the errors above."
-printf 'Restored %s objects, %s bytes, to %s.\n' "$count" "$bytes" "$target"
-[ "$beside_count" -eq 0 ] || printf '%s more are in %s; NAMES.txt there has their names.\n' \
+printf 'Restored %s objects, %s bytes, to %s.\\n' "$count" "$bytes" "$target"
+[ "$beside_count" -eq 0 ] || printf '%s more are in %s; NAMES.txt there has their names.\\n' \
   "$beside_count" "$beside"
 """
