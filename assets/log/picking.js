@@ -162,7 +162,7 @@ export const picking = {
     return lines;
   },
   async copyPicked() {
-    if (!this.picked && !this.whole) return;
+    if (!this.picked && !this.whole) return void (this.note = "Select a line first");
     let lines = [];
     const text = this.pickedLines().then((found) => (lines = found).join("\n"));
     await this.say(copyText(text), () => {

@@ -13,7 +13,7 @@ export default `
                 @click="setFollowing(!following)"></button>
         <span>Follow</span>
       </label>
-      <a v-if="lines" class="btn ghost small wide-only"
+      <a v-if="lines" class="btn ghost small" :class="{ 'wide-only': growing || showsPlan }"
          :href="url + '/text'" download title="Download the log as people read it">
         <i class="icon icon-down" aria-hidden="true"></i><span>As text</span></a>
       <a v-if="lines" class="btn ghost small" :href="url + '/raw'" download
