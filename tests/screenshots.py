@@ -2,13 +2,14 @@
 
 FOLDER is docs/pictures by default; NAME begins the names of those that are taken.
 
-The pages are the real ones, over the gallery's made-up engine, always in the same night: the same
-names, sizes, states and times each time. A page that meets an error ends this with 1.
+The main pages are those of a `bucketvault demo`, with its story, as it is today. Pages in a state
+that the demo has not are the real ones over the gallery's made-up engine, always in the same night:
+the same names, sizes, states and times each time. A page that meets an error ends this with 1.
 """
 
 import base64
 import datetime as dt
-import random
+import re
 import struct
 import sys
 import zlib
@@ -25,10 +26,11 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bucketvault.access.sessions import Sessions
 from bucketvault.access.signin import sign_in_routes
+from bucketvault.demo import today
 from bucketvault.engine.views.backups import BackupRow
+from tests.demo.running import Demo, running_demo
 from tests.pages import (
     fake_engine,
-    sample_logs,
     scenes,
     scenes_catalogue,
     scenes_service,
@@ -39,7 +41,8 @@ from tests.pages.scenes_catalogue import FakeProviders
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 NIGHT = dt.datetime(2026, 11, 22, 1, 14, 5, tzinfo=dt.UTC)  # 02:14 in Berlin
-DESK = {"viewport": {"width": 1440, "height": 900}}
+ZONE = "Europe/Berlin"
+DESK = {"viewport": {"width": 1440, "height": 900}, "timezone_id": ZONE}
 WAYS: dict[str, dict[str, Any]] = {
     "light": {**DESK, "color_scheme": "light"},
     "dark": {**DESK, "color_scheme": "dark"},
@@ -49,6 +52,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "device_scale_factor": 1.5,
         "has_touch": True,
         "is_mobile": True,
+        "timezone_id": ZONE,
     },
 }
 TALLEST = {"light": 1120, "dark": 1120, "phone": 1700}  # a picture ends there
@@ -64,16 +68,52 @@ class Scene(NamedTuple):
     act: Callable[[Page], None] = lambda _: None
 
 
+class Told(NamedTuple):
+    """One picture of the demo: the address there, and what is done before it."""
+
+    name: str
+    path: Callable[[Demo], str]
+    act: Callable[[Page], None] = lambda _: None
+
+
 def main() -> None:
     """Take every picture again."""
-    with time_machine.travel(NIGHT.timestamp(), tick=True):
-        take_all()
-
-
-def take_all() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     only = sys.argv[2] if len(sys.argv) > 2 else ""
     folder.mkdir(parents=True, exist_ok=True)
+    with time_machine.travel(NIGHT.timestamp(), tick=True):
+        take_scenes(folder, only)
+    if told := [each for each in STORY if each.name.startswith(only)]:
+        with running_demo(ZONE) as demo:
+            take_story(folder, told, demo)
+
+
+def take_story(folder: Path, story: list[Told], demo: Demo) -> None:
+    """Take pictures of the demo's pages, each when no run is left of the one before."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page()
+        page.goto(demo.link)
+        expect(page.locator(".greeted .page")).to_be_attached()
+        home, signed_in = page.url.rstrip("/"), page.context.storage_state()
+        page.context.close()
+        is_at_rest = False
+        for each in story:
+            for way, options in WAYS.items():
+                if not is_at_rest or each.act is run_now:
+                    demo.at_rest()
+                is_at_rest = each.act is not run_now
+                file = folder / f"{each.name}-{way}.png"
+                address = home + each.path(demo)
+                with tab(browser, address, {**options, "storage_state": signed_in}) as page:
+                    each.act(page)
+                    take(page, file, TALLEST[way])
+                print(file, f"{file.stat().st_size // 1000} kB")
+        browser.close()
+
+
+def take_scenes(folder: Path, only: str) -> None:
+    """Take pictures of pages in states that the demo has not."""
     engine = fake_engine.FakeEngine()
     with serving(engine) as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
@@ -83,7 +123,6 @@ def take_all() -> None:
                 continue
             engine.reset()
             engine.rows = one_failed_among_good_ones()
-            engine.logs[1] = log_of_the_live_run()
             engine.preferences.shown = scenes_settings.good()
             scene.prepare(engine)
             for way, options in WAYS.items():
@@ -147,12 +186,6 @@ def with_services(engine: fake_engine.FakeEngine) -> None:
     scenes_service.known_to(engine.providers)
 
 
-def without_services(engine: fake_engine.FakeEngine) -> None:
-    for row, bucket, _ in scenes_service.services().values():
-        engine.providers.all.pop(row.id, None)
-        engine.providers.all_storages.pop(bucket.id, None)
-
-
 def go_offline(page: Page) -> None:
     page.wait_for_function("window.did_handshake && window.socket.connected")
     page.context.set_offline(True)
@@ -166,27 +199,47 @@ def press_save(page: Page) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
+def run_now(page: Page) -> None:
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator(".say")).to_have_text(re.compile(r"Copying: [3-9]\d"), timeout=60_000)
+
+
+def open_newest(page: Page) -> None:
+    page.locator(".mail > summary").first.click()
+
+
+def at(path: str) -> Callable[[Demo], str]:
+    return lambda _: path
+
+
+def newest_run_of(name: str) -> Callable[[Demo], str]:
+    return lambda demo: f"/run/{demo.backup(name)['last_run']['id']}"
+
+
+STORY = (
+    Told("run-live", at("/backups/1"), run_now),  # the first of the setup file
+    Told("home", at("/")),
+    Told("run-failed", newest_run_of(today.FAILED)),
+    Told("run-held", newest_run_of(today.HELD)),
+    Told("backup", at("/backups/1")),
+    Told("backup-form", at("/backups/1/edit")),
+    Told("mailbox", at("/mailbox"), open_newest),
+    Told("providers", at("/providers")),
+    Told("provider", at("/providers/3")),
+    Told("storages", at("/storages")),
+    Told("health", at("/health")),
+    Told("settings", at("/settings")),
+)
 SCENES = (
-    Scene("home", "/"),
     Scene("home-empty", "/", empty),
     Scene("home-good", "/", all_good),
     Scene("home-running", "/", all_running),
     Scene("offline", "/", act=go_offline),
-    Scene("run-live", "/run/1"),
-    Scene("run-failed", "/run/2"),
-    Scene("run-held", "/run/6"),
-    Scene("backup", "/backups/4", all_good),
-    Scene("backup-form", "/backups/7/edit"),
     Scene("backup-form-errors", "/backups/new", act=press_save),
-    Scene("providers", "/providers"),
-    Scene("provider", "/providers/1"),
     *(
         Scene(f"service-{name}", f"/providers/{row.id}", with_services)
         for name, (row, _, _) in scenes_service.services().items()
     ),
-    Scene("storages", "/storages", without_services),
-    Scene("health", "/health"),
-    Scene("settings", "/settings"),
     Scene("settings-mail-refused", "/settings", bad_settings),
 )
 
@@ -211,18 +264,6 @@ def next_due(row: BackupRow) -> dt.datetime:
     while due <= here or (row.weekday is not None and due.weekday() != 0):  # weekly ones: Mondays
         due += scenes.DAY
     return due
-
-
-def log_of_the_live_run() -> list[bytes]:
-    """A line for each object that its tiles count, up to the ones on their way now."""
-    chance, lines = random.Random(1), []
-    for number in range(1204):
-        folder, place = ("winter", number) if number < 990 else ("spring", number - 990)
-        name = f"2026/{folder}/raw/A{place // 100 + 1:03}_C{place % 100:03}.mov"
-        second = 22 * 60 + number  # after 01:30
-        size = chance.randrange(8, 90) * 10**6
-        lines.append(sample_logs.log_line(second, object=name, size=size))
-    return lines
 
 
 @contextmanager

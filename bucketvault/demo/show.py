@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -56,7 +57,6 @@ def show(config: Config, *, once: bool) -> int:
             "BUCKETVAULT_KEY_FILE": str(folder / "secret.key"),
             "BUCKETVAULT_RCLONE": config.rclone,
             "BUCKETVAULT_LOG_LEVEL": config.log_level,
-            "BUCKETVAULT_PORT": str(free_port(DEFAULT_PORT)),
         },
         data_dir=str(folder / "data"),
     )
@@ -120,6 +120,7 @@ def _with_pages(config: Config, mailbox: Mailbox, watched: Path, say: Callable[[
         _end_runs(engine)
 
     # The link goes wherever the output goes, also into a file: it only opens sample data.
+    config = replace(config, port=free_port(DEFAULT_PORT))  # the one that is free now
     around = Around(
         role="demo",
         print_link=True,
