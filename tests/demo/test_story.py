@@ -164,7 +164,8 @@ def the_buckets_are_as_the_last_good_runs_left_them(story: Story) -> None:
 
 def the_mailbox_has_an_email_for_each_failure_and_recovery(story: Story) -> None:
     mails = list(Mail.select(Mail, BackupRun).join(BackupRun))
-    failed = {mail.run_id for mail in mails if mail.kind == MailKind.FAILED}
+    bad = (MailKind.FAILED, MailKind.HELD)
+    failed = {mail.run_id for mail in mails if mail.kind in bad}
     runs = BackupRun.select().where(BackupRun.status == RunStatus.FAILED)
 
     assert failed == {run.id for run in runs if run.reason != Reason.STOPPED}
