@@ -16,6 +16,7 @@ from bucketvault.store.opening import open_store
 from bucketvault.store.private_files import read_text, write_private
 
 PASSPHRASE = "passphrase"  # noqa: S105 - how people are asked for it
+WITHOUT_TERMINAL = "Without one, give --passphrase-file FILE, or - for standard input."
 LONGEST_FILE = 10_000  # bytes of a file that holds nothing but a passphrase
 
 
@@ -67,7 +68,7 @@ def export(given: argparse.Namespace, config: Config) -> int:
         except ValueError as error:
             raise BucketvaultError(str(error), "Nothing was written.") from error
     else:
-        passphrase = asked_twice(PASSPHRASE, command)
+        passphrase = asked_twice(PASSPHRASE, command, WITHOUT_TERMINAL)
     write_private(path, sealed.seal(text, passphrase))
     print(f"The setup with all its secrets is in {path}, encrypted with your passphrase.")
     print(f"Read it where it is needed: bucketvault apply {path.name}")
@@ -75,7 +76,7 @@ def export(given: argparse.Namespace, config: Config) -> int:
 
 
 def _known(file: str, command: str) -> str:
-    return _in_file(file) if file else asked(PASSPHRASE, command)
+    return _in_file(file) if file else asked(PASSPHRASE, command, WITHOUT_TERMINAL)
 
 
 def _in_file(name: str) -> str:

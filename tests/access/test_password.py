@@ -210,7 +210,7 @@ def test_a_password_set_while_it_serves_ends_sessions_and_opens_the_page_asked_f
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        ((WORD, "something else"), "not the same"),
+        ((WORD, "something else"), "do not match"),
         (("short",), "at least 12"),
         (("\x04",), "No pass"),
     ],

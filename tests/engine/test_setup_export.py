@@ -41,6 +41,11 @@ PASSPHRASE = "correct horse battery"
 TABLES_OF_SETUP = (Backup, Storage, Provider, Setting)
 
 
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed, "N", 2**10)
+
+
 def clear() -> None:
     """An installation as new."""
     with transaction():
@@ -290,9 +295,8 @@ def test_an_encrypted_file_opens_with_its_passphrase_alone(vault: Vault, tmp_pat
     ],
 )
 def test_a_damaged_encrypted_file_is_refused(
-    change: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    change: Callable[[str], str],
 ) -> None:
-    monkeypatch.setattr(sealed, "N", 2**10)  # fast
     text = sealed.seal("x" * 100, PASSPHRASE)
 
     with pytest.raises(BucketvaultError, match="Nothing was changed"):
