@@ -280,7 +280,7 @@ def _misused(source: _Bucket | None, destination: _Bucket | None) -> Iterator[tu
         if bucket is not None and bucket.usage_type is other_use:
             message = (
                 f'"{bucket.bucket_name}" is a {other} only: choose another {end}, '
-                "or change what the storage may be used for."
+                "or change its use on the page Storages."
             )
             yield f"{end}_storage_id", message
 

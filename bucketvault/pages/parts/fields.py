@@ -44,7 +44,7 @@ class Labelled(ABC):
                 self._problems = element("div", role="alert")
 
     def put(self, value: Any) -> None:  # Any: as above
-        """Enter something else, in the place of whoever sits before it."""
+        """Set what is chosen or typed."""
         assert isinstance(self.input, ValueElement)  # noqa: S101  of those it is asked of
         self.input.set_value(value)
 

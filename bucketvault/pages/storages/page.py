@@ -183,7 +183,7 @@ class StoragesScreen:
             self._dialogs,
             f"Remove {shown} from the list?",
             f"The bucket {bucket} at {provider} and everything in it stay as they are. "
-            "It can be imported again.",
+            "Choosing it in a backup adds it again.",
             words="Remove storage",
             act=remove,
             icon="trash",
@@ -192,10 +192,10 @@ class StoragesScreen:
 
 def _draw_none() -> None:
     detail = (
-        "A storage is a bucket that backups may use. Open a provider and import the buckets to "
-        "copy from and to copy to."
+        "A storage is a bucket that backups use. The form of a backup adds the buckets you choose "
+        "there; the page of a provider can add others."
     )
-    draw_statement(Tone.NONE, "No storage yet.", detail, "Providers", "/providers")
+    draw_statement(Tone.NONE, "No storage yet.", detail, "New backup", "/backups/new")
 
 
 def table_row(row: StorageRow) -> dict[str, object]:

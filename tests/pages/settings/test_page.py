@@ -52,7 +52,7 @@ async def test_the_bar_names_what_is_not_saved_and_saves_each_section_alone(
 
     await becomes(lambda: preferences.saved)
     assert preferences.shown.settings.mail_to == "somebody@example.com"
-    await user.should_see("It takes a whole number of runs from 1 to 16.")
+    await user.should_see("Enter a whole number of runs from 1 to 16.")
     await becomes(lambda: not_saved(user) == "Limits")
     typed(user, "max_parallel_runs", "3")
     user.find(marker="save").click()
