@@ -41,6 +41,7 @@ FLOORS = (
         "pages/run",
         "pages/providers",
         "pages/storages",
+        "pages/copies",
         "pages/settings",
         "pages/health",
         "pages/mailbox",
@@ -53,7 +54,7 @@ FLOORS = (
     {"__main__"},
 )
 # folders of pages
-SHARE_PARTS_ONLY = {"providers", "storages", "settings", "health", "mailbox"}
+SHARE_PARTS_ONLY = {"providers", "storages", "copies", "settings", "health", "mailbox"}
 NEVER = {  # room -> what it does not import although it is on a floor below, or is a library
     "store": {"nicegui"},
     "engine": {"nicegui", "bucketvault.access"},

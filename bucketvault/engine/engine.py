@@ -42,7 +42,7 @@ from bucketvault.engine.settings import Settings
 from bucketvault.engine.setup import writing
 from bucketvault.engine.shared import Shared
 from bucketvault.engine.views import backups as views
-from bucketvault.engine.views import history, money
+from bucketvault.engine.views import copies, history, money
 from bucketvault.engine.views.calendar import DayBook, Days
 from bucketvault.engine.views.home import HomeView, first_steps
 from bucketvault.engine.views.situation import InstallationIssue, Part, Situation, situation_of
@@ -107,6 +107,8 @@ class Engine:
     log_raw = staticmethod(run_logs.raw)
     overview_backup = staticmethod(views.backup_page)
     approve_run = staticmethod(queue.approve)
+    not_backed_up = staticmethod(copies.not_backed_up)
+    copies = staticmethod(copies.view)
 
     def __init__(
         self, config: Config, role: str, *, schedules: bool = False, starts: bool = True

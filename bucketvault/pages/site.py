@@ -8,6 +8,7 @@ from nicegui.run import io_bound
 from bucketvault.engine.views.situation import Tone
 from bucketvault.pages.backup import form as backup_form
 from bucketvault.pages.backup import page as backup
+from bucketvault.pages.copies import page as copies
 from bucketvault.pages.health import page as health
 from bucketvault.pages.home import page as home
 from bucketvault.pages.mailbox import page as mailbox
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def register(engine: "Engine") -> None:
     """Serve all pages from `engine`; once in a process."""
     frame.install(is_demo=engine.mailbox is not None)
-    pages = (home, backup_form, backup, run, providers, provider_form, provider, storages)
+    pages = (home, backup_form, backup, run, providers, provider_form, provider, storages, copies)
     for page in (*pages, settings, health):  # forms before a row's page: /backups/new is no row
         page.register(engine)
     if engine.mailbox is not None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bucketvault.engine.about import SettingsPage
 from bucketvault.engine.domain.prices import PRICES
+from bucketvault.engine.domain.traits import Traits
 from bucketvault.engine.events import Live
 from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.transcript import Transcript
@@ -22,6 +23,7 @@ from bucketvault.engine.runs.restoring import Day, History
 from bucketvault.engine.settings import Settings
 from bucketvault.engine.views.backups import BackupPage, BackupRow, RunPage
 from bucketvault.engine.views.calendar import Days
+from bucketvault.engine.views.copies import CopiesView, sources
 from bucketvault.engine.views.home import FirstSteps, HomeView
 from bucketvault.engine.views.situation import Situation, situation_of
 from bucketvault.errors import BucketvaultError, InUseError, NotFoundError
@@ -219,6 +221,17 @@ class FakeEngine:
 
     def answer(self) -> Situation:
         return situation_of(self.rows, self.installation.issues())
+
+    def copies(self, rows: list[BackupRow]) -> CopiesView:
+        """Return every source with its copies; of one bucket it is known that it is versioned."""
+        ends = {(row.destination.provider_id, row.destination.bucket): Traits() for row in rows}
+        traits = ends | dict.fromkeys(list(ends)[:1], Traits(versioning=True))
+        listed = tuple((row.id, row.name) for row in self.providers.rows())
+        return CopiesView(sources(rows), traits, listed)
+
+    def not_backed_up(self, provider_id: int, listed: list[str]) -> list[str]:
+        """Return the first three buckets; of one provider none."""
+        return listed[:3] if provider_id == 1 else []
 
     def home(self) -> HomeView:
         days = {row.id: self.days(row) for row in self.rows}

@@ -128,6 +128,7 @@ CATALOGUE = {  # name -> path
     "provider-edit": "/providers/1/edit",
     "provider-absent": "/providers/99",
     "storages": "/storages",
+    "copies": "/copies",
     "backup-form-new": "/backups/new",
     "backup-form-errors": "/backups/new",
     "backup-form-edit": "/backups/7/edit",

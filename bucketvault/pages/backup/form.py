@@ -63,8 +63,8 @@ def register(engine: "Engine") -> None:
     """Serve the forms for a new backup and for a change."""
 
     @page_at("/backups/new", "New backup")
-    async def new_page() -> None:
-        """Show an empty form, with the browser's time zone."""
+    async def new_page(source: str = "") -> None:
+        """Show an empty form, with the browser's time zone; `source` (`1/bucket`) is chosen."""
         form = await _show(engine, None)
         if form is None:  # shutting down
             return
@@ -75,6 +75,8 @@ def register(engine: "Engine") -> None:
                 form.adopt_zone(await ui.run_javascript(BROWSER_ZONE, timeout=ZONE_S))
 
         ui.timer(FIRST_LOOK_S, adopt_zone, once=True)
+        if (at := form.ends.bucket_in(source)) is not None:
+            ui.timer(FIRST_LOOK_S, partial(form.ends.source.take, at, ""), once=True)
 
     @page_at("/backups/{backup_id:number}/edit", "Edit backup")
     async def edit_page(backup_id: int) -> None:

@@ -47,6 +47,12 @@ class BothEnds:
         self.lists = BucketLists(providers, rows, self._show_buckets)
         self.unfound: EndFields | None = None  # whose typed bucket was not there when saving
 
+    def bucket_in(self, asked: str) -> BucketAt | None:
+        """Return the bucket of an address, `1/bucket`, if a provider has that number."""
+        number, _, name = asked.partition("/")
+        provider = next((one for one in self.lists.rows if str(one) == number), None)
+        return BucketAt(provider, name) if provider is not None and name else None
+
     def __iter__(self) -> Iterator[EndFields]:
         return iter((self.source, self.destination))
 

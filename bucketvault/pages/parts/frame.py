@@ -44,6 +44,7 @@ LARGEST_NUMBER = 2**53 - 1  # what JavaScript counts exactly
 # Names and addresses of the sections. Backups carries the number of those that need attention.
 NAVIGATION = {
     "Backups": "/",
+    "Copies": "/copies",
     "Providers": "/providers",
     "Storages": "/storages",
     "Health": "/health",
@@ -54,7 +55,14 @@ NAVIGATION = {
 THEMES = {"": "System", "light": "Light", "dark": "Dark"}
 MAILBOX = "Mailbox (demo)"
 # After `g`, the letter that leads there; desk.js reads it.
-GO = {"Backups": "b", "Providers": "p", "Storages": "s", "Health": "h", "Settings": "e"}
+GO = {
+    "Backups": "b",
+    "Copies": "c",
+    "Providers": "p",
+    "Storages": "s",
+    "Health": "h",
+    "Settings": "e",
+}
 GO_IN_DEMO = {**GO, MAILBOX: "m"}
 # In the log of a run; logview.js hears them.
 LOG_KEYS = (

@@ -61,6 +61,18 @@ async def test_a_new_backup_begins_with_the_browsers_zone_and_its_next_runs(
     await user.should_see("Enter a time as HH:MM to see the next runs.")
 
 
+async def test_a_bucket_in_the_address_is_chosen_as_the_source_where_there_is_its_provider(
+    user: User, desk
+) -> None:
+    await user.open("/backups/new?source=2%2Fnew-one")
+    await becomes(lambda: value(user, "source_storage_id") == NEW_ONE)
+
+    for odd in ("99%2Fnew-one", "x", "2%2F", "2", "%2F%2F"):
+        await user.open(f"/backups/new?source={odd}")
+        await user.should_see("The next three runs (Asia/Tokyo)")
+        assert value(user, "source_storage_id") is None
+
+
 async def test_a_zone_that_was_chosen_is_not_taken_back(user: User, desk) -> None:
     (rule,) = [rule for rule in user.javascript_rules if "Intl" in rule.pattern]
     told: list[str] = []
