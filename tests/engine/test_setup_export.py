@@ -23,7 +23,7 @@ from bucketvault.engine.setup.tables import SHAPES, TABLES
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.store.database import connection
 from bucketvault.store.database import writing as transaction
-from bucketvault.store.models import Backup, BackupRun, Provider, Setting, Storage
+from bucketvault.store.models import AlertTarget, Backup, BackupRun, Provider, Setting, Storage
 from bucketvault.store.secrets import KEY_COLUMNS, Vault
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -38,7 +38,7 @@ from tests.test_documents import fenced
 pytestmark = pytest.mark.usefixtures("open_store")
 
 PASSPHRASE = "correct horse battery"
-TABLES_OF_SETUP = (Backup, Storage, Provider, Setting)
+TABLES_OF_SETUP = (Backup, Storage, Provider, AlertTarget, Setting)
 
 
 @pytest.fixture(autouse=True)
@@ -227,29 +227,33 @@ def example(tmp_path: Path, vault: Vault) -> str:
     return shown
 
 
-def test_every_key_of_the_documents_example_comes_out_again(example: str) -> None:
-    given, written = tomllib.loads(example), tomllib.loads(writing.setup_text().text)
+def test_the_documents_example_comes_out_again_with_every_key_and_without_a_secret(
+    example: str, vault: Vault, tmp_path: Path
+) -> None:
+    text, variables = writing.setup_text()
+    given, written = tomllib.loads(example), tomllib.loads(text)
 
     def keys(document: dict[str, Any], kind: str) -> set[str]:
         tables = document[kind]
         if SHAPES.get(kind, "").startswith("[prices"):
             tables = [*tables.values()]
-        return {
-            key for table in ([tables] if isinstance(tables, dict) else tables) for key in table
-        }
+        listed = [tables] if isinstance(tables, dict) else tables
+        return {key for table in listed for key in table}
 
     assert written.keys() == TABLES.keys() == given.keys()
     for kind in TABLES:
         assert keys(given, kind) <= keys(written, kind), kind
+    assert "0123456789abcdef0123456789abcdef" not in text.replace(ACCOUNT, "")
+    assert "hc-ping" not in text
+    assert 'access_key_id = {env = "R2_ACCESS_KEY_ID"}' in text
+    assert set(variables) == set(re.findall(r'env = "(\w+)"', text))
 
+    file = tmp_path / "moving.toml"
+    file.write_text(writing.setup_text(vault).text, "utf-8")
+    clear()
+    applying.apply(file, vault, {})
 
-def test_no_secret_is_in_the_text_but_a_name_for_each(example: str) -> None:
-    written = writing.setup_text()
-
-    assert "0123456789abcdef0123456789abcdef" not in written.text.replace(ACCOUNT, "")
-    assert "hc-ping" not in written.text
-    assert 'access_key_id = {env = "R2_ACCESS_KEY_ID"}' in written.text
-    assert set(written.variables) == set(re.findall(r'env = "(\w+)"', written.text))
+    assert writing.setup_text().text == text
 
 
 def test_variables_have_good_names_whatever_providers_are_called(vault: Vault) -> None:
