@@ -38,6 +38,8 @@ _OTHER_NAME = re.compile(rb'"object":"[^"\\]*\\')
 _OTHER_MESSAGE = re.compile(rb'\\[^"\\]|[\x00-\x09\x0b-\x1f]')
 _OTHER_LINE = re.compile(rb'\\[^"\\]|[\x00-\x1f]|' + _SIGNS)
 _MESSAGES = frozenset(LineKind) - {*LINE_WORDS, LineKind.PROGRESS}  # shown in rclone's own words
+_OBJECT = re.compile(rb'"object":"((?:[^"\\]|\\.)*)"')
+_OURS = b'"bucketvault":'  # such a line has words of its own
 _SIZE_LIKE = re.compile(r"(.*,)? ?[\d.]*( ?[kmgtpe]?b?)?", re.DOTALL)
 _TIME_LIKE = re.compile(r"[\d:]{1,8}")
 
@@ -83,8 +85,8 @@ class Shown:
         """True if this line matches."""
         if (
             kind in self._others
-            and not self._as_it_is(line)
-            and not (self._size_like or self._time_like or _OTHER_LINE.search(line))
+            and not self._as_it_is(_readable(line, kind))
+            and not (self._size_like or self._time_like or _has_other_signs(line))
             and not any(word in line for word in REWORDED)
         ):
             return False  # its words are known, or are with its name in the raw line
@@ -104,6 +106,23 @@ class Shown:
 
     def _in_time(self, stamp: bytes, offset: bytes) -> bool:
         return self._text in log_time((stamp + offset).decode(), self._zone)
+
+
+def _has_other_signs(line: bytes) -> bool:
+    if line.isascii() and b"\\" not in line and line.decode().isprintable():
+        return False  # as nearly all lines, and the quicker answer
+    return _OTHER_LINE.search(line) is not None
+
+
+def _readable(line: bytes, kind: LineKind) -> bytes:
+    """Return the part of a line that people may read as it is: only the name where words are ours.
+
+    Else "copy" would be sought closely in each line, for the name of rclone's source file in it.
+    """
+    if kind not in LINE_WORDS or _OURS in line:
+        return line
+    found = _OBJECT.search(line)
+    return found[1] if found else b""
 
 
 def _reads_otherwise(data: bytes, kinds: bytes) -> bool:
