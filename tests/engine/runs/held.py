@@ -26,7 +26,7 @@ def assert_held(program: Program, done: Result, *words: str) -> None:
     approve = f"Approve it: bucketvault run Photos --approve {run['id']}\n"
     assert approve in done.err and approve in status.out
     assert done.err.startswith("Photos: Held: ")
-    assert ("; the copy is that of " in done.err) is not ("No run between" in done.err)
+    assert ("; the copy is from " in done.err) is not ("No run between" in done.err)
     for word in (*words, "Nothing was changed"):
         assert word in done.err and word in status.out, (word, done, status)
 

@@ -120,7 +120,7 @@ def test_a_command_from_an_older_mail_approves_no_newer_run(waiting) -> None:
 
     assert refused.code == 1 and refused.out == ""
     assert f"Run {older} is not the run of Photos that is held now." in refused.err
-    assert f"run {newer}. Held: 27 of 40 objects would be removed.\n" in refused.err
+    assert f"The held run is {newer}. Held: 27 of 40 objects would be removed.\n" in refused.err
     assert f"bucketvault run Photos --approve {newer}\n" in refused.err
     assert program.last_run()["id"] == newer and len(destination.copy_keys()) == 40
 
