@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,15 +27,15 @@ from bucketvault.engine.domain.proof import Proof
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.domain.usage import EndUse, Use
+from bucketvault.engine.listing.merge import Stand, Totals, What
 from bucketvault.engine.mail import outbox, sender, smtp
 from bucketvault.engine.rclone import explain
 from bucketvault.engine.rclone.binary import find_binary
 from bucketvault.engine.rclone.commands import STAMP_FORMAT
-from bucketvault.engine.runs import outcome, passes, queue
+from bucketvault.engine.runs import looking, outcome, passes, queue, tidying
 from bucketvault.engine.runs.counting import Counted
 from bucketvault.engine.runs.follower import Follower
 from bucketvault.errors import BucketvaultError, RunFailedError
-from bucketvault.humanize import many, size
 from bucketvault.sanitize import Redactor
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Backup, BackupRun, Mail
@@ -127,25 +128,23 @@ class _Work:
     def copied(self) -> list[str]:
         return [*self.new, *self.replaced]
 
-    @property
-    def bytes(self) -> int:
-        return sum(self.source[key].size for key in self.copied)
-
-    def findings(self) -> Findings:
-        return Findings(
-            new=len(self.new),
-            replaced=len(self.replaced),
-            removed=len(self.removed),
-            destination_objects=len(self.copy),
-            altered=len(self.altered),
-            bytes=self.bytes,
+    def totals(self) -> Totals:
+        counts = {
+            What.NEW: len(self.new),
+            What.CHANGED: len(self.replaced) - len(self.altered),
+            What.ALTERED: len(self.altered),
+            What.GONE: len(self.removed),
+        }
+        return Totals(
+            source_objects=len(self.source),
+            source_bytes=sum(each.size for each in self.source.values()),
+            copy_objects=len(self.copy),
+            bytes_to_copy=sum(self.source[key].size for key in self.copied),
+            counts=Counter({(Stand.TO_DO, what): n for what, n in counts.items()}),
         )
 
-    def words(self) -> str:
-        to_do = {"copy": self.new, "replace": self.replaced, "remove": self.removed}
-        told = ", ".join(f"{len(keys):,} to {verb}" for verb, keys in to_do.items() if keys)
-        ends = f"{len(self.source):,} at the source, {len(self.copy):,} at the destination"
-        return f"Looked at both ends: {ends}; {told or 'nothing to do'}"
+    def findings(self) -> Findings:
+        return looking.findings_of(self.totals())
 
 
 class _Log:
@@ -158,17 +157,12 @@ class _Log:
     def wait(self, seconds: float) -> None:
         self.at += dt.timedelta(seconds=seconds)
 
-    def step(
-        self,
-        number: int,
-        step: str,
-        words: str,
-        *,
-        objects: int = 0,
-        moved: int = 0,
-        use: Use | None = None,
-    ) -> None:
-        line = passes.step_line(number, step, words, objects=objects, size=moved, requests=use)
+    def begin(self, step: str, spec: RunSpec, objects: int, moved: int = 0) -> None:
+        line = passes.step_begins(spec, 1, step, objects, moved)
+        self._lines.append({"time": self.at.isoformat(), **line})
+
+    def say(self, number: int, step: str, words: str, use: Use | None = None) -> None:
+        line = passes.step_line(number, step, words, requests=use)
         self._lines.append({"time": self.at.isoformat(), **line})
 
     def object(self, message: str, key: str, length: int | None = None) -> None:
@@ -261,25 +255,21 @@ class _Past:
     def _copied(self, log: _Log, work: _Work, stamp: str) -> Proof:
         """Write the log of a pass, and keep old versions; the copy is as the source then."""
         kept = Path(ARCHIVE_ROOT, self.backup.archive_key, stamp)
-        log.step(0, "look", work.words(), use=ONE_LISTING)
+        log.say(0, "look", looking.describe(work.totals()), ONE_LISTING)
         if work.replaced:
-            words = f"Pass 1: keeping the old versions of {many(len(work.replaced), 'object')}"
-            log.step(1, "keep", words, objects=len(work.replaced))
+            log.begin("keep", self._spec, len(work.replaced))
             log.wait(0.3)
             for key in work.replaced:
                 log.object("Copied (server-side copy)", key, work.copy[key].size)
         if work.copied:
-            what = f"{many(len(work.copied), 'object')}, {size(work.bytes)}"
             log.wait(0.3)
-            words = f"Pass 1: copying {what}"
-            log.step(1, "copy", words, objects=len(work.copied), moved=work.bytes)
+            log.begin("copy", self._spec, len(work.copied), work.totals().bytes_to_copy)
         for key in work.copied:
             message = "Copied (new)" if key in work.new else "Copied (replaced existing)"
             log.wait(work.source[key].size / BYTES_S + self._some(0.005, 0.03))
             log.object(message, key, work.source[key].size)
         if work.removed:
-            words = f"Pass 1: removing {many(len(work.removed), 'object')}"
-            log.step(1, "remove", words, objects=len(work.removed))
+            log.begin("remove", self._spec, len(work.removed))
         for key in work.removed:
             log.wait(self._some(0.004, 0.02))
             log.object("Copied (server-side copy)", key, work.copy[key].size)
@@ -290,21 +280,20 @@ class _Past:
         self._copy = dict(work.source)
         log.wait(self._some(0.8, 1.8))
         count = len(work.source)
-        if work.findings().changes:
-            same = f"{count:,} at the source, {count:,} at the destination; nothing to do"
-            log.step(1, "prove", f"Looked at both ends: {same}", use=ONE_LISTING)
+        number = 1 if work.findings().changes else 0
+        if number:
+            done = looking.describe(Totals(source_objects=count, copy_objects=count))
+            log.say(number, "prove", done, ONE_LISTING)
         proof = Proof(
             at=log.at.isoformat(timespec="seconds"),
             source_objects=count,
-            source_bytes=sum(each.size for each in work.source.values()),
+            source_bytes=work.totals().source_bytes,
             present=count,
             same_hash=count,
         )
-        number = 1 if work.findings().changes else 0
-        words = "Deleting kept versions that are older than the backup keeps"
-        log.step(number, "tidy", words)
+        log.say(number, "tidy", tidying.DELETING)
         log.wait(self._some(0.4, 0.9))
-        log.step(number, "tidy", "Cleaned up", use=Use(EndUse(), EndUse(lists=2)))
+        log.say(number, "tidy", tidying.CLEANED_UP, Use(EndUse(), EndUse(lists=2)))
         return proof
 
     def _proven(
@@ -328,7 +317,7 @@ class _Past:
 
     def _away(self, log: _Log, end: str) -> outcome.RunOutcome:
         log.wait(PATIENCE_S + self._some(0, 8))
-        log.step(0, "look", "The check was not completed", use=Use())
+        log.say(0, "look", looking.NOT_COMPLETED, Use())
         told = explain.explain_look(end, 0, "", REFUSED, self._spec.source, self._spec.destination)
         codes = {"mends": told.mends, "side": told.side, "region": told.region}
         error = RunFailedError(
@@ -337,11 +326,11 @@ class _Past:
         return outcome.failed(told.reason, error)
 
     def _hold(self, log: _Log, work: _Work) -> None:
-        log.step(0, "look", work.words(), use=ONE_LISTING)
+        log.say(0, "look", looking.describe(work.totals()), ONE_LISTING)
         for key in work.removed:
             log.plan("Would be removed", "gone", key, work.copy[key].size)
         for key in work.replaced:
-            log.plan("Would be replaced: other content", "changed", key, work.source[key].size)
+            log.plan("Would be replaced: different content", "changed", key, work.source[key].size)
         for key in work.new:
             log.plan("Would be copied", "new", key, work.source[key].size)
 
@@ -381,7 +370,7 @@ def _seen(work: _Work) -> dict[str, object]:
     """Return the columns of a run's first look."""
     return {
         "source_objects": len(work.source),
-        "source_bytes": sum(each.size for each in work.source.values()),
+        "source_bytes": work.totals().source_bytes,
         "findings": work.findings().to_json(),
     }
 

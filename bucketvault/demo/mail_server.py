@@ -18,7 +18,7 @@ from bucketvault.server.address import ADDRESS
 
 MOST_KEPT = 200
 LONGEST_LINE = 4096  # bytes
-LARGEST = 1_000_000  # bytes of an email
+LARGEST = 100_000  # bytes of an email
 SILENCE_S = 30.0
 
 

@@ -1,6 +1,7 @@
 """The 30 days that the demo's backups have behind them, the same wherever they are shown."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from bucketvault.demo.setup_file import HOME, OFFSITE, Entry, write_setup
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.times import server_time_zone
 from bucketvault.engine.mail.mail_views import Received
+from bucketvault.engine.runs import plan_log
 from bucketvault.engine.setup import applying
 from bucketvault.engine.views import backups
 from bucketvault.engine.views.calendar import DayBook
@@ -146,6 +148,8 @@ def counts_and_logs_and_kept_versions_tell_the_same(story: Story) -> None:
             assert not kept.exists() and not run.copied
         if run.reason == Reason.BRAKE:
             assert told[LineKind.REMOVED] == run.findings["removed"] > 100
+            lines = [json.loads(line) for line in b"".join(run_logs.raw(run.id)).splitlines()]
+            assert {line["msg"] for line in lines[1:]} <= plan_log.SENTENCES
 
 
 def the_buckets_are_as_the_last_good_runs_left_them(story: Story) -> None:

@@ -28,6 +28,7 @@ from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import HoldReason, Reason
 
 LEDGER = "ledger.gz"  # in the folder of a look
+NOT_COMPLETED = "The check was not completed"
 MOST_ASKED = 500  # names that a look may ask for one by one
 WRONG = (Stand.TO_DO, Stand.FAILED, Stand.STRAY)  # what keeps a copy from being proven
 

@@ -88,7 +88,7 @@ def step_line(
     }
 
 
-def _begins(
+def step_begins(
     spec: RunSpec,
     number: int,
     step: str,
@@ -97,6 +97,7 @@ def _begins(
     *,
     lists: Use | None = None,
 ) -> Json:
+    """Return our own line of a run's log where a step of a pass begins."""
     what = _STEPS[step].format(many(objects, "object")) + (f", {size_words(size)}" if size else "")
     words, listed = f"Pass {number}: {what}", lists is not None
     line = step_line(number, step, words, objects=objects, size=size, requests=lists, listed=listed)
@@ -115,7 +116,9 @@ def prepare(
     is_locked = bool(spec.destination.traits.object_lock)
     if number == 1 and is_bulk(totals) and not is_locked:
         new = totals.count(Stand.TO_DO)
-        log = _begins(spec, number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan))
+        log = step_begins(
+            spec, number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan)
+        )
         return Pass([{"name": "copy", "log": log, "arguments": command.bulk(spec)}], {})
     work = Pass([], {})
     for only in (HASHED, BARE) if is_locked and not spec.source.traits.kms else ("",):
@@ -173,7 +176,7 @@ def _steps(
         # about: the folders on the way to each name, at either end where they are there
         about = EndUse(lists=1 + objects)
         lists = Use(EndUse() if name == "keep" else about, about) if odd else None
-        log = _begins(spec, number, name, objects, size, lists=lists)
+        log = step_begins(spec, number, name, objects, size, lists=lists)
         if in_parts and name == "copy":
             log["in_parts"] = True
         steps.append({"name": name, "log": log, "arguments": arguments})

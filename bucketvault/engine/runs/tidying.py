@@ -26,6 +26,10 @@ from bucketvault.vocabulary import WarningCode
 
 log = logging.getLogger(__name__)
 
+# lines of a run's log
+DELETING = "Deleting expired kept versions"
+CLEANED_UP = "Cleaned up"
+
 OLD_DAYS = 1  # an upload that is younger may still be under way
 PATIENCE_S = 10.0  # with the service, over what the next run does as well
 
@@ -55,8 +59,8 @@ class Tidying:
     def words(self) -> str:
         """Tell what came of it, as a line of the log."""
         if not self.uploads_ended:
-            return "Cleaned up"
-        return f"Cleaned up: {many(self.uploads_ended, 'unfinished upload')} removed"
+            return CLEANED_UP
+        return f"{CLEANED_UP}: {many(self.uploads_ended, 'unfinished upload')} removed"
 
     def do(self) -> list[RunWarning]:
         """Clean up; return what is worth a look. Raises nothing."""

@@ -35,7 +35,7 @@ from bucketvault.engine.runs.last_good import patience_s
 from bucketvault.engine.runs.learning import learned, locked
 from bucketvault.engine.runs.looking import Looker
 from bucketvault.engine.runs.row import RETRY_S, LeftAloneError, RunContext, RunRow
-from bucketvault.engine.runs.tidying import Tidying
+from bucketvault.engine.runs.tidying import DELETING, Tidying
 from bucketvault.engine.runs.verifying import Verification
 from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.sanitize import Redactor
@@ -193,7 +193,7 @@ class Worker:
         except BucketvaultError:
             step = "prove" if number else "look"
             with contextlib.suppress(OSError):  # a full disk must not hide why
-                self._say_step(step, "The check was not completed", self._looker.take_use())
+                self._say_step(step, looking.NOT_COMPLETED, self._looker.take_use())
             raise
 
     def _learns(self, plan: Plan) -> bool:
@@ -412,7 +412,7 @@ class Worker:
         """Clean up at the destination, which never makes the run fail."""
         self._row.note(phase=Phase.TIDYING, **outcome.proven_columns(ending))
         self._follower.settle(ending.columns)
-        self._say_step("tidy", "Deleting expired kept versions")
+        self._say_step("tidy", DELETING)
         tidying = Tidying(
             self._binary,
             lambda: self._remotes()[1],  # nothing is deleted at a place that was changed meanwhile
