@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real-services lint audit lock screenshots map bench soak clean
+.PHONY: help demo test fast real-services lint audit release lock screenshots map bench soak clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ lint: $(VENV)/.development ## format and types, as CI checks them
 
 audit: $(VENV)/.development ## ask PyPI's advisories about every package that is shipped
 	@$(BIN)/python -m tests.audit
+
+release: $(VENV)/.development ## wheel and sdist in dist/: built twice and compared, the wheel tried with its demo
+	@$(BIN)/python -m tests.release
 
 screenshots: $(VENV)/.development ## draw the pictures of the pages anew into docs/pictures
 	@$(BIN)/python -m tests.screenshots $(ARGS)

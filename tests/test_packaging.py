@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bucketvault import __version__
+from tests import release
 from tests.support.terminal import shown_until
 
 ROOT = Path(__file__).parent.parent
@@ -23,15 +24,12 @@ PACKAGING = ROOT / "packaging"
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_code_migrations_and_assets(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+def test_the_packages_are_the_same_at_every_build_and_hold_what_the_program_needs(
+    tmp_path: Path,
+) -> None:
+    wheel, sdist = release.built_twice(ROOT, tmp_path, "1700000000")
 
-    (wheel,) = tmp_path.glob("*.whl")
+    assert sdist.name == f"bucketvault-{__version__}.tar.gz"
     names = set(zipfile.ZipFile(wheel).namelist())
 
     assert __version__ in wheel.name

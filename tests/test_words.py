@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/*.md")]
+GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md")]
 # Right column of the list in CONTRIBUTING.md, as patterns.
 DIALECT = re.compile(
     r"\b(mend(s|ed|ing)?|needs? you|let go|lies? (in|inside|on)|anew"

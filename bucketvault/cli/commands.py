@@ -177,6 +177,20 @@ def completion(given: argparse.Namespace, config: "Config") -> int:
     return 0
 
 
+def print_version() -> None:
+    """Print the versions of this program and of the rclone that it uses."""
+    from bucketvault import __version__
+    from bucketvault.engine.rclone.binary import find_binary
+    from bucketvault.errors import BucketvaultError
+
+    print(f"bucketvault {__version__}")
+    try:
+        rclone = find_binary(os.environ.get("BUCKETVAULT_RCLONE", ""))
+        print(f"rclone {rclone.version} ({rclone.path})")
+    except BucketvaultError as error:
+        print(error.summary)
+
+
 def print_help(given: argparse.Namespace, config: "Config") -> int:
     """Print the help of what was called without a command."""
     given.about.print_help()

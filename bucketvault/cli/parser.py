@@ -6,7 +6,6 @@ import difflib
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bucketvault import __version__
 from bucketvault.cli import commands
 
 NEWEST = 0  # no run has this number
@@ -38,6 +37,14 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nSee: {self.prog} --help\n")
 
 
+class _Version(argparse.Action):
+    """Prints the versions and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        commands.print_version()
+        parser.exit()
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of examples and exit codes."""
 
@@ -67,8 +74,9 @@ def build() -> argparse.ArgumentParser:
         socket="",
         allowed_hosts=(),
     )
-    version = f"bucketvault {__version__}"
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show the versions of bucketvault and rclone"
+    )
     parser.add_argument(
         "--data-dir",
         default="",

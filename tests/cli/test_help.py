@@ -1,6 +1,7 @@
 """The help of the command line, and its answers to a slip."""
 
 import argparse
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bucketvault import __version__
 from bucketvault.cli import colour, main
 from bucketvault.cli.colour import painted
 from bucketvault.cli.commands import backup_names
@@ -108,3 +110,13 @@ def test_names_are_completed_from_the_database_and_none_is_made(
 
     assert names(open_store.parent) == ["Photos"]
     assert names(tmp_path / "nowhere") == [] and not (tmp_path / "nowhere").exists()
+
+
+def test_the_version_names_rclones_too(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, told = said("--version")
+    monkeypatch.setenv("BUCKETVAULT_RCLONE", "/nowhere/rclone")
+    without = said("--version")
+
+    assert code == 0
+    assert re.fullmatch(rf"bucketvault {__version__}\nrclone 1\.\d+\.\d+ \(/.*\)\n", told)
+    assert without == (0, f"bucketvault {__version__}\nThere is no rclone at /nowhere/rclone.\n")
