@@ -28,8 +28,9 @@ export default {
       <div class="q-table__middle scroll">
         <table class="q-table">
           <thead><tr>
-            <th v-for="column in columns" :key="column.name" scope="col" :class="column.classes">{{
-              column.label }}</th>
+            <th v-for="column in columns" :key="column.name" scope="col" :class="column.classes">
+              <span v-if="column.label">{{ column.label }}</span>
+              <span v-else class="unseen">Actions</span></th>
           </tr></thead>
           <tbody><component :is="kind" v-for="one in rows" :key="one.id" :props="{ row: one, home }" />
           </tbody>

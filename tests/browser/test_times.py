@@ -43,6 +43,21 @@ def test_times_tell_themselves_in_the_viewers_zone_by_mouse_keyboard_and_touch(
         assert not zone_away(seen)
 
 
+def test_a_field_that_is_refused_has_no_tick_beside_it(gallery: Gallery) -> None:
+    with gallery.visit("/backups/7/edit") as seen:
+        page = seen.page
+        seen.connected()
+        page.get_by_role("button", name="Check contents").last.click()
+        page.locator(".there .glyph.st-ok").wait_for()
+
+        page.locator("#field-destination_path").fill(".bucketvault-archive")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.locator(".field.wrong").first.wait_for()
+
+        page.locator(".there .glyph.st-ok").wait_for(state="attached")  # of what was found there
+        assert page.locator(".there .glyph.st-ok:visible").count() == 0
+
+
 def zone_away(seen: Visit) -> str:
     return seen.page.locator("time-zone").get_attribute("data-more") or ""
 
