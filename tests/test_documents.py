@@ -136,6 +136,7 @@ def test_the_setup_file_that_is_shown_is_taken(
     names = re.findall(r'env = "(\w+)"', shown)
     environ = {name: f"{name}-0123456789abcdef0123456789abcdef".lower() for name in names}
 
+    environ["PHOTOS_PING_URL"] = "https://hc-ping.com/0a1b"
     environ["NTFY_URL"] = "https://example.com/hook"
 
     first, second = (applying.apply(tmp_path / "setup.toml", vault, environ) for _ in range(2))

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command is not commands.serve or not isinstance(error, BrokenDatabaseError):
             return _complain(error, EXIT_FAILED)
         code = _complain(error, EXIT_USAGE)
-        from bucketvault.engine.mail import lost
+        from bucketvault.engine.alerts import lost
 
         lost.tell(config, error)  # after it was said: this may take a minute
         return code

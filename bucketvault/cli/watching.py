@@ -81,6 +81,7 @@ class Watch:
             if not run.status.is_active:
                 self._engine.mail.try_all(MAIL_MAY_TAKE_S)
                 self._engine.alerts.try_all(MAIL_MAY_TAKE_S)
+                self._engine.run_pings.try_all(MAIL_MAY_TAKE_S)
             self._engine.stop()
             run = backups.run(self._run_id)  # its end may have come while the engine stopped
         show.end()

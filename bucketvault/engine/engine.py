@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from bucketvault.config import Config
 from bucketvault.engine import settings
 from bucketvault.engine.about import SettingsPage, settings_page
+from bucketvault.engine.alerts.run_pings import RunPings
 from bucketvault.engine.alerts.sender import Alerts
 from bucketvault.engine.catalogue import backups, rows
 from bucketvault.engine.domain import times as timetable
@@ -129,6 +130,7 @@ class Engine:
         self.providers = Providers(config, self.live, lambda: self.vault)
         self.mail = Mailer(lambda: self.vault)
         self.alerts = Alerts(lambda: self.vault)
+        self.run_pings = RunPings()
         self.ping = Ping(self._what_is_not_well, self.live)
         # what the demo's own mail server has taken; None: this is no demo
         self.mailbox: Callable[[], tuple[Received, ...]] | None = None
@@ -183,8 +185,8 @@ class Engine:
             self._housekeeper.start()
             self.health.start()
             self.ping.start()
-        self.mail.start()
-        self.alerts.start()
+        for sender in (self.mail, self.alerts, self.run_pings):
+            sender.start()
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """End all threads. Runs that copy continue alone; runs that check wait again."""
@@ -204,8 +206,8 @@ class Engine:
             thread.join(max(0.0, deadline - time.monotonic()))
         for helper in (self._housekeeper, self.health):
             helper.stop(max(0.0, deadline - time.monotonic()))
-        self.mail.stop()
-        self.alerts.stop()
+        for sender in (self.mail, self.alerts, self.run_pings):
+            sender.stop()
         on_written(None)
         self._hold.release()
         self._writes.close()

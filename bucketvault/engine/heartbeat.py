@@ -4,20 +4,15 @@ Who is called notices when nobody calls any more: a server that is off cannot se
 goes out while a backup needs attention, the schedule stopped, or the database does not answer.
 """
 
-import json
 import logging
-import re
 import threading
-import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bucketvault.engine import settings
-from bucketvault.engine.alerts import calling
-from bucketvault.engine.alerts.calling import Answer
+from bucketvault.engine.alerts.pinging import call, note_program
 from bucketvault.engine.events import Live
 from bucketvault.engine.mail.mail_views import PingState
-from bucketvault.sanitize import Redactor, clean
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import Topic
 
@@ -72,56 +67,14 @@ class Ping:
         before = self._last
         if not url:
             self._last = PingState(set_up=False)
+            note_program("", heard=None)
         elif held_back := self._why_not():
             self._last = PingState(True, before.at, before.good, before.answer, held_back)
         else:
             good, answer = call(url, self._pace.answer_s)
             self._last = PingState(True, utcnow(), good, answer)
+            note_program(answer, heard=good)
             if not good:  # without the address: it is a secret
                 log.warning("ping not taken", extra={"answer": answer})
         if self._last != before:
             self._live.publish(Topic.MAIL)
-
-
-def call(url: str, answer_s: float = 10.0) -> tuple[bool, str]:
-    """Call `url`: True if it took the ping, and its answer."""
-    return judge(url, calling.call(url, answer_s))
-
-
-def judge(url: str, answer: Answer) -> tuple[bool, str]:
-    """Return whether the service at `url` took a ping, by its answer, and that in words."""
-    if answer.problem:
-        return False, answer.problem
-    if 300 <= answer.status < 400:
-        return False, f"HTTP {answer.status}: {calling.ELSEWHERE}"
-    if not 200 <= answer.status < 300:
-        return False, f"HTTP {answer.status}"
-    if refusal := unheard(answer.body):
-        said = Redactor(_secrets_of(urllib.parse.urlsplit(url))).text(refusal)
-        words = f"HTTP {answer.status}, but the ping was not taken: {clean(said, limit=100)}"
-        return False, words
-    return True, f"HTTP {answer.status}"
-
-
-def unheard(body: str) -> str:
-    """Return the words of a service that answered well and took no ping; empty: it took it.
-
-    Healthchecks says `OK (not found)` or `OK (rate limited)` with status 200
-    (healthchecks.io/docs/http_api, "Response"); Uptime Kuma `{"ok":false,"msg":...}`.
-    """
-    said = body.strip()
-    if said.startswith("OK (") and said.endswith(")"):
-        return said
-    if said.startswith("{"):
-        try:
-            found = json.loads(said)
-        except (ValueError, RecursionError):
-            return ""
-        if found.get("ok") is False:
-            return str(found.get("msg") or "ok is false")
-    return ""
-
-
-def _secrets_of(parts: urllib.parse.SplitResult) -> list[str]:
-    """Return the parts of an address by which a service knows whose ping it is."""
-    return re.split("[/&=]", f"{parts.path}&{parts.query}")

@@ -17,9 +17,10 @@ import uvicorn
 from bucketvault.access.sessions import Sessions, replace_own_path
 from bucketvault.config import Config
 from bucketvault.engine import serve_note
+from bucketvault.engine.alerts import lost
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import holder
-from bucketvault.engine.mail import lost, outbox
+from bucketvault.engine.mail import outbox
 from bucketvault.engine.mail.mail_views import Received
 from bucketvault.engine.serve_note import ServeNote
 from bucketvault.errors import AlreadyRunningError, BucketvaultError, DatabaseHeldError

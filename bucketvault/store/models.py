@@ -162,6 +162,12 @@ class Backup(BaseModel):
     verify_gb_per_night = pw.IntegerField(default=0)  # read at each end; 0: only when asked
     # how much of the copy was read, and what that found: the last line of its ledger
     reading: pw.Field[Json] = JsonField(default=dict)
+    ping_url = pw.TextField(default="")  # told of its runs (engine/alerts/run_pings.py)
+    pinged_start = pw.IntegerField(default=0)  # the newest run whose start was told
+    pinged_end = pw.IntegerField(default=0)  # the newest run whose end was heard
+    pinged_at: pw.Field[dt.datetime | None] = UtcField(null=True)  # of an end, the last time
+    ping_heard = pw.BooleanField(default=False)
+    ping_answer = pw.TextField(default="")
     archive_key = pw.TextField(unique=True)
     # its key may not list or end unfinished uploads, and people were told so
     uploads_refused = pw.BooleanField(default=False)

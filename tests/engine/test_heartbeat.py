@@ -10,10 +10,11 @@ import pytest
 
 from bucketvault.config import load_config
 from bucketvault.engine import settings
+from bucketvault.engine.alerts.pinging import call
 from bucketvault.engine.catalogue import providers
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.events import Live
-from bucketvault.engine.heartbeat import Ping, PingPace, call
+from bucketvault.engine.heartbeat import Ping, PingPace
 from bucketvault.store.models import Provider
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import RunStatus

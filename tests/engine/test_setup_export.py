@@ -222,6 +222,7 @@ def example(tmp_path: Path, vault: Vault) -> str:
         name: f"{name}-0123456789abcdef0123456789abcdef".lower()
         for name in re.findall(r'env = "(\w+)"', shown)
     }
+    environ["PHOTOS_PING_URL"] = "https://hc-ping.com/0123456789abcdef0123456789abcdef"
     environ["NTFY_URL"] = "https://example.com/0123456789abcdef0123456789abcdef"
     applying.apply(tmp_path / "setup.toml", vault, environ)
     return shown

@@ -4,6 +4,7 @@ A webhook is called by us; every other service by Apprise, in a process of its o
 is there for this alert only: it takes 35 MB and half a second, and can be ended.
 """
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -84,6 +85,12 @@ def check(url: AlertUrl, patience: Patience = Patience()) -> None:
         if "fault" in answer or "problem" in answer:
             raise _in_words(answer)
         raise InvalidValue(not_understood(url))
+
+
+def about_nothing(at: dt.datetime, machine: str) -> Json:
+    """Return what a webhook is told beside the words where there is neither backup nor run."""
+    none: Json = dict.fromkeys(("backup", "run", "status", "reason"))
+    return none | {"at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "machine": machine}
 
 
 def webhook_body(alert: Alert) -> Json:

@@ -16,7 +16,7 @@ from bucketvault.engine.domain.times import next_due
 from bucketvault.engine.rclone.explain import REASON_TEXTS
 from bucketvault.errors import ChangedMeanwhileError, InUseError, InvalidInputError, Problem
 from bucketvault.store.database import connection, writing
-from bucketvault.store.models import Backup, BackupRun, utcnow
+from bucketvault.store.models import HAS_ENDED, Backup, BackupRun, utcnow
 from bucketvault.vocabulary import Reason, RunStatus, Topic, Trigger, UsageType, run_topic
 
 SLUG_LENGTH = 40
@@ -94,6 +94,8 @@ def change(
         changed = rows.take_over(row, rows.fields_of(values))
         if set(changed) & set(TIMING):
             _plan_from_now(row)
+        if "ping_url" in changed:
+            _ping_from_now(row)
         if "enabled" in changed and not row.enabled:
             cancel_planned(row.id)
         return rows.save(row, changed)
@@ -204,6 +206,14 @@ def _input_of(row: Backup) -> BackupFields:
     values = {name: getattr(row, name) for name in ruled_fields(BackupFields)}
     paths = {name: typed_path(values[name]) for name in ("source_path", "destination_path")}
     return BackupFields(**values | paths)
+
+
+def _ping_from_now(row: Backup) -> None:
+    """Tell another service nothing of runs that ended before it was named."""
+    newest = pw.fn.COALESCE(pw.fn.MAX(BackupRun.id), 0)
+    runs = BackupRun.select(newest).where(BackupRun.backup == row.id)
+    row.pinged_start, row.pinged_end = runs.scalar(), runs.where(HAS_ENDED).scalar()
+    row.pinged_at, row.ping_heard, row.ping_answer = None, False, ""
 
 
 def _plan_from_now(row: Backup) -> None:

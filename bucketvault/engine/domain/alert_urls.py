@@ -138,7 +138,7 @@ def read(value: object) -> AlertUrl:
     if not url:
         raise InvalidValue(f"Enter the URL of the service, such as {_NTFY.example}.")
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidValue("The URL is too long, or holds a space or a sign that does not belong.")
+        raise InvalidValue("The URL is too long, or contains a space or another invalid character.")
     found = re.match(r"([a-z][a-z0-9]*)://", url, re.IGNORECASE)
     if found is None:
         raise InvalidValue(
@@ -181,13 +181,13 @@ def _check_options(url: str) -> None:
     given = {key.lower() for key, _ in urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)}
     if "verify" in given:
         raise InvalidValue(
-            "Leave out verify: certificates are always checked. For one of your own authority "
+            "Remove verify: certificates are always checked. For one of your own authority "
             "start bucketvault with SSL_CERT_FILE."
         )
     if "redirect" in given:
-        raise InvalidValue("Leave out redirect: no redirect is followed. Enter the final address.")
+        raise InvalidValue("Remove redirect: no redirect is followed. Enter the final address.")
     if given & {"retry", "wait", "cto", "rto"}:
-        raise InvalidValue("Leave out retry, wait, cto and rto: bucketvault has its own times.")
+        raise InvalidValue("Remove retry, wait, cto and rto: bucketvault has its own times.")
 
 
 def _host_of(url: str, service: Service) -> tuple[str, int | None]:

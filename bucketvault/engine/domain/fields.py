@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from bucketvault.engine.domain import pasted, rules
 from bucketvault.engine.domain.places import b2_region, r2_endpoint
 from bucketvault.engine.domain.rules import Rule
+from bucketvault.engine.domain.setting_rules import ping_url_rule
 from bucketvault.errors import Problem
 from bucketvault.vocabulary import (
     ComparisonMode,
@@ -204,6 +205,7 @@ class BackupFields:
         label="Read and compare each night (GB)",
         kind=NUMBER,
     )
+    ping_url: str = ruled(ping_url_rule, "", label="Heartbeat URL (optional)", kind=SECRET)
 
     def meant(self, sheet: Sheet) -> "BackupFields":
         """Return itself: its paths are put right by their rule."""

@@ -18,7 +18,7 @@ from bucketvault.engine import maintenance, serve_note, settings
 from bucketvault.engine.alerts import targets
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import is_served
-from bucketvault.engine.health.heard import look_at_alerts
+from bucketvault.engine.health.heard import look_at_alerts, look_at_heartbeats
 from bucketvault.engine.health.key_file import look_at_key
 from bucketvault.engine.health.readings import Context, Reading, Subject, unknown
 from bucketvault.engine.health.writable import unwritable
@@ -384,11 +384,19 @@ def look_at_pages(context: Context) -> Reading:
 Check = Callable[[Context], Reading]
 HOME = (
     *(look_at_rclone, look_at_scheduler, look_at_disk, look_at_copy, look_at_key, look_at_mail),
-    *(look_at_alerts, look_at_pages),
+    *(look_at_alerts, look_at_heartbeats, look_at_pages),
 )
 HEALTH = (look_at_scheduler, look_at_rclone, look_at_disk)  # and what only the monitor measures
 HEALTH_STORED = (
-    *(look_at_database, look_at_copy, look_at_key, look_at_mail, look_at_alerts, look_at_clock),
+    *(
+        look_at_database,
+        look_at_copy,
+        look_at_key,
+        look_at_mail,
+        look_at_alerts,
+        look_at_heartbeats,
+    ),
+    look_at_clock,
 )
 
 

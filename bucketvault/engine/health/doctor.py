@@ -65,6 +65,7 @@ def examine(config: Config, holder: str | None, ask: Ask) -> list[Reading]:
         (Subject.SCHEDULER, partial(_scheduler, holder, ask)),
         (Subject.MAIL, checks.look_at_mail),
         (Subject.ALERTS, heard.look_at_alerts),
+        (Subject.HEARTBEAT, heard.look_at_heartbeats),
         (Subject.PAGES, partial(_pages, holder, ask)),
     )
     open_to_look(config.database)

@@ -1,14 +1,17 @@
-"""The checks of who is told: do alerts arrive at their targets?"""
+"""The checks of who is told: do alerts arrive, and are heartbeats heard?"""
 
 import datetime as dt
 from collections.abc import Iterable
 
-from bucketvault.engine.alerts import targets
+from bucketvault.engine import settings
+from bucketvault.engine.alerts import pinging, targets
 from bucketvault.engine.alerts.targets import Target
 from bucketvault.engine.health.readings import Context, Reading, Subject
 from bucketvault.engine.views.situation import InstallationIssue, Part, Tone
 from bucketvault.humanize import age, count, many, sentences
 from bucketvault.sanitize import clean
+from bucketvault.store.database import connection
+from bucketvault.store.models import Backup
 
 
 def alerts(found: Iterable[Target], now: dt.datetime) -> Reading:
@@ -46,3 +49,43 @@ def look_at_alerts(context: Context) -> Reading:
     if not context.config.database.exists():
         return alerts((), context.now)
     return alerts(targets.stored(), context.now)
+
+
+def heartbeats(told: Iterable[tuple[str, bool | None, str]]) -> Reading:
+    """Judge if those hear us who wait for a sign: whose heartbeat, if it was heard, the answer.
+
+    None: none was sent yet.
+    """
+    known = tuple(told)
+    if not known:
+        return Reading(Subject.HEARTBEAT, Tone.NONE, "not set up", "No service watches by it.")
+    unheard = [(whose, answer) for whose, heard, answer in known if heard is False]
+    if unheard:
+        whose, answer = unheard[0]
+        more = f", nor {count(len(unheard) - 1)} more" if len(unheard) > 1 else ""
+        why = f"The heartbeat of {whose} was not heard{more}: {answer.rstrip('.')}."
+        todo = "Check its URL, and the service that should hear it."
+        title = "Heartbeat is not heard"
+        issue = InstallationIssue(Part.HEARTBEAT, title, sentences(why, todo), is_bad=False)
+        value = f"{count(len(unheard))} not heard"
+        return Reading(Subject.HEARTBEAT, Tone.WARN, value, why, todo, issue)
+    value = many(len(known), "heartbeat")
+    if any(heard is None for _, heard, _ in known):
+        return Reading(Subject.HEARTBEAT, Tone.NONE, value, "Not all were sent yet.")
+    return Reading(Subject.HEARTBEAT, Tone.OK, value, "The last of each was heard.")
+
+
+def look_at_heartbeats(context: Context) -> Reading:
+    """See whether the heartbeats of the program and of each backup are heard."""
+    if not context.config.database.exists():
+        return heartbeats(())
+    told: list[tuple[str, bool | None, str]] = []
+    if settings.load().ping_url:
+        program = pinging.program()
+        heard = program.heard if program is not None else None
+        told.append(("bucketvault", heard, program.answer if program is not None else ""))
+    with connection():
+        for row in Backup.select().where(Backup.ping_url != "").order_by(Backup.name):
+            heard = row.ping_heard if row.pinged_at is not None else None
+            told.append((clean(row.name, limit=80), heard, row.ping_answer))
+    return heartbeats(told)

@@ -23,6 +23,7 @@ class Subject(StrEnum):
     SCHEDULER = "Scheduler"
     MAIL = "Mail"
     ALERTS = "Alerts"
+    HEARTBEAT = "Heartbeat"
     PAGES = "Pages"
     MEMORY = "Memory"
     SWAP = "Swap"

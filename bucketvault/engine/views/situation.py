@@ -73,6 +73,7 @@ class Part(StrEnum):
     KEY = "key"
     MAIL = "mail"
     LOST_MAIL = "lost mail"
+    HEARTBEAT = "heartbeat"
     PAGES = "pages"
     DATABASE = "database"
 

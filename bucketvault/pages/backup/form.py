@@ -168,6 +168,9 @@ class BackupForm(Form[BackupFields | None]):
                         self._field(name, given, numeric=True)
                 with card("Reading it again"), element("div", "stack spaced"):
                     self._field("verify_gb_per_night", given, numeric=True)
+                with card("Heartbeat"):
+                    self._field("ping_url", given, placeholder=words.PING_EXAMPLE)
+                    self.fields["ping_url"].hint(words.PING_HINT)
             with element("div", "aside-words"):
                 with card("In words"), element("div", "stack spaced"):
                     self._way = element("div")

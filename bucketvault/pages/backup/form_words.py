@@ -35,6 +35,11 @@ RUNS_A_MONTH = {Schedule.DAILY: 365 / 12, Schedule.WEEKLY: 365 / 84}
 
 SCHEDULES = {Schedule.DAILY.value: "Daily", Schedule.WEEKLY.value: "Weekly"}
 DAYS = {weekday.value: weekday.value.capitalize() for weekday in Weekday}
+PING_EXAMPLE = "https://hc-ping.com/…"
+PING_HINT = (
+    "Told when a run of this backup starts, succeeds or fails: a check of Healthchecks, or a push "
+    "URL of Uptime Kuma."
+)
 LABELS = {name: each.label for name, each in ruled_fields(BackupFields).items()}
 TIMING = ("schedule", "at", "weekday", "time_zone")
 HIDES = (

@@ -37,6 +37,7 @@ NEEDS_SHOWN = 8
 MENDED = {  # where a part of the program is mended, and the words of the way there
     Part.MAIL: ("/settings", "Set up alerts"),
     Part.LOST_MAIL: ("/settings", "View"),
+    Part.HEARTBEAT: ("/health", "View"),
     Part.RCLONE: ("/health", "View"),
     Part.SCHEDULER: ("/health", "View"),
     Part.DISK: ("/health", "View"),

@@ -60,6 +60,12 @@ STATEMENTS = (
         verify_gb_per_night INTEGER NOT NULL DEFAULT 0
             CHECK (verify_gb_per_night BETWEEN 0 AND 100000),
         reading TEXT NOT NULL DEFAULT '{}',
+        ping_url TEXT NOT NULL DEFAULT '',
+        pinged_start INTEGER NOT NULL DEFAULT 0,
+        pinged_end INTEGER NOT NULL DEFAULT 0,
+        pinged_at TEXT,
+        ping_heard INTEGER NOT NULL DEFAULT 0 CHECK (ping_heard IN (0, 1)),
+        ping_answer TEXT NOT NULL DEFAULT '',
         archive_key TEXT NOT NULL UNIQUE,
         uploads_refused INTEGER NOT NULL DEFAULT 0 CHECK (uploads_refused IN (0, 1)),
         restore_text_hash TEXT NOT NULL DEFAULT '',

@@ -1,6 +1,9 @@
 """The way of an alert from its run to every target, each once, whatever one of them does."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,6 +185,37 @@ def test_what_was_sent_and_could_not_be_noted_is_noted_later_and_not_sent_twice(
     assert len(phone.requests) == 1
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from bucketvault.engine.alerts.sender import Alerts
+from bucketvault.engine.mail import outbox
+from bucketvault.store.database import open_database
+from bucketvault.store.secrets import Vault
+
+outbox.note_sent = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+open_database(Path(sys.argv[1]))
+vault = Vault(Path(sys.argv[2]))
+Alerts(lambda: vault).start()
+signal.pause()
+"""
+
+
+def test_a_kill_between_sending_and_noting_sends_it_again_under_the_same_id(
+    photos: Backup, vault: Vault, phone: Listener, open_store: Path
+) -> None:
+    fail(photos)
+    with phone.up():
+        script = [sys.executable, "-c", KILLED, str(open_store), str(vault.key_file)]
+        killed = subprocess.run(script, timeout=60, check=False)
+        with sending(vault):
+            until("it is noted", all_sent)
+
+    first, second = phone.requests
+    assert killed.returncode == -signal.SIGKILL
+    assert first.json == second.json
+
+
 def test_a_new_url_is_tried_at_once_and_a_deleted_target_leaves_nothing(
     photos: Backup, vault: Vault, phone: Listener
 ) -> None:
@@ -240,7 +274,7 @@ def test_what_is_wrong_with_a_target_is_said_at_once_and_nothing_is_stored(vault
         Alerts(lambda: vault).create(given)
 
     told = {each.field: each.message for each in caught.value.problems}
-    assert set(told) == {"url", "events"} and "Leave out verify" in told["url"]
+    assert set(told) == {"url", "events"} and "Remove verify" in told["url"]
     assert not AlertTarget.select().exists()
 
 

@@ -78,7 +78,7 @@ def test_what_is_good_is_said_to_be_good(config: Config) -> None:
 
     tones = {name: reading.tone for name, reading in told.items()}
     assert {name for name, tone in tones.items() if tone is not Tone.OK} == {
-        *("Mail", "Alerts", "Pages")
+        *("Mail", "Alerts", "Heartbeat", "Pages")
     }
     assert "decrypts 2 stored secrets" in told["Key file"].words
     assert "1 backup scheduled" in told["Scheduler"].words

@@ -127,6 +127,7 @@ async def test_a_good_one_is_stored_as_it_was_entered_and_its_page_opens(
     fill(user, name="Design", source_storage_id=MASTERS, source_path="2026/", at="315")
     fill(user, destination_storage_id=ARCHIVE, destination_path="design", schedule="weekly")
     fill(user, weekday="friday", time_zone="Europe/Paris", retention_days="60")
+    fill(user, ping_url="https://hc-ping.com/0a1b")
     press(user, "choose-size_only")
     press(user, "enabled")
 
@@ -146,6 +147,7 @@ async def test_a_good_one_is_stored_as_it_was_entered_and_its_page_opens(
         comparison_mode="size_only",
         shrink_limit_percent="50",
         verify_gb_per_night="0",
+        ping_url="https://hc-ping.com/0a1b",
     )
 
 

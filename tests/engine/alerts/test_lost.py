@@ -7,8 +7,15 @@ import pytest
 
 from bucketvault.cli import main
 from bucketvault.config import load_config
-from bucketvault.engine.mail import lost
+from bucketvault.engine import maintenance
+from bucketvault.engine.alerts import lost, targets
+from bucketvault.engine.alerts.targets import TargetFields
 from bucketvault.errors import BrokenDatabaseError
+from bucketvault.store.database import close_database
+from bucketvault.store.models import utcnow
+from bucketvault.store.secrets import Vault
+from bucketvault.vocabulary import AlertEvent
+from tests.support.listener import Listener
 
 
 def test_a_folder_of_copies_that_cannot_be_read_is_logged_and_hides_nothing(
@@ -22,6 +29,26 @@ def test_a_folder_of_copies_that_cannot_be_read_is_logged_and_hides_nothing(
 
     assert "no mail about the database could be sent" in caplog.text
     assert not (tmp_path / lost.TOLD).exists()
+
+
+def test_every_target_that_wants_news_of_the_program_hears_of_it_once(
+    open_store: Path, vault: Vault
+) -> None:
+    key = {"BUCKETVAULT_KEY_FILE": str(vault.key_file)}
+    config = load_config(key, data_dir=str(open_store.parent))
+    vault.create_key()
+    with Listener().up() as phone, Listener().up() as other:
+        targets.create(TargetFields("Phone", phone.url("hook")), vault)
+        targets.create(TargetFields("Other", other.url("hook"), (AlertEvent.FAILED,)), vault)
+        maintenance.copy_database(config.backups, utcnow())
+        close_database()
+
+        for _ in range(2):
+            lost.tell(config, BrokenDatabaseError("The database is missing."))
+
+    (request,) = phone.requests
+    assert request.json["event"] == "program" and not other.requests
+    assert "The database is missing." in request.json["text"]
 
 
 def test_the_error_is_said_before_the_mail_which_may_take_a_minute(
