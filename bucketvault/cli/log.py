@@ -26,7 +26,7 @@ def print_log(given: argparse.Namespace, config: Config) -> int:
     out = sys.stdout.buffer
     zone = zone_of_run(backups.run(run_id))
     shown = 0
-    if not given.raw:
+    if not given.raw and sys.stderr.isatty():  # for a person; scripts get the lines alone
         print(times_in(zone), file=sys.stderr)
     while True:
         run = backups.run(run_id, functools.partial(who_watches, config))

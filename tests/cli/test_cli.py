@@ -163,8 +163,9 @@ def test_status_tells_scripts_by_its_exit_code(
     first = next(line for line in words.splitlines() if line.startswith("Photos: held, "))
     assert "The copy was not changed. Last good run: " in first
     assert json.loads(told.out)["backups"][0]["last_good_at"] == good_at
-    runs = bucketvault.shell("runs", "Photos").out.splitlines()
+    *runs, zone = bucketvault.shell("runs", "Photos").out.splitlines()
     assert [line.split()[1] for line in runs] == ["Held", "Succeeded"]
+    assert zone == "Times are in Europe/Berlin."
 
 
 def test_a_schedule_is_turned_off_and_on_again(
