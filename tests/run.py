@@ -135,11 +135,10 @@ def invocations() -> list[list[str]]:
     pages, browser = ROOT / "tests" / "pages", ROOT / "tests" / "browser"
     kinds = [["tests", "--ignore=tests/pages", "--ignore=tests/browser"]]
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
-    # more at a time than there are cores: most tests wait for processes, those of pages and
-    # browsers less; worksteal, because the slow ones are together
-    return [
-        [*kind, "-n", "4" if kind[0] == "tests" else "3", "--dist", "worksteal"] for kind in kinds
-    ]
+    # more at a time than there are cores: most tests wait for processes, those of browsers for
+    # longest, those of pages least; worksteal, because the slow ones are together
+    at_once = {"tests": "4", "tests/browser": "5"}
+    return [[*kind, "-n", at_once.get(kind[0], "3"), "--dist", "worksteal"] for kind in kinds]
 
 
 if __name__ == "__main__":
