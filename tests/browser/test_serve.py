@@ -107,7 +107,7 @@ def test_the_link_opens_the_pages_and_its_token_leaves_the_address(served: Serve
     assert cookie.startswith("bucketvault=")
     assert {"HttpOnly", f"Path={served.path}", "SameSite=strict"} <= set(cookie.split("; "))
     again = served.ask(link.removeprefix(served.base), signed_in=False)
-    assert again.status == 403 and "each opens once" in again.body
+    assert again.status == 403 and "Each link works once" in again.body
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example"])

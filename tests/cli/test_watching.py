@@ -210,7 +210,7 @@ def test_a_server_that_restarts_gets_its_data_folder_back(
     server.release()
     assert command.returncode == 128 + signal.SIGTERM
     told = said.read_text()
-    assert "does the work itself" not in told and "Run 1 waits" in told
+    assert "does the work" not in told and "Run 1 is waiting" in told
 
 
 def test_where_a_command_did_the_work_the_next_one_goes_on_without_waiting(

@@ -250,7 +250,7 @@ def test_without_room_no_copy_is_begun_and_old_logs_go_all_the_same(
     old, _ = logged(backup, 100), logged(backup, 1)
 
     try:
-        with pytest.raises(maintenance.NoRoomError, match="no room"):
+        with pytest.raises(maintenance.NoRoomError, match="not enough space"):
             maintenance.work(replace(config, data_dir=small), NOW)
         assert not list((small / "backups").iterdir())
     finally:

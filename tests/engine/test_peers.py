@@ -87,7 +87,7 @@ def test_what_a_name_leads_to_is_told_nothing_where_it_is_link_local(
     told = json.loads(done.stdout)
     assert told["heard"] == []
     for name, said in told["said"].items():
-        assert "leads to the link-local address 169.254.169.254" in said, name
+        assert "resolves to the link-local address 169.254.169.254" in said, name
 
 
 def test_other_names_are_connected_to() -> None:

@@ -163,7 +163,7 @@ def rights(write: bool = True, **outcomes: TrialResult) -> tuple[RightResult, ..
             result = replace(result, number=4)
         if outcomes.get(right.value) is TrialResult.REFUSED:
             why = f"The key for Backblaze EU cannot {right.value}."
-            hint = "Give the key this right in the service's console, or enter another key."
+            hint = "Give the key this permission in the service's console, or enter another key."
             result = RightResult(right, TrialResult.REFUSED, why, hint, "403 AccessDenied")
         if not write and right in WRITING:
             result = RightResult(right, TrialResult.NOT_TRIED, untried=Untried.NOT_ASKED)

@@ -105,7 +105,7 @@ def services() -> dict[str, tuple[ProviderRow, StorageRow, ConnectionTest]]:
         ),
         "b2": ("Backblaze EU", ProviderType.BACKBLAZE_B2, "s3.eu-central-003.backblazeb2.com"),
         "amazon": ("Amazon Frankfurt", ProviderType.AMAZON_S3, "s3.eu-central-1.amazonaws.com"),
-        "seaweedfs": ("NAS in the cellar", ProviderType.AMAZON_S3, "nas.home:8333"),
+        "seaweedfs": ("Office NAS", ProviderType.AMAZON_S3, "nas.home:8333"),
     }
     tests = {
         "r2": _tested("photos", _R2, (), listing),

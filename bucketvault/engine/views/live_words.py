@@ -9,7 +9,7 @@ from bucketvault.vocabulary import Phase, RunKind
 MOST_PASSES = 3
 # What a run does in a step of a phase. Progress of another step is of the phase before.
 _DOING = {
-    Phase.CHECKING: {"look": "Looking", "read": "Reading both ends"},
+    Phase.CHECKING: {"look": "Looking", "read": "Reading both sides"},
     Phase.COPYING: {
         "": "Copying",
         "keep": "Keeping old versions",
@@ -28,7 +28,7 @@ _PHASES = {
 _STOPPING = {
     Phase.CHECKING: "nothing is copied",
     Phase.COPYING: "waiting for rclone to end",  # seconds: it cleans up uploads it has begun
-    Phase.PROVING: "what was copied stays, and is proven by the next run",
+    Phase.PROVING: "copied objects stay; the next run proves them",
     Phase.TIDYING: "the next run finishes the clean-up",
 }
 _MOVES_BYTES = ("", "copy", "read")
@@ -45,7 +45,7 @@ def doing(view: RunView) -> str:
     phase, progress = view.phase or Phase.CHECKING, progress_of(view)
     told = _PHASES[phase] if progress is None else _DOING[phase][progress.step]
     if view.kind == RunKind.VERIFY:
-        told = "Reading both ends"
+        told = "Reading both sides"
     return told + pass_words(view)
 
 
@@ -67,7 +67,7 @@ def live_words(view: RunView) -> str:
     """`Copying, pass 2 of 3: 62 %, about 5 min left`; figures beside it have the rest."""
     if view.stop_requested_at is not None:
         if view.kind == RunKind.VERIFY:
-            return "Stopping: what was read is noted"
+            return "Stopping: what was read is recorded"
         return f"Stopping: {_STOPPING[view.phase or Phase.CHECKING]}"
     progress = progress_of(view)
     far = how_far(view)

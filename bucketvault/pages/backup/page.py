@@ -307,7 +307,7 @@ def _last_run(page: BackupPage) -> int | None:
 
 
 def _draw_facts(facts: tuple[words.Fact, ...], row: BackupRow) -> None:
-    with element("section", "card facts", aria_label="What was agreed"):
+    with element("section", "card facts", aria_label="Settings"):
         measured = (
             f" · {size(row.size_bytes)} when last looked at" if row.size_bytes is not None else ""
         )
@@ -377,4 +377,4 @@ def _deletion_words(page: BackupPage, going: Going) -> tuple[str, ...]:
         "deletes them: remove what you do not need. RESTORE.txt beside them says how to restore "
         "everything."
     )
-    return goes, stays, "The source is not touched."
+    return goes, stays, "The source is not changed."

@@ -69,7 +69,7 @@ class HealthScreen:
         self._lines: dict[str, _Line] = {}
         self._copying: dict[tuple[int, str], _RunLine] | None = None
         with heading("Health", zone=zone):
-            element("span", "t13 ink3", "Looks again every two seconds")
+            element("span", "t13 ink3", "Updated every 2 seconds")
         self._answer = element("div", "part")
         with element("div", "columns"):
             with card("Processor, last hour", body=False) as head:

@@ -31,7 +31,7 @@ class HourPlot:
             "axisLabel": {**INK, "formatter": "{HH}:{mm}", "hideOverlap": True},
         }
         with element("div", "plot"):
-            self._early = element("p", "t13 ink3 early", "The line begins in a moment.")
+            self._early = element("p", "t13 ink3 early", "Collecting data …")
             series = {**line(), "data": []}
             self._chart = draw_chart(x_axis, series, unit, {":formatter": TOLD}, label=label)
             self._chart.classes("plot-chart")

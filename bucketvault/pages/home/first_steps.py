@@ -107,8 +107,8 @@ def draw_first_steps(
                 element(
                     "p",
                     "t13 ink2",
-                    "Write down a provider, two of its buckets and a backup between them, and hand "
-                    "it over. Secrets stay in the environment or in files of their own.",
+                    "Describe a provider, two of its buckets and a backup in a file, then apply "
+                    "it. Secrets can stay in environment variables or separate files.",
                 )
                 code(EXAMPLE)
                 code("bucketvault apply setup.toml")

@@ -121,7 +121,10 @@ def list_row(
 def next_words(row: BackupRow, now: dt.datetime, zone: ZoneInfo) -> tuple[str, str]:
     """Say when it runs next, in short; and the exact time for the hover."""
     if row.unplannable:
-        return "cannot be scheduled", "Its time zone is not known here: edit it, choose another."
+        return (
+            "cannot be scheduled",
+            "Its time zone is unknown on this machine. Edit it and choose another.",
+        )
     due = row.next_due_at if row.enabled else None
     if due is None:
         return "no next run", ""
@@ -168,7 +171,7 @@ def last_words(
     if tone == Tone.OLD and row.proof is not None and row.proof.when is not None:
         words = f"last proven {humanize.age(row.proof.when, now)}"
     elif tone == Tone.HELD and not partly:
-        words += " · nothing touched"
+        words += " · nothing changed"
     elif tone == Tone.WAIT and row.moved:
         words = f"source or destination changed since the run {words}"
     elif tone == Tone.OFF and tone_of_run(last) in (Tone.BAD, Tone.HELD):

@@ -33,15 +33,16 @@ class Comparing(NamedTuple):
 COMPARING = {  # in the order in which they are offered
     ComparisonMode.CHECKSUM: Comparing(
         "Checksum",
-        "Compares size and checksum: right for nearly everybody. An object without a checksum, "
-        "such as one uploaded in parts, counts as changed when the service gives it another ETag.",
+        "Compares size and checksum: the right choice for almost everyone. An object without a "
+        "checksum, "
+        "such as one uploaded in parts, counts as changed when its ETag differs.",
         "misses only what changes neither size, checksum nor ETag",
         "checksum",
     ),
     ComparisonMode.CHECKSUM_AND_TIME: Comparing(
         "Checksum and time",
-        "The same, and copies again what was written later than it was copied, also where the "
-        "content is the same. Replaces more, and keeps more old versions.",
+        "Also copies again what was written after it was copied, even if its content is the same. "
+        "Replaces more, and keeps more old versions.",
         "copies again what was written since, whatever its content",
         "checksum and modification time",
     ),

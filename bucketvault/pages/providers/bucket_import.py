@@ -30,7 +30,7 @@ class BucketImport:
     ) -> None:
         self._providers, self._on_typed = providers, on_typed
         with element("div", "line"):
-            label = "A bucket that is not in the list?"
+            label = "Bucket not in the list?"
             self._typed = Field("bucket", label, placeholder=placeholder)
             button("Import", "plus", mark="import-typed", on_click=self._press)
         self._below = element("div", "line")

@@ -110,7 +110,7 @@ class BucketsCard:
         if self._loading and self._page.listing is None:
             self._body.clear()
             self._table = None
-            self._note.text = "asking the provider …"
+            self._note.text = "loading from the provider …"
             with (
                 self._body,
                 element("div", "body", role="status", aria_busy="true", aria_label="Loading"),
@@ -142,9 +142,9 @@ class BucketsCard:
     def _draw_none(self) -> None:
         sentence = "No bucket is known yet."
         if self._sought:
-            sentence = f"No bucket's name holds {clean(self._sought, limit=80)}."
+            sentence = f"No bucket name contains {clean(self._sought, limit=80)}."
         elif self._page.listing is not None:
-            sentence = "This provider lists no bucket. Create one there, then press Refresh."
+            sentence = "This provider lists no buckets. Create one there, then press Refresh."
         elif self._error is not None:
             sentence = "No bucket of this provider is imported yet."
         with element("div", "note-line"):
@@ -208,7 +208,7 @@ class BucketsCard:
             self._dialogs,
             question(
                 f"Import {shown}?",
-                "What may backups do with this bucket? It can be changed on the page Storages.",
+                "What may backups do with this bucket? You can change this later under Storages.",
             ) as (dialog, actions),
             actions,
         ):

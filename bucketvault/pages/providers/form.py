@@ -132,10 +132,10 @@ class ProviderForm(Form[StoredProvider | None]):
         with element("div", "split"):
             with element("div", "part"):
                 if self._is_new:
-                    with card("What kind"):
+                    with card("Kind"):
                         kinds = [Choice(k.key, k.title, k.note) for k in KINDS.values()]
-                        Choices("What kind", kinds, self._kind.key, self._choose)
-                with card("Where it is"), element("div", "fields"):
+                        Choices("Kind", kinds, self._kind.key, self._choose)
+                with card("Location"), element("div", "fields"):
                     self._name = Field(
                         "name",
                         "Name",
@@ -144,7 +144,7 @@ class ProviderForm(Form[StoredProvider | None]):
                     )
                     self._address_place = element("div", "fields")
                 note = "stored encrypted, never shown again"
-                with card("Its key", note), element("div", "two"):
+                with card("Access key", note), element("div", "two"):
                     self._key_id = self._key_field(self._kind.key_id)
                     self._key_secret = self._key_field(self._kind.secret)
             with element("div"):
@@ -187,7 +187,7 @@ class ProviderForm(Form[StoredProvider | None]):
         known = self._kind is COMPATIBLE and bool(service.keys_where)
         self._beside.clear()
         with self._beside:
-            with card("Where to find them"), element("ol", "numbered"):
+            with card("Where to find these"), element("ol", "numbered"):
                 for step in self._kind.where if not known else (service.keys_where,):
                     with element("li"):
                         element("span", text=step)
@@ -200,7 +200,7 @@ class ProviderForm(Form[StoredProvider | None]):
                         link = element("a", "link", words, target="_blank", rel=rel)
                         # safe: a constant, of the table of services
                         link.props["href"] = service.keys_url
-            with card("Which rights the key needs"):
+            with card("Permissions the key needs"):
                 key_values(self._kind.rights)
 
     def _address_field(self, asked: FieldWords) -> Field:
@@ -263,7 +263,9 @@ class ProviderForm(Form[StoredProvider | None]):
         if not named or not isinstance(field, Field) or field.value == named:
             return
         field.input.value = named
-        field.hint(f"Named by the service. Stored is {self._stored_region()}. Save to use it.")
+        field.hint(
+            f"Reported by the service. Stored: {self._stored_region()}. Save to use the new one."
+        )
         self.go_to(field)
 
     def _stored_region(self) -> str:
@@ -291,7 +293,7 @@ class ProviderForm(Form[StoredProvider | None]):
         """Store it, once its key has been tried, and go where the button leads."""
         providers, provider_id, given = self._providers, self._id, self.given()
         if check:
-            self.say(Tone.RUN, "Asking whether the key works …", "It takes a few seconds.")
+            self.say(Tone.RUN, "Testing the key …", "It takes a few seconds.")
         if self._is_new:
             provider_id = await ask(providers, providers.create, given, check=check)
         else:
@@ -314,7 +316,7 @@ class ProviderForm(Form[StoredProvider | None]):
             label = self.fields[name].label if name in self.fields else name.replace("_", " ")
             here, there = getattr(given, name), stored and getattr(stored.given, name)
             if name in KEYS:
-                here, there = "nothing typed" if here is None else "typed", "another one"
+                here, there = "unchanged" if here is None else "a new one", "another one"
             shown = (clean(str(each or "nothing"), limit=NAME_CHARACTERS) for each in (there, here))
             found.append(Difference(label, *shown))
         return found

@@ -43,7 +43,7 @@ class Kind(NamedTuple):
 R2 = Kind(
     "cloudflare_r2",
     ProviderType.CLOUDFLARE_R2,
-    "An account id, and an R2 API token",
+    "An account ID and an R2 API token",
     "For example: Cloudflare main",
     (
         FieldWords(
@@ -61,27 +61,27 @@ R2 = Kind(
     (
         "In Cloudflare's dashboard open R2 Object Storage: Account Details has the Account ID.",
         "Choose Manage API tokens, then Create Account API token.",
-        "Give it the permission Object Read & Write, and the buckets it is for.",
-        "Copy Access Key ID and Secret Access Key from below the token: they are shown once.",
+        "Give it the permission Object Read & Write, and choose its buckets.",
+        "Copy Access Key ID and Secret Access Key from below the token. They are shown only once.",
     ),
     (
         ("Copy from a bucket", "Object Read only"),
         ("Copy to a bucket", "Object Read & Write"),
-        ("List buckets", "Admin Read only; else you type the bucket's name"),
+        ("List buckets", "Admin Read only; otherwise type the bucket's name"),
     ),
     "In Cloudflare's dashboard",
 )
 B2 = Kind(
     "backblaze_b2",
     ProviderType.BACKBLAZE_B2,
-    "A region, and an application key",
+    "A region and an application key",
     "For example: Backblaze EU",
     (
         FieldWords(
             "region",
             "Region",
             "eu-central-003",
-            "The middle of the bucket's endpoint, or enter it:",
+            "The middle part of the bucket's endpoint. Or enter the endpoint:",
         ),
         FieldWords("endpoint", "Endpoint (optional)", "https://s3.eu-central-003.backblazeb2.com"),
     ),
@@ -91,27 +91,28 @@ B2 = Kind(
         "In Backblaze open Buckets: each shows its Endpoint, s3.REGION.backblazeb2.com.",
         "Open Application Keys, then Add a New Application Key. The master key does not work here.",
         "Choose Read and Write, and tick Allow List All Bucket Names.",
-        "Copy keyID and applicationKey: the second is shown once.",
+        "Copy keyID and applicationKey. The second is shown only once.",
         (
-            "A bucket to copy to: under Lifecycle Settings choose Keep only the last version of "
-            "the file. A delete only hides there, and hidden versions cost."
+            "For a bucket to copy to, choose Keep only the last version of the file under "
+            "Lifecycle Settings. Otherwise deleted files stay as hidden versions, which you pay "
+            "for."
         ),
     ),
     (
         ("Copy from a bucket", "listFiles, readFiles"),
         ("Copy to a bucket", "also writeFiles, deleteFiles"),
-        ("List buckets", "listAllBucketNames; else you type the bucket's name"),
+        ("List buckets", "listAllBucketNames; otherwise type the bucket's name"),
     ),
     "In Backblaze's console",
 )
 AMAZON = Kind(
     "amazon_s3",
     ProviderType.AMAZON_S3,
-    "A region, and an access key",
+    "A region and an access key",
     "For example: Amazon Frankfurt",
     (
         FieldWords(
-            "region", "AWS Region", "eu-central-1", "The code, as the bucket's properties show it."
+            "region", "AWS Region", "eu-central-1", "The code shown in the bucket's properties."
         ),
     ),
     FieldWords("access_key_id", "Access key ID"),
@@ -119,20 +120,20 @@ AMAZON = Kind(
     (
         "In the S3 console open the bucket's Properties: they show its AWS Region.",
         "In IAM open Users, choose one made for this, then Security credentials.",
-        "Choose Create access key, and copy both: the secret is shown once.",
+        "Choose Create access key and copy both. The secret is shown only once.",
     ),
     (
         ("Copy from a bucket", "s3:ListBucket, s3:GetBucketLocation, s3:GetObject"),
         ("Copy to a bucket", "also s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload"),
-        ("List buckets", "s3:ListAllMyBuckets; else you type the bucket's name"),
+        ("List buckets", "s3:ListAllMyBuckets; otherwise type the bucket's name"),
     ),
     "In IAM",
 )
 COMPATIBLE = Kind(
     "s3_compatible",
     ProviderType.AMAZON_S3,
-    "An endpoint: MinIO, Wasabi, Hetzner, your own",
-    "For example: The NAS in the cellar",
+    "An endpoint: MinIO, Wasabi, Hetzner or your own",
+    "For example: Office NAS",
     (
         FieldWords(
             "endpoint",
@@ -154,7 +155,7 @@ COMPATIBLE = Kind(
     (
         ("Copy from a bucket", "list the bucket, read objects"),
         ("Copy to a bucket", "also write, copy and delete objects"),
-        ("List buckets", "list buckets; else you type the bucket's name"),
+        ("List buckets", "list buckets; otherwise type the bucket's name"),
     ),
     "At the service",
 )
@@ -162,7 +163,7 @@ KINDS = {kind.key: kind for kind in (R2, B2, AMAZON, COMPATIBLE)}
 
 # What a refused right would do to a run.
 WITHOUT = {
-    Right.LIST_OBJECTS: "No backup can work with this bucket.",
+    Right.LIST_OBJECTS: "No backup can use this bucket.",
     Right.READ: "Nothing can be copied from this bucket.",
     Right.WRITE: "Nothing can be copied to this bucket.",
     Right.OVERWRITE: "Runs that replace something would fail.",

@@ -80,10 +80,10 @@ class ProvidersScreen:
 def _draw(rows: Sequence[ProviderRow], unreadable: Sequence[ProviderRow]) -> Table:
     if len(unreadable) == 1:
         row = unreadable[0]
-        whose = f"The stored key of {clean(row.name)} cannot be read here."
+        whose = f"The stored key of {clean(row.name)} cannot be read."
         draw_statement(Tone.BAD, whose, clean(why_unreadable(row)))
     elif unreadable:
-        whose = f"The stored keys of {len(unreadable)} providers cannot be read here."
+        whose = f"The stored keys of {len(unreadable)} providers cannot be read."
         why = "Was the key file replaced? Put it back. Each provider's page says why, and has "
         draw_statement(Tone.BAD, whose, f"{why}Enter the key again.")
     with element("section", "card catalogue", aria_label="All providers"):
@@ -94,10 +94,10 @@ def _draw_none() -> None:
     draw_statement(
         Tone.NONE,
         "No provider yet.",
-        "A provider is a service that keeps buckets, and a key to it. Add the one to copy from "
-        "and the one to copy to; one provider can be both.",
+        "A provider is a storage service and an access key for it. Add one to copy from and one "
+        "to copy to; the same provider can be both.",
     )
-    with card("Which kind?"), element("div", "choices"):
+    with card("Choose a kind"), element("div", "choices"):
         for kind in KINDS.values():
             with element("a", "choice", href=f"/providers/new?kind={kind.key}"):
                 element("span", "strong", kind.title)

@@ -168,9 +168,9 @@ class ProviderScreen:
         actions = confirm(
             self._dialogs,
             "Test writing?",
-            "About 40 small objects with odd names are written to .bucketvault-archive/ in this "
-            "bucket, and deleted again. Nothing else is touched. It takes a minute at most. If one "
-            "cannot be deleted, its full name is shown.",
+            "About 40 small objects with unusual names are written to .bucketvault-archive/ in "
+            "this bucket, then deleted. Nothing else is changed. This takes up to a minute. If "
+            "one cannot be deleted, its full name is shown.",
             words="Write and delete",
             act=test,
             kind="primary",
@@ -188,7 +188,7 @@ class ProviderScreen:
         name = clean(row.name, limit=NAME_CHARACTERS)
         if storages:
             names = [clean(each.shown_name, limit=80) for each in storages]
-            why = f"It has storages: {first_few(names)}. Remove these first, on the page Storages."
+            why = f"It has storages: {first_few(names)}. Remove these first under Storages."
             refuse(self._dialogs, f"{name} cannot be deleted yet", why, "Storages", "/storages")
             return
 
@@ -203,8 +203,8 @@ class ProviderScreen:
         confirm(
             self._dialogs,
             f"Delete {name}?",
-            "Its stored key is deleted, and cannot be brought back from here. The service, "
-            "its buckets and what is in them stay as they are.",
+            "Its stored key is deleted and cannot be recovered. The service, its buckets and "
+            "their contents stay as they are.",
             words="Delete provider",
             act=delete,
             icon="trash",

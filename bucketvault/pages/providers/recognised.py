@@ -33,7 +33,7 @@ def recognise(provider_type: ProviderType, endpoint: str, region: str) -> Recogn
     found = meant.region or service.region_of(meant.endpoint)
     told = f"{service.name}'s region of this endpoint." if found else ""
     if not found and service is not AWS:
-        told = f"{service.name} needs none."
+        told = f"{service.name} needs no region."
     return Recognised(service, found, f"Recognised: {service.name}. {meant.note}".strip(), told)
 
 

@@ -57,7 +57,7 @@ class ServiceResults:
         found = service_words.notices(test)
         if not self._notices.is_new(found) or not found:
             return
-        with self._notices, card("Lost or charged here", body=False), element("div", "losses"):
+        with self._notices, card("Limits and charges", body=False), element("div", "losses"):
             for notice in found:
                 with element("div", f"loss {CLASSES[notice.tone]}"):
                     glyph(notice.tone)
@@ -68,7 +68,7 @@ class ServiceResults:
                                 element("p", "t13 ink2", line)
 
     def _draw_rights(self, provider_id: int, test: ConnectionTest, now: dt.datetime) -> None:
-        with card("Rights of the key", body=False) as header, element("div", "rights"):
+        with card("Key permissions", body=False) as header, element("div", "rights"):
             with header:
                 text("span", "t13 ink3", words.test_note(test, now))
             for right in test.rights:
@@ -90,7 +90,7 @@ class ServiceResults:
         found, runs = service_words.facts(test), service_words.settings_of(test)
         if not self._facts.is_new(found, runs) or not found:
             return
-        with self._facts, card("What this service does", body=False), element("div", "rights"):
+        with self._facts, card("Service features", body=False), element("div", "rights"):
             for fact in found:
                 with element("div", f"right-line plain {CLASSES[fact.tone]}"):
                     element("span", text=fact.label)
@@ -103,7 +103,7 @@ class ServiceResults:
         found = service_words.names(test)
         if not self._names.is_new(found) or not found:
             return
-        with self._names, card("Odd names"):
+        with self._names, card("Unusual names"):
             element("p", "t13 ink2", service_words.names_summary(found))
             with element("ul", "names"):
                 for name in found:

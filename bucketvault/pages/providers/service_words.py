@@ -52,7 +52,7 @@ _NAMES = {
     "plus": ("a+b", "with a plus sign"),
     "percent": ("100%", "with a percent sign"),
     "ampersand": ("a&b", "with an ampersand"),
-    "blanks": ("a  b", "with blanks at an end, or two in a row"),
+    "blanks": ("a  b", "with spaces at an end, or two in a row"),
     "double_slash": ("a//b", "with //"),
     "dots": ("a/../b", "with a dot at the end, or . or .. between slashes"),
     "backslash": ("a\\b", "with a backslash"),
@@ -64,7 +64,7 @@ _NAMES = {
     "control": ("a^Ab", "with control characters"),
 }
 _UNTOLD = {
-    Found.REFUSED: "Not allowed to ask",
+    Found.REFUSED: "No permission",
     Found.NOT_THERE: "Not supported",
     Found.UNKNOWN: "Not known",
 }
@@ -114,7 +114,7 @@ def _notice(finding: Finding, test: ConnectionTest) -> Notice | None:
             return Notice(
                 Tone.WARN,
                 "Replaced and deleted objects stay as hidden versions, and you pay for them.",
-                "No lifecycle rule ends them. Add one that deletes old versions after a day "
+                "No lifecycle rule deletes them. Add one that deletes old versions after a day "
                 '(Backblaze: "Keep only the last version").',
             )
         case About.LIFECYCLE if _hides(test) and finding.found in _UNTOLD:
@@ -128,14 +128,14 @@ def _notice(finding: Finding, test: ConnectionTest) -> Notice | None:
             return Notice(
                 Tone.WARN,
                 f"Every object is locked for {_days(finding.number)}.",
-                "Versions cannot be deleted before, and you pay for them. Names were not tried, "
-                "because their objects would stay.",
+                "Versions cannot be deleted earlier, and you pay for them. Names were not tested, "
+                "because the test objects would stay.",
             )
         case About.DECODES if yes:
             return Notice(
                 Tone.WARN,
-                "Objects stored with Content-Encoding are delivered decoded.",
-                "They cannot be copied from here as they are stored.",
+                "Objects stored with Content-Encoding are decoded when read.",
+                "They cannot be copied as stored.",
             )
         case About.COPIES if finding.found is Found.NO:
             return Notice(
@@ -147,13 +147,13 @@ def _notice(finding: Finding, test: ConnectionTest) -> Notice | None:
             return Notice(
                 Tone.WARN,
                 "Objects cannot be uploaded in parts.",
-                "Objects above 200 MiB cannot be copied to here.",
+                "Objects above 200 MiB cannot be copied to this service.",
             )
         case About.STORAGE_CLASS if finding.text in COLD:
             return Notice(
                 Tone.BAD,
                 f"New objects are stored as {finding.text}.",
-                "They cannot be read at once: runs would fail.",
+                "They cannot be read immediately, so runs would fail.",
             )
         case About.LEFT if yes:
             count = len(finding.text.split("\n"))
@@ -166,8 +166,8 @@ def _notice(finding: Finding, test: ConnectionTest) -> Notice | None:
         case About.LEFT if finding.found is Found.UNKNOWN:
             return Notice(
                 Tone.WARN,
-                "The test could not make sure that everything it wrote is deleted.",
-                f"Look below {finding.text}",
+                "The test could not confirm that everything it wrote was deleted.",
+                f"Check under {finding.text}",
             )
     return None
 
@@ -175,9 +175,9 @@ def _notice(finding: Finding, test: ConnectionTest) -> Notice | None:
 def _moves(finding: Finding) -> Notice:
     moved = f"A lifecycle rule moves objects to {finding.text} after {_days(finding.number)}."
     if finding.text in COLD:
-        hint = "They cannot be read or replaced at once: runs would fail."
+        hint = "They cannot be read or replaced immediately, so runs would fail."
         return Notice(Tone.BAD, moved, hint)
-    hint = "Reading them may cost extra, and so may deleting them early."
+    hint = "Reading them or deleting them early may cost extra."
     return Notice(Tone.WARN, moved, hint)
 
 
@@ -189,7 +189,7 @@ def _names_notice(lost: list[NameFinding]) -> Notice:
     kinds = humanize.many(len(lost), "kind")
     return Notice(
         Tone.WARN,
-        f"Objects with {kinds} of names cannot be copied to here. Runs name them.",
+        f"Objects with {kinds} of names cannot be copied to this service. Runs list them.",
         names=tuple(_name_words(each) for each in lost),
     )
 
@@ -199,19 +199,19 @@ def _name_words(finding: NameFinding) -> str:
     refused = f" ({finding.code})" if finding.code else ""
     match finding.result:
         case NameResult.RENAMED:
-            return f"{names} become others, such as {finding.became}"
+            return f"{names} are changed, for example to {finding.became}"
         case NameResult.MERGED:
-            return f"{names} are taken for one another."
+            return f"{names} are treated as the same name."
         case NameResult.ALTERED:
             return f"{names} lose their content."
         case NameResult.REFUSED:
-            return f"{names} are refused{refused}."
+            return f"{names} are rejected{refused}."
         case NameResult.UNREADABLE:
             return f"{names} cannot be read back{refused}."
         case NameResult.NOT_BY_RCLONE:
             return f"{names} are lost by rclone."
         case _:
-            return f"{names} are accepted and not stored."
+            return f"{names} are accepted but not stored."
 
 
 # ---- what the service does
@@ -290,7 +290,7 @@ def _value(finding: Finding, is_so: bool) -> str:
 def _note(finding: Finding, is_so: bool) -> str:
     match finding.about:
         case About.ENCODED if not is_so:
-            return "rclone is told so, or it would lose names with + or %"
+            return "rclone is set to match; otherwise it would lose names with + or %"
         case About.ORDERED if not is_so:
             return "bucketvault sorts them itself"
         case About.OLD_VERSIONS | About.UNFINISHED if is_so:
@@ -302,7 +302,7 @@ def _note(finding: Finding, is_so: bool) -> str:
         case About.ENCRYPTION:
             return finding.text
         case About.MD5 if not is_so:
-            return "a change is found by size and ETag"
+            return "changes are detected by size and ETag"
     return ""
 
 
@@ -341,5 +341,5 @@ def names_summary(found: list[Name]) -> str:
     """Say how many kinds of names are kept."""
     kept = sum(each.tone is Tone.OK for each in found)
     if kept == len(found):
-        return f"All {kept} kinds of names that were tried are kept."
-    return f"{kept} of {len(found)} kinds of names that were tried are kept."
+        return f"All {kept} kinds of names tested are kept."
+    return f"{kept} of {len(found)} kinds of names tested are kept."

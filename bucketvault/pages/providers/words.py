@@ -21,7 +21,7 @@ OUTCOMES = {
     TrialResult.WORKS: (Tone.OK, "Works"),
     TrialResult.REFUSED: (Tone.BAD, "Refused"),
     TrialResult.FAILED: (Tone.BAD, "Failed"),
-    TrialResult.NOT_TRIED: (Tone.NONE, "Not tried"),
+    TrialResult.NOT_TRIED: (Tone.NONE, "Not tested"),
 }
 
 
@@ -49,22 +49,22 @@ def answer(page: ProviderPage, now: dt.datetime) -> Answer:
     if not row.keys_readable:
         return Answer(
             Tone.BAD,
-            "The stored key cannot be read here.",
+            "The stored key cannot be read.",
             f"{why_unreadable(row)} No backup that uses this provider can run.",
         )
     if test is not None:
         return _tested(page, test)
-    more = "Test connection checks what else it may do. Nothing is written unless you ask for it."
+    more = "Test connection checks what else it can do. Nothing is written unless you ask for it."
     if page.listing is not None:  # so is a new key tried
         age = humanize.age(page.listing.listed_at, now)
         return Answer(Tone.OK, f"The key works: it listed the buckets {age}.", more)
     if page.may_not_list:
-        sentence = "The key works, but it may not list buckets: type a bucket's name below."
+        sentence = "The key works, but it cannot list buckets: type a bucket's name below."
         return Answer(Tone.OK, sentence, more)
     return Answer(
         Tone.NONE,
         "Not tested since bucketvault started.",
-        "Test connection checks what this key may do, and what the service does. Nothing is "
+        "Test connection checks what this key can do and how the service behaves. Nothing is "
         "written unless you ask for it.",
     )
 
@@ -80,11 +80,11 @@ def _tested(page: ProviderPage, test: ConnectionTest) -> Answer:
         return _ENDS[test.end]
     sentence, detail = _works(test)
     if wrong:
-        detail += " It may not list buckets: type a bucket's name below."
+        detail += " It cannot list buckets: type a bucket's name below."
     found = service_words.notices(test)
     if found:
         here = "1 thing is" if len(found) == 1 else f"{len(found)} things are"
-        detail = f"{here} lost or charged here: see below. {detail}"
+        detail = f"{here} lost or charged by this service: see below. {detail}"
     return Answer(Tone.WARN if found else Tone.OK, sentence, detail)
 
 
@@ -93,12 +93,12 @@ _ENDS = {
     End.NO_TIME: Answer(
         Tone.WARN,
         "The service answered too slowly to test everything.",
-        "The results below came within a minute. Test again later.",
+        "The results below arrived within a minute. Test again later.",
     ),
     End.FAILED: Answer(
         Tone.WARN,
         "The test ended because of an error in bucketvault.",
-        "The program's log has the details. The results below came before it.",
+        "The program's log has the details. The results below are from before the error.",
     ),
 }
 
@@ -112,17 +112,19 @@ def _wrong(page: ProviderPage, serious: Sequence[RightResult]) -> Answer:
         return Answer(Tone.WARN, first.note, first.hint)
     what = _joined([RIGHT_WORDS[each.right].lower() for each in serious])
     console = kind_of_row(page.row).console
-    hint = f"{WITHOUT.get(first.right, '')} {console}, give the key this right, then test again."
-    return Answer(Tone.WARN, f"The key works, but it may not {what}.", hint.strip())
+    hint = (
+        f"{WITHOUT.get(first.right, '')} {console}, give the key this permission, then test again."
+    )
+    return Answer(Tone.WARN, f"The key works, but it cannot {what}.", hint.strip())
 
 
 def _works(test: ConnectionTest) -> tuple[str, str]:
     if test.write:
-        sentence = "The key works: it may read, write, replace and delete."
-        return sentence, f"Tried in {test.bucket}."
+        sentence = "The key works: it can read, write, replace and delete."
+        return sentence, f"Tested in {test.bucket}."
     if test.bucket and _outcome(test, Right.LIST_OBJECTS) == TrialResult.WORKS:
         return "The key works for reading.", "Test writing checks the rest."
-    return "The key works.", "What it may do inside a bucket was not tried."
+    return "The key works.", "Its permissions inside a bucket were not tested."
 
 
 def _outcome(test: ConnectionTest, right: Right) -> TrialResult:
@@ -136,7 +138,7 @@ def _joined(words: Sequence[str]) -> str:
 def progress(test: ConnectionTest | None) -> str:
     """Say how far a test is that is in progress."""
     done = 0 if test is None else len((*test.rights, *test.findings, *test.names))
-    return f"{humanize.many(done, 'result')} so far. It takes a minute at most."
+    return f"{humanize.many(done, 'result')} so far. This takes up to a minute."
 
 
 def test_note(test: ConnectionTest, now: dt.datetime) -> str:

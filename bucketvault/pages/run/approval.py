@@ -66,17 +66,17 @@ def _share(page: RunPage, found: Findings) -> str:
     if share <= limit:
         return ""
     words = f"{int(share)}" if int(share) > limit else f"{share:.1f}"
-    return f"That is {words} % of the copy; this backup asks above {limit} %."
+    return f"That is {words} % of the copy; this backup asks for approval above {limit} %."
 
 
 def preview_sentence(found: Findings | None) -> str:
-    """Return `What a run would do now: copy 3 new, replace 9 and remove 625 objects.`"""
+    """Return `A run now would copy 3 new, replace 9 and remove 625 objects.`"""
     if found is None:
-        return "What a run would do now is not known."
+        return "What a run would do now is unknown."
     if not found.changes:
-        return "What a run would do now: nothing. The copy is as the source is."
+        return "A run now would change nothing: the copy matches the source."
     return (
-        f"What a run would do now: copy {count(found.new)}"
+        f"A run now would copy {count(found.new)}"
         f"{lost_words(found) or ' new'}, replace {count(found.replaced)}{altered_words(found)} "
         f"and remove {many(found.removed, 'object')}."
     )
@@ -100,10 +100,7 @@ def approval(page: RunPage, name: str, zone: ZoneInfo, now: dt.datetime) -> Appr
     if page.settings is not None:
         last_day = day(now + dt.timedelta(days=page.settings.retention_days), zone, now)
         days = many(page.settings.retention_days, "day")
-        kept = (
-            "What is removed or replaced stays among the kept versions "
-            f"for {days}, until {last_day}."
-        )
+        kept = f"What is removed or replaced is kept as old versions for {days}, until {last_day}."
     numbers = (("remove", found.removed), ("replace", found.replaced))
     nouns = (("removal", found.removed), ("replacement", found.replaced))
     noun = "object" if found.removed + found.replaced == 1 else "objects"
@@ -114,15 +111,12 @@ def approval(page: RunPage, name: str, zone: ZoneInfo, now: dt.datetime) -> Appr
     if found.new:
         more = f" and copies {many(found.new, 'object' if found.lost else 'new object')}"
     of_all = f"of {many(found.destination_objects, 'object')} in the copy"
-    then = f"The next run of {name} {done} {of_all}{more}. The source is not touched."
+    then = f"The next run of {name} {done} {of_all}{more}. The source is not changed."
     which = "these " + " and ".join(f"{noun}s" for noun, number in nouns if number)
     if found.removed + found.replaced == 1:
         which = "this removal" if found.removed else "this replacement"
     allows = f"Your approval covers {which}, by name, for one run that starts within 24 hours"
-    others = (
-        "If that run finds others, and more of them than this backup may remove or replace "
-        "without asking, it is held again."
-    )
+    others = "If that run finds others, beyond this backup's limit, it is held again."
     return Approval(
         terms=tuple(filter(None, (f"{allows}. {others}", kept))),
         question=question,

@@ -72,7 +72,7 @@ def register(engine: "Engine") -> None:
         answer, page = found
 
         async def stop() -> None:
-            await press(engine.stop_run, run_id, "Stop is asked for.")
+            await press(engine.stop_run, run_id, "Stop requested.")
             look_again()
 
         async def run_again() -> None:
@@ -194,8 +194,8 @@ class RunScreen:
         ui.page_title(f"Deleted · {name} · bucketvault")
         with self._head:
             heading(words.title(view, self._zone, now), (("Backups", "/"),), self._zone)
-        sentence = "This run is gone: its backup was deleted."
-        detail = "Its log went with it. What was copied is still in the bucket."
+        sentence = "This run was deleted with its backup."
+        detail = "Its log was deleted too. The copied objects are still in the bucket."
         with self._result:
             draw_statement(Tone.NONE, sentence, detail, "All backups", "/")
 
@@ -203,8 +203,8 @@ class RunScreen:
         tiles = words.tiles(view)
         has_log = view.log_removed_at is None
         if self._numbers.is_new(has_log, *(tile.word for tile in tiles)):
-            label = "What a run would change" if shows_plan(view) else "What this run changed"
-            label = "What this run read" if view.kind == RunKind.VERIFY else label
+            label = "Planned changes" if shows_plan(view) else "Changes"
+            label = "Objects read" if view.kind == RunKind.VERIFY else label
             on_pick = self._pick if has_log else None
             with self._numbers:
                 self._tiles = Tiles(label, tiles, on_pick) if tiles else None
@@ -291,11 +291,11 @@ class RunScreen:
         what = words.KINDS[view.kind].lower()
         body = "Objects already copied stay. The next run continues from there."
         if view.status == RunStatus.PENDING:
-            body = "It has not started: it is taken out of the queue, and nothing is touched."
+            body = "It has not started. It is removed from the queue, and nothing is changed."
         elif view.kind == RunKind.VERIFY:
-            body = "What it has read counts. It changes nothing at either end."
+            body = "What it has read so far counts. It changes nothing in either bucket."
         elif view.phase in (None, Phase.CHECKING):
-            body = "It has only looked so far: nothing has been touched."
+            body = "It has only compared the buckets so far: nothing has been changed."
         title, stop = f"Stop the {what} of {name}?", self._actions.stop
         confirm(self._questions, title, body, words=f"Stop this {what}", act=stop, icon="square")
 

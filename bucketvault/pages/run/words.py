@@ -82,9 +82,9 @@ def _result(page: RunPage, zone: ZoneInfo, now: dt.datetime) -> Answer:
     tone, ended = tone_of_run(view), ended_words(view, zone, now)
     if tone == Tone.WAIT and view.waits_for:
         sentence = f'Waiting for the run of "{view.waits_for}" to end.'
-        return Answer(tone, sentence, f"{MEETS} This one starts by itself then.")
+        return Answer(tone, sentence, f"{MEETS} This one starts automatically then.")
     if tone == Tone.WAIT:
-        return Answer(tone, "Waiting for its turn.", "It starts by itself when there is room.")
+        return Answer(tone, "Waiting for its turn.", "It starts automatically.")
     if tone == Tone.RUN:
         return Answer(tone, live_words(view), "")
     if tone == Tone.HELD:
@@ -123,7 +123,7 @@ def figures(view: RunView, now: dt.datetime) -> tuple[tuple[str, str], ...]:
         if progress is not None:
             read = size_of(progress.bytes_done, progress.bytes_total)
             objects = count(progress.objects_done)
-        return (("Read at each end", read), ("Objects", objects), ("Running for", running))
+        return (("Read on each side", read), ("Objects", objects), ("Running for", running))
     if view.phase in (None, Phase.CHECKING):
         return (("Changed", "nothing yet"), ("Running for", running))
     if view.phase == Phase.PROVING:
@@ -205,8 +205,8 @@ def _read_tiles(found: Verified) -> tuple[Tile, ...]:
     passed = "written since the last run" if found.changed else "nothing"
     refused = "the log names them" if found.refused else "nothing"
     return (
-        Tile("bytes", "Read", size(found.bytes, precise=True), "at each end"),
-        Tile("check", "Equal", count(found.equal), "the same bytes"),
+        Tile("bytes", "Read", size(found.bytes, precise=True), "on each side"),
+        Tile("check", "Equal", count(found.equal), "identical bytes"),
         Tile(
             "alert",
             "Different",
@@ -215,7 +215,7 @@ def _read_tiles(found: Verified) -> tuple[Tile, ...]:
             bad,
             picks="errors",
         ),
-        Tile("swap", "Passed over", count(found.changed), passed),
+        Tile("swap", "Skipped", count(found.changed), passed),
         Tile("eye", "Not readable", count(found.refused), refused),
     )
 
@@ -249,7 +249,7 @@ def exit_code(view: RunView) -> str:
     if view.status == RunStatus.PENDING:
         return "none yet: it has not started"
     if view.kind == RunKind.VERIFY:
-        return "none: bucketvault reads by itself, without rclone"
+        return "none: bucketvault reads objects without rclone"
     if view.status == RunStatus.RUNNING:
         return "none yet: it is running"
     if view.phase in (None, Phase.CHECKING) or view.reason in BEFORE_RCLONE:
@@ -348,12 +348,12 @@ def _told(note: MailNote, zone: ZoneInfo, now: dt.datetime) -> str:
     if note.told is Told.NOBODY:
         told = "None: no alerts were set up when this run ended."
     elif note.told is Told.MAILED:
-        told = f"taken by the {'service' if note.to else 'mail server'}, {at}"
+        told = f"accepted by the {'service' if note.to else 'mail server'}, {at}"
     elif note.told is Told.GIVEN_UP:
         told = f"not delivered, {at}: {note.error}"
     elif note.error:
         again = clock(note.at, zone, now) if note.at is not None else ""
-        told = f"not taken yet, tried again {again}: {note.error}"
+        told = f"not accepted yet, next try {again}: {note.error}"
     return told
 
 
@@ -406,7 +406,7 @@ def proof_parts(proof: Proof) -> tuple[tuple[Tone, int, str], ...]:
 
 
 SHORT_COPY_WORDS = {
-    CopyKind.UNTOUCHED: "copy untouched",
+    CopyKind.UNTOUCHED: "copy unchanged",
     CopyKind.PARTLY: "copy partly updated",
     CopyKind.UNKNOWN: "copy unknown",
 }

@@ -77,7 +77,7 @@ def draw_found(found: Found, zone: ZoneInfo, now: dt.datetime) -> None:
         for each in found.left:
             _draw_one(each, zone, now)
         if found.not_counted:
-            element("p", "t13 ink2", f"And {count(found.not_counted)} more, not looked into.")
+            element("p", "t13 ink2", f"And {count(found.not_counted)} more, not counted.")
         if found.foreign:
             names = ", ".join(clean(name, limit=80) for name in found.foreign[:NAMES_SHOWN])
             rest = len(found.foreign) - NAMES_SHOWN
@@ -86,8 +86,8 @@ def draw_found(found: Found, zone: ZoneInfo, now: dt.datetime) -> None:
         if deleted:
             warning = (
                 "bucketvault does not delete these: another bucketvault that copies to this bucket "
-                "may still need them. If none does, this removes them for good, with the "
-                "rclone.conf that RESTORE.txt beside them describes and a key that may delete:"
+                "may still need them. If none does, these commands delete them permanently. They "
+                "need the rclone.conf that RESTORE.txt describes, and a key that can delete."
             )
             element("p", "ink2", warning)
             code("\n".join(removal(found.bucket_name, each.archive_key) for each in deleted))
@@ -109,10 +109,10 @@ def words(each: LeftBehind, zone: ZoneInfo, now: dt.datetime) -> str:
         first, last = day(each.oldest, zone, now), day(each.newest, zone, now)
         when = f"on {first}" if first == last else f"from {first} to {last}"
         told = (
-            f"{many(each.objects, 'object')}, {size(each.size_bytes)}, put aside by "
+            f"{many(each.objects, 'object')}, {size(each.size_bytes)}, kept by "
             f"{many(each.runs, 'run')} {when}."
         )
     if each.moved:
         name = clean(each.moved, limit=80)
-        told += f" The backup {name} copies elsewhere now, so nothing removes these."
+        told += f" The backup {name} copies elsewhere now, so these are not deleted automatically."
     return told

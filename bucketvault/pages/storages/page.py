@@ -243,10 +243,10 @@ ROW = """
       <span v-if="props.row.bucket" class="t13 ink3 clip" :title="props.row.bucket">{{
         props.row.bucket }}</span>
       <span v-if="props.row.unchecked" class="pill t12" :class="props.row.tone"
-        title="Its name was typed, or came from a file, and nothing has looked for it yet">
+        title="Its name was typed or came from a file, and has not been checked yet">
         <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>Not checked</span>
       <span v-if="props.row.kms" class="t13 ink3"
-        title="Encrypted with a key of KMS: objects are compared by size and by their last proof"
+        title="Encrypted with a KMS key: objects are compared by size and by their last proof"
         >SSE-KMS: no hashes</span>
     </div>
   </div></td>

@@ -161,7 +161,7 @@ def test_a_mail_says_since_when_the_copy_is_partly_updated(photos: Backup) -> No
     body = " ".join(Mail.select().order_by(Mail.id.desc()).get().body.split())
 
     assert body.startswith("This run changed nothing; the copy has been partly updated since ")
-    assert "not touched" not in body
+    assert "not changed" not in body
 
 
 @pytest.mark.usefixtures("mail_set_up")

@@ -61,7 +61,7 @@ def test_a_key_that_may_not_list_buckets_is_told_from_a_bad_one(here: RcloneS3) 
     ):
         list_buckets(remote(here, proxy.endpoint))
 
-    assert "may not list buckets" in denied.value.summary
+    assert "cannot list buckets" in denied.value.summary
 
 
 def test_a_provider_that_is_not_there_or_silent_is_unreachable(here: RcloneS3) -> None:

@@ -120,7 +120,7 @@ def test_a_place_that_cannot_be_counted_says_why(here, new_bucket) -> None:
         for ask in (count, lambda where: look_at_path(where, "photos", "")):
             with pytest.raises(DeniedError) as denied:
                 ask(remote(here, proxy.endpoint))
-            assert "may not list photos" in denied.value.summary
+            assert "cannot list photos" in denied.value.summary
     with pytest.raises(UnreachableError):
         count(remote(here, f"http://127.0.0.1:{free_port()}"))
     with FrozenServer() as frozen, pytest.raises(UnreachableError):

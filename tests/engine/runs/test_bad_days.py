@@ -163,7 +163,7 @@ def test_a_key_that_is_lost_before_the_proof_ends_no_run_as_a_good_one(scene: Sc
     program.cli("run", "Photos", "--wait")
 
     run = program.last_run()
-    assert run["status"] == "failed" and "not touched" not in run["copy_state"], run
+    assert run["status"] == "failed" and "not changed" not in run["copy_state"], run
     assert_nothing_is_lost(before, scene.state())
     shutil.move(away, program.key_file)
     assert scene.run(but=())["status"] == "success"

@@ -111,7 +111,7 @@ def test_the_numbers_are_said_as_people_read_them(removed: int, replaced: int, w
 
     assert describe_hold(HoldReason.SHARE, found) == words
     more = describe_hold(HoldReason.MORE, replace(found, beyond=12))
-    assert more == f"It is 12 objects more than was approved: {words}"
+    assert more == f"This is 12 objects more than was approved: {words}"
     first = describe_hold(HoldReason.FIRST, found)
     assert first == f"{words} No run between these two places has succeeded before."
 

@@ -160,13 +160,13 @@ def test_an_rclone_that_cannot_be_started_says_whether_anything_was_touched(
 def test_a_last_look_that_fails_says_that_the_copy_could_not_be_checked(tmp_path: Path) -> None:
     follower = Follower(1, tmp_path / "rclone.log", Redactor())
     denied = outcome.RunFailedError(
-        Reason.CREDENTIALS, "The key for R2 may not list photos.", "Do.", side=Side.SOURCE
+        Reason.CREDENTIALS, "The key for R2 cannot list photos.", "Do.", side=Side.SOURCE
     )
 
     told = outcome.unproven(denied, 0, follower)
 
     assert told.reason == Reason.CREDENTIALS and told.columns["side"] == Side.SOURCE
-    assert told.explanation.endswith("The key for R2 may not list photos.")
+    assert told.explanation.endswith("The key for R2 cannot list photos.")
     assert "untouched" not in told.columns
 
 
@@ -190,7 +190,7 @@ CUT_LOGS = {
         Counted({"replaced": 30}, (RunWarning(WarningCode.COUNTED),)),
         "The copy is complete: 30 replaced.",
     ),
-    "whole": (LOG_TELLS, "Nothing had changed: the copy was complete already."),
+    "whole": (LOG_TELLS, "Nothing had changed: the copy was already complete."),
 }
 
 

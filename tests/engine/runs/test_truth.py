@@ -229,7 +229,7 @@ def test_a_listing_of_the_destination_that_is_refused_ends_a_run_before_it_begin
         copy = destination.copy()
         good = bucketvault.run()
 
-    assert refused["reason"] == "credentials" and "may not list" in refused["explanation"], refused
+    assert refused["reason"] == "credentials" and "cannot list" in refused["explanation"], refused
     assert copy == before and refused["copy_state"] == "The copy was not changed."
     assert good["status"] == "success" and destination.copy() == source.objects()
 

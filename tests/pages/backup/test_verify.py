@@ -25,7 +25,7 @@ LATELY = "of all bytes in the last 90 days"
         (
             {},
             "83 %",
-            f"{LATELY}; the longest unread since 12 August 2026; 12 could not be read",
+            f"{LATELY}; oldest read on 12 August 2026; 12 could not be read",
         ),
         (
             {"unread_objects": 52},
@@ -122,7 +122,7 @@ async def test_the_page_of_a_run_that_found_damage_names_it_with_both_hashes(
     await user.should_see("bucketvault never writes to the source")
     await user.should_see(f"source SHA-256 {'a' * 64}, 16,777,216 bytes of 2026-11-03 01:42 UTC")
     await user.should_see("the nightly budget, after a good run")
-    await user.should_see("none: bucketvault reads by itself, without rclone")
+    await user.should_see("none: bucketvault reads objects without rclone")
     await user.should_see("Run now")
 
 
@@ -130,10 +130,10 @@ async def test_a_run_that_reads_shows_how_far_it_is_and_can_be_stopped(user: Use
     await user.open("/run/24")
 
     await user.should_see("Reading both ends: 39 %, 24.1 of 61.4 GB")
-    await user.should_see("Read at each end")
+    await user.should_see("Read on each side")
     user.find(marker="stop").click()
 
-    await user.should_see("What it has read counts. It changes nothing at either end.")
+    await user.should_see("What it has read so far counts. It changes nothing in either bucket.")
 
 
 def test_runs_that_read_have_their_own_words_in_the_list() -> None:

@@ -53,7 +53,7 @@ async def test_just_after_the_start_nothing_is_made_up(user: User) -> None:
     await user.open("/")
 
     await user.should_see("Nothing here stops tonight's runs. Mail is worth a look.")
-    await user.should_see("The line begins in a moment.")
+    await user.should_see("Collecting data …")
     await user.should_see("The first copy is made within a day.")
     await user.should_see("load 0.10 on 2 cores")
 

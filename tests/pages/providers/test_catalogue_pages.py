@@ -56,7 +56,7 @@ async def test_without_a_provider_the_list_says_what_to_do(user: User, desk) -> 
 async def test_the_list_names_unreadable_keys_and_shows_names_as_text(user: User, desk) -> None:
     await user.open("/providers")
 
-    await user.should_see("The stored key of Cloudflare main cannot be read here.")
+    await user.should_see("The stored key of Cloudflare main cannot be read.")
     names = [row["name"] for row in table_rows(user)]
     assert "Backblaze EU" in names
     assert any(name.startswith("<img src=x") and "\\u202e" in name for name in names)
@@ -218,7 +218,9 @@ async def test_a_region_that_a_service_named_is_filled_in_and_saved_only_by_save
     (region,) = user.find(marker="region").elements
     assert region.value == filled_in and not desk.saved
     if filled_in == "eu-west-1":
-        await user.should_see("Named by the service. Stored is eu-central-003. Save to use it.")
+        await user.should_see(
+            "Reported by the service. Stored: eu-central-003. Save to use the new one."
+        )
         press(user, "save")
         await user.should_see("Test connection")
         assert [given.region for given, _ in desk.saved] == ["eu-west-1"]
@@ -241,7 +243,7 @@ async def test_a_test_that_was_sent_elsewhere_offers_the_region_that_was_named(
 async def test_the_page_says_what_a_refused_right_means(user: User, desk) -> None:
     await user.open("/providers/1")
 
-    await user.should_see("The key works, but it may not delete an object.")
+    await user.should_see("The key works, but it cannot delete an object.")
     await user.should_see("The test left 1 object (187 B) that it could not delete:")
     await user.should_see("acme-archive/.bucketvault-archive/probe-7f2c91aa03de/written.txt")
     await user.should_see("403 AccessDenied")
@@ -305,11 +307,11 @@ async def test_testing_writing_names_what_is_written_before_it_is(user: User, de
     await user.open("/providers/1")
 
     press(user, "test-writing")
-    await user.should_see("About 40 small objects with odd names are written")
+    await user.should_see("About 40 small objects with unusual names are written")
     assert desk.tests[1].rights[-1].outcome == TrialResult.REFUSED
     press(user, "confirm")
 
-    await user.should_see("The key works: it may read, write, replace and delete.")
+    await user.should_see("The key works: it can read, write, replace and delete.")
 
 
 async def test_what_is_lost_or_charged_at_a_service_comes_first(user: User, desk) -> None:
@@ -317,12 +319,12 @@ async def test_what_is_lost_or_charged_at_a_service_comes_first(user: User, desk
     numbers = {name: row.id for name, (row, _, _) in scenes_service.services().items()}
 
     await user.open(f"/providers/{numbers['r2']}")
-    await user.should_see("It may not list buckets: type a bucket's name below.")
-    await user.should_see("All 13 kinds of names that were tried are kept.")
-    await user.should_not_see("Lost or charged here")
+    await user.should_see("It cannot list buckets: type a bucket's name below.")
+    await user.should_see("All 13 kinds of names tested are kept.")
+    await user.should_not_see("Limits and charges")
 
     await user.open(f"/providers/{numbers['b2']}")
-    await user.should_see("1 thing is lost or charged here: see below.")
+    await user.should_see("1 thing is lost or charged by this service: see below.")
     await user.should_see("stay as hidden versions, and you pay for them.")
 
     await user.open(f"/providers/{numbers['amazon']}")
@@ -330,8 +332,8 @@ async def test_what_is_lost_or_charged_at_a_service_comes_first(user: User, desk
     await user.should_see("Runs with this bucket compare without MD5.")
 
     await user.open(f"/providers/{numbers['seaweedfs']}")
-    await user.should_see("Names with // become others, such as d/x")
-    await user.should_see("8 of 13 kinds of names that were tried are kept.")
+    await user.should_see("Names with // are changed, for example to d/x")
+    await user.should_see("8 of 13 kinds of names tested are kept.")
 
 
 async def test_results_show_as_they_come_and_a_test_can_be_stopped(
@@ -358,7 +360,7 @@ async def test_a_key_that_may_not_list_buckets_is_not_called_untested(user: User
 
     await user.open("/providers/2")
 
-    await user.should_see("The key works, but it may not list buckets: type a bucket's name below.")
+    await user.should_see("The key works, but it cannot list buckets: type a bucket's name below.")
 
 
 async def test_a_test_that_cannot_be_made_says_why(user: User, desk) -> None:
@@ -451,8 +453,8 @@ async def test_kept_versions_of_deleted_backups_are_looked_for_where_some_may_be
     user.find(Table).trigger("look", 1)
 
     await user.should_see("mail-archive-1f2e3d")
-    await user.should_see("4,812 objects, 9.1 GB, put aside by 12 runs from")
-    await user.should_see("copies elsewhere now, so nothing removes these.")
+    await user.should_see("4,812 objects, 9.1 GB, kept by 12 runs from")
+    await user.should_see("copies elsewhere now, so these are not deleted automatically.")
     await user.should_see(
         "rclone --config rclone.conf purge "
         "copy:acme-archive/.bucketvault-archive/mail-archive-1f2e3d/\n"

@@ -34,7 +34,7 @@ async def test_a_held_run_says_in_numbers_what_would_be_taken_away(user: User) -
     await user.should_see(
         "Held for your approval: 625 of 1,037 objects would be removed, 9 replaced."
     )
-    await user.should_see("That is 61 % of the copy; this backup asks above 50 %.")
+    await user.should_see("That is 61 % of the copy; this backup asks for approval above 50 %.")
     await user.should_see("Nothing was changed: the copy is as it was. The last good run ended on")
     for word in ("Would be removed", "Would be replaced", "Would be copied", "In the copy now"):
         await user.should_see(word)
@@ -48,11 +48,11 @@ async def test_a_copy_that_nothing_touched_since_is_that_of_the_last_good_run(
 
     await user.open("/")
 
-    await user.should_see("Nothing was changed; the copy is that of ")
+    await user.should_see("Nothing was changed; the copy is from ")
 
 
 FIRST = "No run between these two places has succeeded before."
-MORE = "It is 1 object more than was approved"
+MORE = "This is 1 object more than was approved"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ async def test_a_share_just_above_the_limit_does_not_look_like_it(user: User) ->
 
     await user.open("/")
 
-    await user.should_see("That is 50.4 % of the copy; this backup asks above 50 %.")
+    await user.should_see("That is 50.4 % of the copy; this backup asks for approval above 50 %.")
 
 
 async def test_approving_names_the_backup_the_counts_and_until_when(user: User, engine) -> None:
@@ -91,12 +91,12 @@ async def test_approving_names_the_backup_the_counts_and_until_when(user: User, 
     await user.should_see("Product photos: remove 625 and replace 9 objects in acme-pg-dumps-copy?")
     await user.should_see("removes 625 and replaces 9 of 1,037 objects in the copy")
     await user.should_see("and copies 3 new objects")
-    await user.should_see("stays among the kept versions for 30 days, until ")
+    await user.should_see("is kept as old versions for 30 days, until ")
     await user.should_see(
         "Your approval covers these removals and replacements, by name, for one run that starts "
         "within 24 hours, until "
     )
-    await user.should_see("more of them than this backup may remove or replace without asking")
+    await user.should_see("beyond this backup's limit")
     assert engine.approved == []
 
 
@@ -231,7 +231,7 @@ async def test_a_preview_says_what_a_run_would_do_now(user: User, engine) -> Non
     await user.open("/run/13")
 
     await user.should_see("Preview of ")
-    await user.should_see("What a run would do now: copy 3 new, replace 9 and remove 625 objects.")
+    await user.should_see("A run now would copy 3 new, replace 9 and remove 625 objects.")
     await user.should_see("Nothing was changed.")
     await user.should_see("you, with Preview")
     await user.should_see("no exit code: rclone was not started")
@@ -245,7 +245,7 @@ async def test_a_preview_without_changes_says_so(user: User) -> None:
 
     await user.open("/")
 
-    await user.should_see("What a run would do now: nothing.")
+    await user.should_see("A run now would change nothing:")
 
 
 async def test_a_preview_can_be_stopped_while_it_looks(user: User, engine) -> None:

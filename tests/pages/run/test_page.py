@@ -58,9 +58,9 @@ async def test_a_failed_run_says_why_what_now_and_in_what_state_the_copy_is(user
     ("note", "said"),
     [
         (MailNote(Told.NOBODY), "None: no alerts were set up when this run ended."),
-        (MailNote(Told.MAILED, scenes.now()), "taken by the mail server, "),
+        (MailNote(Told.MAILED, scenes.now()), "accepted by the mail server, "),
         (MailNote(Told.WAITING, scenes.now()), "being sent"),
-        (MailNote(Told.WAITING, scenes.now(), "451 later"), "not taken yet, tried again at "),
+        (MailNote(Told.WAITING, scenes.now(), "451 later"), "not accepted yet, next try at "),
         (MailNote(Told.GIVEN_UP, scenes.now(), "550 never\x1b"), "550 never\\x1b"),
     ],
 )
@@ -278,7 +278,7 @@ async def test_a_check_says_how_much_it_has_seen_and_can_be_stopped(user: User, 
 
     user.find(marker="stop").click()
 
-    await user.should_see("It has only looked so far: nothing has been touched.")
+    await user.should_see("It has only compared the buckets so far: nothing has been changed.")
     user.find(marker="confirm").click()
     await user.should_see("Stopping: nothing is copied")
     assert engine.stopped == [15]
@@ -349,7 +349,7 @@ async def test_a_run_that_goes_with_its_backup_says_only_that(
     del engine.runs[number]
     engine.live.publish(Topic.BACKUPS, run_topic(number))
 
-    await user.should_see("This run is gone: its backup was deleted.")
+    await user.should_see("This run was deleted with its backup.")
     for said in ("Waiting for its turn", "Succeeded", "Run again", "Stop", "Settings of"):
         await user.should_not_see(said)
     await user.should_not_see(kind=logview.LogView)
