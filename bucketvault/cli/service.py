@@ -42,7 +42,7 @@ def install(given: argparse.Namespace, config: Config) -> int:
     if config.socket is not None:
         raise ConfigError(
             "BUCKETVAULT_SOCKET is set, and the service listens on a port.",
-            "Unset it, or write a unit of your own around bucketvault serve --socket.",
+            "Unset it, or write your own unit around bucketvault serve --socket.",
         )
     return _install_for_user(program, config.port)
 
@@ -120,8 +120,8 @@ def _check_reachable(program: Path) -> None:
         closed = [part for part in (path, *path.parents) if not part.stat().st_mode & stat.S_IXOTH]
         if hidden or closed:
             raise BucketvaultError(
-                f"The service cannot run {path}: its user does not reach it.",
-                "Install the program where every user reaches it, with the system's Python: "
+                f"The service cannot run {path}: its user has no access to it.",
+                "Install the program where every user can read it, with the system's Python: "
                 "python3 -m venv /opt/bucketvault/venv, then /opt/bucketvault/venv/bin/pip "
                 "install and the wheel, then /opt/bucketvault/venv/bin/bucketvault "
                 "install-service",

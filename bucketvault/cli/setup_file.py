@@ -58,7 +58,7 @@ def export(given: argparse.Namespace, config: Config) -> int:
         return 0
     path: Path = given.with_secrets
     if os.path.lexists(path):
-        raise BucketvaultError(f"{path} is there already.", "Name a file that is not there yet.")
+        raise BucketvaultError(f"{path} already exists.", "Choose a file that does not exist yet.")
     text = writing.setup_text(vault).text
     command = f"bucketvault export --with-secrets {path}"
     if given.passphrase_file:

@@ -30,10 +30,10 @@ def start_afresh(folder: Path, config: Config) -> None:
     if folder.exists() and not (folder / MARKER).exists():
         raise BucketvaultError(
             f"{folder} was not made by the demo, so the demo leaves it alone.",
-            "Move it away, or set XDG_CACHE_HOME to another folder.",
+            "Move it elsewhere, or set XDG_CACHE_HOME to another folder.",
         )
     if config.lock.exists() and (who := holder(config)):
-        raise AlreadyRunningError(f"A demo is running already: {who}.", "Stop that one first.")
+        raise AlreadyRunningError(f"A demo is running already: {who}.", "Stop it first.")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARKER).touch()

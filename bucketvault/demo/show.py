@@ -112,8 +112,8 @@ def _with_pages(config: Config, mailbox: Mailbox, watched: Path, say: Callable[[
     def begin(engine: Engine) -> None:
         mailbox.on_new = lambda: engine.live.publish(Topic.MAIL)
         visitor.start(engine)
-        say(f"{today.WATCHED} runs when you open the pages, slowly, to be watched.")
-        print("Ctrl-C ends all of the demo.")
+        say(f"{today.WATCHED} runs slowly when you open the pages, so that you can watch it.")
+        print("Ctrl-C ends the whole demo.")
 
     def end(engine: Engine) -> None:
         visitor.stop()
@@ -177,7 +177,7 @@ def _two_runs(config: Config, source: Path, folder: Path) -> int:
         f"\nThe copy is in {folder / 'servers' / 'elsewhere' / f'{ONCE.bucket}-copy'}.\n"
         "What the second run replaced and removed is kept there, "
         "in .bucketvault-archive, for 30 days.\n"
-        f"Remove all of the demo: rm -r {folder}"
+        f"To remove the whole demo: rm -r {folder}"
     )
     return 0
 

@@ -59,7 +59,7 @@ class Ping:
             try:
                 self._turn()
             except Exception:  # the edge of a thread: it must not die; a busy database is not well
-                log.exception("the ping met a fault")
+                log.exception("the heartbeat failed unexpectedly")
             self._ending.wait(self._pace.every_s)
 
     def _turn(self) -> None:
@@ -75,6 +75,6 @@ class Ping:
             self._last = PingState(True, utcnow(), good, answer)
             note_program(answer, heard=good)
             if not good:  # without the address: it is a secret
-                log.warning("ping not taken", extra={"answer": answer})
+                log.warning("heartbeat not accepted", extra={"answer": answer})
         if self._last != before:
             self._live.publish(Topic.MAIL)

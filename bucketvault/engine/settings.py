@@ -205,7 +205,7 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
     if after.smtp_host and in_clear and not is_loopback(after.smtp_host):
         refuse(
             "smtp_security",
-            "Unencrypted mail may go to a server on this machine only. Choose starttls or tls.",
+            "Unencrypted mail is only sent to a server on this machine. Choose starttls or tls.",
         )
     if after.smtp_host and after.smtp_user and not after.has_smtp_password:
         refuse(PASSWORD, "Enter the password of this user.")
@@ -215,8 +215,8 @@ def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str |
     if before.has_smtp_password and after.smtp_user and password is None and goes_elsewhere:
         refuse(
             PASSWORD,
-            "Enter the password again: the stored one is never sent to another server, port or "
-            "user, or with another protection, than it was entered for.",
+            "Enter the password again: the stored one is only sent to the server, port and user "
+            "it was entered for, with the same protection.",
         )
 
 

@@ -99,9 +99,9 @@ def test_a_first_green_run_takes_fifteen_actions_and_three_pages(
         tab.field("From").fill("backup@example.com")
         tab.field("Mail server").fill("127.0.0.1")
         tab.field("Port (optional)").fill(str(mailbox.port))
-        tab.choose("Protection", "none, to this machine only (usual port 25)")
-        tab.press("Send test mail")
-        expect(tab.page.get_by_text("The mail server took the test mail.")).to_be_visible()
+        tab.choose("Protection", "none, on this machine only (usual port 25)")
+        tab.press("Send test email")
+        expect(tab.page.get_by_text("The mail server accepted the test email.")).to_be_visible()
         assert len(mailbox.raw) == 1
         tab.press("Save")
         expect(tab.page.get_by_text("Saved.")).to_be_visible()

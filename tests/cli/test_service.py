@@ -141,7 +141,7 @@ def test_a_program_that_the_services_user_cannot_reach_is_refused(
 ) -> None:
     done = call(installed(wheel, tmp_path), "install-service", "--root", str(machine))
 
-    assert done.returncode == 1 and "does not reach it" in done.stderr
+    assert done.returncode == 1 and "has no access to it" in done.stderr
     assert not (machine / "etc/systemd").exists()
 
 

@@ -119,7 +119,7 @@ def test_an_answer_of_200_from_a_service_that_heard_nobody_is_no_ping(
 
     good, answer = call(receiver.url.replace("0a1b", "secret-0a1b2c3d"))
 
-    assert not good and answer.startswith(f"HTTP 200, but the ping was not taken: {said}")
+    assert not good and answer.startswith(f"HTTP 200, but the heartbeat was not accepted: {said}")
     assert "0a1b2c3d" not in answer
 
 
@@ -172,7 +172,7 @@ def test_a_fault_of_ours_is_no_good_sign_and_ends_nothing(
     until("it calls after all", lambda: receiver.asked)
     ping.stop()
 
-    assert caplog.text.count("the ping met a fault") == 2
+    assert caplog.text.count("the heartbeat failed unexpectedly") == 2
 
 
 def test_all_is_well_while_planned_runs_start_and_no_backup_needs_anybody(

@@ -85,7 +85,7 @@ def damaged_run(**changes: object) -> RunView:
 
 
 def reading_run(**changes: object) -> RunView:
-    """Reading both ends now."""
+    """Reading both sides now."""
     progress = Progress(
         step="read", objects_done=7_210, bytes_done=24_100_000_000, bytes_total=61_400_000_000
     )

@@ -68,7 +68,7 @@ class Errands(ABC):
             except BusyError as error:
                 log.warning("database busy", extra={"cause": str(error)})
             except Exception:  # the edge of a thread: it must not die
-                log.exception("a look for errands met a fault")
+                log.exception("looking for errands failed unexpectedly")
             self._settled.set()
             self._ending.wait(10 * self._pace.look_s)
 
@@ -90,7 +90,7 @@ class Errands(ABC):
             except BusyError as error:
                 log.warning("database busy", extra={"cause": str(error)})
             except Exception:  # the edge of a thread
-                log.exception("an errand met a fault", extra={"errand": name})
+                log.exception("an errand failed unexpectedly", extra={"errand": name})
                 self._rest(whom, self._pace.pauses_s[0])
             finally:
                 with self._lock:

@@ -116,7 +116,7 @@ def _refused(status: int, said: str) -> NotTakenError:
     if 300 <= status < 400:
         return NotTakenError(f"HTTP {status}: {calling.ELSEWHERE}", "", Trouble.SIGN_IN)
     if status in (408, 425) or status >= 500:
-        return NotTakenError(words, "It may be over soon.")
+        return NotTakenError(words, "This is often temporary.")
     if status == 429:
         return NotTakenError(words, "It takes no more messages for now.", Trouble.LIMIT)
     return NotTakenError(words, "Check the URL, and the token or password in it.", Trouble.SIGN_IN)
@@ -134,7 +134,7 @@ def _in_words(answer: Mapping[str, object]) -> NotTakenError:
     if problem == "timeout":
         return NotTakenError(calling.NO_ANSWER, "")
     if "fault" in answer:
-        words = f"Apprise met a fault: {clean(str(answer['fault']), limit=80)}."
+        words = f"Apprise failed unexpectedly: {clean(str(answer['fault']), limit=80)}."
         return NotTakenError(words, "Install the packages again.", Trouble.SIGN_IN)
     return NotTakenError(
         "Apprise did not send it, and does not say why.", "Check the URL.", Trouble.SIGN_IN

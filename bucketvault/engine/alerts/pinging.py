@@ -76,7 +76,9 @@ def judge(url: str, answer: Answer) -> tuple[bool, str]:
         return False, f"HTTP {answer.status}"
     if refusal := unheard(answer.body):
         said = Redactor(_secrets_of(urllib.parse.urlsplit(url))).text(refusal)
-        words = f"HTTP {answer.status}, but the ping was not taken: {clean(said, limit=100)}"
+        words = (
+            f"HTTP {answer.status}, but the heartbeat was not accepted: {clean(said, limit=100)}"
+        )
         return False, words
     return True, f"HTTP {answer.status}"
 

@@ -161,7 +161,7 @@ def named(name: str) -> Any:  # a row, or None
 def _row(target_id: int) -> AlertTarget:
     row: AlertTarget | None = AlertTarget.get_or_none(AlertTarget.id == target_id)
     if row is None:
-        raise NotFoundError("This alert target is not there any more.")
+        raise NotFoundError("This alert target no longer exists.")
     return row
 
 

@@ -280,7 +280,7 @@ def _put(
     try:
         text = write(here)
     except Exception:
-        log.exception("a mail could not be written as it should be")
+        log.exception("an email could not be written in full")
         text = texts.plain(otherwise)
     row = {"run": run_id, "backup": backup_id, "kind": kind, "subject": text.subject}
     if now.mail_is_set_up:
@@ -428,4 +428,4 @@ def dismiss(mail_id: int) -> None:
 
 def _see_that_it_is_there(mail_id: int) -> None:
     if Mail.get_or_none(Mail.id == mail_id) is None:
-        raise NotFoundError("This mail is not there any more.")
+        raise NotFoundError("This email no longer exists.")

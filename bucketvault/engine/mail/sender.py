@@ -147,7 +147,7 @@ class Mailer:
             except BusyError as error:
                 log.warning("database busy", extra={"cause": str(error)})
             except Exception:  # the edge of a thread: it must not die
-                log.exception("the mailer met a fault")
+                log.exception("sending email failed unexpectedly")
             self._settled.set()
             self._ending.wait(10 * self._pace.look_s)
 
@@ -195,7 +195,7 @@ class Mailer:
         except BucketvaultError as error:  # the password does not open
             self._postpone(mail, f"{error.summary} {error.hint}".strip(), Trouble.SIGN_IN)
         except Exception as error:  # one mail that we cannot send must not keep the others
-            log.exception("a mail met a fault", extra=about)
+            log.exception("an email failed unexpectedly", extra=about)
             self._postpone(mail, f"Internal error: {type(error).__name__}.", Trouble.REFUSED)
         else:
             self._known, self._not_before = None, 0.0
@@ -220,7 +220,7 @@ def note_sent(mail: Mail, ending: threading.Event, pause_s: float) -> None:
         except pw.DatabaseError as error:  # busy, full, or damaged: then no other is sent
             if tries == 0:
                 why = {"mail": mail.id, "why": error}
-                log.warning("a mail was sent, and that cannot be noted", extra=why)
+                log.warning("an email was sent, but that could not be saved", extra=why)
             if ending.wait(pause_s):
                 raise
 

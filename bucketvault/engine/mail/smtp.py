@@ -52,14 +52,14 @@ class Trouble(Enum):
 
 
 HINTS = {  # where the server's own words say what is wrong
-    Trouble.SERVER: "It may be over soon.",
-    Trouble.SIGN_IN: "Check user and password; some services want a password made for programs.",
-    Trouble.LIMIT: "A limit of the mail service is used up, usually until tomorrow.",
-    Trouble.REFUSED: (
-        "Check both addresses: the server must be willing to take mail between them."
-    ),
+    Trouble.SERVER: "This is often temporary.",
+    Trouble.SIGN_IN: "Check user and password. Some services require an app password.",
+    Trouble.LIMIT: "A limit of the mail service is used up, usually until the next day.",
+    Trouble.REFUSED: ("Check both addresses: the server must accept mail between them."),
 }
-MAILBOX_FULL = "The recipient's mailbox is full: make room in it, or choose another recipient."
+MAILBOX_FULL = (
+    "The recipient's mailbox is full: free some space in it, or choose another recipient."
+)
 
 
 class _Stage(Enum):
@@ -145,7 +145,7 @@ class _Talk:
         if not self.smtp.has_extn("starttls"):
             raise NotTakenError(
                 f"{self._server.host} does not offer STARTTLS on port {self._server.port}. "
-                "Nothing was sent: not in clear text.",
+                "Nothing was sent, because it would have been unencrypted.",
                 "Choose tls (usually port 465), or another server.",
             )
         self.smtp.starttls(context=ssl.create_default_context())
@@ -157,7 +157,7 @@ class _Talk:
         address = str(self.smtp.sock.getpeername()[0]).partition("%")[0]
         if not ipaddress.ip_address(address).is_loopback:
             raise NotTakenError(
-                f"{self._server.host} is not this machine: nothing was sent in clear text.",
+                f"{self._server.host} is not this machine, so nothing was sent unencrypted.",
                 "Choose starttls or tls.",
             )
 
@@ -173,8 +173,9 @@ class _Talk:
             answer = self.smtp.docmd(_base64(password))
         else:
             raise NotTakenError(
-                f"{self._server.host} offers no way to sign in that bucketvault knows.",
-                "Leave the user empty if it takes mail without, or use another server.",
+                f"{self._server.host} offers no sign-in method that bucketvault supports.",
+                "Leave the user empty if the server accepts mail without sign-in, or use another "
+                "server.",
                 Trouble.SIGN_IN,
             )
         self._expect(answer, 235, refusal=Trouble.SIGN_IN)
@@ -204,7 +205,7 @@ class _Talk:
         where = self._where
         if isinstance(error, ssl.SSLCertVerificationError):
             return NotTakenError(
-                f"The certificate of {where} is not to be trusted: "
+                f"The certificate of {where} is not trusted: "
                 f"{self._cleaned(error.verify_message)}.",
                 "Enter the name in the certificate. Add your own certificate authority to the "
                 "system's, or to the file named by SSL_CERT_FILE.",
@@ -216,13 +217,12 @@ class _Talk:
             if self._stage is _Stage.SIGN_IN:  # as some servers refuse it
                 summary = f"{where} ended the connection during sign-in."
                 return NotTakenError(summary, HINTS[Trouble.SIGN_IN], Trouble.SIGN_IN)
-            summary = f"{where} ended the connection in the middle of the mail."
+            summary = f"{where} ended the connection in the middle of the email."
             return NotTakenError(summary, HINTS[Trouble.SERVER])
         if isinstance(error, ssl.SSLError):
             other = "starttls" if self._server.security is MailSecurity.TLS else "tls"
             return NotTakenError(
-                f"{where} does not speak TLS as it should: "
-                f"{self._cleaned(error.reason or str(error))}.",
+                f"{where} does not use TLS correctly: {self._cleaned(error.reason or str(error))}.",
                 f"Choose {other}, or another port.",
             )
         # smtplib turns a time-out while it reads into a lost connection
@@ -235,19 +235,19 @@ class _Talk:
             summary = f"{where} ended the connection without an answer."
             return NotTakenError(summary, "Check the port and the kind of protection.")
         if isinstance(error, socket.gaierror):
-            summary = f"There is no machine called {self._server.host}, as far as this one can see."
+            summary = f"The host {self._server.host} was not found."
             return NotTakenError(summary, "Check the server's name, and the network.")
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return NotTakenError(
             f"{where} cannot be reached: {self._cleaned(said)}.",
-            "Check the server's name and port, and that this machine may reach it.",
+            "Check the server's name and port, and that this machine can reach it.",
         )
 
     def silence(self) -> NotTakenError:
         """Return that no answer came in time."""
         return NotTakenError(
-            f"{self._where} does not answer in time.",
-            "Check the port and the kind of protection, and that this machine may reach it.",
+            f"{self._where} does not respond in time.",
+            "Check the port and the kind of protection, and that this machine can reach it.",
         )
 
     def _cleaned(self, said: bytes | str, code: int = -1) -> str:

@@ -39,12 +39,12 @@ _URL = re.compile(r'https?://[^\s"]*')  # of a request: long, with accounts in i
 PARAGRAPH_CHARACTERS = 2000
 
 OVERDUE = (
-    "See whether a run of it waits or was stopped, and whether this machine was off. "
-    "Running it now makes up for it."
+    "Check whether a run is waiting or was stopped, and whether this machine was off. Run the "
+    "backup now to catch up."
 )
 UNPLANNABLE = (
-    "Its time zone is no longer known on this machine, so nothing starts it. "
-    "Edit it and choose its time and time zone again."
+    "Its time zone is no longer known on this machine, so it cannot be scheduled. Edit it and "
+    "choose its time and time zone again."
 )
 
 Run = Any  # a row with the columns of BackupRun, a table that is not known here
@@ -99,7 +99,7 @@ def failed(
         ),
         _told(f"{subject}:", describe_cause(run)),
         _paragraph(describe_proof(proof)),
-        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
+        *(_told("Warnings:", describe_warning(each)) for each in warnings_of(run)),
         _told("What to do:", run.hint),
         _facts(_circumstances(run, home), in_a_row=in_a_row),
         times_in(home.zone),
@@ -129,7 +129,7 @@ def recovered(run: Run, name: str, home: Home, *, failures: int, since: dt.datet
 def damaged(run: Run, name: str, home: Home, found: Verified) -> Text:
     """A run read objects that are not the same at both ends."""
     named = clean(name)
-    new = "" if found.new == found.wrong else f"{found.new:,} of them were not known before."
+    new = "" if found.new == found.wrong else f"{found.new:,} of them are new."
     body = [
         _told(f"{named} was read and compared.", f"{run.explanation} {new}"),
         _told("What to do:", run.hint),
@@ -210,7 +210,7 @@ def kept_out(words: str, home: Home) -> Text:
 def database_lost(summary: str, hint: str, home: Home) -> Text:
     """The server does not start: its database is gone or damaged. Both are words of the error."""
     body = [
-        _paragraph(f"{summary} So bucketvault does not run: no backup starts until this is fixed."),
+        _paragraph(f"{summary} bucketvault cannot run: no backup starts until this is fixed."),
         _told("What to do:", hint),
         _told("Check everything, on the server:", f"{home.command} doctor"),
     ]
@@ -222,7 +222,8 @@ def trial(home: Home) -> Text:
     body = [
         _paragraph("Email from bucketvault arrives. This is a test; nothing has failed."),
         _paragraph(
-            "You get one mail for each run or verification that fails, for each run that waits for "
+            "You get one email for each run or verification that fails, for each run that waits "
+            "for "
             "your approval, when a backup did not run when it should have, and when either works "
             "again."
         ),
@@ -238,7 +239,7 @@ def trial_alert(home: Home) -> Text:
 
 def plain(subject: str) -> Text:
     """Return a short text for a mail that could not be written as it should be."""
-    told = "More than its subject could not be said: see the pages or `bucketvault status`."
+    told = "The details could not be written: see the pages or `bucketvault status`."
     return Text(clean(subject, limit=SUBJECT_LIMIT), f"{told}\n", told)
 
 
@@ -251,7 +252,7 @@ def _good_again(run: Run, name: str, home: Home, news: str, *told: str) -> Text:
             run.explanation or "The copy is complete.", describe_proof(Proof.from_json(run.proof))
         ),
         _paragraph(*told),
-        *(_told("Worth a look:", describe_warning(each)) for each in warnings_of(run)),
+        *(_told("Warnings:", describe_warning(each)) for each in warnings_of(run)),
         _facts(_circumstances(run, home)),
         times_in(home.zone),
         _commands(home, run, name, again=False),
@@ -309,7 +310,7 @@ def _circumstances(run: Run, home: Home) -> list[tuple[str, str]]:
         ("Took", duration((run.finished_at - began).total_seconds())),
     ]
     if run.scheduled_for is not None:
-        late = ", made up for later" if run.trigger == Trigger.CATCH_UP else ""
+        late = ", run late" if run.trigger == Trigger.CATCH_UP else ""
         facts.append(("Scheduled for", f"{home.moment(run.scheduled_for)}{late}"))
     spec = RunSpec.stored(run.spec)
     if spec is not None:

@@ -119,7 +119,7 @@ def document(path: Path, passphrase: Callable[[], str] | None = None) -> Json:
     except tomllib.TOMLDecodeError as error:
         message = f"This is not TOML: {error}."
     except RecursionError:
-        message = "This is not TOML we can read: it is nested too deeply."
+        message = "This TOML is nested too deeply to be read."
     raise InvalidInputError([Problem(str(path), message)])
 
 
@@ -140,7 +140,7 @@ def entries(document: Json, secrets: Secrets, problems: list[Problem]) -> Iterat
             if entry.key and (kind, *entry.key) in seen:
                 name = "bucket_name" if kind == "storage" else "name"
                 entry.bad.add(name)
-                message = f"This {kind} stands in the file twice: keep one."
+                message = f"This {kind} is in the file twice: keep one."
                 twice.append(entry.problem(name, message))
             seen.add((kind, *entry.key))
             yield entry

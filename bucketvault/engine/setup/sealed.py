@@ -57,8 +57,8 @@ def opened(text: str, passphrase: str) -> str:
         return AESGCM(key).decrypt(nonce, sealed, found["head"].encode()).decode()
     except InvalidTag as error:
         raise BucketvaultError(
-            "The encrypted setup file does not open: the passphrase is another one, or the file "
-            "was changed.",
+            "The encrypted setup file does not open: the passphrase is wrong, or the file was "
+            "changed.",
             "Nothing was changed. Try the passphrase again, or copy the file again.",
         ) from error
     except ValueError as error:

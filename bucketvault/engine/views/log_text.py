@@ -19,7 +19,7 @@ from bucketvault.vocabulary import LineKind
 
 def removed_log(removed_at: dt.datetime, days: int, zone: ZoneInfo, now: dt.datetime) -> str:
     """Why a run has no log any more; `days`: for how long logs are kept now."""
-    kept = f"for {many(days, 'day')}" if days else "for ever now"
+    kept = f"for {many(days, 'day')}" if days else "forever now"
     when = day(removed_at, zone, now)
     return f"This log was removed on {when}: logs are kept {kept}. See Settings."
 

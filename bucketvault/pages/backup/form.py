@@ -163,16 +163,16 @@ class BackupForm(Form[BackupFields | None]):
                     self._draw_times(given, header)
                 with card("How to detect changes"), element("div", "stack spaced"):
                     self._draw_comparing(given)
-                with card("If something is deleted"), element("div", "two"):
+                with card("Deletions and old versions"), element("div", "two"):
                     for name in ("retention_days", "shrink_limit_percent"):
                         self._field(name, given, numeric=True)
-                with card("Reading it again"), element("div", "stack spaced"):
+                with card("Verification"), element("div", "stack spaced"):
                     self._field("verify_gb_per_night", given, numeric=True)
                 with card("Heartbeat"):
                     self._field("ping_url", given, placeholder=words.PING_EXAMPLE)
                     self.fields["ping_url"].hint(words.PING_HINT)
             with element("div", "aside-words"):
-                with card("In words"), element("div", "stack spaced"):
+                with card("Summary"), element("div", "stack spaced"):
                     self._way = element("div")
                     self._sentence = text("p")
                     self._consequences = element("div")

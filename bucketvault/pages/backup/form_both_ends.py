@@ -80,8 +80,7 @@ class BothEnds:
         with self._swap:
             element(
                 "span",
-                text="Nothing is at the source, and something is at the destination. "
-                "Are they the wrong way round?",
+                text="The source is empty and the destination is not. Are they swapped?",
             )
             button("Swap them", "swap", "small", mark="swap", on_click=self._swap_ends)
 

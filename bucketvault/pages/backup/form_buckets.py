@@ -110,7 +110,7 @@ def groups(
 
 def _note(listed: Listed, number: int) -> str:
     if listed.asking:
-        return "Asking for its buckets …"
+        return "Loading its buckets …"
     if isinstance(listed.error, ListingDeniedError):
         return "This key cannot list buckets: type the bucket's name."
     if listed.error is not None:
@@ -200,12 +200,12 @@ class BucketLists:
                 )
                 button("Connect a provider", "plus", "small", mark="connect", href="/providers/new")
             elif asking:
-                said = f"Asking {first_few(asking)} for buckets …"
+                said = f"Loading buckets from {first_few(asking)} …"
                 element("span", "t13 ink3", said, role="status")
             else:
                 said = f"{many(sum(listed), 'bucket')} at {many(len(listed), 'provider')}."
                 if not sum(listed):
-                    said = "No bucket is listed. Type its name, or create one and refresh."
+                    said = "No buckets are listed. Type a name, or create one and refresh."
                 element("span", "t13 ink3", said)
                 every = partial(self._ask, tuple(self.rows), refresh=True)
                 button("Refresh", "refresh", "ghost small", mark="refresh-lists", on_click=every)

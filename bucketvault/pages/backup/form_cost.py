@@ -17,8 +17,8 @@ from bucketvault.pages.parts.widgets import Part, card, element, key_values, tex
 from bucketvault.vocabulary import Schedule, Side, StorageClass
 
 NOT_COUNTED = (
-    "Without changes and old versions, which add about 6 requests and their size each. First copy: "
-    "at least, as every folder of the source is one more list."
+    "Without changes and old versions, which add about 6 requests and their size each. The first "
+    "copy costs at least this, because each folder of the source adds one list."
 )
 
 
@@ -85,7 +85,7 @@ class CostCard:
     """The card; drawn again only where it says something else."""
 
     def __init__(self) -> None:
-        with card("What it costs"), element("div", "stack spaced"):
+        with card("Estimated cost"), element("div", "stack spaced"):
             self._sentence = text("p", words="").mark("cost")
             self._lines = Part("")
 

@@ -127,7 +127,7 @@ class EndFields:
     def why_no_bucket(self) -> str:
         """Say what is to be done about a name that was typed."""
         name = clean(self.typed, limit=80)
-        return f"Which provider has {name}? Choose it in the list, below its provider."
+        return f"Which provider has {name}? Choose it in the list, under its provider."
 
     async def _settle(self) -> None:
         """Look at the place when it is another than the one that was looked at."""
@@ -147,7 +147,7 @@ class EndFields:
             self._there.clear()
             await self._settled()
             return
-        self._say(None, "Looking what is there …")
+        self._say(None, "Checking contents …")
         try:
             seen = await ask(self._providers, self._providers.look, at, path)
         except BucketvaultError as error:

@@ -43,8 +43,8 @@ PING_HINT = (
 LABELS = {name: each.label for name, each in ruled_fields(BackupFields).items()}
 TIMING = ("schedule", "at", "weekday", "time_zone")
 HIDES = (
-    "a delete only hides: what is removed costs on until a lifecycle rule ends it "
-    "(“Keep only the last version”)"
+    "deleting only hides an object: you pay for it until a lifecycle rule deletes it (“Keep only "
+    "the last version”)"
 )
 ENDS = ("source_storage_id", "source_path", "destination_storage_id", "destination_path")
 
@@ -78,7 +78,7 @@ def destination_words(look: PathLook, *, is_own_copy: bool) -> tuple[Tone, str]:
     number = f"More than {count(look.objects_seen)}" if look.cut else count(look.objects_seen)
     things = "object or folder" if look.objects_seen == 1 else "objects and folders"
     there = f"{number} {things} {verb} there already{_named(look)}."
-    return Tone.WARN, f"{there} The first run would ask you before it removes any."
+    return Tone.WARN, f"{there} The first run would ask for approval before it removes any."
 
 
 def _seen(look: PathLook) -> str:
@@ -176,16 +176,16 @@ def requests_a_month(schedule: Schedule, objects: int) -> int:
 
 def requests_note(schedule: Schedule, objects: int | None) -> str:
     """Say the same in words; where nobody knows how many objects, what it depends on."""
-    each = "Each object that changed adds about 6, and a run with changes lists both ends twice."
+    each = "Each changed object adds about 6, and a run with changes lists both buckets twice."
     if objects is None:
         return (
-            "A run asks each end once for every 1,000 objects. "
-            f"{each} Count the source above to see how many a month."
+            f"A run sends each bucket one request per 1,000 objects. {each} Count the source above "
+            "to get a monthly estimate."
         )
     number = count(_roughly(requests_a_month(schedule, objects)))
     return (
         f"About {number} requests a month for {many(objects, 'object')} while nothing changes, "
-        f"both ends together. {each}"
+        f"for both buckets together. {each}"
     )
 
 
@@ -229,8 +229,8 @@ def reading_words(typed: str, schedule: str, measured: PathSize | None) -> str:
         return ""
     if not budget:
         return (
-            "0: only when you press Verify now. A run compares listings; reading finds bytes that "
-            "went bad in a bucket later."
+            "0: only when you press Verify now. A run compares listings; reading finds objects "
+            "that were damaged in a bucket later."
         )
     a_night = budget * rules.GB
     if measured is not None:
@@ -241,7 +241,8 @@ def reading_words(typed: str, schedule: str, measured: PathSize | None) -> str:
     if measured is not None and measured.size_bytes > a_night:
         took = f" All of it once in {many(math.ceil(measured.size_bytes / a_night), 'such run')}."
     return (
-        f"After a good run {then}, what was not read for the longest time. About {a_month} a month "
+        f"After a good run {then}, starting with what was not read for the longest time. About "
+        f"{a_month} a month "
         f"leave each of the two providers, who may charge for it.{took}"
     )
 
@@ -263,7 +264,7 @@ def sentence(given: BackupFields) -> str:
         wrong = any(problem.field == "at" for problem in checked(given)[1])
         when = f"Every {often}" if wrong else f"Every {often} at {given.at}"
     kept = _number(str(given.retention_days))
-    stays = f" What was replaced or removed stays for {many(kept, 'day')}." if kept else ""
+    stays = f" Replaced and removed objects are kept for {many(kept, 'day')}." if kept else ""
     return f"{clean(when, limit=80)}, all that is new or changed is copied.{stays}"
 
 

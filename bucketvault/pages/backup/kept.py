@@ -64,7 +64,7 @@ class KeptCard:
         self._again.props["disabled"] = True
         self._note.text = ""
         who = clean(self._page.row.destination.provider, limit=80)
-        self._draw(lambda: draw_waiting(f"Asking {who}, which takes a few seconds"))
+        self._draw(lambda: draw_waiting(f"Loading from {who}. This takes a few seconds"))
         try:
             kept = await asyncio.get_running_loop().run_in_executor(ASKING, self._fetch)
             self._show(kept)
@@ -105,7 +105,7 @@ def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) ->
         _draw_folders(kept.folders, zone, now)
     else:
         with element("div", "inset"):
-            words = "There are none: no run has replaced or removed anything that is still kept."
+            words = "There are none: nothing that a run replaced or removed is still kept."
             element("p", "ink2", words)
     with element("div", "card-foot"):
         if kept.foreign:
@@ -120,8 +120,9 @@ def draw_kept(kept: Kept, page: BackupPage, zone: ZoneInfo, now: dt.datetime) ->
                 element(
                     "p",
                     "ink2",
-                    "On Backblaze a delete only hides: older versions cost until a lifecycle rule "
-                    "ends them. Set “Keep only the last version” on the bucket.",
+                    "On Backblaze, deleting only hides an object: you pay for older versions "
+                    "until a lifecycle rule deletes them. Set “Keep only the last version” on the "
+                    "bucket.",
                 )
 
 
@@ -180,7 +181,7 @@ def _draw_foreign(names: tuple[str, ...]) -> None:
     with element("div", "line top-line"):
         glyph(Tone.WARN)
         with element("p", "ink2"):
-            element("span", text="Not ours, and left alone: ")
+            element("span", text="Not made by bucketvault, left as they are: ")
             element("span", "mono", shown)
             if more > 0:
                 element("span", text=f" and {count(more)} more")

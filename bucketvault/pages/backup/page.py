@@ -374,7 +374,7 @@ def _deletion_words(page: BackupPage, going: Going) -> tuple[str, ...]:
     kept = clean(page.shown_prefix, limit=NAME_CHARACTERS)
     stays = (
         f"The copy stays in {destination}, and the kept versions in {kept}. bucketvault no longer "
-        "deletes them: remove what you do not need. RESTORE.txt beside them says how to restore "
+        "deletes them: delete what you do not need. RESTORE.txt beside them says how to restore "
         "everything."
     )
     return goes, stays, "The source is not changed."

@@ -132,8 +132,8 @@ def plots(measured: Sequence[Measure]) -> tuple[Plot, Plot, Plot]:
     took = [each.took_s for each in measured]
     moved = [each.moved_bytes for each in measured]
     return (
-        _plot("Size of the source", _growth(sizes), sizes, SIZES, size, bars=False),
-        _plot("How long it took", _usual_time(measured), took, TIMES, duration, bars=True),
+        _plot("Source size", _growth(sizes), sizes, SIZES, size, bars=False),
+        _plot("Duration", _usual_time(measured), took, TIMES, duration, bars=True),
         _plot("Moved", _moved(moved), moved, SIZES, size, bars=True),
     )
 
@@ -172,7 +172,7 @@ def _usual_time(measured: Sequence[Measure]) -> str:
     words = f"{failed} failed, in red" if failed else ""
     if not took:
         return words
-    usual = f"usually {duration(statistics.median(took))}, at most {duration(max(took))}"
+    usual = f"median {duration(statistics.median(took))}, longest {duration(max(took))}"
     return f"{usual} · {words}" if words else usual
 
 

@@ -74,7 +74,7 @@ def register() -> None:
         """Answer with a script, while its page is open."""
         found = _downloads.get(number)
         if found is None:
-            raise fastapi.HTTPException(404, "This script is gone: its page was closed.")
+            raise fastapi.HTTPException(404, "This script no longer exists: its page was closed.")
         headers = {
             "Content-Disposition": f'attachment; filename="{found.name}"',
             "X-Content-Type-Options": "nosniff",

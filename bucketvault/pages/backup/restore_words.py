@@ -11,21 +11,22 @@ from bucketvault.sanitize import clean
 
 INTRODUCTION = (
     "Find an object or a folder in the copy and its old versions, pick a day, and get the "
-    "commands. They need rclone and a key that may read the bucket, not bucketvault."
+    "commands. They need rclone and a key that can read the bucket, not bucketvault."
 )
 RUN_ENDED = "A run has ended since. Search again to see what it changed."
 KEY_NOTE = (
     "bucketvault does not show keys. Use the one you entered at the provider, or a new one that "
-    "may read this bucket."
+    "can read this bucket."
 )
 SCRIPT_NOTE = (
     "It creates the folder “restored”, copies nothing over what is there, and says at the end "
-    "whether all of it came. It deletes nothing. For another bucket, write new:BUCKET instead of "
+    "whether everything was restored. It deletes nothing. For another bucket, write new:BUCKET "
+    "instead of "
     "restored, and add a section [new] to rclone.conf."
 )
 TEXT_NOTE = (
-    "The copy is plain objects under their own names. rclone and a key that may read the bucket "
-    "are enough. Each good run leaves this text there, too:"
+    "The copy is plain objects under their own names. rclone and a key that can read the bucket "
+    "are enough. Each good run also writes this text there:"
 )
 
 
@@ -108,8 +109,10 @@ def reach_words(history: History, zone: ZoneInfo, now: dt.datetime) -> str:
         Cut.MANY: "Older ones are not listed.",
     }[reach.cut]
     if not history.days:
-        return f"No day can be restored exactly. {why} RESTORE.txt says how to get what is there."
-    complete = "Each run listed is complete: nothing of it was deleted by retention."
+        return (
+            f"No day can be restored exactly. {why} RESTORE.txt says how to restore what is there."
+        )
+    complete = "Each run listed is complete: none of its old versions has expired."
     if not why:
         return complete
     return f"{complete} Earlier ones are not offered. {why}"

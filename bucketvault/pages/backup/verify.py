@@ -35,7 +35,7 @@ class VerifyCard:
         def ask() -> None:
             _ask(questions, page, self._verify)
 
-        with self._part, card("Read and compared"), element("div", "stack spaced"):
+        with self._part, card("Verification"), element("div", "stack spaced"):
             if page.coverage is None:
                 element("p", "ink2", "Nothing yet: no run has proven a copy.")
             else:
@@ -47,8 +47,8 @@ class VerifyCard:
             if page.verify_gb_per_night:
                 nightly = f"After each successful scheduled run: {page.verify_gb_per_night} GB."
             explained = (
-                "A run compares listings. This reads the bytes at both ends, so that it finds what "
-                f"went bad in a bucket later. {nightly}"
+                "A run compares listings. Verification reads the bytes on both sides, and finds "
+                f"objects that were damaged in a bucket later. {nightly}"
             )
             element("p", "t13 ink3", explained)
             with element("div", "actions"):
@@ -80,11 +80,11 @@ def cost_words(page: BackupPage) -> tuple[str, ...]:
     if source == destination:
         leaves = f"Twice {volume} leave {source}"
     cost = (
-        f"{many(coverage.objects, 'object')} are read at both ends. {leaves}, as downloads to this "
-        "server: see what they charge for that."
+        f"{many(coverage.objects, 'object')} are read on both sides. {leaves}, as downloads to "
+        f"this server. Check what the providers charge for that."
     )
     meanwhile = (
-        "It changes nothing. It ends when the next scheduled run of this backup is due, or when "
-        "you stop it; the next Verify now continues from there."
+        "It changes nothing. It ends when the next scheduled run of this backup is due or when "
+        "you stop it. The next Verify now continues from there."
     )
     return cost, meanwhile

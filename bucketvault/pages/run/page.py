@@ -203,7 +203,7 @@ class RunScreen:
         tiles = words.tiles(view)
         has_log = view.log_removed_at is None
         if self._numbers.is_new(has_log, *(tile.word for tile in tiles)):
-            label = "Planned changes" if shows_plan(view) else "Changes"
+            label = "Proposed changes" if shows_plan(view) else "Changes"
             label = "Objects read" if view.kind == RunKind.VERIFY else label
             on_pick = self._pick if has_log else None
             with self._numbers:

@@ -136,7 +136,7 @@ class AlertsCard:
             complain(error)
         else:
             if trial.sent:
-                tell_user(f"{clean(target.name)} took the test alert.")
+                tell_user(f"{clean(target.name)} accepted the test alert.")
             else:
                 complain(BucketvaultError(trial.answer, trial.hint))
         finally:
@@ -177,7 +177,7 @@ class AlertsCard:
         confirm(
             self._questions,
             f"Delete the target {clean(target.name)}?",
-            "It gets no more alerts; what still waits for it is not sent.",
+            "It gets no more alerts, and waiting alerts are not sent.",
             words="Delete target",
             act=delete,
             icon="close",
@@ -209,7 +209,8 @@ class TargetForm(Form[Target | None]):
                 element(
                     "p",
                     "t13 ink2",
-                    "Other services of Apprise work too: enter a URL as its documentation has it. "
+                    "Other services of Apprise work too: enter a URL as described in its "
+                    "documentation. "
                     "Any other https:// address gets JSON by POST.",
                 )
             self.name = Field(

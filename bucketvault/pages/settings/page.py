@@ -120,10 +120,10 @@ class SettingsScreen:
             self._bar = SaveBar()
         with element("div", "split"):
             with element("div", "part"):
-                with card("Email alerts", "one email for each run that fails", body=True):
+                with card("Email alerts", "one email per failed run", body=True):
                     self._mail = self._mail_form(stored)
                 self._alerts = AlertsCard(zone, actions.alerts)
-                with card("Heartbeat", "for a service that notices when this server is gone"):
+                with card("Heartbeat", "for a service that notices when this server is down"):
                     self._ping = self._ping_form(stored)
                 with card("Limits"):
                     self._limits = self._limits_form(stored)
@@ -170,12 +170,15 @@ class SettingsScreen:
                     "smtp_host",
                     "Mail server",
                     placeholder="smtp.example.com",
-                    hint="Its name alone; your mail provider calls it SMTP or outgoing server.",
+                    hint=(
+                        "The server's name only; your mail provider calls it SMTP or outgoing "
+                        "server."
+                    ),
                 )
                 form.field(
                     "smtp_port",
                     "Port (optional)",
-                    placeholder="the usual one",
+                    placeholder="default",
                     hint="Leave empty for the default port.",
                     numeric=True,
                 )
@@ -183,17 +186,18 @@ class SettingsScreen:
                 "smtp_security",
                 "Protection",
                 words.PROTECTION,
-                "The server's certificate is checked; nothing is ever sent in clear instead.",
+                "The server's certificate is verified. bucketvault never falls back to an "
+                "unencrypted connection.",
             )
             with element("div", "two"):
-                form.field("smtp_user", "User (optional)", hint="Often the whole address.")
+                form.field("smtp_user", "User (optional)", hint="Often the full email address.")
                 form.field(
                     PASSWORD,
                     "Password",
                     "Stored encrypted, never shown again. Some providers want an app password.",
                 )
         with form.actions():
-            form.button("Send test mail", "", "send-test", self._send_test)
+            form.button("Send test email", "", "send-test", self._send_test)
         return form
 
     def _ping_form(self, stored: Settings) -> SettingsForm:
@@ -203,8 +207,10 @@ class SettingsScreen:
                 "ping_url",
                 "Heartbeat URL (optional)",
                 placeholder="https://hc-ping.com/…",
-                hint="Called at most once a minute while all is well. A service such as "
-                "Healthchecks then tells you when the calls stop.",
+                hint=(
+                    "Called at most once a minute while all is well. A service such as "
+                    "Healthchecks then alerts you when the calls stop."
+                ),
             )
             self._ping_state = element("div")
         return form
@@ -215,7 +221,7 @@ class SettingsScreen:
             form.field(
                 "max_parallel_runs",
                 "Runs at the same time",
-                hint="Others wait for their turn. Each may use a core and some memory.",
+                hint="Other runs wait. Each run can use a core and some memory.",
                 numeric=True,
             )
             form.field(
@@ -237,7 +243,7 @@ class SettingsScreen:
         form = self._mail
 
         async def send() -> None:
-            form.say(Tone.RUN, "Sending a test mail …", "It may take up to a minute.")
+            form.say(Tone.RUN, "Sending a test email …", "It may take up to a minute.")
             try:
                 trial = await self._actions.send_test(form.given())
             except InvalidInputError:
@@ -246,11 +252,11 @@ class SettingsScreen:
                 form.say(Tone.BAD, error.summary, error.hint)
                 return
             if trial.sent:
-                saved = " Nothing was saved by this." if form.is_touched() else ""
+                saved = " Nothing was saved." if form.is_touched() else ""
                 said = f"Its answer: {trial.answer}{saved}"
-                form.say(Tone.OK, "The mail server took the test mail.", said)
+                form.say(Tone.OK, "The mail server accepted the test email.", said)
             else:
-                form.say(Tone.BAD, trial.answer or "The mail was not sent.", trial.hint)
+                form.say(Tone.BAD, trial.answer or "The email was not sent.", trial.hint)
 
         await form.attempt(send)
 
@@ -275,7 +281,7 @@ class SettingsScreen:
             element("p", text=signed_in)
             more = f"Only {way} these pages."
             if not page.has_password:
-                more += " The command bucketvault password, on the server, sets a password, too."
+                more += " On the server, the command bucketvault password also sets a password."
             element("p", "t13 ink2", more)
         self._about.clear()
         with self._about:
@@ -300,8 +306,8 @@ class SettingsScreen:
         confirm(
             self._questions,
             "Sign out every browser?",
-            "This one, too. The pages move to another address, and no link works any more: "
-            "the command bucketvault url, on the server, prints a new one. A password stays.",
+            "This one too. The pages move to a new address, and all earlier links stop working. "
+            "On the server, bucketvault url prints a new link. A password stays valid.",
             words="Sign out everywhere",
             act=self._actions.sign_out_everywhere,
             icon="close",

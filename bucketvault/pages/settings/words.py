@@ -15,7 +15,7 @@ from bucketvault.vocabulary import AlertEvent, MailSecurity
 PROTECTION = {
     MailSecurity.STARTTLS.value: "STARTTLS (usual port 587)",
     MailSecurity.TLS.value: "TLS from the first byte (usual port 465)",
-    MailSecurity.NONE.value: "none, to this machine only (usual port 25)",
+    MailSecurity.NONE.value: "none, on this machine only (usual port 25)",
 }
 
 
@@ -47,7 +47,7 @@ def _failures(
     lines: list[tuple[Tone, str, str]] = []
     if mail.waiting:
         waits = "waits" if mail.waiting == 1 else "wait"
-        lines.append((Tone.WAIT, f"{many(mail.waiting, 'mail')} {waits} for the mail server.", ""))
+        lines.append((Tone.WAIT, f"{many(mail.waiting, 'email')} {waits} for the mail server.", ""))
     failed = mail.last_failed
     if failed is not None and failed.dead_at is None:
         next_try = ""
@@ -71,14 +71,18 @@ def ping_line(ping: PingState, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone, 
     if not ping.set_up:
         return Tone.OFF, "No heartbeat is sent.", ""
     if ping.held_back:
-        return Tone.WARN, "None is sent now, because not all is well.", ping.held_back
+        return (
+            Tone.WARN,
+            "No heartbeat is sent now, because a problem needs attention.",
+            ping.held_back,
+        )
     if ping.at is None:
-        return Tone.WAIT, "The first one goes out within a minute.", ""
+        return Tone.WAIT, "The first heartbeat is sent within a minute.", ""
     when = f"The last one was sent {age(ping.at, now)}"
     return (
-        (Tone.OK, f"{when} and taken.", ping.answer)
+        (Tone.OK, f"{when} and accepted.", ping.answer)
         if ping.good
-        else (Tone.BAD, f"{when} and not taken.", ping.answer)
+        else (Tone.BAD, f"{when} and not accepted.", ping.answer)
     )
 
 
@@ -97,8 +101,8 @@ def result_line(target: Target, zone: ZoneInfo, now: dt.datetime) -> tuple[Tone,
     when = f"{age(target.tried_at, now)}, on {day_and_time(target.tried_at, zone, now)}"
     waiting = f" {many(target.waiting, 'alert')} will be tried again." if target.waiting else ""
     if target.heard:
-        return Tone.OK, f"The last alert was taken {when}: {target.answer}.{waiting}"
-    return Tone.BAD, f"The last alert was not taken {when}: {target.answer}{waiting}"
+        return Tone.OK, f"The last alert was accepted {when}: {target.answer}.{waiting}"
+    return Tone.BAD, f"The last alert was not accepted {when}: {target.answer}{waiting}"
 
 
 def recognised(url: str) -> str:
@@ -127,8 +131,11 @@ def retention_words(typed: str) -> str:
     """Say what the number of days for logs means."""
     days = typed.strip()
     if days == "0":
-        return "Logs stay for ever."
+        return "Logs are kept forever."
     if not days.isascii() or not days.isdecimal():
-        return "In days; 0: for ever."
+        return "In days; 0: forever."
     told = many(int(days[:9]), "day")
-    return f"Logs go after {told}; the newest of each backup stays, and so does every result."
+    return (
+        f"Logs are deleted after {told}. The newest log of each backup is kept, and so is every "
+        f"result."
+    )

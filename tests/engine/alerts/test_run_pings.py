@@ -151,7 +151,7 @@ def test_an_answer_that_heard_nobody_is_shown_as_not_heard(
 
     assert reading.tone is Tone.WARN and reading.issue is not None
     assert reading.words == (
-        "The heartbeat of Photos was not heard: HTTP 200, but the ping was not taken: "
+        "The heartbeat of Photos was not heard: HTTP 200, but the heartbeat was not accepted: "
         "OK (not found)."
     )
     (issue,) = [each for each in checks.installation_issues(config) if each.part is Part.HEARTBEAT]

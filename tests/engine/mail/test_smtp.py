@@ -141,7 +141,7 @@ def test_a_server_that_drips_is_left_in_time_too() -> None:
 
 def test_a_server_that_is_not_there_is_said_to_be_out_of_reach() -> None:
     assert "cannot be reached" in trouble(server(free_port())).summary
-    assert "no machine called" in trouble(server(25, host="nowhere.invalid")).summary
+    assert "was not found" in trouble(server(25, host="nowhere.invalid")).summary
 
 
 def test_what_is_no_mail_server_is_called_so() -> None:
@@ -211,7 +211,7 @@ def test_a_refusal_for_the_day_is_told_as_one(mailbox: Mailbox, step: str) -> No
     with mailbox.up():
         told = trouble(server(mailbox.port))
 
-    assert told.trouble is Trouble.LIMIT and "until tomorrow" in told.hint
+    assert told.trouble is Trouble.LIMIT and "until the next day" in told.hint
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_full_mailbox_is_not_told_to_be_free_tomorrow(
 
     assert told.trouble is Trouble.LIMIT
     assert ("mailbox is full" in told.hint) is is_full
-    assert ("until tomorrow" in told.hint) is not is_full
+    assert ("until the next day" in told.hint) is not is_full
 
 
 GREETED = [b"220 hello\r\n", b"250 there\r\n"]
@@ -248,8 +248,8 @@ def test_a_connection_that_is_dropped_in_mid_mail_is_no_wrong_port(
         told = trouble(server(port, security=MailSecurity.TLS), message=b"x" * size + b"\r\n")
 
     assert told.trouble is Trouble.SERVER
-    assert told.summary.endswith("ended the connection in the middle of the mail.")
-    assert told.hint == "It may be over soon."
+    assert told.summary.endswith("ended the connection in the middle of the email.")
+    assert told.hint == "This is often temporary."
 
 
 @pytest.mark.parametrize("method", [b"PLAIN", b"LOGIN"])

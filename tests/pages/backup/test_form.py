@@ -160,9 +160,9 @@ async def test_a_look_says_what_is_there_on_both_sides(user: User, desk) -> None
 
     await user.should_see(
         "3 objects and folders are there already (mail/, notes.txt, old/). "
-        "The first run would ask you before it removes any.",
+        "The first run would ask for approval before it removes any.",
     )
-    await user.should_see("a delete only hides")
+    await user.should_see("deleting only hides")
     fill(user, source_path="typo")
     user.find(marker="source_path").trigger("blur")
     await user.should_see("Empty: a run would stop without changing")
@@ -176,13 +176,13 @@ async def test_a_folder_typed_while_it_looks_is_not_said_to_be_looked_at(
     monkeypatch.setattr(desk, "look", lambda *place: answered.wait(20) and look(*place))
     await user.open("/backups/new")
     fill(user, source_storage_id=MASTERS)
-    await user.should_see("Looking what is there")
+    await user.should_see("Checking contents")
 
     fill(user, source_path="2026")
     answered.set()
 
     await user.should_see("Check contents")
-    await user.should_not_see("Looking what is there")
+    await user.should_not_see("Checking contents")
 
 
 async def test_a_provider_that_refuses_the_look_is_told_and_asked_again(user: User, desk) -> None:
@@ -202,13 +202,13 @@ async def test_ends_that_look_swapped_can_be_swapped(user: User, desk) -> None:
     desk.there[(catalogue.NASTY, "")] = PathLook(False, 0)
     await user.open("/backups/new")
     fill(user, source_storage_id=NASTY, destination_storage_id=TYPED, destination_path="")
-    await user.should_see("Are they the wrong way round?")
+    await user.should_see("Are they swapped?")
 
     press(user, "swap")
 
     await becomes(lambda: value(user, "source_storage_id") == TYPED)
     await becomes(lambda: value(user, "destination_storage_id") == NASTY)
-    await user.should_not_see("Are they the wrong way round?")
+    await user.should_not_see("Are they swapped?")
 
 
 def offered(user: User, mark: str) -> dict[str, list[str]]:
@@ -346,8 +346,10 @@ async def test_the_same_place_is_refused_before_saving(user: User, desk) -> None
 
 async def test_counting_tells_the_first_run_the_requests_and_the_cost(user: User, desk) -> None:
     await user.open("/backups/new")
-    await user.should_see("A run asks each end once for every 1,000 objects. Each object that")
-    await user.should_see("Count the source above to see how many a month.")
+    await user.should_see(
+        "A run sends each bucket one request per 1,000 objects. Each changed object"
+    )
+    await user.should_see("Count the source above to get a monthly estimate.")
     fill(user, source_storage_id=MASTERS)
     await user.should_see("Count objects and size")
 

@@ -238,7 +238,7 @@ async def test_plots_are_fetched_when_they_come_into_view(user: User, engine) ->
 
     user.find(marker="plots").trigger("visibility", True)
 
-    await user.should_see("Size of the source")
+    await user.should_see("Source size")
     await user.should_see("96.1 GB, 15 GB more than 89 runs ago")
     await user.should_see("1 failed, in red")
     await user.should_see("31 runs, without storage: $4.99")
@@ -387,7 +387,7 @@ async def test_kept_versions_come_after_the_page(user: User, engine) -> None:
     rows = rows_of(user, "kept")
     assert [row["objects"] for row in rows] == ["4", "3", "2", "4", "3"]
     assert rows[4]["goes"] == "with the next good run"
-    await user.should_see("On Backblaze a delete only hides")
+    await user.should_see("On Backblaze, deleting only hides")
     await user.should_see("acme-pg-dumps-copy/.bucketvault-archive/postgres-dumps-1a2b3c/")
 
 
@@ -404,7 +404,7 @@ async def test_foreign_names_are_shown_and_left_alone(user: User, engine) -> Non
     await user.open("/backups/4")
 
     await user.should_see("There are none")
-    await user.should_see("Not ours, and left alone:")
+    await user.should_see("Not made by bucketvault, left as they are:")
     await user.should_see("notes.txt, \\u202egnp")
 
 

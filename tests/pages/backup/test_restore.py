@@ -160,7 +160,7 @@ def test_how_far_back_days_reach_is_said_with_the_reason() -> None:
     history.days = []
     none = restore_words.reach_words(history, scenes.ZONE, scenes.now())
 
-    assert said[Cut.FIRST] == "Each run listed is complete: nothing of it was deleted by retention."
+    assert said[Cut.FIRST] == "Each run listed is complete: none of its old versions has expired."
     assert "1 old version that run 7 of" in said[Cut.VERSIONS]
     assert len(set(said.values())) == len(Cut)
     assert none.startswith("No day can be restored exactly.")

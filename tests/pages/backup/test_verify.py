@@ -59,7 +59,7 @@ def test_the_question_says_first_how_much_leaves_each_provider() -> None:
 
     cost, meanwhile = cost_words(page)
 
-    assert cost.startswith("18,240 objects are read at both ends. ")
+    assert cost.startswith("18,240 objects are read on both sides. ")
     assert f"61.4 GB leave {ends[0]} and 61.4 GB leave {ends[1]}" in cost
     assert "It changes nothing." in meanwhile
 
@@ -68,12 +68,12 @@ async def test_verify_now_asks_with_its_cost_and_goes_to_its_run(user: User, eng
     await user.open("/backups/4")
     await user.should_see("of all bytes in the last 90 days")
     user.find(marker="verify").click()
-    await user.should_see("18,240 objects are read at both ends.")
+    await user.should_see("18,240 objects are read on both sides.")
     assert engine.verified == []
 
     user.find(marker="confirm").click()
 
-    await user.should_see("Reading both ends: 39 %")
+    await user.should_see("Reading both sides: 39 %")
     assert engine.verified == [4]
 
 
@@ -129,7 +129,7 @@ async def test_the_page_of_a_run_that_found_damage_names_it_with_both_hashes(
 async def test_a_run_that_reads_shows_how_far_it_is_and_can_be_stopped(user: User, engine) -> None:
     await user.open("/run/24")
 
-    await user.should_see("Reading both ends: 39 %, 24.1 of 61.4 GB")
+    await user.should_see("Reading both sides: 39 %, 24.1 of 61.4 GB")
     await user.should_see("Read on each side")
     user.find(marker="stop").click()
 

@@ -81,7 +81,7 @@ async def test_each_target_tells_its_last_result_and_what_was_given_up(
 async def test_send_test_says_how_it_went(user: User, preferences: FakePreferences) -> None:
     await user.open("/settings")
     user.find(marker="send-test-target-1").click()
-    await user.should_see("Phone took the test alert.")
+    await user.should_see("Phone accepted the test alert.")
 
     preferences.alerts.trial = Trial(False, "HTTP 404: no such topic.", "Check the URL.")
     user.find(marker="send-test-target-2").click()

@@ -126,8 +126,8 @@ async def test_a_test_mail_takes_what_is_typed_and_shows_the_answer(
 
     user.find(marker="send-test").click()
 
-    await user.should_see("The mail server took the test mail.")
-    await user.should_see("250 2.0.0 Ok: queued as 4F2A Nothing was saved by this.")
+    await user.should_see("The mail server accepted the test email.")
+    await user.should_see("250 2.0.0 Ok: queued as 4F2A Nothing was saved.")
     assert preferences.tested[0]["smtp_host"] == "smtp.other.example"
     assert preferences.tested[0]["smtp_password"] == "hush-hush"
     assert not preferences.saved
@@ -240,7 +240,7 @@ async def test_without_mail_it_says_that_nobody_is_told(
 
     await user.should_see("Email alerts are off. You won't be told when a backup fails.")
     await user.should_see("No heartbeat is sent.")
-    await user.should_see("Logs go after 90 days")
+    await user.should_see("Logs are deleted after 90 days")
 
 
 async def test_the_setup_is_exported_as_a_file_without_secrets(
