@@ -50,7 +50,7 @@ def test_secrets_go_into_a_new_file_for_its_owner_alone(program: Program, tmp_pa
     applied = program.cli("apply", str(file), "--passphrase-file", str(passphrase), "--dry-run")
 
     assert first.code == 0 and not file.stat().st_mode & 0o077
-    assert again.code == 1 and "is there already" in again.err
+    assert again.code == 1 and "already exists" in again.err
     assert (applied.code, applied.out) == (0, "unchanged\n")
 
 
