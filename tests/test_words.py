@@ -15,7 +15,9 @@ DIALECT = re.compile(
     r"|bring(s|ing)? (it |this copy )?back|(runs?|it) by itself|on the clocks"
     r"|former versions?|speaks? up|sign of life"
     r"|asks? (you|me) first|under way|goes on|go on|of ours|whoever|nobody|somebody|has a slip"
-    r"|switche[sd] (on|off)|stands? still|given up|planned|time-?outs? of)\b",
+    r"|switche[sd] (on|off)|stands? still|given up|planned|time-?outs? of"
+    r"|is the most|cannot be seen|not there any more|met a fault|looked after|make room"
+    r"|nothing was touched|put aside|wait for its end|as it should)\b",
     re.IGNORECASE,
 )
 
