@@ -380,7 +380,7 @@ async def test_a_run_under_way_moves_here_too(user: User, engine) -> None:
 async def test_kept_versions_come_after_the_page(user: User, engine) -> None:
     engine.kept_may_come.clear()
     await user.open("/backups/4")
-    await user.should_see("Asking Backblaze EU")
+    await user.should_see("Loading from Backblaze EU")
     engine.kept_may_come.set()
 
     await user.should_see("16 objects, 7.50 GB")
@@ -450,7 +450,7 @@ async def test_a_page_that_is_closed_while_the_provider_is_asked_is_left_alone(
 ) -> None:
     engine.kept_may_come.clear()
     client = await user.open("/backups/4")
-    await user.should_see("Asking Backblaze EU")
+    await user.should_see("Loading from Backblaze EU")
 
     client.delete()
     engine.kept_may_come.set()
