@@ -129,6 +129,14 @@ def began_empty(ledgers: Path, archive_key: str, stamp: str) -> bool | None:
     return False if (place / f"{stamp}.{_WHOLE}").exists() else None
 
 
+def noted_passes(ledgers: Path, archive_key: str) -> set[str]:
+    """Return the names of the kept versions' folders of all passes of which `note_pass` knows."""
+    with contextlib.suppress(FileNotFoundError):
+        found = [path.name.partition(".") for path in _notes(ledgers, archive_key).iterdir()]
+        return {stamp for stamp, _, kind in found if kind in (_EMPTY, _WHOLE)}
+    return set()
+
+
 def noted_names(ledgers: Path, archive_key: str, stamp: str, what: What) -> Iterator[bytes]:
     """Yield the keys that a pass made anew (NEW), or only mended (ALTERED), in key order.
 

@@ -25,7 +25,7 @@ from bucketvault.engine.rclone.commands import STAMP_FORMAT
 from bucketvault.engine.rclone.explain import explain_look
 from bucketvault.engine.rclone.remotes import Remote
 from bucketvault.engine.runs import ledgers, queue, stamps
-from bucketvault.engine.runs.passes import stamp_of
+from bucketvault.engine.runs.passes import MOST_PASSES, stamp_of
 from bucketvault.engine.runs.restoring import (
     KEPT,
     MADE,
@@ -72,6 +72,8 @@ def open_history(
     known, passes = _passes(backup_id, spec, runs)
     listing = _Listing(spec, remote, {each.stamp: n for n, each in enumerate(passes)})
     listing.on_count, listing.stopped = on_count, stopped
+    # a run that only made objects anew left no folder in the bucket
+    listing.strange |= ledgers.noted_passes(folder, spec.archive_key) - _stamps_of(runs)
     events = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed with the history
     try:
         history = History(spec, ledgers.ledger_of(folder, spec), passes, events)
@@ -134,6 +136,11 @@ def _passes(backup_id: int, spec: RunSpec, runs: list[BackupRun]) -> tuple[int, 
     return known, passes
 
 
+def _stamps_of(runs: list[BackupRun]) -> set[str]:
+    first = [str(run.archive_stamp) for run in runs if run.archive_stamp]
+    return {stamp_of(each, number + 1) for each in first for number in range(MOST_PASSES)}
+
+
 class _Listing:
     """The kept versions in the bucket, and how many of each folder there are."""
 
@@ -143,7 +150,7 @@ class _Listing:
     def __init__(self, spec: RunSpec, remote: Remote, numbers: dict[str, int]) -> None:
         self._spec, self._remote, self._numbers = spec, remote, numbers
         self.objects: Counter[str] = Counter()
-        self.strange: set[str] = set()  # folders of runs that are not known
+        self.strange: set[str] = set()  # passes of runs that are not known
 
     def events(self, folder: Path, passes: list[Pass]) -> Iterator[Entry]:
         """Yield what passes did, each as a key that sorts by object and then by pass."""

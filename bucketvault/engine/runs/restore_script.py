@@ -229,7 +229,7 @@ trap 'exit 130' INT TERM HUP
 
 # Has a run changed the copy since this script was made?
 rc lsf "$kept" --dirs-only > "$work/there" || fail "The bucket could not be listed."
-LC_ALL=C sort "$work/there" > "$work/now"
+LC_ALL=C grep -xE '[0-9]{{8}}T[0-9]{{6}}Z/' "$work/there" | LC_ALL=C sort > "$work/now"
 cat > "$work/known" <<'{end}'
 {known}
 {end}

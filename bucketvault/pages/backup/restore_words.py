@@ -104,8 +104,8 @@ def reach_words(history: History, zone: ZoneInfo, now: dt.datetime) -> str:
         Cut.NAMES: f"It is not known which objects were new in {run}.",
         Cut.VERSIONS: f"{many(reach.missing, 'old version')} that {run} kept "
         f"{'is' if reach.missing == 1 else 'are'} no longer in the bucket.",
-        Cut.STRANGE: "The bucket also has old versions of runs that this installation does not "
-        "know. RESTORE.txt says how to restore those.",
+        Cut.STRANGE: "Runs that this installation does not know also changed the copy. "
+        "RESTORE.txt says how to restore their old versions.",
         Cut.MANY: "Older ones are not listed.",
     }[reach.cut]
     if not history.days:
