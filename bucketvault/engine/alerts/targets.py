@@ -15,7 +15,7 @@ from bucketvault.engine.domain import alert_urls, rules
 from bucketvault.engine.domain.alert_urls import AlertUrl
 from bucketvault.engine.domain.fields import SECRET, WORDS, Sheet, ruled, ruled_fields
 from bucketvault.engine.mail import outbox
-from bucketvault.errors import InvalidInputError, NotFoundError, VaultError
+from bucketvault.errors import BucketvaultError, InvalidInputError, NotFoundError, VaultError
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import AlertTarget, Mail, utcnow
 from bucketvault.store.secrets import Vault, place, ready_for_secrets
@@ -134,10 +134,13 @@ def note(target_id: int, answer: str, *, heard: bool) -> None:
 
 
 def url_of(target_id: int, vault: Vault) -> AlertUrl:
-    """Return the URL in clear; keep it in memory only. Raises NotFoundError, VaultError."""
+    """Return the URL in clear; keep it in memory only. Raises NotFoundError, BucketvaultError."""
     with connection():
         row = _row(target_id)
-        return alert_urls.read(opened_url(row, vault))
+        try:
+            return alert_urls.read(opened_url(row, vault))
+        except rules.InvalidValue as refusal:  # by a rule that is stricter than it was
+            raise BucketvaultError(f"Its URL is no longer accepted. {refusal}") from refusal
 
 
 def opened_url(row: AlertTarget, vault: Vault) -> str:

@@ -15,6 +15,9 @@ from bucketvault.engine.alerts import targets
 from bucketvault.engine.alerts.messenger import Patience
 from bucketvault.engine.alerts.sender import Alerts
 from bucketvault.engine.alerts.targets import TargetFields
+from bucketvault.engine.domain import alert_urls
+from bucketvault.engine.domain.alert_urls import AlertUrl
+from bucketvault.engine.domain.rules import InvalidValue
 from bucketvault.engine.mail import outbox, states
 from bucketvault.engine.mail.mail_views import Told
 from bucketvault.engine.mail.sender import Pace
@@ -247,6 +250,22 @@ def test_a_test_alert_says_how_it_went_and_is_no_alert(
     assert not refused.sent and "refused" in refused.answer
     assert taken.sent and phone.requests[0].json["event"] == "test"
     assert targets.stored()[0].heard and not Mail.select().exists()
+
+
+def test_a_url_that_a_stricter_rule_refuses_is_said_and_tried_again_in_time(
+    vault: Vault, phone: Listener, photos: Backup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(value: object) -> AlertUrl:
+        raise InvalidValue("It is of another kind.")
+
+    monkeypatch.setattr(alert_urls, "read", refuse)
+    fail(photos)
+
+    assert not Alerts(lambda: vault).send_test(targets.stored()[0].id).sent
+    with sending(vault, Pace(look_s=0.02)):
+        until("it was tried", lambda: Mail.get().attempts)
+    assert "no longer accepted" in Mail.get().last_error
+    assert "of another kind" in targets.stored()[0].answer
 
 
 def test_a_url_is_stored_encrypted_for_its_row_and_shown_masked(
