@@ -25,7 +25,8 @@ N, R, P = (
 MOST_MEMORY = 2**30  # bytes; more is no file of ours
 SALT_BYTES, NONCE_BYTES, KEY_BYTES = 16, 12, 32
 _FORM = re.compile(
-    rf"(?P<head>{re.escape(BEGIN)}scrypt-(?P<n>\d+)-(?P<r>\d+)-(?P<p>\d+)\.(?P<salt>[\w=-]+))"
+    rf"(?P<head>{re.escape(BEGIN)}scrypt-(?P<n>\d{{1,9}})-(?P<r>\d{{1,9}})-(?P<p>\d{{1,9}})"
+    r"\.(?P<salt>[\w=-]+))"
     r"\.(?P<nonce>[\w=-]+)\.(?P<sealed>[\w=-]+)",
     re.ASCII,
 )
