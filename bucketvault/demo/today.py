@@ -25,6 +25,7 @@ from bucketvault.store.database import connection
 from bucketvault.store.models import HAS_ENDED, BackupRun, Session
 from bucketvault.vocabulary import Trigger, Weekday
 
+MOST_ROLLS = 10  # 36 MB each, at both ends: a demo that is left open must not fill the disk
 WATCHED, FAILED, HELD = "Holiday photos", "Postgres dumps", "Customer uploads"
 OVERDUE, WARNED, GOOD = "Website", "Documents", "Bookkeeping"
 DATABASES = "Database host"  # the provider whose key the server refuses
@@ -154,10 +155,11 @@ class Visitor:
             if self._over.wait(LOOK_S):
                 return
         backup_id = backups.backup_by_name(WATCHED).id
-        seen = engine.run_now(backup_id, Trigger.CLI)
-        while not self._over.wait(LOOK_S):
+        seen, rolls = engine.run_now(backup_id, Trigger.CLI), 0
+        while rolls < MOST_ROLLS and not self._over.wait(LOOK_S):
             if (ended := _last_ended(backup_id)) >= seen:  # the camera is used again
                 seen = ended + 1
+                rolls += 1
                 buckets.shoot_roll(self._source, dt.datetime.now(dt.UTC))
 
 
