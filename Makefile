@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real-services lint audit release lock screenshots map bench soak clean
+.PHONY: help demo test fast real-services lint audit release lock screenshots map bench soak deb clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lock: $(VENV)/.development ## write the lock files anew from pyproject.toml; com
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --extra build --extra development -c requirements.lock pyproject.toml -o requirements-development.lock && \
 	$(BIN)/python -m tests.checksums
+
+deb: $(VENV)/.development ## a Debian package in dist/ (ARGS=--try: as root, also install and remove it in a fresh Debian)
+	@$(BIN)/python -m tests.debian $(ARGS)
 
 clean: ## remove the virtual environment and what tools left
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
