@@ -36,6 +36,7 @@ LICENCES = (  # of the parts it uses, as each one tells it
     ("tzdata", "Apache-2.0"),
     ("argcomplete", "Apache-2.0"),
     ("Apprise", "BSD-2-Clause"),
+    ("prometheus-client", "Apache-2.0 and BSD-2-Clause"),
 )
 
 

@@ -473,4 +473,4 @@ def test_no_other_path_is_where_the_sign_in_leads(path: str) -> None:
 
 
 def test_only_the_way_in_is_open() -> None:
-    assert set(guard.OPEN) == {"/login", "/favicon.ico", "/healthz"}
+    assert set(guard.OPEN) == {"/login", "/favicon.ico", "/healthz", "/metrics"}

@@ -84,7 +84,7 @@ def test_it_listens_on_the_socket_alone_and_is_signed_into_through_it(
     assert f"serves on the socket {path}" in out
     assert f"ssh -N -L 8484:{path} " in out and "@192.0.2.1\n" in out
     later = bucketvault.shell("url")
-    assert later.code == 1 and later.out == "" and "does not answer on" in later.err
+    assert later.code == 1 and later.out == "" and "does not respond on" in later.err
 
 
 def test_a_socket_left_by_a_killed_server_is_replaced(bucketvault: Program, path: Path) -> None:

@@ -98,7 +98,7 @@ def test_no_link_is_given_to_what_speaks_no_http_and_none_to_nobody(bucketvault:
     absent = bucketvault.cli("url")
 
     assert (strange.code, strange.out) == (1, "") and f"listens on port {port}" in strange.err
-    assert (absent.code, absent.out) == (1, "") and "does not answer on port" in absent.err
+    assert (absent.code, absent.out) == (1, "") and "does not respond on port" in absent.err
 
 
 LISTENING = """

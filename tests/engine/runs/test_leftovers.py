@@ -51,7 +51,7 @@ def archive_key(program: Program) -> str:
 
 
 def warned(run: dict[str, Any]) -> bool:
-    return any("never completed" in warning for warning in run["warnings"])
+    return any("Unfinished uploads cannot be removed" in warning for warning in run["warnings"])
 
 
 def test_only_old_ones_of_this_backups_copy_and_kept_versions_are_ended(
