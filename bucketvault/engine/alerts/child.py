@@ -9,6 +9,7 @@ input, what came of it goes to standard output, both as JSON.
 import importlib
 import json
 import logging
+import re
 import resource
 import socket
 import sys
@@ -21,6 +22,7 @@ from bucketvault.engine.peers import refuse_address
 ANSWER_S = 10.0  # for one answer of a service; the parent waits for the whole
 MEMORY_BYTES = 1024**3  # an answer without end must not take the machine's
 SAID_CHARACTERS = 500
+_CALLS = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|<(?=[!@#]|users/)", re.IGNORECASE)
 
 Json = dict[str, Any]
 
@@ -46,12 +48,24 @@ def _answer(asked: Json) -> Json:
         return {"understood": False}
     if asked["title"] is None:
         return {"understood": True}
-    from apprise import NotifyType, OverflowMode
+    from apprise import Apprise, NotifyFormat, NotifyType, OverflowMode
 
     target.overflow_mode = OverflowMode.TRUNCATE  # one alert is one message
-    kind = NotifyType(asked["type"])
-    sent = target.notify(title=asked["title"], body=asked["body"], notify_type=kind)
+    one = Apprise(asset=target.asset)
+    one.add(target)
+    # as text, so that it is escaped for a service that takes markup: Telegram refuses a bare `<`
+    sent = one.notify(
+        title=_calling_nobody(asked["title"]),
+        body=_calling_nobody(asked["body"]),
+        notify_type=NotifyType(asked["type"]),
+        body_format=NotifyFormat.TEXT,
+    )
     return {"understood": True, "sent": bool(sent), **seen}
+
+
+def _calling_nobody(text: str) -> str:
+    """Return `text` so that a name in it, such as `@everyone`, calls nobody in a chat."""
+    return _CALLS.sub("\\g<0>\u200b", text)
 
 
 def _target(url: str, plugin: str) -> Any:  # Any: one of Apprise's two hundred classes

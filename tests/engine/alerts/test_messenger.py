@@ -1,11 +1,14 @@
 """One alert to real servers in ntfy's and the webhook's shape, and what may go wrong on the way."""
 
+import json
 import time
 from collections.abc import Iterator
 
 import pytest
+import requests
+from requests import Response
 
-from bucketvault.engine.alerts import messenger
+from bucketvault.engine.alerts import child, messenger
 from bucketvault.engine.alerts.messenger import Alert, Patience
 from bucketvault.engine.domain import alert_urls
 from bucketvault.engine.domain.rules import InvalidValue
@@ -141,3 +144,36 @@ def test_clear_text_and_link_local_addresses_are_refused_inside_apprise_too() ->
         messenger.deliver(clear, FAILED, HASTY)
     with pytest.raises(NotTakenError, match="link-local"):
         messenger.deliver(near, FAILED, HASTY)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tgram://123456789:abcdefghijklmnopqrstuvwxyz_ABCDEFGH/12315544/",
+        f"https://hooks.slack.com/services/T1234567A/B1234567B/{'x' * 24}",
+        f"https://discord.com/api/webhooks/123456789012345678/{'x' * 30}",
+        "gchat://space/key/token",
+    ],
+)
+def test_words_with_signs_of_markup_are_text_there_and_call_nobody(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+
+    def send(_: requests.Session, request: requests.PreparedRequest, **__: object) -> Response:
+        sent.append(json.loads(request.body or ""))
+        answer = Response()
+        answer.status_code, answer._content, answer.request = 200, b"ok", request
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    found = alert_urls.read(url)
+    words = {"title": "R&D <x> failed", "body": "1 object differs: <!here> @everyone <tag>."}
+    asked = {"url": found.url, "plugin": found.service.plugin, "type": "failure", **words}
+
+    assert child._answer(asked)["sent"]
+    (one,) = sent
+    text = json.dumps(one, ensure_ascii=False)
+    assert "<!here" not in text and "@everyone" not in text
+    if found.service.name in ("Telegram", "Slack"):
+        assert "R&amp;D &lt;x&gt;" in text and "&lt;tag&gt;" in text
