@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bucketvault.config import Config
+from bucketvault.config import Config, load_config
 from bucketvault.errors import BucketvaultError, ConfigError
 
 USER = "bucketvault"
@@ -25,6 +25,7 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 COMMAND = Path("/usr/local/sbin/bucketvault")  # before /usr/local/bin, where pipx puts the program
 PROGRAM = "/opt/bucketvault/venv/bin/bucketvault"
 KEPT_OUT = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - what the unit hides
+SIGNS = re.compile(r"[\s%$\"'\\;#&|]")  # they mean something in a unit, or in the command
 LINK_LOCAL = re.compile(r"^nameserver +(169\.254\.|fe80:)", re.MULTILINE)
 
 
@@ -37,7 +38,10 @@ def install(given: argparse.Namespace, config: Config) -> int:
             f"There is no {program}: this Python has no installed bucketvault.",
             "Install it with uv tool install or pipx install, then run install-service again.",
         )
-    if not _for_user(given):
+    for_user = _for_user(given)
+    _refuse_signs(program)
+    _refuse_own_folders(config, for_user=for_user)
+    if not for_user:
         return _install_for_machine(program, config.port, given.root)
     if config.socket is not None:
         raise ConfigError(
@@ -90,6 +94,34 @@ def _for_user(given: argparse.Namespace) -> bool:
             "Run this with sudo, or install it for yourself: bucketvault install-service --user",
         )
     return for_user
+
+
+def _refuse_signs(program: Path) -> None:
+    """Raise BucketvaultError for a path that would be another one in a unit."""
+    if SIGNS.search(str(program)):
+        raise BucketvaultError(
+            f"The path {program} has a space, a quote or another sign that systemd reads "
+            "differently.",
+            "Install bucketvault in a folder without such signs.",
+        )
+
+
+def _refuse_own_folders(config: Config, *, for_user: bool) -> None:
+    """Raise ConfigError where other folders are named than those that the service would use."""
+    usual = load_config({})
+    data, key = (usual.data_dir, usual.key_file) if for_user else (DATA, KEY / usual.key_file.name)
+    for named, usually, theirs, variable in (
+        (config.data_dir, usual.data_dir, data, "BUCKETVAULT_DATA_DIR"),
+        (config.key_file, usual.key_file, key, "BUCKETVAULT_KEY_FILE"),
+    ):
+        if named not in (usually, theirs):
+            user = "--user " if for_user else ""
+            raise ConfigError(
+                f"The service uses {theirs}, not {named}.",
+                f"Unset {variable}, leave --data-dir out, and name it in the service afterwards: "
+                f"systemctl {user}edit bucketvault, with [Service] and "
+                f"Environment={variable}={named}",
+            )
 
 
 # for the machine

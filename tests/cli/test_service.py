@@ -1,5 +1,6 @@
 """`install-service`, from a wheel, for a machine that is not running and for a user."""
 
+import argparse
 import os
 import pwd
 import shutil
@@ -13,6 +14,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from bucketvault.cli import service
+from bucketvault.config import load_config
+from bucketvault.errors import BucketvaultError
 from tests.support.program import Program
 from tests.support.servers import clean_environment
 
@@ -143,6 +147,31 @@ def test_a_program_that_the_services_user_cannot_reach_is_refused(
 
     assert done.returncode == 1 and "has no access to it" in done.stderr
     assert not (machine / "etc/systemd").exists()
+
+
+def test_folders_that_the_service_would_not_use_are_refused_and_not_forgotten(
+    program: Path, machine: Path, tmp_path: Path
+) -> None:
+    named = {"BUCKETVAULT_KEY_FILE": str(tmp_path / "own.key")}
+    for done in (
+        call(program, "--data-dir", str(tmp_path), "install-service", "--root", str(machine)),
+        call(program, "install-service", "--root", str(machine), **named),
+    ):
+        assert done.returncode == 2 and f"not {tmp_path}" in done.stderr
+    assert not (machine / "etc/systemd").exists()
+
+
+@pytest.mark.parametrize("folder", ["/opt/my tools", "/opt/100%", "/opt/it's"])
+def test_a_path_that_systemd_would_read_otherwise_is_refused(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", f"{folder}/bin/python")
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    monkeypatch.setattr(os, "umask", lambda _: 0)
+    given = argparse.Namespace(user=False, system=True, root=Path("/nowhere"), port="")
+
+    with pytest.raises(BucketvaultError, match="systemd reads"):
+        service.install(given, load_config({}))
 
 
 def test_root_has_no_service_of_its_own(bucketvault: Program) -> None:
