@@ -142,7 +142,10 @@ def _in_words(answer: Mapping[str, object]) -> NotTakenError:
 
 
 def _ask_apprise(url: AlertUrl, patience_s: float, alert: Alert | None) -> Json:
-    """Return what the child says; it is gone when this returns, and dies when we do."""
+    """Return what the child says; it is gone when this returns, and dies when we do.
+
+    Raises NotTakenError where this machine starts none.
+    """
     asked = {  # safe: for the child, and no page
         "url": url.url,
         "plugin": url.service.plugin,
@@ -150,18 +153,21 @@ def _ask_apprise(url: AlertUrl, patience_s: float, alert: Alert | None) -> Json:
         "body": alert.text if alert is not None else "",
         "type": _kind(alert.event if alert is not None else None).value,
     }
-    started = subprocess.Popen(
-        [
-            *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
-            *(sys.executable, "-I", child.__file__),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-        cwd=os.sep,
-        start_new_session=True,
-    )
+    try:
+        started = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", tether.__file__, str(os.getpid())),
+                *(sys.executable, "-I", child.__file__),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            cwd=os.sep,
+            start_new_session=True,
+        )
+    except OSError as error:  # no memory, no process, no descriptor left
+        raise NotTakenError(f"Apprise could not be started: {error.strerror}.", "") from error
     with started:
         try:
             out, _ = started.communicate(json.dumps(asked).encode(), timeout=patience_s)

@@ -1,6 +1,9 @@
 """One alert to real servers in ntfy's and the webhook's shape, and what may go wrong on the way."""
 
+import errno
 import json
+import os
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -125,6 +128,20 @@ def test_nobody_there_is_told_as_that(scheme: str) -> None:
     dead.down()
 
     assert "Connection refused" in refused(dead.url("topic", scheme)).summary
+
+
+def test_a_machine_that_starts_no_process_is_told_and_tried_again_soon(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+    told = refused(f"ntfy://127.0.0.1:{listener.port}/backups")
+
+    assert "could not be started: Resource temporarily" in told.summary
+    assert told.trouble is Trouble.SERVER
 
 
 def test_apprise_is_asked_if_it_can_read_a_url_and_nothing_is_sent(listener: Listener) -> None:
