@@ -181,8 +181,10 @@ def _cat(spec: RunSpec, history: History, placed: Placed) -> list[str]:
     """
     bucket = f"copy:{spec.destination.bucket}/"
     below = _place(spec, history, placed.place).removeprefix(bucket)
-    rules = rules_of(below.encode("utf-8", "surrogateescape") + placed.key, set()).splitlines()
-    filters = [word for rule in (*rules, "- **") for word in ("--filter", shell_word(rule))]
+    rules = rules_of(below.encode("utf-8", "surrogateescape") + placed.key, set())
+    # not splitlines(): a name may have another sign at which that splits
+    lines = (*rules.removesuffix("\n").split("\n"), "- **")
+    filters = [word for rule in lines for word in ("--filter", shell_word(rule))]
     return ["cat", shell_word(bucket), *filters, *command.EXACT_NAMES]
 
 
