@@ -32,18 +32,19 @@ def print_runs(given: argparse.Namespace, config: Config) -> int:
         print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
     zone, now = zone_of(rows), utcnow()
+    width = max((len(word_of(tone_of_run(run), run)) for _, run in found), default=0)
     for row, run in found:
-        print(_line(row.name if not given.name else "", run, zone, now))
+        print(_line(row.name if not given.name else "", run, zone, now, width))
     print(humanize.times_in(zone) if found else "There are no runs yet.")
     return 0
 
 
-def _line(name: str, run: RunView, zone: ZoneInfo, now: dt.datetime) -> str:
+def _line(name: str, run: RunView, zone: ZoneInfo, now: dt.datetime, width: int) -> str:
     tone = tone_of_run(run)
     when = humanize.day_and_time(run.finished_at or run.started_at or run.queued_at, zone, now)
     took = ""
     if run.started_at is not None and run.finished_at is not None:
         took = humanize.duration((run.finished_at - run.started_at).total_seconds())
-    state = painted(word_of(tone, run).ljust(9), tone)
+    state = painted(word_of(tone, run).ljust(width), tone)
     words = " ".join(part for part in (f"{name}:" if name else "", run.explanation) if part)
     return f"{run.id:>6}  {state}  {when:<22}  {took:>9}  {words}".rstrip()

@@ -220,7 +220,7 @@ def schedule_in_words(backup: BackupRow, zone: ZoneInfo, *, is_served: bool) -> 
         return
     if backup.missed_at is not None:
         planned = humanize.day_and_time(backup.missed_at, zone, now)
-        yield f"  OVERDUE: scheduled for {planned}, but did not run."
+        yield f"  OVERDUE: scheduled for {planned}; no run has succeeded since."
     if due is None:
         return
     nobody = "" if is_served else " To start it, run `bucketvault serve`."

@@ -246,7 +246,9 @@ def mail(
         todo = "Set up email or another target in Settings, or in setup.toml."
         issue = InstallationIssue(Part.MAIL, "Alerts are off", words, is_bad=False)
         return Reading(Subject.MAIL, Tone.WARN, "not set up", words, todo, issue)
-    last = f"the last was taken {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
+    last = (
+        f"the last was accepted {age(last_sent_at, now)}" if last_sent_at else "none was sent yet"
+    )
     if dead:
         words = f"{many(dead, 'email')} could not be delivered; {last}."
         todo = "Settings shows why, with Try again and Dismiss."

@@ -124,7 +124,7 @@ def _folder(context: Context) -> Reading:
         words = f"{place} is on a network file system ({kind}), which can corrupt databases."
         todo = "Move it to a local disk: --data-dir or BUCKETVAULT_DATA_DIR."
         return Reading(name, Tone.BAD, kind, words, todo)
-    return Reading(name, Tone.OK, "there", f"{place}, on {kind or 'a local file system'}")
+    return Reading(name, Tone.OK, "found", f"{place}, on {kind or 'a local file system'}")
 
 
 def _file_system(folder: Path) -> str:
@@ -232,7 +232,7 @@ def _key(context: Context) -> Reading:
         )
         return Reading(name, Tone.BAD, "wrong key", words, closed[0][1].hint)
     words = f"{context.config.key_file} decrypts {many(len(stored), 'stored secret')}."
-    return Reading(name, Tone.OK, "there", words)
+    return Reading(name, Tone.OK, "found", words)
 
 
 def _scheduler(holder: str | None, ask: Ask, context: Context) -> Reading:

@@ -40,7 +40,7 @@ def alerts(found: Iterable[Target], now: dt.datetime) -> Reading:
         words = "Not every target was sent something yet. Settings sends a test alert."
         return Reading(Subject.ALERTS, Tone.NONE, value, words)
     return Reading(
-        Subject.ALERTS, Tone.OK, value, f"The last alert was taken {age(max(heard), now)}."
+        Subject.ALERTS, Tone.OK, value, f"The last alert was accepted {age(max(heard), now)}."
     )
 
 
@@ -58,7 +58,7 @@ def heartbeats(told: Iterable[tuple[str, bool | None, str]]) -> Reading:
     """
     known = tuple(told)
     if not known:
-        return Reading(Subject.HEARTBEAT, Tone.NONE, "not set up", "No service watches by it.")
+        return Reading(Subject.HEARTBEAT, Tone.NONE, "not set up", "No heartbeat URL is set.")
     unheard = [(whose, answer) for whose, heard, answer in known if heard is False]
     if unheard:
         whose, answer = unheard[0]

@@ -23,7 +23,7 @@ def key(stored: int, problem: str = "", todo: str = "", *, stops_runs: bool = Tr
         return Reading(Subject.KEY, Tone.BAD, "cannot be used", problem, todo, issue)
     if not stored:
         return Reading(Subject.KEY, Tone.NONE, "not needed yet", "No secret is stored.")
-    return Reading(Subject.KEY, Tone.OK, "there", f"It decrypts {many(stored, 'stored secret')}.")
+    return Reading(Subject.KEY, Tone.OK, "found", f"It decrypts {many(stored, 'stored secret')}.")
 
 
 def look_at_key(context: Context) -> Reading:

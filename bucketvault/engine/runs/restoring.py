@@ -294,6 +294,6 @@ def _merged(
 def unproven() -> RestoreError:
     """Return the error of a copy whose objects are not known."""
     return RestoreError(
-        "No run has proven this copy, so its objects are not known.",
-        "Run the backup first, or restore by RESTORE.txt below.",
+        "There is no list of the objects in this copy.",
+        "The next successful run makes one. Until then, restore as RESTORE.txt below says.",
     )

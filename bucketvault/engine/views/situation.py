@@ -236,6 +236,8 @@ def _issue(row: BackupRow) -> BackupIssue | None:
     copy, at = None, row.missed_at
     if tone == Tone.MISS:
         why = "No run has succeeded since the last scheduled time."
+        if last is not None and tone_of_run(last) == Tone.STOP:
+            why = "The last run was stopped by you. No run has succeeded since the scheduled time."
         if row.unplannable:
             why = (
                 "It cannot be scheduled: its time zone is unknown on this machine. Edit it and "

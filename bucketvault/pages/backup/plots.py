@@ -169,7 +169,7 @@ def _growth(sizes: Sequence[int | None]) -> str:
 def _usual_time(measured: Sequence[Measure]) -> str:
     took = [each.took_s for each in measured if each.succeeded]
     failed = sum(not each.succeeded for each in measured)
-    words = f"{failed} failed, in red" if failed else ""
+    words = f"{failed} did not succeed, in red" if failed else ""
     if not took:
         return words
     usual = f"median {duration(statistics.median(took))}, longest {duration(max(took))}"

@@ -101,7 +101,7 @@ def reach_words(history: History, zone: ZoneInfo, now: dt.datetime) -> str:
     why = {
         Cut.FIRST: "",
         Cut.MOVED: f"Until {run} this backup copied between other buckets.",
-        Cut.NAMES: f"It is not known which objects were new in {run}.",
+        Cut.NAMES: f"There is no list of the objects that {run} added.",
         Cut.VERSIONS: f"{many(reach.missing, 'old version')} that {run} kept "
         f"{'is' if reach.missing == 1 else 'are'} no longer in the bucket.",
         Cut.STRANGE: "Runs that this installation does not know also changed the copy. "

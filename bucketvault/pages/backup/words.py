@@ -21,8 +21,8 @@ from bucketvault.pages.run.words import UNKNOWN, at_least, counted, took
 from bucketvault.vocabulary import Phase, Reason, RunKind, Trigger
 
 WHO = {
-    Trigger.SCHEDULE: "planned",
-    Trigger.CATCH_UP: "scheduled, late",
+    Trigger.SCHEDULE: "schedule",
+    Trigger.CATCH_UP: "schedule, late",
     Trigger.MANUAL: "you",
     Trigger.CLI: "you, command line",
     Trigger.APPROVED: "you approved it",

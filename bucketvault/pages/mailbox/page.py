@@ -47,7 +47,7 @@ class MailboxScreen:
             self._count = text("span", "t13 ink3 num")
         told = (
             "What bucketvault emailed you in the last 30 days. In the demo, emails are shown here "
-            "instead of being sent. Try one: Settings, Send test mail."
+            "instead of being sent. Try one: Settings, Send test email."
         )
         element("p", "ink2 mailbox-told", told)
         self._list = element("div", "card mailbox", aria_live="polite")

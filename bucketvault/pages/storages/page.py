@@ -256,7 +256,7 @@ ROW = """
   <td class="c-more nowrap ink2">{{ props.row.use }}</td>
   <td class="c-more c-by"><div v-for="(it, n) in props.row.uses" :key="n" class="use"
     ><a class="link clip" :href="props.home + it.href" :title="it.name">{{ it.name }}</a
-    ><span class="t13 ink3 nowrap">{{ it.how }}</span></div>
+    > <span class="t13 ink3 nowrap">{{ it.how }}</span></div>
     <div v-if="props.row.uses_more" class="t13 ink3">{{ props.row.uses_more }}</div></td>
   <td class="c-more nowrap num">{{ props.row.size }}</td>
   <td class="c-action"><div class="line">

@@ -78,10 +78,10 @@ TABLE = [
         WARN,
         "1 not sent 1 email could not be sent yet: 530 5.7.57 Client not authenticated.",
     ),
-    (key_file.key(2), OK, "there It decrypts 2 stored secrets."),
+    (key_file.key(2), OK, "found It decrypts 2 stored secrets."),
     (key_file.key(0), Tone.NONE, "No secret is stored."),
     (key_file.key(2, "The key file /k is empty.", "Put it back."), BAD, "is empty"),
-    (checks.mail(True, 0, NOW - 3 * HOUR, NOW), OK, "The last was taken 3 h ago."),
+    (checks.mail(True, 0, NOW - 3 * HOUR, NOW), OK, "The last was accepted 3 h ago."),
     (checks.mail(True, 2, NOW - 3 * HOUR, NOW), BAD, "2 emails could not be delivered"),
 ]
 

@@ -188,6 +188,6 @@ def test_what_is_overdue_is_told_also_when_nobody_serves(
 
     assert "02:30, in 13 h. To start it, run `bucketvault serve`." in new.out
     assert "OVERDUE" not in new.out
-    assert "OVERDUE: scheduled for Mon 2 Nov, 02:30, but did not run." in late.out
+    assert "OVERDUE: scheduled for Mon 2 Nov, 02:30; no run has succeeded since." in late.out
     assert "Next run: overdue since Mon 2 Nov, 02:30." in late.out
     assert late.code == 1

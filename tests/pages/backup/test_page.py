@@ -239,7 +239,7 @@ async def test_plots_are_fetched_when_they_come_into_view(user: User, engine) ->
 
     await user.should_see("Source size")
     await user.should_see("96.1 GB, 15 GB more than 89 runs ago")
-    await user.should_see("1 failed, in red")
+    await user.should_see("1 did not succeed, in red")
     await user.should_see("31 runs, without storage: $4.99")
     assert engine.backups.measured == 1
     charts = user.find(ui.echart).elements

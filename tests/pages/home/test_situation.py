@@ -6,7 +6,7 @@ import pytest
 
 from bucketvault.engine.views.backups import BackupRow
 from bucketvault.engine.views.situation import Situation, Tone, situation_of, tone_of
-from bucketvault.vocabulary import Phase
+from bucketvault.vocabulary import Phase, Reason
 from tests.pages import scenes
 from tests.pages.scenes import GOOD_INSTALLATION, Installation, backup_row
 
@@ -171,6 +171,15 @@ def test_backups_that_are_switched_off_do_not_count() -> None:
 
     assert of_all([backup_row(1), off]).tone == Tone.OK
     assert of_all([off]).sentence == "All backups are paused."
+
+
+def test_an_overdue_backup_whose_last_run_was_stopped_says_so() -> None:
+    stopped = replace(scenes.failed_run(), reason=Reason.STOPPED)
+
+    said = of_all([replace(backup_row(1), overdue=True, last_run=stopped)])
+
+    assert said.backup_issues[0].tone == Tone.MISS
+    assert "The last run was stopped by you." in said.backup_issues[0].why
 
 
 def test_the_state_of_a_row_is_what_it_does_now() -> None:
