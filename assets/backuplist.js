@@ -44,7 +44,7 @@ export default {
         <label class="sorter">
           <span class="unseen">Sort by</span>
           <select v-model="sort">
-            <option value="">What needs you first</option>
+            <option value="">Needs attention first</option>
             <template v-for="[key, label, down] in columns" :key="key">
               <option v-if="down !== null" :value="(down ? '-' : '') + key">{{ label }}</option>
               <option v-if="down !== null && sort === (down ? '' : '-') + key"

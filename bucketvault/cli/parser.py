@@ -282,7 +282,7 @@ class _Commands:
         verify = self._add(
             "verify",
             commands.verify,
-            "read all objects of a backup at both ends and compare the bytes",
+            "read all objects of a backup on both sides and compare the bytes",
             "verify Photos --wait",
             codes="wait",
         )

@@ -42,10 +42,10 @@ def test_one_of_five_thousand_buckets_is_found_and_imported(
 
         tab.field("Search buckets").fill("bucket-04321")
         expect(tab.page.locator("tr.entry")).to_have_count(1)
-        tab.press("Import bucket-04321")
+        tab.press("Add bucket-04321")
         tab.press("Copy from it")
-        expect(tab.page.get_by_text("bucket-04321 is imported.")).to_be_visible()
-        expect(tab.page.locator("tr.entry")).to_contain_text("Imported")
+        expect(tab.page.get_by_text("bucket-04321 was added.")).to_be_visible()
+        expect(tab.page.locator("tr.entry")).to_contain_text("Added")
 
         # the form of a backup finds one as well, and by the keyboard alone
         tab.page.goto("backups/new")

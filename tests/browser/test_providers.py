@@ -51,12 +51,12 @@ def test_a_provider_is_entered_mended_tested_and_its_buckets_imported(
 
         # two buckets, each with one question
         expect(page.get_by_text(HOSTILE_BUCKET, exact=True)).to_be_visible()
-        tab.press("Import photos")
+        tab.press("Add photos")
         tab.press("Copy from it")
-        expect(page.get_by_text("photos is imported.")).to_be_visible()
-        tab.press(f"Import {HOSTILE_BUCKET}")
+        expect(page.get_by_text("photos was added.")).to_be_visible()
+        tab.press(f"Add {HOSTILE_BUCKET}")
         tab.press("Copy to it")
-        expect(page.locator(".pill", has_text="Imported")).to_have_count(2)
+        expect(page.locator(".pill", has_text="Added")).to_have_count(2)
 
         # editing never brings the secret back
         page.get_by_role("link", name="Edit").click()

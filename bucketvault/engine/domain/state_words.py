@@ -37,7 +37,7 @@ _WARNINGS = {  # with the numbers and names of the warning
     WarningCode.MASKED: "Known secrets masked in this log: {n:,}.",
     WarningCode.ALTERED: "Changed in the copy by another program and replaced: {n:,}.",
     WarningCode.LOST: "Deleted from the copy by another program and copied again: {n:,}.",
-    WarningCode.UNREAD: "Could not be read at one end: {n:,}. The log names them.",
+    WarningCode.UNREAD: "Could not be read on one side: {n:,}. The log names them.",
     WarningCode.LEDGER_LOST: (
         "The record of earlier proofs was damaged. This run created a new one."
     ),

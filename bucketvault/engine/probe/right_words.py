@@ -17,7 +17,7 @@ RIGHT_WORDS = {
 _UNTRIED = {
     Untried.FAILED_BEFORE: "not tested: a step above failed",
     Untried.REFUSED_BEFORE: "not tested: a permission above was denied",
-    Untried.NO_BUCKET: "not tested: import a bucket first",
+    Untried.NO_BUCKET: "not tested: add a bucket first",
     Untried.NOT_ASKED: "not tested: use Test writing",
     Untried.NO_OBJECT: "not tested: no object found",
     Untried.NO_TIME: "not tested: the test ended first",

@@ -61,7 +61,7 @@ UNPLANNABLE = (
     "choose another."
 )
 NOTHING_KNOWN = "No further details are known. See its log."
-PROVE = "Start a run: it compares every object at both ends."
+PROVE = "Start a run: it compares every object on both sides."
 
 
 class Part(StrEnum):

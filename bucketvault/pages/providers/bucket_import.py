@@ -32,7 +32,7 @@ class BucketImport:
         with element("div", "line"):
             label = "Bucket not in the list?"
             self._typed = Field("bucket", label, placeholder=placeholder)
-            button("Import", "plus", mark="import-typed", on_click=self._press)
+            button("Add bucket", "plus", mark="import-typed", on_click=self._press)
         self._below = element("div", "line")
 
     def _press(self) -> Awaitable[None] | None:
@@ -76,7 +76,7 @@ class BucketImport:
             self._below.clear()
             if not listed:
                 self._typed.input.value = ""
-        tell_user(f"{said} is imported.")
+        tell_user(f"{said} was added.")
         if then is not None:
             await then(made)
 
@@ -90,8 +90,8 @@ class BucketImport:
         self._typed.show([str(error)])
         if anyway is not None:
             with self._below:
-                button("Import anyway", kind="small", mark="import-anyway", on_click=anyway)
-                element("span", "t13 ink2", "It is then marked as not checked.")
+                button("Add anyway", kind="small", mark="import-anyway", on_click=anyway)
+                element("span", "t13 ink2", "It will be marked as not checked.")
 
 
 def draw_no_listing(error: BucketvaultError, kind: str, code: str = "") -> ui.element:

@@ -146,7 +146,7 @@ class BucketsCard:
         elif self._page.listing is not None:
             sentence = "This provider lists no buckets. Create one there, then press Refresh."
         elif self._error is not None:
-            sentence = "No bucket of this provider is imported yet."
+            sentence = "No bucket of this provider has been added yet."
         with element("div", "note-line"):
             element("span", text=sentence)
 
@@ -207,7 +207,7 @@ class BucketsCard:
         with (
             self._dialogs,
             question(
-                f"Import {shown}?",
+                f"Add {shown}?",
                 "What may backups do with this bucket? You can change this later under Storages.",
             ) as (dialog, actions),
             actions,
@@ -239,9 +239,9 @@ ROW = """
   <td class="c-action"><div class="line">
     <span v-if="props.row.state === 'imported'" class="pill" :class="props.row.tone">
       <i class="glyph" :class="props.row.tone" aria-hidden="true"></i>{{ props.row.word }}</span>
-    <button v-else type="button" class="btn small" :aria-label="'Import ' + props.row.name"
+    <button v-else type="button" class="btn small" :aria-label="'Add ' + props.row.name"
       @click="$parent.$emit('import', props.row.id)">
-      <i class="icon icon-plus" aria-hidden="true"></i>Import</button>
+      <i class="icon icon-plus" aria-hidden="true"></i>Add</button>
   </div></td>
 </tr>
 """

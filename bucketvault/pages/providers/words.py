@@ -206,7 +206,7 @@ def bucket_row(place: int, line: BucketLine, page: ProviderPage) -> dict[str, ob
     name = clean(line.name, limit=NAME_CHARACTERS)
     state, word, tone = "import", "", ""
     if storage is not None:
-        state, word, tone = "imported", "Imported", CLASSES[Tone.OK]
+        state, word, tone = "imported", "Added", CLASSES[Tone.OK]
         if page.listing is not None and not line.listed:
             word, tone = "Not in the list", CLASSES[Tone.WARN]
         elif not line.listed and storage.checked_at is None and storage.objects is None:

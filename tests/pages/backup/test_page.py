@@ -65,7 +65,7 @@ def test_a_proof_that_is_too_old_is_a_warning() -> None:
     tone, sentence, detail = answer(scenes_proof.old_row())
 
     assert (tone, sentence) == (Tone.OLD, "The copy has not been proven for more than 2 days.")
-    assert detail.startswith("Start a run: it compares every object at both ends.")
+    assert detail.startswith("Start a run: it compares every object on both sides.")
     assert "Last proven: " in detail
 
 

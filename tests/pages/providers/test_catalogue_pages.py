@@ -267,10 +267,10 @@ async def test_import_asks_one_question(user: User, desk) -> None:
     place = next(r["id"] for r in table_rows(user) if r["name"] == "acme-finance-2025")
 
     user.find(Table).trigger("import", place)
-    await user.should_see("Import acme-finance-2025?")
+    await user.should_see("Add acme-finance-2025?")
     press(user, "use-1")
 
-    await user.should_see("acme-finance-2025 is imported.")
+    await user.should_see("acme-finance-2025 was added.")
     (made,) = [s for s in desk.all_storages.values() if s.bucket_name == "acme-finance-2025"]
     assert made.usage_type == "destination_only"
 
@@ -286,7 +286,7 @@ async def test_a_typed_name_that_is_not_there_can_be_imported_all_the_same(
     await user.should_see("There is no bucket not-there.")
     press(user, "import-anyway")
 
-    await user.should_see("not-there is imported.")
+    await user.should_see("not-there was added.")
     (made,) = [s for s in desk.all_storages.values() if s.bucket_name == "not-there"]
     assert made.checked_at is None
 
