@@ -8,7 +8,7 @@ import sys
 import time
 import webbrowser
 
-from bucketvault.access import metrics_token, password
+from bucketvault.access import links, metrics_token, password
 from bucketvault.access.sessions import end_all_sessions
 from bucketvault.cli.asking import asked_twice
 from bucketvault.config import Config
@@ -18,6 +18,7 @@ from bucketvault.server import address
 from bucketvault.store.opening import open_store
 from bucketvault.store.private_files import write_private
 
+USED_S = 30.0
 SERVER_S = 60.0  # a small machine with a large database takes a while
 
 
@@ -34,8 +35,9 @@ def open_in_browser(given: argparse.Namespace, config: Config) -> int:
     """Open the pages in the user's browser, signed in; start a server first where none answers.
 
     The browser gets the path of a private file that leads to the link: its arguments are for
-    everybody to read. Raises BucketvaultError where neither a server nor a browser starts,
-    StrangerError where another program listens.
+    everybody to read. The file is there until the link was used, for half a minute at most.
+    Raises BucketvaultError where neither a server nor a browser starts, StrangerError where
+    another program listens.
     """
     config.make_folders()
     try:
@@ -47,19 +49,25 @@ def open_in_browser(given: argparse.Namespace, config: Config) -> int:
         _, link = address.login_link(config, new=False)
     page = config.data_dir / "open.html"
     write_private(page, f'<meta http-equiv="refresh" content="0; url={html.escape(link)}">\n')
-    if not webbrowser.open(page.as_uri()):
-        raise BucketvaultError(
-            "There is no browser here.",
-            "bucketvault url prints a link; over SSH, open it through a tunnel (docs/access.md).",
-        )
-    print("The pages open in your browser. If they do not: bucketvault url")
+    try:
+        if not webbrowser.open(page.as_uri()):
+            raise BucketvaultError(
+                "There is no browser here.",
+                "bucketvault url prints a link; over SSH, open it through a tunnel "
+                "(docs/access.md).",
+            )
+        print("The pages open in your browser. If they do not: bucketvault url", flush=True)
+        deadline, token = time.monotonic() + USED_S, link.partition("token=")[2]
+        while time.monotonic() < deadline and links.opens(token):
+            time.sleep(0.2)  # between two looks
+    finally:
+        page.unlink()
     return 0
 
 
 def _start_server(config: Config) -> None:
     """Start `serve`, which goes on without us. Raises BucketvaultError with what it said."""
-    with (config.data_dir / "serve.log").open("ab") as out:
-        begin = out.tell()
+    with (config.data_dir / "serve.log").open("wb") as out:
         server = subprocess.Popen(
             [sys.executable, "-m", "bucketvault", "--data-dir", str(config.data_dir), "serve"],
             stdin=subprocess.DEVNULL,
@@ -73,7 +81,7 @@ def _start_server(config: Config) -> None:
             address.noted_door(config).ask()
             return
         time.sleep(0.1)  # between two looks
-    said = (config.data_dir / "serve.log").read_bytes()[begin:].decode(errors="replace")
+    said = (config.data_dir / "serve.log").read_bytes().decode(errors="replace")
     raise BucketvaultError("bucketvault did not start.", *said.strip().splitlines()[-1:])
 
 
