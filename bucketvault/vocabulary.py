@@ -177,6 +177,7 @@ class MailKind(StrEnum):
     OVERDUE_OVER = "overdue_over"  # and now it has
     DAMAGED = "damaged"  # bytes were read that are not the same at both ends
     KEPT_OUT = "kept_out"  # another program has the port of the pages
+    WEEKLY = "weekly"  # the report of a week, also a good one
 
 
 class AlertEvent(StrEnum):
@@ -188,6 +189,7 @@ class AlertEvent(StrEnum):
     RECOVERED = "recovered"
     DAMAGED = "damaged"
     PROGRAM = "program"
+    WEEKLY = "weekly"
 
 
 EVENT_OF = {
@@ -198,6 +200,7 @@ EVENT_OF = {
     MailKind.OVERDUE_OVER: AlertEvent.RECOVERED,
     MailKind.DAMAGED: AlertEvent.DAMAGED,
     MailKind.KEPT_OUT: AlertEvent.PROGRAM,
+    MailKind.WEEKLY: AlertEvent.WEEKLY,
 }
 
 

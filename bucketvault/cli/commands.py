@@ -99,6 +99,13 @@ def status(given: argparse.Namespace, config: "Config") -> int:
     return print_status(given, config)
 
 
+def report(given: argparse.Namespace, config: "Config") -> int:
+    """Print the report of the last seven days."""
+    from bucketvault.cli.report import print_report
+
+    return print_report(given, config)
+
+
 def doctor(given: argparse.Namespace, config: "Config") -> int:
     """Check the installation."""
     from bucketvault.cli.doctor import examine

@@ -308,6 +308,9 @@ class _Commands:
             codes="status",
         )
         _json(status)
+        self._add(
+            "report", commands.report, "print the report of the last 7 days, as an email", "report"
+        )
         runs = self._add(
             "runs", commands.runs, "list the newest runs of a backup", "runs Photos", "runs --json"
         )

@@ -38,6 +38,8 @@ class Mailbox:
         """Keep an email."""
         told = email.message_from_bytes(content, policy=email.policy.default)
         date = email.utils.parsedate_to_datetime(str(told["Date"]))
+        plain = told.get_body(("plain",))  # a report has an HTML part beside it
+        text = plain.get_content() if plain is not None else ""
         number = self._received[-1].number + 1 if self._received else 1
         self._received.append(
             Received(
@@ -46,7 +48,7 @@ class Mailbox:
                 sender=str(told["From"]),
                 recipient=str(told["To"]),
                 subject=str(told["Subject"]).strip(),  # a long one is folded before its words
-                body=told.get_content().replace("\r\n", "\n"),
+                body=text.replace("\r\n", "\n"),
             )
         )
         self.on_new()

@@ -142,7 +142,7 @@ class Engine:
         self._workers: dict[int, tuple[Worker, threading.Thread]] = {}
         self._workers_lock = threading.Lock()
         self._adopts_at = 0.0
-        self.scheduler = Scheduler()
+        self.scheduler = Scheduler(self.installation_issues)
         self._schedule = self.scheduler if schedules else None  # to be watched
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._housekeeper = Housekeeper(config)

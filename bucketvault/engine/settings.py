@@ -20,7 +20,14 @@ from bucketvault.engine.domain.fields import (
     ruled,
     ruled_fields,
 )
-from bucketvault.engine.domain.rules import InvalidValue, is_loopback, whole_number, word
+from bucketvault.engine.domain.rules import (
+    InvalidValue,
+    clock_rule,
+    is_loopback,
+    optional_word,
+    whole_number,
+    word,
+)
 from bucketvault.errors import (
     ChangedMeanwhileError,
     InvalidInputError,
@@ -31,7 +38,7 @@ from bucketvault.errors import (
 from bucketvault.store.database import connection, writing
 from bucketvault.store.models import Setting
 from bucketvault.store.secrets import Vault, place, ready_for_secrets
-from bucketvault.vocabulary import MailSecurity, Topic
+from bucketvault.vocabulary import MailSecurity, Topic, Weekday
 
 USUAL_PORTS = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}
 PASSWORD = "smtp_password"  # noqa: S105 - the name of the setting
@@ -56,6 +63,10 @@ class Settings:
     ping_url: str = ruled(allowed.ping_url_rule, "", kind=SECRET)  # called while all is well
     # alerts are off, and that is meant: somebody watches in another way
     alerts_elsewhere: bool = ruled(allowed.stored_yes_or_no_rule, False, kind=YES_OR_NO)
+    # None: no report is sent
+    weekly_report: Weekday | None = ruled(optional_word(Weekday))
+    # HH:MM on the server's clock
+    weekly_report_at: str = ruled(clock_rule, "08:00")
     has_smtp_password: bool = False
 
     @property

@@ -395,6 +395,7 @@ class Mail(BaseModel):
     message_id = pw.TextField(unique=True)  # the same at every attempt
     subject = pw.TextField()
     body = pw.TextField()
+    html = pw.TextField(default="")  # the same for programs that show it; empty: plain text alone
     about: pw.Field[Json] = JsonField(default=dict)  # of a target: for programs that read it
     attempts = pw.IntegerField(default=0)
     next_attempt_at: pw.Field[dt.datetime | None] = UtcField(null=True, default=utcnow)

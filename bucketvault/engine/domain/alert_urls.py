@@ -227,6 +227,7 @@ EVENT_WORDS: Mapping[AlertEvent, str] = {
     AlertEvent.RECOVERED: "works again",
     AlertEvent.DAMAGED: "found damage",
     AlertEvent.PROGRAM: "pages cannot be opened",
+    AlertEvent.WEEKLY: "weekly report",
 }
 
 

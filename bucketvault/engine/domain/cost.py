@@ -9,8 +9,10 @@ from enum import StrEnum
 
 from bucketvault.engine.domain.prices import UNKNOWN, Prices
 from bucketvault.engine.domain.usage import EndUse, Use
+from bucketvault.humanize import dollars
 from bucketvault.vocabulary import Side
 
+NOT_KNOWN = "unknown"
 _MILLION = 1_000_000
 _PRICE_OF = {
     "lists": "lists_per_million",
@@ -74,6 +76,13 @@ def cost_of(use: Use, prices: Mapping[Side, Prices], stored: int | None = None) 
             traffic = _traffic(mine.bytes_out, price, stored or 0)
             items.append(Item(Part.TRAFFIC, side, mine.bytes_out, traffic))
     return Cost(tuple(items))
+
+
+def total(cost: Cost) -> str:
+    """Return the sum in words; what is not known is never left out in silence."""
+    if cost.is_known:
+        return dollars(cost.dollars)
+    return f"at least {dollars(cost.dollars)}" if cost.dollars else NOT_KNOWN
 
 
 def storage_of(size_bytes: int, prices: Prices, side: Side = Side.DESTINATION) -> Cost:

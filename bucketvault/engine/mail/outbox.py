@@ -15,6 +15,7 @@ import json
 import logging
 import shlex
 import socket
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,17 @@ def kept_out(words: str, since: str) -> None:
     event = f"{since}.kept-out"
     subject = "The pages of bucketvault cannot be opened"
     _put(MailKind.KEPT_OUT, event, None, None, lambda home: texts.kept_out(words, home), subject)
+
+
+def weekly(week: str, write: Callable[[texts.Home], texts.Text]) -> None:
+    """Write the report of a week; `week` names the day it is of. Twice for one is once.
+
+    Other installations may send from the same domain: a random part keeps their ids apart.
+    """
+    name = f"weekly-{week}-"
+    if not Mail.select().where(Mail.message_id.startswith(f"<{name}")).exists():
+        event = f"{name}{uuid.uuid4()}"
+        _put(MailKind.WEEKLY, event, None, None, write, "Weekly report of bucketvault")
 
 
 def _run_failed(run: BackupRun, name: str) -> None:
@@ -285,7 +297,9 @@ def _put(
     row = {"run": run_id, "backup": backup_id, "kind": kind, "subject": text.subject}
     if now.mail_is_set_up:
         domain = now.mail_from.rpartition("@")[2]
-        _insert(row | {"message_id": f"<{event}@{domain}>", "body": text.body})
+        _insert(
+            row | {"message_id": f"<{event}@{domain}>", "body": text.body, "html": text.rich},
+        )
     if targets:
         about = _about(backup_id, run_id, here)
     for each in targets:

@@ -7,6 +7,7 @@ everybody to see. No run ever waits for any of this.
 
 import datetime as dt
 import email.utils
+import hashlib
 import itertools
 import logging
 import threading
@@ -185,7 +186,8 @@ class Mailer:
                 outbox.note_failed(mail.id, "Email was turned off before this was sent.", None)
                 return
             moment = outbox.event_time(mail)
-            message = message_of(server, mail.message_id, mail.subject, mail.body, moment)
+            told = mail.subject, mail.body, moment, mail.html
+            message = message_of(server, mail.message_id, *told)
             self._known = server
             deliver(server, message, self._pace.patience)
         except BusyError:
@@ -226,9 +228,14 @@ def note_sent(mail: Mail, ending: threading.Event, pause_s: float) -> None:
 
 
 def message_of(
-    server: MailServer, message_id: str, subject: str, body: str, moment: dt.datetime
+    server: MailServer,
+    message_id: str,
+    subject: str,
+    body: str,
+    moment: dt.datetime,
+    html: str = "",
 ) -> bytes:
-    """The whole mail as it goes over the wire; the same at every attempt."""
+    """Return the whole mail as it goes over the wire; the same at every attempt."""
     message = EmailMessage()
     message["From"] = Address("bucketvault", addr_spec=server.sender)
     message["To"] = Address(addr_spec=server.recipient)
@@ -237,4 +244,8 @@ def message_of(
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers, please
     message.set_content(body, cte="quoted-printable")
+    if html:
+        message.add_alternative(html, subtype="html", cte="quoted-printable")
+        # one by chance would differ from attempt to attempt
+        message.set_boundary(f"part-{hashlib.sha256(message_id.encode()).hexdigest()[:32]}")
     return message.as_bytes(policy=SMTP)

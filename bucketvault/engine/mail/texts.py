@@ -54,12 +54,14 @@ Run = Any  # a row with the columns of BackupRun, a table that is not known here
 class Text:
     """A mail without its envelope: the subject on one line, the body with plain newlines.
 
-    `brief`: its prose alone, a line a paragraph, for a phone.
+    `brief`: its prose alone, a line a paragraph, for a phone. `rich`: the same as the body, as
+    HTML; empty: there is no such part.
     """
 
     subject: str
     body: str
     brief: str
+    rich: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,20 @@ def failed(
     held, reads = run.reason == Reason.BRAKE, run.kind == RunKind.VERIFY
     subject = subject_of_failed(run, name)
     body = [
-        _paragraph(
+        paragraph(
             describe_copy(state, home.zone, run.finished_at), _last_good(name, last_good_at, home)
         ),
         _told(f"{subject}:", describe_cause(run)),
-        _paragraph(describe_proof(proof)),
+        paragraph(describe_proof(proof)),
         *(_told("Warnings:", describe_warning(each)) for each in warnings_of(run)),
         _told("What to do:", run.hint),
-        _facts(_circumstances(run, home), in_a_row=in_a_row),
+        fact_lines(_circumstances(run, home), in_a_row=in_a_row),
         times_in(home.zone),
         _quoted("It would remove:", would_remove),
         _quoted("The first errors:", _URL.sub("(URL)", run.detail).splitlines()),
         _commands(home, run, name, approve=held and bool(run.findings), reads=reads),
     ]
-    return _text(f"{subject}: {run.explanation}" if run.explanation else subject, body, home)
+    return whole(f"{subject}: {run.explanation}" if run.explanation else subject, body, home)
 
 
 def subject_of_failed(run: Run, name: str) -> str:
@@ -134,13 +136,13 @@ def damaged(run: Run, name: str, home: Home, found: Verified) -> Text:
         _told(f"{named} was read and compared.", f"{run.explanation} {new}"),
         _told("What to do:", run.hint),
         _differences(found),
-        _facts(_circumstances(run, home)),
+        fact_lines(_circumstances(run, home)),
         times_in(home.zone),
         _commands(home, run, name),
     ]
     what = "object" if found.wrong == 1 else "objects"
     verb = "differs" if found.wrong == 1 else "differ"
-    return _text(f"{named}: {found.wrong:,} {what} {verb} in the copy", body, home)
+    return whole(f"{named}: {found.wrong:,} {what} {verb} in the copy", body, home)
 
 
 def overdue(
@@ -162,8 +164,8 @@ def overdue(
         when = home.moment(last.finished_at)
         happened = f"Its newest run ended on {when}: {describe_end(last)}"
     body = [
-        _paragraph(_last_good(name, last_good_at, home)),
-        _paragraph(
+        paragraph(_last_good(name, last_good_at, home)),
+        paragraph(
             f"{named} is overdue: it was scheduled for {home.moment(planned)}, and no run has "
             "succeeded since.",
             happened,
@@ -173,9 +175,9 @@ def overdue(
         _commands(home, last, name),
     ]
     if last_good_at is None:
-        return _text(f"{named} is overdue: there is no copy yet", body, home)
+        return whole(f"{named} is overdue: there is no copy yet", body, home)
     day = home.moment(last_good_at).partition(",")[0]
-    return _text(f"{named} is overdue: no good copy since {day}", body, home)
+    return whole(f"{named} is overdue: no good copy since {day}", body, home)
 
 
 def overdue_over(run: Run, name: str, home: Home, *, since: dt.datetime, failures: int) -> Text:
@@ -195,46 +197,46 @@ def overdue_over(run: Run, name: str, home: Home, *, since: dt.datetime, failure
 def kept_out(words: str, home: Home) -> Text:
     """Another program has the port of the pages; `words` say whose."""
     body = [
-        _paragraph(
+        paragraph(
             f"{words} The pages cannot be opened. Runs start on schedule, and emails are sent."
         ),
-        _paragraph(
+        paragraph(
             "Do not sign in at that address: it could be any program. The pages are served again "
             "when the port is free; sign in with a new link then."
         ),
         _told("On the server:", f"{home.command} doctor"),
     ]
-    return _text("The pages of bucketvault cannot be opened", body, home)
+    return whole("The pages of bucketvault cannot be opened", body, home)
 
 
 def database_lost(summary: str, hint: str, home: Home) -> Text:
     """The server does not start: its database is gone or damaged. Both are words of the error."""
     body = [
-        _paragraph(f"{summary} bucketvault cannot run: no backup starts until this is fixed."),
+        paragraph(f"{summary} bucketvault cannot run: no backup starts until this is fixed."),
         _told("What to do:", hint),
         _told("Check everything, on the server:", f"{home.command} doctor"),
     ]
-    return _text("bucketvault is stopped: its database cannot be used", body, home)
+    return whole("bucketvault is stopped: its database cannot be used", body, home)
 
 
 def trial(home: Home) -> Text:
     """The mail that Send test mail sends."""
     body = [
-        _paragraph("Email from bucketvault arrives. This is a test; nothing has failed."),
-        _paragraph(
+        paragraph("Email from bucketvault arrives. This is a test; nothing has failed."),
+        paragraph(
             "You get one email for each run or verification that fails, for each run that waits "
             "for "
             "your approval, when a backup did not run when it should have, and when either works "
             "again."
         ),
     ]
-    return _text("A test mail from bucketvault", body, home)
+    return whole("A test mail from bucketvault", body, home)
 
 
 def trial_alert(home: Home) -> Text:
     """The alert that Send test sends."""
-    body = [_paragraph("Alerts from bucketvault arrive here. This is a test; nothing has failed.")]
-    return _text("A test alert from bucketvault", body, home)
+    body = [paragraph("Alerts from bucketvault arrive here. This is a test; nothing has failed.")]
+    return whole("A test alert from bucketvault", body, home)
 
 
 def plain(subject: str) -> Text:
@@ -248,19 +250,19 @@ def plain(subject: str) -> Text:
 
 def _good_again(run: Run, name: str, home: Home, news: str, *told: str) -> Text:
     body = [
-        _paragraph(
+        paragraph(
             run.explanation or "The copy is complete.", describe_proof(Proof.from_json(run.proof))
         ),
-        _paragraph(*told),
+        paragraph(*told),
         *(_told("Warnings:", describe_warning(each)) for each in warnings_of(run)),
-        _facts(_circumstances(run, home)),
+        fact_lines(_circumstances(run, home)),
         times_in(home.zone),
         _commands(home, run, name, again=False),
     ]
-    return _text(f"{clean(name)} {news}", body, home)
+    return whole(f"{clean(name)} {news}", body, home)
 
 
-def _text(subject: str, body: Iterable[str], home: Home) -> Text:
+def whole(subject: str, body: Iterable[str], home: Home) -> Text:
     parts = [part for part in body if part]
     machine = f"bucketvault on {clean(home.machine, limit=100)}"
     brief = [" ".join(part.split("\n")) for part in parts if isinstance(part, _Prose)]
@@ -277,8 +279,8 @@ class _Prose(str):
     __slots__ = ()
 
 
-def _paragraph(*told: str) -> _Prose:
-    return _Prose(_wrapped(clean(sentences(*told), limit=PARAGRAPH_CHARACTERS)))
+def paragraph(*told: str) -> _Prose:
+    return _Prose(wrapped(clean(sentences(*told), limit=PARAGRAPH_CHARACTERS)))
 
 
 def _differences(found: Verified) -> str:
@@ -286,13 +288,13 @@ def _differences(found: Verified) -> str:
     for each in found.found[:QUOTED_LINES]:
         mark, *ends = found_lines(each)
         named = clean(f"{each['key']}: {mark}", limit=QUOTED_CHARACTERS)
-        lines.append(_wrapped(named, first="  ", rest="    "))
-        lines += [_wrapped(clean(end), first="    ", rest="      ") for end in ends]
+        lines.append(wrapped(named, first="  ", rest="    "))
+        lines += [wrapped(clean(end), first="    ", rest="      ") for end in ends]
     return "\n".join([*lines, *(["  ..."] if found.wrong > QUOTED_LINES else [])])
 
 
 def _told(heading: str, text: str) -> str:
-    return _paragraph(heading, text) if text else ""
+    return paragraph(heading, text) if text else ""
 
 
 def _last_good(name: str, at: dt.datetime | None, home: Home) -> str:
@@ -332,13 +334,12 @@ def _place(end: EndSpec) -> str:
     return clean(f"{end.place} at {end.provider}", limit=QUOTED_CHARACTERS)
 
 
-def _facts(facts: list[tuple[str, str]], *, in_a_row: int = 0) -> str:
+def fact_lines(facts: list[tuple[str, str]], *, in_a_row: int = 0) -> str:
     if in_a_row > 1:
         facts = [*facts, ("How often", f"{_ordinal(in_a_row)} failure in a row")]
     column = max(len(label) for label, _ in facts) + 2
     return "\n".join(
-        _wrapped(value, first=f"{label}:".ljust(column), rest=" " * column)
-        for label, value in facts
+        wrapped(value, first=f"{label}:".ljust(column), rest=" " * column) for label, value in facts
     )
 
 
@@ -346,7 +347,7 @@ def _quoted(heading: str, lines: Sequence[str]) -> str:
     shown = [clean(line, limit=QUOTED_CHARACTERS) for line in lines if line.strip()]
     if not shown:
         return ""
-    told = [_wrapped(line, first="  ", rest="    ") for line in shown[:QUOTED_LINES]]
+    told = [wrapped(line, first="  ", rest="    ") for line in shown[:QUOTED_LINES]]
     if len(shown) > QUOTED_LINES:
         told.append("  ...")
     return "\n".join([heading, *told])
@@ -371,7 +372,7 @@ def _commands(
     return "\n".join(["Without a browser:", *(f"  {clean(line)}" for line in lines)])
 
 
-def _wrapped(text: str, *, first: str = "", rest: str = "") -> str:
+def wrapped(text: str, *, first: str = "", rest: str = "") -> str:
     return textwrap.fill(
         text,
         WIDTH,

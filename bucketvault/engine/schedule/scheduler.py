@@ -19,7 +19,7 @@ import schedule
 
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.runs import queue
-from bucketvault.engine.schedule import nightly, overdue
+from bucketvault.engine.schedule import nightly, overdue, weekly
 from bucketvault.errors import TimingError
 from bucketvault.store.database import BusyError, connection, writing
 from bucketvault.store.models import IS_ACTIVE, Backup, BackupRun, utcnow
@@ -43,7 +43,8 @@ REPLACED_AT_MOST = 3  # a thread that hangs cannot be ended: they must not pile 
 class Scheduler:
     """The thread that plans. Every method may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, issues: weekly.Issues = tuple) -> None:
+        self._issues = issues  # what the program itself needs a person for: a report tells it
         self.last_beat_at: dt.datetime | None = None  # of the last one that did all its work
         self._beaten: float | None = None  # the same by the monotonic clock
         self._told: float | None = None  # when overdue backups were last looked for
@@ -70,7 +71,7 @@ class Scheduler:
         return not _is_past(self._beaten, FRESH_S)
 
     def beat(self) -> None:
-        """Queue what is due, and once a minute see what is overdue.
+        """Queue what is due; once a minute see what is overdue, and whether a report is due.
 
         A backup at fault is logged, and the others are looked after; where the clock cannot be
         right, nothing is, and this is no beat. Raises BusyError where the database is busy.
@@ -86,8 +87,17 @@ class Scheduler:
         self._for_each(nightly.backups_to_read(now), nightly.queue_reading)
         if _is_past(self._told, TELL_EVERY_S):
             self._for_each(overdue.backups_to_tell(), overdue.tell)
+            self._report(now)
             self._told = time.monotonic()
         self.last_beat_at, self._beaten = now, time.monotonic()
+
+    def _report(self, now: dt.datetime) -> None:
+        try:
+            weekly.tell(now, self._issues)
+        except BusyError:
+            raise
+        except Exception:  # backups are started all the same
+            log.exception("the weekly report failed unexpectedly")
 
     def _for_each(self, backup_ids: Iterable[int], work: Callable[[int], None]) -> None:
         for backup_id in backup_ids:

@@ -42,7 +42,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Costs of the runs of a backup in the last `DAYS` days."""
+    """Costs of the runs of a backup in the last days."""
 
     bill: Bill
     runs: int  # that counted requests
@@ -87,9 +87,9 @@ def to_json(view: RunView, row: BackupRow, prices: Mapping[str, Prices]) -> Json
     }
 
 
-def spent(backup_id: int) -> Spent | None:
+def spent(backup_id: int, days: int = DAYS) -> Spent | None:
     """Return what the last runs cost, whatever they did; None where none counted requests."""
-    since = utcnow() - dt.timedelta(days=DAYS)
+    since = utcnow() - dt.timedelta(days=days)
     with one_moment():
         backup = Backup.get_or_none(Backup.id == backup_id)
         if backup is None:

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from bucketvault.engine.domain import rules
-from bucketvault.engine.domain.cost import Cost, cost_of, storage_of
+from bucketvault.engine.domain.cost import Cost, cost_of, storage_of, total
 from bucketvault.engine.domain.fields import BackupFields
 from bucketvault.engine.domain.prices import UNKNOWN
 from bucketvault.engine.domain.usage import EndUse, Use
@@ -59,7 +59,7 @@ def estimate(
 
 
 def _about(cost: Cost) -> str:
-    told = money.total(cost)
+    told = total(cost)
     return f"about {told}" if told.startswith("$") else told
 
 

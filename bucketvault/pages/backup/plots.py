@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 from nicegui import run
 
+from bucketvault.engine.domain.cost import total
 from bucketvault.engine.views.history import Measure
 from bucketvault.engine.views.money import DAYS, Spent
 from bucketvault.humanize import day, day_and_time, duration, many, size
 from bucketvault.pages.parts.chart import HIDDEN, bars, draw_chart, line
-from bucketvault.pages.parts.money import lines, prices_words, total
+from bucketvault.pages.parts.money import lines, prices_words
 from bucketvault.pages.parts.widgets import card, element, key_values
 from bucketvault.vocabulary import Json
 

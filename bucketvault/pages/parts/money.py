@@ -3,27 +3,18 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from bucketvault.engine.domain.cost import Cost, Item, Part
+from bucketvault.engine.domain.cost import NOT_KNOWN, Cost, Item, Part, total
 from bucketvault.engine.views.backups import RunPage
 from bucketvault.engine.views.money import Bill, Ends, Priced, bill_of_run
 from bucketvault.humanize import count, dollars, sentences, size
 from bucketvault.sanitize import clean
 from bucketvault.vocabulary import Side
 
-UNKNOWN = "unknown"
-
-
-def total(cost: Cost) -> str:
-    """Return the sum; what is not known is never left out in silence."""
-    if cost.is_known:
-        return dollars(cost.dollars)
-    return f"at least {dollars(cost.dollars)}" if cost.dollars else UNKNOWN
-
 
 def amount(item: Item) -> str:
     """Return what one line costs."""
     if item.dollars is None:
-        return UNKNOWN
+        return NOT_KNOWN
     return dollars(item.dollars) if item.dollars else "free"
 
 

@@ -123,6 +123,8 @@ class SettingsScreen:
                 with card("Email alerts", "one email per failed run", body=True):
                     self._mail = self._mail_form(stored)
                 self._alerts = AlertsCard(zone, actions.alerts)
+                with card("Weekly report", "one email a week, also when all is well"):
+                    self._report = self._report_form(stored)
                 with card("Heartbeat", "for a service that notices when this server is down"):
                     self._ping = self._ping_form(stored)
                 with card("Limits"):
@@ -200,6 +202,23 @@ class SettingsScreen:
             form.button("Send test email", "", "send-test", self._send_test)
         return form
 
+    def _report_form(self, stored: Settings) -> SettingsForm:
+        form = SettingsForm("Weekly report", stored, self._actions.kept, self._bar)
+        with element("div", "fields"), element("div", "two"):
+            form.pick(
+                "weekly_report",
+                "Day",
+                words.REPORT_DAYS,
+                "For each backup: newest proof, runs, growth, cost and what needs attention.",
+            )
+            form.field(
+                "weekly_report_at",
+                "Time",
+                placeholder="08:00",
+                hint=f"HH:MM in {self._zone.key}. Alert targets get a short version.",
+            )
+        return form
+
     def _ping_form(self, stored: Settings) -> SettingsForm:
         form = SettingsForm("Heartbeat", stored, self._actions.kept, self._bar)
         with element("div", "fields"):
@@ -264,7 +283,7 @@ class SettingsScreen:
 
     def show(self, page: SettingsPage, now: dt.datetime) -> None:
         """Show what is stored and how things are at `now`."""
-        for form in (self._mail, self._ping, self._limits):
+        for form in (self._mail, self._report, self._ping, self._limits):
             form.take(page.settings)
         self._alerts.show(page.targets, [each for each in page.mail.dead if each.to], now)
         elsewhere, others = page.settings.alerts_elsewhere, bool(page.targets)

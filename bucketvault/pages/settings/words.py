@@ -10,13 +10,16 @@ from bucketvault.engine.domain.rules import InvalidValue
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import age, day_and_time, many, size
-from bucketvault.vocabulary import AlertEvent, MailSecurity
+from bucketvault.vocabulary import AlertEvent, MailSecurity, Weekday
 
 PROTECTION = {
     MailSecurity.STARTTLS.value: "STARTTLS (usual port 587)",
     MailSecurity.TLS.value: "TLS from the first byte (usual port 465)",
     MailSecurity.NONE.value: "none, on this machine only (usual port 25)",
 }
+
+
+REPORT_DAYS = {"": "Off"} | {day.value: f"Every {day.value.capitalize()}" for day in Weekday}
 
 
 def mail_lines(

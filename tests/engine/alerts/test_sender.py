@@ -287,7 +287,7 @@ def test_a_url_is_stored_encrypted_for_its_row_and_shown_masked(
 
 
 def test_what_is_wrong_with_a_target_is_said_at_once_and_nothing_is_stored(vault: Vault) -> None:
-    given = TargetFields("", "ntfy://ntfy.example.com/t?verify=no", ("weekly",))  # type: ignore[arg-type]
+    given = TargetFields("", "ntfy://ntfy.example.com/t?verify=no", ("monthly",))  # type: ignore[arg-type]
 
     with pytest.raises(InvalidInputError) as caught:
         Alerts(lambda: vault).create(given)

@@ -41,7 +41,7 @@ async def test_a_target_is_added_and_its_service_recognised_while_its_url_is_typ
 
     await becomes(lambda: preferences.alerts.created)
     (given,) = preferences.alerts.created
-    assert given.url == NTFY and AlertEvent.HELD not in given.events and len(given.events) == 5
+    assert given.url == NTFY and AlertEvent.HELD not in given.events and len(given.events) == 6
     await user.should_see("The target was added. Send a test.")
     await user.should_see("Nothing was sent to it yet.")
     await user.should_not_see("Recognised")

@@ -65,6 +65,22 @@ async def test_the_bar_names_what_is_not_saved_and_saves_each_section_alone(
     await user.should_not_see("Not saved: ")
 
 
+async def test_a_weekly_report_is_turned_on_and_a_wrong_time_is_told_beside_its_field(
+    user: User, preferences: FakePreferences
+) -> None:
+    await user.open("/settings")
+    typed(user, "weekly_report", "monday")
+    typed(user, "weekly_report_at", "8 o'clock")
+
+    user.find(marker="save").click()
+    await user.should_see("Write the time as HH:MM on a 24-hour clock, such as 02:30.")
+    typed(user, "weekly_report_at", "07:30")
+    user.find(marker="save").click()
+
+    await becomes(lambda: preferences.saved)
+    assert preferences.saved == [{"weekly_report": "monday", "weekly_report_at": "07:30"}]
+
+
 async def test_what_was_typed_can_be_dropped_and_leaving_asks_only_before(
     user: User, preferences: FakePreferences, monkeypatch
 ) -> None:
