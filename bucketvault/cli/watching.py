@@ -20,7 +20,7 @@ from bucketvault.engine.domain import state_words
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.folder_lock import is_served
 from bucketvault.engine.views import backups
-from bucketvault.engine.views.live_words import doing, how_far, progress_of
+from bucketvault.engine.views.live_words import doing, how_far, limit_words, progress_of
 from bucketvault.errors import AlreadyRunningError, NotFoundError
 from bucketvault.store.database import BusyError
 from bucketvault.store.models import utcnow
@@ -306,4 +306,6 @@ def progress_in_words(run: backups.RunView, *, bar: bool = False) -> str:
         drawn = ","
     doing_words = doing(run)
     told = f"{doing_words[0].lower()}{doing_words[1:]}{drawn}"
-    return f"{run.backup_name}: {told} {far}".rstrip()
+    limit = limit_words(run, utcnow())
+    ends = f", {limit[0].lower()}{limit[1:]}" if limit else ""
+    return f"{run.backup_name}: {told} {far}".rstrip() + ends

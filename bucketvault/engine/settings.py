@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bucketvault.engine.domain import setting_rules as allowed
+from bucketvault.engine.domain.bandwidth import Bandwidth, share
 from bucketvault.engine.domain.fields import (
+    AMOUNT,
     NUMBER,
     SECRET,
     YES_OR_NO,
@@ -28,6 +30,7 @@ from bucketvault.engine.domain.rules import (
     whole_number,
     word,
 )
+from bucketvault.engine.domain.times import server_time_zone
 from bucketvault.errors import (
     ChangedMeanwhileError,
     InvalidInputError,
@@ -53,6 +56,10 @@ class Settings:
     stall_minutes: int = ruled(whole_number(1, 24 * 60, "minutes"), 10, kind=NUMBER)
     # 0: logs stay for ever
     log_retention_days: int = ruled(whole_number(0, 36500, "days"), 90, kind=NUMBER)
+    # of all runs together; None: no limit
+    bandwidth_mb_s: float | None = ruled(allowed.bandwidth_rule, kind=AMOUNT)
+    bandwidth_from: str = ruled(allowed.hour_rule, "")  # in the server's zone; both empty: always
+    bandwidth_to: str = ruled(allowed.hour_rule, "")
     smtp_host: str = ruled(allowed.mail_host_rule, "")  # empty: no mail
     # None: the usual one of `smtp_security`
     smtp_port: int | None = ruled(allowed.mail_port_rule, kind=NUMBER)
@@ -68,6 +75,14 @@ class Settings:
     # HH:MM on the server's clock
     weekly_report_at: str = ruled(clock_rule, "08:00")
     has_smtp_password: bool = False
+
+    @property
+    def bandwidth(self) -> Bandwidth:
+        """The share of one of the runs at the same time in the limit on bandwidth."""
+        if not self.bandwidth_mb_s:
+            return Bandwidth()
+        times, runs = (self.bandwidth_from, self.bandwidth_to), self.max_parallel_runs
+        return share(self.bandwidth_mb_s, *times, runs, server_time_zone())
 
     @property
     def mail_is_set_up(self) -> bool:
@@ -196,8 +211,22 @@ def _checked(
         password = ""  # nobody is left to whom it belongs
     if password is not None:
         after = replace(after, has_smtp_password=bool(password))
+    _check_bandwidth(sheet, after)
     _check_mail(sheet, before, after, password)
     return after, password, sheet.problems
+
+
+def _check_bandwidth(sheet: Sheet, after: Settings) -> None:
+    start, end = after.bandwidth_from, after.bandwidth_to
+    if not sheet.is_good("bandwidth_from", "bandwidth_to"):
+        return
+    if start and not end:
+        sheet.refuse("bandwidth_to", "Enter when the limit ends, or leave both times empty.")
+    if end and not start:
+        sheet.refuse("bandwidth_from", "Enter when the limit begins, or leave both times empty.")
+    if start and start == end:
+        told = "Both times are the same. Leave both empty for a limit at all times."
+        sheet.refuse("bandwidth_to", told)
 
 
 def _check_mail(sheet: Sheet, before: Settings, after: Settings, password: str | None) -> None:

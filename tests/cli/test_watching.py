@@ -12,6 +12,7 @@ import struct
 import termios
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,9 +20,11 @@ import pytest
 
 from bucketvault.cli.watching import ProgressLine, Watch, stop_patiently
 from bucketvault.config import Config, load_config
+from bucketvault.engine.domain.bandwidth import Bandwidth
 from bucketvault.engine.engine import Engine
 from bucketvault.engine.folder_lock import FolderHold
 from bucketvault.engine.rclone.log_lines import Progress
+from bucketvault.engine.runs import queue
 from bucketvault.engine.views import backups
 from bucketvault.store import database
 from bucketvault.store.models import BackupRun, utcnow
@@ -104,6 +107,23 @@ def test_elsewhere_each_step_is_a_line(row: BackupRun) -> None:
         "山の上: cleaning up",
         "山の上: stopping",
     ]
+
+
+def test_a_run_that_is_held_down_says_so_and_until_when(row: BackupRun) -> None:
+    out = io.StringIO()
+    spec = queue.freeze(row.backup)
+    always = replace(spec, bandwidth=Bandwidth(2_000_000))
+    hours = replace(spec, bandwidth=Bandwidth(2_000_000, "00:00", "23:59"))
+    copying = {"status": RunStatus.RUNNING, "phase": Phase.COPYING, "progress": HALF.to_json()}
+
+    ProgressLine(out).draw(now(row, **copying, spec=always.to_json()))
+    ProgressLine(out).draw(now(row, spec=hours.to_json()))
+    ProgressLine(out).draw(now(row, phase=Phase.PROVING))
+
+    first, second, proving = out.getvalue().splitlines()
+    assert first == "山の上: copying, 50 %, 33.0 of 66.0 MB, 1.0 MB/s, limited to 2 MB/s"
+    assert second.startswith(f"{first} ") and second[-5:-2].endswith(":")
+    assert "limited" not in proving
 
 
 def test_on_a_terminal_one_line_moves_and_never_breaks(

@@ -1,5 +1,6 @@
 """The settings of the installation: what may be entered, and where the mail password may go."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,12 @@ def test_the_port_follows_the_kind_of_protection(vault: Vault) -> None:
         ("ping_url", 3, "text"),
         ("log_retention_days", -1, "from 0"),
         ("stall_minutes", "soon", "whole number"),
+        ("bandwidth_mb_s", "20 MB/s", "a number of MB/s"),
+        ("bandwidth_mb_s", "0.01", "from 0.1 to 100,000"),
+        ("bandwidth_mb_s", float("nan"), "a number of MB/s"),
+        ("bandwidth_mb_s", True, "a number of MB/s"),
+        ("bandwidth_from", "8:00", "HH:MM"),
+        ("bandwidth_to", dt.time(8), "HH:MM"),
     ],
 )
 def test_what_cannot_be_taken_is_said_at_its_field(
@@ -208,6 +215,34 @@ def test_what_cannot_be_taken_is_said_at_its_field(
     settings.change(MAIL, vault)
 
     assert said in problems(vault, **{field: value})[field]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "field", "said"),
+    [
+        ("08:00", "", "bandwidth_to", "when the limit ends"),
+        ("", "22:00", "bandwidth_from", "when the limit begins"),
+        ("08:00", "08:00", "bandwidth_to", "the same"),
+    ],
+)
+def test_hours_of_a_limit_that_make_no_sense_are_said_at_the_field_that_is_wrong(
+    vault: Vault, start: str, end: str, field: str, said: str
+) -> None:
+    told = problems(vault, bandwidth_mb_s=20, bandwidth_from=start, bandwidth_to=end)
+
+    assert list(told) == [field] and said in told[field]
+
+
+@pytest.mark.parametrize(
+    ("entered", "bytes_s"),
+    [("20", 10_000_000), (" 1,25 ", 625_000), (0.1, 50_000), ("", 0), (0, 0), (None, 0)],
+)
+def test_each_of_the_runs_at_the_same_time_gets_its_share_of_the_bandwidth(
+    vault: Vault, entered: object, bytes_s: int
+) -> None:
+    settings.change({"max_parallel_runs": 2, "bandwidth_mb_s": entered}, vault)
+
+    assert settings.load().bandwidth.bytes_s == bytes_s
 
 
 def test_every_problem_is_told_at_once(vault: Vault) -> None:

@@ -136,9 +136,12 @@ class Setup:
             self._backup(name, draw(st.sampled_from(ends[0])), draw(st.sampled_from(ends[1])))
 
     def _settings(self) -> None:
+        hours = st.sampled_from((("", ""), ("08:00", "22:00"), ("22:00", "06:30")))
         given: dict[str, object] = {
             "max_parallel_runs": self.draw(st.integers(1, 16)),
             "log_retention_days": self.draw(st.integers(0, 36500)),
+            "bandwidth_mb_s": self.draw(st.sampled_from((0, 20, 1.25, None))),
+            **dict(zip(("bandwidth_from", "bandwidth_to"), self.draw(hours), strict=True)),
             "alerts_elsewhere": self.draw(st.booleans()),
             "ping_url": self.draw(st.sampled_from(("", "https://hc-ping.com/1?x=%22"))),
         }

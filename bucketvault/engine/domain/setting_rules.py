@@ -10,6 +10,7 @@ from bucketvault.engine.domain.rules import (
     LONGEST_SECRET,
     InvalidValue,
     check_address,
+    clock_rule,
     ip_address,
     is_host_name,
     is_near,
@@ -22,6 +23,7 @@ from bucketvault.sanitize import has_control_characters
 LONGEST_ADDRESS = 254  # RFC 5321 4.5.3.1.3, without the brackets
 LONGEST_USER = 320
 LONGEST_URL = 2000
+LEAST_MB_S, MOST_MB_S = 0.1, 100_000
 
 # An address that never needs quotes or comments: nothing in it can end a header or a command.
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -30,6 +32,29 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/
 def stored_yes_or_no_rule(value: object) -> bool:
     """True or false, also as a setting is stored."""
     return yes_or_no_rule({"True": True, "False": False}.get(str(value), value))
+
+
+def bandwidth_rule(value: object) -> float | None:
+    """A bandwidth in MB/s; None, empty or 0: no limit."""
+    number = 0.0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = value
+    elif value is not None and (typed := str(value).strip()):
+        is_number = re.fullmatch(r"[0-9]{1,6}([.,][0-9]{1,3})?", typed, re.ASCII)
+        number = float(typed.replace(",", ".")) if is_number else -1.0
+    if number == 0:
+        return None
+    if not LEAST_MB_S <= number <= MOST_MB_S:  # nan, too
+        raise InvalidValue(
+            f"Enter a number of MB/s from {LEAST_MB_S} to {MOST_MB_S:,}, or 0 for no limit."
+        )
+    return int(number) if number == int(number) else round(number, 3)
+
+
+def hour_rule(value: object) -> str:
+    """A time of day as HH:MM; empty: none."""
+    is_empty = value is None or (isinstance(value, str) and not value.strip())
+    return "" if is_empty else clock_rule(value)
 
 
 def mail_host_rule(value: object) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bucketvault.engine.domain.bandwidth import Bandwidth
 from bucketvault.engine.domain.places import Location, server_of
 from bucketvault.engine.domain.stored import known_fields
 from bucketvault.engine.domain.traits import Traits
@@ -63,6 +64,7 @@ class RunSpec:
     archive_key: str
     storage_class: StorageClass = StorageClass.STANDARD
     verify_gb_per_night: int = 0
+    bandwidth: Bandwidth = field(default=Bandwidth())  # of this run
     rclone_version: str = ""  # empty until the run's rclone was found
 
     @property
@@ -95,6 +97,7 @@ class RunSpec:
                 "destination": EndSpec.from_json(value["destination"]),
                 "comparison_mode": ComparisonMode(value["comparison_mode"]),
                 "storage_class": StorageClass(value.get("storage_class") or StorageClass.STANDARD),
+                "bandwidth": Bandwidth.from_json(value.get("bandwidth") or {}),
             }
             return cls(**known_fields(cls, value) | typed)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -44,8 +44,9 @@ class Reader(Conversation):
     ) -> Digest:
         """Read the object `key` of the bucket, and return what it is.
 
-        `on_bytes` gets the length of each part as it comes, also of those that come again. `size`
-        is that of the listing: a service that packs on the way is asked for what is stored.
+        `on_bytes` gets the length of each part as it comes, also of those that come again, and may
+        block. `size` is that of the listing: a service that packs on the way is asked for what is
+        stored.
         `thorough`: of one that was uploaded in parts, work out its ETag, too, where that succeeds.
         Raises ListingError; its status is 404 where the object is gone.
         """
@@ -100,8 +101,10 @@ class Reader(Conversation):
             for each in in_parts:
                 each.update(chunk)
             size += len(chunk)
+            came_at = time.monotonic()
             on_bytes(len(chunk))
             self._good_at = time.monotonic()
+            began += self._good_at - came_at  # it may hold us down, which is not the object's fault
             # reads have a limit each, which one byte a minute would never meet
             if self._good_at - began > 2 * ANSWER_S + size / LEAST_BYTES_A_SECOND:
                 raise TimeoutError("The object did not arrive in time.")

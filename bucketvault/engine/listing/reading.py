@@ -18,11 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bucketvault.engine.domain.bandwidth import Bandwidth
 from bucketvault.engine.domain.usage import EndUse, Use
 from bucketvault.engine.listing import headers, ledger
 from bucketvault.engine.listing.bucket import Bucket, ListingError, may_pass
 from bucketvault.engine.listing.ledger import Ledger, LedgerError, Reading, Record
 from bucketvault.engine.listing.reader import Digest, Reader
+from bucketvault.engine.listing.throttle import Throttle
 from bucketvault.vocabulary import Json
 
 THREADS = 4
@@ -107,6 +109,7 @@ class Reads:
         self._told_at = 0.0
         self._refused_in_a_row = 0
         self.ending = threading.Event()
+        self._throttle = Throttle(Bandwidth.from_json(job["limit"]), self.ending.wait)
         self.failed: tuple[str, ListingError] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -236,6 +239,7 @@ class Reads:
     def _on_bytes(self, number: int, count: int) -> None:
         with self._lock:
             self._bytes[number] += count
+        self._throttle.take(count)
         if self.ending.is_set():
             raise _EndedError
 

@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bucketvault.engine.domain.bandwidth import Bandwidth
 from bucketvault.engine.listing.bucket import PATIENCE_S
 from bucketvault.engine.listing.look import End, LookFailedError, told_of
 from bucketvault.engine.listing.process import StoppedError, converse
@@ -25,6 +26,7 @@ class ReadJob:
     today: str  # ISO 8601
     since: str = ""  # without a budget: what was read since this day is not read again
     patience_s: float = PATIENCE_S
+    limit: Bandwidth = field(default=Bandwidth())  # of what comes from both ends together
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ archive), --max-delete as a brake (trips half way), --disable copy (--backup-dir
 Decisions: docs/decisions/rclone.md.
 """
 
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.spec import RunSpec
@@ -92,7 +94,7 @@ def copy(spec: RunSpec, *names: str, odd: bool = False, in_parts: bool = False) 
     """
     between = [source(spec), destination(spec)]
     # The plan decides what is copied: rclone would take the same size and date for the same object.
-    flags = ("--ignore-times", *LEAVE_IT, *(IN_PARTS if in_parts else ()))
+    flags = ("--ignore-times", *LEAVE_IT, *(IN_PARTS if in_parts else ()), *_limit(spec))
     return ["copy", *between, *_only(names, odd=odd), *flags, *STEP_FLAGS]
 
 
@@ -110,8 +112,37 @@ def remove(spec: RunSpec, stamp: str, *names: str, odd: bool = False) -> list[st
 def bulk(spec: RunSpec) -> list[str]:
     """Copy all that is not there yet, listed by rclone: for a first copy, or the rest of one."""
     between = [source(spec), destination(spec)]
-    flags = ("--ignore-existing", *IGNORE_HASHES)
+    flags = ("--ignore-existing", *IGNORE_HASHES, *_limit(spec))
     return ["copy", *between, *EXCLUDE_ARCHIVE, *flags, *STEP_FLAGS]
+
+
+def _limit(spec: RunSpec) -> tuple[str, ...]:
+    """Return the flag that holds a step down: to so many bytes a second in each direction.
+
+    Without the unit `B` rclone counts KiB. It looks at its clock, see `clock`, once a minute.
+    """
+    limit = spec.bandwidth
+    if not limit.bytes_s:
+        return ()
+    rate = f"{limit.bytes_s}B"
+    return "--bwlimit", f"{limit.start},{rate} {limit.end},off" if limit.start else rate
+
+
+def clock(spec: RunSpec) -> dict[str, str]:
+    """Return the environment in which rclone has the clock of its limit; empty where it needs none.
+
+    Go knows only zones that this machine has, and takes others for UTC without a word; as a path
+    it reads any file of a zone, also that of Python's own (src/time/zoneinfo_unix.go).
+    """
+    limit = spec.bandwidth
+    if not (limit.bytes_s and limit.start):
+        return {}
+    package = importlib.util.find_spec("tzdata")
+    for folder in (package.submodule_search_locations or ()) if package is not None else ():
+        file = Path(folder) / "zoneinfo" / limit.zone
+        if file.is_file():
+            return {"TZ": str(file)}
+    return {"TZ": limit.zone}
 
 
 def _no_hashes(spec: RunSpec) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class Step(StrEnum):
 ATTEMPT = re.compile(
     r"Attempt (\d+)/(\d+) (succeeded|failed with (\d+) errors(?: and: (.*))?)$", re.DOTALL
 )
+BY_THE_CLOCK = "Scheduled bandwidth change"  # a notice, once the hour of a limit has come
 _MESSAGES = {
     "Moved into backup dir": LineKind.REMOVED,
     "Deleted": LineKind.KEPT,
@@ -66,6 +67,8 @@ def line_kind(entry: Mapping[str, object]) -> LineKind:
         if end == "succeeded":
             return LineKind.INFO
         return LineKind.WARNING if int(number) < int(total) else LineKind.ERROR
+    if message.startswith(BY_THE_CLOCK):
+        return LineKind.INFO
     if level in ("error", "critical") or (level == "notice" and message.startswith("Failed to ")):
         return LineKind.ERROR
     return LineKind.WARNING if level in ("notice", "warning") else LineKind.INFO

@@ -7,8 +7,8 @@ Standard library only, no bucketvault module, one thread: PDEATHSIG belongs to t
 started the child.
 
 `spec.json` has the steps: each with a `name`, perhaps a line for the `log`, and rclone's
-`arguments` or another `program` with the name of its `stdin`. Our stdin is `{"config": rclone's,
-"stdin": {name: text}}`.
+`arguments` or another `program` with the name of its `stdin`, and what its `environment` has
+besides. Our stdin is `{"config": rclone's, "stdin": {name: text}}`.
 
 It is started with SIGTERM and SIGINT blocked and keeps them so; it reads them instead. Otherwise
 an early Stop would end it before it can write how the run ended.
@@ -190,7 +190,7 @@ class _Pass:
                 stdout=self._spool,
                 stderr=self._spool,
                 pass_fds=(self._lock, *(() if "program" in step else (self._config,))),
-                env=self._spec["environment"],
+                env={**self._spec["environment"], **step.get("environment", {})},
                 preexec_fn=self._in_child,  # safe here: this program has one thread
             )
         finally:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from bucketvault.engine.rclone.log_lines import (
+    BY_THE_CLOCK,
     Progress,
     Step,
     line_kind,
@@ -104,10 +105,11 @@ class Transcript:
         step = self._begun.step
         if step == Step.TIDY:  # has its own ways to tell what went wrong
             return LineKind.PURGED if kind is LineKind.KEPT else kind
+        said = str(entry.get("msg", ""))
         if entry["level"] in ("error", "critical"):
             self._error(entry)
-        elif entry["level"] == "notice":
-            self.last_notice = clean(str(entry.get("msg", "")), limit=MESSAGE_LIMIT)
+        elif entry["level"] == "notice" and not said.startswith(BY_THE_CLOCK):
+            self.last_notice = clean(said, limit=MESSAGE_LIMIT)
         return LineKind.KEPT if step == Step.KEEP and kind is LineKind.ASIDE else kind
 
     def _begin(self, entry: Json) -> None:

@@ -7,8 +7,10 @@ of all passes and of what we say between them, except that known secrets are mas
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from bucketvault.engine.domain.spec import RunSpec
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.sanitize import Redactor
@@ -146,15 +148,22 @@ class Follower:
 # 1.75.2). So a large one has more time, at a pace that every provider keeps.
 INSIDE_BYTES_S = 10_000_000
 INSIDE_AT_MOST_S = 24 * 3600.0
+HELD_BYTES = 4 * (4 * 5 + 4) * 1024**2  # by four objects at a time: `STEP_FLAGS`
+NO_SPEC: Mapping[str, Any] = MappingProxyType({})
 ONE_LOOK_S = 5.0  # between two looks at most: a machine or container that was paused counts no more
 
 
 class StallWatch:
     """Looks at a run again and again; one thread uses it."""
 
-    def __init__(self, patience_s: float, now_s: float) -> None:
-        """`patience_s`: so long nothing may move; times are by the monotonic clock."""
+    def __init__(self, patience_s: float, now_s: float, spec: Mapping[str, Any] = NO_SPEC) -> None:
+        """`patience_s`: so long nothing may move; times are by the monotonic clock.
+
+        `spec`: the settings of the run as they are stored; its limit on bandwidth counts.
+        """
         self._patience_s = patience_s
+        settings = RunSpec.stored(spec)
+        self._bytes_s = settings.bandwidth.bytes_s if settings is not None else 0
         self._looked_s = now_s
         self._stood_s = 0.0
         self._movement: tuple[int, ...] | None = None
@@ -171,8 +180,22 @@ class StallWatch:
             self._movement, self._stood_s = movement, 0.0
         else:
             self._stood_s += min(passed_s, ONE_LOOK_S)
-        self._stalled |= self._stood_s > self._patience_s + _of_provider(progress)
+        self._stalled |= self._stood_s > self._patience_s + self._more_s(progress)
         return self._stalled
+
+    def _more_s(self, progress: Progress | None) -> float:
+        """Return for how long nothing may move besides: at a provider, and because of the limit."""
+        return _of_provider(progress) + (_held(progress) / self._bytes_s if self._bytes_s else 0.0)
+
+
+def _held(progress: Progress | None) -> float:
+    """Return how many bytes rclone may have read and not yet sent, of which it tells nothing.
+
+    For each object four parts and a buffer; a part is 5 MiB, or as much as makes 10,000 of them
+    (backend/s3: `upload_concurrency`, `chunk_size`).
+    """
+    large = sum(each.size for each in progress.transferring) if progress is not None else 0
+    return HELD_BYTES + 4 * large / 10_000
 
 
 def _of_provider(progress: Progress | None) -> float:

@@ -119,7 +119,7 @@ def prepare(
         log = step_begins(
             spec, number, "copy", new, totals.bytes_to_copy, lists=_lists_of_bulk(plan)
         )
-        return Pass([{"name": "copy", "log": log, "arguments": command.bulk(spec)}], {})
+        return Pass([_step(spec, "copy", log, command.bulk(spec))], {})
     work = Pass([], {})
     for only in (HASHED, BARE) if is_locked and not spec.source.traits.kms else ("",):
         _add_steps(work, spec, plan, here, number, stamp, destination, only)
@@ -159,6 +159,12 @@ def _add_steps(
     work.steps.extend(steps)
 
 
+def _step(spec: RunSpec, name: str, log: Json, arguments: list[str]) -> Json:
+    step = {"name": name, "log": log, "arguments": arguments}
+    is_held_down = name == "copy" and command.clock(spec)
+    return step | ({"environment": command.clock(spec)} if is_held_down else {})
+
+
 def _lists_of_bulk(plan: Plan) -> Use:
     """Return what rclone lists before a first copy: each folder of the source, an empty copy."""
     new = plan.differences(What.NEW, What.LOST)
@@ -179,7 +185,7 @@ def _steps(
         log = step_begins(spec, number, name, objects, size, lists=lists)
         if in_parts and name == "copy":
             log["in_parts"] = True
-        steps.append({"name": name, "log": log, "arguments": arguments})
+        steps.append(_step(spec, name, log, arguments))
 
     if lists.replace:
         add("keep", lists.replace, command.keep(spec, stamp, f"{here}/replace.txt"))

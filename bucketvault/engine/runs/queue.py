@@ -10,11 +10,12 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import peewee as pw
 
+from bucketvault.engine import settings
 from bucketvault.engine.catalogue import backups
 from bucketvault.engine.domain.fields import BackupFields, ruled_fields
 from bucketvault.engine.domain.findings import Findings
@@ -222,7 +223,7 @@ def _mark_claimed(run: BackupRun) -> None:
         phase=Phase.CHECKING,
         started_at=now,
         archive_stamp=stamp,
-        spec=freeze(run.backup).to_json(),
+        spec=replace(freeze(run.backup), bandwidth=settings.load().bandwidth).to_json(),
         **_nothing_yet(),
     )
     run_logs.clear(run.id)

@@ -88,7 +88,8 @@ class Verification:
         today = utcnow().date().isoformat()
         since = self._unfinished_since() if budget is None else ""
         self._since = "" if budget is not None else since or today
-        job = verify.ReadJob(*self._ends, path, new, budget, today, since)
+        limit = self._spec.bandwidth
+        job = verify.ReadJob(*self._ends, path, new, budget, today, since, limit=limit)
         failed: RunFailedError | None = None
         try:
             counts = verify.read(job, self._on_line, cancelled=self._enough)

@@ -68,7 +68,7 @@ class Worker:
         self._was_away = False  # when its last pass ended
         self._redactor = Redactor()
         self._follower = Follower(run.id, folder.spool, self._redactor)
-        self._stall = StallWatch(context.stall_s, time.monotonic())
+        self._stall = StallWatch(context.stall_s, time.monotonic(), run.spec)
         self._stalled = False
 
     @functools.cached_property

@@ -12,6 +12,7 @@ from typing import Any
 import peewee as pw
 
 from bucketvault.engine import price_list, settings
+from bucketvault.engine.domain.bandwidth import Bandwidth
 from bucketvault.engine.domain.copy_state import CopyState, copy_state
 from bucketvault.engine.domain.findings import Findings
 from bucketvault.engine.domain.places import Route, in_the_way
@@ -112,6 +113,7 @@ class RunView:
     waits_for: str = ""  # the backup whose run has to end before this one may start
     requests: Mapping[str, Any] = field(default_factory=dict)  # of `domain.usage.Use.to_json`
     uploads_ended: int = 0  # unfinished ones at the destination that it removed
+    bandwidth: Bandwidth = field(default=Bandwidth())  # while it runs: its limit
     time_zone: str = ""  # of its backup, in which its times are told
 
     @property
@@ -390,6 +392,7 @@ def run_view(
     reads = run.kind == RunKind.VERIFY
     findings = None if reads else Findings.from_json(run.findings)
     seen = supervision(run) if run.status == RunStatus.RUNNING else Watched.YES
+    spec = RunSpec.stored(run.spec) if run.status == RunStatus.RUNNING else None
     told = _stored(_RUN_COLUMNS, run) | {
         "backup_id": backup.id,
         "backup_name": backup.name,
@@ -408,5 +411,6 @@ def run_view(
         "on_its_own": seen is Watched.ON_ITS_OWN,
         "ended_unseen": seen is Watched.OVER,
         "waits_for": waits_for,
+        "bandwidth": spec.bandwidth if spec is not None else Bandwidth(),
     }
     return RunView(**told)

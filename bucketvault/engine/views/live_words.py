@@ -1,8 +1,13 @@
 """How far a run in progress is, in words, for pages and the command line. Pure."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from bucketvault.engine.domain.times import zone_of
 from bucketvault.engine.rclone.log_lines import Progress
 from bucketvault.engine.views.backups import RunView
 from bucketvault.engine.views.log_text import counted_words, transfer_words
+from bucketvault.errors import TimingError
 from bucketvault.humanize import percent, time_left
 from bucketvault.vocabulary import Phase, RunKind
 
@@ -31,6 +36,7 @@ _STOPPING = {
     Phase.PROVING: "copied objects stay; the next run proves them",
     Phase.TIDYING: "the next run finishes the clean-up",
 }
+DAY_S = 24 * 3600
 _MOVES_BYTES = ("", "copy", "read")
 
 
@@ -61,6 +67,29 @@ def how_far(view: RunView) -> str:
     if progress is None:
         return ""
     return (transfer_words if progress.step in _MOVES_BYTES else counted_words)(progress)
+
+
+def limit_words(view: RunView, now: dt.datetime) -> str:
+    """`Limited to 20 MB/s until 22:00`; empty while nothing holds it down, nor will soon."""
+    progress, limit = progress_of(view), view.bandwidth
+    if progress is None or not limit.bytes_s or view.stop_requested_at is not None:
+        return ""
+    is_copying = view.phase == Phase.COPYING and progress.step in ("", "copy")
+    if not (is_copying or view.kind == RunKind.VERIFY):
+        return ""
+    told = f"Limited to {limit.rate}"
+    try:
+        change = limit.changes_at(now)
+    except TimingError:
+        return told
+    if change is None:
+        return told
+    when = f"{change.astimezone(zone_of(view.time_zone, ZoneInfo(limit.zone))):%H:%M}"
+    if limit.at(now):
+        return f"{told} until {when}"
+    left_s = progress.eta_s
+    is_soon = left_s is None or now + dt.timedelta(seconds=min(left_s, DAY_S)) > change
+    return f"{told} from {when}" if is_soon else ""
 
 
 def live_words(view: RunView) -> str:

@@ -8,7 +8,7 @@ from nicegui.elements.mixins.text_element import TextElement
 from bucketvault.engine.rclone.log_lines import Progress, Transfer
 from bucketvault.engine.rclone.pace import SLOT_S, SLOTS
 from bucketvault.engine.views.backups import RunView
-from bucketvault.engine.views.live_words import live_words, progress_of
+from bucketvault.engine.views.live_words import limit_words, live_words, progress_of
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import size_of, speed
 from bucketvault.pages.parts.widgets import CLASSES, Bar, element, glyph, pill, text
@@ -44,6 +44,7 @@ class LiveCard:
                         element("span", "t12 ink3", f"Speed of the last {LENGTH_S // 60} minutes")
                         self._curve = element("small-curve", step=str(SLOT_S), unit="/s", gaps="")
                         self._most = text("span", "t12 ink3 num")
+                    self._limit = text("p", "t13 ink2")
             if view.on_its_own:
                 with element("div", "needs"), element("div", "need plain"):
                     glyph(Tone.WARN)
@@ -59,6 +60,8 @@ class LiveCard:
         for number, (_, value) in zip(self._numbers, figures(view, now), strict=True):
             number.text = value
         self._show_pace(view, now)
+        self._limit.text = limit_words(view, now)
+        self._limit.set_visibility(bool(self._limit.text))
 
     def _show_pace(self, view: RunView, now: dt.datetime) -> None:
         """Show the speed of late while objects are transferred, and how large it was at most."""

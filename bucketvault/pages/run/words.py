@@ -360,11 +360,13 @@ def _told(note: MailNote, zone: ZoneInfo, now: dt.datetime) -> str:
 def settings_of(settings: RunSpec) -> tuple[tuple[str, str], ...]:
     """Return what was fixed when the run started."""
     ends = (("From", settings.source), ("To", settings.destination))
+    limit = settings.bandwidth.describe()
     return (
         *((word, f"{end.provider} · {end.place}") for word, end in ends),
         ("Compares", COMPARING[settings.comparison_mode].compares),
         ("Kept versions", many(settings.retention_days, "day")),
         ("Asks for approval", f"above {settings.shrink_limit_percent} % removed or replaced"),
+        *([("Bandwidth", f"at most {limit}")] if limit else ()),
         ("rclone", settings.rclone_version),
     )
 

@@ -16,6 +16,7 @@ from bucketvault.engine.views.situation import Tone
 from bucketvault.errors import BucketvaultError, InvalidInputError
 from bucketvault.humanize import many
 from bucketvault.pages.parts.actions import ask, attempt, in_thread, press, tell_user
+from bucketvault.pages.parts.fields import Field
 from bucketvault.pages.parts.frame import fetch_page, frame, heading, page_at
 from bucketvault.pages.parts.refresh import show_on
 from bucketvault.pages.parts.save_bar import SaveBar
@@ -243,6 +244,7 @@ class SettingsScreen:
                 hint="Other runs wait. Each run can use a core and some memory.",
                 numeric=True,
             )
+            self._draw_bandwidth(form)
             form.field(
                 "stall_minutes",
                 "Stall timeout (minutes)",
@@ -257,6 +259,29 @@ class SettingsScreen:
             logs.input.on_value_change(tell)
             tell()
         return form
+
+    def _draw_bandwidth(self, form: SettingsForm) -> None:
+        limit = form.field(
+            "bandwidth_mb_s", "Bandwidth (MB/s, optional)", placeholder="no limit", numeric=True
+        )
+        limit.input.props["inputmode"] = "decimal"  # a phone's keyboard then has the point
+        with element("div", "two"):
+            always = "always"
+            zone = f"On the server's clock ({self._zone.key})."
+            form.field("bandwidth_from", "Limited from (optional)", zone, placeholder=always)
+            last = "May be past midnight."
+            form.field("bandwidth_to", "Limited until (optional)", last, placeholder=always)
+        names = ("max_parallel_runs", "bandwidth_mb_s", "bandwidth_from", "bandwidth_to")
+
+        def tell() -> None:
+            typed = {name: form.fields[name].value for name in names}
+            limit.hint(words.bandwidth_words(typed, self._zone))
+
+        for name in names:
+            field = form.fields[name]
+            assert isinstance(field, Field)  # noqa: S101  lines to type in, as drawn above
+            field.input.on_value_change(tell)
+        tell()
 
     async def _send_test(self) -> None:
         form = self._mail

@@ -1,12 +1,15 @@
 """The settings in words: what came of mail and ping, and the program itself. Pure."""
 
 import datetime as dt
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.about import About
 from bucketvault.engine.alerts.targets import Target
 from bucketvault.engine.domain.alert_urls import EVENT_WORDS, read
-from bucketvault.engine.domain.rules import InvalidValue
+from bucketvault.engine.domain.bandwidth import share
+from bucketvault.engine.domain.rules import InvalidValue, whole_number
+from bucketvault.engine.domain.setting_rules import bandwidth_rule, hour_rule
 from bucketvault.engine.mail.mail_views import Letter, MailState, PingState
 from bucketvault.engine.views.situation import Tone
 from bucketvault.humanize import age, day_and_time, many, size
@@ -128,6 +131,25 @@ def about_pairs(about: About) -> tuple[tuple[str, str], ...]:
         ("Key file", about.key_file),
         ("Database", size(about.database_bytes)),
     )
+
+
+def bandwidth_words(typed: Mapping[str, str], zone: ZoneInfo) -> str:
+    """Say what the limit on bandwidth means for a run; `typed`: the fields of Limits."""
+    try:
+        mb_s = bandwidth_rule(typed["bandwidth_mb_s"])
+        start, end = (hour_rule(typed[name]) for name in ("bandwidth_from", "bandwidth_to"))
+        runs = whole_number(1, 16, "runs")(typed["max_parallel_runs"])
+    except InvalidValue:
+        return "For all runs together. 0 or empty: no limit."
+    if mb_s is None:
+        return "No limit. 1 MB/s is 8 Mbit/s."
+    if bool(start) != bool(end) or (start and start == end):
+        start = end = ""
+    limit = share(mb_s, start, end, runs, zone.key).describe()
+    told = f"At most {limit}, in each direction."
+    if runs > 1:
+        told = f"Each of the {runs} runs gets {limit}, in each direction, also when it runs alone."
+    return f"{told} A run in progress keeps its limit."
 
 
 def retention_words(typed: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -215,3 +216,17 @@ def test_the_date_is_told_as_listings_tell_it() -> None:
         dates = [read(endpoint).modified, read(endpoint).modified]
 
     assert dates == ["2026-11-30T09:08:07Z", ""]
+
+
+def test_an_object_that_is_held_down_is_not_one_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 0.0
+
+    def hold(count: int) -> None:
+        nonlocal seconds
+        seconds += 3600
+
+    monkeypatch.setattr(reader, "time", SimpleNamespace(monotonic=lambda: seconds))
+    with service(raw(BYTES)) as endpoint, Reader(at(endpoint)) as one:
+        found = one.digest(b"a", hold)
+
+    assert found.size == len(BYTES) and seconds > 3600

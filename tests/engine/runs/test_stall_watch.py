@@ -5,11 +5,23 @@ from bucketvault.engine.rclone.transcript import Transcript
 from bucketvault.engine.runs.follower import INSIDE_AT_MOST_S, INSIDE_BYTES_S, StallWatch
 
 PATIENCE_S = 600.0
+END = {"provider": "There", "provider_type": "amazon_s3", "bucket": "copies"}
+SPEC = {
+    "source": END,
+    "destination": END,
+    "comparison_mode": "checksum",
+    "retention_days": 30,
+    "shrink_limit_percent": 50,
+    "archive_key": "k",
+}
 
 
-def given_up_after(progress: Progress | None, *, at_most_s: float = 3 * INSIDE_AT_MOST_S) -> float:
-    """Return how long a run may be without progress, to a second."""
-    watch, now = StallWatch(PATIENCE_S, 0.0), 0.0
+def given_up_after(
+    progress: Progress | None, *, at_most_s: float = 3 * INSIDE_AT_MOST_S, bytes_s: int = 0
+) -> float:
+    """Return how long a run may be without progress, to a second; `bytes_s`: its limit."""
+    spec = SPEC | {"bandwidth": {"bytes_s": bytes_s}}
+    watch, now = StallWatch(PATIENCE_S, 0.0, spec), 0.0
     while not watch.is_stalled(progress, now) and now < at_most_s:
         now += 1
     return now
@@ -27,6 +39,15 @@ def test_a_run_that_stands_is_given_up_after_its_patience_and_stays_so() -> None
     watch.is_stalled(None, 1.0)
     assert watch.is_stalled(None, 2.0)
     assert watch.is_stalled(Progress(movement=(1,)), 3.0)
+
+
+def test_a_run_that_is_held_down_has_the_time_to_send_what_was_read_before() -> None:
+    film = Progress(movement=(1,), transferring=(Transfer("film.mov", 10**12, 10**12),))
+
+    assert 600 <= given_up_after(None, bytes_s=100_000_000) <= 604
+    assert given_up_after(None, bytes_s=100_000) > 600 + 1000
+    assert given_up_after(film, bytes_s=100_000) > 600 + 5000
+    assert given_up_after(film) <= 602
 
 
 def test_whatever_moves_begins_the_wait_anew() -> None:

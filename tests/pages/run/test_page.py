@@ -3,14 +3,17 @@
 import datetime as dt
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from nicegui import ui
 from nicegui.background_tasks import running_tasks
 from nicegui.testing import User
 
+from bucketvault.engine.domain.bandwidth import Bandwidth
 from bucketvault.engine.mail.mail_views import MailNote, Told
 from bucketvault.engine.views.backups import RunPage, RunView
+from bucketvault.engine.views.live_words import limit_words
 from bucketvault.pages.run import log as logview
 from bucketvault.pages.run import words as run_words
 from bucketvault.vocabulary import (
@@ -454,3 +457,38 @@ async def test_a_wrong_region_leads_in_one_press_to_the_right_one_filled_in(user
     await user.should_see("Use region eu-west-1")
     (button,) = user.find(marker="use-region").elements
     assert button.props["href"].endswith("/providers/2/edit?region=eu-west-1")
+
+
+async def test_a_run_says_that_it_is_held_down_and_until_when_in_its_own_zone(user: User) -> None:
+    local = scenes.now().astimezone(dt.UTC)
+    start, end = (f"{local + hours:%H:%M}" for hours in (-scenes.HOUR, scenes.HOUR))
+    limit = Bandwidth(20_000_000, start, end)
+    show(scenes.live_run(bandwidth=limit, time_zone="Asia/Tokyo"))
+
+    await user.open("/")
+
+    there = (local + scenes.HOUR).astimezone(ZoneInfo("Asia/Tokyo"))
+    await user.should_see(f"Limited to 20 MB/s until {there:%H:%M}")
+
+
+@pytest.mark.parametrize(
+    ("begins", "changes", "said"),
+    [
+        (dt.timedelta(minutes=1), {}, "Limited to 20 MB/s from "),  # before all is copied
+        (dt.timedelta(hours=3), {}, ""),
+        (None, {}, "Limited to 20 MB/s"),
+        (None, {"phase": Phase.PROVING}, ""),
+        (None, {"stop_requested_at": scenes.now()}, ""),
+    ],
+)
+def test_a_limit_is_told_while_it_matters(
+    begins: dt.timedelta | None, changes: dict[str, object], said: str
+) -> None:
+    limit, now = Bandwidth(20_000_000), scenes.now()
+    if begins is not None:
+        start, end = (f"{now + each:%H:%M}" for each in (begins, begins + 2 * scenes.HOUR))
+        limit = Bandwidth(20_000_000, start, end)
+
+    told = limit_words(scenes.live_run(bandwidth=limit, **changes), now)
+
+    assert told.startswith(said) and bool(told) == bool(said)

@@ -59,6 +59,9 @@ async def test_the_bar_names_what_is_not_saved_and_saves_each_section_alone(
     await becomes(lambda: len(preferences.saved) == 2)
     assert preferences.saved[1] == {
         "max_parallel_runs": "3",
+        "bandwidth_mb_s": "",
+        "bandwidth_from": "",
+        "bandwidth_to": "",
         "stall_minutes": "25",
         "log_retention_days": "90",
     }
@@ -79,6 +82,23 @@ async def test_a_weekly_report_is_turned_on_and_a_wrong_time_is_told_beside_its_
 
     await becomes(lambda: preferences.saved)
     assert preferences.saved == [{"weekly_report": "monday", "weekly_report_at": "07:30"}]
+
+
+async def test_the_share_of_a_run_is_told_beside_the_limit_while_it_is_typed(
+    user: User, preferences: FakePreferences
+) -> None:
+    await user.open("/settings")
+    await user.should_see("No limit.")
+
+    typed(user, "bandwidth_mb_s", "20")
+    typed(user, "bandwidth_from", "22:00")
+    await user.should_see("Each of the 2 runs gets 10 MB/s, in each direction")
+    typed(user, "bandwidth_to", "06:00")
+    await user.should_see("10 MB/s between 22:00 and 06:00 (Europe/Berlin)")
+    typed(user, "max_parallel_runs", "1")
+    await user.should_see("At most 20 MB/s between 22:00")
+    typed(user, "bandwidth_mb_s", "much")
+    await user.should_see("0 or empty: no limit.")
 
 
 async def test_what_was_typed_can_be_dropped_and_leaving_asks_only_before(
