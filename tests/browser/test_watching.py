@@ -84,7 +84,7 @@ def test_log_lines_come_over_the_websocket(
     # the browser may show a line before its report of the frame has reached this process
     tab.until("every key told", lambda: all(any(k in f for f in told()) for k in copied))
     assert len(told()) >= 5
-    assert {row.split()[2] for row in tab.rows()} <= {"Looked", "Pass", *copied}
+    assert {row.split()[2] for row in tab.rows()} <= {"Compared", "Pass", *copied}
     assert not [url for url in asked if "/api/" in url]
 
 
@@ -440,11 +440,10 @@ def test_a_log_of_a_hundred_thousand_lines_is_at_hand_everywhere(
     box.press("Enter")
     expect(page.get_by_text("Not found")).to_be_visible()
 
-    progress = page.get_by_role("switch", name="Show progress lines")
+    progress = page.get_by_role("button", name="Progress", exact=True)
     progress.click()
     expect(tab.log_words).to_contain_text("100,000 lines")
     tab.key("End")
-    tab.until_rows("the last of all lines", lambda numbers: numbers[-1] == 100_000)
     expect(page.locator(".log-row.k-progress:not([hidden])")).to_have_count(1)
     progress.click()
     expect(tab.log_words).to_contain_text("99,000 lines")

@@ -1,5 +1,6 @@
 """An engine over made-up values, for pages. For tests only."""
 
+import functools
 import tempfile
 import threading
 import time
@@ -8,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from bucketvault.engine.about import SettingsPage
@@ -105,6 +106,22 @@ class _Known:
 
 _LONG = _Known()
 _LONG.lines = long_log()  # read when it is first opened
+
+
+_LOG = threading.RLock()
+Given = ParamSpec("Given")
+Value = TypeVar("Value")
+
+
+def _alone(ask: Callable[Given, Value]) -> Callable[Given, Value]:
+    """Let one thread at a time ask for a log: what is known of it changes as it is read."""
+
+    @functools.wraps(ask)
+    def asked(*given: Given.args, **named: Given.kwargs) -> Value:
+        with _LOG:
+            return ask(*given, **named)
+
+    return asked
 
 
 class FakeEngine:
@@ -317,10 +334,12 @@ class FakeEngine:
         known.take(lines)
         return known
 
+    @_alone
     def log_size(self, run_id: int) -> LogSize:
         known = self._known(run_id)
         return LogSize(len(known.lines), len(known.places(SHOWN_LINES)), known.bytes)
 
+    @_alone
     def log_counts(self, run_id: int) -> tuple[int, ...]:
         found = Counter(self._known(run_id).kinds)
         return tuple(found[kind] for kind in LineKind)
@@ -333,11 +352,13 @@ class FakeEngine:
             among = bisect_left(shown, place)
             yield LogRow(number, known.lines[place], known.kinds[place], place, among)
 
+    @_alone
     def log_rows(self, run_id: int, start: int, count: int, wanted: Kinds) -> list[LogRow]:
         self.reads += 1
         total = len(self._known(run_id).places(wanted))
         return list(self._rows(run_id, wanted, range(min(start, total), min(start + count, total))))
 
+    @_alone
     def log_find(
         self, run_id: int, sought: Sought, start: int, backwards: bool, wanted: Kinds
     ) -> int | None:
@@ -346,6 +367,7 @@ class FakeEngine:
         rows = self._rows(run_id, wanted, which)
         return next((row.number for row in rows if sought.holds(row.line, row.kind)), None)
 
+    @_alone
     def log_matches(
         self,
         run_id: int,
@@ -364,6 +386,7 @@ class FakeEngine:
             return Matches(hits[:most], hits[most - 1] + 1, done=False)
         return Matches(hits, last, done=last >= total)
 
+    @_alone
     def log_rows_at(self, run_id: int, numbers: list[int], wanted: Kinds) -> list[LogRow]:
         total = len(self._known(run_id).places(wanted))
         return [
@@ -373,8 +396,10 @@ class FakeEngine:
         ]
 
     def log_lines(self, run_id: int) -> Iterator[tuple[bytes, LineKind]]:
-        known = self._known(run_id)
-        yield from zip(known.lines, known.kinds, strict=True)
+        with _LOG:
+            known = self._known(run_id)
+            both = list(zip(known.lines, known.kinds, strict=True))
+        yield from both
 
     def log_raw(self, run_id: int) -> Iterator[bytes]:
         for line in self.logs.get(run_id, []):
