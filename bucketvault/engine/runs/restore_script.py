@@ -193,10 +193,10 @@ _HEAD = """\
 # Restores {what} of the backup {title}
 # as it was after the run that ended {when}: {objects}, {size} bytes.
 #
-# Pause the backup first. Needs rclone 1.75 or newer, and beside this script the file rclone.conf
-# with a section [copy], as RESTORE.txt says.
+# Pause the backup first. Needs rclone 1.75 or newer, and a file rclone.conf with a section [copy]
+# in the same folder as this script; RESTORE.txt shows it.
 #
-#   sh THIS-SCRIPT restored         into a new folder of this computer
+#   sh THIS-SCRIPT restored         into a new folder on this computer
 #   sh THIS-SCRIPT new:BUCKET       into an empty bucket: add a section [new] to rclone.conf
 
 target=${{1-}}
@@ -216,10 +216,10 @@ target=${{target%/}}
 beside=./restored.singly
 [ -z "$here" ] || beside=$target.singly
 command -v rclone >/dev/null || fail "rclone is not installed: https://rclone.org/install/"
-[ -r "$config" ] || fail "rclone.conf is not in this folder. RESTORE.txt says what it holds."
-[ ! -e "$beside" ] || fail "$beside is there already. Move it away first."
+[ -r "$config" ] || fail "rclone.conf is not in this folder. RESTORE.txt shows its contents."
+[ ! -e "$beside" ] || fail "$beside already exists. Move it away first."
 if [ -n "$here" ]; then
-  [ ! -e "$target" ] || fail "$target is there already. Name a new folder."
+  [ ! -e "$target" ] || fail "$target already exists. Name a new folder."
   mkdir -p "$target" || exit 1
 else
   there=$(rc lsf "$target" --max-depth 1) || fail "$target could not be listed."
@@ -243,7 +243,7 @@ if [ -n "$(LC_ALL=C comm -23 "$work/now" "$work/known")" ]; then
 fi
 while IFS= read -r folder; do
   [ -z "$folder" ] || grep -qxF "$folder" "$work/now" ||
-    fail "The old versions in $folder are deleted. This day can no longer be restored."
+    fail "The old versions in $folder were deleted. This day can no longer be restored."
 done < "$work/needed"
 
 fetch() {{ # PLACE: the names are in $work/names; rclone takes an empty list for all there is
@@ -278,10 +278,10 @@ fi
 told=$(rc size "$target" --json) || failed=1
 case $told in
   *'"count":'"$count"',"bytes":'"$bytes"[,}}]*) ;;
-  *) failed=1; printf 'Expected: %s objects, %s bytes. Is: %s\\n' "$count" "$bytes" "$told" >&2 ;;
+  *) failed=1; printf 'Expected: %s objects, %s bytes. Got: %s\\n' "$count" "$bytes" "$told" >&2 ;;
 esac
-[ "$failed" -eq 0 ] || fail "NOT COMPLETE: not everything could be restored. See the errors above."
+[ "$failed" -eq 0 ] || fail "NOT COMPLETE: some objects were not restored. See the errors above."
 printf 'Restored %s objects, %s bytes, to %s.\\n' "$count" "$bytes" "$target"
-[ "$beside_count" -eq 0 ] || printf '%s more are in %s; NAMES.txt there has their names.\\n' \
+[ "$beside_count" -eq 0 ] || printf '%s more are in %s; NAMES.txt there lists their names.\\n' \
   "$beside_count" "$beside"
 """

@@ -1,4 +1,4 @@
-"""RESTORE.txt: how to bring a copy back with rclone alone, also when this server is gone.
+"""RESTORE.txt: how to restore a copy with rclone alone, even when this server is gone.
 
 It is beside the kept versions in the destination's bucket and holds no secret and no date of a
 run, so that it only changes when the backup does.
@@ -68,7 +68,7 @@ def _misplaced(folders: Mapping[str, dt.datetime | None]) -> str:
 def made_words(made: dt.datetime | None) -> str:
     """`made 20261122T031500Z`: in the form of a folder's name, to be put in order among them."""
     if made is None:
-        return "made at a time that is not known"
+        return "made at an unknown time"
     return f"made {made.astimezone(dt.UTC):{command.STAMP_FORMAT}}"
 
 
@@ -121,8 +121,8 @@ MISPLACED = """
 
 FOLDERS WITH A WRONG NAME
 
-The clock of the server was wrong when these were named. Everywhere below take them for what they
-are: put each where the time after it belongs, not where its name does.
+The server's clock was wrong when these folders were named. Wherever the steps below go by the time
+of a folder, use the time shown after its name instead.
 
 {lines}
 """
@@ -138,34 +138,34 @@ From:    {source}
 To:      {destination}
 
 bucketvault made this copy with rclone (https://rclone.org). You need neither bucketvault nor the
-server it ran on: rclone 1.75 or newer and a key that may read this bucket are enough.
+server it ran on: rclone 1.75 or newer and a key that can read this bucket are enough.
 
-The copy is plain objects under their own names. What runs replaced or removed is kept for {days}
-days in folders named by the time of the run in UTC, such as 20261122T031500Z, below
+The copy is plain objects under their own names. Old versions (what runs replaced or removed) are
+kept for {days} days, in one folder per run named by its time in UTC, such as 20261122T031500Z, in
   .bucketvault-archive/{key}/
-A folder holds the objects as they were BEFORE that run.
+Each folder has the objects as they were BEFORE that run.
 {misplaced}
 
 FIRST: STOP THE BACKUP
 
-If bucketvault still runs somewhere, pause this backup there. A source that lost its objects
-would otherwise be copied over what you want to restore.
+If bucketvault is still running somewhere, pause this backup there. If the source has lost its
+objects, the next run could otherwise remove or replace what you want to restore.
 
 
 THE CONFIGURATION
 
-Write this into a file named rclone.conf and put your key in:
+Save this as a file named rclone.conf, with your own key in it:
 
 {config}
 
-The last three settings before the key matter: without might_gzip rclone would unpack some objects
-that are stored packed, without no_check_bucket it would create a bucket whose name was mistyped,
-and without that encoding it would not see some odd names. Without --no-unicode-normalization it
-would take two names that only look the same for one.
+Keep the last three settings before the key. Without might_gzip, rclone would decompress some
+objects that are stored compressed. Without no_check_bucket, it would create a bucket if you mistype
+the name. Without encoding, it would miss some unusual names. In the commands, the option
+--no-unicode-normalization keeps two names apart that only look the same.
 
 Every command below copies to a folder named restored on this computer. To copy to another bucket
-instead, add a section [new] like the one above to rclone.conf and write new:BUCKET/ for restored/.
-Use copy, never sync: copy removes nothing.
+instead, add a section [new] like the one above to rclone.conf, and replace restored/ with
+new:BUCKET/. Use copy, never sync: copy deletes nothing.
 
 
 EVERYTHING, AS IT WAS AFTER THE LAST RUN
@@ -180,37 +180,37 @@ ONE FOLDER
 
 ONE OBJECT AS IT WAS ON A DAY
 
-See which runs replaced or removed something:
+List the runs that replaced or removed objects:
 
   rclone --config rclone.conf lsf {kept}
 
-Take the first folder AFTER the moment you want that holds the object:
+Find the first folder AFTER the time you want that contains the object, and copy from it:
 
   rclone --config rclone.conf copyto {kept_one} restored/OBJECT --metadata
 
-No folder after that moment holds it? Then it has not changed since: take it from the copy.
+If no folder after that time contains it, it has not changed since. Take it from the copy:
 
   rclone --config rclone.conf copyto {one} restored/OBJECT --metadata
 
 
 EVERYTHING AS IT WAS ON A DAY
 
-Copy everything as above. Then lay over it the folders that are later than the moment you want, the
-NEWEST FIRST and the oldest last, each with
+Copy everything as above. Then copy each folder that is later than the time you want over it, the
+NEWEST FIRST and the oldest last:
 
   rclone --config rclone.conf copy {kept_stamp} restored/ {exact} --metadata --ignore-times
 
-What this cannot give: objects that were new after that moment stay, because nothing was replaced
-when they came; and what was replaced more than {days} days ago is gone.
+This has two limits. Objects that were added after that time stay, because adding them replaced
+nothing. And old versions from more than {days} days ago have expired.
 
 
 NAMES THAT NEED MORE
 
-A folder on this computer cannot hold every name. One with // lands on the name with a single /,
-one with a part that is only . or .. is written with other signs, and an object cannot lie where a
-folder of its name is. To restore such names as they were, copy to another bucket.
+A folder on this computer cannot hold every name. A name with // ends up as the name with a single
+/. A part that is only . or .. is written with other characters. A file and a folder cannot have the
+same name. To restore such names exactly, copy to another bucket.
 
-rclone passes over names with // below a folder, so also among the kept versions, and says nothing:
-look for them, and fetch them, with another program for S3, such as your provider's own page.
+Inside a folder, and so among the old versions, rclone silently skips names that contain //. Find
+and download them with another S3 tool, such as your provider's web console.
 RESTORE.txt
 """

@@ -74,7 +74,9 @@ def register() -> None:
         """Answer with a script, while its page is open."""
         found = _downloads.get(number)
         if found is None:
-            raise fastapi.HTTPException(404, "This script no longer exists: its page was closed.")
+            raise fastapi.HTTPException(
+                404, "This script no longer exists: its page was closed. Make it again."
+            )
         headers = {
             "Content-Disposition": f'attachment; filename="{found.name}"',
             "X-Content-Type-Options": "nosniff",
@@ -201,8 +203,8 @@ class RestoreCard:
             self._give_up(lambda: draw_error(told.summary, told.hint, told.detail))
         except Exception:  # the edge of a page
             log.exception("nothing could be found", extra={"backup": self._page.row.id})
-            why = "bucketvault's own log has the reason."
-            self._give_up(lambda: draw_error("This could not be done.", why, ""))
+            why = "See bucketvault's own log for the reason."
+            self._give_up(lambda: draw_error("This failed unexpectedly.", why, ""))
         else:
             self._clear(place)
             return done

@@ -11,28 +11,27 @@ from bucketvault.sanitize import clean
 
 INTRODUCTION = (
     "Find an object or a folder in the copy and its old versions, pick a day, and get the "
-    "commands. They need rclone and a key that can read the bucket, not bucketvault."
+    "commands. They need only rclone and a key that can read the bucket."
 )
-RUN_ENDED = "A run has ended since. Search again to see what it changed."
+RUN_ENDED = "A run has finished since. Search again to see what it changed."
 KEY_NOTE = (
-    "bucketvault does not show keys. Use the one you entered at the provider, or a new one that "
+    "bucketvault does not show keys. Use the one you entered for the provider, or a new one that "
     "can read this bucket."
 )
 SCRIPT_NOTE = (
-    "It creates the folder “restored”, copies nothing over what is there, and says at the end "
-    "whether everything was restored. It deletes nothing. For another bucket, write new:BUCKET "
-    "instead of "
-    "restored, and add a section [new] to rclone.conf."
+    "It creates the folder “restored”, overwrites and deletes nothing, and says at the end whether "
+    "everything was restored. To restore to another bucket, replace restored with new:BUCKET and "
+    "add a section [new] to rclone.conf."
 )
 TEXT_NOTE = (
     "The copy is plain objects under their own names. rclone and a key that can read the bucket "
-    "are enough. Each good run also writes this text there:"
+    "are enough. Each good run also saves this text as:"
 )
 
 
 def nothing_found(sought: str) -> str:
     """Say that nothing has this in its name."""
-    return f"Nothing in the copy or its old versions has “{sought}” in its name."
+    return f"No name in the copy or its old versions contains “{sought}”."
 
 
 def more_found(found: Found) -> str:
@@ -104,14 +103,13 @@ def reach_words(history: History, zone: ZoneInfo, now: dt.datetime) -> str:
         Cut.NAMES: f"There is no list of the objects that {run} added.",
         Cut.VERSIONS: f"{many(reach.missing, 'old version')} that {run} kept "
         f"{'is' if reach.missing == 1 else 'are'} no longer in the bucket.",
-        Cut.STRANGE: "Runs that this installation does not know also changed the copy. "
-        "RESTORE.txt says how to restore their old versions.",
+        Cut.STRANGE: "Runs that are not in this installation's history also changed the copy. "
+        "RESTORE.txt explains how to restore their old versions.",
         Cut.MANY: "Older ones are not listed.",
     }[reach.cut]
     if not history.days:
-        return (
-            f"No day can be restored exactly. {why} RESTORE.txt says how to restore what is there."
-        )
+        left = "RESTORE.txt explains how to restore what is left."
+        return f"No day can be restored exactly. {why} {left}"
     complete = "Each run listed is complete: none of its old versions has expired."
     if not why:
         return complete
@@ -123,9 +121,9 @@ def script_notes(script: Script, history: History) -> list[str]:
     notes = []
     if script.singly:
         notes.append(
-            f"{many(script.singly, 'object')} with names that a list or a folder cannot hold "
+            f"{many(script.singly, 'object')} with names that a list or a folder cannot contain "
             f"{'is' if script.singly == 1 else 'are'} restored one by one, as numbered files in "
-            "“restored.singly”; NAMES.txt there has their names."
+            "“restored.singly”; NAMES.txt there lists their names."
         )
     if history.cannot:
         notes.append(

@@ -116,7 +116,7 @@ def test_each_day_of_a_history_comes_back_by_the_script_and_by_the_commands_show
         person.do("rm -rf restored.singly; sh restore.sh restored")
         local = {meant(key).decode(): body for key, body in person.restored().items()}
         assert local | person.names_beside("restored.singly") == days[2]
-        assert "is there already" in refused(person, "sh restore.sh restored")
+        assert "already exists" in refused(person, "sh restore.sh restored")
         person.script(history, second, "photos/")
         person.do("sh restore.sh one-folder")
         photos = {key: body for key, body in days[1].items() if key.startswith("photos/")}

@@ -143,7 +143,7 @@ async def test_what_fails_says_why_and_a_run_that_ends_makes_it_old(user: User, 
 
     engine.past = None
     await find(user, "nothing like that")
-    await user.should_see("Nothing in the copy or its old versions has “nothing like that”")
+    await user.should_see("No name in the copy or its old versions contains “nothing like that”")
     await found(user, "invoice")
     engine.rows[0] = replace(engine.rows[0], last_run=scenes.run_view(id=99))
     engine.live.publish(Topic.BACKUPS)
