@@ -218,7 +218,7 @@ def test_the_text_is_only_written_again_when_it_would_say_something_else(
     bucketvault.backup(source, destination, retention_days=99)
     bucketvault.run()
     told = destination.objects()[restore_key(destination)].decode()
-    assert "99\ndays" in told
+    assert "kept for 99 days" in told
 
     elder = new_bucket(elsewhere)
     bucketvault.backup(source, elder)

@@ -147,7 +147,7 @@ async def test_what_fails_says_why_and_a_run_that_ends_makes_it_old(user: User, 
     await found(user, "invoice")
     engine.rows[0] = replace(engine.rows[0], last_run=scenes.run_view(id=99))
     engine.live.publish(Topic.BACKUPS)
-    await user.should_see("A run has ended since. Search again")
+    await user.should_see("A run has finished since. Search again")
 
 
 def test_how_far_back_days_reach_is_said_with_the_reason() -> None:
