@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real-services lint audit release lock screenshots map bench soak deb clean
+.PHONY: help demo test fast real-services lint audit release lock screenshots map bench soak deb image clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ lock: $(VENV)/.development ## write the lock files anew from pyproject.toml; com
 
 deb: $(VENV)/.development ## a Debian package in dist/ (ARGS=--try: as root, also install and remove it in a fresh Debian)
 	@$(BIN)/python -m tests.debian $(ARGS)
+
+image: $(VENV)/.development ## an OCI image from that package in dist/ (ARGS=--try: run the demo once in it); needs buildah
+	@$(BIN)/python -m tests.image $(ARGS)
 
 clean: ## remove the virtual environment and what tools left
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -317,12 +317,12 @@ class _Past:
 
     def _away(self, log: _Log, end: str) -> outcome.RunOutcome:
         log.wait(PATIENCE_S + self._some(0, 8))
-        log.say(0, "look", looking.NOT_COMPLETED, Use())
         told = explain.explain_look(end, 0, "", REFUSED, self._spec.source, self._spec.destination)
         codes = {"mends": told.mends, "side": told.side, "region": told.region}
         error = RunFailedError(
             told.reason, told.summary, told.hint, told.detail, untouched=True, **codes
         )
+        log.say(0, "look", looking.not_completed(error), Use())
         return outcome.failed(told.reason, error)
 
     def _hold(self, log: _Log, work: _Work) -> None:

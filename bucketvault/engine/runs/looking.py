@@ -22,15 +22,20 @@ from bucketvault.engine.rclone.call import CancelledError
 from bucketvault.engine.rclone.commands import STAMP_LENGTH
 from bucketvault.engine.rclone.names import meant, spelled
 from bucketvault.engine.rclone.remotes import Remote
-from bucketvault.errors import RunFailedError
+from bucketvault.errors import BucketvaultError, RunFailedError
 from bucketvault.humanize import many
 from bucketvault.store.models import utcnow
 from bucketvault.vocabulary import HoldReason, Reason
 
 LEDGER = "ledger.gz"  # in the folder of a look
-NOT_COMPLETED = "The check was not completed"
 MOST_ASKED = 500  # names that a look may ask for one by one
 WRONG = (Stand.TO_DO, Stand.FAILED, Stand.STRAY)  # what keeps a copy from being proven
+
+
+def not_completed(error: BucketvaultError) -> str:
+    """Return the log's line about a look that failed, with the reason, or was stopped."""
+    why = f": {error.summary}" if isinstance(error, RunFailedError) else ""
+    return f"The check was not completed{why}"
 
 
 def bucket_of(end: EndSpec, remote: Remote) -> Bucket:

@@ -190,10 +190,10 @@ class Worker:
         """Look; what one has asked that failed or was stopped is counted, too."""
         try:
             return self._looker.look(number, *names, tried=tried)
-        except BucketvaultError:
+        except BucketvaultError as error:
             step = "prove" if number else "look"
             with contextlib.suppress(OSError):  # a full disk must not hide why
-                self._say_step(step, looking.NOT_COMPLETED, self._looker.take_use())
+                self._say_step(step, looking.not_completed(error), self._looker.take_use())
             raise
 
     def _learns(self, plan: Plan) -> bool:

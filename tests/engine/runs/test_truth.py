@@ -226,10 +226,11 @@ def test_a_listing_of_the_destination_that_is_refused_ends_a_run_before_it_begin
         proxy.rules = [Rule("GET", r"list-type=2", 403, "AccessDenied", times=1)]
 
         refused = bucketvault.run()
-        copy = destination.copy()
+        copy, log = destination.copy(), bucketvault.cli("log", "Photos").out
         good = bucketvault.run()
 
     assert refused["reason"] == "credentials" and "cannot list" in refused["explanation"], refused
+    assert f"The check was not completed: {refused['explanation']}" in log
     assert copy == before and refused["copy_state"] == "The copy was not changed."
     assert good["status"] == "success" and destination.copy() == source.objects()
 
