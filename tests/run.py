@@ -137,8 +137,10 @@ def invocations() -> list[list[str]]:
     kinds += [[str(folder.relative_to(ROOT))] for folder in (pages, browser) if folder.is_dir()]
     # more at a time than there are cores: most tests wait for processes, those of browsers for
     # longest, those of pages least; worksteal, because the slow ones are together
-    at_once = {"tests": "4", "tests/browser": "5"}
-    return [[*kind, "-n", at_once.get(kind[0], "3"), "--dist", "worksteal"] for kind in kinds]
+    return [
+        [*kind, "-n", "3" if kind[0] == "tests/pages" else "4", "--dist", "worksteal"]
+        for kind in kinds
+    ]
 
 
 if __name__ == "__main__":
