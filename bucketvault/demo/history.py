@@ -19,7 +19,7 @@ from bucketvault.demo import buckets
 from bucketvault.demo.buckets import DAY, Bucket, Objects
 from bucketvault.demo.folder import is_demo
 from bucketvault.demo.setup_file import Entry, copy_of
-from bucketvault.demo.tale import DAYS, End, Run, runs_of
+from bucketvault.demo.tale import DAYS, NOON, End, Run, runs_of
 from bucketvault.engine import settings
 from bucketvault.engine.domain import times as timetable
 from bucketvault.engine.domain.findings import Findings
@@ -42,7 +42,6 @@ from bucketvault.store.models import Backup, BackupRun, Mail
 from bucketvault.store.secrets import Vault
 from bucketvault.vocabulary import HoldReason, Phase, RunStatus, Trigger
 
-NOON = dt.time(12)
 BYTES_S = 1_900_000  # a pace of those days
 PATIENCE_S = 62.0  # a run's, with a provider that is away
 REFUSED = "dial tcp: connect: connection refused"

@@ -9,6 +9,9 @@ from bucketvault.demo.buckets import DAY, REORGANISED_AGO
 from bucketvault.vocabulary import Trigger
 
 DAYS = 29  # before today
+NOON = dt.time(
+    12
+)  # a day's work is done by then: a run of the morning finds that of the day before
 OFF_AGO = 19  # days: the machine was off, until the next morning
 BACK_ON = dt.time(8, 10)
 APPROVED_AFTER = dt.timedelta(hours=1, minutes=20)
@@ -70,7 +73,8 @@ def runs_of(
             yield Run(on.astimezone(dt.UTC), End.GOOD, Trigger.CATCH_UP, time, len(late) - 1)
         if time in late:
             continue
-        ago = (today - time.astimezone(zone).date()).days
+        found = time.astimezone(zone) - dt.timedelta(hours=NOON.hour)  # when what it finds was done
+        ago = (today - found.date()).days
         end = End.STOPPED if time == stopped else special.pop(ago, End.GOOD)
         yield Run(time + SOON, end, Trigger.SCHEDULE, time)
         if end is End.HELD:

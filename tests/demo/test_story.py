@@ -12,11 +12,12 @@ import pytest
 
 from bucketvault.config import Config, load_config
 from bucketvault.demo import history, tale, today
-from bucketvault.demo.buckets import DAY
+from bucketvault.demo.buckets import DAY, REORGANISED_AGO
 from bucketvault.demo.folder import start_afresh
 from bucketvault.demo.mail_server import mail_server
 from bucketvault.demo.servers import Server, new_key
 from bucketvault.demo.setup_file import HOME, OFFSITE, Entry, write_setup
+from bucketvault.demo.tale import End
 from bucketvault.engine.domain.rules import ARCHIVE_ROOT
 from bucketvault.engine.domain.times import server_time_zone
 from bucketvault.engine.mail.mail_views import Received
@@ -111,6 +112,10 @@ def test_at_whatever_time_the_demo_starts_the_runs_of_a_backup_are_apart(bucket:
         assert min(gaps) > dt.timedelta(seconds=50), at
         assert {run.end for run in runs} >= set(tale.ENDS[bucket].values())
         assert sum(run.trigger is Trigger.CATCH_UP for run in runs) == 1
+        for run in runs:
+            if run.end is End.HELD:  # by the change of that day, so the first run after it
+                noon = at.replace(hour=tale.NOON.hour, minute=0) - REORGANISED_AGO * DAY
+                assert noon < run.at < noon + DAY, at
 
 
 def only_the_runs_of_today_are_due(_: Story) -> None:

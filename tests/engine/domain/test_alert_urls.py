@@ -79,6 +79,6 @@ def test_a_secret_of_a_url_is_known_in_each_of_its_parts_and_the_host_is_none() 
 def test_events_are_all_unless_some_are_named() -> None:
     assert events_rule(None) == tuple(AlertEvent)
     assert events_rule(["overdue", "failed"]) == (AlertEvent.FAILED, AlertEvent.OVERDUE)
-    for bad in ([], "failed", ["weekly"], [1]):
+    for bad in ([], "failed", ["monthly"], [1]):
         with pytest.raises(InvalidValue):
             events_rule(bad)
