@@ -59,7 +59,7 @@ def open_in_browser(given: argparse.Namespace, config: Config) -> int:
         print("The pages open in your browser. If they do not: bucketvault url", flush=True)
         deadline, token = time.monotonic() + USED_S, link.partition("token=")[2]
         while time.monotonic() < deadline and links.opens(token):
-            time.sleep(0.2)  # between two looks
+            time.sleep(0.2)  # between two looks: the server uses the link up
     finally:
         page.unlink()
     return 0
@@ -80,7 +80,7 @@ def _start_server(config: Config) -> None:
         with contextlib.suppress(OSError, StrangerError):
             address.noted_door(config).ask()
             return
-        time.sleep(0.1)  # between two looks
+        time.sleep(0.1)  # between two tries: the server is another process
     said = (config.data_dir / "serve.log").read_bytes().decode(errors="replace")
     raise BucketvaultError("bucketvault did not start.", *said.strip().splitlines()[-1:])
 
